@@ -1,0 +1,116 @@
+//! Decode: the bytes of an export into typed columns, losing nothing.
+//!
+//! ```text
+//! bytes ──Splitter──▶ RecordBatch ──decode_batch──▶ Chunk
+//!         finds the     a few MB of    parses each      a tree of levels with
+//!         records       whole records  record once      polars columns and their facts
+//! ```
+//!
+//! A [`Chunk`] keeps what stood in the JSON: integers as `int64`, other numbers as their text, and the
+//! nesting as row numbers. Deciding types, names and tables needs the whole export and is the work of
+//! [`normalise`](crate::normalise).
+
+mod columns;
+mod identity;
+mod parse;
+mod split;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+use polars::prelude::Series;
+use serde::{Deserialize, Serialize};
+
+use crate::definition::JsonPointer;
+use crate::scalar::Facts;
+
+pub use parse::{DecodeError, decode_batch};
+pub use split::{Found, RecordBatch, SplitError, Splitter, Wanted};
+
+/// One step on the way from a record to a value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// The value of a key.
+    Key(String),
+    /// An item of a list that is not an object.
+    Item,
+}
+
+/// The way from a record to a value, through objects; lists have levels of their own.
+pub type ValuePath = Vec<Step>;
+
+/// How a path is shown: as a JSON Pointer, with `-` for the items of a list.
+pub struct ShownPath<'a>(pub &'a [Step]);
+
+impl fmt::Display for ShownPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for step in self.0 {
+            match step {
+                Step::Key(key) => {
+                    fmt::Display::fmt(&JsonPointer::from_keys(vec![key.clone()]), f)?;
+                }
+                Step::Item => f.write_str("/-")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The decoded records of one batch.
+#[derive(Debug)]
+pub struct Chunk {
+    /// Which of the wanted tables they belong to.
+    pub table: usize,
+    /// Their values.
+    pub records: Level,
+    /// Where each stood in the export, in bytes.
+    pub places: Vec<Range<u64>>,
+    /// A hash of each record's content, independent of key order and whitespace.
+    pub identities: Vec<u128>,
+}
+
+/// Rows that were met at one level of nesting: the records, or the objects and list items under one key.
+#[derive(Debug, Default)]
+pub struct Level {
+    /// How many.
+    pub rows: usize,
+    /// For each row, the row of the level above that holds it; empty for records.
+    pub parents: Vec<u32>,
+    /// For each row, its position in the list that holds it (0 for an object that stands alone).
+    pub positions: Vec<u32>,
+    /// What the rows hold.
+    pub values: BTreeMap<Step, Values>,
+}
+
+/// The values met under one key.
+#[derive(Debug, Default)]
+pub struct Values {
+    /// Strings, numbers, `true` and `false`: one column as long as the level, when there were any.
+    pub scalars: Option<Scalars>,
+    /// Rows that hold `[]`, ascending.
+    pub empty_lists: Vec<u32>,
+    /// Objects, and the items of lists.
+    pub nested: Option<Box<Nested>>,
+}
+
+/// A column as it stood in the JSON: `bool`, `int64` or text.
+#[derive(Debug)]
+pub struct Scalars {
+    /// The values.
+    pub series: Series,
+    /// What is known of them.
+    pub facts: Facts,
+}
+
+/// Objects under a key, and the items of lists under it, as rows of a level of their own.
+#[derive(Debug)]
+pub struct Nested {
+    /// Some of the rows are items of lists.
+    pub lists: bool,
+    /// Some of the rows are objects.
+    pub objects: bool,
+    /// The rows.
+    pub level: Level,
+}

@@ -1,0 +1,418 @@
+//! The parser: each record once, from its bytes straight into columns.
+
+use super::columns::{LevelBuilder, Taken, ValuesBuilder};
+use super::identity::identity;
+use super::split::{MOST_DEPTH, RecordBatch};
+use super::{Chunk, Level};
+use crate::excerpt::excerpt;
+
+/// A record is not valid JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "record {record} of the export is not valid JSON at byte {offset}: {reason}, before `{rest}`"
+)]
+pub struct DecodeError {
+    /// Its number within its table, from 0.
+    pub record: u64,
+    /// Where in the export, in bytes.
+    pub offset: u64,
+    /// What is wrong.
+    pub reason: &'static str,
+    /// What stands there.
+    pub rest: String,
+}
+
+/// Decodes the records of a batch. `identify` asks for their hashes as well.
+///
+/// # Errors
+/// A record is not valid JSON, or has a key twice.
+pub fn decode_batch(batch: &RecordBatch, identify: bool) -> Result<Chunk, DecodeError> {
+    let text = std::str::from_utf8(&batch.bytes)
+        .map_err(|error| at(batch, error.valid_up_to(), "this is not UTF-8"))?;
+    let mut records = LevelBuilder::default();
+    let mut parser = Parser { text, at: 0, depth: 0, unescaped: String::new() };
+    let mut identities = Vec::new();
+    for (position, record) in batch.records.iter().enumerate() {
+        parser.at = record.start;
+        parser.record(&mut records).map_err(|reason| at(batch, parser.at, reason))?;
+        if identify {
+            let end = batch.records.get(position + 1).map_or(text.len(), |next| next.start);
+            let hash = identity(&text[record.start..end])
+                .map_err(|_| at(batch, record.start, "the record cannot be hashed"))?;
+            identities.push(hash);
+        }
+    }
+    let records: Level = records.finish();
+    Ok(Chunk { table: batch.table, records, places: places(batch), identities })
+}
+
+fn places(batch: &RecordBatch) -> Vec<std::ops::Range<u64>> {
+    let ends = batch.records.iter().skip(1).map(|record| record.start).chain([batch.bytes.len()]);
+    let place = |start: usize, offset: u64, end: usize| offset..offset + (end - start) as u64;
+    batch
+        .records
+        .iter()
+        .zip(ends)
+        .map(|(record, end)| place(record.start, record.offset, end))
+        .collect()
+}
+
+fn at(batch: &RecordBatch, position: usize, reason: &'static str) -> DecodeError {
+    let index = batch.records.partition_point(|record| record.start <= position).saturating_sub(1);
+    let record = batch.records[index];
+    DecodeError {
+        record: batch.first_record + index as u64,
+        offset: record.offset + (position - record.start) as u64,
+        reason,
+        rest: excerpt(&batch.bytes[position..]),
+    }
+}
+
+/// A recursive-descent parser over the text of a batch. Errors are what is wrong at `at`.
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+    /// The last string that had escapes; reused to save allocations.
+    unescaped: String,
+}
+
+/// A string of the JSON: as it stands, or unescaped in [`Parser::unescaped`].
+enum Text<'a> {
+    Plain(&'a str),
+    Unescaped,
+}
+
+type Parsed<T> = Result<T, &'static str>;
+
+impl<'a> Parser<'a> {
+    fn record(&mut self, records: &mut LevelBuilder) -> Parsed<()> {
+        self.depth = 0;
+        let row = records.add_record();
+        self.object(records, row)
+    }
+
+    fn peek(&self) -> u8 {
+        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+    }
+
+    fn skip_whitespace(&mut self) {
+        while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
+            self.at += 1;
+        }
+    }
+
+    fn expect(&mut self, byte: u8, reason: &'static str) -> Parsed<()> {
+        self.skip_whitespace();
+        if self.peek() != byte {
+            return Err(reason);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn enter(&mut self) -> Parsed<()> {
+        self.depth += 1;
+        if self.depth > MOST_DEPTH {
+            Err("this is nested more than 128 levels deep")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// After a value in an object or list: is there another one?
+    fn more(&mut self, closer: u8) -> Parsed<bool> {
+        self.skip_whitespace();
+        match self.peek() {
+            b',' => {
+                self.at += 1;
+                Ok(true)
+            }
+            byte if byte == closer => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ => Err("`,` or the end of the object or list was expected"),
+        }
+    }
+
+    fn object(&mut self, level: &mut LevelBuilder, row: u32) -> Parsed<()> {
+        self.enter()?;
+        self.expect(b'{', "an object was expected")?;
+        self.skip_whitespace();
+        if self.peek() == b'}' {
+            self.at += 1;
+            self.depth -= 1;
+            return Ok(());
+        }
+        let mut expected = 0;
+        loop {
+            self.skip_whitespace();
+            let start = self.at;
+            let field = match self.string()? {
+                Text::Plain(key) => level.field(key, expected),
+                Text::Unescaped => level.field(&self.unescaped, expected),
+            };
+            expected = field + 1;
+            let values = level.values(field);
+            if values.claim(row) == Err(Taken) {
+                self.at = start;
+                return Err("this key stands twice in one object");
+            }
+            self.expect(b':', "`:` was expected")?;
+            self.value(values, row)?;
+            if !self.more(b'}')? {
+                self.depth -= 1;
+                return Ok(());
+            }
+        }
+    }
+
+    fn value(&mut self, values: &mut ValuesBuilder, row: u32) -> Parsed<()> {
+        self.skip_whitespace();
+        match self.peek() {
+            b'"' => match self.string()? {
+                Text::Plain(text) => values.text(row, text),
+                Text::Unescaped => values.text(row, &self.unescaped),
+            },
+            b'{' => {
+                let (level, row) = values.object(row);
+                self.object(level, row)?;
+            }
+            b'[' => self.list(values, row)?,
+            b'-' | b'0'..=b'9' => self.number(values, row)?,
+            b't' => {
+                self.word("true")?;
+                values.boolean(row, true);
+            }
+            b'f' => {
+                self.word("false")?;
+                values.boolean(row, false);
+            }
+            b'n' => self.word("null")?,
+            _ => return Err("a value was expected"),
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, values: &mut ValuesBuilder, row: u32) -> Parsed<()> {
+        self.enter()?;
+        self.at += 1;
+        self.skip_whitespace();
+        if self.peek() == b']' {
+            self.at += 1;
+            self.depth -= 1;
+            values.empty_list(row);
+            return Ok(());
+        }
+        for position in 0.. {
+            self.skip_whitespace();
+            let is_object = self.peek() == b'{';
+            let (level, item) = values.item(row, position, is_object);
+            if is_object {
+                self.object(level, item)?;
+            } else {
+                self.value(level.items(), item)?;
+            }
+            if !self.more(b']')? {
+                break;
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn word(&mut self, word: &'static str) -> Parsed<()> {
+        if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
+            return Err("`true`, `false` or `null` was expected");
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    /// Reads a number by the grammar of RFC 8259; an integer of 64 bits becomes one, others keep their text.
+    fn number(&mut self, values: &mut ValuesBuilder, row: u32) -> Parsed<()> {
+        let start = self.at;
+        if self.peek() == b'-' {
+            self.at += 1;
+        }
+        match self.peek() {
+            b'0' => self.at += 1,
+            b'1'..=b'9' => self.digits()?,
+            _ => return Err("a digit was expected"),
+        }
+        let mut is_integer = true;
+        if self.peek() == b'.' {
+            is_integer = false;
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), b'e' | b'E') {
+            is_integer = false;
+            self.at += 1;
+            if matches!(self.peek(), b'+' | b'-') {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        let text = &self.text[start..self.at];
+        match text.parse::<i64>() {
+            // `-0` keeps its text: no integer has its sign.
+            Ok(integer) if is_integer && text != "-0" => values.integer(row, integer),
+            _ => values.number(row, text),
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Parsed<()> {
+        let start = self.at;
+        while self.peek().is_ascii_digit() {
+            self.at += 1;
+        }
+        if self.at == start { Err("a digit was expected") } else { Ok(()) }
+    }
+
+    fn string(&mut self) -> Parsed<Text<'a>> {
+        if self.peek() != b'"' {
+            return Err("a string was expected");
+        }
+        self.at += 1;
+        let start = self.at;
+        self.plain_run()?;
+        if self.peek() == b'"' {
+            let text = &self.text[start..self.at];
+            self.at += 1;
+            return Ok(Text::Plain(text));
+        }
+        self.unescaped.clear();
+        self.unescaped.push_str(&self.text[start..self.at]);
+        while self.peek() == b'\\' {
+            let character = self.escape()?;
+            self.unescaped.push(character);
+            let start = self.at;
+            self.plain_run()?;
+            self.unescaped.push_str(&self.text[start..self.at]);
+        }
+        self.at += 1;
+        Ok(Text::Unescaped)
+    }
+
+    /// Moves to the next `"` or `\`.
+    fn plain_run(&mut self) -> Parsed<()> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let length = rest
+            .iter()
+            .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F))
+            .ok_or("this string has no end")?;
+        self.at += length;
+        if rest[length] < 0x20 { Err("a control character stands in a string") } else { Ok(()) }
+    }
+
+    fn escape(&mut self) -> Parsed<char> {
+        self.at += 2;
+        Ok(match self.text.as_bytes().get(self.at - 1).copied().unwrap_or(0) {
+            b'"' => '"',
+            b'\\' => '\\',
+            b'/' => '/',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => self.unicode()?,
+            _ => {
+                self.at -= 2;
+                return Err("there is no such escape");
+            }
+        })
+    }
+
+    fn unicode(&mut self) -> Parsed<char> {
+        const HALF: &str = "half of a surrogate pair stands alone";
+        let first = self.hexadecimal()?;
+        if !(0xD800..0xE000).contains(&first) {
+            return char::from_u32(first).ok_or(HALF);
+        }
+        if first >= 0xDC00 || !self.text.as_bytes()[self.at..].starts_with(b"\\u") {
+            return Err(HALF);
+        }
+        self.at += 2;
+        let second = self.hexadecimal()?;
+        if !(0xDC00..0xE000).contains(&second) {
+            return Err(HALF);
+        }
+        char::from_u32(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00)).ok_or(HALF)
+    }
+
+    fn hexadecimal(&mut self) -> Parsed<u32> {
+        const REASON: &str = "four hexadecimal digits were expected";
+        let digits = self.text.get(self.at..self.at + 4).ok_or(REASON)?;
+        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(REASON);
+        }
+        self.at += 4;
+        u32::from_str_radix(digits, 16).map_err(|_| REASON)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Splitter, Step, Wanted};
+    use super::*;
+
+    fn decode(json: &str) -> Result<Chunk, DecodeError> {
+        let mut splitter = Splitter::new(Wanted::TheOnlyArray);
+        let mut batches = splitter.feed(json.as_bytes()).unwrap();
+        batches.extend(splitter.finish().unwrap().0);
+        decode_batch(&batches[0], true)
+    }
+
+    fn column(level: &Level, key: &str) -> Vec<String> {
+        let scalars = level.values[&Step::Key(key.to_owned())].scalars.as_ref().unwrap();
+        scalars.series.iter().map(|value| value.to_string()).collect()
+    }
+
+    #[test]
+    fn values_keep_what_stood_in_the_json() {
+        let chunk = decode(
+            r#"[{"i":1,"f":1.50,"s":"a\u00e9\ud83d\ude00\n","b":true},{"i":-2,"f":1e3,"s":null}]"#,
+        )
+        .unwrap();
+        assert_eq!(column(&chunk.records, "i"), ["1", "-2"]);
+        assert_eq!(column(&chunk.records, "f"), ["\"1.50\"", "\"1e3\""]);
+        assert_eq!(column(&chunk.records, "s"), ["\"aé😀\n\"", "null"]);
+        assert_eq!(column(&chunk.records, "b"), ["true", "null"]);
+    }
+
+    #[test]
+    fn nesting_is_kept_as_rows() {
+        let chunk = decode(r#"[{"x":[{"n":1},2,{"n":3}]},{"x":[]},{"x":{"n":4}}]"#).unwrap();
+        let values = &chunk.records.values[&Step::Key("x".to_owned())];
+        let nested = values.nested.as_ref().unwrap();
+        assert_eq!(values.empty_lists, [1]);
+        assert_eq!(nested.level.parents, [0, 0, 0, 2]);
+        assert_eq!(nested.level.positions, [0, 1, 2, 0]);
+        assert_eq!(column(&nested.level, "n"), ["1", "null", "3", "4"]);
+        assert!(nested.lists && nested.objects);
+    }
+
+    #[test]
+    fn p9_a_record_that_is_not_json_is_refused_with_its_place() {
+        let error = |json: &str| decode(json).unwrap_err();
+        let refused = error(r#"[{"a":1},{"a":01}]"#);
+        assert_eq!((refused.record, refused.offset), (1, 15));
+        for (json, reason) in [
+            (r#"[{"a":1,"a":2}]"#, "this key stands twice in one object"),
+            (r#"[{"a":tru}]"#, "`true`, `false` or `null` was expected"),
+            (r#"[{"a":"\x"}]"#, "there is no such escape"),
+            (r#"[{"a":"\ud800"}]"#, "half of a surrogate pair stands alone"),
+            ("[{\"a\":\"\u{1}\"}]", "a control character stands in a string"),
+            (r#"[{"a":1.}]"#, "a digit was expected"),
+            (r#"[{"a":[1,]}]"#, "a value was expected"),
+            (r#"[{"a" 1}]"#, "`:` was expected"),
+            (r#"[{a:1}]"#, "a string was expected"),
+        ] {
+            assert_eq!(error(json).reason, reason, "{json}");
+        }
+    }
+}

@@ -1,0 +1,736 @@
+//! The splitter: finds the records in an export as it arrives.
+//!
+//! It walks the envelope (objects only) byte by byte until it stands at an array that is wanted, and then
+//! only counts brackets: what is inside a record is the parser's business. State lives between pieces, so
+//! where the network cuts the body changes nothing.
+
+use memchr::{memchr_iter, memchr2};
+
+use crate::definition::JsonPointer;
+use crate::excerpt::excerpt;
+
+/// How many bytes of records make a batch.
+const BATCH_BYTES: usize = 4 << 20;
+/// How far into an export of objects we look for a second object, which makes it newline-delimited.
+const SNIFFED_BYTES: usize = 1 << 20;
+/// Deeper nesting is refused, as by other JSON parsers.
+pub(super) const MOST_DEPTH: usize = 128;
+
+/// Which arrays of an export hold records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The only array of objects there is.
+    TheOnlyArray,
+    /// These, each for the table of its position.
+    At(Vec<JsonPointer>),
+}
+
+/// Whole records of one table, as bytes.
+#[derive(Debug)]
+pub struct RecordBatch {
+    /// The position in [`Wanted::At`]; 0 for the only array.
+    pub table: usize,
+    /// The number of records of this table before this batch.
+    pub first_record: u64,
+    pub(super) bytes: Vec<u8>,
+    pub(super) records: Vec<Record>,
+}
+
+/// Where a record stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record {
+    /// Its first byte within the batch; it ends where the next one begins.
+    pub(super) start: usize,
+    /// Its first byte within the export.
+    pub(super) offset: u64,
+}
+
+impl RecordBatch {
+    /// How many records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+}
+
+/// What was found in an export that was complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// For each wanted table, where its records were.
+    pub pointers: Vec<JsonPointer>,
+    /// For each wanted table, how many records it had.
+    pub records: Vec<u64>,
+}
+
+/// The export is not JSON, not complete, or does not hold the records that are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SplitError {
+    /// Nothing but whitespace.
+    #[error("the export is empty")]
+    Empty,
+    /// The first byte cannot begin JSON.
+    #[error("the export is not JSON: it begins with `{beginning}`")]
+    NotJson {
+        /// Its first line.
+        beginning: String,
+    },
+    /// The bytes stop before the JSON does.
+    #[error("the export is cut off after {bytes} bytes")]
+    Truncated {
+        /// How many bytes there are.
+        bytes: u64,
+    },
+    /// Something stands where it cannot.
+    #[error(
+        "the export is not valid JSON at byte {offset}: {expected} was expected, before `{rest}`"
+    )]
+    Malformed {
+        /// Where, in bytes.
+        offset: u64,
+        /// What should have been there.
+        expected: &'static str,
+        /// What is there.
+        rest: String,
+    },
+    /// There are several arrays of objects and no word which is meant.
+    #[error("the export has several arrays of objects: {}", list(.candidates))]
+    Ambiguous {
+        /// All of them.
+        candidates: Vec<JsonPointer>,
+    },
+    /// There is no array of objects.
+    #[error("the export has no array of objects")]
+    NoRecords,
+    /// A wanted array is not there.
+    #[error("the export has nothing at `{pointer}`{}", others(.candidates))]
+    NotFound {
+        /// What was wanted.
+        pointer: JsonPointer,
+        /// The arrays of objects that are there.
+        candidates: Vec<JsonPointer>,
+    },
+    /// What is at a wanted place is a scalar.
+    #[error("what stands at `{pointer}` is neither a list nor an object")]
+    NotRecords {
+        /// The place.
+        pointer: JsonPointer,
+    },
+}
+
+fn list(pointers: &[JsonPointer]) -> String {
+    let quoted: Vec<String> = pointers.iter().map(|pointer| format!("`{pointer}`")).collect();
+    quoted.join(", ")
+}
+
+fn others(candidates: &[JsonPointer]) -> String {
+    if candidates.is_empty() {
+        String::new()
+    } else {
+        format!("; its arrays of objects are {}", list(candidates))
+    }
+}
+
+/// Where in the envelope we are: what the next byte may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before a value of the whole export.
+    Root,
+    /// After `{`.
+    KeyOrEnd,
+    /// After `,` in an object.
+    Key,
+    /// In a key.
+    InKey { escaped: bool },
+    /// After a key.
+    Colon,
+    /// After `:`.
+    Value,
+    /// After a value in an object.
+    CommaOrEnd,
+    /// In a number or a word.
+    InScalar,
+    /// In a value that holds no records.
+    Skipping,
+    /// After the `[` of an array whose items nobody has seen.
+    Candidate,
+    /// After the `[` of records.
+    RecordOrEnd,
+    /// After `,` between records.
+    Record,
+    /// In a record.
+    InRecord,
+    /// After a record.
+    RecordCommaOrEnd,
+}
+
+/// Counts brackets until a value ends.
+#[derive(Debug, Default)]
+struct Nesting {
+    /// The closing bracket that each open one waits for.
+    closers: Vec<u8>,
+    in_string: bool,
+    escaped: bool,
+}
+
+/// What [`Nesting::advance`] came upon.
+enum Advance {
+    /// The value goes on beyond these bytes.
+    Within,
+    /// The value ended; so many bytes were its.
+    Ended(usize),
+    /// A closing bracket of the wrong kind, or too much depth, at this byte.
+    Wrong(usize),
+}
+
+impl Nesting {
+    fn advance(&mut self, bytes: &[u8]) -> Advance {
+        let mut at = 0;
+        while at < bytes.len() {
+            if self.in_string {
+                at += self.skip_string(&bytes[at..]);
+                if self.in_string {
+                    return Advance::Within;
+                }
+                if self.closers.is_empty() {
+                    return Advance::Ended(at);
+                }
+                continue;
+            }
+            match bytes[at] {
+                b'"' => self.in_string = true,
+                b'{' => self.closers.push(b'}'),
+                b'[' => self.closers.push(b']'),
+                closer @ (b'}' | b']') => {
+                    if self.closers.pop() != Some(closer) {
+                        return Advance::Wrong(at);
+                    }
+                    if self.closers.is_empty() {
+                        return Advance::Ended(at + 1);
+                    }
+                }
+                _ => {}
+            }
+            if self.closers.len() > MOST_DEPTH {
+                return Advance::Wrong(at);
+            }
+            at += 1;
+        }
+        Advance::Within
+    }
+
+    /// Skips to behind the closing quote, or to the end of `bytes`; returns how far.
+    fn skip_string(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        if self.escaped && !bytes.is_empty() {
+            self.escaped = false;
+            at = 1;
+        }
+        while let Some(found) = memchr2(b'"', b'\\', &bytes[at..]) {
+            at += found + 1;
+            if bytes[at - 1] == b'"' {
+                self.in_string = false;
+                return at;
+            }
+            if at == bytes.len() {
+                self.escaped = true;
+                return at;
+            }
+            at += 1;
+        }
+        bytes.len()
+    }
+}
+
+/// Finds the records of an export, piece by piece.
+#[derive(Debug)]
+pub struct Splitter {
+    wanted: Wanted,
+    state: State,
+    /// For every open object of the envelope, the key we are at.
+    path: Vec<String>,
+    open_objects: usize,
+    token: Vec<u8>,
+    nesting: Nesting,
+    /// The table whose records we are in.
+    table: usize,
+    /// The record we are in is an item of an array.
+    in_array: bool,
+    batches: Vec<RecordBatch>,
+    records: Vec<u64>,
+    found: Vec<bool>,
+    candidates: Vec<JsonPointer>,
+    empty_arrays: Vec<JsonPointer>,
+    /// Bytes that wait for the decision whether the export is newline-delimited.
+    sniffed: Option<Vec<u8>>,
+    offset: u64,
+    roots: u64,
+}
+
+impl Splitter {
+    /// A splitter at the beginning of an export.
+    #[must_use]
+    pub fn new(wanted: Wanted) -> Self {
+        let tables = match &wanted {
+            Wanted::TheOnlyArray => 1,
+            Wanted::At(pointers) => pointers.len(),
+        };
+        Self {
+            sniffed: (wanted == Wanted::TheOnlyArray).then(Vec::new),
+            wanted,
+            state: State::Root,
+            path: Vec::new(),
+            open_objects: 0,
+            token: Vec::new(),
+            nesting: Nesting::default(),
+            table: 0,
+            in_array: false,
+            batches: (0..tables).map(|table| empty_batch(table, 0)).collect(),
+            records: vec![0; tables],
+            found: vec![false; tables],
+            candidates: Vec::new(),
+            empty_arrays: Vec::new(),
+            offset: 0,
+            roots: 0,
+        }
+    }
+
+    /// Takes the next piece of the export and returns the batches that it filled.
+    ///
+    /// # Errors
+    /// The export is not JSON, or not of the wanted form.
+    pub fn feed(&mut self, piece: &[u8]) -> Result<Vec<RecordBatch>, SplitError> {
+        let mut full = Vec::new();
+        let Some(mut sniffed) = self.sniffed.take() else {
+            self.walk(piece, &mut full)?;
+            return Ok(full);
+        };
+        sniffed.extend_from_slice(piece);
+        match sniff(&sniffed) {
+            None if sniffed.len() < SNIFFED_BYTES => self.sniffed = Some(sniffed),
+            verdict => {
+                self.decide(verdict == Some(true));
+                self.walk(&sniffed, &mut full)?;
+            }
+        }
+        Ok(full)
+    }
+
+    /// Says that the export is over; returns the last batches and what was found.
+    ///
+    /// # Errors
+    /// The export is cut off, or does not hold what is wanted.
+    pub fn finish(mut self) -> Result<(Vec<RecordBatch>, Found), SplitError> {
+        let mut batches = Vec::new();
+        if let Some(sniffed) = self.sniffed.take() {
+            self.decide(false);
+            self.walk(&sniffed, &mut batches)?;
+        }
+        if self.state == State::InScalar && self.open_objects == 0 {
+            self.end_scalar()?;
+        }
+        if self.offset == 0 || (self.state == State::Root && self.roots == 0) {
+            return Err(SplitError::Empty);
+        }
+        if self.state != State::Root {
+            return Err(SplitError::Truncated { bytes: self.offset });
+        }
+        let pointers = self.found_pointers()?;
+        batches.extend(self.batches.into_iter().filter(|batch| !batch.is_empty()));
+        Ok((batches, Found { pointers, records: self.records }))
+    }
+
+    fn decide(&mut self, newline_delimited: bool) {
+        if newline_delimited {
+            self.wanted = Wanted::At(vec![JsonPointer::default()]);
+        }
+    }
+
+    fn found_pointers(&mut self) -> Result<Vec<JsonPointer>, SplitError> {
+        match &self.wanted {
+            Wanted::TheOnlyArray => {
+                let mut candidates = std::mem::take(&mut self.candidates);
+                if candidates.is_empty() {
+                    candidates = std::mem::take(&mut self.empty_arrays);
+                }
+                match candidates.len() {
+                    0 => Err(SplitError::NoRecords),
+                    1 => Ok(candidates),
+                    _ => Err(SplitError::Ambiguous { candidates }),
+                }
+            }
+            Wanted::At(pointers) => match self.found.iter().position(|found| !found) {
+                None => Ok(pointers.clone()),
+                Some(missing) => Err(SplitError::NotFound {
+                    pointer: pointers[missing].clone(),
+                    candidates: std::mem::take(&mut self.candidates),
+                }),
+            },
+        }
+    }
+
+    /// Walks over bytes of the export.
+    fn walk(&mut self, piece: &[u8], full: &mut Vec<RecordBatch>) -> Result<(), SplitError> {
+        let mut at = 0;
+        while at < piece.len() {
+            let rest = &piece[at..];
+            let used = match self.state {
+                State::InRecord => self.in_record(rest, full)?,
+                State::Skipping => self.skip(rest)?,
+                State::InKey { escaped } => self.in_key(rest, escaped)?,
+                State::InScalar if is_scalar_byte(rest[0]) => {
+                    self.token.push(rest[0]);
+                    1
+                }
+                State::InScalar => {
+                    self.end_scalar()?;
+                    0
+                }
+                _ if matches!(rest[0], b' ' | b'\n' | b'\r' | b'\t') => 1,
+                _ => self.step(rest)?,
+            };
+            at += used;
+            self.offset += used as u64;
+        }
+        Ok(())
+    }
+
+    /// Takes one byte of structure; returns how many bytes were used, 0 to look at the byte again.
+    fn step(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
+        let byte = rest[0];
+        match (self.state, byte) {
+            (State::Root, 0xEF) if self.offset == 0 => {}
+            (State::Root, 0xBB) if self.offset == 1 => {}
+            (State::Root, 0xBF) if self.offset == 2 => {}
+            (State::Root, b'{' | b'[') => {
+                self.roots += 1;
+                return self.begin_value(byte);
+            }
+            (State::Root, _) if self.roots == 0 => {
+                return Err(SplitError::NotJson { beginning: excerpt(rest) });
+            }
+            (State::Root, _) => return Err(self.malformed(rest, "the end of the export")),
+            (State::KeyOrEnd, b'}') | (State::CommaOrEnd, b'}') => self.close_object(),
+            (State::KeyOrEnd | State::Key, b'"') => {
+                self.token.clear();
+                self.state = State::InKey { escaped: false };
+            }
+            (State::Colon, b':') => self.state = State::Value,
+            (State::Value, _) => return self.begin_value(byte),
+            (State::CommaOrEnd, b',') => self.state = State::Key,
+            (State::Candidate, _) => return Ok(self.judge_candidate(byte)),
+            (State::RecordOrEnd | State::RecordCommaOrEnd, b']') => self.end_value(),
+            (State::RecordOrEnd | State::Record, b'{') => {
+                self.begin_record(true);
+                return Ok(0);
+            }
+            (State::RecordCommaOrEnd, b',') => self.state = State::Record,
+            (state, _) => return Err(self.malformed(rest, expectation(state))),
+        }
+        Ok(1)
+    }
+
+    fn malformed(&self, rest: &[u8], expected: &'static str) -> SplitError {
+        SplitError::Malformed { offset: self.offset, expected, rest: excerpt(rest) }
+    }
+
+    /// Stands before a value of the envelope.
+    fn begin_value(&mut self, byte: u8) -> Result<usize, SplitError> {
+        let table = match &self.wanted {
+            Wanted::At(pointers) => pointers.iter().position(|pointer| pointer.keys() == self.path),
+            Wanted::TheOnlyArray => None,
+        };
+        match (table, byte) {
+            (Some(table), b'{') => {
+                self.table = table;
+                self.found[table] = true;
+                self.begin_record(false);
+                return Ok(0);
+            }
+            (Some(table), b'[') => {
+                self.table = table;
+                self.found[table] = true;
+                self.state = State::RecordOrEnd;
+            }
+            (Some(table), b'n') => {
+                self.found[table] = true;
+                self.begin_scalar();
+                return Ok(0);
+            }
+            (Some(_), _) => {
+                let pointer = JsonPointer::from_keys(self.path.clone());
+                return Err(SplitError::NotRecords { pointer });
+            }
+            (None, b'{') => {
+                self.open_objects += 1;
+                self.state = State::KeyOrEnd;
+            }
+            (None, b'[') => self.state = State::Candidate,
+            (None, b'"') => {
+                self.nesting = Nesting::default();
+                self.state = State::Skipping;
+                return Ok(0);
+            }
+            (None, _) => {
+                self.begin_scalar();
+                return Ok(0);
+            }
+        }
+        Ok(1)
+    }
+
+    /// The first byte of an array that nobody asked for by name: is it one of objects?
+    fn judge_candidate(&mut self, byte: u8) -> usize {
+        let pointer = JsonPointer::from_keys(self.path.clone());
+        if byte == b']' {
+            if !self.empty_arrays.contains(&pointer) {
+                self.empty_arrays.push(pointer);
+            }
+            self.end_value();
+            return 1;
+        }
+        if byte == b'{' {
+            if !self.candidates.contains(&pointer) {
+                self.candidates.push(pointer);
+            }
+            if self.wanted == Wanted::TheOnlyArray && self.candidates.len() == 1 {
+                self.begin_record(true);
+                return 0;
+            }
+        }
+        self.nesting = Nesting { closers: vec![b']'], ..Nesting::default() };
+        self.state = State::Skipping;
+        0
+    }
+
+    fn begin_record(&mut self, in_array: bool) {
+        let batch = &mut self.batches[self.table];
+        batch.records.push(Record { start: batch.bytes.len(), offset: self.offset });
+        self.in_array = in_array;
+        self.nesting = Nesting::default();
+        self.state = State::InRecord;
+    }
+
+    fn in_record(&mut self, rest: &[u8], full: &mut Vec<RecordBatch>) -> Result<usize, SplitError> {
+        let used = match self.nesting.advance(rest) {
+            Advance::Within => rest.len(),
+            Advance::Ended(used) => used,
+            Advance::Wrong(at) => return Err(self.wrong_bracket(rest, at)),
+        };
+        let batch = &mut self.batches[self.table];
+        batch.bytes.extend_from_slice(&rest[..used]);
+        if self.nesting.closers.is_empty() {
+            self.end_record(full);
+        }
+        Ok(used)
+    }
+
+    fn end_record(&mut self, full: &mut Vec<RecordBatch>) {
+        self.records[self.table] += 1;
+        if self.batches[self.table].bytes.len() >= BATCH_BYTES {
+            let next = empty_batch(self.table, self.records[self.table]);
+            full.push(std::mem::replace(&mut self.batches[self.table], next));
+        }
+        if self.in_array {
+            self.state = State::RecordCommaOrEnd;
+        } else {
+            self.end_value();
+        }
+    }
+
+    fn skip(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
+        match self.nesting.advance(rest) {
+            Advance::Within => Ok(rest.len()),
+            Advance::Ended(used) => {
+                self.end_value();
+                Ok(used)
+            }
+            Advance::Wrong(at) => Err(self.wrong_bracket(rest, at)),
+        }
+    }
+
+    fn wrong_bracket(&self, rest: &[u8], at: usize) -> SplitError {
+        SplitError::Malformed {
+            offset: self.offset + at as u64,
+            expected: "the bracket that closes what is open, at most 128 levels deep,",
+            rest: excerpt(&rest[at..]),
+        }
+    }
+
+    fn in_key(&mut self, rest: &[u8], escaped: bool) -> Result<usize, SplitError> {
+        let byte = rest[0];
+        match byte {
+            _ if escaped => self.state = State::InKey { escaped: false },
+            b'\\' => self.state = State::InKey { escaped: true },
+            b'"' => {
+                let quoted = [b"\"", self.token.as_slice(), b"\""].concat();
+                let key = serde_json::from_slice(&quoted)
+                    .map_err(|_| self.malformed(rest, "the end of a valid key"))?;
+                self.path.truncate(self.open_objects - 1);
+                self.path.push(key);
+                self.state = State::Colon;
+                return Ok(1);
+            }
+            _ => {}
+        }
+        self.token.push(byte);
+        Ok(1)
+    }
+
+    fn begin_scalar(&mut self) {
+        self.token.clear();
+        self.state = State::InScalar;
+    }
+
+    fn end_scalar(&mut self) -> Result<(), SplitError> {
+        if serde_json::from_slice::<serde::de::IgnoredAny>(&self.token).is_err() {
+            return Err(self.malformed(&self.token, "a value"));
+        }
+        self.end_value();
+        Ok(())
+    }
+
+    fn close_object(&mut self) {
+        self.open_objects -= 1;
+        self.path.truncate(self.open_objects);
+        self.end_value();
+    }
+
+    /// A value of the envelope is over.
+    fn end_value(&mut self) {
+        self.state = if self.open_objects == 0 { State::Root } else { State::CommaOrEnd };
+    }
+}
+
+fn empty_batch(table: usize, first_record: u64) -> RecordBatch {
+    RecordBatch { table, first_record, bytes: Vec::new(), records: Vec::new() }
+}
+
+fn is_scalar_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
+}
+
+fn expectation(state: State) -> &'static str {
+    match state {
+        State::KeyOrEnd => "a key or `}`",
+        State::Key => "a key",
+        State::Colon => "`:`",
+        State::CommaOrEnd => "`,` or `}`",
+        State::RecordOrEnd => "a record or `]`",
+        State::Record => "a record, which is an object,",
+        State::RecordCommaOrEnd => "`,` or `]`",
+        _ => "a value",
+    }
+}
+
+/// Whether the export is newline-delimited objects; `None` when these bytes do not tell.
+fn sniff(bytes: &[u8]) -> Option<bool> {
+    let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace())?;
+    if bytes[start] != b'{' {
+        return Some(false);
+    }
+    let Advance::Ended(end) = Nesting::default().advance(&bytes[start..]) else { return None };
+    let behind = &bytes[start + end..];
+    let next = behind.iter().position(|byte| !byte.is_ascii_whitespace())?;
+    Some(behind[next] == b'{' && memchr_iter(b'\n', &behind[..next]).next().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Split = Result<(Vec<(usize, Vec<String>)>, Found), SplitError>;
+
+    fn split_in(wanted: Wanted, pieces: &[&[u8]]) -> Split {
+        let mut splitter = Splitter::new(wanted);
+        let mut batches = Vec::new();
+        for piece in pieces {
+            batches.extend(splitter.feed(piece)?);
+        }
+        let (last, found) = splitter.finish()?;
+        batches.extend(last);
+        Ok((batches.iter().map(|batch| (batch.table, texts(batch))).collect(), found))
+    }
+
+    fn texts(batch: &RecordBatch) -> Vec<String> {
+        let ends =
+            batch.records.iter().skip(1).map(|record| record.start).chain([batch.bytes.len()]);
+        let text = |start, end| String::from_utf8_lossy(&batch.bytes[start..end]).into_owned();
+        batch.records.iter().zip(ends).map(|(record, end)| text(record.start, end)).collect()
+    }
+
+    fn found_in(json: &str) -> Result<Vec<String>, SplitError> {
+        let (batches, _) = split_in(Wanted::TheOnlyArray, &[json.as_bytes()])?;
+        Ok(batches.into_iter().flat_map(|(_, texts)| texts).collect())
+    }
+
+    fn at(pointers: &[&str]) -> Wanted {
+        Wanted::At(pointers.iter().map(|pointer| pointer.parse().unwrap()).collect())
+    }
+
+    #[test]
+    fn records_are_found_in_every_form_of_export() {
+        let two = vec![r#"{"a":[1]}"#.to_owned(), r#"{"b":"]"}"#.to_owned()];
+        assert_eq!(found_in(r#"[{"a":[1]},{"b":"]"}]"#).unwrap(), two);
+        assert_eq!(found_in("\u{feff} [ {\"a\":[1]} , {\"b\":\"]\"} ] \n").unwrap(), two);
+        assert_eq!(
+            found_in(r#"{"n":1,"x":{"list":[{"a":[1]},{"b":"]"}]},"t":["s"]}"#).unwrap(),
+            two
+        );
+        assert_eq!(found_in("{\"a\":[1]}\n{\"b\":\"]\"}\n").unwrap(), two);
+        assert_eq!(found_in("[]").unwrap(), Vec::<String>::new());
+        assert_eq!(found_in(r#"{"list":[]}"#).unwrap(), Vec::<String>::new());
+        let one = split_in(at(&[""]), &[br#"{"a":[{"b":1}]}"#]).unwrap();
+        assert_eq!(one.0, [(0, vec![r#"{"a":[{"b":1}]}"#.to_owned()])]);
+    }
+
+    #[test]
+    fn p9_what_is_not_a_whole_export_is_refused() {
+        let error = |json: &str| found_in(json).unwrap_err().to_string();
+        assert_eq!(error(" \n"), "the export is empty");
+        assert_eq!(error("<html>\n<body>"), "the export is not JSON: it begins with `<html>`");
+        assert_eq!(error("[{\"a\":1},"), "the export is cut off after 9 bytes");
+        assert_eq!(error("{\"a\":[{}]"), "the export is cut off after 9 bytes");
+        assert_eq!(error("{\"error\":\"no\"}"), "the export has no array of objects");
+        assert!(error("[{\"a\":1]}]").contains("at byte 7"), "{}", error("[{\"a\":1]}]"));
+        assert!(error("[{}] x").contains("the end of the export"));
+        assert!(error("{\"a\":[{}],\"b\":[{}]}").contains("`/a`, `/b`"));
+        assert!(error("{\"a\":tru,\"b\":[{}]}").contains("a value"));
+        let missing = split_in(at(&["/c"]), &[b"{\"a\":[{}]}"]).unwrap_err().to_string();
+        assert_eq!(missing, "the export has nothing at `/c`; its arrays of objects are `/a`");
+    }
+
+    #[test]
+    fn several_arrays_go_to_their_tables() {
+        let json = br#"{"a":[{"x":1}],"n":{"b":[{"y":2},{"y":3}]},"c":null}"#;
+        let (batches, found) = split_in(at(&["/n/b", "/a", "/c"]), &[json]).unwrap();
+        assert_eq!(batches[0], (0, vec![r#"{"y":2}"#.to_owned(), r#"{"y":3}"#.to_owned()]));
+        assert_eq!(batches[1], (1, vec![r#"{"x":1}"#.to_owned()]));
+        assert_eq!(found.records, [2, 1, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn p6_borders_of_pieces_change_nothing(cuts in proptest::collection::vec(0_usize..120, 0..12)) {
+            let json = "\u{feff}{\"k\\\"é\":1.5e3,\"t\":true,\"s\":\"\\\\\\\"[{\",\"r\":[{\"a\":\"}]\\\"\"},{\"b\":[[{}]]}],\"z\":[1,\"]\"]}";
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(json.len())).collect();
+            cuts.sort_unstable();
+            let mut pieces = Vec::new();
+            let mut start = 0;
+            for cut in cuts {
+                pieces.push(&json.as_bytes()[start..cut]);
+                start = cut;
+            }
+            pieces.push(&json.as_bytes()[start..]);
+            let wanted = || at(&["/r"]);
+            prop_assert_eq!(split_in(wanted(), &pieces), split_in(wanted(), &[json.as_bytes()]));
+        }
+    }
+}

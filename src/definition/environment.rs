@@ -1,0 +1,117 @@
+//! `${NAME}` and `${NAME:-default}` in the strings of a definition.
+
+use std::collections::BTreeMap;
+
+/// The environment a definition may refer to, taken once so that a run sees one state of it.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+/// Values may be secrets, so only the names are shown.
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Environment {
+    /// The environment of this process; variables that are not UTF-8 are left out.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        Self(
+            std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
+                .collect(),
+        )
+    }
+
+    /// The same environment with one variable set.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The value of a variable that is set and not empty.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Replaces every reference in `text`.
+    ///
+    /// # Errors
+    /// A reference is not closed, its name is empty, or it names a variable that is not set and has no
+    /// default.
+    pub(super) fn expand(&self, text: &str) -> Result<String, ExpansionError> {
+        let mut expanded = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(start) = rest.find("${") {
+            let (before, reference) = (&rest[..start], &rest[start + 2..]);
+            let end = reference.find('}').ok_or(ExpansionError::Unclosed)?;
+            expanded.push_str(before);
+            expanded.push_str(self.resolve(&reference[..end])?);
+            rest = &reference[end + 1..];
+        }
+        expanded.push_str(rest);
+        Ok(expanded)
+    }
+
+    fn resolve<'a>(&'a self, reference: &'a str) -> Result<&'a str, ExpansionError> {
+        let (name, default) = match reference.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (reference, None),
+        };
+        if name.is_empty() {
+            return Err(ExpansionError::Nameless);
+        }
+        self.get(name).or(default).ok_or_else(|| ExpansionError::Unset(name.to_owned()))
+    }
+}
+
+/// The names of the variables that `text` refers to.
+pub(super) fn references(text: &str) -> impl Iterator<Item = &str> {
+    text.split("${").skip(1).filter_map(|rest| {
+        let reference = &rest[..rest.find('}')?];
+        Some(reference.split_once(":-").map_or(reference, |(name, _)| name))
+    })
+}
+
+/// Why a reference to the environment has no value.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ExpansionError {
+    #[error("`${{` is not closed by `}}`")]
+    Unclosed,
+    #[error("`${{}}` names no variable")]
+    Nameless,
+    #[error("the environment variable {0} is not set")]
+    Unset(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment() -> Environment {
+        Environment::default().with("ORG", "acme").with("EMPTY", "")
+    }
+
+    #[test]
+    fn references_are_replaced_and_other_text_is_kept() {
+        assert_eq!(environment().expand("a/${ORG}/b$").unwrap(), "a/acme/b$");
+        assert_eq!(environment().expand("${NONE:-x}${EMPTY:-y}").unwrap(), "xy");
+    }
+
+    #[test]
+    fn what_has_no_value_is_named() {
+        assert_eq!(environment().expand("${NONE}"), Err(ExpansionError::Unset("NONE".into())));
+        assert_eq!(environment().expand("${ORG"), Err(ExpansionError::Unclosed));
+        assert_eq!(environment().expand("${}"), Err(ExpansionError::Nameless));
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        assert_eq!(format!("{:?}", environment()), r#"{"EMPTY", "ORG"}"#);
+    }
+}

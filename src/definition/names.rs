@@ -1,0 +1,80 @@
+//! Names of tables and columns: lower-case letters, digits and underscores, as every engine takes them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A name that is not snake_case.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a name: use lower-case letters, digits and underscores, beginning with a letter or underscore"
+)]
+pub struct InvalidName(String);
+
+/// Declares a checked name as a type of its own, so that a table's name is never taken for a column's.
+macro_rules! checked_name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidName;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                if is_snake_case(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(InvalidName(text.to_owned()))
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidName;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+    };
+}
+
+checked_name!(
+    /// The name of a table, which is also its directory.
+    TableName
+);
+checked_name!(
+    /// The name of a column as it stands in Parquet.
+    ColumnName
+);
+
+/// Letters of any script may stand in a name, as long as they have no upper case.
+fn is_snake_case(text: &str) -> bool {
+    let mut characters = text.chars();
+    let Some(first) = characters.next() else { return false };
+    let is_letter = |c: char| c == '_' || (c.is_alphabetic() && !c.is_uppercase());
+    is_letter(first) && characters.all(|c| is_letter(c) || c.is_numeric())
+}

@@ -1,0 +1,135 @@
+//! What is wrong with a definition, shown where it stands and with a way out.
+
+use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// One mistake in a definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it stands in the text, in bytes; `None` when something is missing altogether.
+    pub span: Option<Range<usize>>,
+    /// The key it concerns, as `tables[0].name`.
+    pub key: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+    /// The line may hold a secret, so it is not shown.
+    pub sensitive: bool,
+}
+
+impl Problem {
+    /// A problem at a place in the text.
+    pub(super) fn at(
+        span: Range<usize>,
+        key: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self {
+            span: Some(span),
+            key: key.into(),
+            message: message.into(),
+            help: help.into(),
+            sensitive: false,
+        }
+    }
+
+    /// A problem with something that is not there.
+    pub(super) fn missing(key: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            span: None,
+            key: key.into(),
+            message: "this key is missing".to_owned(),
+            help: help.into(),
+            sensitive: false,
+        }
+    }
+
+    /// The same problem, without showing the line.
+    pub(super) fn hiding_the_line(mut self) -> Self {
+        self.sensitive = true;
+        self
+    }
+}
+
+/// A definition with at least one problem. Its `Display` is the whole report.
+#[derive(Debug, Clone)]
+pub struct InvalidDefinition {
+    file: String,
+    text: String,
+    problems: Vec<Problem>,
+}
+
+impl std::error::Error for InvalidDefinition {}
+
+impl InvalidDefinition {
+    pub(super) fn new(file: &str, text: &str, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
+        Self { file: file.to_owned(), text: text.to_owned(), problems }
+    }
+
+    /// Every problem found, in the order of the text; missing keys come last.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    fn render(&self, problem: &Problem) -> String {
+        let title = Level::ERROR.primary_title(format!("`{}`: {}", problem.key, problem.message));
+        let help = Level::HELP.message(problem.help.as_str());
+        match &problem.span {
+            Some(span) if !problem.sensitive => {
+                let marked = AnnotationKind::Primary.span(span.clone());
+                let snippet =
+                    Snippet::source(self.text.as_str()).path(self.file.as_str()).annotation(marked);
+                Renderer::plain().render(&[title.element(snippet).element(help)])
+            }
+            span => {
+                let place = match span {
+                    Some(span) => format!("{}:{}", self.file, line_of(&self.text, span.start)),
+                    None => self.file.clone(),
+                };
+                let place = Level::NOTE.message(format!("in {place}"));
+                Renderer::plain().render(&[title.element(place).element(help)])
+            }
+        }
+    }
+}
+
+impl fmt::Display for InvalidDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rendered: Vec<String> =
+            self.problems.iter().map(|problem| self.render(problem)).collect();
+        f.write_str(&rendered.join("\n\n"))
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}
+
+/// The one of `candidates` that `typed` was most likely meant to be.
+pub(super) fn nearest<'a>(typed: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    candidates
+        .iter()
+        .map(|candidate| (strsim::normalized_damerau_levenshtein(typed, candidate), *candidate))
+        .filter(|(similarity, _)| *similarity >= 0.5)
+        .max_by(|(left, _), (right, _)| left.total_cmp(right))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Help that proposes the nearest candidate, or lists them all.
+pub(super) fn suggest(typed: &str, candidates: &[&str]) -> String {
+    match nearest(typed, candidates) {
+        Some(candidate) => format!("did you mean `{candidate}`?"),
+        None => format!("choose one of {}", quoted_list(candidates)),
+    }
+}
+
+fn quoted_list(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
+}

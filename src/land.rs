@@ -1,0 +1,133 @@
+//! Land: keeps the export as received, compressed and hashed while it arrives.
+//!
+//! The body goes by once: hash and zstd see each piece as it comes, and the decoder gets the same bytes.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read};
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+use zstd::stream::write::Encoder;
+
+/// The level that costs least; exports are repetitive enough to shrink to a tenth with it.
+const COMPRESSION_LEVEL: i32 = 1;
+
+/// The landing area could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[error("the export cannot be kept in the temporary directory {}: {source}", directory.display())]
+pub struct LandError {
+    directory: std::path::PathBuf,
+    source: io::Error,
+}
+
+impl From<io::Error> for LandError {
+    fn from(source: io::Error) -> Self {
+        Self { directory: std::env::temp_dir(), source }
+    }
+}
+
+/// The BLAKE3 hash of an export, in hexadecimal: the same export has the same hash.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ExportHash(String);
+
+impl std::fmt::Display for ExportHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An export that is still arriving.
+pub struct Landing {
+    encoder: Encoder<'static, BufWriter<NamedTempFile>>,
+    hasher: blake3::Hasher,
+    bytes: u64,
+}
+
+/// An export that has arrived. Its file is removed when this is dropped.
+#[derive(Debug)]
+pub struct Landed {
+    file: NamedTempFile,
+    /// Names the content.
+    pub hash: ExportHash,
+    /// Size before compression.
+    pub bytes: u64,
+}
+
+impl Landing {
+    /// Opens a temporary file that nobody else can read.
+    ///
+    /// # Errors
+    /// The temporary directory cannot be written.
+    pub fn create() -> Result<Self, LandError> {
+        let file = tempfile::Builder::new().prefix("flowlake-landing-").tempfile()?;
+        let encoder = Encoder::new(BufWriter::new(file), COMPRESSION_LEVEL)?;
+        Ok(Self { encoder, hasher: blake3::Hasher::new(), bytes: 0 })
+    }
+
+    /// Takes the next piece of the body.
+    ///
+    /// # Errors
+    /// The temporary directory is full.
+    pub fn write(&mut self, piece: &[u8]) -> Result<(), LandError> {
+        self.hasher.update(piece);
+        self.bytes += piece.len() as u64;
+        io::Write::write_all(&mut self.encoder, piece)?;
+        Ok(())
+    }
+
+    /// Closes the file.
+    ///
+    /// # Errors
+    /// The temporary directory is full.
+    pub fn finish(self) -> Result<Landed, LandError> {
+        let buffered = self.encoder.finish()?;
+        let file = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let hash = ExportHash(self.hasher.finalize().to_hex().to_string());
+        Ok(Landed { file, hash, bytes: self.bytes })
+    }
+}
+
+impl Landed {
+    /// The compressed export, from its beginning.
+    ///
+    /// # Errors
+    /// The temporary file is gone.
+    pub fn open(&self) -> Result<File, LandError> {
+        Ok(self.file.reopen()?)
+    }
+
+    /// The bytes of the export at each of `ranges`, which must be ascending.
+    ///
+    /// # Errors
+    /// The temporary file is gone or damaged.
+    pub fn read_ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<Vec<u8>>, LandError> {
+        let mut decoder = zstd::stream::read::Decoder::new(self.open()?)?;
+        let mut position = 0;
+        let mut pieces = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            io::copy(&mut decoder.by_ref().take(range.start - position), &mut io::sink())?;
+            let mut piece = Vec::new();
+            decoder.by_ref().take(range.end - range.start).read_to_end(&mut piece)?;
+            position = range.end;
+            pieces.push(piece);
+        }
+        Ok(pieces)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_the_export_come_back() {
+        let mut landing = Landing::create().unwrap();
+        for piece in [&b"[{\"a\":1},"[..], b"{\"a\":2}]"] {
+            landing.write(piece).unwrap();
+        }
+        let landed = landing.finish().unwrap();
+        assert_eq!(landed.bytes, 17);
+        assert_eq!(landed.read_ranges(&[1..8, 9..16]).unwrap(), [b"{\"a\":1}", b"{\"a\":2}"]);
+    }
+}

@@ -1,0 +1,174 @@
+//! Numbers as text: digits and exponent, never a float on the way.
+
+use crate::definition::ColumnType;
+
+/// The most significant digits that every double keeps (`DBL_DIG`).
+const DIGITS_A_DOUBLE_KEEPS: usize = 15;
+/// Within this magnitude no decimal of 15 digits is subnormal or infinite as a double.
+const SAFE_EXPONENT: i64 = 290;
+
+/// A JSON number taken apart: `digits × 10^exponent`, leading and trailing zeros removed.
+///
+/// | text | digits | exponent |
+/// |---|---|---|
+/// | `1234.50` | `12345` | -1 |
+/// | `-0.001` | `1` | -3 |
+/// | `12e3` | `12` | 3 |
+/// | `0.0` | (none) | 0 |
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberText {
+    negative: bool,
+    digits: Vec<u8>,
+    exponent: i64,
+}
+
+impl NumberText {
+    /// Takes a number apart; `None` when the text is not a JSON number.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (negative, unsigned) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (mantissa, exponent) = match unsigned.find(['e', 'E']) {
+            Some(position) => (&unsigned[..position], parse_exponent(&unsigned[position + 1..])?),
+            None => (unsigned, 0),
+        };
+        let (whole, fraction) = match mantissa.split_once('.') {
+            Some((_, "")) => return None,
+            Some((whole, fraction)) => (whole, fraction),
+            None => (mantissa, ""),
+        };
+        let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let leading_zero = whole.len() > 1 && whole.starts_with('0');
+        if whole.is_empty() || leading_zero || !all_digits(whole) || !all_digits(fraction) {
+            return None;
+        }
+        let mut digits: Vec<u8> =
+            whole.bytes().chain(fraction.bytes()).skip_while(|digit| *digit == b'0').collect();
+        let mut exponent = exponent.saturating_sub(i64::try_from(fraction.len()).ok()?);
+        while digits.last() == Some(&b'0') {
+            digits.pop();
+            exponent = exponent.saturating_add(1);
+        }
+        if digits.is_empty() {
+            exponent = 0;
+        }
+        Some(Self { negative, digits, exponent })
+    }
+
+    /// Digits in front of the point when written without exponent.
+    #[must_use]
+    pub fn integer_digits(&self) -> u64 {
+        let digits = i64::try_from(self.digits.len()).unwrap_or(i64::MAX);
+        u64::try_from(digits.saturating_add(self.exponent)).unwrap_or(0)
+    }
+
+    /// Digits after the point when written without exponent.
+    #[must_use]
+    pub fn scale(&self) -> u64 {
+        if self.exponent < 0 { self.exponent.unsigned_abs() } else { 0 }
+    }
+
+    /// Whether the double nearest to this number, written as short as it can be, is this number again.
+    #[must_use]
+    pub fn survives_as_float(&self) -> bool {
+        let magnitude =
+            self.exponent.saturating_add(i64::try_from(self.digits.len()).unwrap_or(i64::MAX));
+        if self.digits.len() <= DIGITS_A_DOUBLE_KEEPS && magnitude.abs() <= SAFE_EXPONENT {
+            return true;
+        }
+        let digits = String::from_utf8_lossy(&self.digits);
+        let Ok(float) = format!("{digits}e{}", self.exponent).parse::<f64>() else { return false };
+        if !float.is_finite() {
+            return false;
+        }
+        Self::parse(&format!("{float:e}")).is_some_and(|shortest| {
+            shortest.digits == self.digits && shortest.exponent == self.exponent
+        })
+    }
+
+    /// The number in units of `10^-scale`; `None` when it has more digits than that or than 128 bits.
+    #[must_use]
+    pub fn scaled(&self, scale: u8) -> Option<i128> {
+        if self.digits.is_empty() {
+            return Some(0);
+        }
+        let shift = u32::try_from(self.exponent.checked_add(i64::from(scale))?).ok()?;
+        let mut value: i128 = 0;
+        for digit in &self.digits {
+            value = value.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
+        }
+        value = value.checked_mul(10_i128.checked_pow(shift)?)?;
+        Some(if self.negative { -value } else { value })
+    }
+}
+
+fn parse_exponent(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let magnitude: i64 = digits.parse().unwrap_or(i64::MAX / 4);
+    let magnitude = magnitude.min(i64::MAX / 4);
+    Some(if text.starts_with('-') { -magnitude } else { magnitude })
+}
+
+/// The value of a number for a column of type [`ColumnType::Decimal`], in units of its last digit;
+/// `None` when a digit would be lost.
+#[must_use]
+pub fn parse_decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
+    let value = NumberText::parse(text)?.scaled(scale)?;
+    let limit = 10_i128.checked_pow(u32::from(precision))?;
+    (-limit < value && value < limit).then_some(value)
+}
+
+impl ColumnType {
+    /// The widest decimal with `scale` digits after the point.
+    #[must_use]
+    pub fn widest_decimal(scale: u8) -> Self {
+        Self::Decimal { precision: crate::definition::MAX_PRECISION, scale }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p4_decimals_keep_every_digit_or_are_refused() {
+        assert_eq!(parse_decimal("34.7", 18, 2), Some(3470));
+        assert_eq!(parse_decimal("-0.05", 18, 2), Some(-5));
+        assert_eq!(parse_decimal("12e3", 18, 2), Some(1_200_000));
+        assert_eq!(parse_decimal("1.500", 18, 1), Some(15));
+        assert_eq!(parse_decimal("9999999999999999.99", 18, 2), Some(999_999_999_999_999_999));
+        assert_eq!(parse_decimal("10000000000000000.00", 18, 2), None);
+        assert_eq!(parse_decimal("0.005", 18, 2), None);
+        assert_eq!(parse_decimal("1E400", 38, 0), None);
+        assert_eq!(parse_decimal("0E400", 38, 0), Some(0));
+    }
+
+    #[test]
+    fn what_is_no_json_number_is_refused() {
+        for text in ["", "-", "01", "1.", ".5", "1e", "1e+", "+1", "1_000", "NaN", "0x1", " 1"] {
+            assert_eq!(NumberText::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn floats_that_would_lose_a_digit_are_known() {
+        for text in [
+            "0.1",
+            "34.7",
+            "1e22",
+            "123456789012345",
+            "0.30000000000000004",
+            "1.7976931348623157e308",
+        ] {
+            assert!(NumberText::parse(text).unwrap().survives_as_float(), "{text}");
+        }
+        for text in ["0.1000000000000000055", "1e400", "9007199254740993", "4.9e-400"] {
+            assert!(!NumberText::parse(text).unwrap().survives_as_float(), "{text}");
+        }
+    }
+}

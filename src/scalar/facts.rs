@@ -1,0 +1,277 @@
+//! What is known of all the values of a column, and the type that follows from it.
+//!
+//! Facts are a join-semilattice: [`Facts::merge`] is associative, commutative and idempotent, so neither the
+//! order of records nor the borders of chunks can change a type (promise P6), and the facts of past runs,
+//! kept in the manifest, make a table loaded in parts equal to one loaded at once.
+//!
+//! | values seen | type |
+//! |---|---|
+//! | none but null | `string` |
+//! | `true`, `false` | `bool` |
+//! | integers of 64 bits | `int64` |
+//! | larger integers, up to 38 digits | `decimal(38,0)` |
+//! | fractions or exponents that a double keeps to the last digit | `float64` |
+//! | other fractions, up to 38 digits | `decimal(38,s)` |
+//! | numbers that fit nothing above | `string`, with the digits of the JSON |
+//! | ISO dates | `date` |
+//! | ISO timestamps, also with dates among them | `timestamp` |
+//! | other texts, or different kinds mixed | `string` |
+
+use serde::{Deserialize, Serialize};
+
+use super::decimal::NumberText;
+use super::temporal::{parse_date, parse_timestamp};
+use crate::definition::{ColumnType, MAX_PRECISION};
+
+/// Every integer up to this magnitude is a double.
+const LARGEST_EXACT_DOUBLE: u64 = 1 << 53;
+
+/// What is known of the non-null values of a column.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Some value was `true` or `false`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub booleans: bool,
+    /// What is known of the numbers, if there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<Numbers>,
+    /// What is known of the texts, if there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub texts: Option<Texts>,
+}
+
+/// What is known of at least one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbers {
+    /// All were written without point and exponent.
+    pub integers: bool,
+    /// All are 64-bit signed integers.
+    pub fit_int64: bool,
+    /// All survive as doubles, to the last digit.
+    pub fit_float64: bool,
+    /// The most digits in front of the point.
+    pub integer_digits: u64,
+    /// The most digits after the point.
+    pub scale: u64,
+}
+
+/// What is known of at least one text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Texts {
+    /// All are ISO dates.
+    Dates,
+    /// All are ISO dates or timestamps, and there are timestamps.
+    Timestamps,
+    /// There is something else.
+    Any,
+}
+
+impl Facts {
+    /// The facts about `true` or `false`.
+    pub const BOOLEAN: Self = Self { booleans: true, numbers: None, texts: None };
+
+    /// The facts about integers of which the largest magnitude is given.
+    #[must_use]
+    pub fn of_integers(largest_magnitude: u64) -> Self {
+        let digits = largest_magnitude.checked_ilog10().map_or(0, |log| u64::from(log) + 1);
+        Self {
+            numbers: Some(Numbers {
+                integers: true,
+                fit_int64: true,
+                fit_float64: largest_magnitude <= LARGEST_EXACT_DOUBLE,
+                integer_digits: digits,
+                scale: 0,
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// The facts about a number that is not a 64-bit integer.
+    #[must_use]
+    pub fn of_number(text: &str) -> Self {
+        let Some(number) = NumberText::parse(text) else { return Self::of_text(text) };
+        // `-0` is a zero with a sign, which only a double has.
+        let integers = !text.contains(['.', 'e', 'E']) && text != "-0";
+        Self {
+            numbers: Some(Numbers {
+                integers,
+                fit_int64: false,
+                fit_float64: number.survives_as_float(),
+                integer_digits: number.integer_digits(),
+                scale: number.scale(),
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// The facts about a text.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        Self { texts: Some(Texts::of(text)), ..Self::default() }
+    }
+
+    /// Whether there was nothing but null.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The facts about the values of both.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        Self {
+            booleans: self.booleans || other.booleans,
+            numbers: merge_options(self.numbers, other.numbers, Numbers::merge),
+            texts: merge_options(self.texts, other.texts, Texts::merge),
+        }
+    }
+
+    /// The narrowest type that keeps every value exactly, by the table of this module.
+    #[must_use]
+    pub fn column_type(&self) -> ColumnType {
+        match (self.booleans, self.numbers, self.texts) {
+            (true, None, None) => ColumnType::Bool,
+            (false, Some(numbers), None) => numbers.column_type(),
+            (false, None, Some(texts)) => texts.column_type(),
+            _ => ColumnType::String,
+        }
+    }
+}
+
+fn merge_options<T>(left: Option<T>, right: Option<T>, merge: impl Fn(T, T) -> T) -> Option<T> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(merge(left, right)),
+        (left, right) => left.or(right),
+    }
+}
+
+impl Numbers {
+    fn merge(self, other: Self) -> Self {
+        Self {
+            integers: self.integers && other.integers,
+            fit_int64: self.fit_int64 && other.fit_int64,
+            fit_float64: self.fit_float64 && other.fit_float64,
+            integer_digits: self.integer_digits.max(other.integer_digits),
+            scale: self.scale.max(other.scale),
+        }
+    }
+
+    fn column_type(self) -> ColumnType {
+        if self.fit_int64 {
+            return ColumnType::Int64;
+        }
+        if self.fit_float64 && !self.integers {
+            return ColumnType::Float64;
+        }
+        match u8::try_from(self.scale) {
+            Ok(scale)
+                if self.integer_digits.saturating_add(self.scale) <= u64::from(MAX_PRECISION) =>
+            {
+                ColumnType::widest_decimal(scale)
+            }
+            _ => ColumnType::String,
+        }
+    }
+}
+
+impl Texts {
+    /// The facts about one text.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        if parse_date(text).is_some() {
+            Self::Dates
+        } else if parse_timestamp(text).is_some() {
+            Self::Timestamps
+        } else {
+            Self::Any
+        }
+    }
+
+    fn merge(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Any, _) | (_, Self::Any) => Self::Any,
+            (Self::Dates, Self::Dates) => Self::Dates,
+            _ => Self::Timestamps,
+        }
+    }
+
+    fn column_type(self) -> ColumnType {
+        match self {
+            Self::Dates => ColumnType::Date,
+            Self::Timestamps => ColumnType::Timestamp,
+            Self::Any => ColumnType::String,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn facts(json: &serde_json::Value) -> Facts {
+        match json {
+            serde_json::Value::Bool(_) => Facts::BOOLEAN,
+            serde_json::Value::String(text) => Facts::of_text(text),
+            _ => Facts::default(),
+        }
+    }
+
+    fn type_of(numbers: &[&str]) -> String {
+        let merged = numbers.iter().fold(Facts::default(), |facts, text| {
+            facts.merge(match text.parse::<i64>() {
+                Ok(number) if *text != "-0" => Facts::of_integers(number.unsigned_abs()),
+                _ => Facts::of_number(text),
+            })
+        });
+        merged.column_type().to_string()
+    }
+
+    #[test]
+    fn numbers_of_the_table() {
+        assert_eq!(type_of(&["1", "-9223372036854775808"]), "int64");
+        assert_eq!(type_of(&["9223372036854775808"]), "decimal(38,0)");
+        assert_eq!(type_of(&["100000000000000000000", "1"]), "decimal(38,0)");
+        assert_eq!(type_of(&["1", "2.5"]), "float64");
+        assert_eq!(type_of(&["-0"]), "float64");
+        assert_eq!(type_of(&["9007199254740993", "0.5"]), "decimal(38,1)");
+        assert_eq!(type_of(&["0.1000000000000000055"]), "decimal(38,19)");
+        assert_eq!(type_of(&["1E400"]), "string");
+    }
+
+    #[test]
+    fn other_values_of_the_table() {
+        let type_of = |values: &[serde_json::Value]| {
+            values.iter().map(facts).fold(Facts::default(), Facts::merge).column_type()
+        };
+        assert_eq!(type_of(&[serde_json::Value::Null]), ColumnType::String);
+        assert_eq!(type_of(&[true.into()]), ColumnType::Bool);
+        assert_eq!(type_of(&[true.into(), "x".into()]), ColumnType::String);
+        assert_eq!(type_of(&["2026-01-01".into()]), ColumnType::Date);
+        assert_eq!(
+            type_of(&["2026-01-01".into(), "2026-01-01T00:00:00Z".into()]),
+            ColumnType::Timestamp
+        );
+        assert_eq!(type_of(&["2026-01-01".into(), "soon".into()]), ColumnType::String);
+    }
+
+    fn any_facts() -> impl Strategy<Value = Facts> {
+        prop_oneof![
+            Just(Facts::default()),
+            Just(Facts::BOOLEAN),
+            any::<u64>().prop_map(Facts::of_integers),
+            "-?(0|[1-9][0-9]{0,40})\\.[0-9]{1,20}".prop_map(|text| Facts::of_number(&text)),
+            "2026-01-0[1-9](T00:00:00Z)?x?".prop_map(|text| Facts::of_text(&text)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn p6_order_of_values_changes_no_type(a in any_facts(), b in any_facts(), c in any_facts()) {
+            prop_assert_eq!(a.merge(b), b.merge(a));
+            prop_assert_eq!(a.merge(b).merge(c), a.merge(b.merge(c)));
+            prop_assert_eq!(a.merge(a), a);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! ISO 8601 dates and timestamps, as exports write them.
+//!
+//! | text | is |
+//! |---|---|
+//! | `2026-10-05` | a date |
+//! | `2026-10-05T14:03:07Z`, `2026-10-05 14:03:07+02:00` | a timestamp |
+//! | `2026-10-05T14:03:07.123456` | a timestamp; without a zone it is taken as UTC |
+//! | `2026-10-05T14:03:07.123456789Z` | neither: a microsecond cannot hold it |
+//! | `2026-02-30`, `05.10.2026` | neither |
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime};
+
+/// `chrono` counts days from the year 1, Parquet from 1970.
+const DAYS_TO_1970: i32 = 719_163;
+const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
+
+/// Days since 1970-01-01 of `YYYY-MM-DD`.
+#[must_use]
+pub fn parse_date(text: &str) -> Option<i32> {
+    let bytes = text.as_bytes();
+    if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
+        return None;
+    }
+    let year = digits(&bytes[..4])?;
+    let date = NaiveDate::from_ymd_opt(
+        i32::try_from(year).ok()?,
+        digits(&bytes[5..7])?,
+        digits(&bytes[8..])?,
+    )?;
+    Some(date.num_days_from_ce() - DAYS_TO_1970)
+}
+
+/// Microseconds since 1970-01-01T00:00:00Z of `YYYY-MM-DDTHH:MM:SS`, with up to nine fractional digits (those
+/// beyond the sixth must be zero) and an optional zone.
+#[must_use]
+pub fn parse_timestamp(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    if bytes.len() < 19
+        || !matches!(bytes[10], b'T' | b't' | b' ')
+        || bytes[13] != b':'
+        || bytes[16] != b':'
+    {
+        return None;
+    }
+    let day = parse_date(text.get(..10)?)?;
+    let (hour, minute, second) =
+        (digits(&bytes[11..13])?, digits(&bytes[14..16])?, digits(&bytes[17..19])?);
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let (fraction, zone) = split_fraction(&bytes[19..])?;
+    let seconds = i64::from(hour * 3600 + minute * 60 + second) - zone_seconds(zone)?;
+    i64::from(day)
+        .checked_mul(MICROSECONDS_PER_DAY)?
+        .checked_add(seconds * 1_000_000)?
+        .checked_add(fraction)
+}
+
+/// `YYYY-MM-DD` of days since 1970-01-01; `None` outside chrono's calendar.
+#[must_use]
+pub fn format_date(days: i32) -> Option<String> {
+    let date = NaiveDate::from_num_days_from_ce_opt(days.checked_add(DAYS_TO_1970)?)?;
+    Some(date.format("%Y-%m-%d").to_string())
+}
+
+/// `YYYY-MM-DDTHH:MM:SS[.ffffff]Z` of microseconds since 1970; `None` outside chrono's calendar.
+#[must_use]
+pub fn format_timestamp(microseconds: i64) -> Option<String> {
+    let moment: NaiveDateTime = DateTime::from_timestamp_micros(microseconds)?.naive_utc();
+    let form = if moment.time() == NaiveTime::MIN || microseconds % 1_000_000 == 0 {
+        "%Y-%m-%dT%H:%M:%SZ"
+    } else {
+        "%Y-%m-%dT%H:%M:%S%.6fZ"
+    };
+    Some(moment.format(form).to_string())
+}
+
+fn digits(bytes: &[u8]) -> Option<u32> {
+    bytes.iter().try_fold(0, |number, byte| {
+        byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0'))
+    })
+}
+
+/// The microseconds of `.123…`, and what follows.
+fn split_fraction(rest: &[u8]) -> Option<(i64, &[u8])> {
+    let Some(fraction) = rest.strip_prefix(b".") else { return Some((0, rest)) };
+    let length = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if length == 0 || length > 9 || fraction[..length].iter().skip(6).any(|digit| *digit != b'0') {
+        return None;
+    }
+    let kept = length.min(6);
+    let value = i64::from(digits(&fraction[..kept])?) * 10_i64.pow(6 - u32::try_from(kept).ok()?);
+    Some((value, &fraction[length..]))
+}
+
+/// Seconds east of UTC of ``, `Z`, `+02:00`, `+0200` or `+02`.
+fn zone_seconds(zone: &[u8]) -> Option<i64> {
+    let (sign, offset) = match zone {
+        [] | [b'Z' | b'z'] => return Some(0),
+        [b'+', offset @ ..] => (1, offset),
+        [b'-', offset @ ..] => (-1, offset),
+        _ => return None,
+    };
+    let (hours, minutes) = match offset {
+        [_, _] => (digits(offset)?, 0),
+        [h1, h2, m1, m2] | [h1, h2, b':', m1, m2] => (digits(&[*h1, *h2])?, digits(&[*m1, *m2])?),
+        _ => return None,
+    };
+    (hours <= 23 && minutes <= 59).then(|| sign * i64::from(hours * 3600 + minutes * 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_the_table() {
+        assert_eq!(parse_date("1970-01-01"), Some(0));
+        assert_eq!(parse_date("2026-10-05"), Some(20_731));
+        for text in ["2026-02-30", "05.10.2026", "2026-1-05", "2026-10-05Z", "２０２６-10"] {
+            assert_eq!(parse_date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn timestamps_of_the_table() {
+        let noon = 1_791_201_787_000_000;
+        assert_eq!(parse_timestamp("2026-10-05T12:03:07Z"), Some(noon));
+        assert_eq!(parse_timestamp("2026-10-05 14:03:07+02:00"), Some(noon));
+        assert_eq!(parse_timestamp("2026-10-05T06:33:07-0530"), Some(noon));
+        assert_eq!(parse_timestamp("2026-10-05T12:03:07.123456"), Some(noon + 123_456));
+        assert_eq!(parse_timestamp("2026-10-05T12:03:07.5Z"), Some(noon + 500_000));
+        assert_eq!(parse_timestamp("2026-10-05T12:03:07.123456000Z"), Some(noon + 123_456));
+        for text in [
+            "2026-10-05T12:03:07.123456789Z",
+            "2026-10-05T12:03",
+            "2026-10-05T24:00:00Z",
+            "2026-10-05T12:03:07 Z",
+            "2026-10-05T12:03:07.",
+        ] {
+            assert_eq!(parse_timestamp(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_formatted_reads_back() {
+        for value in [0, -1, 1_791_201_787_000_000, 1_791_201_787_123_456] {
+            assert_eq!(parse_timestamp(&format_timestamp(value).unwrap()), Some(value));
+        }
+        assert_eq!(parse_date(&format_date(-400_000).unwrap()), Some(-400_000));
+    }
+}
