@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use polars::prelude::{
     BooleanChunkedBuilder, ChunkedBuilder, Int64Type, IntoSeries, PlSmallStr,
-    PrimitiveChunkedBuilder, Series, StringChunkedBuilder,
+    PrimitiveChunkedBuilder, StringChunkedBuilder,
 };
 
 use super::{Level, Nested, Scalars, Step, Values};
@@ -291,15 +291,15 @@ fn texts_of(values: impl Iterator<Item = Option<String>>) -> StringChunkedBuilde
     texts
 }
 
-/// A column as it would stand after casting each value to text: for tests and for lists of one.
-#[cfg(test)]
-fn shown(series: &Series) -> Vec<String> {
-    series.iter().map(|value| value.to_string()).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use polars::prelude::Series;
+
     use super::*;
+
+    fn shown(series: &Series) -> Vec<String> {
+        series.iter().map(|value| value.to_string()).collect()
+    }
 
     #[test]
     fn p4_widening_keeps_the_text_of_every_earlier_value() {

@@ -20,6 +20,7 @@ mod validate;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION};
@@ -184,6 +185,24 @@ pub struct Table {
     pub columns: IndexMap<ColumnName, Column>,
 }
 
+impl Table {
+    /// A table of which nothing but the name is declared.
+    #[must_use]
+    pub fn named(name: TableName) -> Self {
+        Self {
+            name,
+            parent: None,
+            records: None,
+            primary_key: Vec::new(),
+            write_disposition: WriteDisposition::default(),
+            partition_by: Vec::new(),
+            sort_by: Vec::new(),
+            description: None,
+            columns: IndexMap::new(),
+        }
+    }
+}
+
 /// What a run does with the rows a table already has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WriteDisposition {
@@ -217,7 +236,7 @@ pub struct Column {
 }
 
 /// One level of Hive partitioning: a column, or a date part of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionField {
     /// The column that is partitioned by.
     pub column: ColumnName,
@@ -226,7 +245,8 @@ pub struct PartitionField {
 }
 
 /// What turns a column's value into a partition's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Transform {
     /// The value itself.
     Identity,

@@ -71,6 +71,13 @@ checked_name!(
     ColumnName
 );
 
+impl ColumnName {
+    /// What a column is called whose origin has no character that a name can have.
+    pub(crate) fn unnamed() -> Self {
+        Self("unnamed".to_owned())
+    }
+}
+
 /// Letters of any script may stand in a name, as long as they have no upper case.
 fn is_snake_case(text: &str) -> bool {
     let mut characters = text.chars();

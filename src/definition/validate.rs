@@ -45,6 +45,7 @@ pub(super) fn pipeline(
         .map(|(position, table)| checker.table(table, &format!("tables[{position}]")))
         .collect();
     let tables: Vec<Table> = tables.into_iter().collect::<Option<_>>()?;
+    let tables = if tables.is_empty() { checker.only_table(name.as_deref()?) } else { tables };
     checker.relations(&tables);
     Some(Pipeline {
         name: name?,
@@ -359,6 +360,19 @@ impl Checker<'_> {
             description,
             columns,
         })
+    }
+
+    /// The table of a definition that declares none: it is called like the pipeline.
+    fn only_table(&mut self, pipeline: &str) -> Vec<Table> {
+        let name = pipeline.to_lowercase().replace(['-', ' '], "_");
+        match name.parse() {
+            Ok(name) => vec![Table::named(name)],
+            Err(error) => {
+                let help = "declare the table: `[[tables]]` with `name = \"purchase_orders\"`";
+                self.relation("tables", format!("no table is declared, and {error}"), help);
+                Vec::new()
+            }
+        }
     }
 
     fn name<T: FromStr>(&mut self, field: Option<Field<String>>, key: &str) -> Option<T>

@@ -1,0 +1,262 @@
+//! Commit: makes a run's files, manifests and state visible, all or nothing.
+//!
+//! ```text
+//! staged files ─▶ intent ─▶ publish ─▶ remove ─▶ manifests ─▶ state ─▶ intent closed
+//!                   │
+//!                   └─ from here on the run has happened: whoever comes next finishes it
+//! ```
+//!
+//! The intent is created only if its sequence number is free, which makes it the fence between two writers.
+//! Every step after it can be done again without harm, so recovery is doing them all once more.
+
+mod manifest;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use object_store::path::Path;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+pub use manifest::{DataFile, Manifest, TakenExport};
+
+use crate::definition::TableName;
+use crate::destination::{Creation, Destination, DestinationError};
+use crate::run_id::RunId;
+use crate::write::StagedFile;
+
+/// Staged files that no intent names are kept this long, since their run may still be at work.
+const ABANDONED_AFTER: TimeDelta = TimeDelta::days(1);
+
+/// A commit or recovery could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The destination failed.
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+    /// A file of ours says what we cannot read.
+    #[error("`{path}` in the destination is not readable: {source}")]
+    Unreadable {
+        /// The file.
+        path: Path,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A state cannot be written as JSON.
+    #[error("the state of the destination cannot be written: {0}")]
+    Unwritable(serde_json::Error),
+    /// Somebody else committed since this run began.
+    #[error("another run committed to this destination at the same time")]
+    Overtaken,
+    /// A file that an intent names is neither in staging nor published.
+    #[error(
+        "the commit of run {run_id} cannot be finished: `{target}` is neither staged nor published"
+    )]
+    Lost {
+        /// The run.
+        run_id: RunId,
+        /// The file.
+        target: String,
+    },
+}
+
+/// What a commit changes, complete enough for somebody else to finish it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The run whose commit it is.
+    pub run_id: RunId,
+    /// Files that are in staging and where they go.
+    pub publish: Vec<Publication>,
+    /// Files that are replaced.
+    pub remove: Vec<String>,
+    /// The tables as they will be.
+    pub manifests: Vec<Manifest>,
+    /// The destination's state as it will be.
+    pub state: State,
+}
+
+/// One file's way from staging to where readers look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publication {
+    staged: String,
+    target: String,
+    bytes: u64,
+}
+
+impl Publication {
+    /// A file that is complete in staging.
+    #[must_use]
+    pub fn new(staged: &Path, target: &Path, bytes: u64) -> Self {
+        Self { staged: staged.to_string(), target: target.to_string(), bytes }
+    }
+}
+
+impl From<&StagedFile> for Publication {
+    fn from(file: &StagedFile) -> Self {
+        Self::new(&file.staged, &file.target, file.bytes)
+    }
+}
+
+/// What a destination remembers besides its tables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// The run that committed last.
+    pub last_run: RunId,
+    /// When it began.
+    pub committed_at: DateTime<Utc>,
+}
+
+/// What stands in `commits/<sequence>.json`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+enum CommitRecord {
+    Open(Intent),
+    Closed { run_id: RunId },
+}
+
+/// The destination as a run finds it, after recovery.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Its tables.
+    pub manifests: BTreeMap<TableName, Manifest>,
+    /// The number the next commit has to have.
+    next_sequence: u64,
+}
+
+impl Snapshot {
+    /// Finishes what an interrupted run left, and reads the state of the destination.
+    ///
+    /// # Errors
+    /// The destination fails, or holds files of ours that cannot be read.
+    pub async fn recover(
+        destination: &Destination,
+        now: DateTime<Utc>,
+    ) -> Result<Self, CommitError> {
+        let mut next_sequence = 1;
+        for listed in destination.list(&Destination::own("commits")).await? {
+            let Some(sequence) = sequence_of(&listed.path) else { continue };
+            next_sequence = next_sequence.max(sequence + 1);
+            if let Some(CommitRecord::Open(intent)) = read(destination, &listed.path).await? {
+                tracing::warn!(run = %intent.run_id, "finishing the commit of an interrupted run");
+                roll_forward(destination, sequence, &intent).await?;
+            }
+        }
+        sweep_staging(destination, now).await?;
+        let mut manifests = BTreeMap::new();
+        for listed in destination.list(&Destination::own("tables")).await? {
+            if let Some(manifest) = read::<Manifest>(destination, &listed.path).await? {
+                manifests.insert(manifest.schema.name.clone(), manifest);
+            }
+        }
+        Ok(Self { manifests, next_sequence })
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    /// Another run was faster, in which case nothing has changed; or the destination fails, in which case the
+    /// next run finishes this commit.
+    pub async fn commit(
+        &self,
+        destination: &Destination,
+        intent: Intent,
+    ) -> Result<(), CommitError> {
+        let path = record_path(self.next_sequence);
+        let record = CommitRecord::Open(intent);
+        let content = encode(&record)?;
+        if destination.create(&path, content.clone()).await? == Creation::Existed
+            && destination.get(&path).await?.as_ref() != Some(&content)
+        {
+            // A create that was done but not answered is tried again by the store's client, and then
+            // finds the record that it wrote itself; any other record is somebody else's.
+            return Err(CommitError::Overtaken);
+        }
+        let CommitRecord::Open(intent) = record else { return Ok(()) };
+        roll_forward(destination, self.next_sequence, &intent).await
+    }
+}
+
+/// Does everything that an intent says. Doing it again, in whole or from any point, changes nothing.
+async fn roll_forward(
+    destination: &Destination,
+    sequence: u64,
+    intent: &Intent,
+) -> Result<(), CommitError> {
+    for publication in &intent.publish {
+        publish(destination, intent, publication).await?;
+    }
+    for path in &intent.remove {
+        destination.delete(&stored_path(path)).await?;
+    }
+    for manifest in &intent.manifests {
+        destination.put(&Manifest::path(&manifest.schema.name), encode(manifest)?).await?;
+    }
+    destination.put(&Destination::own("state.json"), encode(&intent.state)?).await?;
+    let closed = CommitRecord::Closed { run_id: intent.run_id.clone() };
+    destination.put(&record_path(sequence), encode(&closed)?).await?;
+    Ok(())
+}
+
+async fn publish(
+    destination: &Destination,
+    intent: &Intent,
+    publication: &Publication,
+) -> Result<(), CommitError> {
+    let (staged, target) = (stored_path(&publication.staged), stored_path(&publication.target));
+    if destination.size(&staged).await?.is_some() {
+        return Ok(destination.rename(&staged, &target).await?);
+    }
+    if destination.size(&target).await? == Some(publication.bytes) {
+        return Ok(());
+    }
+    Err(CommitError::Lost { run_id: intent.run_id.clone(), target: publication.target.clone() })
+}
+
+/// Removes staged files that nobody will publish any more.
+async fn sweep_staging(destination: &Destination, now: DateTime<Utc>) -> Result<(), CommitError> {
+    for listed in destination.list(&Destination::own("staging")).await? {
+        if now - listed.modified > ABANDONED_AFTER {
+            destination.delete(&listed.path).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a run that commits nothing has staged.
+///
+/// # Errors
+/// The destination fails; the files are swept later.
+pub async fn discard_staged(destination: &Destination, run_id: &RunId) -> Result<(), CommitError> {
+    for listed in destination.list(&Destination::staging(run_id)).await? {
+        destination.delete(&listed.path).await?;
+    }
+    Ok(())
+}
+
+fn record_path(sequence: u64) -> Path {
+    Destination::own("commits").join(format!("{sequence:012}.json"))
+}
+
+fn sequence_of(path: &Path) -> Option<u64> {
+    path.filename()?.strip_suffix(".json")?.parse().ok()
+}
+
+/// A path as it stands in our files, encoded already.
+fn stored_path(path: &str) -> Path {
+    Path::parse(path).unwrap_or_else(|_| Path::from(path))
+}
+
+async fn read<T: DeserializeOwned>(
+    destination: &Destination,
+    path: &Path,
+) -> Result<Option<T>, CommitError> {
+    let Some(content) = destination.get(path).await? else { return Ok(None) };
+    serde_json::from_slice(&content)
+        .map(Some)
+        .map_err(|source| CommitError::Unreadable { path: path.clone(), source })
+}
+
+fn encode<T: Serialize>(value: &T) -> Result<Bytes, CommitError> {
+    serde_json::to_vec_pretty(value).map(Bytes::from).map_err(CommitError::Unwritable)
+}

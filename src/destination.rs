@@ -1,0 +1,264 @@
+//! The destination: the object store that holds the lake, local disk or S3, and the names in it.
+//!
+//! All reading and writing of the lake goes through here, so that an error always says what was done to
+//! what, and local files are on disk before anything relies on them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
+use object_store::aws::AmazonS3Builder;
+use object_store::buffered::BufWriter;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use tokio::io::AsyncWriteExt;
+
+use crate::definition::DestinationUrl;
+use crate::run_id::RunId;
+
+/// Larger files go to S3 in parts.
+const SINGLE_PUT_BYTES: usize = 16 << 20;
+
+/// Something could not be done to the destination.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} `{path}` in {destination}: {source}")]
+pub struct DestinationError {
+    action: &'static str,
+    path: String,
+    destination: String,
+    source: StoreError,
+}
+
+/// What became of an attempt to create a file.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creation {
+    /// It is there now and was not before.
+    Created,
+    /// It was there already, and is as it was.
+    Existed,
+}
+
+/// A file of the destination.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Where it is.
+    pub path: Path,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was last written, by the store's clock.
+    pub modified: DateTime<Utc>,
+}
+
+/// An open destination.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    store: Arc<dyn ObjectStore>,
+    /// The directory, on local disk.
+    directory: Option<PathBuf>,
+    shown: String,
+}
+
+impl Destination {
+    /// Opens a destination; a directory that is not there is made.
+    ///
+    /// # Errors
+    /// The directory cannot be made, or the AWS environment is incomplete.
+    pub fn open(url: &DestinationUrl) -> Result<Self, DestinationError> {
+        let error = |source| DestinationError {
+            action: "open",
+            path: String::new(),
+            destination: url.to_string(),
+            source,
+        };
+        match url {
+            DestinationUrl::Local(directory) => {
+                let made =
+                    std::fs::create_dir_all(directory).and_then(|()| directory.canonicalize());
+                let directory = made.map_err(|source| {
+                    error(StoreError::Generic {
+                        store: "LocalFileSystem",
+                        source: Box::new(source),
+                    })
+                })?;
+                let store = LocalFileSystem::new_with_prefix(&directory).map_err(error)?;
+                Ok(Self {
+                    store: Arc::new(store),
+                    directory: Some(directory),
+                    shown: url.to_string(),
+                })
+            }
+            DestinationUrl::S3 { bucket, prefix } => {
+                let bucket =
+                    AmazonS3Builder::from_env().with_bucket_name(bucket).build().map_err(error)?;
+                let store: Arc<dyn ObjectStore> = if prefix.is_empty() {
+                    Arc::new(bucket)
+                } else {
+                    Arc::new(PrefixStore::new(bucket, prefix.as_str()))
+                };
+                Ok(Self { store, directory: None, shown: url.to_string() })
+            }
+        }
+    }
+
+    /// A destination in any store, for tests.
+    #[must_use]
+    pub fn of_store(store: Arc<dyn ObjectStore>, shown: &str) -> Self {
+        Self { store, directory: None, shown: shown.to_owned() }
+    }
+
+    /// The directory that flowlake keeps its own files in; engines ignore names with an underscore.
+    #[must_use]
+    pub fn own(name: &str) -> Path {
+        Path::from_iter(["_flowlake", name])
+    }
+
+    /// Where the files of a run lie before they are published.
+    #[must_use]
+    pub fn staging(run_id: &RunId) -> Path {
+        Self::own("staging").join(run_id.as_str())
+    }
+
+    fn error(
+        &self,
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(StoreError) -> DestinationError {
+        let (path, destination) = (path.to_string(), self.shown.clone());
+        move |source| DestinationError { action, path, destination, source }
+    }
+
+    /// The content of a file, or `None` when it is not there.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn get(&self, path: &Path) -> Result<Option<Bytes>, DestinationError> {
+        let read = async { self.store.get(path).await?.bytes().await };
+        match read.await {
+            Ok(content) => Ok(Some(content)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.error("read", path)(source)),
+        }
+    }
+
+    /// The size of a file, or `None` when it is not there.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn size(&self, path: &Path) -> Result<Option<u64>, DestinationError> {
+        match self.store.head(path).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.error("look at", path)(source)),
+        }
+    }
+
+    /// Writes a file, replacing what was there. Nobody sees it half-written.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    pub async fn put(&self, path: &Path, content: Bytes) -> Result<(), DestinationError> {
+        let put = async {
+            if content.len() <= SINGLE_PUT_BYTES || self.directory.is_some() {
+                self.store.put(path, content.into()).await?;
+                return Ok(());
+            }
+            let mut upload = BufWriter::new(self.store.clone(), path.clone());
+            let sent = async {
+                upload.put(content).await?;
+                upload.shutdown().await.map_err(|source| StoreError::Generic {
+                    store: "upload",
+                    source: source.into(),
+                })
+            };
+            if let Err(error) = sent.await {
+                // The parts cost money for as long as they lie there.
+                let _ = upload.abort().await;
+                return Err(error);
+            }
+            Ok(())
+        };
+        put.await.map_err(self.error("write", path))?;
+        self.make_durable(path).await
+    }
+
+    /// Writes a file unless there is one.
+    ///
+    /// # Errors
+    /// The store does not answer, or cannot create conditionally.
+    pub async fn create(&self, path: &Path, content: Bytes) -> Result<Creation, DestinationError> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match self.store.put_opts(path, content.into(), options).await {
+            Ok(_) => {
+                self.make_durable(path).await?;
+                Ok(Creation::Created)
+            }
+            Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => {
+                Ok(Creation::Existed)
+            }
+            Err(source) => Err(self.error("create", path)(source)),
+        }
+    }
+
+    /// Moves a file: by renaming on local disk, by copying and deleting elsewhere.
+    ///
+    /// # Errors
+    /// The store does not do it.
+    pub async fn rename(&self, from: &Path, to: &Path) -> Result<(), DestinationError> {
+        self.store.rename(from, to).await.map_err(self.error("publish", to))?;
+        self.make_durable(to).await
+    }
+
+    /// Removes a file; it is no error when it is not there.
+    ///
+    /// # Errors
+    /// The store does not do it.
+    pub async fn delete(&self, path: &Path) -> Result<(), DestinationError> {
+        match self.store.delete(path).await {
+            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(source) => Err(self.error("delete", path)(source)),
+        }
+    }
+
+    /// The files under a directory, by name.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn list(&self, directory: &Path) -> Result<Vec<Listed>, DestinationError> {
+        let listed: Result<Vec<_>, _> = self.store.list(Some(directory)).try_collect().await;
+        let mut files: Vec<Listed> = listed
+            .map_err(self.error("list", directory))?
+            .into_iter()
+            .map(|meta| Listed {
+                path: meta.location,
+                bytes: meta.size,
+                modified: meta.last_modified,
+            })
+            .collect();
+        files.sort_by(|left, right| left.path.cmp(&right.path));
+        Ok(files)
+    }
+
+    /// Local disk keeps a file in memory until told otherwise: this tells it, for the file and its name.
+    async fn make_durable(&self, path: &Path) -> Result<(), DestinationError> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        let file = path.parts().fold(directory.clone(), |file, part| file.join(part.as_ref()));
+        let synced = crate::runtime::on_cpu(move || {
+            std::fs::File::open(&file)?.sync_all()?;
+            match file.parent() {
+                Some(parent) => std::fs::File::open(parent)?.sync_all(),
+                None => Ok(()),
+            }
+        });
+        synced.await.map_err(|source| {
+            self.error("sync", path)(StoreError::Generic {
+                store: "LocalFileSystem",
+                source: Box::new(source),
+            })
+        })
+    }
+}

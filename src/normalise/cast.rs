@@ -1,0 +1,190 @@
+//! Cast: a column as it stood in the JSON to its settled type, exactly or not at all.
+
+use polars::prelude::{
+    BooleanChunked, DataType, Float64Chunked, Int32Chunked, Int64Chunked, Int128Chunked,
+    IntoSeries, NewChunkedArray, PlSmallStr, PolarsError, PolarsResult, Series, StringChunked,
+    TimeUnit, TimeZone,
+};
+
+use crate::definition::ColumnType;
+use crate::scalar::{NumberText, parse_date, parse_decimal, parse_timestamp};
+
+/// A column of its settled type, null where a value did not fit.
+pub(super) struct Cast {
+    pub(super) series: Series,
+    /// The rows whose value did not fit, ascending.
+    pub(super) unfit: Vec<u32>,
+}
+
+/// The type polars has for a column type.
+#[must_use]
+pub fn polars_type(column_type: &ColumnType) -> DataType {
+    match column_type {
+        ColumnType::Bool => DataType::Boolean,
+        ColumnType::Int64 => DataType::Int64,
+        ColumnType::Float64 => DataType::Float64,
+        ColumnType::Decimal { precision, scale } => {
+            DataType::Decimal(usize::from(*precision), usize::from(*scale))
+        }
+        ColumnType::Date => DataType::Date,
+        ColumnType::Timestamp => DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)),
+        ColumnType::String => DataType::String,
+        ColumnType::List(inner) => DataType::List(Box::new(polars_type(inner))),
+    }
+}
+
+/// Casts a column of `bool`, `int64` or text, as the decoder makes them, to a scalar type.
+pub(super) fn cast(raw: &Series, to: &ColumnType) -> PolarsResult<Cast> {
+    if *raw.dtype() == polars_type(to) {
+        return Ok(Cast { series: raw.clone(), unfit: Vec::new() });
+    }
+    match raw.dtype() {
+        DataType::Boolean => cast_booleans(raw.bool()?, to),
+        DataType::Int64 => cast_integers(raw.i64()?, to),
+        _ => cast_texts(raw.str()?, to),
+    }
+}
+
+fn cast_booleans(raw: &BooleanChunked, to: &ColumnType) -> PolarsResult<Cast> {
+    converted(
+        raw.iter(),
+        to,
+        Parse { text: |value: bool| Some(value.to_string()), ..Parse::nothing() },
+    )
+}
+
+fn cast_integers(raw: &Int64Chunked, to: &ColumnType) -> PolarsResult<Cast> {
+    let parse = Parse {
+        text: |value: i64| Some(value.to_string()),
+        float: exact_float,
+        decimal: |value: i64, precision, scale| parse_decimal(&value.to_string(), precision, scale),
+        ..Parse::nothing()
+    };
+    converted(raw.iter(), to, parse)
+}
+
+fn cast_texts(raw: &StringChunked, to: &ColumnType) -> PolarsResult<Cast> {
+    let parse = Parse {
+        boolean: |text: &str| text.parse().ok(),
+        integer: |text: &str| NumberText::parse(text)?.scaled(0)?.try_into().ok(),
+        float: finite_float,
+        decimal: parse_decimal,
+        date: parse_date,
+        timestamp: |text: &str| {
+            parse_timestamp(text)
+                .or_else(|| i64::from(parse_date(text)?).checked_mul(MICROSECONDS_PER_DAY))
+        },
+        text: |text: &str| Some(text.to_owned()),
+    };
+    converted(raw.iter(), to, parse)
+}
+
+const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
+
+/// The double that is this integer.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "the loss is what is tested for"
+)]
+fn exact_float(value: i64) -> Option<f64> {
+    let float = value as f64;
+    (float as i128 == i128::from(value)).then_some(float)
+}
+
+/// The double nearest to a JSON number.
+fn finite_float(text: &str) -> Option<f64> {
+    NumberText::parse(text)?;
+    text.parse().ok().filter(|float: &f64| float.is_finite())
+}
+
+/// How values of one raw type become values of each type; `None` is "does not fit".
+struct Parse<T> {
+    boolean: fn(T) -> Option<bool>,
+    integer: fn(T) -> Option<i64>,
+    float: fn(T) -> Option<f64>,
+    decimal: fn(T, u8, u8) -> Option<i128>,
+    date: fn(T) -> Option<i32>,
+    timestamp: fn(T) -> Option<i64>,
+    text: fn(T) -> Option<String>,
+}
+
+impl<T> Parse<T> {
+    fn nothing() -> Self {
+        Self {
+            boolean: |_| None,
+            integer: |_| None,
+            float: |_| None,
+            decimal: |_, _, _| None,
+            date: |_| None,
+            timestamp: |_| None,
+            text: |_| None,
+        }
+    }
+}
+
+fn converted<T>(
+    raw: impl Iterator<Item = Option<T>>,
+    to: &ColumnType,
+    parse: Parse<T>,
+) -> PolarsResult<Cast> {
+    let name = PlSmallStr::EMPTY;
+    let (series, unfit) = match to {
+        ColumnType::Bool => {
+            let (values, unfit) = fitting(raw, parse.boolean);
+            (BooleanChunked::from_slice_options(name, &values).into_series(), unfit)
+        }
+        ColumnType::Int64 => {
+            let (values, unfit) = fitting(raw, parse.integer);
+            (Int64Chunked::from_slice_options(name, &values).into_series(), unfit)
+        }
+        ColumnType::Float64 => {
+            let (values, unfit) = fitting(raw, parse.float);
+            (Float64Chunked::from_slice_options(name, &values).into_series(), unfit)
+        }
+        ColumnType::Decimal { precision, scale } => {
+            let (values, unfit) = fitting(raw, |value| (parse.decimal)(value, *precision, *scale));
+            let units = Int128Chunked::from_slice_options(name, &values);
+            let decimals = units.into_decimal_unchecked((*precision).into(), (*scale).into());
+            (decimals.into_series(), unfit)
+        }
+        ColumnType::Date => {
+            let (values, unfit) = fitting(raw, parse.date);
+            (Int32Chunked::from_slice_options(name, &values).into_date().into_series(), unfit)
+        }
+        ColumnType::Timestamp => {
+            let (values, unfit) = fitting(raw, parse.timestamp);
+            let instants = Int64Chunked::from_slice_options(name, &values);
+            let instants = instants.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
+            (instants.into_series(), unfit)
+        }
+        ColumnType::String => {
+            let (values, unfit) = fitting(raw, parse.text);
+            (StringChunked::from_slice_options(name, &values).into_series(), unfit)
+        }
+        ColumnType::List(_) => {
+            return Err(PolarsError::ComputeError("a list is not cast as a scalar".into()));
+        }
+    };
+    Ok(Cast { series, unfit })
+}
+
+/// The converted values, and the rows where there was a value and no conversion.
+fn fitting<T, V>(
+    raw: impl Iterator<Item = Option<T>>,
+    convert: impl Fn(T) -> Option<V>,
+) -> (Vec<Option<V>>, Vec<u32>) {
+    let mut unfit = Vec::new();
+    let values = raw
+        .zip(0_u32..)
+        .map(|(value, row)| {
+            let value = value?;
+            let converted = convert(value);
+            if converted.is_none() {
+                unfit.push(row);
+            }
+            converted
+        })
+        .collect();
+    (values, unfit)
+}

@@ -1,0 +1,178 @@
+//! Conform: rows that are already in a table to the table's new schema, when it has evolved (promise P5).
+
+use polars::chunked_array::builder::{AnonymousOwnedListBuilder, ListBuilderTrait};
+use polars::prelude::{
+    Column, DataFrame, DataType, IntoSeries, NewChunkedArray, PlSmallStr, PolarsError,
+    PolarsResult, Series, StringChunked,
+};
+
+use super::cast::{Cast, cast, polars_type};
+use super::schema::TableSchema;
+use crate::definition::{ColumnName, ColumnType, TableName};
+use crate::scalar::{format_date, format_timestamp};
+
+/// Rows of a table cannot take its new schema.
+#[derive(Debug, thiserror::Error)]
+pub enum ConformError {
+    /// Values that are in the table do not fit a column's new type.
+    #[error(
+        "{values} values of `{column}` in table `{table}` do not fit its new type {column_type}"
+    )]
+    Unfit {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: ColumnName,
+        /// Its new type.
+        column_type: ColumnType,
+        /// How many.
+        values: usize,
+    },
+    /// polars refused.
+    #[error(transparent)]
+    Frame(#[from] PolarsError),
+}
+
+/// The same rows with the columns and types of `schema`; columns they do not have are null.
+///
+/// # Errors
+/// A value does not fit its new type.
+pub fn conform(rows: &DataFrame, schema: &TableSchema) -> Result<DataFrame, ConformError> {
+    let mut columns = Vec::new();
+    for column in schema.file_columns() {
+        let name = PlSmallStr::from_str(column.name.as_str());
+        let Ok(old) = rows.column(column.name.as_str()) else {
+            let nulls = Series::full_null(name, rows.height(), &polars_type(&column.column_type));
+            columns.push(Column::from(nulls));
+            continue;
+        };
+        let converted = convert(old.as_materialized_series(), &column.column_type)?;
+        if !converted.unfit.is_empty() {
+            return Err(ConformError::Unfit {
+                table: schema.name.clone(),
+                column: column.name.clone(),
+                column_type: column.column_type.clone(),
+                values: converted.unfit.len(),
+            });
+        }
+        columns.push(Column::from(converted.series.with_name(name)));
+    }
+    Ok(DataFrame::new(rows.height(), columns)?)
+}
+
+fn convert(old: &Series, to: &ColumnType) -> PolarsResult<Cast> {
+    if *old.dtype() == polars_type(to) {
+        return Ok(Cast { series: old.clone(), unfit: Vec::new() });
+    }
+    match to {
+        ColumnType::List(inner) => convert_to_lists(old, inner),
+        scalar => cast(&as_decoded(old)?, scalar),
+    }
+}
+
+fn convert_to_lists(old: &Series, inner: &ColumnType) -> PolarsResult<Cast> {
+    let item_type = polars_type(inner);
+    let mut builder = AnonymousOwnedListBuilder::new(PlSmallStr::EMPTY, old.len(), Some(item_type));
+    let mut unfit = Vec::new();
+    for (row, position) in (0_u32..).zip(0..old.len()) {
+        let items = match old.dtype() {
+            DataType::List(_) => old.list()?.get_as_series(position),
+            _ => Some(old.slice(i64::from(row), 1)).filter(|scalar| scalar.null_count() == 0),
+        };
+        let Some(items) = items else {
+            builder.append_null();
+            continue;
+        };
+        let converted = convert(&items, inner)?;
+        if !converted.unfit.is_empty() {
+            unfit.push(row);
+        }
+        builder.append_series(&converted.series)?;
+    }
+    Ok(Cast { series: builder.finish().into_series(), unfit })
+}
+
+/// A typed column as the decoder would have made it from the JSON.
+fn as_decoded(typed: &Series) -> PolarsResult<Series> {
+    match typed.dtype() {
+        DataType::Boolean | DataType::Int64 | DataType::String => Ok(typed.clone()),
+        _ => {
+            let texts = scalar_texts(typed)?;
+            Ok(StringChunked::from_slice_options(PlSmallStr::EMPTY, &texts).into_series())
+        }
+    }
+}
+
+/// Each value of a scalar column as text: exact, and read back as the same value.
+///
+/// # Errors
+/// The column is of a type that no table of ours has.
+pub fn scalar_texts(typed: &Series) -> PolarsResult<Vec<Option<String>>> {
+    Ok(match typed.dtype() {
+        DataType::Boolean => typed.bool()?.iter().map(|value| Some(value?.to_string())).collect(),
+        DataType::Int64 => typed.i64()?.iter().map(|value| Some(value?.to_string())).collect(),
+        DataType::String => typed.str()?.iter().map(|value| Some(value?.to_owned())).collect(),
+        DataType::Float64 => typed.f64()?.iter().map(|value| Some(value?.to_string())).collect(),
+        DataType::Date => typed.date()?.physical().iter().map(|days| format_date(days?)).collect(),
+        DataType::Datetime(_, _) => {
+            typed.datetime()?.physical().iter().map(|instant| format_timestamp(instant?)).collect()
+        }
+        DataType::Decimal(_, scale) => {
+            let scale = *scale;
+            typed
+                .decimal()?
+                .physical()
+                .iter()
+                .map(|units| Some(decimal_text(units?, scale)))
+                .collect()
+        }
+        other => {
+            return Err(PolarsError::ComputeError(
+                format!("a column of type {other} is not ours").into(),
+            ));
+        }
+    })
+}
+
+fn decimal_text(units: i128, scale: usize) -> String {
+    let sign = if units < 0 { "-" } else { "" };
+    let digits = format!("{:0>width$}", units.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::NamedFrom;
+
+    use super::*;
+
+    fn shown(series: &Series) -> Vec<String> {
+        series.iter().map(|value| value.to_string()).collect()
+    }
+
+    #[test]
+    fn p5_older_values_take_the_wider_type_exactly() {
+        let integers = Series::new(PlSmallStr::EMPTY, [Some(1_i64), None, Some(-20)]);
+        let decimal = ColumnType::Decimal { precision: 38, scale: 2 };
+        let decimals = convert(&integers, &decimal).unwrap().series;
+        assert_eq!(
+            shown(&convert(&decimals, &ColumnType::String).unwrap().series),
+            ["\"1.00\"", "null", "\"-20.00\""]
+        );
+        let lists =
+            convert(&integers, &ColumnType::List(Box::new(ColumnType::String))).unwrap().series;
+        assert_eq!(
+            lists.list().unwrap().get_as_series(2).unwrap().str().unwrap().get(0),
+            Some("-20")
+        );
+        assert!(lists.list().unwrap().get_as_series(1).is_none());
+    }
+
+    #[test]
+    fn decimals_are_written_with_their_scale() {
+        assert_eq!(decimal_text(-5, 2), "-0.05");
+        assert_eq!(decimal_text(0, 0), "0");
+        assert_eq!(decimal_text(123, 0), "123");
+    }
+}

@@ -1,0 +1,386 @@
+//! Frames: one chunk's levels as rows of the settled tables.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use polars::prelude::{
+    BooleanChunked, Column, DataFrame, IdxCa, Int64Chunked, IntoSeries, NewChunkedArray,
+    PlSmallStr, PolarsResult, Scalar, Series, StringChunked,
+};
+
+use super::cast::{Cast, cast, polars_type};
+use super::lists::list_column;
+use super::schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
+use crate::decode::{Chunk, Level, Step, Values};
+use crate::definition::ColumnType;
+use crate::run_id::RunId;
+
+/// Rows of one table that came from one chunk.
+#[derive(Debug)]
+pub struct TableFrame {
+    /// The table's position in the schemas.
+    pub table: usize,
+    /// The rows, in export order, with every column of the schema.
+    pub rows: DataFrame,
+    /// For each row, the record of the chunk that it came from.
+    pub records: Vec<u32>,
+    /// How many rows the chunk had for this table, rejected ones included.
+    pub received: usize,
+    /// How many of them belong to rejected records.
+    pub quarantined: usize,
+}
+
+/// A record that cannot be in the table as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// Its number in the chunk.
+    pub record: u32,
+    /// Everything that is wrong with it.
+    pub reasons: Vec<String>,
+}
+
+/// What a chunk became.
+#[derive(Debug)]
+pub struct Normalised {
+    /// The rows, by table.
+    pub frames: Vec<TableFrame>,
+    /// The records that have no rows in `frames`, ascending.
+    pub rejected: Vec<Rejection>,
+}
+
+/// Turns chunks into frames, one after the other in export order.
+#[derive(Debug)]
+pub struct Normaliser<'a> {
+    schemas: &'a Schemas,
+    run_id: &'a RunId,
+    loaded_at: DateTime<Utc>,
+    /// How often each record without a key has been seen.
+    seen: HashMap<u128, u64>,
+}
+
+impl<'a> Normaliser<'a> {
+    /// A normaliser for one run.
+    #[must_use]
+    pub fn new(schemas: &'a Schemas, run_id: &'a RunId, loaded_at: DateTime<Utc>) -> Self {
+        Self { schemas, run_id, loaded_at, seen: HashMap::new() }
+    }
+
+    /// The rows of a chunk.
+    ///
+    /// # Errors
+    /// polars refuses an operation, which would be a mistake of ours.
+    pub fn frames(&mut self, chunk: &Chunk) -> PolarsResult<Normalised> {
+        let mut work = ChunkWork {
+            schemas: self.schemas,
+            run_id: self.run_id,
+            loaded_at: self.loaded_at,
+            identities: self.identities(chunk),
+            frames: Vec::new(),
+            reasons: BTreeMap::new(),
+        };
+        let table = self.schemas.roots[chunk.table];
+        let records = (0..).take(chunk.records.rows).collect();
+        work.table(table, &chunk.records, records, None)?;
+        work.finish()
+    }
+
+    /// The hash of each record, with a number from the second of its kind on.
+    fn identities(&mut self, chunk: &Chunk) -> Vec<String> {
+        chunk
+            .identities
+            .iter()
+            .map(|identity| {
+                let seen = self.seen.entry(*identity).or_default();
+                *seen += 1;
+                if *seen == 1 {
+                    format!("{identity:032x}")
+                } else {
+                    format!("{identity:032x}-{seen}")
+                }
+            })
+            .collect()
+    }
+}
+
+/// The rows of a table that its child tables hang from.
+struct ParentRows<'p> {
+    /// The key columns, under the names the children use.
+    keys: Vec<Column>,
+    /// For each row of the child level, its parent's row.
+    rows: &'p IdxCa,
+}
+
+/// The state of turning one chunk into frames.
+struct ChunkWork<'a> {
+    schemas: &'a Schemas,
+    run_id: &'a RunId,
+    loaded_at: DateTime<Utc>,
+    identities: Vec<String>,
+    frames: Vec<TableFrame>,
+    reasons: BTreeMap<u32, Vec<String>>,
+}
+
+impl ChunkWork<'_> {
+    /// Builds the rows of a table from a level, then those of its child tables.
+    fn table(
+        &mut self,
+        table: usize,
+        level: &Level,
+        records: Vec<u32>,
+        parent: Option<&ParentRows<'_>>,
+    ) -> PolarsResult<()> {
+        let schemas = self.schemas;
+        let schema = &schemas.tables[table];
+        let mut columns = Vec::with_capacity(schema.columns.len());
+        let mut aligner = Aligner::new(level);
+        for column in &schema.columns {
+            let values = self.column(schema, column, &mut aligner, &records, parent)?;
+            columns.push(values.with_name(PlSmallStr::from_str(column.name.as_str())));
+        }
+        let keys = keys_for_children(schema, &columns);
+        self.frames.push(TableFrame {
+            table,
+            rows: DataFrame::new(level.rows, columns)?,
+            received: level.rows,
+            quarantined: 0,
+            records: records.clone(),
+        });
+        self.children(schema, level, &records, &keys)
+    }
+
+    fn children(
+        &mut self,
+        schema: &TableSchema,
+        level: &Level,
+        records: &[u32],
+        keys: &[Column],
+    ) -> PolarsResult<()> {
+        let schemas = self.schemas;
+        let children = schemas.tables.iter().enumerate();
+        for (table, child) in
+            children.filter(|(_, child)| child.parent.as_ref() == Some(&schema.name))
+        {
+            let view = View::of(level, &child.path);
+            let nothing = Level::default();
+            let (child_level, parents) = match &view {
+                Some(view) => (view.level, view.rows.as_slice()),
+                None => (&nothing, &[][..]),
+            };
+            let child_records = parents.iter().map(|row| records[*row as usize]).collect();
+            let rows = IdxCa::from_slice(PlSmallStr::EMPTY, parents);
+            let parent = ParentRows { keys: keys.to_vec(), rows: &rows };
+            self.table(table, child_level, child_records, Some(&parent))?;
+        }
+        Ok(())
+    }
+
+    fn column(
+        &mut self,
+        schema: &TableSchema,
+        column: &ColumnSchema,
+        aligner: &mut Aligner<'_>,
+        records: &[u32],
+        parent: Option<&ParentRows<'_>>,
+    ) -> PolarsResult<Column> {
+        let level = aligner.level;
+        match &column.source {
+            ColumnSource::Value { path, .. } => {
+                let Cast { series, unfit } =
+                    aligner.column(path.as_deref(), &column.column_type)?;
+                for row in unfit {
+                    let reason = format!(
+                        "{} `{}` is not a {}",
+                        schema.name, column.name, column.column_type
+                    );
+                    self.reject(records[row as usize], reason);
+                }
+                if schema.primary_key.contains(&column.name) {
+                    self.reject_nulls(schema, column, &series, records);
+                }
+                Ok(series.into())
+            }
+            ColumnSource::ParentKey(position) => match parent {
+                Some(parent) => parent.keys[*position].take(parent.rows),
+                None => Ok(nulls(level.rows, &column.column_type).into()),
+            },
+            ColumnSource::Index => {
+                let positions = level.positions.iter().map(|position| Some(i64::from(*position)));
+                Ok(Int64Chunked::from_iter_options(PlSmallStr::EMPTY, positions)
+                    .into_series()
+                    .into())
+            }
+            ColumnSource::Identity => {
+                Ok(StringChunked::from_slice(PlSmallStr::EMPTY, &self.identities)
+                    .into_series()
+                    .into())
+            }
+            ColumnSource::RunId => {
+                let run_id = Scalar::from(PlSmallStr::from_str(self.run_id.as_str()));
+                Ok(Column::new_scalar(PlSmallStr::EMPTY, run_id, level.rows))
+            }
+            ColumnSource::LoadedAt => {
+                let instant = Int64Chunked::from_slice(
+                    PlSmallStr::EMPTY,
+                    &[self.loaded_at.timestamp_micros()],
+                );
+                let instant = instant.into_series().cast(&polars_type(&column.column_type))?;
+                Ok(instant.new_from_index(0, level.rows).into())
+            }
+        }
+    }
+
+    fn reject(&mut self, record: u32, reason: String) {
+        let reasons = self.reasons.entry(record).or_default();
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+
+    fn reject_nulls(
+        &mut self,
+        schema: &TableSchema,
+        column: &ColumnSchema,
+        series: &Series,
+        records: &[u32],
+    ) {
+        if series.null_count() == 0 {
+            return;
+        }
+        for (is_null, record) in series.is_null().iter().zip(records) {
+            if is_null == Some(true) {
+                self.reject(
+                    *record,
+                    format!("{} the primary key `{}` is null", schema.name, column.name),
+                );
+            }
+        }
+    }
+
+    /// Takes the rows of rejected records out, in every table.
+    fn finish(mut self) -> PolarsResult<Normalised> {
+        if !self.reasons.is_empty() {
+            for frame in &mut self.frames {
+                let kept: BooleanChunked =
+                    frame.records.iter().map(|record| !self.reasons.contains_key(record)).collect();
+                frame.quarantined = kept.iter().filter(|kept| *kept == Some(false)).count();
+                frame.rows = frame.rows.filter(&kept)?;
+                frame.records.retain(|record| !self.reasons.contains_key(record));
+            }
+        }
+        let rejected = self.reasons.into_iter();
+        let rejected = rejected.map(|(record, reasons)| Rejection { record, reasons }).collect();
+        Ok(Normalised { frames: self.frames, rejected })
+    }
+}
+
+fn keys_for_children(schema: &TableSchema, columns: &[Column]) -> Vec<Column> {
+    let keys = schema.columns.iter().zip(columns);
+    keys.filter_map(|(column, values)| {
+        let name = schema.name_in_children(column)?;
+        Some(values.clone().with_name(PlSmallStr::from_str(name.as_str())))
+    })
+    .collect()
+}
+
+fn nulls(rows: usize, column_type: &ColumnType) -> Series {
+    Series::full_null(PlSmallStr::EMPTY, rows, &polars_type(column_type))
+}
+
+/// A level below a table's own, seen from the table: for each of its rows, the table's row.
+struct View<'l> {
+    level: &'l Level,
+    rows: Vec<u32>,
+}
+
+impl<'l> View<'l> {
+    /// The level that a path of at least one step leads to; `None` when nothing in this chunk has it.
+    fn of(level: &'l Level, path: &[Step]) -> Option<Self> {
+        let mut view: Option<Self> = None;
+        for step in path {
+            let above = view.as_ref().map_or(level, |view| view.level);
+            let nested = above.values.get(step)?.nested.as_ref()?;
+            let rows = match &view {
+                Some(view) => {
+                    nested.level.parents.iter().map(|row| view.rows[*row as usize]).collect()
+                }
+                None => nested.level.parents.clone(),
+            };
+            view = Some(Self { level: &nested.level, rows });
+        }
+        view
+    }
+}
+
+/// Brings the columns of a table and of the objects flattened into it to the table's rows.
+struct Aligner<'l> {
+    level: &'l Level,
+    /// The objects that the last column stood in; columns of one object come one after the other.
+    last: Option<(Vec<Step>, Option<Flattened<'l>>)>,
+}
+
+/// Objects that are flattened into a table.
+struct Flattened<'l> {
+    view: View<'l>,
+    /// For each row of the table, the object's row; none when every row has its object, in order.
+    take: Option<IdxCa>,
+}
+
+impl<'l> Aligner<'l> {
+    fn new(level: &'l Level) -> Self {
+        Self { level, last: None }
+    }
+
+    /// The column at a path, cast to its type, as long as the table.
+    fn column(&mut self, path: Option<&[Step]>, column_type: &ColumnType) -> PolarsResult<Cast> {
+        let rows = self.level.rows;
+        let absent = || Cast { series: nulls(rows, column_type), unfit: Vec::new() };
+        let Some((step, objects)) = path.and_then(<[Step]>::split_last) else {
+            return Ok(absent());
+        };
+        if objects.is_empty() {
+            let values = self.level.values.get(step);
+            return values.map_or_else(|| Ok(absent()), |values| typed(values, rows, column_type));
+        }
+        let Some(flattened) = self.flattened(objects) else { return Ok(absent()) };
+        let Some(values) = flattened.view.level.values.get(step) else { return Ok(absent()) };
+        let mut column = typed(values, flattened.view.level.rows, column_type)?;
+        if let Some(take) = &flattened.take {
+            column.series = column.series.take(take)?;
+        }
+        column.unfit = column.unfit.iter().map(|row| flattened.view.rows[*row as usize]).collect();
+        Ok(column)
+    }
+
+    fn flattened(&mut self, objects: &[Step]) -> Option<&Flattened<'l>> {
+        if self.last.as_ref().is_none_or(|(path, _)| path != objects) {
+            let flattened =
+                View::of(self.level, objects).map(|view| Flattened::new(view, self.level.rows));
+            self.last = Some((objects.to_vec(), flattened));
+        }
+        self.last.as_ref()?.1.as_ref()
+    }
+}
+
+impl<'l> Flattened<'l> {
+    fn new(view: View<'l>, table_rows: usize) -> Self {
+        let dense = view.rows.len() == table_rows
+            && view.rows.iter().zip(0..).all(|(row, own)| *row == own);
+        let take = (!dense).then(|| {
+            let mut positions = vec![None; table_rows];
+            for (own, row) in (0..).zip(&view.rows) {
+                positions[*row as usize] = Some(own);
+            }
+            IdxCa::from_slice_options(PlSmallStr::EMPTY, &positions)
+        });
+        Self { view, take }
+    }
+}
+
+/// The values under one key as a column of its settled type.
+fn typed(values: &Values, rows: usize, column_type: &ColumnType) -> PolarsResult<Cast> {
+    match (column_type, &values.scalars) {
+        (ColumnType::List(inner), _) => list_column(values, rows, inner),
+        (_, Some(scalars)) => cast(&scalars.series, column_type),
+        (_, None) => Ok(Cast { series: nulls(rows, column_type), unfit: Vec::new() }),
+    }
+}

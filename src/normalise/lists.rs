@@ -1,0 +1,55 @@
+//! List columns: from the rows of a nested level, or from scalars, to one list a row.
+
+use polars::chunked_array::builder::{AnonymousOwnedListBuilder, ListBuilderTrait};
+use polars::prelude::{IntoSeries, PlSmallStr, PolarsResult, Series};
+
+use super::cast::{Cast, cast, polars_type};
+use crate::decode::{Level, Step, Values};
+use crate::definition::ColumnType;
+
+/// The lists of a level's rows, with items of type `inner`; a scalar is a list of one.
+pub(super) fn list_column(values: &Values, rows: usize, inner: &ColumnType) -> PolarsResult<Cast> {
+    let level = values.nested.as_ref().map(|nested| &nested.level);
+    let items = level.map(|level| item_column(level, inner)).transpose()?;
+    let scalars =
+        values.scalars.as_ref().map(|scalars| cast(&scalars.series, inner)).transpose()?;
+    let parents = level.map_or(&[][..], |level| &level.parents);
+
+    let item_type = polars_type(inner);
+    let mut builder = AnonymousOwnedListBuilder::new(PlSmallStr::EMPTY, rows, Some(item_type));
+    let mut next_item = 0;
+    let mut empty_lists = values.empty_lists.iter().peekable();
+    for row in 0..u32::try_from(rows).unwrap_or(u32::MAX) {
+        let count = parents[next_item..].iter().take_while(|parent| **parent == row).count();
+        let scalar = scalars.as_ref().map(|cast| cast.series.slice(i64::from(row), 1));
+        if let (Some(items), 1..) = (&items, count) {
+            let first = i64::try_from(next_item).unwrap_or(i64::MAX);
+            builder.append_series(&items.series.slice(first, count))?;
+            next_item += count;
+        } else if empty_lists.next_if(|empty| **empty == row).is_some() {
+            builder.append_empty();
+        } else if let Some(scalar) = scalar.filter(|scalar| scalar.null_count() == 0) {
+            builder.append_series(&scalar)?;
+        } else {
+            builder.append_null();
+        }
+    }
+    let item_rows = items.iter().flat_map(|cast| &cast.unfit).map(|item| parents[*item as usize]);
+    let mut unfit: Vec<u32> = item_rows.collect();
+    unfit.extend(scalars.iter().flat_map(|cast| &cast.unfit));
+    unfit.sort_unstable();
+    unfit.dedup();
+    Ok(Cast { series: builder.finish().into_series(), unfit })
+}
+
+/// The items of all lists, one after the other; an object where a scalar is declared does not fit.
+fn item_column(level: &Level, inner: &ColumnType) -> PolarsResult<Cast> {
+    let items = level.values.get(&Step::Item).and_then(|items| items.scalars.as_ref());
+    match items {
+        Some(scalars) => cast(&scalars.series, inner),
+        None => Ok(Cast {
+            series: Series::full_null(PlSmallStr::EMPTY, level.rows, &polars_type(inner)),
+            unfit: Vec::new(),
+        }),
+    }
+}

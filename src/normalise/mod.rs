@@ -1,0 +1,46 @@
+//! Normalise: with the whole export in view, what its tables, columns and types are; then every chunk as
+//! frames of those tables.
+//!
+//! ```text
+//! Chunk ──Shape::observe──▶ Shape ──Schemas::settle──▶ Schemas ──Normaliser::frames──▶ frames, rejected records
+//!          every chunk       what     + definition        tables,
+//!                            was met  + manifests         columns, types
+//! ```
+//!
+//! | JSON | becomes |
+//! |---|---|
+//! | a scalar | a column, by the types of [`scalar`](crate::scalar) |
+//! | an object | columns `object__key` |
+//! | a list of scalars | a list column; a scalar where others have a list is a list of one |
+//! | a list of objects | a child table `table__key`; an object where others have a list is a list of one |
+//! | a list of lists | a child table whose column `value` is the inner list |
+//! | scalars among the objects of a list | the column `value` of the child table |
+//! | null, a missing key | null |
+
+mod cast;
+mod conform;
+mod frames;
+mod lists;
+mod naming;
+mod schema;
+mod settle;
+mod shape;
+
+pub use cast::polars_type;
+pub use conform::{ConformError, conform, scalar_texts};
+pub use frames::{Normalised, Normaliser, Rejection, TableFrame};
+pub use naming::snake_case;
+pub use schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
+pub use settle::SchemaError;
+pub use shape::Shape;
+
+/// The column of the run that last changed a row.
+pub const RUN_ID_COLUMN: &str = "_flowlake_run_id";
+/// The column of the instant that run began.
+pub const LOADED_AT_COLUMN: &str = "_flowlake_loaded_at";
+/// The key of a table that declares none: a hash of the record.
+pub const IDENTITY_COLUMN: &str = "_flowlake_id";
+/// A child row's position in its list.
+pub const INDEX_COLUMN: &str = "_index";
+/// The column of list items that are not objects, in a child table.
+pub const ITEM_COLUMN: &str = "value";

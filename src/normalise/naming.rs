@@ -1,0 +1,129 @@
+//! Names: any JSON key becomes a name that every engine takes without quotes.
+//!
+//! | key | name |
+//! |---|---|
+//! | `createdAt` | `created_at` |
+//! | `VATNumber` | `vat_number` |
+//! | `line2Total` | `line2_total` |
+//! | `Unit price (EUR)` | `unit_price_eur` |
+//! | `@type` | `type` |
+//! | `2nd` | `_2nd` |
+//! | `größe`, `Цена` | `größe`, `цена` |
+//! | `already__nested` | `already_nested` |
+//! | `` and `€` | `unnamed` |
+
+use crate::decode::Step;
+use crate::definition::{ColumnName, TableName};
+
+use super::ITEM_COLUMN;
+
+/// What stands between the names of nested keys.
+const NESTING: &str = "__";
+
+/// The name of a key. Naming a name gives the same name.
+#[must_use]
+pub fn snake_case(key: &str) -> String {
+    let characters: Vec<char> = key.chars().collect();
+    let mut name = String::with_capacity(key.len() + 4);
+    for (position, &character) in characters.iter().enumerate() {
+        if !character.is_alphanumeric() {
+            push_separator(&mut name);
+            continue;
+        }
+        if character.is_uppercase() && begins_word(&characters, position) {
+            push_separator(&mut name);
+        }
+        name.extend(character.to_lowercase().filter(|c| c.is_alphanumeric() && !c.is_uppercase()));
+    }
+    let trimmed = name.trim_end_matches('_');
+    match trimmed.chars().next() {
+        None => "unnamed".to_owned(),
+        Some(first) if first.is_numeric() => format!("_{trimmed}"),
+        Some(_) => trimmed.to_owned(),
+    }
+}
+
+/// One underscore between words, none in front.
+fn push_separator(name: &mut String) {
+    if !name.is_empty() && !name.ends_with('_') {
+        name.push('_');
+    }
+}
+
+/// An upper-case letter begins a word behind a lower-case letter or digit, and at the end of an acronym.
+fn begins_word(characters: &[char], position: usize) -> bool {
+    let Some(before) = position.checked_sub(1).map(|before| characters[before]) else {
+        return false;
+    };
+    let ends_acronym = characters.get(position + 1).is_some_and(|after| after.is_lowercase());
+    before.is_lowercase() || before.is_numeric() || (before.is_uppercase() && ends_acronym)
+}
+
+/// The name of the value at a path.
+pub(super) fn column_name(path: &[Step]) -> ColumnName {
+    checked(&joined(path))
+}
+
+/// The name of an undeclared child table.
+pub(super) fn child_table_name(parent: &TableName, path: &[Step]) -> TableName {
+    let joined = format!("{parent}{NESTING}{}", joined(path));
+    joined.parse().unwrap_or_else(|_| parent.clone())
+}
+
+/// The name under which a child row carries a key column of its parent.
+pub(super) fn parent_key_name(parent: &TableName, column: &str) -> ColumnName {
+    checked(&format!("{parent}{NESTING}{}", column.trim_start_matches('_')))
+}
+
+fn joined(path: &[Step]) -> String {
+    let names: Vec<String> = path
+        .iter()
+        .map(|step| match step {
+            Step::Key(key) => snake_case(key),
+            Step::Item => ITEM_COLUMN.to_owned(),
+        })
+        .collect();
+    names.join(NESTING)
+}
+
+/// A text made by this module as a checked name.
+fn checked(text: &str) -> ColumnName {
+    text.parse().unwrap_or_else(|_| ColumnName::unnamed())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_of_the_table() {
+        for (key, name) in [
+            ("createdAt", "created_at"),
+            ("VATNumber", "vat_number"),
+            ("line2Total", "line2_total"),
+            ("Unit price (EUR)", "unit_price_eur"),
+            ("@type", "type"),
+            ("2nd", "_2nd"),
+            ("größe", "größe"),
+            ("Цена", "цена"),
+            ("already__nested", "already_nested"),
+            ("", "unnamed"),
+            ("€", "unnamed"),
+            ("ID", "id"),
+            ("supplierID", "supplier_id"),
+        ] {
+            assert_eq!(snake_case(key), name, "{key}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_has_a_name_that_names_itself(key in "\\PC{0,12}") {
+            let name = snake_case(&key);
+            prop_assert!(name.parse::<ColumnName>().is_ok(), "{}", name);
+            prop_assert_eq!(&snake_case(&name), &name);
+        }
+    }
+}

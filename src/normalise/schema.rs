@@ -1,0 +1,111 @@
+//! Schema: the tables, columns and types of a destination, as manifests keep them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::decode::ValuePath;
+use crate::definition::{ColumnName, ColumnType, PartitionField, TableName};
+use crate::scalar::Facts;
+
+/// The tables of a run, parents before their children.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schemas {
+    /// The tables.
+    pub tables: Vec<TableSchema>,
+    /// For each of the wanted record arrays, its table's position.
+    pub roots: Vec<usize>,
+}
+
+/// One table's columns and where they come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TableSchema {
+    /// The table's name.
+    pub name: TableName,
+    /// The table without a parent that this one hangs from, or itself.
+    pub root: TableName,
+    /// For a child table, whose records hold its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<TableName>,
+    /// For a child table, the way from the parent's record to the list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: ValuePath,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The columns that name a row of a table without a parent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub primary_key: Vec<ColumnName>,
+    /// The Hive partitions, a child table's being its root's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partition_by: Vec<PartitionField>,
+    /// The order of rows within a file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sort_by: Vec<ColumnName>,
+    /// The columns, in the order of the files.
+    pub columns: Vec<ColumnSchema>,
+}
+
+/// One column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ColumnSchema {
+    /// Its name in Parquet.
+    pub name: ColumnName,
+    /// Its type in Parquet.
+    #[serde(rename = "type")]
+    pub column_type: ColumnType,
+    /// Where its values come from.
+    pub source: ColumnSource,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// Where a column's values come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnSource {
+    /// The JSON.
+    Value {
+        /// The way from the record; none for a declared column that no record has had yet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<ValuePath>,
+        /// What is known of all values so far.
+        facts: Facts,
+    },
+    /// The parent's row: the key column of this position.
+    ParentKey(usize),
+    /// The position in the parent's list.
+    Index,
+    /// The hash of the record.
+    Identity,
+    /// The run.
+    RunId,
+    /// The instant the run began.
+    LoadedAt,
+}
+
+impl TableSchema {
+    /// The column of a name.
+    #[must_use]
+    pub fn column(&self, name: &ColumnName) -> Option<&ColumnSchema> {
+        self.columns.iter().find(|column| column.name == *name)
+    }
+
+    /// The columns that stand in the files: a column that is itself a partition stands in the path only.
+    pub fn file_columns(&self) -> impl Iterator<Item = &ColumnSchema> {
+        self.columns.iter().filter(|column| !self.is_partition(&column.name))
+    }
+
+    /// Whether a column's value is the name of a directory.
+    #[must_use]
+    pub fn is_partition(&self, column: &ColumnName) -> bool {
+        self.parent.is_none()
+            && self.partition_by.iter().any(|field| field.directory_key() == column.as_str())
+    }
+
+    /// Whether files written with `other` have the columns and types of this schema.
+    #[must_use]
+    pub fn same_files(&self, other: &Self) -> bool {
+        let form = |column: &ColumnSchema| (column.name.clone(), column.column_type.clone());
+        self.file_columns().map(form).eq(other.file_columns().map(form))
+    }
+}

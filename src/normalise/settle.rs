@@ -1,0 +1,511 @@
+//! Settle: from the shape of the export, the definition and the schemas so far to the schemas of this run.
+
+use std::collections::{BTreeMap, HashMap};
+
+use indexmap::IndexMap;
+
+use super::naming::{child_table_name, column_name, parent_key_name};
+use super::schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
+use super::shape::{Shape, ValueShape};
+use super::{IDENTITY_COLUMN, INDEX_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN};
+use crate::decode::{ShownPath, Step, ValuePath};
+use crate::definition::{
+    Column, ColumnName, ColumnType, PartitionField, Table, TableName, Transform, WriteDisposition,
+};
+use crate::scalar::Facts;
+
+/// The export and the definition do not go together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// Two values would be one column.
+    #[error("in table `{table}` both `{first}` and `{second}` would be the column `{column}`")]
+    Collision {
+        /// The table.
+        table: TableName,
+        /// The name.
+        column: ColumnName,
+        /// One path.
+        first: String,
+        /// The other path.
+        second: String,
+    },
+    /// Two lists would be one child table.
+    #[error("two lists would be the table `{table}`")]
+    TableCollision {
+        /// The name.
+        table: TableName,
+    },
+    /// A column that the definition relies on is not there.
+    #[error("table `{table}` has no column `{column}` for `{used_as}`; it has {}", columns.join(", "))]
+    MissingColumn {
+        /// The table.
+        table: TableName,
+        /// The name.
+        column: ColumnName,
+        /// What it was to be.
+        used_as: &'static str,
+        /// The columns there are.
+        columns: Vec<String>,
+    },
+    /// A column cannot be partitioned by in this way.
+    #[error(
+        "table `{table}` cannot be partitioned by `{directory_key}`: `{column}` is {column_type}"
+    )]
+    UnfitPartition {
+        /// The table.
+        table: TableName,
+        /// The directory's key.
+        directory_key: String,
+        /// The column.
+        column: ColumnName,
+        /// Its type.
+        column_type: ColumnType,
+    },
+    /// The definition partitions an appended table in another way than its files are.
+    #[error("table `{table}` has files in other partitions than `partition_by` says now")]
+    Repartitioned {
+        /// The table.
+        table: TableName,
+    },
+    /// A directory's key is also the name of a column that stands in the files.
+    #[error(
+        "table `{table}` has a column `{directory_key}`, which is also the name of a partition"
+    )]
+    PartitionCollision {
+        /// The table.
+        table: TableName,
+        /// The name.
+        directory_key: String,
+    },
+}
+
+/// A table that has still to be settled.
+struct Pending<'a> {
+    name: TableName,
+    declared: Option<&'a Table>,
+    parent: Option<usize>,
+    path: ValuePath,
+    shape: &'a Shape,
+}
+
+/// A child table: its name, the way to it, and what its rows hold.
+type Child<'a> = (TableName, ValuePath, &'a Shape);
+
+static NOTHING_SEEN: Shape = Shape { values: BTreeMap::new() };
+
+/// A value of the JSON that becomes a column.
+struct Candidate {
+    path: Option<ValuePath>,
+    facts: Facts,
+    list: bool,
+}
+
+impl Schemas {
+    /// Settles the tables of a run: `roots` are the tables that were asked for with their shapes, `declared`
+    /// all tables of the definition, `known` the schemas the destination has.
+    ///
+    /// # Errors
+    /// The export and the definition do not go together.
+    pub fn settle(
+        roots: &[(&Table, &Shape)],
+        declared: &[Table],
+        known: &BTreeMap<TableName, TableSchema>,
+    ) -> Result<Self, SchemaError> {
+        let mut settler = Settler { declared, known, tables: Vec::new() };
+        let mut positions = Vec::new();
+        for (table, shape) in roots {
+            positions.push(settler.tables.len());
+            settler.table(&Pending {
+                name: table.name.clone(),
+                declared: Some(table),
+                parent: None,
+                path: Vec::new(),
+                shape,
+            })?;
+        }
+        Ok(Self { tables: settler.tables, roots: positions })
+    }
+}
+
+struct Settler<'a> {
+    declared: &'a [Table],
+    known: &'a BTreeMap<TableName, TableSchema>,
+    tables: Vec<TableSchema>,
+}
+
+impl<'a> Settler<'a> {
+    fn table(&mut self, pending: &Pending<'a>) -> Result<(), SchemaError> {
+        if self.tables.iter().any(|table| table.name == pending.name) {
+            return Err(SchemaError::TableCollision { table: pending.name.clone() });
+        }
+        let mut survey = Survey {
+            table: pending,
+            settler: self,
+            columns: IndexMap::new(),
+            children: Vec::new(),
+        };
+        survey.level(pending.shape, &mut Vec::new())?;
+        let Survey { columns, mut children, .. } = survey;
+        children.extend(self.children_not_seen(&pending.name, &children));
+        let schema = self.schema(pending, columns)?;
+        let parent = self.tables.len();
+        self.tables.push(schema);
+        for (name, path, shape) in children {
+            let declared = self.declared.iter().find(|table| table.name == name);
+            self.table(&Pending { name, declared, parent: Some(parent), path, shape })?;
+        }
+        Ok(())
+    }
+
+    /// Child tables that are declared or already there and that no record has rows for: they are part of the
+    /// run all the same, with no rows.
+    fn children_not_seen(&self, parent: &TableName, seen: &[Child<'a>]) -> Vec<Child<'a>> {
+        let is_child = |name: &Option<TableName>| name.as_ref() == Some(parent);
+        let declared = self.declared.iter().filter(|table| is_child(&table.parent)).map(|table| {
+            let keys = table.records.as_ref().map_or(&[][..], |pointer| pointer.keys());
+            (table.name.clone(), keys.iter().cloned().map(Step::Key).collect())
+        });
+        let known = self.known.values().filter(|schema| is_child(&schema.parent));
+        let known = known.map(|schema| (schema.name.clone(), schema.path.clone()));
+        let mut children: Vec<Child<'a>> = Vec::new();
+        for (name, path) in declared.chain(known) {
+            if !seen.iter().chain(&children).any(|(other, _, _)| *other == name) {
+                children.push((name, path, &NOTHING_SEEN));
+            }
+        }
+        children
+    }
+
+    fn schema(
+        &self,
+        pending: &Pending<'a>,
+        candidates: IndexMap<ColumnName, Candidate>,
+    ) -> Result<TableSchema, SchemaError> {
+        let parent = pending.parent.map(|position| &self.tables[position]);
+        let primary_key =
+            pending.declared.map(|table| table.primary_key.clone()).unwrap_or_default();
+        let partition_by = match (parent, pending.declared) {
+            (Some(parent), _) => parent.partition_by.clone(),
+            (None, Some(declared)) => declared.partition_by.clone(),
+            (None, None) => Vec::new(),
+        };
+        let mut columns = key_columns(parent, &primary_key);
+        columns.extend(self.value_columns(pending, candidates));
+        columns.push(own_column(RUN_ID_COLUMN, ColumnType::String, ColumnSource::RunId));
+        columns.push(own_column(LOADED_AT_COLUMN, ColumnType::Timestamp, ColumnSource::LoadedAt));
+        let schema = TableSchema {
+            name: pending.name.clone(),
+            root: parent.map_or_else(|| pending.name.clone(), |table| table.root.clone()),
+            parent: parent.map(|table| table.name.clone()),
+            path: pending.path.clone(),
+            description: pending.declared.and_then(|table| table.description.clone()),
+            primary_key,
+            partition_by,
+            sort_by: pending.declared.map(|table| table.sort_by.clone()).unwrap_or_default(),
+            columns,
+        };
+        check_columns(&schema)?;
+        check_partitions(&schema)?;
+        self.check_layout(&schema)?;
+        Ok(schema)
+    }
+
+    /// Files that stay in the table have to lie where the definition's partitions put them.
+    fn check_layout(&self, schema: &TableSchema) -> Result<(), SchemaError> {
+        let root = self.declared.iter().find(|table| table.name == schema.root);
+        let appends = root.is_some_and(|table| table.write_disposition == WriteDisposition::Append);
+        let known = self.known.get(&schema.name);
+        if appends && known.is_some_and(|known| known.partition_by != schema.partition_by) {
+            return Err(SchemaError::Repartitioned { table: schema.name.clone() });
+        }
+        Ok(())
+    }
+
+    /// The columns of the JSON's values: those the table has, in their order, then the new ones.
+    fn value_columns(
+        &self,
+        pending: &Pending<'a>,
+        mut candidates: IndexMap<ColumnName, Candidate>,
+    ) -> Vec<ColumnSchema> {
+        let none = IndexMap::new();
+        let declared = pending.declared.map_or(&none, |table| &table.columns);
+        let mut columns = Vec::new();
+        let known = self.known.get(&pending.name).map_or(&[][..], |schema| &schema.columns);
+        for column in known {
+            let ColumnSource::Value { path, facts } = &column.source else { continue };
+            if declared.get(&column.name).is_some_and(|declared| declared.exclude) {
+                continue;
+            }
+            let before = Candidate {
+                path: path.clone(),
+                facts: *facts,
+                list: matches!(column.column_type, ColumnType::List(_)),
+            };
+            let candidate = match candidates.shift_remove(&column.name) {
+                Some(now) => before.merge(now),
+                None => before,
+            };
+            columns.push(candidate.column(&column.name, declared.get(&column.name)));
+        }
+        let first = pending.declared.map_or(&[][..], |table| &table.primary_key);
+        for name in first.iter().chain(declared.keys()) {
+            if let Some(candidate) = candidates.shift_remove(name) {
+                columns.push(candidate.column(name, declared.get(name)));
+            }
+        }
+        candidates.sort_keys();
+        columns
+            .extend(candidates.into_iter().map(|(name, candidate)| candidate.column(&name, None)));
+        columns
+    }
+}
+
+impl Candidate {
+    fn merge(self, now: Self) -> Self {
+        Self {
+            path: now.path.or(self.path),
+            facts: self.facts.merge(now.facts),
+            list: self.list || now.list,
+        }
+    }
+
+    fn column(self, name: &ColumnName, declared: Option<&Column>) -> ColumnSchema {
+        let inferred = || match (self.facts.column_type(), self.list) {
+            (scalar, true) => ColumnType::List(Box::new(scalar)),
+            (scalar, false) => scalar,
+        };
+        let column_type = declared.and_then(|column| column.column_type.clone());
+        ColumnSchema {
+            name: name.clone(),
+            column_type: column_type.unwrap_or_else(inferred),
+            source: ColumnSource::Value { path: self.path, facts: self.facts },
+            description: declared.and_then(|column| column.description.clone()),
+        }
+    }
+}
+
+/// Collects the columns and child tables of one table from the shape of its records.
+struct Survey<'s, 'a> {
+    table: &'s Pending<'a>,
+    settler: &'s Settler<'a>,
+    columns: IndexMap<ColumnName, Candidate>,
+    children: Vec<Child<'a>>,
+}
+
+impl<'a> Survey<'_, 'a> {
+    fn level(&mut self, shape: &'a Shape, path: &mut ValuePath) -> Result<(), SchemaError> {
+        for (step, value) in &shape.values {
+            path.push(step.clone());
+            self.value(value, path)?;
+            path.pop();
+        }
+        if path.is_empty() {
+            self.declared_but_not_seen();
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, value: &'a ValueShape, path: &mut ValuePath) -> Result<(), SchemaError> {
+        let name = self.name_of(path);
+        let declared = self.table.declared.and_then(|table| table.columns.get(&name));
+        if declared.is_some_and(|column| column.exclude) {
+            return Ok(());
+        }
+        let child = self.child_table(value, path);
+        if let (Some(child), Some(nested)) = (&child, &value.nested) {
+            self.children.push((child.clone(), path.clone(), nested));
+        }
+        let list = value.lists && child.is_none();
+        let facts = if list { value.facts_with_items() } else { value.scalars };
+        let has_keys = value.nested.as_ref().is_some_and(|nested| !nested.values.is_empty());
+        if !facts.is_empty() || list || !(child.is_some() || has_keys) {
+            self.add(name, Candidate { path: Some(path.clone()), facts, list })?;
+        }
+        match &value.nested {
+            Some(nested) if child.is_none() && !list => self.level(nested, path),
+            _ => Ok(()),
+        }
+    }
+
+    /// The child table that the objects and lists here belong to, if they are one.
+    fn child_table(&self, value: &ValueShape, path: &[Step]) -> Option<TableName> {
+        let parent = &self.table.name;
+        let declared = self.settler.declared.iter().find(|table| {
+            table.parent.as_ref() == Some(parent)
+                && table.records.as_ref().is_some_and(|pointer| {
+                    pointer.keys().iter().cloned().map(Step::Key).eq(path.iter().cloned())
+                })
+        });
+        let known = || {
+            self.settler
+                .known
+                .values()
+                .find(|schema| schema.parent.as_ref() == Some(parent) && schema.path == path)
+        };
+        if let Some(table) = declared {
+            return Some(table.name.clone());
+        }
+        if let Some(schema) = known() {
+            return Some(schema.name.clone());
+        }
+        value.needs_table().then(|| child_table_name(parent, path))
+    }
+
+    /// The name of a value: as declared for its path, or made from it.
+    fn name_of(&self, path: &[Step]) -> ColumnName {
+        let is_here = |column: &Column| {
+            column.from.as_ref().is_some_and(|pointer| {
+                pointer.keys().iter().cloned().map(Step::Key).eq(path.iter().cloned())
+            })
+        };
+        let columns = self.table.declared.map(|table| &table.columns);
+        columns
+            .and_then(|columns| columns.iter().find(|(_, column)| is_here(column)))
+            .map_or_else(|| column_name(path), |(name, _)| name.clone())
+    }
+
+    fn add(&mut self, name: ColumnName, candidate: Candidate) -> Result<(), SchemaError> {
+        let path = candidate.path.clone().unwrap_or_default();
+        if let Some(other) = self.columns.insert(name.clone(), candidate) {
+            return Err(SchemaError::Collision {
+                table: self.table.name.clone(),
+                column: name,
+                first: ShownPath(&other.path.unwrap_or_default()).to_string(),
+                second: ShownPath(&path).to_string(),
+            });
+        }
+        Ok(())
+    }
+
+    /// A declared column that no record has is there all the same, and null: schemas do not depend on luck.
+    fn declared_but_not_seen(&mut self) {
+        let Some(table) = self.table.declared else { return };
+        for (name, column) in &table.columns {
+            if !column.exclude && !self.columns.contains_key(name) && column.column_type.is_some() {
+                let candidate = Candidate { path: None, facts: Facts::default(), list: false };
+                self.columns.insert(name.clone(), candidate);
+            }
+        }
+    }
+}
+
+fn own_column(name: &str, column_type: ColumnType, source: ColumnSource) -> ColumnSchema {
+    let name = name.parse().unwrap_or_else(|_| ColumnName::unnamed());
+    ColumnSchema { name, column_type, source, description: None }
+}
+
+/// The columns that tie a row to its record: the parent's key and a position, or a hash.
+fn key_columns(parent: Option<&TableSchema>, primary_key: &[ColumnName]) -> Vec<ColumnSchema> {
+    let Some(parent) = parent else {
+        let identity = own_column(IDENTITY_COLUMN, ColumnType::String, ColumnSource::Identity);
+        return if primary_key.is_empty() { vec![identity] } else { Vec::new() };
+    };
+    let keys = parent.key_for_children().into_iter().enumerate();
+    let mut columns: Vec<ColumnSchema> = keys
+        .map(|(position, (name, column_type))| ColumnSchema {
+            name,
+            column_type,
+            source: ColumnSource::ParentKey(position),
+            description: None,
+        })
+        .collect();
+    columns.push(own_column(INDEX_COLUMN, ColumnType::Int64, ColumnSource::Index));
+    columns
+}
+
+impl TableSchema {
+    /// The columns by which children name a row of this table, under the names the children use.
+    pub(super) fn key_for_children(&self) -> Vec<(ColumnName, ColumnType)> {
+        self.columns
+            .iter()
+            .filter_map(|column| Some((self.name_in_children(column)?, column.column_type.clone())))
+            .collect()
+    }
+
+    /// The name of a column in the child tables, if it is part of the key.
+    pub(super) fn name_in_children(&self, column: &ColumnSchema) -> Option<ColumnName> {
+        match &column.source {
+            ColumnSource::ParentKey(_) => Some(column.name.clone()),
+            ColumnSource::Index | ColumnSource::Identity => {
+                Some(parent_key_name(&self.name, column.name.as_str()))
+            }
+            ColumnSource::Value { .. } if self.primary_key.contains(&column.name) => {
+                Some(parent_key_name(&self.name, column.name.as_str()))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn check_columns(schema: &TableSchema) -> Result<(), SchemaError> {
+    let mut seen: HashMap<&ColumnName, &ColumnSchema> = HashMap::new();
+    for column in &schema.columns {
+        if let Some(other) = seen.insert(&column.name, column) {
+            return Err(SchemaError::Collision {
+                table: schema.name.clone(),
+                column: column.name.clone(),
+                first: origin(other),
+                second: origin(column),
+            });
+        }
+    }
+    let used = (schema.primary_key.iter().map(|name| (name, "primary_key")))
+        .chain(schema.sort_by.iter().map(|name| (name, "sort_by")));
+    for (name, used_as) in used {
+        required_column(schema, name, used_as)?;
+    }
+    Ok(())
+}
+
+fn origin(column: &ColumnSchema) -> String {
+    match &column.source {
+        ColumnSource::Value { path: Some(path), .. } => ShownPath(path).to_string(),
+        _ => format!("flowlake's own {}", column.name),
+    }
+}
+
+fn required_column<'a>(
+    schema: &'a TableSchema,
+    name: &ColumnName,
+    used_as: &'static str,
+) -> Result<&'a ColumnSchema, SchemaError> {
+    schema.column(name).ok_or_else(|| SchemaError::MissingColumn {
+        table: schema.name.clone(),
+        column: name.clone(),
+        used_as,
+        columns: schema.columns.iter().map(|column| column.name.to_string()).collect(),
+    })
+}
+
+fn check_partitions(schema: &TableSchema) -> Result<(), SchemaError> {
+    for field in &schema.partition_by {
+        let directory_key = field.directory_key();
+        if schema.parent.is_none() {
+            let column = required_column(schema, &field.column, "partition_by")?;
+            if !can_partition(field, &column.column_type) {
+                return Err(SchemaError::UnfitPartition {
+                    table: schema.name.clone(),
+                    directory_key,
+                    column: column.name.clone(),
+                    column_type: column.column_type.clone(),
+                });
+            }
+        }
+        if schema.file_columns().any(|column| column.name.as_str() == directory_key) {
+            return Err(SchemaError::PartitionCollision {
+                table: schema.name.clone(),
+                directory_key,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn can_partition(field: &PartitionField, column_type: &ColumnType) -> bool {
+    match field.transform {
+        Transform::Identity => !matches!(column_type, ColumnType::List(_) | ColumnType::Float64),
+        Transform::Year | Transform::Month | Transform::Day => {
+            matches!(column_type, ColumnType::Date | ColumnType::Timestamp)
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Shape: which keys, nestings and kinds of values an export has, merged over all of its chunks.
+
+use std::collections::BTreeMap;
+
+use crate::decode::{Level, Step, Values};
+use crate::scalar::Facts;
+
+/// What was met at one level of nesting.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Shape {
+    pub(super) values: BTreeMap<Step, ValueShape>,
+}
+
+/// What was met under one key.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct ValueShape {
+    /// The scalars that stood here, not in a list.
+    pub(super) scalars: Facts,
+    /// There were lists, empty ones included.
+    pub(super) lists: bool,
+    /// There were objects, in lists or alone.
+    pub(super) objects: bool,
+    /// What the objects and list items hold.
+    pub(super) nested: Option<Box<Shape>>,
+}
+
+impl Shape {
+    /// Takes in what a chunk met.
+    pub fn observe(&mut self, level: &Level) {
+        for (step, values) in &level.values {
+            self.values.entry(step.clone()).or_default().observe(values);
+        }
+    }
+}
+
+impl ValueShape {
+    fn observe(&mut self, values: &Values) {
+        if let Some(scalars) = &values.scalars {
+            self.scalars = self.scalars.merge(scalars.facts);
+        }
+        self.lists |= !values.empty_lists.is_empty();
+        if let Some(nested) = &values.nested {
+            self.lists |= nested.lists;
+            self.objects |= nested.objects;
+            self.nested.get_or_insert_default().observe(&nested.level);
+        }
+    }
+
+    fn items(&self) -> Option<&ValueShape> {
+        self.nested.as_ref()?.values.get(&Step::Item)
+    }
+
+    /// The lists here hold more than scalars, so that they need rows of their own.
+    pub(super) fn needs_table(&self) -> bool {
+        let lists_in_lists = self.items().is_some_and(|items| items.lists);
+        self.lists && (self.objects || lists_in_lists)
+    }
+
+    /// What is known of the scalars here and in the lists here.
+    pub(super) fn facts_with_items(&self) -> Facts {
+        self.items().map_or(self.scalars, |items| self.scalars.merge(items.scalars))
+    }
+}

@@ -1,0 +1,188 @@
+//! Partition: which Hive directory each row belongs to.
+//!
+//! | partition | value | directory |
+//! |---|---|---|
+//! | `month(created_at)` | `2026-10-05T14:03:07Z` | `created_at_month=2026-10` |
+//! | `year(created_at)` | `2026-10-05` | `created_at_year=2026` |
+//! | `day(created_at)` | `2026-10-05T14:03:07Z` | `created_at_day=2026-10-05` |
+//! | `status` | `Sent` | `status=Sent` |
+//! | `status` | `a/b c` | `status=a%2Fb%20c` |
+//! | any | null | `status=__HIVE_DEFAULT_PARTITION__` |
+//!
+//! A child row lies in the partition of its record, so that a record and its lines are always together.
+
+use std::collections::HashMap;
+use std::fmt::{self, Write};
+
+use indexmap::IndexSet;
+use polars::prelude::{
+    DataFrame, DataType, IdxCa, NewChunkedArray, PlSmallStr, PolarsResult, Series,
+};
+
+use crate::definition::{PartitionField, Transform};
+use crate::normalise::scalar_texts;
+use crate::scalar::format_date;
+
+/// The directory name of null, as Hive has it.
+const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
+
+/// The directories of one partition, outermost first; empty for a table that is not partitioned.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct PartitionKey(Vec<(String, Option<String>)>);
+
+impl fmt::Display for PartitionKey {
+    /// `created_at_month=2026-10/status=Sent`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (level, (key, value)) in self.0.iter().enumerate() {
+            if level > 0 {
+                f.write_char('/')?;
+            }
+            write!(f, "{key}=")?;
+            match value {
+                Some(value) => write_encoded(f, value)?,
+                None => f.write_str(NULL)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Percent-encodes what has a meaning in paths; every engine that reads Hive directories decodes it.
+fn write_encoded(f: &mut fmt::Formatter<'_>, value: &str) -> fmt::Result {
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
+            f.write_char(char::from(byte))?;
+        } else {
+            write!(f, "%{byte:02X}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Sorts rows into partitions, giving each partition a number.
+#[derive(Debug, Default)]
+pub struct Partitioner {
+    keys: IndexSet<PartitionKey>,
+}
+
+impl Partitioner {
+    /// The number of each row's partition.
+    ///
+    /// # Errors
+    /// A column is not there or of another type, which `Schemas::settle` rules out.
+    pub fn assign(
+        &mut self,
+        rows: &DataFrame,
+        fields: &[PartitionField],
+    ) -> PolarsResult<Vec<usize>> {
+        let mut values = Vec::with_capacity(fields.len());
+        for field in fields {
+            let column = rows.column(field.column.as_str())?.as_materialized_series();
+            values.push((field.directory_key(), partition_values(column, field.transform)?));
+        }
+        let key = |row: usize| {
+            PartitionKey(
+                values.iter().map(|(key, texts)| (key.clone(), texts[row].clone())).collect(),
+            )
+        };
+        let mut last: Option<(PartitionKey, usize)> = None;
+        Ok((0..rows.height())
+            .map(|row| {
+                let key = key(row);
+                match &last {
+                    Some((same, number)) if *same == key => *number,
+                    _ => {
+                        let number = self.keys.insert_full(key.clone()).0;
+                        last = Some((key, number));
+                        number
+                    }
+                }
+            })
+            .collect())
+    }
+
+    /// The partition of a number that [`assign`](Self::assign) gave.
+    #[must_use]
+    pub fn key(&self, number: usize) -> PartitionKey {
+        self.keys.get_index(number).cloned().unwrap_or_default()
+    }
+}
+
+/// The rows of each partition, partitions in the order of their first row, rows in theirs.
+///
+/// # Errors
+/// polars refuses, which would be a mistake of ours.
+pub fn split(rows: &DataFrame, partitions: &[usize]) -> PolarsResult<Vec<(usize, DataFrame)>> {
+    let mut groups: Vec<(usize, Vec<u32>)> = Vec::new();
+    let mut position_of: HashMap<usize, usize> = HashMap::new();
+    for (row, partition) in (0_u32..).zip(partitions) {
+        let position = *position_of.entry(*partition).or_insert_with(|| {
+            groups.push((*partition, Vec::new()));
+            groups.len() - 1
+        });
+        groups[position].1.push(row);
+    }
+    if groups.len() == 1 {
+        return Ok(vec![(groups[0].0, rows.clone())]);
+    }
+    groups
+        .into_iter()
+        .map(|(partition, members)| {
+            Ok((partition, rows.take(&IdxCa::from_slice(PlSmallStr::EMPTY, &members))?))
+        })
+        .collect()
+}
+
+fn partition_values(column: &Series, transform: Transform) -> PolarsResult<Vec<Option<String>>> {
+    let length = match transform {
+        Transform::Identity => return scalar_texts(column),
+        Transform::Year => "2026".len(),
+        Transform::Month => "2026-10".len(),
+        Transform::Day => "2026-10-05".len(),
+    };
+    let mut names: HashMap<i32, Option<String>> = HashMap::new();
+    let mut name = |day: i32| {
+        let name = || format_date(day).map(|date| date.chars().take(length).collect());
+        names.entry(day).or_insert_with(name).clone()
+    };
+    Ok(match column.dtype() {
+        DataType::Date => column.date()?.physical().iter().map(|day| name(day?)).collect(),
+        _ => {
+            let instants = column.datetime()?.physical().iter();
+            let day = |instant: i64| i32::try_from(instant.div_euclid(MICROSECONDS_PER_DAY)).ok();
+            instants.map(|instant| name(day(instant?)?)).collect()
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::{Column, NamedFrom, TimeUnit, TimeZone};
+
+    use super::*;
+
+    fn directories(column: Series, transform: Transform) -> Vec<String> {
+        let field = PartitionField { column: "c".parse().unwrap(), transform };
+        let rows =
+            DataFrame::new(column.len(), vec![Column::from(column.with_name("c".into()))]).unwrap();
+        let mut partitioner = Partitioner::default();
+        let numbers = partitioner.assign(&rows, &[field]).unwrap();
+        numbers.into_iter().map(|number| partitioner.key(number).to_string()).collect()
+    }
+
+    #[test]
+    fn directories_of_the_table() {
+        let instants = Series::new("c".into(), [Some(1_791_201_787_000_000_i64), None])
+            .cast(&DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)))
+            .unwrap();
+        assert_eq!(
+            directories(instants.clone(), Transform::Month),
+            ["c_month=2026-10", "c_month=__HIVE_DEFAULT_PARTITION__"]
+        );
+        assert_eq!(directories(instants.clone(), Transform::Year)[0], "c_year=2026");
+        assert_eq!(directories(instants, Transform::Day)[0], "c_day=2026-10-05");
+        let texts = Series::new("c".into(), ["Sent", "a/b c", "é"]);
+        assert_eq!(directories(texts, Transform::Identity), ["c=Sent", "c=a%2Fb%20c", "c=%C3%A9"]);
+    }
+}

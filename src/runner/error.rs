@@ -1,0 +1,52 @@
+//! Why a run failed, with what a scheduler and a person can do about it.
+
+use polars::prelude::PolarsError;
+
+use crate::api_key::ApiKeyError;
+use crate::commit::CommitError;
+use crate::decode::{DecodeError, SplitError};
+use crate::destination::DestinationError;
+use crate::fetch::FetchError;
+use crate::land::LandError;
+use crate::normalise::{ConformError, SchemaError};
+use crate::report::TableReport;
+use crate::write::WriteError;
+
+/// A run that failed. No table has changed.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant is the error of the step it is named after")]
+pub enum RunError {
+    #[error(transparent)]
+    ApiKey(#[from] ApiKeyError),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Land(#[from] LandError),
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Conform(#[from] ConformError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+    #[error("a file of the table is not there any more: `{path}`")]
+    MissingFile { path: String },
+    #[error("a file of the table cannot be read: `{path}`: {source}")]
+    UnreadableFile { path: String, source: PolarsError },
+    #[error(
+        "the ledger of `{}` does not balance: received {}, inserted {}, quarantined {}",
+        ledger.table, ledger.received, ledger.inserted, ledger.quarantined
+    )]
+    Unbalanced { ledger: Box<TableReport> },
+    #[error("rows could not be arranged: {0}")]
+    Frame(#[from] PolarsError),
+    #[error("a report could not be written as JSON: {0}")]
+    Report(serde_json::Error),
+}

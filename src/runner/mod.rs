@@ -1,0 +1,427 @@
+//! The runner: the only module that knows every step, and the order they come in.
+//!
+//! ```text
+//! recover ─▶ fetch ═ land ═ decode ─▶ settle schemas ─▶ normalise, partition ─▶ write ─▶ commit ─▶ report
+//!            └── while it arrives ──┘                                         staged    visible
+//! ```
+//!
+//! Until the commit nothing that a reader looks at has changed; a failure before it leaves the tables as they
+//! were.
+
+mod error;
+mod intake;
+mod load;
+mod quarantine;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::Utc;
+use futures::{StreamExt, TryStreamExt, stream};
+
+pub use error::RunError;
+
+use crate::api_key::ApiKey;
+use crate::commit::{
+    DataFile, Intent, Manifest, Publication, Snapshot, State, TakenExport, discard_staged,
+};
+use crate::decode::Wanted;
+use crate::definition::{Environment, JsonPointer, Table, TableName, WriteDisposition};
+use crate::destination::Destination;
+use crate::fetch::Fetcher;
+use crate::land::Landed;
+use crate::normalise::{Schemas, Shape, TableSchema};
+use crate::plan::Plan;
+use crate::report::{Event, ExportReport, Observer, Outcome, RunReport, TableReport};
+use crate::runtime::{on_cpu, parallelism};
+use crate::write::{PartitionRows, StagedFile, stage};
+use intake::Intake;
+use load::Load;
+
+/// Carries out a plan. The report is also put in the destination, for a failed run too.
+///
+/// # Errors
+/// The run failed; no table has changed.
+pub async fn run(
+    plan: &Plan,
+    environment: &Environment,
+    observer: Arc<dyn Observer>,
+) -> Result<RunReport, RunError> {
+    let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment)?;
+    let destination = Destination::open(&plan.pipeline.destination)?;
+    let run = Run { plan, destination: &destination, observer };
+    let result = run.carry_out(&keys).await;
+    let report = match &result {
+        Ok(report) => report.clone(),
+        Err(error) => run.report(Outcome::Failed(error.to_string()), None, Vec::new()),
+    };
+    if result.is_err() {
+        run.clean_up().await;
+    }
+    let put = run.put_report(&report).await;
+    let report = result?;
+    put?;
+    Ok(report)
+}
+
+/// One run under way.
+struct Run<'a> {
+    plan: &'a Plan,
+    destination: &'a Destination,
+    observer: Arc<dyn Observer>,
+}
+
+/// The root tables of a run that the export is new to.
+struct Fresh<'t> {
+    /// The position of each root table among the tables to be loaded; none when it has the export already.
+    positions: Vec<Option<usize>>,
+    tables: Vec<&'t Table>,
+}
+
+impl Run<'_> {
+    async fn carry_out(&self, keys: &[ApiKey]) -> Result<RunReport, RunError> {
+        let snapshot = Snapshot::recover(self.destination, self.plan.started_at).await?;
+        let roots: Vec<&Table> = self.plan.pipeline.root_tables().collect();
+        let intake = self.receive(keys, wanted(&roots, &snapshot), &roots).await?;
+        self.keep_landing(&intake.landed).await?;
+        let export = ExportReport {
+            url: self.plan.request.url.to_string(),
+            bytes: intake.landed.bytes,
+            hash: intake.landed.hash.clone(),
+        };
+
+        let taken = TakenExport { hash: export.hash.clone(), definition: self.definition_hash() };
+        let fresh = fresh_tables(&roots, &snapshot, &taken);
+        let mut ledgers = unchanged_ledgers(&roots, &fresh, &intake, &snapshot);
+        if fresh.tables.is_empty() {
+            self.prune_landing().await?;
+            return Ok(self.report(Outcome::NothingNew, Some(export), ledgers));
+        }
+        let pointers = fresh_pointers(&fresh, &intake.found.pointers);
+        let (landed, load) = self.load(intake, &fresh, &snapshot).await?;
+        let staged = self.write(&load, &snapshot).await?;
+        let (intent, fresh_ledgers) =
+            self.intent(&load, staged, &snapshot, &taken, &pointers, &landed).await?;
+        check_ledgers(&fresh_ledgers)?;
+        self.observer.event(&Event::Committing);
+        snapshot.commit(self.destination, intent).await?;
+        self.prune_landing().await?;
+        ledgers.extend(fresh_ledgers);
+        Ok(self.report(Outcome::Committed, Some(export), ledgers))
+    }
+
+    async fn receive(
+        &self,
+        keys: &[ApiKey],
+        wanted: Wanted,
+        roots: &[&Table],
+    ) -> Result<Intake, RunError> {
+        let answer = Fetcher::new()?.request(&self.plan.request, keys).await?;
+        for source in answer.refused_keys() {
+            self.observer.event(&Event::KeyRefused(source.clone()));
+        }
+        let identify = roots.iter().map(|table| table.primary_key.is_empty()).collect();
+        intake::receive(answer, wanted, identify, self.observer.clone()).await
+    }
+
+    /// Settles the schemas and turns the chunks into the rows of every partition of every table.
+    async fn load(
+        &self,
+        intake: Intake,
+        fresh: &Fresh<'_>,
+        snapshot: &Snapshot,
+    ) -> Result<(Landed, Load), RunError> {
+        let Intake { landed, chunks, .. } = intake;
+        let mut kept = Vec::new();
+        let mut shapes = vec![Shape::default(); fresh.tables.len()];
+        for mut chunk in chunks {
+            let Some(position) = fresh.positions[chunk.table] else { continue };
+            chunk.table = position;
+            shapes[position].observe(&chunk.records);
+            kept.push(chunk);
+        }
+        let roots: Vec<(&Table, &Shape)> = fresh.tables.iter().copied().zip(&shapes).collect();
+        let known: BTreeMap<TableName, TableSchema> = snapshot
+            .manifests
+            .iter()
+            .map(|(name, manifest)| (name.clone(), manifest.schema.clone()))
+            .collect();
+        let schemas = Schemas::settle(&roots, &self.plan.pipeline.tables, &known)?;
+        let (run_id, loaded_at) = (self.plan.run_id.clone(), self.plan.started_at);
+        let load = on_cpu(move || Load::of(schemas, kept, &run_id, loaded_at)).await?;
+        Ok((landed, load))
+    }
+
+    /// Puts the rows of every partition in staging, and with them the older rows that have to be rewritten.
+    async fn write(
+        &self,
+        load: &Load,
+        snapshot: &Snapshot,
+    ) -> Result<Vec<(usize, StagedFile)>, RunError> {
+        let mut rows = load.rows.clone();
+        for (table, file) in self.files_to_rewrite(load, snapshot) {
+            let older =
+                load::read_conformed(self.destination, file, &load.schemas.tables[table]).await?;
+            rows.entry((table, file.partition.clone())).or_default().insert(0, older);
+        }
+        self.observer.event(&Event::Writing(rows.len() as u64));
+        let files = rows.into_iter().map(|((table, partition), pieces)| async move {
+            let schema = &load.schemas.tables[table];
+            let rows = PartitionRows { partition, pieces };
+            let file = stage(self.destination, schema, &self.plan.run_id, rows).await?;
+            self.observer.event(&Event::Written);
+            Ok::<_, RunError>((table, file))
+        });
+        stream::iter(files).buffered(parallelism()).try_collect().await
+    }
+
+    /// Live files of appended tables whose columns are no longer the table's (promise P5).
+    fn files_to_rewrite<'s>(
+        &self,
+        load: &Load,
+        snapshot: &'s Snapshot,
+    ) -> Vec<(usize, &'s DataFile)> {
+        let mut files = Vec::new();
+        for (table, schema) in load.schemas.tables.iter().enumerate() {
+            let Some(old) = snapshot.manifests.get(&schema.name) else { continue };
+            if self.disposition(schema) == WriteDisposition::Append
+                && !schema.same_files(&old.schema)
+            {
+                files.extend(old.files.iter().map(|file| (table, file)));
+            }
+        }
+        files
+    }
+
+    /// The write disposition of a table: its own, or that of the root it hangs from.
+    fn disposition(&self, schema: &TableSchema) -> WriteDisposition {
+        let tables = &self.plan.pipeline.tables;
+        let declared = tables.iter().find(|table| table.name == schema.root);
+        declared.map(|table| table.write_disposition).unwrap_or_default()
+    }
+
+    async fn intent(
+        &self,
+        load: &Load,
+        staged: Vec<(usize, StagedFile)>,
+        snapshot: &Snapshot,
+        taken: &TakenExport,
+        pointers: &[JsonPointer],
+        landed: &Landed,
+    ) -> Result<(Intent, Vec<TableReport>), RunError> {
+        let mut publish: Vec<Publication> =
+            staged.iter().map(|(_, file)| Publication::from(file)).collect();
+        publish.extend(quarantine::stage(self.destination, self.plan, load, landed).await?);
+        let mut files: Vec<Vec<DataFile>> = vec![Vec::new(); load.schemas.tables.len()];
+        for (table, file) in staged {
+            files[table].push(file.into());
+        }
+        let (mut remove, mut manifests, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
+        for (table, schema) in load.schemas.tables.iter().enumerate() {
+            let old = snapshot.manifests.get(&schema.name);
+            let (manifest, replaced) =
+                self.manifest(schema, std::mem::take(&mut files[table]), old, taken);
+            let root = load.schemas.roots.iter().position(|root| *root == table);
+            let records = root.map(|root| pointers[root].clone());
+            remove.extend(replaced);
+            ledgers.push(ledger(load, table, &manifest));
+            manifests.push(Manifest { records, ..manifest });
+        }
+        let state =
+            State { last_run: self.plan.run_id.clone(), committed_at: self.plan.started_at };
+        let run_id = self.plan.run_id.clone();
+        Ok((Intent { run_id, publish, remove, manifests, state }, ledgers))
+    }
+
+    /// The manifest of a table with its new files, and the files that they replace.
+    fn manifest(
+        &self,
+        schema: &TableSchema,
+        new: Vec<DataFile>,
+        old: Option<&Manifest>,
+        taken: &TakenExport,
+    ) -> (Manifest, Vec<String>) {
+        let mut files = new;
+        let mut exports = Vec::new();
+        let mut replaced = Vec::new();
+        if let Some(old) = old {
+            let appends = self.disposition(schema) == WriteDisposition::Append;
+            if appends {
+                exports.clone_from(&old.exports);
+            }
+            if appends && schema.same_files(&old.schema) {
+                files.splice(0..0, old.files.iter().cloned());
+            } else {
+                replaced.extend(old.files.iter().map(|file| file.path.clone()));
+            }
+        }
+        exports.push(taken.clone());
+        let manifest = Manifest {
+            version: Manifest::VERSION,
+            run_id: self.plan.run_id.clone(),
+            schema: schema.clone(),
+            records: None,
+            files,
+            exports,
+        };
+        (manifest, replaced)
+    }
+
+    /// What the definition says of tables, hashed: a change of it makes an old export new.
+    fn definition_hash(&self) -> String {
+        blake3::hash(format!("{:?}", self.plan.pipeline.tables).as_bytes()).to_hex().to_string()
+    }
+
+    async fn keep_landing(&self, landed: &Landed) -> Result<(), RunError> {
+        if self.plan.pipeline.landing.keep == 0 {
+            return Ok(());
+        }
+        let path = Destination::own("landing").join(format!("{}.json.zst", self.plan.run_id));
+        let mut file = landed.open()?;
+        let content = on_cpu(move || {
+            let mut content = Vec::new();
+            std::io::Read::read_to_end(&mut file, &mut content).map(|_| content)
+        });
+        let content = content.await.map_err(crate::land::LandError::from)?;
+        Ok(self.destination.put(&path, Bytes::from(content)).await?)
+    }
+
+    /// Keeps the landed exports of the last runs only. Run ids sort by time, so names do.
+    async fn prune_landing(&self) -> Result<(), RunError> {
+        let landed = self.destination.list(&Destination::own("landing")).await?;
+        let surplus = landed.len().saturating_sub(self.plan.pipeline.landing.keep);
+        for listed in &landed[..surplus] {
+            self.destination.delete(&listed.path).await?;
+        }
+        Ok(())
+    }
+
+    fn report(
+        &self,
+        outcome: Outcome,
+        export: Option<ExportReport>,
+        tables: Vec<TableReport>,
+    ) -> RunReport {
+        RunReport {
+            version: RunReport::VERSION,
+            run_id: self.plan.run_id.clone(),
+            pipeline: self.plan.pipeline.name.clone(),
+            destination: self.plan.pipeline.destination.to_string(),
+            started_at: self.plan.started_at,
+            finished_at: Utc::now(),
+            outcome,
+            export,
+            tables,
+        }
+    }
+
+    async fn put_report(&self, report: &RunReport) -> Result<(), RunError> {
+        let path = Destination::own("runs").join(format!("{}.json", report.run_id));
+        let content = serde_json::to_vec_pretty(report).map_err(RunError::Report)?;
+        Ok(self.destination.put(&path, Bytes::from(content)).await?)
+    }
+
+    /// After a failure: what was staged will not be needed. A failure to remove it is only worth a line,
+    /// since the next runs sweep it.
+    async fn clean_up(&self) {
+        if let Err(error) = discard_staged(self.destination, &self.plan.run_id).await {
+            tracing::warn!(%error, "staged files are left for a later run to remove");
+        }
+    }
+}
+
+/// Which arrays of the export hold records: as declared, as found before, or as there to be found.
+fn wanted(roots: &[&Table], snapshot: &Snapshot) -> Wanted {
+    let pointer = |table: &&Table| {
+        let found_before = || snapshot.manifests.get(&table.name)?.records.clone();
+        table.records.clone().or_else(found_before)
+    };
+    let pointers: Option<Vec<JsonPointer>> = roots.iter().map(pointer).collect();
+    pointers.map_or(Wanted::TheOnlyArray, Wanted::At)
+}
+
+fn fresh_tables<'t>(roots: &[&'t Table], snapshot: &Snapshot, taken: &TakenExport) -> Fresh<'t> {
+    let mut fresh = Fresh { positions: Vec::new(), tables: Vec::new() };
+    for table in roots {
+        let old = snapshot.manifests.get(&table.name);
+        if old.is_some_and(|old| has_taken(old, table.write_disposition, taken)) {
+            fresh.positions.push(None);
+        } else {
+            fresh.positions.push(Some(fresh.tables.len()));
+            fresh.tables.push(table);
+        }
+    }
+    fresh
+}
+
+/// Whether an export is in a table already. One that is appended is not appended again, whatever the
+/// definition says by now; one that replaced the table replaces it again when the definition has changed.
+fn has_taken(old: &Manifest, disposition: WriteDisposition, taken: &TakenExport) -> bool {
+    match disposition {
+        WriteDisposition::Append => old.exports.iter().any(|export| export.hash == taken.hash),
+        WriteDisposition::Replace => old.exports.last() == Some(taken),
+    }
+}
+
+/// The ledgers of root tables that have the export already.
+fn unchanged_ledgers(
+    roots: &[&Table],
+    fresh: &Fresh<'_>,
+    intake: &Intake,
+    snapshot: &Snapshot,
+) -> Vec<TableReport> {
+    let tables = roots.iter().zip(&fresh.positions).zip(&intake.found.records);
+    tables
+        .filter(|((_, position), _)| position.is_none())
+        .filter_map(|((table, _), records)| {
+            let mut report = table_report(snapshot.manifests.get(&table.name)?);
+            report.received = *records;
+            report.unchanged = *records;
+            Some(report)
+        })
+        .collect()
+}
+
+fn fresh_pointers(fresh: &Fresh<'_>, pointers: &[JsonPointer]) -> Vec<JsonPointer> {
+    let all = fresh.positions.iter().zip(pointers);
+    all.filter(|(position, _)| position.is_some()).map(|(_, pointer)| pointer.clone()).collect()
+}
+
+fn ledger(load: &Load, table: usize, manifest: &Manifest) -> TableReport {
+    let counts = load.counts[table];
+    TableReport {
+        received: counts.received,
+        inserted: counts.kept,
+        quarantined: counts.quarantined,
+        ..table_report(manifest)
+    }
+}
+
+/// The size of a table, with an empty ledger.
+fn table_report(manifest: &Manifest) -> TableReport {
+    let mut partitions: Vec<&str> =
+        manifest.files.iter().map(|file| file.partition.as_str()).collect();
+    partitions.sort_unstable();
+    partitions.dedup();
+    TableReport {
+        table: manifest.schema.name.clone(),
+        received: 0,
+        inserted: 0,
+        updated: 0,
+        unchanged: 0,
+        superseded: 0,
+        quarantined: 0,
+        rows: manifest.rows(),
+        files: manifest.files.len() as u64,
+        bytes: manifest.files.iter().map(|file| file.bytes).sum(),
+        partitions: partitions.iter().filter(|partition| !partition.is_empty()).count() as u64,
+    }
+}
+
+fn check_ledgers(ledgers: &[TableReport]) -> Result<(), RunError> {
+    match ledgers.iter().find(|ledger| !ledger.balances()) {
+        Some(ledger) => Err(RunError::Unbalanced { ledger: Box::new(ledger.clone()) }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,68 @@
+//! Quarantine: records that cannot be in their table, kept with their reasons and as they were received.
+
+use bytes::Bytes;
+use object_store::path::Path;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::RunError;
+use super::load::{Load, Quarantined};
+use crate::commit::Publication;
+use crate::definition::TableName;
+use crate::destination::Destination;
+use crate::land::{LandError, Landed};
+use crate::plan::Plan;
+use crate::run_id::RunId;
+
+/// One line of `quarantine/<table>/<run id>.jsonl.zst`.
+#[derive(Serialize)]
+struct Line<'a> {
+    run_id: &'a RunId,
+    table: &'a TableName,
+    /// Where the record began in the export, in bytes.
+    offset: u64,
+    reasons: &'a [String],
+    record: &'a RawValue,
+}
+
+/// Stages the quarantined records of a run, one file a table.
+pub(super) async fn stage(
+    destination: &Destination,
+    plan: &Plan,
+    load: &Load,
+    landed: &Landed,
+) -> Result<Vec<Publication>, RunError> {
+    let mut publications = Vec::new();
+    for (position, schema) in load.schemas.tables.iter().enumerate() {
+        let records: Vec<&Quarantined> =
+            load.quarantined.iter().filter(|record| record.table == position).collect();
+        if records.is_empty() {
+            continue;
+        }
+        let content = encode(&records, &schema.name, &plan.run_id, landed)?;
+        let staged = Destination::staging(&plan.run_id).join(format!("{}.quarantine", schema.name));
+        let file = format!("{}.jsonl.zst", plan.run_id);
+        let target: Path = Destination::own("quarantine").join(schema.name.as_str()).join(file);
+        publications.push(Publication::new(&staged, &target, content.len() as u64));
+        destination.put(&staged, Bytes::from(content)).await?;
+    }
+    Ok(publications)
+}
+
+fn encode(
+    records: &[&Quarantined],
+    table: &TableName,
+    run_id: &RunId,
+    landed: &Landed,
+) -> Result<Vec<u8>, RunError> {
+    let places: Vec<_> = records.iter().map(|record| record.place.clone()).collect();
+    let mut lines = Vec::new();
+    for (record, raw) in records.iter().zip(landed.read_ranges(&places)?) {
+        let raw: &RawValue = serde_json::from_slice(&raw).map_err(RunError::Report)?;
+        let offset = record.place.start;
+        let line = Line { run_id, table, offset, reasons: &record.reasons, record: raw };
+        serde_json::to_writer(&mut lines, &line).map_err(RunError::Report)?;
+        lines.push(b'\n');
+    }
+    Ok(zstd::encode_all(lines.as_slice(), 0).map_err(LandError::from)?)
+}

@@ -1,0 +1,21 @@
+//! The one bridge from async code to CPU work.
+
+/// Runs CPU work or blocking I/O on a thread of its own kind, so that the network is never kept waiting.
+///
+/// A panic in `work` goes on in the caller.
+pub async fn on_cpu<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only a runtime that shuts down cancels blocking work, and then nobody waits for the result.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// How many pieces of CPU work are worth having at once.
+#[must_use]
+pub fn parallelism() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
