@@ -1,9 +1,26 @@
-//! flowlake
+//! flowlake pulls a company's purchasing data from the ProcurementFlow export API and keeps it as clean,
+//! partitioned Parquet on local disk or S3.
+//!
+//! Data flows one way, and every step is a module of the same name:
+//!
+//! ```text
+//! definition ─▶ plan ─▶ fetch ─▶ land ─▶ decode ─▶ normalise ─▶ partition ─▶ write ─▶ commit ─▶ report
+//!   TOML        what     HTTP    as       JSON to    types,       Hive        Parquet   all or    ledger,
+//!   checked     runs     bytes   received columns    tables       directories staged    nothing   files
+//! ```
+//!
+//! [`runner`] is the only module that knows every step. Beside the flow stand what several steps share:
+//! [`scalar`] (what a JSON number or text is, exactly), [`destination`] (the object store), [`runtime`] (the
+//! bridge to CPU threads), [`api_key`] and [`run_id`]. [`cli`] turns arguments into calls and [`error`] turns
+//! failures into exit codes and help. [`sample_api`] is the stand-in source for the demo and for tests.
+
 pub mod api_key;
+pub mod cli;
 pub mod commit;
 pub mod decode;
 pub mod definition;
 pub mod destination;
+pub mod error;
 mod excerpt;
 pub mod fetch;
 pub mod land;
@@ -14,5 +31,6 @@ pub mod report;
 pub mod run_id;
 pub mod runner;
 pub mod runtime;
+pub mod sample_api;
 pub mod scalar;
 pub mod write;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The flowlake binary: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    flowlake::cli::main().into()
+}

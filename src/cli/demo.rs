@@ -1,0 +1,54 @@
+//! `flowlake demo`: the real thing, against the sample API.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::{fail, run, sample_api, summary};
+use crate::definition::{DefinitionError, Environment, Pipeline};
+use crate::error::{Error, ExitCode};
+use crate::sample_api::SampleApi;
+
+/// The definitions of `pipelines/`, as they stand there.
+const DEFINITIONS: [(&str, &str); 2] = [
+    ("pipelines/purchasing.toml", include_str!("../../pipelines/purchasing.toml")),
+    ("pipelines/e-sourcing.toml", include_str!("../../pipelines/e-sourcing.toml")),
+];
+
+pub(super) async fn demo(environment: &Environment) -> ExitCode {
+    match pull_samples(environment).await {
+        Ok(()) => ExitCode::Done,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn pull_samples(environment: &Environment) -> Result<(), Error> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let api =
+        SampleApi::new(sample_api::ORGANISATION_ID, sample_api::API_KEY)?.start(address).await?;
+    let environment = sample_api::environment(environment, api.base_url());
+    let mut out = std::io::stdout();
+    writeln!(
+        out,
+        "The sample API answers on {}; its data and field names are invented.\n",
+        api.base_url()
+    )?;
+    for (file, text) in DEFINITIONS {
+        let pipeline = Pipeline::parse(file, text, &environment).map_err(DefinitionError::from)?;
+        let report = run::execute(pipeline, &environment).await?;
+        writeln!(out, "{}\n", summary::report(&report))?;
+    }
+    api.stop().await;
+    writeln!(out, "{}", how_to_read())?;
+    Ok(())
+}
+
+fn how_to_read() -> String {
+    let table = "lake/purchasing/purchase_orders";
+    [
+        "Read a table with".to_owned(),
+        format!("  polars   pl.read_parquet(\"{table}\")"),
+        format!("  DuckDB   FROM read_parquet('{table}/**/*.parquet', hive_partitioning = true)"),
+        format!("  pandas   pd.read_parquet(\"{table}\")"),
+    ]
+    .join("\n")
+}

@@ -1,0 +1,116 @@
+//! The command line: what the user typed becomes one call, and its result becomes output and an exit code.
+
+mod demo;
+mod run;
+mod sample_api;
+mod summary;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::definition::Environment;
+use crate::error::{Error, ExitCode};
+
+/// Pulls purchasing data from the ProcurementFlow export API and keeps it as partitioned Parquet.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// The form of log lines on stderr; RUST_LOG chooses which.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 done, including nothing new       5 key missing or refused
+  1 unexpected error                  6 the export is not what it should be
+  2 usage, or a definition is wrong   7 destination failed
+  3 some of several pipelines failed  11 another run was faster
+  4 source not answering              130, 143 interrupted, terminated";
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run pipelines: fetch each export and bring its tables up to date.
+    Run {
+        /// Definitions, one pipeline each.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Print each run's report as a line of JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// See it work: pull the sample exports over HTTP into ./lake. Needs no account.
+    Demo,
+    /// Serve the sample API on loopback, to try definitions against. Its fields are invented.
+    SampleApi {
+        /// The loopback address to listen on.
+        #[arg(long, default_value = "127.0.0.1:8780")]
+        listen: SocketAddr,
+    },
+}
+
+/// Reads the command line, does what it says, and returns the code to exit with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_logging(arguments.log_format);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&Error::Output(error)),
+    };
+    let code = runtime.block_on(until_signal(dispatch(arguments.command)));
+    // After a signal, threads may still be at work on a run that nobody waits for any more.
+    runtime.shutdown_background();
+    code
+}
+
+async fn dispatch(command: Command) -> ExitCode {
+    let environment = Environment::of_this_process();
+    match command {
+        Command::Run { files, json } => run::run(&files, json, &environment).await,
+        Command::Demo => demo::demo(&environment).await,
+        Command::SampleApi { listen } => sample_api::serve(listen).await,
+    }
+}
+
+/// The result of a command, or that a signal came first.
+async fn until_signal(command: impl Future<Output = ExitCode>) -> ExitCode {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return command.await;
+    };
+    tokio::select! {
+        code = command => code,
+        _ = interrupt.recv() => ExitCode::Interrupted,
+        _ = terminate.recv() => ExitCode::Terminated,
+    }
+}
+
+fn start_logging(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => logging.with_target(false).init(),
+        LogFormat::Json => logging.json().init(),
+    }
+}
+
+/// Tells what went wrong and what to do next, on stderr.
+#[expect(clippy::print_stderr, reason = "the command line is where errors are shown")]
+fn fail(error: &Error) -> ExitCode {
+    eprintln!("{}", summary::error(error, None));
+    error.exit_code()
+}

@@ -1,0 +1,98 @@
+//! `flowlake run`
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::Utc;
+
+use super::{fail, summary};
+use crate::definition::{Environment, Pipeline};
+use crate::error::{Error, ExitCode};
+use crate::plan::Plan;
+use crate::report::{Progress, RunReport};
+use crate::run_id::RunId;
+use crate::runner;
+
+/// Runs each pipeline in turn. One that fails does not keep the others from running.
+pub(super) async fn run(files: &[PathBuf], json: bool, environment: &Environment) -> ExitCode {
+    let pipelines = match load_all(files, environment) {
+        Ok(pipelines) => pipelines,
+        Err(code) => return code,
+    };
+    let mut failures = Vec::new();
+    let count = pipelines.len();
+    for pipeline in pipelines {
+        if let Err(code) = run_one(pipeline, json, environment).await {
+            failures.push(code);
+        }
+    }
+    match failures.first() {
+        None => ExitCode::Done,
+        Some(code) if count == 1 => *code,
+        Some(_) => ExitCode::Partial,
+    }
+}
+
+/// Every definition, or the problems of all of them.
+fn load_all(files: &[PathBuf], environment: &Environment) -> Result<Vec<Pipeline>, ExitCode> {
+    let loaded: Vec<_> = files.iter().map(|file| load(file, environment)).collect();
+    let mut pipelines = Vec::new();
+    let mut failed = None;
+    for result in loaded {
+        match result {
+            Ok(pipeline) => pipelines.push(pipeline),
+            Err(error) => failed = Some(fail(&error)),
+        }
+    }
+    failed.map_or(Ok(pipelines), Err)
+}
+
+fn load(file: &Path, environment: &Environment) -> Result<Pipeline, Error> {
+    Ok(Pipeline::load(file, environment)?)
+}
+
+async fn run_one(
+    pipeline: Pipeline,
+    json: bool,
+    environment: &Environment,
+) -> Result<(), ExitCode> {
+    let name = pipeline.name.clone();
+    let report = match execute(pipeline, environment).await {
+        Ok(report) => report,
+        Err(error) => return Err(show_failure(&error, &name)),
+    };
+    show_report(&report, json).map_err(|error| fail(&error))
+}
+
+/// Plans and runs one pipeline, with progress on a terminal.
+pub(super) async fn execute(
+    pipeline: Pipeline,
+    environment: &Environment,
+) -> Result<RunReport, Error> {
+    let now = Utc::now();
+    let progress = Arc::new(Progress::new(&pipeline.name));
+    let plan = Plan::new(pipeline, RunId::at(now), now);
+    Ok(runner::run(&plan, environment, progress).await?)
+}
+
+#[expect(clippy::print_stderr, reason = "the command line is where errors are shown")]
+fn show_failure(error: &Error, pipeline: &str) -> ExitCode {
+    eprintln!("{}", summary::error(error, Some(pipeline)));
+    error.exit_code()
+}
+
+fn show_report(report: &RunReport, json: bool) -> Result<(), Error> {
+    use std::io::Write;
+    let text = if json { serde_json::to_string(report)? } else { summary::report(report) };
+    writeln!(std::io::stdout(), "{text}")?;
+    if report.quarantined() > 0 {
+        let place = format!("{}/_flowlake/quarantine", report.destination);
+        tracing::warn!(
+            pipeline = report.pipeline,
+            rows = report.quarantined(),
+            place,
+            "rows are in quarantine"
+        );
+    }
+    Ok(())
+}

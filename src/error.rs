@@ -1,0 +1,252 @@
+//! The top of all errors: what a person is told, and the code a scheduler sees.
+
+use crate::api_key::ApiKeyError;
+use crate::commit::CommitError;
+use crate::decode::SplitError;
+use crate::definition::DefinitionError;
+use crate::fetch::FetchError;
+use crate::normalise::SchemaError;
+use crate::runner::RunError;
+use crate::sample_api::SampleApiError;
+use crate::write::WriteError;
+
+/// The codes that flowlake ends with. They are part of the interface and do not change their meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// Done, including nothing new.
+    Done = 0,
+    /// An error that should not happen: page someone.
+    Unexpected = 1,
+    /// The command line or a definition is wrong: fix it.
+    Usage = 2,
+    /// One pipeline of several failed: look.
+    Partial = 3,
+    /// The source does not answer: retry later.
+    SourceUnavailable = 4,
+    /// The key is missing or refused: rotate the key.
+    Key = 5,
+    /// The export is not what it should be: look at the source.
+    Export = 6,
+    /// The destination failed: fix storage.
+    Destination = 7,
+    /// Another run holds the destination: skip.
+    Busy = 11,
+    /// Interrupted by the terminal.
+    Interrupted = 130,
+    /// Terminated by the system.
+    Terminated = 143,
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+/// Anything that ends a command.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A definition is missing or wrong.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// A run failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The sample API did not start.
+    #[error(transparent)]
+    SampleApi(#[from] SampleApiError),
+    /// The output could not be written, as when a pipe is closed.
+    #[error("the output cannot be written: {0}")]
+    Output(#[from] std::io::Error),
+    /// A result could not be written as JSON.
+    #[error("the result cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Error {
+    /// The code that the process ends with.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Definition(_) => ExitCode::Usage,
+            Self::Run(error) => run_exit_code(error),
+            Self::SampleApi(_) | Self::Output(_) | Self::Json(_) => ExitCode::Unexpected,
+        }
+    }
+
+    /// What to do next, where that can be said.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Definition(DefinitionError::Unreadable { .. }) => Some(
+                "give the path of a definition, as in `flowlake run pipelines/purchasing.toml`"
+                    .into(),
+            ),
+            // Every problem of a definition brings its own help.
+            Self::Definition(DefinitionError::Invalid(_)) | Self::Output(_) | Self::Json(_) => None,
+            Self::Run(error) => run_help(error),
+            Self::SampleApi(_) => Some("choose a free loopback address with `--listen`".into()),
+        }
+    }
+}
+
+fn run_exit_code(error: &RunError) -> ExitCode {
+    match error {
+        RunError::ApiKey(_) => ExitCode::Key,
+        RunError::Fetch(error) => match error {
+            FetchError::KeyRefused { .. } => ExitCode::Key,
+            FetchError::Unreachable { .. }
+            | FetchError::Unavailable { .. }
+            | FetchError::Interrupted { .. } => ExitCode::SourceUnavailable,
+            FetchError::Rejected { .. } => ExitCode::Usage,
+            FetchError::LeavesOrigin { .. } | FetchError::NotAnExport { .. } => ExitCode::Export,
+            FetchError::Setup(_) => ExitCode::Unexpected,
+        },
+        RunError::Split(SplitError::Ambiguous { .. }) => ExitCode::Usage,
+        RunError::Split(_) | RunError::Decode(_) | RunError::Schema(_) | RunError::Conform(_) => {
+            ExitCode::Export
+        }
+        RunError::Commit(CommitError::Overtaken) => ExitCode::Busy,
+        RunError::Commit(_)
+        | RunError::Destination(_)
+        | RunError::MissingFile { .. }
+        | RunError::UnreadableFile { .. }
+        | RunError::Write(WriteError::Destination(_)) => ExitCode::Destination,
+        RunError::Land(_)
+        | RunError::Write(WriteError::Encode { .. })
+        | RunError::Unbalanced { .. }
+        | RunError::Frame(_)
+        | RunError::Report(_) => ExitCode::Unexpected,
+    }
+}
+
+fn run_help(error: &RunError) -> Option<String> {
+    let help = match error {
+        RunError::ApiKey(ApiKeyError::Missing { .. }) => {
+            "make a key in ProcurementFlow under Company Details → Add new API key, and set it as \
+             PROCUREMENTFLOW_API_KEY in the environment of this job"
+        }
+        RunError::ApiKey(ApiKeyError::Unreadable { .. }) => {
+            "let the user that runs flowlake read the file"
+        }
+        RunError::ApiKey(ApiKeyError::Malformed { .. }) => {
+            "put the key there once more, on one line"
+        }
+        RunError::Fetch(error) => return fetch_help(error).map(str::to_owned),
+        RunError::Split(error) => return split_help(error),
+        RunError::Decode(_) => {
+            "the tables are as they were; ask the source for the export once more"
+        }
+        RunError::Schema(error) => return schema_help(error),
+        RunError::Conform(_) => {
+            "declare a type that holds the values there are, or load into a new destination"
+        }
+        RunError::Land(_) => "make room there, or set TMPDIR to a directory with more",
+        RunError::Commit(CommitError::Overtaken) => {
+            "the other run is complete; this one can be run again"
+        }
+        RunError::Commit(CommitError::Destination(_))
+        | RunError::Destination(_)
+        | RunError::Write(WriteError::Destination(_)) => {
+            "check that the destination exists, has room, and lets this user write; \
+             the tables are as they were, and the next run cleans up"
+        }
+        RunError::Commit(CommitError::Lost { .. } | CommitError::Unreadable { .. })
+        | RunError::MissingFile { .. }
+        | RunError::UnreadableFile { .. } => {
+            "somebody changed files of this destination by hand; restore them from a backup"
+        }
+        RunError::Commit(CommitError::Unwritable(_))
+        | RunError::Write(WriteError::Encode { .. })
+        | RunError::Unbalanced { .. }
+        | RunError::Frame(_)
+        | RunError::Report(_) => {
+            "nothing was committed; this is a mistake in flowlake, please report it"
+        }
+    };
+    Some(help.to_owned())
+}
+
+fn fetch_help(error: &FetchError) -> Option<&'static str> {
+    match error {
+        FetchError::Unreachable { .. } => {
+            Some("check the network and `base_url`; the tables are as they were, retry later")
+        }
+        FetchError::KeyRefused { .. } => Some(
+            "the key was deleted, or belongs to another organisation: make a new one under Company Details → \
+             Add new API key, and check `organisation_id`",
+        ),
+        FetchError::Unavailable { .. } | FetchError::Interrupted { .. } => {
+            Some("the tables are as they were; retry later")
+        }
+        FetchError::Rejected { .. } => Some(
+            "check `endpoint`, `organisation_id` and the names of the filters in the definition",
+        ),
+        FetchError::LeavesOrigin { .. } => {
+            Some("set `base_url` to the host that answers, if it is one you trust with the key")
+        }
+        FetchError::NotAnExport { .. } => Some(
+            "this is a web page, of a proxy or a login: check `base_url`; the tables are as they were",
+        ),
+        FetchError::Setup(_) => None,
+    }
+}
+
+fn split_help(error: &SplitError) -> Option<String> {
+    let help = match error {
+        SplitError::Ambiguous { candidates } => {
+            let lines: Vec<String> =
+                candidates.iter().map(|c| format!("records = \"{c}\"")).collect();
+            return Some(format!(
+                "say which in `[[tables]]`, one table each: {}",
+                lines.join(" or ")
+            ));
+        }
+        SplitError::NoRecords => {
+            "to load the whole export as one record, write `records = \"\"` in `[[tables]]`"
+        }
+        SplitError::NotFound { .. } | SplitError::NotRecords { .. } => {
+            "correct `records` in `[[tables]]`; the tables are as they were"
+        }
+        SplitError::NotJson { .. } => {
+            "check `base_url` and what answers there; the tables are as they were"
+        }
+        SplitError::Empty | SplitError::Truncated { .. } | SplitError::Malformed { .. } => {
+            "the tables are as they were; ask the source for the export once more"
+        }
+    };
+    Some(help.to_owned())
+}
+
+fn schema_help(error: &SchemaError) -> Option<String> {
+    Some(match error {
+        SchemaError::Collision { second, .. } => {
+            format!(
+                "give one of them another name: `other_name = {{ from = \"{second}\" }}` under `[tables.columns]`"
+            )
+        }
+        SchemaError::TableCollision { .. } => {
+            "declare one of them with a name of its own: `[[tables]]` with `parent` and `records`"
+                .into()
+        }
+        SchemaError::MissingColumn { used_as, .. } => {
+            format!(
+                "correct `{used_as}`, or name the value: `name = {{ from = \"/path\" }}` under `[tables.columns]`"
+            )
+        }
+        SchemaError::UnfitPartition { column, .. } => {
+            format!(
+                "partition by `{column}` itself or by a date, or declare it: `{column} = \"timestamp\"`"
+            )
+        }
+        SchemaError::PartitionCollision { directory_key, .. } => {
+            format!(
+                "give the column another name: `other_name = {{ from = \"/{directory_key}\" }}`"
+            )
+        }
+        SchemaError::Repartitioned { .. } => {
+            "load into a new destination, or use `write_disposition = \"replace\"` once".into()
+        }
+    })
+}
