@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use object_store::path::Path;
 use polars::prelude::{
-    DataFrame, KeyValueMetadata, ParquetCompression, ParquetWriter, PlSmallStr, PolarsError,
-    PolarsResult, SortMultipleOptions, StatisticsOptions,
+    CompatLevel, DataFrame, KeyValueMetadata, ParquetCompression, ParquetWriter, PlSmallStr,
+    PolarsError, PolarsResult, SchemaExt as _, SortMultipleOptions, StatisticsOptions,
 };
+
+use polars_parquet::write::schema_to_metadata_key;
 
 use crate::destination::{Destination, DestinationError};
 use crate::normalise::TableSchema;
@@ -101,7 +103,7 @@ fn encode(pieces: Vec<DataFrame>, schema: &TableSchema) -> PolarsResult<(u64, Ve
         .with_compression(ParquetCompression::Zstd(None))
         .with_statistics(StatisticsOptions::full())
         .with_row_group_size(Some(group))
-        .with_key_value_metadata(Some(KeyValueMetadata::from_static(descriptions(schema))))
+        .with_key_value_metadata(Some(metadata(&rows, schema)))
         .finish(&mut rows)?;
     Ok((count, file))
 }
@@ -121,6 +123,16 @@ fn file_rows(pieces: Vec<DataFrame>, schema: &TableSchema) -> PolarsResult<DataF
     }
     rows.rechunk_mut();
     Ok(rows)
+}
+
+/// The descriptions, and the Arrow schema that Arrow readers restore types from. polars would write string
+/// views there, which pandas cannot take in lists; plain large strings are read everywhere.
+fn metadata(rows: &DataFrame, schema: &TableSchema) -> KeyValueMetadata {
+    let arrow = rows.schema().to_arrow(CompatLevel::oldest());
+    let arrow = schema_to_metadata_key(&arrow);
+    let mut entries = descriptions(schema);
+    entries.extend(arrow.value.map(|value| (arrow.key, value)));
+    KeyValueMetadata::from_static(entries)
 }
 
 fn descriptions(schema: &TableSchema) -> Vec<(String, String)> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use polars::prelude::{
     BooleanChunked, Column, DataFrame, IdxCa, Int64Chunked, IntoSeries, NewChunkedArray,
-    PlSmallStr, PolarsResult, Scalar, Series, StringChunked,
+    PlSmallStr, PolarsResult, Scalar, Series, StringChunked, TimeUnit, TimeZone,
 };
 
 use super::cast::{Cast, cast, polars_type};
@@ -223,8 +223,8 @@ impl ChunkWork<'_> {
                     PlSmallStr::EMPTY,
                     &[self.loaded_at.timestamp_micros()],
                 );
-                let instant = instant.into_series().cast(&polars_type(&column.column_type))?;
-                Ok(instant.new_from_index(0, level.rows).into())
+                let instant = instant.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
+                Ok(instant.into_series().new_from_index(0, level.rows).into())
             }
         }
     }
