@@ -20,7 +20,7 @@ pub enum ExitCode {
     Unexpected = 1,
     /// The command line or a definition is wrong: fix it.
     Usage = 2,
-    /// One pipeline of several failed: look.
+    /// One pipeline of several failed, or no record was fit to load: look.
     Partial = 3,
     /// The source does not answer: retry later.
     SourceUnavailable = 4,
@@ -107,6 +107,7 @@ fn run_exit_code(error: &RunError) -> ExitCode {
         RunError::Split(_) | RunError::Decode(_) | RunError::Schema(_) | RunError::Conform(_) => {
             ExitCode::Export
         }
+        RunError::NothingFits { .. } => ExitCode::Partial,
         RunError::Commit(CommitError::Overtaken) => ExitCode::Busy,
         RunError::Commit(_)
         | RunError::Destination(_)
@@ -141,6 +142,9 @@ fn run_help(error: &RunError) -> Option<String> {
         RunError::Schema(error) => return schema_help(error),
         RunError::Conform(_) => {
             "declare a type that holds the values there are, or load into a new destination"
+        }
+        RunError::NothingFits { .. } => {
+            "the table is as it was; compare the export with `primary_key` and the declared types"
         }
         RunError::Land(_) => "make room there, or set TMPDIR to a directory with more",
         RunError::Commit(CommitError::Overtaken) => {

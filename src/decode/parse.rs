@@ -361,7 +361,7 @@ mod tests {
     use super::*;
 
     fn decode(json: &str) -> Result<Chunk, DecodeError> {
-        let mut splitter = Splitter::new(Wanted::TheOnlyArray);
+        let mut splitter = Splitter::new(Wanted::TheOnlyArray { before: None });
         let mut batches = splitter.feed(json.as_bytes()).unwrap();
         batches.extend(splitter.finish().unwrap().0);
         decode_batch(&batches[0], true)

@@ -19,8 +19,11 @@ pub(super) const MOST_DEPTH: usize = 128;
 /// Which arrays of an export hold records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
-    /// The only array of objects there is.
-    TheOnlyArray,
+    /// The only array of objects there is; or, whatever else there is by now, the one it was before.
+    TheOnlyArray {
+        /// Where the array was in earlier exports.
+        before: Option<JsonPointer>,
+    },
     /// These, each for the table of its position.
     At(Vec<JsonPointer>),
 }
@@ -108,7 +111,7 @@ pub enum SplitError {
     #[error("the export has no array of objects")]
     NoRecords,
     /// A wanted array is not there.
-    #[error("the export has nothing at `{pointer}`{}", others(.candidates))]
+    #[error("the export has no records {}{}", place(.pointer), others(.candidates))]
     NotFound {
         /// What was wanted.
         pointer: JsonPointer,
@@ -116,11 +119,15 @@ pub enum SplitError {
         candidates: Vec<JsonPointer>,
     },
     /// What is at a wanted place is a scalar.
-    #[error("what stands at `{pointer}` is neither a list nor an object")]
+    #[error("what stands {} is neither a list nor an object", place(.pointer))]
     NotRecords {
         /// The place.
         pointer: JsonPointer,
     },
+}
+
+fn place(pointer: &JsonPointer) -> String {
+    if pointer.keys().is_empty() { "at its top".to_owned() } else { format!("at `{pointer}`") }
 }
 
 fn list(pointers: &[JsonPointer]) -> String {
@@ -277,11 +284,11 @@ impl Splitter {
     #[must_use]
     pub fn new(wanted: Wanted) -> Self {
         let tables = match &wanted {
-            Wanted::TheOnlyArray => 1,
+            Wanted::TheOnlyArray { .. } => 1,
             Wanted::At(pointers) => pointers.len(),
         };
         Self {
-            sniffed: (wanted == Wanted::TheOnlyArray).then(Vec::new),
+            sniffed: may_be_lines(&wanted).then(Vec::new),
             wanted,
             state: State::Root,
             path: Vec::new(),
@@ -353,7 +360,16 @@ impl Splitter {
 
     fn found_pointers(&mut self) -> Result<Vec<JsonPointer>, SplitError> {
         match &self.wanted {
-            Wanted::TheOnlyArray => {
+            Wanted::TheOnlyArray { before: Some(before) } => {
+                if self.candidates.contains(before) || self.empty_arrays.contains(before) {
+                    return Ok(vec![before.clone()]);
+                }
+                Err(SplitError::NotFound {
+                    pointer: before.clone(),
+                    candidates: std::mem::take(&mut self.candidates),
+                })
+            }
+            Wanted::TheOnlyArray { before: None } => {
                 let mut candidates = std::mem::take(&mut self.candidates);
                 if candidates.is_empty() {
                     candidates = std::mem::take(&mut self.empty_arrays);
@@ -443,7 +459,7 @@ impl Splitter {
     fn begin_value(&mut self, byte: u8) -> Result<usize, SplitError> {
         let table = match &self.wanted {
             Wanted::At(pointers) => pointers.iter().position(|pointer| pointer.keys() == self.path),
-            Wanted::TheOnlyArray => None,
+            Wanted::TheOnlyArray { .. } => None,
         };
         match (table, byte) {
             (Some(table), b'{') => {
@@ -498,7 +514,12 @@ impl Splitter {
             if !self.candidates.contains(&pointer) {
                 self.candidates.push(pointer);
             }
-            if self.wanted == Wanted::TheOnlyArray && self.candidates.len() == 1 {
+            let is_wanted = match &self.wanted {
+                Wanted::TheOnlyArray { before: None } => self.candidates.len() == 1,
+                Wanted::TheOnlyArray { before: Some(before) } => before.keys() == self.path,
+                Wanted::At(_) => false,
+            };
+            if is_wanted {
                 self.begin_record(true);
                 return 0;
             }
@@ -628,6 +649,14 @@ fn expectation(state: State) -> &'static str {
     }
 }
 
+/// Whether newline-delimited objects would be the records. They are not when an array deeper down was.
+fn may_be_lines(wanted: &Wanted) -> bool {
+    match wanted {
+        Wanted::TheOnlyArray { before } => before.as_ref().is_none_or(|it| it.keys().is_empty()),
+        Wanted::At(_) => false,
+    }
+}
+
 /// Whether the export is newline-delimited objects; `None` when these bytes do not tell.
 fn sniff(bytes: &[u8]) -> Option<bool> {
     let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace())?;
@@ -667,7 +696,7 @@ mod tests {
     }
 
     fn found_in(json: &str) -> Result<Vec<String>, SplitError> {
-        let (batches, _) = split_in(Wanted::TheOnlyArray, &[json.as_bytes()])?;
+        let (batches, _) = split_in(Wanted::TheOnlyArray { before: None }, &[json.as_bytes()])?;
         Ok(batches.into_iter().flat_map(|(_, texts)| texts).collect())
     }
 
@@ -704,7 +733,18 @@ mod tests {
         assert!(error("{\"a\":[{}],\"b\":[{}]}").contains("`/a`, `/b`"));
         assert!(error("{\"a\":tru,\"b\":[{}]}").contains("a value"));
         let missing = split_in(at(&["/c"]), &[b"{\"a\":[{}]}"]).unwrap_err().to_string();
-        assert_eq!(missing, "the export has nothing at `/c`; its arrays of objects are `/a`");
+        assert_eq!(missing, "the export has no records at `/c`; its arrays of objects are `/a`");
+    }
+
+    #[test]
+    fn p9_an_array_is_looked_for_where_it_was_before() {
+        let split = |json: &str| {
+            let before = Some("/a".parse().unwrap());
+            split_in(Wanted::TheOnlyArray { before }, &[json.as_bytes()]).map(|(_, found)| found)
+        };
+        assert_eq!(split(r#"{"w":[{"x":1}],"a":[{"x":1},{"x":2}]}"#).unwrap().records, [2]);
+        assert_eq!(split(r#"{"w":[{"x":1}],"a":[]}"#).unwrap().records, [0]);
+        assert!(matches!(split(r#"{"w":[{"x":1}]}"#), Err(SplitError::NotFound { .. })));
     }
 
     #[test]

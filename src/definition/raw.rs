@@ -160,7 +160,8 @@ impl RawDefinition {
         };
         let mut unknown = Vec::new();
         let read = serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string()));
-        problems.extend(unknown.iter().map(|path| unknown_key(text, path)));
+        // The path of an optional section has a `?` in it.
+        problems.extend(unknown.iter().map(|path| unknown_key(text, &path.replace(".?", ""))));
         read.map_err(|error| problems.push(wrong_section(&error))).ok()
     }
 }

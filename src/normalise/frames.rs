@@ -189,8 +189,8 @@ impl ChunkWork<'_> {
                     aligner.column(path.as_deref(), &column.column_type)?;
                 for row in unfit {
                     let reason = format!(
-                        "{} `{}` is not a {}",
-                        schema.name, column.name, column.column_type
+                        "`{}` in {} does not fit {}",
+                        column.name, schema.name, column.column_type
                     );
                     self.reject(records[row as usize], reason);
                 }
@@ -250,7 +250,7 @@ impl ChunkWork<'_> {
             if is_null == Some(true) {
                 self.reject(
                     *record,
-                    format!("{} the primary key `{}` is null", schema.name, column.name),
+                    format!("the primary key `{}` of {} is null", column.name, schema.name),
                 );
             }
         }

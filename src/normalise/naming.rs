@@ -12,7 +12,7 @@
 //! | `already__nested` | `already_nested` |
 //! | `` and `€` | `unnamed` |
 
-use crate::decode::Step;
+use crate::decode::{ShownPath, Step};
 use crate::definition::{ColumnName, TableName};
 
 use super::ITEM_COLUMN;
@@ -62,6 +62,13 @@ fn begins_word(characters: &[char], position: usize) -> bool {
 /// The name of the value at a path.
 pub(super) fn column_name(path: &[Step]) -> ColumnName {
     checked(&joined(path))
+}
+
+/// The name of a value whose own name is taken by another one: the same every night, since it depends on
+/// nothing but the path.
+pub(super) fn distinct_name(name: &ColumnName, path: &[Step]) -> ColumnName {
+    let hash = blake3::hash(format!("{}", ShownPath(path)).as_bytes()).to_hex();
+    checked(&format!("{name}_{}", &hash[..4]))
 }
 
 /// The name of an undeclared child table.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::decode::ValuePath;
+use crate::decode::{Step, ValuePath};
 use crate::definition::{ColumnName, ColumnType, PartitionField, TableName};
 use crate::scalar::Facts;
 
@@ -81,6 +81,17 @@ pub enum ColumnSource {
     RunId,
     /// The instant the run began.
     LoadedAt,
+}
+
+impl ColumnSchema {
+    /// The way from the record to the column's values, if they come from the JSON and have been seen.
+    #[must_use]
+    pub fn path(&self) -> Option<&[Step]> {
+        match &self.source {
+            ColumnSource::Value { path, .. } => path.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 impl TableSchema {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use indexmap::IndexMap;
 
-use super::naming::{child_table_name, column_name, parent_key_name};
+use super::naming::{child_table_name, column_name, distinct_name, parent_key_name};
 use super::schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
 use super::shape::{Shape, ValueShape};
 use super::{IDENTITY_COLUMN, INDEX_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN};
@@ -306,7 +306,7 @@ impl<'a> Survey<'_, 'a> {
     }
 
     fn value(&mut self, value: &'a ValueShape, path: &mut ValuePath) -> Result<(), SchemaError> {
-        let name = self.name_of(path);
+        let name = self.name_of(path)?;
         let declared = self.table.declared.and_then(|table| table.columns.get(&name));
         if declared.is_some_and(|column| column.exclude) {
             return Ok(());
@@ -351,28 +351,59 @@ impl<'a> Survey<'_, 'a> {
         value.needs_table().then(|| child_table_name(parent, path))
     }
 
-    /// The name of a value: as declared for its path, or made from it.
-    fn name_of(&self, path: &[Step]) -> ColumnName {
+    /// The name of a value: as declared for its path, as it has been so far, or made from it.
+    fn name_of(&self, path: &[Step]) -> Result<ColumnName, SchemaError> {
+        if let Some(name) = self.declared_name(path).or_else(|| self.known_name(path)) {
+            return Ok(name.clone());
+        }
+        let name = column_name(path);
+        let Some(other) = self.path_that_has(&name, path) else { return Ok(name) };
+        let columns = self.table.declared.map(|table| &table.columns);
+        if columns.is_some_and(|columns| columns.contains_key(&name)) {
+            return Err(self.collision(name, &other, path));
+        }
+        Ok(distinct_name(&name, path))
+    }
+
+    fn declared_name(&self, path: &[Step]) -> Option<&ColumnName> {
         let is_here = |column: &Column| {
             column.from.as_ref().is_some_and(|pointer| {
                 pointer.keys().iter().cloned().map(Step::Key).eq(path.iter().cloned())
             })
         };
-        let columns = self.table.declared.map(|table| &table.columns);
-        columns
-            .and_then(|columns| columns.iter().find(|(_, column)| is_here(column)))
-            .map_or_else(|| column_name(path), |(name, _)| name.clone())
+        let columns = &self.table.declared?.columns;
+        columns.iter().find(|(_, column)| is_here(column)).map(|(name, _)| name)
+    }
+
+    fn known_name(&self, path: &[Step]) -> Option<&ColumnName> {
+        let known = self.settler.known.get(&self.table.name)?;
+        let column = known.columns.iter().find(|column| column.path() == Some(path))?;
+        Some(&column.name)
+    }
+
+    /// The other value that a name is taken by, in this export or in the table so far.
+    fn path_that_has(&self, name: &ColumnName, path: &[Step]) -> Option<ValuePath> {
+        let seen = self.columns.get(name).and_then(|candidate| candidate.path.clone());
+        let known = || {
+            let known = self.settler.known.get(&self.table.name)?;
+            known.column(name)?.path().map(<[Step]>::to_vec)
+        };
+        seen.or_else(known).filter(|other| other != path)
+    }
+
+    fn collision(&self, column: ColumnName, first: &[Step], second: &[Step]) -> SchemaError {
+        SchemaError::Collision {
+            table: self.table.name.clone(),
+            column,
+            first: ShownPath(first).to_string(),
+            second: ShownPath(second).to_string(),
+        }
     }
 
     fn add(&mut self, name: ColumnName, candidate: Candidate) -> Result<(), SchemaError> {
         let path = candidate.path.clone().unwrap_or_default();
         if let Some(other) = self.columns.insert(name.clone(), candidate) {
-            return Err(SchemaError::Collision {
-                table: self.table.name.clone(),
-                column: name,
-                first: ShownPath(&other.path.unwrap_or_default()).to_string(),
-                second: ShownPath(&path).to_string(),
-            });
+            return Err(self.collision(name, &other.path.unwrap_or_default(), &path));
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use polars::prelude::PolarsError;
 use crate::api_key::ApiKeyError;
 use crate::commit::CommitError;
 use crate::decode::{DecodeError, SplitError};
+use crate::definition::TableName;
 use crate::destination::DestinationError;
 use crate::fetch::FetchError;
 use crate::land::LandError;
@@ -36,6 +37,8 @@ pub enum RunError {
     Commit(#[from] CommitError),
     #[error(transparent)]
     Destination(#[from] DestinationError),
+    #[error("none of the {records} records fits table `{table}`; the first: {reasons}")]
+    NothingFits { table: TableName, records: u64, reasons: String },
     #[error("a file of the table is not there any more: `{path}`")]
     MissingFile { path: String },
     #[error("a file of the table cannot be read: `{path}`: {source}")]

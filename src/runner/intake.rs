@@ -59,6 +59,12 @@ async fn feed(
 struct Digestion {
     landing: Landing,
     splitter: Splitter,
+    decoder: Decoder,
+    observer: Arc<dyn Observer>,
+}
+
+/// The records so far, decoded.
+struct Decoder {
     chunks: Vec<Chunk>,
     identify: Vec<bool>,
     observer: Arc<dyn Observer>,
@@ -71,32 +77,34 @@ impl Digestion {
         observer: Arc<dyn Observer>,
     ) -> Result<Self, RunError> {
         let (landing, splitter) = (Landing::create()?, Splitter::new(wanted));
-        Ok(Self { landing, splitter, chunks: Vec::new(), identify, observer })
+        let decoder = Decoder { chunks: Vec::new(), identify, observer: observer.clone() };
+        Ok(Self { landing, splitter, decoder, observer })
     }
 
     fn take_in(mut self, mut pieces: mpsc::Receiver<Bytes>) -> Result<Self, RunError> {
         while let Some(piece) = pieces.blocking_recv() {
             self.landing.write(&piece)?;
             for batch in self.splitter.feed(&piece)? {
-                self.decode(&batch)?;
+                self.decoder.decode(&batch)?;
             }
             self.observer.event(&Event::Received(piece.len() as u64));
         }
         Ok(self)
     }
 
+    fn finish(mut self) -> Result<Intake, RunError> {
+        let (batches, found) = self.splitter.finish()?;
+        for batch in batches {
+            self.decoder.decode(&batch)?;
+        }
+        Ok(Intake { landed: self.landing.finish()?, found, chunks: self.decoder.chunks })
+    }
+}
+
+impl Decoder {
     fn decode(&mut self, batch: &RecordBatch) -> Result<(), RunError> {
         self.chunks.push(decode_batch(batch, self.identify[batch.table])?);
         self.observer.event(&Event::Decoded(batch.len() as u64));
         Ok(())
-    }
-
-    fn finish(mut self) -> Result<Intake, RunError> {
-        let splitter = std::mem::replace(&mut self.splitter, Splitter::new(Wanted::TheOnlyArray));
-        let (batches, found) = splitter.finish()?;
-        for batch in batches {
-            self.decode(&batch)?;
-        }
-        Ok(Intake { landed: self.landing.finish()?, found, chunks: self.chunks })
     }
 }

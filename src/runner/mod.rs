@@ -24,7 +24,8 @@ pub use error::RunError;
 
 use crate::api_key::ApiKey;
 use crate::commit::{
-    DataFile, Intent, Manifest, Publication, Snapshot, State, TakenExport, discard_staged,
+    CommitError, DataFile, Intent, Manifest, Publication, Snapshot, State, TakenExport,
+    discard_staged,
 };
 use crate::decode::Wanted;
 use crate::definition::{Environment, JsonPointer, Table, TableName, WriteDisposition};
@@ -50,13 +51,26 @@ pub async fn run(
 ) -> Result<RunReport, RunError> {
     let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment)?;
     let destination = Destination::open(&plan.pipeline.destination)?;
-    let run = Run { plan, destination: &destination, observer };
-    let result = run.carry_out(&keys).await;
+    run_into(&destination, plan, &keys, observer).await
+}
+
+/// Carries out a plan in a destination that is open already.
+///
+/// # Errors
+/// The run failed; no table has changed.
+pub async fn run_into(
+    destination: &Destination,
+    plan: &Plan,
+    keys: &[ApiKey],
+    observer: Arc<dyn Observer>,
+) -> Result<RunReport, RunError> {
+    let run = Run { plan, destination, observer };
+    let result = run.carry_out(keys).await;
     let report = match &result {
         Ok(report) => report.clone(),
         Err(error) => run.report(Outcome::Failed(error.to_string()), None, Vec::new()),
     };
-    if result.is_err() {
+    if result.as_ref().is_err_and(nothing_was_promised) {
         run.clean_up().await;
     }
     let put = run.put_report(&report).await;
@@ -100,6 +114,7 @@ impl Run<'_> {
         }
         let pointers = fresh_pointers(&fresh, &intake.found.pointers);
         let (landed, load) = self.load(intake, &fresh, &snapshot).await?;
+        check_loss(&load)?;
         let staged = self.write(&load, &snapshot).await?;
         let (intent, fresh_ledgers) =
             self.intent(&load, staged, &snapshot, &taken, &pointers, &landed).await?;
@@ -331,14 +346,21 @@ impl Run<'_> {
     }
 }
 
-/// Which arrays of the export hold records: as declared, as found before, or as there to be found.
+/// Whether a failed run has certainly left no intent. Otherwise its staged files may be all there is of a
+/// commit that the next run finishes.
+fn nothing_was_promised(error: &RunError) -> bool {
+    !matches!(error, RunError::Commit(error) if !matches!(error, CommitError::Overtaken))
+}
+
+/// Which arrays of the export hold records: as declared, or the only one there is.
 fn wanted(roots: &[&Table], snapshot: &Snapshot) -> Wanted {
-    let pointer = |table: &&Table| {
-        let found_before = || snapshot.manifests.get(&table.name)?.records.clone();
-        table.records.clone().or_else(found_before)
-    };
-    let pointers: Option<Vec<JsonPointer>> = roots.iter().map(pointer).collect();
-    pointers.map_or(Wanted::TheOnlyArray, Wanted::At)
+    match roots {
+        [Table { records: None, name, .. }] => Wanted::TheOnlyArray {
+            before: snapshot.manifests.get(name).and_then(|manifest| manifest.records.clone()),
+        },
+        // A definition with several tables says where the records of each are.
+        roots => Wanted::At(roots.iter().filter_map(|table| table.records.clone()).collect()),
+    }
 }
 
 fn fresh_tables<'t>(roots: &[&'t Table], snapshot: &Snapshot, taken: &TakenExport) -> Fresh<'t> {
@@ -417,6 +439,22 @@ fn table_report(manifest: &Manifest) -> TableReport {
         bytes: manifest.files.iter().map(|file| file.bytes).sum(),
         partitions: partitions.iter().filter(|partition| !partition.is_empty()).count() as u64,
     }
+}
+
+/// An export of which nothing fits the table is not that table's export.
+fn check_loss(load: &Load) -> Result<(), RunError> {
+    for &root in &load.schemas.roots {
+        let counts = load.counts[root];
+        if counts.received > 0 && counts.kept == 0 {
+            let first = load.quarantined.iter().find(|record| record.table == root);
+            return Err(RunError::NothingFits {
+                table: load.schemas.tables[root].name.clone(),
+                records: counts.received,
+                reasons: first.map(|record| record.reasons.join(", ")).unwrap_or_default(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn check_ledgers(ledgers: &[TableReport]) -> Result<(), RunError> {

@@ -1,0 +1,237 @@
+//! The commit, with the store failing at every single call in turn, before and after having done its work.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chrono::{DateTime, Utc};
+use flowlake::api_key::ApiKey;
+use flowlake::commit::Snapshot;
+use flowlake::definition::{Environment, Pipeline, TableName};
+use flowlake::destination::Destination;
+use flowlake::plan::Plan;
+use flowlake::report::Silent;
+use flowlake::runner::{RunError, run_into};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+
+use crate::support::{Source, Workplace, runtime};
+
+const OLD: &str = r#"[{"id":1,"at":"2026-01-05","lines":[{"n":1}]},{"id":2,"at":"2026-02-05"}]"#;
+const NEW: &str =
+    r#"[{"id":3,"at":"2026-02-07","lines":[{"n":2},{"n":3}]},{"id":4,"at":"2026-03-07"}]"#;
+
+/// When a call fails.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Failure {
+    Before,
+    After,
+}
+
+/// A store whose call number `fails_at` fails, and every later one: the process is as good as dead.
+#[derive(Debug)]
+struct FailingStore {
+    inner: Arc<InMemory>,
+    calls: AtomicUsize,
+    fails_at: usize,
+    failure: Failure,
+}
+
+impl fmt::Display for FailingStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FailingStore")
+    }
+}
+
+fn failed() -> Error {
+    Error::Generic { store: "FailingStore", source: "the store failed".into() }
+}
+
+impl FailingStore {
+    async fn call<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        if call > self.fails_at || (call == self.fails_at && self.failure == Failure::Before) {
+            return Err(failed());
+        }
+        let result = work.await;
+        if call == self.fails_at { Err(failed()) } else { result }
+    }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for FailingStore {
+    async fn put_opts(
+        &self,
+        path: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        self.call(self.inner.put_opts(path, payload, options)).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.call(self.inner.put_multipart_opts(path, options)).await
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        self.call(self.inner.get_opts(path, options)).await
+    }
+
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        if call >= self.fails_at {
+            return futures::stream::once(async { Err(failed()) }).boxed();
+        }
+        self.inner.delete_stream(paths)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        if call >= self.fails_at {
+            return futures::stream::once(async { Err(failed()) }).boxed();
+        }
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.call(self.inner.list_with_delimiter(prefix)).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.call(self.inner.copy_opts(from, to, options)).await
+    }
+}
+
+struct Bench {
+    source: Source,
+    pipeline: Pipeline,
+    keys: Vec<ApiKey>,
+}
+
+impl Bench {
+    fn with(disposition: &str) -> Self {
+        let source = Source::serving(OLD);
+        let workplace = Workplace::empty();
+        workplace.define(&format!(
+            "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"{disposition}\"\npartition_by = [\"month(at)\"]"
+        ));
+        let environment = Environment::default()
+            .with("PROCUREMENTFLOW_BASE_URL", source.base_url())
+            .with("PROCUREMENTFLOW_ORGANISATION_ID", "acme")
+            .with("PROCUREMENTFLOW_API_KEY", "pf_test_0123456789_canary");
+        let pipeline = Pipeline::load(&workplace.path().join("test.toml"), &environment).unwrap();
+        let keys = ApiKey::find_all(&pipeline.source.api_key, &environment).unwrap();
+        Self { source, pipeline, keys }
+    }
+
+    async fn run(&self, store: Arc<dyn ObjectStore>, run_id: &str) -> Result<(), RunError> {
+        let plan =
+            Plan::new(self.pipeline.clone(), run_id.parse().unwrap(), DateTime::<Utc>::UNIX_EPOCH);
+        let destination = Destination::of_store(store, "memory");
+        run_into(&destination, &plan, &self.keys, Arc::new(Silent)).await.map(|_| ())
+    }
+}
+
+/// The rows of the tables by their manifests, after checking that these files are all the files there are.
+async fn settled_rows(store: &Arc<InMemory>) -> Vec<u64> {
+    let destination = Destination::of_store(store.clone(), "memory");
+    let snapshot = Snapshot::recover(&destination, Utc::now()).await.unwrap();
+    let live: BTreeSet<String> = snapshot
+        .manifests
+        .values()
+        .flat_map(|manifest| manifest.files.iter().map(|file| file.path.clone()))
+        .collect();
+    let listed: Vec<ObjectMeta> = store.list(None).try_collect().await.unwrap();
+    let data = listed.iter().filter(|meta| !meta.location.as_ref().starts_with("_flowlake/"));
+    assert_eq!(data.map(|meta| meta.location.to_string()).collect::<BTreeSet<_>>(), live);
+    for manifest in snapshot.manifests.values() {
+        for file in &manifest.files {
+            let content =
+                store.get(&Path::parse(&file.path).unwrap()).await.unwrap().bytes().await.unwrap();
+            assert_eq!(blake3::hash(&content).to_hex().to_string(), file.blake3);
+        }
+    }
+    let rows = |table: &str| {
+        let table: TableName = table.parse().unwrap();
+        snapshot.manifests.get(&table).map_or(0, flowlake::commit::Manifest::rows)
+    };
+    vec![rows("t"), rows("t__lines")]
+}
+
+fn p2_all_or_nothing(disposition: &str, old: [u64; 2], new: [u64; 2]) {
+    let bench = Bench::with(disposition);
+    let outcomes = runtime().block_on(async {
+        let mut outcomes = BTreeSet::new();
+        for failure in [Failure::Before, Failure::After] {
+            for fails_at in 0.. {
+                let store = Arc::new(InMemory::new());
+                bench.source.serve(OLD);
+                bench.run(store.clone(), "run-1").await.unwrap();
+                bench.source.serve(NEW);
+                let failing =
+                    FailingStore { inner: store.clone(), calls: 0.into(), fails_at, failure };
+                let result = bench.run(Arc::new(failing), "run-2").await;
+                let rows = settled_rows(&store).await;
+                assert!(rows == old || rows == new, "call {fails_at} {failure:?}: {rows:?}");
+                // A run after it succeeds, and is the only one to say what is in the table.
+                bench.run(store.clone(), "run-3").await.unwrap();
+                assert_eq!(settled_rows(&store).await, new, "call {fails_at} {failure:?}");
+                outcomes.insert(rows);
+                if result.is_ok() {
+                    assert!(fails_at > 20, "the store was hardly used");
+                    break;
+                }
+            }
+        }
+        outcomes
+    });
+    assert_eq!(outcomes.len(), 2, "both the old and the new table were seen: {outcomes:?}");
+}
+
+#[test]
+fn p2_replace_is_all_or_nothing_at_every_store_call() {
+    p2_all_or_nothing("replace", [2, 1], [2, 2]);
+}
+
+#[test]
+fn p2_append_is_all_or_nothing_at_every_store_call() {
+    p2_all_or_nothing("append", [2, 1], [4, 3]);
+}
+
+#[test]
+fn p10_of_two_runs_at_once_only_one_commits() {
+    let bench = Bench::with("append");
+    runtime().block_on(async {
+        let store: Arc<InMemory> = Arc::new(InMemory::new());
+        let destination = Destination::of_store(store.clone(), "memory");
+        let first = Snapshot::recover(&destination, Utc::now()).await.unwrap();
+        bench.run(store.clone(), "run-1").await.unwrap();
+        let late = flowlake::commit::Intent {
+            run_id: "run-0".parse().unwrap(),
+            publish: Vec::new(),
+            remove: Vec::new(),
+            manifests: Vec::new(),
+            state: flowlake::commit::State {
+                last_run: "run-0".parse().unwrap(),
+                committed_at: DateTime::<Utc>::UNIX_EPOCH,
+            },
+        };
+        let refused = first.commit(&destination, late).await.unwrap_err();
+        assert!(matches!(refused, flowlake::commit::CommitError::Overtaken), "{refused}");
+        assert_eq!(settled_rows(&store).await, [2, 1]);
+    });
+}

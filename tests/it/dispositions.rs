@@ -1,0 +1,92 @@
+//! `replace` and `append`.
+
+use crate::support::{Source, Workplace};
+
+const FIRST: &str =
+    r#"[{"id":1,"at":"2026-01-05","v":"a","lines":[{"n":1}]},{"id":2,"at":"2026-02-05","v":"b"}]"#;
+const SECOND: &str = r#"[{"id":3,"at":"2026-02-07","v":"c","lines":[{"n":2},{"n":3}]}]"#;
+
+fn tables(disposition: &str) -> String {
+    format!(
+        "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"{disposition}\"\npartition_by = [\"month(at)\"]"
+    )
+}
+
+#[test]
+fn replace_leaves_what_the_last_export_held() {
+    let source = Source::serving(FIRST);
+    let workplace = Workplace::asking(&source);
+    workplace.define(&tables("replace"));
+    workplace.run().success();
+    source.serve(SECOND);
+    workplace.run().success();
+    let lake = workplace.lake();
+    assert_eq!(lake.partitions("t"), ["at_month=2026-02"]);
+    assert_eq!(lake.column("t", "id"), ["3"]);
+    assert_eq!(lake.column("t__lines", "n"), ["2", "3"]);
+    source.serve(r#"[{"id":4,"at":"2026-02-07","v":"c"}]"#);
+    workplace.run().success();
+    assert_eq!(lake.files("t__lines").len(), 0, "lines of replaced records are gone");
+}
+
+#[test]
+fn append_adds_and_p3_takes_no_export_twice() {
+    let source = Source::serving(FIRST);
+    let workplace = Workplace::asking(&source);
+    workplace.define(&tables("append"));
+    workplace.run().success();
+    source.serve(SECOND);
+    workplace.run().success();
+    let lake = workplace.lake();
+    assert_eq!(lake.column("t", "id"), ["1", "2", "3"]);
+    let before = lake.snapshot();
+    source.serve(FIRST);
+    assert!(workplace.run().success().contains("nothing new"));
+    assert_eq!(lake.snapshot(), before);
+}
+
+#[test]
+fn p5_appending_wider_values_rewrites_older_files_with_one_schema() {
+    let source = Source::serving(
+        r#"[{"id":1,"at":"2026-01-05","amount":10,"x":1},{"id":2,"at":"2026-02-05","amount":20}]"#,
+    );
+    let workplace = Workplace::asking(&source);
+    workplace.define(&tables("append"));
+    workplace.run().success();
+    source.serve(r#"[{"id":3,"at":"2026-02-07","amount":0.10,"x":"y","new":[true]}]"#);
+    workplace.run().success();
+    let lake = workplace.lake();
+    assert_eq!(lake.column("t", "amount"), ["10", "20", "0.1"]);
+    assert_eq!(lake.column("t", "x"), ["1", "null", "y"]);
+    assert_eq!(lake.column("t", "id"), ["1", "2", "3"]);
+    assert_eq!(lake.files("t").len(), 2, "rows of one partition are one file");
+}
+
+#[test]
+fn a_column_that_vanishes_stays_and_is_null() {
+    let source = Source::serving(r#"[{"id":1,"at":"2026-01-05","gone":7}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(&tables("replace"));
+    workplace.run().success();
+    let before = workplace.lake().schema("t");
+    source.serve(r#"[{"id":2,"at":"2026-01-05"}]"#);
+    workplace.run().success();
+    assert_eq!(workplace.lake().schema("t"), before);
+    assert_eq!(workplace.lake().column("t", "gone"), ["null"]);
+}
+
+#[test]
+fn the_landing_keeps_as_many_exports_as_told() {
+    let source = Source::serving("[]");
+    let workplace = Workplace::asking(&source);
+    workplace.define("[landing]\nkeep = 2\n\n[[tables]]\nname = \"t\"");
+    for n in 0..4 {
+        source.serve(&format!("[{{\"n\":{n}}}]"));
+        workplace.run().success();
+    }
+    let landed = workplace.lake().own("landing");
+    assert_eq!(landed.len(), 2);
+    assert_eq!(workplace.lake().own("runs").len(), 4);
+    let file = workplace.path().join("lake/_flowlake/landing").join(landed.iter().max().unwrap());
+    assert_eq!(zstd::decode_all(std::fs::File::open(file).unwrap()).unwrap(), b"[{\"n\":3}]");
+}

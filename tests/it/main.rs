@@ -1,0 +1,14 @@
+//! The binary over real HTTP, real files and a real S3 server. A test of a promise of the design carries its
+//! number (`p1_…` to `p10_…`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod support;
+
+mod commit;
+mod demo;
+mod dispositions;
+mod failures;
+mod ocds;
+mod quarantine;
+mod s3;
+mod schema;

@@ -1,0 +1,48 @@
+//! Records that do not fit what was declared.
+
+use crate::support::{Source, Workplace};
+
+const TABLES: &str = "[[tables]]\nname = \"orders\"\nprimary_key = [\"id\"]\n[tables.columns]\namount = \"decimal(5,2)\"\n\
+    \n[[tables]]\nname = \"lines\"\nparent = \"orders\"\nrecords = \"/lines\"\n[tables.columns]\nn = \"int64\"";
+
+#[test]
+fn p1_and_p4_what_does_not_fit_is_in_quarantine_with_its_raw_json() {
+    let source = Source::serving(
+        r#"[{"id":1,"amount":999.99,"lines":[{"n":1}]},
+            {"id":2,"amount":1000.00,"lines":[{"n":2},{"n":3}]},
+            {"id":3,"amount":0.005,"lines":[{"n":"x"}]},
+            {"id":null,"amount":1},
+            {"id":5,"amount":"7.10","lines":[]}]"#,
+    );
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLES);
+    let finished = workplace.run();
+    assert_eq!(finished.code, 0);
+    assert!(finished.stderr.contains("quarantine"), "{}", finished.stderr);
+    let lake = workplace.lake();
+    assert_eq!(lake.column("orders", "amount"), ["999.99", "7.10"]);
+    assert_eq!(lake.column("lines", "n"), ["1"]);
+
+    let run = lake.own("runs").remove(0);
+    let ledger = lake.ledger();
+    let counts =
+        |table: &str| ["received", "inserted", "quarantined"].map(|count| ledger[table][count]);
+    assert_eq!([counts("orders"), counts("lines")], [[5, 2, 3], [4, 1, 3]]);
+    let file = workplace
+        .path()
+        .join("lake/_flowlake/quarantine/orders")
+        .join(run.replace(".json", ".jsonl.zst"));
+    let lines =
+        String::from_utf8(zstd::decode_all(std::fs::File::open(file).unwrap()).unwrap()).unwrap();
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(
+        lines[1]["reasons"],
+        serde_json::json!([
+            "`amount` in orders does not fit decimal(5,2)",
+            "`n` in lines does not fit int64"
+        ])
+    );
+    assert_eq!(lines[1]["record"].to_string(), r#"{"amount":0.005,"id":3,"lines":[{"n":"x"}]}"#);
+}

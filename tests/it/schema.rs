@@ -1,0 +1,97 @@
+//! What JSON becomes which tables, columns and types.
+
+use crate::support::{Lake, Source, Workplace};
+
+fn load(json: &str, tables: &str) -> (Workplace, Lake) {
+    let source = Source::serving(json);
+    let workplace = Workplace::asking(&source);
+    workplace.define(tables);
+    workplace.run().success();
+    let lake = workplace.lake();
+    (workplace, lake)
+}
+
+#[test]
+fn types_come_from_the_whole_export() {
+    let (_workplace, lake) = load(
+        r#"[{"i":1,"big":1,"f":1,"b":true,"d":"2026-01-01","t":"2026-01-01T00:00:00+02:00","s":"x","mixed":1,"none":null,"l":[1],"e":[]},
+            {"i":2,"big":12345678901234567890,"f":1.5,"b":null,"d":"2026-01-02","t":"2026-01-01T00:00:00.123456Z","s":"","mixed":"1.50","l":[2,null],"late":0}]"#,
+        "[[tables]]\nname = \"t\"",
+    );
+    insta::assert_snapshot!(lake.schema("t").join("\n"));
+    assert_eq!(lake.column("t", "big"), ["1", "12345678901234567890"]);
+    assert_eq!(lake.column("t", "mixed"), ["1", "1.50"]);
+    assert_eq!(lake.column("t", "t"), ["2025-12-31T22:00:00Z", "2026-01-01T00:00:00.123456Z"]);
+}
+
+#[test]
+fn p4_digits_that_a_float_would_lose_are_kept() {
+    let (_workplace, lake) = load(
+        r#"[{"a":0.1000000000000000055,"b":1E400},{"a":34.7,"b":1}]"#,
+        "[[tables]]\nname = \"t\"",
+    );
+    assert_eq!(lake.column("t", "a"), ["0.1000000000000000055", "34.7000000000000000000"]);
+    assert_eq!(lake.column("t", "b"), ["1E400", "1"]);
+}
+
+#[test]
+fn objects_here_and_lists_there_are_one_child_table() {
+    let (_workplace, lake) = load(
+        r#"[{"id":"a","x":{"n":1}},{"id":"b","x":[{"n":2},{"n":"three"},4]},{"id":"c","x":"text"},{"id":"d","x":[]},{"id":"e"}]"#,
+        "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]",
+    );
+    assert_eq!(lake.column("t__x", "t__id"), ["a", "b", "b", "b"]);
+    assert_eq!(lake.column("t__x", "_index"), ["0", "0", "1", "2"]);
+    assert_eq!(lake.column("t__x", "n"), ["1", "2", "three", "null"]);
+    assert_eq!(lake.column("t__x", "value"), ["null", "null", "null", "4"]);
+    assert_eq!(lake.column("t", "x"), ["null", "null", "text", "null", "null"]);
+}
+
+#[test]
+fn grandchildren_carry_the_keys_of_both() {
+    let (_workplace, lake) = load(
+        r#"[{"id":7,"lots":[{"bids":[{"p":1},{"p":2}]},{"bids":[{"p":3}]}]},{"id":8,"lots":[{"bids":[{"p":4}]}]}]"#,
+        "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]",
+    );
+    assert_eq!(lake.column("t__lots__bids", "t__id"), ["7", "7", "7", "8"]);
+    assert_eq!(lake.column("t__lots__bids", "t__lots__index"), ["0", "0", "1", "0"]);
+    assert_eq!(lake.column("t__lots__bids", "_index"), ["0", "1", "0", "0"]);
+    assert_eq!(lake.column("t__lots__bids", "p"), ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn a_table_without_a_key_gets_one_that_does_not_depend_on_order() {
+    let (_a, one) = load(r#"[{"a":1,"b":[{"c":1}]},{"a":2}]"#, "[[tables]]\nname = \"t\"");
+    let (_b, other) =
+        load(r#"[{"a":2},{"b":[{"c":1}],"a":1}, {"a":2,"b":null}]"#, "[[tables]]\nname = \"t\"");
+    let (one_ids, other_ids) = (one.column("t", "_flowlake_id"), other.column("t", "_flowlake_id"));
+    assert_eq!(one_ids[0], other_ids[1]);
+    assert_eq!(one_ids[1], other_ids[0]);
+    assert_eq!(other_ids[2], format!("{}-2", other_ids[0]));
+    assert_eq!(one.column("t__b", "t__flowlake_id"), [one_ids[0].clone()]);
+}
+
+#[test]
+fn lists_of_lists_and_newline_delimited_objects_load() {
+    let (_workplace, lake) = load("{\"m\":[[1,2],[3]]}\n{\"m\":[]}\n", "[[tables]]\nname = \"t\"");
+    assert_eq!(lake.rows("t").height(), 2);
+    assert_eq!(lake.column("t__m", "value"), ["[1, 2]", "[3]"]);
+}
+
+#[test]
+fn renamed_and_excluded_columns_are_as_declared() {
+    let (_workplace, lake) = load(
+        r#"[{"supplier":{"name":"n","secret":{"x":1}},"Total Amount":1.50}]"#,
+        "[[tables]]\nname = \"t\"\n[tables.columns]\nsupplier_name = { from = \"/supplier/name\", description = \"who\" }\n\
+         supplier__secret = { exclude = true }\ntotal_amount = \"decimal(10,2)\"\nlater = \"date\"",
+    );
+    insta::assert_snapshot!(lake.schema("t").join("\n"));
+}
+
+#[test]
+fn one_object_is_one_record_when_told_so() {
+    let (_workplace, lake) =
+        load(r#"{"a":1,"list":[{"b":2}]}"#, "[[tables]]\nname = \"t\"\nrecords = \"\"");
+    assert_eq!(lake.column("t", "a"), ["1"]);
+    assert_eq!(lake.column("t__list", "b"), ["2"]);
+}

@@ -1,0 +1,126 @@
+//! The binary in a directory of its own, with an environment of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::{Lake, Source};
+
+/// The key that the sources of tests take.
+pub const KEY: &str = "pf_test_0123456789_canary";
+
+/// A temporary directory that the binary is started in.
+pub struct Workplace {
+    directory: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+/// What a finished command left.
+pub struct Finished {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Workplace {
+    /// A directory and no key.
+    pub fn empty() -> Self {
+        Self { directory: TempDir::new().unwrap(), environment: Vec::new() }
+    }
+
+    /// A directory, and the environment in which definitions ask `source` with the right key.
+    pub fn asking(source: &Source) -> Self {
+        Self::empty()
+            .with("PROCUREMENTFLOW_BASE_URL", source.base_url())
+            .with("PROCUREMENTFLOW_ORGANISATION_ID", "acme")
+            .with("PROCUREMENTFLOW_API_KEY", KEY)
+    }
+
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Writes a definition with the usual source and destination `lake`, ending with `tables`.
+    pub fn define(&self, tables: &str) -> PathBuf {
+        self.define_with("", tables)
+    }
+
+    /// The same, with more keys of `[source]`.
+    pub fn define_with(&self, source: &str, tables: &str) -> PathBuf {
+        self.write(&format!(
+            "version = 1\nname = \"test\"\n\n[source]\nendpoint = \"e-sourcing\"\n\
+             organisation_id = \"${{PROCUREMENTFLOW_ORGANISATION_ID}}\"\n\
+             base_url = \"${{PROCUREMENTFLOW_BASE_URL}}\"\n{source}\n\n\
+             [destination]\nurl = \"${{TEST_DESTINATION:-lake}}\"\n\n{tables}\n"
+        ))
+    }
+
+    pub fn write(&self, definition: &str) -> PathBuf {
+        let file = self.path().join("test.toml");
+        std::fs::write(&file, definition).unwrap();
+        PathBuf::from("test.toml")
+    }
+
+    /// Runs the definition `test.toml`.
+    pub fn run(&self) -> Finished {
+        self.flowlake(&["run", "test.toml"])
+    }
+
+    pub fn flowlake(&self, arguments: &[&str]) -> Finished {
+        let output = Command::new(env!("CARGO_BIN_EXE_flowlake"))
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .output()
+            .unwrap();
+        let finished = Finished {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        assert!(
+            !finished.stdout.contains(KEY) && !finished.stderr.contains(KEY),
+            "P8: the key is shown"
+        );
+        finished
+    }
+
+    pub fn lake(&self) -> Lake {
+        Lake::at(&self.path().join("lake"))
+    }
+}
+
+impl Finished {
+    /// Asserts success and returns what was printed.
+    #[track_caller]
+    pub fn success(self) -> String {
+        assert_eq!(self.code, 0, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// Code, stdout and stderr, with what differs from run to run replaced.
+    pub fn redacted(&self) -> String {
+        let text = format!("exit {}\n{}{}", self.code, self.stdout, self.stderr);
+        let mut redacted = text;
+        for (pattern, replacement) in [
+            (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+            (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "RUN"),
+            (r"in \d+\.\d s", "in TIME"),
+            (r" +\d+\.\d+ [KM]iB", " SIZE"),
+            (r"(/[^\s`:,]*)?/\.?tmp[^\s`:,]*", "TMP"),
+        ] {
+            redacted = regex::Regex::new(pattern)
+                .unwrap()
+                .replace_all(&redacted, replacement)
+                .into_owned();
+        }
+        redacted
+    }
+}

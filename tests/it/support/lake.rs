@@ -1,0 +1,153 @@
+//! Reads a lake back, from its files and nothing else.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
+use serde_json::Value;
+
+/// A lake on local disk.
+pub struct Lake {
+    root: PathBuf,
+}
+
+impl Lake {
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The names of the tables, from the directories.
+    pub fn tables(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(&self.root)
+            .map(|entries| {
+                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+            })
+            .unwrap_or_default();
+        names.retain(|name| name != "_flowlake");
+        names.sort();
+        names
+    }
+
+    /// The Parquet files of a table, by path.
+    pub fn files(&self, table: &str) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        collect(&self.root.join(table), &mut files);
+        files.sort();
+        files
+    }
+
+    /// The directories of a table's partitions.
+    pub fn partitions(&self, table: &str) -> Vec<String> {
+        let root = self.root.join(table);
+        let mut partitions: Vec<String> = self
+            .files(table)
+            .iter()
+            .map(|file| file.parent().unwrap().strip_prefix(&root).unwrap().display().to_string())
+            .collect();
+        partitions.dedup();
+        partitions
+    }
+
+    /// All rows of a table; fails when its files do not have one schema (promise P5).
+    pub fn rows(&self, table: &str) -> DataFrame {
+        let mut frames = self.files(table).into_iter().map(|file| read(&file));
+        let mut rows = frames.next().unwrap_or_default();
+        for frame in frames {
+            assert_eq!(frame.schema(), rows.schema(), "P5: one table, one schema");
+            rows.vstack_mut(&frame).unwrap();
+        }
+        rows
+    }
+
+    /// The values of a column as text, in file order.
+    pub fn column(&self, table: &str, column: &str) -> Vec<String> {
+        let rows = self.rows(table);
+        let series = rows.column(column).unwrap().as_materialized_series();
+        match series.dtype() {
+            DataType::List(_) => series.iter().map(|value| value.to_string()).collect(),
+            _ => {
+                let texts = flowlake::normalise::scalar_texts(series).unwrap();
+                texts.into_iter().map(|text| text.unwrap_or_else(|| "null".to_owned())).collect()
+            }
+        }
+    }
+
+    /// The columns of a table and their types.
+    pub fn schema(&self, table: &str) -> Vec<String> {
+        let rows = self.rows(table);
+        rows.schema().iter().map(|(name, data_type)| format!("{name}: {data_type}")).collect()
+    }
+
+    /// Non-null scalars of the columns that come from the JSON, list items counted one by one.
+    pub fn scalars(&self, table: &str) -> usize {
+        let manifest = self.manifest(table);
+        let columns = manifest["schema"]["columns"].as_array().unwrap();
+        let from_json = columns.iter().filter(|column| !column["source"]["value"].is_null());
+        let rows = self.rows(table);
+        from_json
+            .map(|column| {
+                let series = rows.column(column["name"].as_str().unwrap()).unwrap();
+                let series = series.as_materialized_series();
+                match series.dtype() {
+                    DataType::List(_) => {
+                        let lists = series.list().unwrap();
+                        let items = (0..lists.len()).filter_map(|row| lists.get_as_series(row));
+                        items.map(|items| items.len() - items.null_count()).sum()
+                    }
+                    _ => series.len() - series.null_count(),
+                }
+            })
+            .sum()
+    }
+
+    pub fn manifest(&self, table: &str) -> Value {
+        self.json(&format!("_flowlake/tables/{table}.json"))
+    }
+
+    pub fn json(&self, path: &str) -> Value {
+        serde_json::from_reader(File::open(self.root.join(path)).unwrap()).unwrap()
+    }
+
+    /// The counts of the last run's ledger, by table.
+    pub fn ledger(&self) -> BTreeMap<String, BTreeMap<String, usize>> {
+        let report =
+            self.json(&format!("_flowlake/runs/{}", self.own("runs").iter().max().unwrap()));
+        let counts = |table: &Value| {
+            let counts = table.as_object().unwrap().iter();
+            counts
+                .filter_map(|(name, count)| {
+                    Some((name.clone(), usize::try_from(count.as_u64()?).ok()?))
+                })
+                .collect()
+        };
+        let tables = report["tables"].as_array().unwrap().iter();
+        tables.map(|table| (table["table"].as_str().unwrap().to_owned(), counts(table))).collect()
+    }
+
+    /// The names in a directory of `_flowlake`.
+    pub fn own(&self, directory: &str) -> Vec<String> {
+        let mut files = Vec::new();
+        collect(&self.root.join("_flowlake").join(directory), &mut files);
+        files.iter().map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+    }
+
+    /// The hash of every file that is part of a table, by path.
+    pub fn snapshot(&self) -> BTreeMap<PathBuf, String> {
+        let tables = self.tables().into_iter().flat_map(|table| self.files(&table));
+        let hash = |file: &Path| blake3::hash(&std::fs::read(file).unwrap()).to_hex().to_string();
+        tables.map(|file| (file.clone(), hash(&file))).collect()
+    }
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() { collect(&path, files) } else { files.push(path) }
+    }
+}
+
+fn read(file: &Path) -> DataFrame {
+    ParquetReader::new(File::open(file).unwrap()).finish().unwrap()
+}

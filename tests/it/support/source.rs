@@ -1,0 +1,106 @@
+//! A source: answers the two endpoints with a body that the test sets, and remembers what it was asked.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Response, StatusCode, Uri, header};
+use tokio::runtime::Runtime;
+
+use super::command::KEY;
+
+/// What the source answers.
+#[derive(Clone)]
+pub enum Answer {
+    /// 200 with JSON, if the key is right.
+    Json(String),
+    /// Any status, content type and body, whatever the key.
+    Other { status: u16, content_type: &'static str, body: &'static str },
+    /// A redirect.
+    Redirect(String),
+}
+
+struct Shared {
+    answer: Mutex<Answer>,
+    requests: Mutex<Vec<String>>,
+    keys: Mutex<Vec<Option<String>>>,
+}
+
+/// A server on loopback, stopped when dropped.
+pub struct Source {
+    base_url: String,
+    shared: Arc<Shared>,
+    _runtime: Runtime,
+}
+
+impl Source {
+    pub fn serving(json: &str) -> Self {
+        Self::answering(Answer::Json(json.to_owned()))
+    }
+
+    pub fn answering(answer: Answer) -> Self {
+        let runtime = super::runtime();
+        let shared = Arc::new(Shared {
+            answer: Mutex::new(answer),
+            requests: Mutex::default(),
+            keys: Mutex::default(),
+        });
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(answer_request).with_state(shared.clone());
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        Self { base_url, shared, _runtime: runtime }
+    }
+
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// What is served from now on.
+    pub fn serve(&self, json: &str) {
+        *self.shared.answer.lock().unwrap() = Answer::Json(json.to_owned());
+    }
+
+    /// Path and query of every request so far.
+    pub fn requests(&self) -> Vec<String> {
+        self.shared.requests.lock().unwrap().clone()
+    }
+
+    /// The key of every request so far.
+    pub fn keys(&self) -> Vec<Option<String>> {
+        self.shared.keys.lock().unwrap().clone()
+    }
+}
+
+async fn answer_request(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let key = headers.get("x-api-key").map(|key| key.to_str().unwrap().to_owned());
+    shared.requests.lock().unwrap().push(uri.to_string());
+    shared.keys.lock().unwrap().push(key.clone());
+    let answer = shared.answer.lock().unwrap().clone();
+    let respond = |status: u16, content_type: &str, body: String| {
+        Response::builder()
+            .status(StatusCode::from_u16(status).unwrap())
+            .header(header::CONTENT_TYPE, content_type)
+            .body(Body::from(body))
+            .unwrap()
+    };
+    match answer {
+        Answer::Json(_) if key.as_deref() != Some(KEY) => {
+            respond(401, "application/json", "{\"error\":\"no\"}".to_owned())
+        }
+        Answer::Json(body) => respond(200, "application/json", body),
+        Answer::Other { status, content_type, body } => {
+            respond(status, content_type, body.to_owned())
+        }
+        Answer::Redirect(to) => Response::builder()
+            .status(302)
+            .header(header::LOCATION, to)
+            .body(Body::empty())
+            .unwrap(),
+    }
+}
