@@ -2,6 +2,8 @@
 //!
 //! Everything in them is invented and follows from the seed, so that the files are the same on every machine.
 
+#![allow(clippy::struct_field_names, reason = "the fields are named as the export names them")]
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;

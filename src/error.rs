@@ -135,11 +135,11 @@ fn run_help(error: &RunError) -> Option<String> {
             "put the key there once more, on one line"
         }
         RunError::Fetch(error) => return fetch_help(error).map(str::to_owned),
-        RunError::Split(error) => return split_help(error),
+        RunError::Split(error) => return Some(split_help(error)),
         RunError::Decode(_) => {
             "the tables are as they were; ask the source for the export once more"
         }
-        RunError::Schema(error) => return schema_help(error),
+        RunError::Schema(error) => return Some(schema_help(error)),
         RunError::Conform(_) => {
             "declare a type that holds the values there are, or load into a new destination"
         }
@@ -197,15 +197,12 @@ fn fetch_help(error: &FetchError) -> Option<&'static str> {
     }
 }
 
-fn split_help(error: &SplitError) -> Option<String> {
+fn split_help(error: &SplitError) -> String {
     let help = match error {
         SplitError::Ambiguous { candidates } => {
             let lines: Vec<String> =
                 candidates.iter().map(|c| format!("records = \"{c}\"")).collect();
-            return Some(format!(
-                "say which in `[[tables]]`, one table each: {}",
-                lines.join(" or ")
-            ));
+            return format!("say which in `[[tables]]`, one table each: {}", lines.join(" or "));
         }
         SplitError::NoRecords => {
             "to load the whole export as one record, write `records = \"\"` in `[[tables]]`"
@@ -220,11 +217,11 @@ fn split_help(error: &SplitError) -> Option<String> {
             "the tables are as they were; ask the source for the export once more"
         }
     };
-    Some(help.to_owned())
+    help.to_owned()
 }
 
-fn schema_help(error: &SchemaError) -> Option<String> {
-    Some(match error {
+fn schema_help(error: &SchemaError) -> String {
+    match error {
         SchemaError::Collision { second, .. } => {
             format!(
                 "give one of them another name: `other_name = {{ from = \"{second}\" }}` under `[tables.columns]`"
@@ -252,5 +249,5 @@ fn schema_help(error: &SchemaError) -> Option<String> {
         SchemaError::Repartitioned { .. } => {
             "load into a new destination, or use `write_disposition = \"replace\"` once".into()
         }
-    })
+    }
 }

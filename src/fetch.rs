@@ -28,7 +28,7 @@ const KEY_HEADER: &str = "x-api-key";
 const USER_AGENT: &str = concat!("flowlake/", env!("CARGO_PKG_VERSION"));
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest silence within an answer; an export may take its time to begin.
-const READ_TIMEOUT: Duration = Duration::from_secs(300);
+const READ_TIMEOUT: Duration = Duration::from_mins(5);
 const MOST_REDIRECTS: usize = 5;
 
 /// Why there is no export.

@@ -146,14 +146,12 @@ fn partition_values(column: &Series, transform: Transform) -> PolarsResult<Vec<O
         let name = || format_date(day).map(|date| date.chars().take(length).collect());
         names.entry(day).or_insert_with(name).clone()
     };
-    Ok(match column.dtype() {
-        DataType::Date => column.date()?.physical().iter().map(|day| name(day?)).collect(),
-        _ => {
-            let instants = column.datetime()?.physical().iter();
-            let day = |instant: i64| i32::try_from(instant.div_euclid(MICROSECONDS_PER_DAY)).ok();
-            instants.map(|instant| name(day(instant?)?)).collect()
-        }
-    })
+    if column.dtype() == &DataType::Date {
+        return Ok(column.date()?.physical().iter().map(|day| name(day?)).collect());
+    }
+    let day = |instant: i64| i32::try_from(instant.div_euclid(MICROSECONDS_PER_DAY)).ok();
+    let instants = column.datetime()?.physical().iter();
+    Ok(instants.map(|instant| name(day(instant?)?)).collect())
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 ///
 /// A panic in `work` goes on in the caller.
 pub async fn on_cpu<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
+    #[expect(clippy::disallowed_methods, reason = "this is the bridge")]
+    let finished = tokio::task::spawn_blocking(work).await;
+    match finished {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

@@ -21,7 +21,7 @@ use crate::error::{Error, ExitCode};
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// The form of log lines on stderr; RUST_LOG chooses which.
+    /// The form of log lines on stderr; `RUST_LOG` chooses which.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
 }

@@ -431,7 +431,7 @@ impl Splitter {
                 return Err(SplitError::NotJson { beginning: excerpt(rest) });
             }
             (State::Root, _) => return Err(self.malformed(rest, "the end of the export")),
-            (State::KeyOrEnd, b'}') | (State::CommaOrEnd, b'}') => self.close_object(),
+            (State::KeyOrEnd | State::CommaOrEnd, b'}') => self.close_object(),
             (State::KeyOrEnd | State::Key, b'"') => {
                 self.token.clear();
                 self.state = State::InKey { escaped: false };

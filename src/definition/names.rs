@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A name that is not snake_case.
+/// A name that is not `snake_case`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a name: use lower-case letters, digits and underscores, beginning with a letter or underscore"

@@ -46,11 +46,8 @@ pub(super) fn cast(raw: &Series, to: &ColumnType) -> PolarsResult<Cast> {
 }
 
 fn cast_booleans(raw: &BooleanChunked, to: &ColumnType) -> PolarsResult<Cast> {
-    converted(
-        raw.iter(),
-        to,
-        Parse { text: |value: bool| Some(value.to_string()), ..Parse::nothing() },
-    )
+    let parse = Parse { text: |value: bool| Some(value.to_string()), ..Parse::nothing() };
+    converted(raw.iter(), to, &parse)
 }
 
 fn cast_integers(raw: &Int64Chunked, to: &ColumnType) -> PolarsResult<Cast> {
@@ -60,7 +57,7 @@ fn cast_integers(raw: &Int64Chunked, to: &ColumnType) -> PolarsResult<Cast> {
         decimal: |value: i64, precision, scale| parse_decimal(&value.to_string(), precision, scale),
         ..Parse::nothing()
     };
-    converted(raw.iter(), to, parse)
+    converted(raw.iter(), to, &parse)
 }
 
 fn cast_texts(raw: &StringChunked, to: &ColumnType) -> PolarsResult<Cast> {
@@ -76,7 +73,7 @@ fn cast_texts(raw: &StringChunked, to: &ColumnType) -> PolarsResult<Cast> {
         },
         text: |text: &str| Some(text.to_owned()),
     };
-    converted(raw.iter(), to, parse)
+    converted(raw.iter(), to, &parse)
 }
 
 const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
@@ -126,7 +123,7 @@ impl<T> Parse<T> {
 fn converted<T>(
     raw: impl Iterator<Item = Option<T>>,
     to: &ColumnType,
-    parse: Parse<T>,
+    parse: &Parse<T>,
 ) -> PolarsResult<Cast> {
     let name = PlSmallStr::EMPTY;
     let (series, unfit) = match to {

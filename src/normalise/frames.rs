@@ -79,8 +79,8 @@ impl<'a> Normaliser<'a> {
             reasons: BTreeMap::new(),
         };
         let table = self.schemas.roots[chunk.table];
-        let records = (0..).take(chunk.records.rows).collect();
-        work.table(table, &chunk.records, records, None)?;
+        let records: Vec<u32> = (0..).take(chunk.records.rows).collect();
+        work.table(table, &chunk.records, &records, None)?;
         work.finish()
     }
 
@@ -126,7 +126,7 @@ impl ChunkWork<'_> {
         &mut self,
         table: usize,
         level: &Level,
-        records: Vec<u32>,
+        records: &[u32],
         parent: Option<&ParentRows<'_>>,
     ) -> PolarsResult<()> {
         let schemas = self.schemas;
@@ -134,7 +134,7 @@ impl ChunkWork<'_> {
         let mut columns = Vec::with_capacity(schema.columns.len());
         let mut aligner = Aligner::new(level);
         for column in &schema.columns {
-            let values = self.column(schema, column, &mut aligner, &records, parent)?;
+            let values = self.column(schema, column, &mut aligner, records, parent)?;
             columns.push(values.with_name(PlSmallStr::from_str(column.name.as_str())));
         }
         let keys = keys_for_children(schema, &columns);
@@ -143,9 +143,9 @@ impl ChunkWork<'_> {
             rows: DataFrame::new(level.rows, columns)?,
             received: level.rows,
             quarantined: 0,
-            records: records.clone(),
+            records: records.to_vec(),
         });
-        self.children(schema, level, &records, &keys)
+        self.children(schema, level, records, &keys)
     }
 
     fn children(
@@ -166,10 +166,11 @@ impl ChunkWork<'_> {
                 Some(view) => (view.level, view.rows.as_slice()),
                 None => (&nothing, &[][..]),
             };
-            let child_records = parents.iter().map(|row| records[*row as usize]).collect();
+            let child_records: Vec<u32> =
+                parents.iter().map(|row| records[*row as usize]).collect();
             let rows = IdxCa::from_slice(PlSmallStr::EMPTY, parents);
             let parent = ParentRows { keys: keys.to_vec(), rows: &rows };
-            self.table(table, child_level, child_records, Some(&parent))?;
+            self.table(table, child_level, &child_records, Some(&parent))?;
         }
         Ok(())
     }

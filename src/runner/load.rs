@@ -62,8 +62,8 @@ impl Load {
         let mut normaliser = Normaliser::new(&schemas, run_id, loaded_at);
         let mut partitioner = Partitioner::default();
         for chunk in chunks {
-            let normalised = normaliser.frames(&chunk)?;
-            load.add(&chunk, normalised, &mut partitioner)?;
+            let rows = normaliser.frames(&chunk)?;
+            load.add(&chunk, rows, &mut partitioner)?;
         }
         Ok(load)
     }

@@ -93,7 +93,7 @@ fn split_fraction(rest: &[u8]) -> Option<(i64, &[u8])> {
     Some((value, &fraction[length..]))
 }
 
-/// Seconds east of UTC of ``, `Z`, `+02:00`, `+0200` or `+02`.
+/// Seconds east of UTC of nothing, `Z`, `+02:00`, `+0200` or `+02`.
 fn zone_seconds(zone: &[u8]) -> Option<i64> {
     let (sign, offset) = match zone {
         [] | [b'Z' | b'z'] => return Some(0),

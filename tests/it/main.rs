@@ -1,6 +1,12 @@
 //! The binary over real HTTP, real files and a real S3 server. A test of a promise of the design carries its
 //! number (`p1_…` to `p10_…`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    missing_docs
+)]
 
 mod support;
 

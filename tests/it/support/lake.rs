@@ -64,13 +64,11 @@ impl Lake {
     pub fn column(&self, table: &str, column: &str) -> Vec<String> {
         let rows = self.rows(table);
         let series = rows.column(column).unwrap().as_materialized_series();
-        match series.dtype() {
-            DataType::List(_) => series.iter().map(|value| value.to_string()).collect(),
-            _ => {
-                let texts = flowlake::normalise::scalar_texts(series).unwrap();
-                texts.into_iter().map(|text| text.unwrap_or_else(|| "null".to_owned())).collect()
-            }
+        if matches!(series.dtype(), DataType::List(_)) {
+            return series.iter().map(|value| value.to_string()).collect();
         }
+        let texts = flowlake::normalise::scalar_texts(series).unwrap().into_iter();
+        texts.map(|text| text.unwrap_or_else(|| "null".to_owned())).collect()
     }
 
     /// The columns of a table and their types.

@@ -1,0 +1,56 @@
+# `make` alone lists the targets. CI calls these and nothing else.
+
+CARGO ?= cargo
+PYTHON ?= python3
+READERS_VENV ?= target/readers-venv
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Build, pull the sample exports over HTTP into ./lake, show the result
+	$(CARGO) run --quiet -- demo
+
+.PHONY: build
+build: ## Build the binary for shipping: target/release/flowlake
+	$(CARGO) build --release
+
+.PHONY: test
+test: ## Run all tests: units, properties, the binary over HTTP, files and S3
+	$(CARGO) test
+
+.PHONY: test-readers
+test-readers: $(READERS_VENV)/ready ## Read the lake with pyarrow, pandas, polars and DuckDB and compare
+	$(CARGO) build --quiet
+	$(READERS_VENV)/bin/python tests/readers/compare.py $${CARGO_TARGET_DIR:-target}/debug/flowlake
+
+$(READERS_VENV)/ready: tests/readers/requirements.txt
+	$(PYTHON) -m venv $(READERS_VENV)
+	$(READERS_VENV)/bin/pip install --quiet --requirement tests/readers/requirements.txt
+	touch $@
+
+.PHONY: check
+check: format-check lint docs ## Everything that is checked without running
+
+.PHONY: format
+format: ## Format the code
+	$(CARGO) fmt
+
+.PHONY: format-check
+format-check: ## Fail when the code is not formatted
+	$(CARGO) fmt --check
+
+.PHONY: lint
+lint: ## Clippy, warnings as errors
+	$(CARGO) clippy --all-targets -- --deny warnings
+
+.PHONY: docs
+docs: ## Build the documentation of the code, warnings as errors
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --no-deps --document-private-items
+
+.PHONY: data
+data: ## Write the sample exports in data/ again, from their seed
+	$(CARGO) run --quiet --example generate_exports -- data

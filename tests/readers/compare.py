@@ -1,0 +1,141 @@
+"""Reads every table of the demo's lake with pyarrow, pandas, polars and DuckDB: all have to see the same.
+
+compare.py PATH_OF_FLOWLAKE. Compared are row counts, column names, types, sums of decimals and integers,
+and the first and last of timestamps and dates; the row counts of the top tables also with the JSON itself.
+"""
+
+import datetime
+import decimal
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import duckdb
+import pandas
+import polars
+import pyarrow.dataset
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOP_TABLES = {
+    "purchasing/purchase_requisitions": ("purchasing.json", "purchaseRequisitions"),
+    "purchasing/purchase_orders": ("purchasing.json", "purchaseOrders"),
+    "e-sourcing/events": ("e-sourcing.json", "events"),
+}
+
+# The name that each library has for a type, as one name of ours.
+ARROW_TYPES = {"large_string": "string", "timestamp[us, tz=UTC]": "timestamp", "date32[day]": "date", "double": "float64"}
+POLARS_TYPES = {"String": "string", "Datetime(time_unit='us', time_zone='UTC')": "timestamp", "Date": "date",
+                "Int64": "int64", "Float64": "float64", "Boolean": "bool"}
+DUCKDB_TYPES = {"VARCHAR": "string", "TIMESTAMP WITH TIME ZONE": "timestamp", "DATE": "date", "BIGINT": "int64",
+                "DOUBLE": "float64", "BOOLEAN": "bool"}
+
+
+def arrow_type(data_type):
+    text = str(data_type)
+    if text.startswith("large_list<"):
+        return f"list<{arrow_type(data_type.value_type)}>"
+    if text.startswith("decimal128("):
+        return f"decimal({data_type.precision},{data_type.scale})"
+    return ARROW_TYPES.get(text, text)
+
+
+def polars_type(data_type):
+    if isinstance(data_type, polars.List):
+        return f"list<{polars_type(data_type.inner)}>"
+    if isinstance(data_type, polars.Decimal):
+        return f"decimal({data_type.precision},{data_type.scale})"
+    return POLARS_TYPES.get(str(data_type), str(data_type))
+
+
+def duckdb_type(text):
+    if text.endswith("[]"):
+        return f"list<{duckdb_type(text[:-2])}>"
+    if text.startswith("DECIMAL"):
+        return text.lower()
+    return DUCKDB_TYPES.get(text, text)
+
+
+def facts(values):
+    """What has to be equal about the non-null values of a column: how many, and their sum or their ends."""
+    values = [value for value in values if value is not None and value is not pandas.NaT and value == value]
+    if not values:
+        return (0,)
+    if isinstance(values[0], (decimal.Decimal, int)) and not isinstance(values[0], bool):
+        return (len(values), decimal.Decimal(sum(values)))
+    if isinstance(values[0], datetime.datetime):
+        instants = [round(value.timestamp() * 1_000_000) for value in values]
+        return (len(values), min(instants), max(instants))
+    return (len(values), str(min(values)), str(max(values)))
+
+
+def scalar_columns(types):
+    return sorted(name for name, data_type in types.items() if not data_type.startswith("list<"))
+
+
+def with_pyarrow(path):
+    table = pyarrow.dataset.dataset(path, format="parquet", partitioning="hive").to_table()
+    types = {field.name: arrow_type(field.type) for field in table.schema}
+    return table.num_rows, types, {name: facts(table[name].to_pylist()) for name in scalar_columns(types)}
+
+
+def with_pandas(path):
+    frame = pandas.read_parquet(path)
+    lists = [name for name in frame if len(frame) and frame[name].map(lambda value: hasattr(value, "tolist") and not hasattr(value, "timestamp")).any()]
+    return len(frame), None, {name: facts(frame[name].tolist()) for name in sorted(frame) if name not in lists}
+
+
+def with_polars(path):
+    frame = polars.read_parquet(path)
+    types = {name: polars_type(data_type) for name, data_type in frame.schema.items()}
+    return frame.height, types, {name: facts(frame[name].to_list()) for name in scalar_columns(types)}
+
+
+def with_duckdb(path):
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'UTC'")
+    relation = connection.sql(f"from read_parquet('{path}/**/*.parquet', hive_partitioning = true, hive_types_autocast = false)")
+    types = {name: duckdb_type(str(data_type)) for name, data_type in zip(relation.columns, relation.types)}
+    rows = relation.fetchall()
+    columns = {name: facts([row[position] for row in rows]) for position, name in enumerate(relation.columns)
+               if not types[name].startswith("list<")}
+    return len(rows), types, dict(sorted(columns.items()))
+
+
+def compare(path):
+    expected = with_pyarrow(path)
+    for reader in (with_pandas, with_polars, with_duckdb):
+        count, types, columns = reader(path)
+        assert count == expected[0], f"{reader.__name__}: {count} rows, pyarrow has {expected[0]}"
+        assert types in (None, expected[1]), f"{reader.__name__}: {types}, pyarrow has {expected[1]}"
+        different = {name: (columns.get(name), value) for name, value in expected[2].items() if columns.get(name) != value}
+        assert not different, f"{reader.__name__}: {different}"
+        assert columns.keys() == expected[2].keys(), f"{reader.__name__}: {columns.keys() ^ expected[2].keys()}"
+    return expected[0]
+
+
+def main():
+    flowlake = pathlib.Path(sys.argv[1]).resolve()
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as directory:
+        subprocess.run([flowlake, "demo"], cwd=directory, check=True, stdout=subprocess.DEVNULL)
+        lake = pathlib.Path(directory, "lake")
+        for table in sorted(path for path in lake.glob("*/*") if path.name != "_flowlake"):
+            name = str(table.relative_to(lake))
+            try:
+                rows = compare(str(table))
+                if name in TOP_TABLES:
+                    file, key = TOP_TABLES[name]
+                    records = len(json.loads((ROOT / "data" / file).read_text())[key])
+                    assert rows == records, f"{rows} rows, the export has {records} records"
+                passed += 1
+                print(f"{name}: {rows} rows, the same in all four")
+            except AssertionError as error:
+                failed += 1
+                print(f"{name}: {error}")
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed or not passed else 0)
+
+
+main()
