@@ -1,94 +1,160 @@
 //! Writes the two exports that the sample API serves: `cargo run --example generate_exports -- data`.
 //!
-//! Everything in them is invented and follows from the seed, so that the files are the same on every machine.
+//! Everything in them is invented and follows from the seed, so that the files are the same on every
+//! machine. The structs are the exports' shape; below them every record has a function that makes it.
 
-#![allow(clippy::struct_field_names, reason = "the fields are named as the export names them")]
-
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::error::Error;
+use std::fmt::Write;
+use std::fs;
 use std::path::Path;
 
-use chrono::{DateTime, Days, Duration, NaiveDate, TimeZone, Utc};
-use rand::seq::{IndexedRandom, IteratorRandom};
+use chrono::{DateTime, Days, NaiveDate, SecondsFormat, TimeDelta, Utc};
+use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+type Random = ChaCha8Rng;
+
 const SEED: u64 = 20_261_123;
 const REQUISITIONS: usize = 600;
 const ORDERS: usize = 2_400;
 const EVENTS: usize = 240;
+const SUPPLIERS: usize = 240;
+const MOST_INVITATIONS: usize = 6;
 
-const STATUSES: [&str; 7] =
-    ["Draft", "Pending approval", "Approved", "Sent", "Received", "Closed", "Cancelled"];
+/// The order with [`LONG_NOTES`] bytes of notes, for readers with a limit on the length of a text.
+const ORDER_WITH_LONG_NOTES: usize = 800;
+const LONG_NOTES: usize = 120_000;
+
+/// 2025-01-01T00:00:00Z, when the first record may have been made.
+const OPENING: Timestamp = Timestamp::from_seconds(1_735_689_600);
+/// 2026-11-23T02:00:00Z, when the exports pretend to have been made: nothing that happened is later.
+const GENERATED: Timestamp = Timestamp::from_seconds(1_795_399_200);
+
 const CURRENCIES: [&str; 5] = ["EUR", "USD", "GBP", "SEK", "PLN"];
-const UNITS: [&str; 5] = ["pcs", "kg", "h", "m", "license"];
-const CATEGORIES: [&str; 8] = [
-    "IT hardware",
-    "Software",
-    "Office supplies",
-    "Facilities",
-    "Travel",
-    "Logistics",
-    "Raw materials",
-    "Maintenance",
-];
 const DEPARTMENTS: [&str; 5] = ["Operations", "R&D", "Sales", "Finance", "People"];
 const TAGS: [&str; 5] = ["urgent", "capex", "opex", "framework", "recurring"];
-const THINGS: [&str; 20] = [
-    "laptop",
-    "monitor",
-    "office chair",
-    "standing desk",
-    "label printer",
-    "steel bolt M8",
-    "hydraulic valve",
-    "pallet",
-    "air filter",
-    "cleaning service",
-    "forklift training",
-    "network cable",
-    "annual licence",
-    "temperature sensor",
-    "packing tape",
-    "first-aid kit",
-    "coffee beans",
-    "safety shoes",
-    "audit",
-    "spare pump",
+const VAT_RATES: [VatRate; 6] = [
+    VatRate::Whole(0),
+    VatRate::Fraction(5.5),
+    VatRate::Whole(9),
+    VatRate::Whole(20),
+    VatRate::Whole(23),
+    VatRate::Whole(24),
 ];
 const REMARKS: [&str; 8] = [
     "Please deliver to \"gate 4\"\nbefore noon.",
     "Kiire! Palun tarnida hiljemalt reedel – õuealale.",
     "Lieferung an Rampe 3, Größe prüfen.",
     "Zamówienie uzupełniające, proszę o fakturę zbiorczą.",
-    "Ersetzt PO des Vormonats; Preis laut Rahmenvertrag §4.",
+    "Ersetzt die Bestellung des Vormonats; Preis laut Rahmenvertrag §4.",
     "Fragile 📦 — handle with care 🙏",
     "Symbol on the drawing: 𝛥t ≤ 5 °C",
     "Tab\there, backslash \\ there, and a slash / too",
 ];
 
+const CATALOGUE: [Item; 24] = [
+    item("laptop 14\"", "pcs", "IT hardware", 129_900),
+    item("monitor 27\"", "pcs", "IT hardware", 28_950),
+    item("network cable", "m", "IT hardware", 89),
+    item("temperature sensor", "pcs", "IT hardware", 4_735),
+    item("annual licence", "license", "Software", 48_000),
+    item("additional user", "license", "Software", 1_150),
+    item("office chair", "pcs", "Office supplies", 21_490),
+    item("standing desk", "pcs", "Office supplies", 54_900),
+    item("coffee beans", "kg", "Office supplies", 1_695),
+    item("label printer", "pcs", "Office supplies", 17_280),
+    item("Reinigung, monatlich", "h", "Facilities", 3_850),
+    item("first-aid kit", "pcs", "Facilities", 3_420),
+    item("air filter", "pcs", "Facilities", 2_265),
+    item("forklift training", "h", "Travel", 9_500),
+    item("hotel night", "pcs", "Travel", 13_900),
+    item("paleta EUR", "pcs", "Logistics", 1_140),
+    item("packing tape", "pcs", "Logistics", 245),
+    item("road freight", "h", "Logistics", 7_600),
+    item("steel bolt M8", "kg", "Raw materials", 615),
+    item("terasleht 2 mm", "kg", "Raw materials", 187),
+    item("hydraulic valve", "pcs", "Maintenance", 31_260),
+    item("Ersatzpumpe", "pcs", "Maintenance", 84_775),
+    item("turvajalatsid", "pcs", "Maintenance", 7_990),
+    item("yearly inspection", "h", "Maintenance", 11_025),
+];
+
+/// Something that can be bought.
+struct Item {
+    name: &'static str,
+    unit: &'static str,
+    category: &'static str,
+    usual_price: i64,
+}
+
+const fn item(
+    name: &'static str,
+    unit: &'static str,
+    category: &'static str,
+    usual_price: i64,
+) -> Item {
+    Item { name, unit, category, usual_price }
+}
+
 /// An amount of money in hundredths, written with exactly two decimals.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Money(i64);
 
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = format!("{}.{:02}", self.0 / 100, self.0 % 100);
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let hundredths = self.0.unsigned_abs();
+        let text = format!("{sign}{}.{:02}", hundredths / 100, hundredths % 100);
         RawValue::from_string(text).map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
 }
 
-/// A VAT rate: most are whole numbers and written so.
-struct Rate(&'static str);
+/// A moment, written with milliseconds and `Z`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Timestamp(DateTime<Utc>);
 
-impl Serialize for Rate {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(self.0.to_owned())
-            .map_err(serde::ser::Error::custom)?
-            .serialize(serializer)
+impl Timestamp {
+    const fn from_seconds(seconds: i64) -> Self {
+        Self(DateTime::from_timestamp_nanos(seconds * 1_000_000_000))
     }
+
+    fn plus_days(self, days: i64) -> Self {
+        Self(self.0 + TimeDelta::days(days))
+    }
+
+    fn year(self) -> String {
+        self.0.format("%Y").to_string()
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+/// A percentage, which is an integer in one record and has a fraction in another.
+#[derive(Serialize, Clone, Copy)]
+#[serde(untagged)]
+enum VatRate {
+    Whole(u8),
+    Fraction(f64),
+}
+
+#[derive(Serialize, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Draft,
+    #[serde(rename = "Pending approval")]
+    PendingApproval,
+    Approved,
+    Rejected,
+    Sent,
+    Received,
+    Closed,
+    Cancelled,
 }
 
 #[derive(Serialize)]
@@ -97,9 +163,9 @@ struct Requisition {
     id: String,
     number: String,
     title: String,
-    status: &'static str,
-    created_at: String,
-    updated_at: String,
+    status: Status,
+    created_at: Timestamp,
+    updated_at: Timestamp,
     needed_by: Option<NaiveDate>,
     requester: Requester,
     estimated_total: Money,
@@ -113,7 +179,7 @@ struct Requisition {
 
 #[derive(Serialize)]
 struct Requester {
-    id: u32,
+    id: usize,
     email: String,
     department: &'static str,
 }
@@ -134,8 +200,16 @@ struct RequisitionLine {
 struct Approval {
     step: usize,
     approver: String,
-    decision: &'static str,
-    decided_at: Option<String>,
+    decision: Decision,
+    decided_at: Option<Timestamp>,
+}
+
+#[derive(Serialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Decision {
+    Approved,
+    Rejected,
+    Pending,
 }
 
 #[derive(Serialize)]
@@ -152,13 +226,13 @@ struct Order {
     number: String,
     requisition_id: Option<String>,
     title: String,
-    status: &'static str,
-    created_at: String,
-    updated_at: String,
+    status: Status,
+    created_at: Timestamp,
+    updated_at: Timestamp,
     supplier: Supplier,
     currency: &'static str,
     total_amount: Money,
-    vat_rate: Rate,
+    vat_rate: VatRate,
     lines: Vec<OrderLine>,
     approvals: Vec<Approval>,
     tags: Vec<&'static str>,
@@ -210,11 +284,12 @@ struct Event {
     id: String,
     number: String,
     title: String,
-    r#type: &'static str,
-    status: &'static str,
-    created_at: String,
-    published_at: Option<String>,
-    deadline_at: String,
+    #[serde(rename = "type")]
+    kind: EventKind,
+    status: EventStatus,
+    created_at: Timestamp,
+    published_at: Option<Timestamp>,
+    deadline_at: Timestamp,
     currency: &'static str,
     owner: Owner,
     budget: Option<Money>,
@@ -224,20 +299,41 @@ struct Event {
     awards: Vec<Award>,
 }
 
+#[derive(Serialize, Clone, Copy, PartialEq, Eq)]
+enum EventKind {
+    #[serde(rename = "RFI")]
+    Information,
+    #[serde(rename = "RFQ")]
+    Quotation,
+    Auction,
+}
+
+#[derive(Serialize, Clone, Copy, PartialEq, Eq)]
+enum EventStatus {
+    Draft,
+    Open,
+    Closed,
+    Awarded,
+}
+
 #[derive(Serialize)]
 struct Owner {
-    id: u32,
+    id: usize,
     email: String,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Lot {
-    lot_no: usize,
+    #[serde(rename = "lotNo")]
+    number: usize,
     title: &'static str,
     quantity: i64,
     unit: &'static str,
     target_price: Option<Money>,
+    /// What a bidder asks, more or less; suppliers are not told.
+    #[serde(skip)]
+    usual_price: i64,
 }
 
 #[derive(Serialize)]
@@ -246,23 +342,24 @@ struct Invitation {
     supplier_id: String,
     name: String,
     country: &'static str,
-    invited_at: String,
-    accepted_at: Option<String>,
+    invited_at: Timestamp,
+    accepted_at: Option<Timestamp>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Bid {
-    bid_id: String,
+    #[serde(rename = "bidId")]
+    id: String,
     supplier_id: String,
-    submitted_at: String,
+    submitted_at: Timestamp,
     comment: Option<&'static str>,
-    prices: Vec<Price>,
+    prices: Vec<LotPrice>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Price {
+struct LotPrice {
     lot_no: usize,
     unit_price: Money,
     total: Money,
@@ -275,110 +372,131 @@ struct Award {
     supplier_id: String,
     bid_id: String,
     amount: Money,
-    awarded_at: String,
+    awarded_at: Timestamp,
 }
 
-fn main() -> io::Result<()> {
-    let directory = std::env::args().nth(1).unwrap_or_else(|| "data".to_owned());
+fn main() -> Result<(), Box<dyn Error>> {
+    let directory = std::env::args().nth(1).ok_or("usage: generate_exports DIRECTORY")?;
     let directory = Path::new(&directory);
-    let mut random = ChaCha8Rng::seed_from_u64(SEED);
-    let requisitions: Vec<_> = (0..REQUISITIONS).map(|n| requisition(&mut random, n)).collect();
-    let orders: Vec<_> = (0..ORDERS).map(|n| order(&mut random, n, &requisitions)).collect();
-    let mut file = begin(&directory.join("purchasing.json"))?;
-    write_array(&mut file, "purchaseRequisitions", &requisitions)?;
-    write_array(&mut file, "purchaseOrders", &orders)?;
-    end(file)?;
-
-    let mut random = ChaCha8Rng::seed_from_u64(SEED + 1);
-    let events: Vec<_> = (0..EVENTS).map(|n| event(&mut random, n)).collect();
-    let mut file = begin(&directory.join("e-sourcing.json"))?;
-    write_array(&mut file, "events", &events)?;
-    end(file)
+    fs::write(directory.join("purchasing.json"), purchasing()?)?;
+    fs::write(directory.join("e-sourcing.json"), e_sourcing()?)?;
+    Ok(())
 }
 
-fn begin(path: &Path) -> io::Result<BufWriter<File>> {
-    let mut file = BufWriter::new(File::create(path)?);
-    write!(file, "{{\"organisationId\":\"demo\",\"generatedAt\":\"2026-11-23T02:00:00Z\"")?;
-    Ok(file)
+fn purchasing() -> Result<String, Box<dyn Error>> {
+    let mut random = Random::seed_from_u64(SEED);
+    let requisitions: Vec<_> = creations(&mut random, REQUISITIONS)
+        .map(|(n, created)| requisition(&mut random, n, created))
+        .collect();
+    let orders: Vec<_> = creations(&mut random, ORDERS)
+        .map(|(n, created)| order(&mut random, n, created, &requisitions))
+        .collect();
+    export(&[array("purchaseRequisitions", &requisitions)?, array("purchaseOrders", &orders)?])
+}
+
+/// Has a random sequence of its own, so that a change to one export leaves the other as it is.
+fn e_sourcing() -> Result<String, Box<dyn Error>> {
+    let mut random = Random::seed_from_u64(SEED + 1);
+    let events: Vec<_> =
+        creations(&mut random, EVENTS).map(|(n, created)| event(&mut random, n, created)).collect();
+    export(&[array("events", &events)?])
+}
+
+fn export(arrays: &[String]) -> Result<String, Box<dyn Error>> {
+    let generated = GENERATED.0.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let mut text = format!("{{\"organisationId\":\"demo\",\"generatedAt\":\"{generated}\"");
+    for array in arrays {
+        write!(text, ",\n{array}")?;
+    }
+    text.push_str("\n}\n");
+    Ok(text)
 }
 
 /// One record a line, so that a change of the generator can be read in a diff.
-fn write_array<T: Serialize>(file: &mut impl Write, key: &str, records: &[T]) -> io::Result<()> {
-    write!(file, ",\n\"{key}\":[")?;
-    for (position, record) in records.iter().enumerate() {
-        file.write_all(if position == 0 { b"\n" } else { b",\n" })?;
-        serde_json::to_writer(&mut *file, record)?;
-    }
-    write!(file, "\n]")
+fn array<T: Serialize>(name: &str, records: &[T]) -> serde_json::Result<String> {
+    let lines: Vec<_> = records.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+    Ok(format!("\"{name}\":[\n{}\n]", lines.join(",\n")))
 }
 
-fn end(mut file: BufWriter<File>) -> io::Result<()> {
-    file.write_all(b"}\n")?;
-    file.flush()
+/// When each of `count` records was made; their numbers count up with time.
+fn creations(
+    random: &mut Random,
+    count: usize,
+) -> impl Iterator<Item = (usize, Timestamp)> + use<> {
+    let mut moments: Vec<_> = (0..count).map(|_| between(random, OPENING, GENERATED)).collect();
+    moments.sort();
+    (1..).zip(moments)
 }
 
-fn requisition(random: &mut ChaCha8Rng, n: usize) -> Requisition {
-    let created = creation(random);
-    let lines: Vec<RequisitionLine> =
-        (1..=random.random_range(1..=4)).map(|line_no| requisition_line(random, line_no)).collect();
+fn requisition(random: &mut Random, n: usize, created_at: Timestamp) -> Requisition {
+    const OPEN: [Status; 3] = [Status::Draft, Status::PendingApproval, Status::Approved];
+    const SETTLED: [Status; 5] =
+        [Status::Closed, Status::Closed, Status::Approved, Status::Rejected, Status::Cancelled];
+    let status = status(random, created_at, &OPEN, &SETTLED);
+    let lines: Vec<_> =
+        (1..=random.random_range(1..=4)).map(|n| requisition_line(random, n)).collect();
+    let approvals = approvals(random, status, created_at);
     Requisition {
-        id: uuid(random),
-        number: format!("PR-{}-{n:06}", created.format("%Y")),
+        id: id(random),
+        number: format!("PR-{}-{n:06}", created_at.year()),
         title: title(random),
-        status: pick(random, &STATUSES),
-        created_at: instant(created),
-        updated_at: instant(later(random, created, 40)),
-        needed_by: random.random_bool(0.8).then(|| day(random, created, 60)),
-        requester: Requester {
-            id: random.random_range(1..300),
-            email: user(random),
-            department: pick(random, &DEPARTMENTS),
-        },
+        status,
+        created_at,
+        updated_at: update(random, created_at, &approvals),
+        needed_by: random.random_bool(0.8).then(|| day_after(random, created_at)),
+        requester: requester(random),
         estimated_total: Money(
             lines.iter().map(|line| line.quantity * line.estimated_price.0).sum(),
         ),
         currency: pick(random, &CURRENCIES),
         justification: random.random_bool(0.4).then(|| pick(random, &REMARKS)),
         lines,
-        approvals: approvals(random, created),
+        approvals,
         tags: tags(random),
         custom_fields: custom_fields(random),
     }
 }
 
-fn requisition_line(random: &mut ChaCha8Rng, line_no: usize) -> RequisitionLine {
+fn requester(random: &mut Random) -> Requester {
+    let id = random.random_range(1..300);
+    Requester { id, email: user(id), department: DEPARTMENTS[id % DEPARTMENTS.len()] }
+}
+
+fn requisition_line(random: &mut Random, line_no: usize) -> RequisitionLine {
+    let Item { name, unit, category, usual_price } = random_item(random);
     RequisitionLine {
         line_no,
-        description: pick(random, &THINGS),
+        description: name,
         quantity: random.random_range(1..=40),
-        unit: pick(random, &UNITS),
-        estimated_price: Money(random.random_range(50..250_000)),
-        category: pick(random, &CATEGORIES),
+        unit,
+        estimated_price: price(random, *usual_price),
+        category,
     }
 }
 
-fn order(random: &mut ChaCha8Rng, n: usize, requisitions: &[Requisition]) -> Order {
-    let created = creation(random);
-    let lines: Vec<OrderLine> = (1..=random.random_range(1..=5))
-        .map(|line_no| order_line(random, line_no, created))
-        .collect();
+fn order(random: &mut Random, n: usize, created_at: Timestamp, earlier: &[Requisition]) -> Order {
+    const OPEN: [Status; 4] =
+        [Status::Draft, Status::PendingApproval, Status::Approved, Status::Sent];
+    const SETTLED: [Status; 5] =
+        [Status::Received, Status::Received, Status::Closed, Status::Closed, Status::Cancelled];
+    let status = status(random, created_at, &OPEN, &SETTLED);
+    let lines: Vec<_> =
+        (1..=random.random_range(1..=5)).map(|n| order_line(random, n, created_at)).collect();
+    let approvals = approvals(random, status, created_at);
     Order {
-        id: uuid(random),
-        number: format!("PO-{}-{n:06}", created.format("%Y")),
-        requisition_id: random
-            .random_bool(0.5)
-            .then(|| requisitions.choose(random).map(|requisition| requisition.id.clone()))
-            .flatten(),
+        id: id(random),
+        number: format!("PO-{}-{n:06}", created_at.year()),
+        requisition_id: requisition_behind(random, created_at, earlier),
         title: title(random),
-        status: pick(random, &STATUSES),
-        created_at: instant(created),
-        updated_at: instant(later(random, created, 40)),
-        supplier: supplier(random),
+        status,
+        created_at,
+        updated_at: update(random, created_at, &approvals),
+        supplier: random_supplier(random),
         currency: pick(random, &CURRENCIES),
         total_amount: Money(lines.iter().map(|line| line.line_total.0).sum()),
-        vat_rate: Rate(pick(random, &["0", "5.5", "9", "20", "22", "24"])),
+        vat_rate: pick(random, &VAT_RATES),
         lines,
-        approvals: approvals(random, created),
+        approvals,
         tags: tags(random),
         custom_fields: custom_fields(random),
         notes: notes(random, n),
@@ -386,32 +504,54 @@ fn order(random: &mut ChaCha8Rng, n: usize, requisitions: &[Requisition]) -> Ord
     }
 }
 
-fn order_line(random: &mut ChaCha8Rng, line_no: usize, created: DateTime<Utc>) -> OrderLine {
+/// Half of the orders come from a requisition, which was made before and not turned down.
+fn requisition_behind(
+    random: &mut Random,
+    ordered: Timestamp,
+    requisitions: &[Requisition],
+) -> Option<String> {
+    let earlier = requisitions.partition_point(|requisition| requisition.created_at < ordered);
+    let orderable: Vec<_> = requisitions[..earlier]
+        .iter()
+        .filter(|requisition| matches!(requisition.status, Status::Approved | Status::Closed))
+        .collect();
+    let chosen = random.random_bool(0.5).then(|| orderable.choose(random)).flatten();
+    chosen.map(|requisition| requisition.id.clone())
+}
+
+fn order_line(random: &mut Random, line_no: usize, ordered: Timestamp) -> OrderLine {
+    let Item { name, unit, category, usual_price } = random_item(random);
     let quantity = random.random_range(1..=120);
-    let unit_price = random.random_range(25..150_000);
+    let unit_price = price(random, *usual_price);
     OrderLine {
         line_no,
         sku: format!("SKU-{:05}", random.random_range(0..20_000)),
-        description: pick(random, &THINGS),
+        description: name,
         quantity,
-        unit: pick(random, &UNITS),
-        unit_price: Money(unit_price),
-        line_total: Money(quantity * unit_price),
-        category: pick(random, &CATEGORIES),
-        delivery_date: random.random_bool(0.85).then(|| day(random, created, 60)),
+        unit,
+        unit_price,
+        line_total: Money(quantity * unit_price.0),
+        category,
+        delivery_date: random.random_bool(0.85).then(|| day_after(random, ordered)),
     }
 }
 
-/// Most orders have no notes; one has very long ones.
-fn notes(random: &mut ChaCha8Rng, n: usize) -> Option<String> {
-    if n == ORDERS / 3 {
-        return Some(REMARKS.join(" ").repeat(400));
+fn notes(random: &mut Random, n: usize) -> Option<String> {
+    if n == ORDER_WITH_LONG_NOTES {
+        return Some(long_notes());
     }
     random.random_bool(0.25).then(|| pick(random, &REMARKS).to_owned())
 }
 
-fn attachments(random: &mut ChaCha8Rng, n: usize) -> Vec<Attachment> {
-    (0..random.random_range(0_usize..4).saturating_sub(2))
+fn long_notes() -> String {
+    let paragraph = REMARKS.join("\n");
+    paragraph.repeat(LONG_NOTES.div_ceil(paragraph.len()))
+}
+
+/// Half of the orders have none.
+fn attachments(random: &mut Random, n: usize) -> Vec<Attachment> {
+    let count = pick(random, &[0, 0, 1, 2]);
+    (1..=count)
         .map(|k| Attachment {
             name: format!("offer-{n}-{k}.pdf"),
             bytes: random.random_range(10_000..5_000_000),
@@ -419,204 +559,249 @@ fn attachments(random: &mut ChaCha8Rng, n: usize) -> Vec<Attachment> {
         .collect()
 }
 
-fn event(random: &mut ChaCha8Rng, n: usize) -> Event {
-    let created = creation(random);
-    let lots: Vec<Lot> =
-        (1..=random.random_range(1..=4)).map(|lot_no| lot(random, lot_no)).collect();
-    let invited: Vec<Invitation> =
-        (0..random.random_range(2..=6)).map(|k| invitation(random, k, created)).collect();
-    let bids: Vec<Bid> = invited
-        .iter()
-        .filter(|invitation| invitation.accepted_at.is_some())
-        .map(|invitation| bid(random, invitation, &lots, created))
-        .collect();
-    let awards =
-        if random.random_bool(0.6) { awards(random, &lots, &bids, created) } else { Vec::new() };
+/// Created, published, invited, bid for until the deadline, awarded: in this order, or not yet.
+fn event(random: &mut Random, n: usize, created_at: Timestamp) -> Event {
+    let kind = pick(random, &[EventKind::Information, EventKind::Quotation, EventKind::Auction]);
+    let published_at =
+        random.random_bool(0.9).then(|| between(random, created_at, created_at.plus_days(3)));
+    let deadline_at = between(random, created_at.plus_days(14), created_at.plus_days(40));
+    let lots: Vec<_> = (1..=random.random_range(1..=4)).map(|n| lot(random, n)).collect();
+    let invited_suppliers =
+        published_at.map(|published| invitations(random, published)).unwrap_or_default();
+    let bids = bids(random, kind, &lots, &invited_suppliers, deadline_at);
+    let awards = awards(random, &lots, &bids, deadline_at);
     Event {
-        id: uuid(random),
-        number: format!("RFQ-{}-{n:05}", created.format("%Y")),
+        id: id(random),
+        number: format!("RFQ-{}-{n:05}", created_at.year()),
         title: title(random),
-        r#type: pick(random, &["RFI", "RFQ", "Auction"]),
-        status: if awards.is_empty() {
-            pick(random, &["Draft", "Open", "Closed"])
-        } else {
-            "Awarded"
-        },
-        created_at: instant(created),
-        published_at: random.random_bool(0.9).then(|| instant(later(random, created, 3))),
-        deadline_at: instant(created + Duration::days(21)),
+        kind,
+        status: event_status(published_at, deadline_at, &awards),
+        created_at,
+        published_at,
+        deadline_at,
         currency: pick(random, &CURRENCIES),
-        owner: Owner { id: random.random_range(1..60), email: user(random) },
+        owner: owner(random),
         budget: random.random_bool(0.7).then(|| Money(random.random_range(100_000..90_000_000))),
         lots,
-        invited_suppliers: invited,
+        invited_suppliers,
         bids,
         awards,
     }
 }
 
-fn lot(random: &mut ChaCha8Rng, lot_no: usize) -> Lot {
+fn event_status(
+    published_at: Option<Timestamp>,
+    deadline_at: Timestamp,
+    awards: &[Award],
+) -> EventStatus {
+    if published_at.is_none() {
+        EventStatus::Draft
+    } else if deadline_at > GENERATED {
+        EventStatus::Open
+    } else if awards.is_empty() {
+        EventStatus::Closed
+    } else {
+        EventStatus::Awarded
+    }
+}
+
+fn owner(random: &mut Random) -> Owner {
+    let id = random.random_range(1..60);
+    Owner { id, email: user(id) }
+}
+
+fn lot(random: &mut Random, number: usize) -> Lot {
+    let Item { name, unit, usual_price, .. } = random_item(random);
     Lot {
-        lot_no,
-        title: pick(random, &THINGS),
+        number,
+        title: name,
         quantity: random.random_range(1..=500),
-        unit: pick(random, &UNITS),
-        target_price: random.random_bool(0.5).then(|| Money(random.random_range(100..400_000))),
+        unit,
+        target_price: random.random_bool(0.5).then(|| price(random, *usual_price)),
+        usual_price: *usual_price,
     }
 }
 
-fn invitation(random: &mut ChaCha8Rng, k: usize, created: DateTime<Utc>) -> Invitation {
-    // Suppliers of one event are 40 numbers apart, so that none is invited twice.
-    let number = k * 40 + random.random_range(0..40);
-    Invitation {
-        supplier_id: format!("S{number:05}"),
-        name: supplier_name(number),
-        country: country(number),
-        invited_at: instant(later(random, created, 4)),
-        accepted_at: random.random_bool(0.75).then(|| instant(later(random, created, 10))),
-    }
+fn invitations(random: &mut Random, published: Timestamp) -> Vec<Invitation> {
+    let count = random.random_range(2..=MOST_INVITATIONS);
+    (0..count).map(|k| invitation(random, k, published)).collect()
 }
 
-fn bid(
-    random: &mut ChaCha8Rng,
-    invitation: &Invitation,
+/// Every invitation draws from suppliers of its own, so that an event invites none of them twice.
+fn invitation(random: &mut Random, k: usize, published: Timestamp) -> Invitation {
+    let number = random.random_range(0..SUPPLIERS / MOST_INVITATIONS) * MOST_INVITATIONS + k;
+    let Supplier { id, name, country, .. } = supplier(number);
+    let invited_at = between(random, published, published.plus_days(2));
+    let accepted_at =
+        random.random_bool(0.75).then(|| between(random, invited_at, invited_at.plus_days(6)));
+    Invitation { supplier_id: id, name, country, invited_at, accepted_at }
+}
+
+/// Most of those who accepted the invitation bid.
+fn bids(
+    random: &mut Random,
+    kind: EventKind,
     lots: &[Lot],
-    created: DateTime<Utc>,
-) -> Bid {
-    let prices = lots
-        .iter()
-        .map(|lot| {
-            let unit_price = random.random_range(100..400_000);
-            Price {
-                lot_no: lot.lot_no,
-                unit_price: Money(unit_price),
-                total: Money(unit_price * lot.quantity),
-            }
-        })
-        .collect();
-    Bid {
-        bid_id: uuid(random),
-        supplier_id: invitation.supplier_id.clone(),
-        submitted_at: instant(later(random, created + Duration::days(5), 15)),
-        comment: random.random_bool(0.3).then(|| pick(random, &REMARKS)),
-        prices,
+    invitations: &[Invitation],
+    deadline: Timestamp,
+) -> Vec<Bid> {
+    let mut bids = Vec::new();
+    for invitation in invitations {
+        if let Some(accepted) = invitation.accepted_at
+            && random.random_bool(0.9)
+        {
+            bids.push(Bid {
+                id: id(random),
+                supplier_id: invitation.supplier_id.clone(),
+                submitted_at: between(random, accepted, deadline),
+                comment: random.random_bool(0.3).then(|| pick(random, &REMARKS)),
+                prices: prices(random, kind, lots),
+            });
+        }
     }
+    bids
 }
 
-/// Each lot goes to its cheapest bid.
-fn awards(
-    random: &mut ChaCha8Rng,
-    lots: &[Lot],
-    bids: &[Bid],
-    created: DateTime<Utc>,
-) -> Vec<Award> {
-    let awarded_at = instant(later(random, created + Duration::days(22), 20));
-    let offers = |lot: &Lot| {
-        let lot_no = lot.lot_no;
-        bids.iter().flat_map(move |bid| {
-            bid.prices
-                .iter()
-                .filter(move |price| price.lot_no == lot_no)
-                .map(move |price| (bid, price))
-        })
+/// A request for information asks for no prices.
+fn prices(random: &mut Random, kind: EventKind, lots: &[Lot]) -> Vec<LotPrice> {
+    if kind == EventKind::Information {
+        return Vec::new();
+    }
+    let offer = |lot: &Lot| {
+        let unit_price = price(random, lot.usual_price);
+        LotPrice { lot_no: lot.number, unit_price, total: Money(unit_price.0 * lot.quantity) }
     };
-    lots.iter()
-        .filter_map(|lot| {
-            let (bid, price) = offers(lot).min_by_key(|(_, price)| price.total.0)?;
-            Some(Award {
-                lot_no: lot.lot_no,
-                supplier_id: bid.supplier_id.clone(),
-                bid_id: bid.bid_id.clone(),
-                amount: price.total,
-                awarded_at: awarded_at.clone(),
-            })
-        })
-        .collect()
+    lots.iter().map(offer).collect()
 }
 
-fn supplier(random: &mut ChaCha8Rng) -> Supplier {
-    let number = random.random_range(0..240);
+/// Each lot goes to its cheapest bid, once the deadline is past; some events come to nothing.
+fn awards(random: &mut Random, lots: &[Lot], bids: &[Bid], deadline: Timestamp) -> Vec<Award> {
+    if deadline > GENERATED || random.random_bool(0.2) {
+        return Vec::new();
+    }
+    let awarded_at = between(random, deadline, deadline.plus_days(20));
+    lots.iter().filter_map(|lot| award(lot.number, bids, awarded_at)).collect()
+}
+
+fn award(lot_no: usize, bids: &[Bid], awarded_at: Timestamp) -> Option<Award> {
+    let offers = bids.iter().flat_map(|bid| bid.prices.iter().map(move |price| (bid, price)));
+    let (bid, price) =
+        offers.filter(|(_, price)| price.lot_no == lot_no).min_by_key(|(_, price)| price.total)?;
+    Some(Award {
+        lot_no,
+        supplier_id: bid.supplier_id.clone(),
+        bid_id: bid.id.clone(),
+        amount: price.total,
+        awarded_at,
+    })
+}
+
+fn random_supplier(random: &mut Random) -> Supplier {
+    supplier(random.random_range(0..SUPPLIERS))
+}
+
+/// All there is to know of a supplier follows from its number, so that it is the same in every record.
+fn supplier(number: usize) -> Supplier {
+    const NAMES: [&str; 6] =
+        ["Northern Sample", "Beispielhaft", "Näidis", "Przykład", "Exempel", "Fictive Goods"];
+    const HOMES: [(&str, &str); 7] = [
+        ("EE", "OÜ"),
+        ("DE", "GmbH"),
+        ("SE", "AB"),
+        ("GB", "Ltd"),
+        ("LV", "SIA"),
+        ("PL", "Sp. z o.o."),
+        ("SI", "d.o.o."),
+    ];
+    let (country, legal_form) = HOMES[number % HOMES.len()];
     Supplier {
         id: format!("S{number:05}"),
-        name: supplier_name(number),
-        country: country(number),
-        vat_number: (number % 7 != 0)
-            .then(|| format!("{}{}", country(number), 100_000_000 + number)),
-        contact: (number % 3 == 0).then(|| Contact {
+        name: format!("{} {number} {legal_form}", NAMES[number % NAMES.len()]),
+        country,
+        vat_number: (!number.is_multiple_of(9))
+            .then(|| format!("{country}{}", 100_000_000 + number)),
+        contact: number.is_multiple_of(3).then(|| Contact {
             name: format!("Sales desk {number}"),
             email: format!("sales{number}@example.com"),
         }),
     }
 }
 
-fn supplier_name(number: usize) -> String {
-    const FORMS: [&str; 7] = ["GmbH", "OÜ", "AB", "Ltd", "SIA", "Sp. z o.o.", "d.o.o."];
-    const NAMES: [&str; 6] =
-        ["Northern Sample", "Beispielhaft", "Näidis", "Przykład", "Exempel", "Fictive Goods"];
-    format!("{} {number} {}", NAMES[number % NAMES.len()], FORMS[number % FORMS.len()])
+/// What is recent is open; most of what is old is settled.
+fn status(random: &mut Random, created: Timestamp, open: &[Status], settled: &[Status]) -> Status {
+    let old = created.plus_days(60) < GENERATED;
+    if old && random.random_bool(0.75) { pick(random, settled) } else { pick(random, open) }
 }
 
-fn country(number: usize) -> &'static str {
-    const COUNTRIES: [&str; 6] = ["EE", "DE", "SE", "LV", "PL", "GB"];
-    COUNTRIES[number % COUNTRIES.len()]
+/// The steps so far; the last one says what the status says.
+fn approvals(random: &mut Random, status: Status, created: Timestamp) -> Vec<Approval> {
+    let (fewest, last) = match status {
+        Status::Draft => return Vec::new(),
+        Status::PendingApproval => (1, Decision::Pending),
+        Status::Rejected => (1, Decision::Rejected),
+        _ => (0, Decision::Approved),
+    };
+    let count = random.random_range(fewest..=3);
+    let mut decided = created;
+    let mut approval = |step| {
+        let decision = if step == count { last } else { Decision::Approved };
+        decided = between(random, decided, decided.plus_days(3));
+        let approver = user(random.random_range(1..300));
+        let decided_at = (decision != Decision::Pending).then_some(decided);
+        Approval { step, approver, decision, decided_at }
+    };
+    (1..=count).map(&mut approval).collect()
 }
 
-fn approvals(random: &mut ChaCha8Rng, created: DateTime<Utc>) -> Vec<Approval> {
-    (1..=random.random_range(0..=3))
-        .map(|step| {
-            let decision = pick(random, &["approved", "approved", "rejected", "pending"]);
-            Approval {
-                step,
-                approver: user(random),
-                decision,
-                decided_at: (decision != "pending").then(|| instant(later(random, created, 5))),
-            }
-        })
-        .collect()
+fn update(random: &mut Random, created: Timestamp, approvals: &[Approval]) -> Timestamp {
+    let decided = approvals.iter().filter_map(|approval| approval.decided_at).max();
+    let touched = decided.unwrap_or(created);
+    between(random, touched, touched.plus_days(30))
 }
 
-fn tags(random: &mut ChaCha8Rng) -> Vec<&'static str> {
+fn tags(random: &mut Random) -> Vec<&'static str> {
     let count = random.random_range(0..=2);
-    TAGS.into_iter().choose_multiple(random, count)
+    TAGS.choose_multiple(random, count).copied().collect()
 }
 
-fn custom_fields(random: &mut ChaCha8Rng) -> CustomFields {
+fn custom_fields(random: &mut Random) -> CustomFields {
     CustomFields {
         cost_center: format!("CC{:03}", random.random_range(0..60)),
         project: random.random_bool(0.5).then(|| format!("P-{:03}", random.random_range(0..400))),
     }
 }
 
-fn title(random: &mut ChaCha8Rng) -> String {
-    format!("{} and {}", pick(random, &THINGS), pick(random, &THINGS))
+fn title(random: &mut Random) -> String {
+    format!("{} and {}", random_item(random).name, random_item(random).name)
 }
 
-fn user(random: &mut ChaCha8Rng) -> String {
-    format!("user{}@example.com", random.random_range(1..300))
+fn user(number: usize) -> String {
+    format!("user{number}@example.com")
 }
 
-fn pick(random: &mut ChaCha8Rng, choices: &[&'static str]) -> &'static str {
+fn random_item(random: &mut Random) -> &'static Item {
+    &CATALOGUE[random.random_range(0..CATALOGUE.len())]
+}
+
+fn pick<T: Copy>(random: &mut Random, choices: &[T]) -> T {
     choices[random.random_range(0..choices.len())]
 }
 
-fn uuid(random: &mut ChaCha8Rng) -> String {
+/// Up to a fifth above or below what the item usually costs.
+fn price(random: &mut Random, usual: i64) -> Money {
+    Money(random.random_range(usual * 4 / 5..=usual * 6 / 5))
+}
+
+fn id(random: &mut Random) -> String {
     uuid::Builder::from_random_bytes(random.random()).into_uuid().to_string()
 }
 
-/// Some moment between January 2025 and mid-November 2026.
-fn creation(random: &mut ChaCha8Rng) -> DateTime<Utc> {
-    let first = Utc.timestamp_opt(1_735_689_600, 0).single().unwrap_or_default();
-    first + Duration::milliseconds(random.random_range(0..59_000_000_000))
+/// A moment that has passed: from `start` on, before `end` and before the export.
+fn between(random: &mut Random, start: Timestamp, end: Timestamp) -> Timestamp {
+    let room = (end.0.min(GENERATED.0) - start.0).num_milliseconds();
+    Timestamp(start.0 + TimeDelta::milliseconds(random.random_range(0..room.max(1))))
 }
 
-fn later(random: &mut ChaCha8Rng, from: DateTime<Utc>, days: i64) -> DateTime<Utc> {
-    from + Duration::milliseconds(random.random_range(0..days * 86_400_000))
-}
-
-fn day(random: &mut ChaCha8Rng, from: DateTime<Utc>, days: u64) -> NaiveDate {
-    from.date_naive() + Days::new(random.random_range(2..days))
-}
-
-fn instant(moment: DateTime<Utc>) -> String {
-    moment.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+fn day_after(random: &mut Random, start: Timestamp) -> NaiveDate {
+    start.0.date_naive() + Days::new(random.random_range(2..60))
 }

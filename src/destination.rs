@@ -224,6 +224,25 @@ impl Destination {
         }
     }
 
+    /// Tries whether files can be created, are kept from being created twice, and can be removed.
+    ///
+    /// # Errors
+    /// One of these is not so; the commit could not rely on this destination.
+    pub async fn try_out(&self, run_id: &RunId) -> Result<(), DestinationError> {
+        let path = Self::own("check").join(run_id.as_str());
+        let content = || Bytes::from_static(b"flowlake check");
+        let _ = self.create(&path, content()).await?;
+        let again = self.create(&path, content()).await?;
+        self.delete(&path).await?;
+        if again == Creation::Created {
+            let reason =
+                "the store replaces files that it was told to create only if they are not there";
+            let source = StoreError::Generic { store: "conditional put", source: reason.into() };
+            return Err(self.error("rely on", &path)(source));
+        }
+        Ok(())
+    }
+
     /// The files under a directory, by name.
     ///
     /// # Errors

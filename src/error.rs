@@ -5,6 +5,7 @@ use crate::commit::CommitError;
 use crate::decode::SplitError;
 use crate::definition::DefinitionError;
 use crate::fetch::FetchError;
+use crate::init::InitError;
 use crate::normalise::SchemaError;
 use crate::runner::RunError;
 use crate::sample_api::SampleApiError;
@@ -53,6 +54,9 @@ pub enum Error {
     /// A run failed.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// No definition could be proposed.
+    #[error(transparent)]
+    Init(#[from] InitError),
     /// The sample API did not start.
     #[error(transparent)]
     SampleApi(#[from] SampleApiError),
@@ -71,6 +75,7 @@ impl Error {
         match self {
             Self::Definition(_) => ExitCode::Usage,
             Self::Run(error) => run_exit_code(error),
+            Self::Init(_) => ExitCode::Export,
             Self::SampleApi(_) | Self::Output(_) | Self::Json(_) => ExitCode::Unexpected,
         }
     }
@@ -86,6 +91,7 @@ impl Error {
             // Every problem of a definition brings its own help.
             Self::Definition(DefinitionError::Invalid(_)) | Self::Output(_) | Self::Json(_) => None,
             Self::Run(error) => run_help(error),
+            Self::Init(_) => Some("give a whole export, as the API sent it".into()),
             Self::SampleApi(_) => Some("choose a free loopback address with `--listen`".into()),
         }
     }

@@ -97,6 +97,14 @@ impl Landed {
         Ok(self.file.reopen()?)
     }
 
+    /// The export as it was received, from its beginning. Its file is gone once the reader is.
+    ///
+    /// # Errors
+    /// The temporary file is gone.
+    pub fn into_reader(self) -> Result<impl Read + Send + use<>, LandError> {
+        Ok(zstd::stream::read::Decoder::new(self.open()?)?)
+    }
+
     /// The bytes of the export at each of `ranges`, which must be ascending.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 //! The command line: what the user typed becomes one call, and its result becomes output and an exit code.
 
+mod check;
 mod demo;
+mod init;
+mod plan;
 mod run;
 mod sample_api;
 mod summary;
@@ -51,6 +54,29 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Check definitions and report every problem in them, with a way out.
+    Check {
+        /// Definitions to check.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Also ask the source whether it takes the key, and try whether the destination can be written.
+        #[arg(long)]
+        online: bool,
+        /// Print each problem as a line of JSON.
+        #[arg(long, conflicts_with = "online")]
+        json: bool,
+    },
+    /// Print what a run would do, without doing it.
+    Plan {
+        /// The definition.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a definition from a saved or a live export.
+    Init(init::InitArguments),
     /// See it work: pull the sample exports over HTTP into ./lake. Needs no account.
     Demo,
     /// Serve the sample API on loopback, to try definitions against. Its fields are invented.
@@ -80,6 +106,11 @@ async fn dispatch(command: Command) -> ExitCode {
     let environment = Environment::of_this_process();
     match command {
         Command::Run { files, json } => run::run(&files, json, &environment).await,
+        Command::Check { files, online, json } => {
+            check::check(&files, online, json, &environment).await
+        }
+        Command::Plan { file, json } => plan::plan(&file, json, &environment),
+        Command::Init(arguments) => init::init(arguments, &environment).await,
         Command::Demo => demo::demo(&environment).await,
         Command::SampleApi { listen } => sample_api::serve(listen).await,
     }

@@ -321,6 +321,17 @@ impl Pipeline {
         self.tables.iter().filter(|table| table.parent.is_none())
     }
 
+    /// The table without a parent that a declared table hangs from.
+    #[must_use]
+    pub fn root_of<'a>(&'a self, table: &'a Table) -> &'a Table {
+        let parent = |table: &Table| {
+            let name = table.parent.as_ref()?;
+            self.tables.iter().find(|other| other.name == *name)
+        };
+        // Validation has ruled out cycles.
+        std::iter::successors(Some(table), |table| parent(table)).last().unwrap_or(table)
+    }
+
     /// The declared child tables of `parent`.
     pub fn child_tables<'a>(&'a self, parent: &'a TableName) -> impl Iterator<Item = &'a Table> {
         self.tables.iter().filter(move |table| table.parent.as_ref() == Some(parent))

@@ -77,6 +77,15 @@ impl InvalidDefinition {
         &self.problems
     }
 
+    /// Line and column of a problem, from 1, if it has a place.
+    #[must_use]
+    pub fn place_of(&self, problem: &Problem) -> Option<(usize, usize)> {
+        let start = problem.span.as_ref()?.start;
+        let line_start = self.text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let column = 1 + self.text[line_start..start].chars().count();
+        Some((line_of(&self.text, start), column))
+    }
+
     fn render(&self, problem: &Problem) -> String {
         let title = Level::ERROR.primary_title(format!("`{}`: {}", problem.key, problem.message));
         let help = Level::HELP.message(problem.help.as_str());

@@ -1,6 +1,6 @@
 //! From the definition as typed to the pipeline as meant. Pure; finds every problem it can.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ pub(super) fn pipeline(
     environment: &Environment,
     problems: &mut Vec<Problem>,
 ) -> Option<Pipeline> {
-    let mut checker = Checker { environment, problems };
+    let mut checker = Checker { environment, problems, places: HashMap::new() };
     checker.version(raw.version);
     let name = checker.required(raw.name, "name", "name = \"purchasing\"");
     let description = checker.value(raw.description, "description");
@@ -60,6 +60,8 @@ pub(super) fn pipeline(
 struct Checker<'a> {
     environment: &'a Environment,
     problems: &'a mut Vec<Problem>,
+    /// Where each key that was looked at stands.
+    places: HashMap<String, Range<usize>>,
 }
 
 impl Checker<'_> {
@@ -74,6 +76,7 @@ impl Checker<'_> {
 
     fn spanned<T>(&mut self, field: Option<Field<T>>, key: &str) -> Option<(T, Range<usize>)> {
         let Field { value, span } = field?;
+        self.places.insert(key.to_owned(), span.clone());
         match value {
             Ok(value) => Some((value, span)),
             Err(message) => {
@@ -333,6 +336,7 @@ impl Checker<'_> {
 
     fn table(&mut self, raw: RawTable, at: &str) -> Option<Table> {
         let key = |name: &str| format!("{at}.{name}");
+        self.keys_of_a_parent(&raw, at);
         if raw.name.is_none() {
             self.problems.push(Problem::missing(key("name"), "add `name = \"purchase_orders\"`"));
         }
@@ -360,6 +364,26 @@ impl Checker<'_> {
             description,
             columns,
         })
+    }
+
+    /// What a child table has from its parent cannot be said again.
+    fn keys_of_a_parent(&mut self, raw: &RawTable, at: &str) {
+        if raw.parent.is_none() {
+            return;
+        }
+        let names = raw.primary_key.as_ref().map(|field| &field.span);
+        let partitions = raw.partition_by.as_ref().map(|field| &field.span);
+        let disposition = raw.write_disposition.as_ref().map(|field| &field.span);
+        for (name, span, reason) in [
+            ("primary_key", names, "a child row's key is its parent's key and its position"),
+            ("partition_by", partitions, "a child table is partitioned as its parent is"),
+            ("write_disposition", disposition, "a child table is written as its parent is"),
+        ] {
+            if let Some(span) = span {
+                let help = format!("leave `{name}` out");
+                self.report(span.clone(), &format!("{at}.{name}"), reason, help);
+            }
+        }
     }
 
     /// The table of a definition that declares none: it is called like the pipeline.
@@ -472,10 +496,25 @@ impl Checker<'_> {
             self.parentage(&key, table, tables);
             self.excluded_columns(&key, table);
         }
-        let roots: Vec<&Table> = tables.iter().filter(|table| table.parent.is_none()).collect();
-        if roots.len() > 1 && roots.iter().any(|table| table.records.is_none()) {
-            let help = "with several tables, each says where its records are: `records = \"/purchaseOrders\"`";
-            self.relation("tables", "one of several tables has no `records`".to_owned(), help);
+        self.places_of_records(tables);
+    }
+
+    /// With several tables, each has to say where its records are; a place that was written and is wrong has
+    /// been reported already.
+    fn places_of_records(&mut self, tables: &[Table]) {
+        let roots = tables.iter().enumerate().filter(|(_, table)| table.parent.is_none());
+        let roots: Vec<(usize, &Table)> = roots.collect();
+        for (position, table) in &roots {
+            let key = format!("tables[{position}].records");
+            if roots.len() > 1 && table.records.is_none() && !self.places.contains_key(&key) {
+                let message =
+                    format!("`{}` is one of several tables and does not say where", table.name);
+                self.relation(
+                    &key,
+                    message,
+                    "add `records = \"/purchaseOrders\"`, its place in the export",
+                );
+            }
         }
     }
 
@@ -489,21 +528,11 @@ impl Checker<'_> {
             let message = format!("`{}` is its own ancestor", table.name);
             self.relation(&format!("{key}.parent"), message, "a parent stands above its children");
         }
-        if table.records.as_ref().is_none_or(|pointer| pointer.keys().is_empty()) {
+        let place = format!("{key}.records");
+        let written = self.places.contains_key(&place);
+        if table.records.as_ref().map_or(!written, |pointer| pointer.keys().is_empty()) {
             let help = "add `records = \"/items\"`, the list inside the parent's record";
-            self.relation(
-                &format!("{key}.records"),
-                "a child table needs its place".to_owned(),
-                help,
-            );
-        }
-        if !table.primary_key.is_empty() {
-            let message = "a child row's key is its parent's key and its position".to_owned();
-            self.relation(&format!("{key}.primary_key"), message, "leave `primary_key` out");
-        }
-        if !table.partition_by.is_empty() {
-            let message = "a child table is partitioned as its parent is".to_owned();
-            self.relation(&format!("{key}.partition_by"), message, "leave `partition_by` out");
+            self.relation(&place, "a child table needs its place".to_owned(), help);
         }
     }
 
@@ -523,9 +552,12 @@ impl Checker<'_> {
         }
     }
 
+    /// A problem of a key that was read before, or, when it is missing, of the table it is missing in.
     fn relation(&mut self, key: &str, message: String, help: &str) {
+        let table = key.split('.').next().unwrap_or(key);
+        let place = self.places.get(key).or_else(|| self.places.get(&format!("{table}.name")));
         self.problems.push(Problem {
-            span: None,
+            span: place.cloned(),
             key: key.to_owned(),
             message,
             help: help.to_owned(),

@@ -1,76 +1,143 @@
-//! The sample exports, taken apart into records that keep every byte.
+//! The exports of `data/`, taken apart into records that keep every byte.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 pub(super) const PURCHASING: &str = include_str!("../../data/purchasing.json");
 pub(super) const E_SOURCING: &str = include_str!("../../data/e-sourcing.json");
 
-/// An export: members of the top object, of which some are arrays of records.
+pub(super) type Raw = &'static RawValue;
+
+/// An export: an object in which some members are arrays of records.
 #[derive(Debug)]
 pub(super) struct Export {
-    members: IndexMap<String, Member>,
+    members: IndexMap<String, Member<Record>>,
     fields: BTreeSet<String>,
 }
 
-/// A member of the top object.
-#[derive(Debug)]
-pub(super) enum Member {
-    Records(Vec<Record>),
-    Other(Box<RawValue>),
+/// A member of the export's object.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Member<R> {
+    Records(Vec<R>),
+    Other(Raw),
 }
 
-/// A record as it stands in the file, and as a value to filter by.
+/// A record as it stands in the file, and what it can be filtered by.
 #[derive(Debug)]
 pub(super) struct Record {
-    pub(super) raw: Box<RawValue>,
-    pub(super) value: IndexMap<String, Value>,
+    raw: Raw,
+    scalars: BTreeMap<String, String>,
 }
 
 impl Export {
-    pub(super) fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        let raw: IndexMap<String, Box<RawValue>> = serde_json::from_str(text)?;
-        let mut export = Self { members: IndexMap::new(), fields: BTreeSet::new() };
-        for (name, raw) in raw {
-            let member = if raw.get().starts_with('[') {
-                Member::Records(parse_records(&raw)?)
-            } else {
-                Member::Other(raw)
-            };
-            export.members.insert(name, member);
-        }
-        export.fields = export.scalar_fields();
-        Ok(export)
+    pub(super) fn parse(text: &'static str) -> serde_json::Result<Self> {
+        let members: IndexMap<String, Raw> = serde_json::from_str(text)?;
+        let members = members
+            .into_iter()
+            .map(|(name, raw)| Ok((name, Member::parse(raw)?)))
+            .collect::<serde_json::Result<IndexMap<_, _>>>()?;
+        let records = members.values().flat_map(Member::records);
+        let fields = records.flat_map(|record| record.scalars.keys().cloned()).collect();
+        Ok(Self { members, fields })
     }
 
-    pub(super) fn members(&self) -> &IndexMap<String, Member> {
-        &self.members
-    }
-
-    /// The names of fields that are a scalar in some record.
+    /// The names of the fields that are a scalar in some record.
     pub(super) fn fields(&self) -> &BTreeSet<String> {
         &self.fields
     }
 
-    fn scalar_fields(&self) -> BTreeSet<String> {
-        let records = self.members.values().filter_map(|member| match member {
-            Member::Records(records) => Some(records),
-            Member::Other(_) => None,
-        });
-        let fields = records.flatten().flat_map(|record| &record.value);
-        let scalars =
-            fields.filter(|(_, value)| !value.is_object() && !value.is_array() && !value.is_null());
-        scalars.map(|(name, _)| name.clone()).collect()
+    /// The same export with only those records that `pass`.
+    pub(super) fn only(&self, pass: impl Fn(&Record) -> bool) -> IndexMap<&str, Member<Raw>> {
+        self.members.iter().map(|(name, member)| (name.as_str(), member.only(&pass))).collect()
     }
 }
 
-fn parse_records(raw: &RawValue) -> Result<Vec<Record>, serde_json::Error> {
-    let records: Vec<Box<RawValue>> = serde_json::from_str(raw.get())?;
-    records
-        .into_iter()
-        .map(|raw| Ok(Record { value: serde_json::from_str(raw.get())?, raw }))
-        .collect()
+impl Member<Record> {
+    fn parse(raw: Raw) -> serde_json::Result<Self> {
+        if !raw.get().starts_with('[') {
+            return Ok(Self::Other(raw));
+        }
+        let records: Vec<Raw> = serde_json::from_str(raw.get())?;
+        records.into_iter().map(Record::parse).collect::<Result<_, _>>().map(Self::Records)
+    }
+
+    fn records(&self) -> &[Record] {
+        match self {
+            Self::Records(records) => records,
+            Self::Other(_) => &[],
+        }
+    }
+
+    fn only(&self, pass: impl Fn(&Record) -> bool) -> Member<Raw> {
+        match self {
+            Self::Records(records) => Member::Records(
+                records.iter().filter(|record| pass(record)).map(|record| record.raw).collect(),
+            ),
+            Self::Other(raw) => Member::Other(raw),
+        }
+    }
+}
+
+impl Record {
+    fn parse(raw: Raw) -> serde_json::Result<Self> {
+        let fields: BTreeMap<String, Raw> = serde_json::from_str(raw.get())?;
+        let mut scalars = BTreeMap::new();
+        for (name, value) in fields {
+            if let Some(text) = scalar(value)? {
+                scalars.insert(name, text);
+            }
+        }
+        Ok(Self { raw, scalars })
+    }
+
+    /// The text of a field that is a scalar; a number has the digits that stand in the file.
+    pub(super) fn scalar(&self, field: &str) -> Option<&str> {
+        self.scalars.get(field).map(String::as_str)
+    }
+}
+
+fn scalar(raw: Raw) -> serde_json::Result<Option<String>> {
+    Ok(match serde_json::from_str(raw.get())? {
+        Value::String(text) => Some(text),
+        Value::Number(_) | Value::Bool(_) => Some(raw.get().to_owned()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_and_records_keep_their_bytes_and_their_order() {
+        let export = Export::parse(
+            r#"{"z":1.50, "rows":[{"b" : 1.10,"a":"\u00e4"}, {"a":2}], "a":{"x":[]},"none":[]}"#,
+        )
+        .unwrap();
+        let kept = |pass: fn(&Record) -> bool| serde_json::to_string(&export.only(pass)).unwrap();
+        assert_eq!(
+            kept(|_| true),
+            r#"{"z":1.50,"rows":[{"b" : 1.10,"a":"\u00e4"},{"a":2}],"a":{"x":[]},"none":[]}"#
+        );
+        assert_eq!(
+            kept(|record| record.scalar("a") == Some("ä")),
+            r#"{"z":1.50,"rows":[{"b" : 1.10,"a":"\u00e4"}],"a":{"x":[]},"none":[]}"#
+        );
+    }
+
+    #[test]
+    fn fields_are_those_that_hold_a_scalar_in_some_record() {
+        let export = Export::parse(
+            r#"{"member":1,"rows":[{"text":"t","number":1.50,"list":[1],"object":{"inner":1}}],
+                "others":[{"flag":true,"null":null,"list":"sometimes"}]}"#,
+        )
+        .unwrap();
+        assert!(export.fields().iter().eq(["flag", "list", "number", "text"]));
+        assert_eq!(export.members["rows"].records()[0].scalar("number"), Some("1.50"));
+    }
 }

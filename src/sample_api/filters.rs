@@ -1,57 +1,58 @@
-//! The sample API's filters: equality on a field, and `…From` / `…To` on a date.
+//! The sample API's filters: equality on a field, and a range on a moment.
 //!
-//! | parameter | keeps records whose |
+//! | parameters | keep the records in which |
 //! |---|---|
-//! | `status=Sent` | field `status` is `Sent` |
-//! | `status=Sent&status=Closed` | field `status` is one of them |
-//! | `createdFrom=2026-01-01` | field `createdAt` is at or after that instant |
-//! | `createdTo=2026-02-01` | field `createdAt` is before that instant |
+//! | `status=Sent` | the field `status` is `Sent` |
+//! | `status=Sent&status=Closed` | the field `status` is one of them |
+//! | `createdFrom=2026-01-01` | the field `createdAt` is that moment or later |
+//! | `createdTo=2026-02-01T12:00:00Z` | the field `createdAt` is earlier than that moment |
+//!
+//! A record has to pass all of them. A record without the field, or with null there, passes none. A number is
+//! compared as it is written (`1.50` is not `1.5`). A date means its first moment, in UTC.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use indexmap::IndexMap;
-use serde_json::Value;
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
-use super::exports::{Export, Member, Record};
-use crate::scalar::{parse_date, parse_timestamp};
+use super::exports::Record;
 
-const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
-
-/// A filter that cannot be applied.
+/// A query parameter that is no filter.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FilterError {
     #[error("there is no filter `{0}`")]
     Unknown(String),
     #[error("`{value}` in the filter `{name}` is neither an ISO date nor an ISO timestamp")]
-    NoDate { name: String, value: String },
-    #[error("the records could not be put together: {0}")]
-    Body(String),
+    Unreadable { name: String, value: String },
 }
 
-/// The filters of one request; a record has to pass all of them.
-#[derive(Debug, Default)]
+/// The filters of one request.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Filters {
     equal: BTreeMap<String, Vec<String>>,
-    from: Vec<(String, i64)>,
-    to: Vec<(String, i64)>,
+    from: Vec<Bound>,
+    to: Vec<Bound>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Bound {
+    field: String,
+    moment: DateTime<Utc>,
 }
 
 impl Filters {
-    /// Reads query parameters as filters on `fields`.
+    /// Reads query parameters as filters on `fields`; a field wins over a range of the same name.
     pub(super) fn parse(
         parameters: &[(String, String)],
         fields: &BTreeSet<String>,
     ) -> Result<Self, FilterError> {
         let mut filters = Self::default();
         for (name, value) in parameters {
-            let date_field =
-                |stem: &str| Some(format!("{stem}At")).filter(|field| fields.contains(field));
             if fields.contains(name) {
                 filters.equal.entry(name.clone()).or_default().push(value.clone());
-            } else if let Some(field) = name.strip_suffix("From").and_then(date_field) {
-                filters.from.push((field, bound(name, value)?));
-            } else if let Some(field) = name.strip_suffix("To").and_then(date_field) {
-                filters.to.push((field, bound(name, value)?));
+            } else if let Some(field) = moment_field(name, "From", fields) {
+                filters.from.push(Bound::parse(field, name, value)?);
+            } else if let Some(field) = moment_field(name, "To", fields) {
+                filters.to.push(Bound::parse(field, name, value)?);
             } else {
                 return Err(FilterError::Unknown(name.clone()));
             }
@@ -59,111 +60,137 @@ impl Filters {
         Ok(filters)
     }
 
-    /// The export with the records that pass, each as it stands in the file.
-    pub(super) fn apply(&self, export: &Export) -> Result<Vec<u8>, FilterError> {
-        let members: IndexMap<&str, _> = export
-            .members()
-            .iter()
-            .map(|(name, member)| (name.as_str(), self.passing(member)))
-            .collect();
-        serde_json::to_vec(&members).map_err(|error| FilterError::Body(error.to_string()))
-    }
-
-    fn passing<'e>(&self, member: &'e Member) -> Passing<'e> {
-        match member {
-            Member::Other(raw) => Passing::Other(raw),
-            Member::Records(records) => Passing::Records(
-                records
-                    .iter()
-                    .filter(|record| self.passes(record))
-                    .map(|record| &*record.raw)
-                    .collect(),
-            ),
-        }
-    }
-
-    fn passes(&self, record: &Record) -> bool {
-        let text = |field: &String| record.value.get(field).and_then(scalar_text);
-        let instant = |field: &String| text(field).as_deref().and_then(instant);
-        self.equal
-            .iter()
-            .all(|(field, wanted)| text(field).is_some_and(|text| wanted.contains(&text)))
-            && self.from.iter().all(|(field, from)| instant(field).is_some_and(|at| at >= *from))
-            && self.to.iter().all(|(field, to)| instant(field).is_some_and(|at| at < *to))
+    /// Whether the record is one of those asked for.
+    pub(super) fn pass(&self, record: &Record) -> bool {
+        let moment = |bound: &Bound| record.scalar(&bound.field).and_then(moment);
+        let is_one_of = |field: &str, wanted: &[String]| {
+            record.scalar(field).is_some_and(|text| wanted.iter().any(|wanted| wanted == text))
+        };
+        self.equal.iter().all(|(field, wanted)| is_one_of(field, wanted))
+            && self.from.iter().all(|from| moment(from).is_some_and(|at| at >= from.moment))
+            && self.to.iter().all(|to| moment(to).is_some_and(|at| at < to.moment))
     }
 }
 
-/// A member of the answer.
-#[derive(serde::Serialize)]
-#[serde(untagged)]
-enum Passing<'e> {
-    Other(&'e serde_json::value::RawValue),
-    Records(Vec<&'e serde_json::value::RawValue>),
+impl Bound {
+    fn parse(field: String, name: &str, value: &str) -> Result<Self, FilterError> {
+        let unreadable =
+            || FilterError::Unreadable { name: name.to_owned(), value: value.to_owned() };
+        moment(value).map(|moment| Self { field, moment }).ok_or_else(unreadable)
+    }
 }
 
-/// The names of all filters that records with `fields` know.
-pub(super) fn names(fields: &BTreeSet<String>) -> Vec<String> {
+/// The names of all filters on records with these fields.
+pub(super) fn known_filters(fields: &BTreeSet<String>) -> Vec<String> {
     let stems = fields.iter().filter_map(|field| field.strip_suffix("At"));
     let ranges = stems.flat_map(|stem| [format!("{stem}From"), format!("{stem}To")]);
     fields.iter().cloned().chain(ranges).collect()
 }
 
-fn bound(name: &str, value: &str) -> Result<i64, FilterError> {
-    let error = || FilterError::NoDate { name: name.to_owned(), value: value.to_owned() };
-    instant(value).ok_or_else(error)
+/// `createdAt` for `createdFrom`, if records have such a field.
+fn moment_field(name: &str, suffix: &str, fields: &BTreeSet<String>) -> Option<String> {
+    let field = format!("{}At", name.strip_suffix(suffix)?);
+    fields.contains(&field).then_some(field)
 }
 
-fn instant(text: &str) -> Option<i64> {
-    parse_timestamp(text).or_else(|| i64::from(parse_date(text)?).checked_mul(MICROSECONDS_PER_DAY))
-}
-
-fn scalar_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    let with_offset = || DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc());
+    let without_offset = || text.parse::<NaiveDateTime>().ok().map(|moment| moment.and_utc());
+    let date =
+        || text.parse::<NaiveDate>().ok().map(|date| date.and_time(NaiveTime::MIN).and_utc());
+    with_offset().or_else(without_offset).or_else(date)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::exports::Export;
     use super::*;
 
-    const EXPORT: &str = r#"{"v":1.50,"records":[
+    const EXPORT: &str = r#"{"orders":[
         {"id":1,"status":"Sent","createdAt":"2026-01-31T23:59:59.999Z","amount":10.50},
-        {"id":2,"status":"Draft","createdAt":"2026-02-01T00:00:00Z","lines":[{"x":1}]}]}"#;
+        {"id":2,"status":"Draft","createdAt":"2026-02-01T00:00:00.000Z","lines":[{"sku":"x"}]},
+        {"id":3,"status":"Closed","createdAt":null},
+        {"id":4,"status":null,"createdAt":"2026-02-01T01:30:00+02:00","paid":true}],
+        "others":[{"id":5}]}"#;
 
-    fn answer(query: &[(&str, &str)]) -> Result<String, FilterError> {
+    /// The ids of the records that pass.
+    fn ids(query: &[(&str, &str)]) -> Result<Vec<u64>, FilterError> {
         let export = Export::parse(EXPORT).unwrap();
         let parameters: Vec<_> =
             query.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        let body = Filters::parse(&parameters, export.fields())?.apply(&export)?;
-        Ok(String::from_utf8(body).unwrap())
+        let filters = Filters::parse(&parameters, export.fields())?;
+        let kept = serde_json::to_value(export.only(|record| filters.pass(record))).unwrap();
+        let arrays = kept.as_object().unwrap().values();
+        let records = arrays.flat_map(|array| array.as_array().unwrap());
+        Ok(records.map(|record| record["id"].as_u64().unwrap()).collect())
     }
 
     #[test]
-    fn records_are_answered_as_they_stand() {
-        let body = answer(&[("status", "Sent")]).unwrap();
-        assert_eq!(
-            body,
-            r#"{"v":1.50,"records":[{"id":1,"status":"Sent","createdAt":"2026-01-31T23:59:59.999Z","amount":10.50}]}"#
-        );
-        assert!(answer(&[("status", "Sent"), ("status", "Draft")]).unwrap().contains("\"id\":2"));
+    fn no_filter_keeps_every_record() {
+        assert_eq!(ids(&[]), Ok(vec![1, 2, 3, 4, 5]));
+    }
+
+    #[test]
+    fn equality_compares_the_text_of_a_scalar() {
+        assert_eq!(ids(&[("status", "Sent")]), Ok(vec![1]));
+        assert_eq!(ids(&[("status", "sent")]), Ok(vec![]));
+        assert_eq!(ids(&[("id", "5")]), Ok(vec![5]));
+        assert_eq!(ids(&[("paid", "true")]), Ok(vec![4]));
+        assert_eq!(ids(&[("amount", "10.50")]), Ok(vec![1]));
+        assert_eq!(ids(&[("amount", "10.5")]), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_repeated_parameter_means_any_of_them() {
+        assert_eq!(ids(&[("status", "Sent"), ("status", "Draft")]), Ok(vec![1, 2]));
+    }
+
+    #[test]
+    fn different_parameters_must_all_hold() {
+        assert_eq!(ids(&[("status", "Sent"), ("id", "2")]), Ok(vec![]));
+        assert_eq!(ids(&[("status", "Draft"), ("createdFrom", "2026-01-01")]), Ok(vec![2]));
     }
 
     #[test]
     fn ranges_are_half_open() {
-        assert!(!answer(&[("createdTo", "2026-02-01")]).unwrap().contains("\"id\":2"));
-        assert!(!answer(&[("createdFrom", "2026-02-01")]).unwrap().contains("\"id\":1"));
-        assert!(
-            answer(&[("createdFrom", "2026-02-01T02:00:00+02:00")]).unwrap().contains("\"id\":2")
+        assert_eq!(ids(&[("createdTo", "2026-02-01")]), Ok(vec![1, 4]));
+        assert_eq!(ids(&[("createdFrom", "2026-02-01")]), Ok(vec![2]));
+        assert_eq!(
+            ids(&[("createdFrom", "2026-01-31T23:59:59.999Z"), ("createdTo", "2026-02-01")]),
+            Ok(vec![1])
         );
     }
 
     #[test]
-    fn what_is_no_filter_is_refused() {
-        assert_eq!(answer(&[("lines", "1")]), Err(FilterError::Unknown("lines".into())));
-        assert!(matches!(answer(&[("createdFrom", "soon")]), Err(FilterError::NoDate { .. })));
+    fn moments_are_compared_and_not_their_texts() {
+        let first_of_february = ["2026-02-01", "2026-02-01T00:00:00", "2026-02-01T02:00:00+02:00"];
+        for text in first_of_february {
+            assert_eq!(ids(&[("createdFrom", text)]), Ok(vec![2]), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_no_record_knows_is_refused() {
+        for name in ["colour", "lines", "sku", "createdSince", "idFrom", "From", ""] {
+            assert_eq!(ids(&[(name, "1")]), Err(FilterError::Unknown(name.into())));
+        }
+    }
+
+    #[test]
+    fn an_unreadable_date_is_refused() {
+        for value in ["soon", "", "2026-02-30", "1769904000"] {
+            let error = ids(&[("createdFrom", value)]).unwrap_err();
+            assert!(matches!(error, FilterError::Unreadable { .. }), "{value}");
+        }
+    }
+
+    #[test]
+    fn the_known_filters_are_fields_and_ranges() {
+        let export = Export::parse(EXPORT).unwrap();
+        let known = known_filters(export.fields());
+        assert_eq!(
+            known,
+            ["amount", "createdAt", "id", "paid", "status", "createdFrom", "createdTo"]
+        );
     }
 }

@@ -1,44 +1,37 @@
 //! The sample API: a stand-in for the real one, for the demo, for tests and for trying definitions out.
 //!
-//! It has the two endpoints, the key check and the path layout that ProcurementFlow documents. Everything
-//! else, field and filter names above all, is **ours and invented**; see `data/README.md`.
+//! It has the paths and the key header of the real API. Everything else, the names of fields and filters above
+//! all, is **ours and invented**; see `data/README.md`.
 //!
 //! | request | answer |
 //! |---|---|
 //! | no key, or a wrong one | 401 |
 //! | the key, but another organisation | 403 |
-//! | a filter that no record knows, an unreadable date | 400 |
-//! | anything but the two endpoints | 404 |
-//! | otherwise | 200, the matching records as they stand in the export, gzip when accepted |
+//! | a filter that no record knows, an unreadable date | 400, with the filters there are |
+//! | anything but GET on the two endpoints | 404 |
+//! | otherwise | 200, the records that pass, byte for byte as in `data/`; gzip where accepted |
+//!
+//! An error has a JSON body that says what is wrong, and that this is not the real API.
 
+mod answer;
 mod exports;
 mod filters;
+mod refusal;
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tower_http::compression::CompressionLayer;
 
 use exports::Export;
-use filters::{FilterError, Filters};
-
-const NOTE: &str = "this is flowlake's sample API; its fields and filters are invented";
 
 /// The sample API could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleApiError {
-    /// It has no TLS and no real access control.
-    #[error("the sample API serves loopback addresses only, and {0} is not one")]
+    /// It has no TLS, and its key is no secret, so nobody else shall reach it.
+    #[error("the sample API listens on loopback addresses only, and {0} is not one")]
     NotLoopback(SocketAddr),
     /// The port is taken, most likely.
     #[error("the sample API cannot listen on {address}: {source}")]
@@ -54,6 +47,13 @@ pub enum SampleApiError {
 }
 
 /// What the sample API serves, and to whom.
+///
+/// ```
+/// # use flowlake::sample_api::SampleApi;
+/// let api = SampleApi::new("demo", "a-key")?;
+/// assert!(!format!("{api:?}").contains("a-key"));
+/// # Ok::<(), flowlake::sample_api::SampleApiError>(())
+/// ```
 #[derive(Debug)]
 pub struct SampleApi {
     organisation_id: String,
@@ -62,8 +62,9 @@ pub struct SampleApi {
     e_sourcing: Export,
 }
 
-/// A sample API that answers requests until it is stopped or dropped.
+/// A sample API that answers until it is stopped or dropped.
 #[derive(Debug)]
+#[must_use = "the sample API stops when this is dropped"]
 pub struct RunningSampleApi {
     base_url: String,
     stop: oneshot::Sender<()>,
@@ -71,7 +72,7 @@ pub struct RunningSampleApi {
 }
 
 impl SampleApi {
-    /// Serves the sample exports for one organisation and one key.
+    /// Serves the exports of `data/` to those who name this organisation and have this key.
     ///
     /// # Errors
     /// The exports are damaged.
@@ -84,7 +85,7 @@ impl SampleApi {
         })
     }
 
-    /// Listens and answers in the background.
+    /// Listens, and answers in the background; port 0 takes any that is free.
     ///
     /// # Errors
     /// The address is not a loopback address, or is taken.
@@ -92,21 +93,21 @@ impl SampleApi {
         if !address.ip().is_loopback() {
             return Err(SampleApiError::NotLoopback(address));
         }
-        let listen = |source| SampleApiError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
+        let failed = |source| SampleApiError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let base_url = format!("http://{}", listener.local_addr().map_err(failed)?);
         let (stop, stopped) = oneshot::channel();
-        let router = router(Arc::new(self));
-        let server = tokio::spawn(async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(async {
-                // A dropped handle stops the server as well.
-                let _ = stopped.await;
-            });
-            if let Err(error) = served.await {
-                tracing::error!(%error, "the sample API stopped");
-            }
-        });
-        Ok(RunningSampleApi { base_url: format!("http://{address}"), stop, server })
+        let server = tokio::spawn(self.serve(listener, stopped));
+        Ok(RunningSampleApi { base_url, stop, server })
+    }
+
+    async fn serve(self, listener: TcpListener, stopped: oneshot::Receiver<()>) {
+        let stopped = async {
+            // An error means that the handle was dropped, which is a way to stop as well.
+            let _ = stopped.await;
+        };
+        // The result is empty: axum retries what fails when it accepts a connection.
+        let _ = axum::serve(listener, answer::router(self)).with_graceful_shutdown(stopped).await;
     }
 }
 
@@ -117,82 +118,11 @@ impl RunningSampleApi {
         &self.base_url
     }
 
-    /// Answers what was asked already, then stops.
+    /// Takes no more requests, answers those it has, then returns.
     pub async fn stop(self) {
         let Self { stop, server, .. } = self;
         drop(stop);
-        if let Err(error) = server.await {
-            tracing::error!(%error, "the sample API failed");
-        }
+        // It fails only by a panic, which has been reported where it happened.
+        let _ = server.await;
     }
-}
-
-fn router(api: Arc<SampleApi>) -> Router {
-    Router::new()
-        .route("/api/export/all/{organisation_id}", get(purchasing))
-        .route("/api/export/all/esourcing/{organisation_id}", get(e_sourcing))
-        .fallback(|| async { refusal(StatusCode::NOT_FOUND, "there is nothing at this path", &[]) })
-        .layer(CompressionLayer::new())
-        .with_state(api)
-}
-
-type Parameters = Query<Vec<(String, String)>>;
-
-async fn purchasing(
-    State(api): State<Arc<SampleApi>>,
-    Path(organisation_id): Path<String>,
-    Query(parameters): Parameters,
-    headers: HeaderMap,
-) -> Response {
-    api.answer(&api.purchasing, &organisation_id, &parameters, &headers)
-}
-
-async fn e_sourcing(
-    State(api): State<Arc<SampleApi>>,
-    Path(organisation_id): Path<String>,
-    Query(parameters): Parameters,
-    headers: HeaderMap,
-) -> Response {
-    api.answer(&api.e_sourcing, &organisation_id, &parameters, &headers)
-}
-
-impl SampleApi {
-    fn answer(
-        &self,
-        export: &Export,
-        organisation_id: &str,
-        parameters: &[(String, String)],
-        headers: &HeaderMap,
-    ) -> Response {
-        let key = headers.get("x-api-key").map(axum::http::HeaderValue::as_bytes);
-        if key != Some(self.api_key.expose_secret().as_bytes()) {
-            return refusal(
-                StatusCode::UNAUTHORIZED,
-                "the header x-api-key is missing or wrong",
-                &[],
-            );
-        }
-        if organisation_id != self.organisation_id {
-            let message = "this key belongs to another organisation";
-            return refusal(StatusCode::FORBIDDEN, message, &[]);
-        }
-        let body =
-            Filters::parse(parameters, export.fields()).and_then(|filters| filters.apply(export));
-        match body {
-            Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
-            Err(error) => refuse_filter(&error, export),
-        }
-    }
-}
-
-fn refuse_filter(error: &FilterError, export: &Export) -> Response {
-    refusal(StatusCode::BAD_REQUEST, &error.to_string(), &filters::names(export.fields()))
-}
-
-fn refusal(status: StatusCode, message: &str, known_filters: &[String]) -> Response {
-    let mut body = HashMap::from([("error", serde_json::json!(message)), ("note", NOTE.into())]);
-    if !known_filters.is_empty() {
-        body.insert("knownFilters", known_filters.into());
-    }
-    (status, axum::Json(body)).into_response()
 }

@@ -11,10 +11,13 @@
 mod support;
 
 mod commit;
+mod definitions;
 mod demo;
 mod dispositions;
 mod failures;
+mod init;
 mod ocds;
 mod quarantine;
 mod s3;
+mod sample_api;
 mod schema;

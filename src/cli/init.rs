@@ -1,0 +1,95 @@
+//! `flowlake init`
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use chrono::Utc;
+use clap::Args;
+use futures::TryStreamExt;
+
+use super::fail;
+use crate::api_key::ApiKey;
+use crate::definition::{DefinitionError, Endpoint, Environment, Pipeline};
+use crate::error::{Error, ExitCode};
+use crate::fetch::Fetcher;
+use crate::init::{Heading, propose, render};
+use crate::land::Landing;
+use crate::plan::Plan;
+use crate::run_id::RunId;
+use crate::runner::RunError;
+use crate::runtime::on_cpu;
+
+#[derive(Debug, Args)]
+pub(super) struct InitArguments {
+    /// The export that the definition is for.
+    #[arg(long, value_parser = Endpoint::NAMES, default_value = "purchasing")]
+    endpoint: String,
+    /// A saved response to look at; without it the source is asked.
+    #[arg(long, value_name = "FILE")]
+    from_file: Option<PathBuf>,
+    /// The pipeline's name; the endpoint's when left out.
+    #[arg(long)]
+    name: Option<String>,
+    /// Where to write the definition; stdout when left out. A file that is there is not replaced.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Looks at an export and writes a definition for it.
+pub(super) async fn init(arguments: InitArguments, environment: &Environment) -> ExitCode {
+    match write_definition(arguments, environment).await {
+        Ok(()) => ExitCode::Done,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn write_definition(
+    arguments: InitArguments,
+    environment: &Environment,
+) -> Result<(), Error> {
+    let name = arguments.name.clone().unwrap_or_else(|| arguments.endpoint.clone());
+    let heading = Heading { name: name.clone(), endpoint: arguments.endpoint.clone() };
+    let mut export: Box<dyn Read + Send> = match &arguments.from_file {
+        Some(file) => Box::new(open(file)?),
+        None => receive(&heading, environment).await?,
+    };
+    let proposal = on_cpu(move || propose(&mut *export, &name)).await?;
+    let text = render(&heading, &proposal);
+    match arguments.output {
+        Some(file) => Ok(File::create_new(file)?.write_all(text.as_bytes())?),
+        None => Ok(std::io::stdout().write_all(text.as_bytes())?),
+    }
+}
+
+fn open(file: &Path) -> Result<File, Error> {
+    File::open(file).map_err(|source| {
+        Error::Definition(DefinitionError::Unreadable { path: file.to_owned(), source })
+    })
+}
+
+/// Asks the source for the whole export, as a definition without filters would.
+async fn receive(
+    heading: &Heading,
+    environment: &Environment,
+) -> Result<Box<dyn Read + Send>, Error> {
+    let nothing = crate::init::Proposal { tables: Vec::new() };
+    let pipeline = Pipeline::parse("the new definition", &render(heading, &nothing), environment)
+        .map_err(DefinitionError::from)?;
+    let now = Utc::now();
+    let plan = Plan::new(pipeline, RunId::at(now), now);
+    Ok(download(&plan, environment).await?)
+}
+
+async fn download(
+    plan: &Plan,
+    environment: &Environment,
+) -> Result<Box<dyn Read + Send>, RunError> {
+    let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment)?;
+    let mut body = Fetcher::new()?.request(&plan.request, &keys).await?.body();
+    let mut landing = Landing::create()?;
+    while let Some(piece) = body.try_next().await? {
+        landing.write(&piece)?;
+    }
+    Ok(Box::new(landing.finish()?.into_reader()?))
+}

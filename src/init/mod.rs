@@ -1,0 +1,115 @@
+//! Init: from an export that somebody has to a definition that loads it.
+//!
+//! The export's shape is not documented, so the first definition is best written from a real response: its
+//! arrays are the tables, its unique fields the keys, its dates the partitions, its prices the decimals.
+//! What cannot be seen in one export is said in comments.
+
+mod propose;
+mod render;
+
+use std::io::Read;
+
+use polars::prelude::PolarsError;
+
+pub use propose::{Proposal, ProposedColumn, ProposedTable};
+pub use render::{Heading, render};
+
+use crate::decode::{Chunk, DecodeError, SplitError, Splitter, Wanted, decode_batch};
+use crate::definition::{JsonPointer, Table, TableName};
+use crate::normalise::{SchemaError, Schemas, Shape, snake_case};
+
+/// How much is read at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// No definition can be proposed.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// The response cannot be read.
+    #[error("the response cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// It is no export.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// A record of it is not JSON.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// Its values cannot be tables.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// Its rows cannot be arranged.
+    #[error("rows could not be arranged: {0}")]
+    Frame(#[from] PolarsError),
+}
+
+/// Proposes tables for an export. `name` is what its only table is called when the export does not say.
+///
+/// # Errors
+/// What `export` gives is not a whole export.
+pub fn propose(export: &mut (impl Read + ?Sized), name: &str) -> Result<Proposal, InitError> {
+    let mut body = Vec::new();
+    export.read_to_end(&mut body)?;
+    let pointers = record_arrays(&body)?;
+    let chunks = decode(&body, &pointers)?;
+    let tables = root_tables(&pointers, name);
+    let mut shapes = vec![Shape::default(); tables.len()];
+    for chunk in &chunks {
+        shapes[chunk.table].observe(&chunk.records);
+    }
+    let roots: Vec<(&Table, &Shape)> = tables.iter().zip(&shapes).collect();
+    let schemas = Schemas::settle(&roots, &tables, &std::collections::BTreeMap::new())?;
+    Ok(Proposal::of(&schemas, &pointers, &chunks)?)
+}
+
+/// Every array of objects, or the whole export when there is none.
+fn record_arrays(body: &[u8]) -> Result<Vec<JsonPointer>, SplitError> {
+    match split(body, Wanted::TheOnlyArray { before: None }, |_| Ok(())) {
+        Ok(found) => Ok(found),
+        Err(InitError::Split(SplitError::Ambiguous { candidates })) => Ok(candidates),
+        Err(InitError::Split(SplitError::NoRecords)) => Ok(vec![JsonPointer::default()]),
+        Err(InitError::Split(error)) => Err(error),
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
+fn decode(body: &[u8], pointers: &[JsonPointer]) -> Result<Vec<Chunk>, InitError> {
+    let mut chunks = Vec::new();
+    split(body, Wanted::At(pointers.to_vec()), |batch| {
+        chunks.push(decode_batch(batch, true)?);
+        Ok(())
+    })?;
+    Ok(chunks)
+}
+
+fn split(
+    body: &[u8],
+    wanted: Wanted,
+    mut each: impl FnMut(&crate::decode::RecordBatch) -> Result<(), InitError>,
+) -> Result<Vec<JsonPointer>, InitError> {
+    let mut splitter = Splitter::new(wanted);
+    for piece in body.chunks(PIECE_BYTES) {
+        for batch in splitter.feed(piece)? {
+            each(&batch)?;
+        }
+    }
+    let (batches, found) = splitter.finish()?;
+    for batch in &batches {
+        each(batch)?;
+    }
+    Ok(found.pointers)
+}
+
+/// A table for each array, called like the array's key.
+fn root_tables(pointers: &[JsonPointer], name: &str) -> Vec<Table> {
+    let mut tables: Vec<Table> = Vec::new();
+    for pointer in pointers {
+        let own = pointer.keys().last().map_or(name, String::as_str);
+        let full: Vec<String> = pointer.keys().iter().map(|key| snake_case(key)).collect();
+        let candidates = [snake_case(own), full.join("__"), format!("table_{}", tables.len() + 1)];
+        let free = candidates.iter().find_map(|candidate| {
+            let name: TableName = candidate.parse().ok()?;
+            (!tables.iter().any(|table| table.name == name)).then_some(name)
+        });
+        tables.extend(free.map(Table::named));
+    }
+    tables
+}

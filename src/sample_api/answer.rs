@@ -1,0 +1,78 @@
+//! From a request to an answer: routes, the key, the organisation, then the records.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use secrecy::ExposeSecret;
+use tower_http::compression::CompressionLayer;
+
+use super::SampleApi;
+use super::exports::Export;
+use super::filters::Filters;
+use super::refusal::Refusal;
+
+type Api = State<Arc<SampleApi>>;
+type Organisation = Result<Path<String>, PathRejection>;
+type Parameters = Query<Vec<(String, String)>>;
+
+pub(super) fn router(api: SampleApi) -> Router {
+    Router::new()
+        .route("/api/export/all/{organisation_id}", get(purchasing))
+        .route("/api/export/all/esourcing/{organisation_id}", get(e_sourcing))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(nothing_here)
+        .layer(CompressionLayer::new())
+        .with_state(Arc::new(api))
+}
+
+async fn purchasing(
+    State(api): Api,
+    organisation: Organisation,
+    Query(parameters): Parameters,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    api.admit(organisation, &headers)?;
+    records(&api.purchasing, &parameters)
+}
+
+async fn e_sourcing(
+    State(api): Api,
+    organisation: Organisation,
+    Query(parameters): Parameters,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    api.admit(organisation, &headers)?;
+    records(&api.e_sourcing, &parameters)
+}
+
+async fn nothing_here() -> Refusal {
+    Refusal::Elsewhere
+}
+
+impl SampleApi {
+    /// The key comes first: who has none shall not learn which organisations there are.
+    fn admit(&self, organisation: Organisation, headers: &HeaderMap) -> Result<(), Refusal> {
+        let key = headers.get("x-api-key").map(HeaderValue::as_bytes);
+        if key != Some(self.api_key.expose_secret().as_bytes()) {
+            return Err(Refusal::Key);
+        }
+        if organisation.is_ok_and(|Path(id)| id == self.organisation_id) {
+            Ok(())
+        } else {
+            Err(Refusal::Organisation)
+        }
+    }
+}
+
+fn records(export: &Export, parameters: &[(String, String)]) -> Result<Response, Refusal> {
+    let filters = Filters::parse(parameters, export.fields())
+        .map_err(|problem| Refusal::filter(problem, export.fields()))?;
+    let body = serde_json::to_vec(&export.only(|record| filters.pass(record)))?;
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
+}

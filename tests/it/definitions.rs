@@ -1,0 +1,260 @@
+//! `flowlake check`: one mistake at a time, many at once, and none.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::support::{Source, Workplace};
+
+/// A definition without a mistake, that uses every key.
+const GOOD: &str = r#"version = 1
+name = "purchasing"
+description = "Orders."
+
+[source]
+endpoint = "purchasing"
+organisation_id = "${PROCUREMENTFLOW_ORGANISATION_ID}"
+base_url = "https://go.procurementflow.com"
+api_key = [{ env = "PROCUREMENTFLOW_API_KEY" }, { file = "/run/secrets/key" }]
+list_style = "comma"
+
+[source.filters]
+status = ["Approved", "Sent"]
+since = 2026-01-01
+
+[destination]
+url = "lake/purchasing"
+format = "parquet"
+
+[landing]
+keep = 3
+
+[[tables]]
+name = "orders"
+description = "One row an order."
+records = "/purchaseOrders"
+primary_key = ["id"]
+write_disposition = "append"
+partition_by = ["month(created_at)", "status"]
+sort_by = ["created_at", "id"]
+
+[tables.columns]
+total = { type = "decimal(18,2)", from = "/totalAmount", description = "Sum." }
+created_at = "timestamp"
+memo = { exclude = true }
+
+[[tables]]
+name = "lines"
+parent = "orders"
+records = "/lines"
+
+[[tables]]
+name = "requisitions"
+records = "/purchaseRequisitions"
+"#;
+
+/// Each mistake: what of [`GOOD`] is replaced, and by what.
+const MISTAKES: &[(&str, &str)] = &[
+    // The form of the file.
+    ("version = 1", "version = 1 2"),
+    ("name = \"purchasing\"\n", "name = \"purchasing\n"),
+    ("[landing]\nkeep = 3", "[landing\nkeep = 3"),
+    ("[landing]\nkeep = 3", "landing = 3"),
+    ("keep = 3", "keep = 3\nkeep = 4"),
+    // Keys that are not there.
+    ("description = \"Orders.\"", "descripton = \"Orders.\""),
+    ("[landing]\nkeep = 3", "[landings]\nkeep = 3"),
+    ("keep = 3", "keeps = 3"),
+    ("list_style =", "liststyle ="),
+    ("format =", "formt ="),
+    ("sort_by =", "order_by ="),
+    ("partition_by =", "partitioned_by ="),
+    ("primary_key =", "primary_keys ="),
+    ("[source.filters]", "[source.filter]"),
+    ("exclude = true", "excluded = true"),
+    ("type = \"decimal(18,2)\"", "typ = \"decimal(18,2)\""),
+    // Keys that are missing.
+    ("version = 1\n", ""),
+    ("name = \"purchasing\"\n", ""),
+    ("endpoint = \"purchasing\"\n", ""),
+    ("organisation_id = \"${PROCUREMENTFLOW_ORGANISATION_ID}\"\n", ""),
+    ("url = \"lake/purchasing\"\n", ""),
+    ("name = \"lines\"\n", ""),
+    ("records = \"/lines\"\n", ""),
+    ("records = \"/purchaseRequisitions\"\n", ""),
+    // Values of the wrong form.
+    ("version = 1", "version = \"1\""),
+    ("version = 1", "version = 2"),
+    ("name = \"purchasing\"", "name = 5"),
+    ("keep = 3", "keep = -1"),
+    ("keep = 3", "keep = \"three\""),
+    ("primary_key = [\"id\"]", "primary_key = \"id\""),
+    ("sort_by = [\"created_at\", \"id\"]", "sort_by = [1]"),
+    ("partition_by = [\"month(created_at)\", \"status\"]", "partition_by = \"month(created_at)\""),
+    ("created_at = \"timestamp\"", "created_at = 7"),
+    ("exclude = true", "exclude = \"yes\""),
+    ("since = 2026-01-01", "since = { day = 1 }"),
+    ("status = [\"Approved\", \"Sent\"]", "status = [[\"Approved\"]]"),
+    // Words that are no choice.
+    ("endpoint = \"purchasing\"", "endpoint = \"purchases\""),
+    ("endpoint = \"purchasing\"", "endpoint = \"esourcing\""),
+    ("list_style = \"comma\"", "list_style = \"commas\""),
+    ("format = \"parquet\"", "format = \"csv\""),
+    ("write_disposition = \"append\"", "write_disposition = \"apend\""),
+    ("write_disposition = \"append\"", "write_disposition = \"merge\""),
+    ("created_at = \"timestamp\"", "created_at = \"datetime\""),
+    ("decimal(18,2)", "decimal(18)"),
+    ("decimal(18,2)", "decimal(39,2)"),
+    ("decimal(18,2)", "decimal(2,18)"),
+    ("created_at = \"timestamp\"", "created_at = \"list<list<string>>\""),
+    ("month(created_at)", "week(created_at)"),
+    ("month(created_at)", "month(created_at"),
+    ("month(created_at)", "month(createdAt)"),
+    // Names and pointers.
+    ("name = \"orders\"", "name = \"Orders\""),
+    ("name = \"requisitions\"", "name = \"purchase requisitions\""),
+    ("primary_key = [\"id\"]", "primary_key = [\"orderId\"]"),
+    ("created_at = \"timestamp\"", "createdAt = \"timestamp\""),
+    ("records = \"/purchaseOrders\"", "records = \"purchaseOrders\""),
+    ("records = \"/purchaseOrders\"", "records = \"$.purchaseOrders\""),
+    ("from = \"/totalAmount\"", "from = \"totalAmount\""),
+    // The source and its key.
+    ("https://go.procurementflow.com", "http://go.procurementflow.com"),
+    ("https://go.procurementflow.com", "https://go.procurementflow.com/api/export"),
+    ("https://go.procurementflow.com", "https://user:pf_secret@go.procurementflow.com"),
+    ("https://go.procurementflow.com", "go.procurementflow.com"),
+    ("${PROCUREMENTFLOW_ORGANISATION_ID}", ""),
+    ("${PROCUREMENTFLOW_ORGANISATION_ID}", "${PROCUREMENTFLOW_ORGANISATION"),
+    ("${PROCUREMENTFLOW_ORGANISATION_ID}", "${NOT_SET}"),
+    (
+        "api_key = [{ env = \"PROCUREMENTFLOW_API_KEY\" }, { file = \"/run/secrets/key\" }]",
+        "api_key = \"pf_secret\"",
+    ),
+    (
+        "api_key = [{ env = \"PROCUREMENTFLOW_API_KEY\" }, { file = \"/run/secrets/key\" }]",
+        "api_key = []",
+    ),
+    ("{ file = \"/run/secrets/key\" }", "{ literal = \"pf_secret\" }"),
+    ("status = [\"Approved\", \"Sent\"]", "status = \"${PROCUREMENTFLOW_API_KEY}\""),
+    // The destination.
+    ("url = \"lake/purchasing\"", "url = \"\""),
+    ("url = \"lake/purchasing\"", "url = \"s3://\""),
+    ("url = \"lake/purchasing\"", "url = \"ftp://host/lake\""),
+    // Tables among themselves.
+    ("name = \"requisitions\"", "name = \"orders\""),
+    ("parent = \"orders\"", "parent = \"order\""),
+    ("parent = \"orders\"", "parent = \"lines\""),
+    ("parent = \"orders\"", "parent = \"orders\"\nprimary_key = [\"line_no\"]"),
+    ("parent = \"orders\"", "parent = \"orders\"\npartition_by = [\"status\"]"),
+    ("parent = \"orders\"", "parent = \"orders\"\nwrite_disposition = \"replace\""),
+    ("records = \"/lines\"", "records = \"\""),
+    ("primary_key = [\"id\"]", "primary_key = [\"memo\"]"),
+    ("partition_by = [\"month(created_at)\", \"status\"]", "partition_by = [\"memo\"]"),
+    ("sort_by = [\"created_at\", \"id\"]", "sort_by = [\"memo\"]"),
+];
+
+fn workplace() -> Workplace {
+    Workplace::empty().with("PROCUREMENTFLOW_ORGANISATION_ID", "acme")
+}
+
+/// What `check` says of a definition.
+fn checked(workplace: &Workplace, definition: &str) -> String {
+    workplace.write(definition);
+    let finished = workplace.flowlake(&["check", "test.toml"]);
+    assert_eq!(finished.code, 2, "{definition}");
+    assert!(!finished.stdout.contains("pf_secret"), "P8: {}", finished.stdout);
+    finished.stdout
+}
+
+#[test]
+fn a_definition_that_uses_every_key_is_fine() {
+    let workplace = workplace();
+    workplace.write(GOOD);
+    let output = workplace.flowlake(&["check", "test.toml"]).success();
+    assert_eq!(output, "test.toml: ok, pipeline `purchasing`\n");
+}
+
+#[test]
+fn the_definitions_of_pipelines_are_fine() {
+    let workplace = workplace().with("FLOWLAKE_BUCKET", "bucket");
+    let pipelines = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
+    for entry in std::fs::read_dir(pipelines).unwrap() {
+        workplace.flowlake(&["check", entry.unwrap().path().to_str().unwrap()]).success();
+    }
+}
+
+#[test]
+fn each_mistake_has_a_message_with_a_way_out() {
+    assert!(MISTAKES.len() >= 60);
+    let workplace = workplace();
+    let mut all = String::new();
+    for (right, wrong) in MISTAKES {
+        assert!(GOOD.contains(right), "{right}");
+        let definition = GOOD.replacen(right, wrong, 1);
+        let shown = checked(&workplace, &definition);
+        assert_eq!(shown.matches("error: ").count(), 1, "one mistake, one message:\n{shown}");
+        assert!(shown.contains("help: "), "{shown}");
+        assert!(shown.contains("test.toml"), "{shown}");
+        writeln!(all, "{}  =>  {}\n\n{shown}\n", right.trim(), wrong.trim()).unwrap();
+    }
+    insta::assert_snapshot!(all.replace("pf_secret", "SECRET"));
+}
+
+#[test]
+fn many_mistakes_are_many_messages_in_one_run() {
+    let definition = GOOD
+        .replace("version = 1\n", "version = 7\n")
+        .replace("list_style =", "liststyle =")
+        .replace("https://", "http://")
+        .replace("decimal(18,2)", "money")
+        .replace("parent = \"orders\"", "parent = \"order\"");
+    let shown = checked(&workplace(), &definition);
+    assert_eq!(shown.matches("error: ").count(), 5, "{shown}");
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn the_problems_of_all_files_are_reported_also_as_json() {
+    let workplace = workplace();
+    workplace.write(&GOOD.replace("version = 1\n", "version = 7\n"));
+    std::fs::rename(workplace.path().join("test.toml"), workplace.path().join("other.toml"))
+        .unwrap();
+    workplace.write(&GOOD.replace("keep = 3", "keep = \"x\""));
+    let finished =
+        workplace.flowlake(&["check", "--json", "test.toml", "other.toml", "nowhere.toml"]);
+    assert_eq!(finished.code, 2);
+    insta::assert_snapshot!(finished.stdout);
+}
+
+#[test]
+fn check_online_tries_key_and_destination() {
+    let source = Source::serving("[]");
+    let workplace = Workplace::asking(&source);
+    workplace.define("[[tables]]\nname = \"t\"");
+    let output = workplace.flowlake(&["check", "--online", "test.toml"]).success();
+    insta::assert_snapshot!(output);
+    assert_eq!(workplace.lake().own("check"), Vec::<String>::new());
+    let refused = workplace.with("PROCUREMENTFLOW_API_KEY", "pf_wrong").flowlake(&[
+        "check",
+        "--online",
+        "test.toml",
+    ]);
+    assert_eq!(refused.code, 5);
+}
+
+#[test]
+fn plan_and_run_agree() {
+    let source = Source::serving("{\"rows\":[]}");
+    let workplace = Workplace::asking(&source);
+    workplace.define_with(
+        "[source.filters]\nstatus = [\"a\", \"b c\"]",
+        "[[tables]]\nname = \"t\"\nrecords = \"/rows\"\nprimary_key = [\"id\"]\n[tables.columns]\nid = \"int64\"\n\
+         [[tables]]\nname = \"l\"\nparent = \"t\"\nrecords = \"/l\"",
+    );
+    let plan = workplace.flowlake(&["plan", "--json", "test.toml"]).success();
+    assert_eq!(source.requests(), Vec::<String>::new(), "a plan asks nobody");
+    workplace.run().success();
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    let request = format!("GET {}{}", source.base_url(), source.requests()[0]);
+    assert_eq!(plan["request"], request);
+    insta::assert_snapshot!(workplace.flowlake(&["plan", "test.toml"]).redacted());
+}
