@@ -54,3 +54,8 @@ docs: ## Build the documentation of the code, warnings as errors
 .PHONY: data
 data: ## Write the sample exports in data/ again, from their seed
 	$(CARGO) run --quiet --example generate_exports -- data
+
+.PHONY: schema
+schema: ## Write the JSON Schema of definitions again, from the types
+	$(CARGO) run --quiet --example definition_schema > docs/definition.schema.json.new
+	mv docs/definition.schema.json.new docs/definition.schema.json

@@ -101,16 +101,15 @@ impl ShownTable {
     }
 
     fn line(&self) -> String {
-        let mut line = format!("  {}: {} from {}", self.name, self.write_disposition, self.records);
-        if let Some(parent) = &self.parent {
-            line.push_str(&format!(" in each record of {parent}"));
-        }
+        let within = self.parent.iter().map(|parent| format!(" in each record of {parent}"));
+        let place = std::iter::once(self.records.clone()).chain(within).collect::<String>();
+        let mut parts = vec![format!("{}: {} from {place}", self.name, self.write_disposition)];
         if !self.primary_key.is_empty() {
-            line.push_str(&format!(", key {}", self.primary_key.join(", ")));
+            parts.push(format!("key {}", self.primary_key.join(", ")));
         }
         if !self.partition_by.is_empty() {
-            line.push_str(&format!(", partitions {}", self.partition_by.join("/")));
+            parts.push(format!("partitions {}", self.partition_by.join("/")));
         }
-        line
+        format!("  {}", parts.join(", "))
     }
 }

@@ -11,6 +11,7 @@
 
 mod column_type;
 mod environment;
+mod form;
 mod names;
 mod pointer;
 mod problem;
@@ -285,6 +286,12 @@ pub enum DefinitionError {
     /// The file was read and is wrong.
     #[error(transparent)]
     Invalid(#[from] InvalidDefinition),
+}
+
+/// The JSON Schema of definitions, with which editors complete and check them.
+#[must_use]
+pub fn json_schema() -> serde_json::Value {
+    raw::schema()
 }
 
 impl Pipeline {

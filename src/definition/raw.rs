@@ -3,88 +3,185 @@
 //! A wrong value does not end the reading: each leaf is a [`Field`] that keeps its own error, so that one
 //! look at a file finds every mistake in it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use indexmap::IndexMap;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
-use toml::{Spanned, Value};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer};
+use serde_json::Value;
+use toml::Spanned;
 
+use super::form::{Form, WrongForm};
 use super::problem::{Problem, suggest};
 
 /// A value, or why it has the wrong form, with its place in the text.
 #[derive(Debug, Clone)]
 pub(super) struct Field<T> {
-    pub(super) value: Result<T, String>,
+    pub(super) value: Result<T, WrongForm>,
     pub(super) span: Range<usize>,
 }
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Field<T> {
+impl<'de, T: Form> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<Value>::deserialize(deserializer)?;
+        let spanned = Spanned::<toml::Value>::deserialize(deserializer)?;
         let span = spanned.span();
-        let value = T::deserialize(spanned.into_inner())
-            .map_err(|error| error.to_string().trim().to_owned());
-        Ok(Self { value, span })
+        Ok(Self { value: T::read(spanned.into_inner()), span })
     }
 }
 
-#[derive(Debug, serde::Deserialize)]
+impl<T: JsonSchema> JsonSchema for Field<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// A flowlake pipeline: which export to pull, and where and how to keep it.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "Definition", deny_unknown_fields)]
 pub(super) struct RawDefinition {
+    /// The form of this file.
+    #[schemars(required, extend("enum" = [1]))]
     pub(super) version: Option<Field<i64>>,
+    /// What runs, reports and messages call the pipeline.
+    #[schemars(required, extend("examples" = ["purchasing"]))]
     pub(super) name: Option<Field<String>>,
+    /// For people.
     pub(super) description: Option<Field<String>>,
+    /// Where the export comes from.
+    #[schemars(required)]
     pub(super) source: Option<RawSource>,
+    /// Where the tables are kept.
+    #[schemars(required)]
     pub(super) destination: Option<RawDestination>,
+    /// How long exports are kept as received.
     pub(super) landing: Option<RawLanding>,
+    /// The tables and child tables. Without any, the only array of the export becomes a table called like the
+    /// pipeline.
     #[serde(default)]
     pub(super) tables: Vec<RawTable>,
 }
 
-#[derive(Debug, serde::Deserialize)]
+/// The export API, as this pipeline asks it.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "Source", deny_unknown_fields)]
 pub(super) struct RawSource {
+    /// Which export: purchase requisitions and orders, or e-sourcing events.
+    #[schemars(required, extend("enum" = ["purchasing", "e-sourcing"]))]
     pub(super) endpoint: Option<Field<String>>,
+    /// The organisation, from Company Details. `${NAME}` and `${NAME:-default}` are the environment.
+    #[schemars(required, extend("examples" = ["${PROCUREMENTFLOW_ORGANISATION_ID}"]))]
     pub(super) organisation_id: Option<Field<String>>,
+    /// Scheme and host: the only host that is ever sent the key. Plain http is for loopback only.
+    #[schemars(extend("default" = "https://go.procurementflow.com"))]
     pub(super) base_url: Option<Field<String>>,
+    /// Places that hold the API key, tried in order; never the key itself. By default the variables
+    /// `PROCUREMENTFLOW_API_KEY` and `PROCUREMENTFLOW_API_KEY_NEXT`.
+    #[schemars(extend("examples" = [[{ "env": "PROCUREMENTFLOW_API_KEY" }, { "file": "/run/secrets/procurementflow" }]]))]
     pub(super) api_key: Option<Field<Vec<RawKeySource>>>,
+    /// Query parameters, named exactly as your account documents them: texts, numbers, true or false, dates,
+    /// or lists of these.
     #[serde(default)]
-    pub(super) filters: IndexMap<String, Field<Value>>,
+    pub(super) filters: IndexMap<String, Field<RawFilter>>,
+    /// How a list is sent: `a=1&a=2`, `a=1,2` or `a[]=1&a[]=2`.
+    #[schemars(extend("enum" = ["repeat", "comma", "brackets"], "default" = "repeat"))]
     pub(super) list_style: Option<Field<String>>,
 }
 
-/// `{ env = "NAME" }` or `{ file = "/path" }`.
-#[derive(Debug, Clone, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// The value of a query parameter; what it may be is said when it is meant, not here.
+#[derive(Debug, Clone)]
+pub(super) struct RawFilter(pub(super) toml::Value);
+
+impl JsonSchema for RawFilter {
+    fn schema_name() -> Cow<'static, str> {
+        "Filter".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let scalar = ["string", "number", "boolean"];
+        json_schema!({
+            "description": "One value, or a list of values. Dates are written as in TOML or as texts.",
+            "anyOf": [{ "type": scalar }, { "type": "array", "items": { "type": scalar } }],
+        })
+    }
+}
+
+/// A place that holds the API key.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(rename = "KeySource", rename_all = "lowercase")]
 pub(super) enum RawKeySource {
+    /// An environment variable.
     Env(String),
+    /// A file whose content is the key.
     File(String),
 }
 
-#[derive(Debug, serde::Deserialize)]
+/// Where the tables are kept.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "Destination", deny_unknown_fields)]
 pub(super) struct RawDestination {
+    /// A directory, or `s3://bucket/prefix` with credentials from the usual AWS environment.
+    #[schemars(required, extend("examples" = ["lake/purchasing", "s3://bucket/prefix"]))]
     pub(super) url: Option<Field<String>>,
+    /// The form of the files.
+    #[schemars(extend("enum" = ["parquet"], "default" = "parquet"))]
     pub(super) format: Option<Field<String>>,
 }
 
-#[derive(Debug, serde::Deserialize)]
+/// How long exports are kept as received.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "Landing", deny_unknown_fields)]
 pub(super) struct RawLanding {
+    /// The exports of the last so many runs; 0 keeps none.
+    #[schemars(extend("default" = 14))]
     pub(super) keep: Option<Field<usize>>,
 }
 
-#[derive(Debug, serde::Deserialize)]
+/// A table, or a child table: the list inside each record of its parent.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "Table", deny_unknown_fields)]
 pub(super) struct RawTable {
+    /// The table's name, which is its directory.
+    #[schemars(required, extend("examples" = ["purchase_orders"]))]
     pub(super) name: Option<Field<String>>,
+    /// For people; goes into the metadata of the files.
     pub(super) description: Option<Field<String>>,
+    /// For a child table, the table whose records hold it.
+    #[schemars(extend("examples" = ["purchase_orders"]))]
     pub(super) parent: Option<Field<String>>,
+    /// JSON Pointer (RFC 6901) to the array: in the export, or for a child table in the parent's record. Left
+    /// out, the only array of the export is taken; the empty pointer is the whole export.
+    #[schemars(extend("examples" = ["/purchaseOrders"]))]
     pub(super) records: Option<Field<String>>,
+    /// The columns that name a row; child tables carry them. Without it a row gets `_flowlake_id`, a hash of
+    /// its record.
+    #[schemars(extend("examples" = [["id"]]))]
     pub(super) primary_key: Option<Field<Vec<String>>>,
+    /// What a run does with the rows that are there: `replace` them with the export's, or `append` to them.
+    #[schemars(extend("enum" = ["replace", "append"], "default" = "replace"))]
     pub(super) write_disposition: Option<Field<String>>,
+    /// Hive partitions, outermost first: a column, or `year()`, `month()` or `day()` of one. Child tables lie
+    /// in the partitions of their records.
+    #[schemars(extend("examples" = [["month(created_at)"]]))]
     pub(super) partition_by: Option<Field<Vec<String>>>,
+    /// The order of rows within a file; without it, the order of the export.
+    #[schemars(extend("examples" = [["created_at", "id"]]))]
     pub(super) sort_by: Option<Field<Vec<String>>>,
+    /// What is known of columns, by their names in the table. Columns that are not named here are there all
+    /// the same.
     #[serde(default)]
     pub(super) columns: IndexMap<String, Field<RawColumn>>,
 }
 
-/// A column: its type alone, or a table of what is known of it.
+/// A column: its type alone, or a section of what is known of it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RawColumn {
     pub(super) column_type: Option<String>,
@@ -93,36 +190,45 @@ pub(super) struct RawColumn {
     pub(super) description: Option<String>,
 }
 
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawColumnTable {
-    r#type: Option<String>,
-    from: Option<String>,
-    #[serde(default)]
-    exclude: bool,
-    description: Option<String>,
-}
+impl JsonSchema for RawColumn {
+    fn schema_name() -> Cow<'static, str> {
+        "Column".into()
+    }
 
-impl<'de> Deserialize<'de> for RawColumn {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::String(column_type) => {
-                Ok(Self { column_type: Some(column_type), ..Self::default() })
-            }
-            table @ Value::Table(_) => {
-                let table: RawColumnTable = table.try_into().map_err(D::Error::custom)?;
-                Ok(Self {
-                    column_type: table.r#type,
-                    from: table.from,
-                    exclude: table.exclude,
-                    description: table.description,
-                })
-            }
-            other => Err(D::Error::custom(format!(
-                "a column is a type or a table, this is {}",
-                other.type_str()
-            ))),
-        }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let types = "bool, int64, float64, decimal(p,s), date, timestamp, string, or list<…> of one of these";
+        let type_schema = json_schema!({
+            "type": "string",
+            "description": format!("The column's type: {types}. A record that does not fit goes to quarantine."),
+            "pattern": r"^\s*(list\s*<\s*)?(bool|int64|float64|decimal\s*\(\s*[0-9]+\s*,\s*[0-9]+\s*\)|date|timestamp|string)(\s*>)?\s*$",
+        });
+        json_schema!({
+            "description": "A column: its type alone, or a section of what is known of it.",
+            "anyOf": [
+                type_schema,
+                {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "properties": {
+                        "type": type_schema,
+                        "from": {
+                            "type": "string",
+                            "description": "JSON Pointer to the value in the record, when the column's name does not say it.",
+                            "examples": ["/supplier/name"],
+                        },
+                        "exclude": {
+                            "type": "boolean",
+                            "description": "Leaves the value out, with everything below it.",
+                            "default": false,
+                        },
+                        "description": {
+                            "type": "string",
+                            "description": "For people; goes into the metadata of the files.",
+                        },
+                    },
+                },
+            ],
+        })
     }
 }
 
@@ -167,11 +273,18 @@ impl RawDefinition {
 }
 
 fn not_toml(error: &toml::de::Error) -> Problem {
+    let message = error.message().lines().next().unwrap_or_default();
+    let reason = match message {
+        _ if message.starts_with("duplicate key") => "this stands here for the second time",
+        _ if message.starts_with("unclosed") => "something that was opened is not closed",
+        _ if message.contains("string") => "a text does not begin or end as it has to",
+        _ => "this is not TOML",
+    };
     Problem::at(
         error.span().unwrap_or(0..0),
         "definition",
-        format!("this is not TOML: {}", first_line(error.message())),
-        "definitions are TOML 1.0; strings stand in double quotes, tables in [brackets]",
+        reason,
+        "definitions are TOML: texts stand in double quotes, `[section]` on a line of its own, each key once",
     )
 }
 
@@ -179,13 +292,9 @@ fn wrong_section(error: &toml::de::Error) -> Problem {
     Problem::at(
         error.span().unwrap_or(0..0),
         "definition",
-        format!("this section has the wrong form: {}", first_line(error.message())),
-        "sections are written as [source], [destination] and [[tables]]",
+        "a section was expected here",
+        "sections are written as `[source]`, `[destination]` and `[[tables]]`, with their keys on the lines below",
     )
-}
-
-fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or_default()
 }
 
 fn unknown_key(text: &str, path: &str) -> Problem {
@@ -196,11 +305,23 @@ fn unknown_key(text: &str, path: &str) -> Problem {
     let known = KEYS.iter().find(|(name, _)| *name == section).map_or(&[][..], |(_, keys)| keys);
     Problem {
         span: find_key(text, path),
-        key: path.to_owned(),
+        key: shown_path(path),
         message: "there is no such key".to_owned(),
         help: suggest(key, known),
         sensitive: false,
     }
+}
+
+/// `tables[0].name` for `tables.0.name`.
+fn shown_path(path: &str) -> String {
+    let mut shown: Vec<String> = Vec::new();
+    for part in path.split('.') {
+        match shown.last_mut() {
+            Some(list) if part.parse::<usize>().is_ok() => *list = format!("{list}[{part}]"),
+            _ => shown.push(part.to_owned()),
+        }
+    }
+    shown.join(".")
 }
 
 /// Where the key at a dotted `path` stands in the text.
@@ -224,5 +345,81 @@ fn find_key(text: &str, path: &str) -> Option<Range<usize>> {
             }
             _ => return None,
         };
+    }
+}
+
+/// The JSON Schema of definitions, for editors.
+pub(super) fn schema() -> Value {
+    let mut schema = SchemaGenerator::default().into_root_schema_for::<RawDefinition>().to_value();
+    remove_null(&mut schema);
+    schema
+}
+
+/// TOML has no null: a key that may be left out is left out.
+fn remove_null(schema: &mut Value) {
+    let is_null = |schema: &Value| schema["type"] == "null" || schema == "null";
+    match schema {
+        Value::Object(members) => {
+            for alternatives in ["type", "anyOf"] {
+                let Some(Value::Array(items)) = members.get_mut(alternatives) else { continue };
+                items.retain(|item| !is_null(item));
+                if items.len() == 1 && alternatives == "type" {
+                    members[alternatives] = items.remove(0);
+                }
+            }
+            members.values_mut().for_each(remove_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_null),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The schema of a section: in its place, or where it is referred to.
+    fn section<'s>(schema: &'s Value, name: &str) -> &'s Value {
+        let in_place = &schema["properties"][name];
+        match name {
+            "" => schema,
+            "tables" => &schema["$defs"]["Table"],
+            _ if in_place["properties"].is_object() => in_place,
+            _ => &schema["$defs"][format!("{}{}", name[..1].to_uppercase(), &name[1..])],
+        }
+    }
+
+    #[test]
+    fn the_known_keys_are_those_of_the_schema() {
+        let schema = schema();
+        for (name, known) in KEYS {
+            let mut known = known.to_vec();
+            known.sort_unstable();
+            let described: Vec<&String> =
+                section(&schema, name)["properties"].as_object().unwrap().keys().collect();
+            assert_eq!(described, known, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_committed_schema_and_the_reference_are_in_step() {
+        let committed: Value =
+            serde_json::from_str(include_str!("../../docs/definition.schema.json")).unwrap();
+        assert_eq!(committed, schema(), "run `make schema`");
+        let reference = include_str!("../../docs/definition.md");
+        for (name, known) in KEYS {
+            let heading =
+                if name.is_empty() { "## The file".to_owned() } else { format!("## `[{name}]`") };
+            let heading = heading.replace("[tables]", "[[tables]]");
+            let start = reference.find(&heading).unwrap_or_else(|| panic!("no {heading}"));
+            let part = &reference[start..];
+            let part = &part[..part[3..].find("\n## ").map_or(part.len(), |end| end + 3)];
+            for key in known {
+                assert!(
+                    part.contains(&format!("| `{key}` |")),
+                    "{heading} does not tell of `{key}`"
+                );
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ use url::Url;
 use super::environment::references;
 use super::problem::{Problem, suggest};
 use super::raw::{
-    Field, RawColumn, RawDefinition, RawDestination, RawKeySource, RawSource, RawTable,
+    Field, RawColumn, RawDefinition, RawDestination, RawFilter, RawKeySource, RawSource, RawTable,
 };
 use super::{
     Column, ColumnName, ColumnType, DestinationUrl, Endpoint, Environment, Filter, JsonPointer,
@@ -79,8 +79,8 @@ impl Checker<'_> {
         self.places.insert(key.to_owned(), span.clone());
         match value {
             Ok(value) => Some((value, span)),
-            Err(message) => {
-                self.report(span, key, message, "see the example in the reference of definitions");
+            Err(wrong) => {
+                self.report(span, key, wrong.message, wrong.help);
                 None
             }
         }
@@ -222,7 +222,11 @@ impl Checker<'_> {
             return Url::parse(DEFAULT_BASE_URL).ok();
         }
         let (text, span) = self.text(field, KEY)?;
-        let url: Url = self.parsed(&text, &span, KEY, HELP)?;
+        let Ok(url) = Url::parse(&text) else {
+            // It may hold a password all the same.
+            self.problems.push(Problem::at(span, KEY, "this is not a URL", HELP).hiding_the_line());
+            return None;
+        };
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         if !bare || !url.username().is_empty() || url.password().is_some() {
             let problem = Problem::at(span, KEY, "there is more here than scheme and host", HELP);
@@ -263,9 +267,14 @@ impl Checker<'_> {
             .collect()
     }
 
-    fn filter(&mut self, name: String, field: Field<Value>, keys: &[KeySource]) -> Option<Filter> {
+    fn filter(
+        &mut self,
+        name: String,
+        field: Field<RawFilter>,
+        keys: &[KeySource],
+    ) -> Option<Filter> {
         let key = format!("source.filters.{name}");
-        let (value, span) = self.spanned(Some(field), &key)?;
+        let (RawFilter(value), span) = self.spanned(Some(field), &key)?;
         let items = match value {
             Value::Array(items) => items,
             single => vec![single],

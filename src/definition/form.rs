@@ -1,0 +1,171 @@
+//! Forms: what a value of each key may look like, and what is said when it looks different.
+
+use toml::{Table, Value};
+
+use super::problem::suggest;
+use super::raw::{RawColumn, RawFilter, RawKeySource};
+
+/// A value that does not look as its key wants it.
+#[derive(Debug, Clone)]
+pub(super) struct WrongForm {
+    pub(super) message: String,
+    pub(super) help: String,
+}
+
+/// The form of a value, read from TOML.
+pub(super) trait Form: Sized {
+    /// What it has to be, as in "this has to be a text".
+    const NAME: &'static str;
+    /// What to write instead.
+    const HELP: &'static str;
+
+    /// The value, if it has this form.
+    fn accept(value: &Value) -> Option<Self>;
+
+    /// The value, or what is wrong with it.
+    fn read(value: Value) -> Result<Self, WrongForm> {
+        Self::accept(&value).ok_or_else(|| WrongForm {
+            message: format!("this has to be {}, and it is {}", Self::NAME, name_of(&value)),
+            help: Self::HELP.to_owned(),
+        })
+    }
+}
+
+fn name_of(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a text",
+        Value::Integer(number) if *number < 0 => "a negative number",
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a number with a fraction",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a section",
+    }
+}
+
+impl Form for i64 {
+    const NAME: &'static str = "a whole number";
+    const HELP: &'static str = "write it without quotes, as in `1`";
+
+    fn accept(value: &Value) -> Option<Self> {
+        value.as_integer()
+    }
+}
+
+impl Form for usize {
+    const NAME: &'static str = "a whole number that is not negative";
+    const HELP: &'static str = "write it without quotes, as in `14`";
+
+    fn accept(value: &Value) -> Option<Self> {
+        value.as_integer()?.try_into().ok()
+    }
+}
+
+impl Form for String {
+    const NAME: &'static str = "a text";
+    const HELP: &'static str = "put it in double quotes";
+
+    fn accept(value: &Value) -> Option<Self> {
+        value.as_str().map(str::to_owned)
+    }
+}
+
+impl Form for Vec<String> {
+    const NAME: &'static str = "a list of texts";
+    const HELP: &'static str = "put it in brackets, as in `[\"id\"]`";
+
+    fn accept(value: &Value) -> Option<Self> {
+        value.as_array()?.iter().map(String::accept).collect()
+    }
+}
+
+impl Form for RawFilter {
+    const NAME: &'static str = "a value, or a list of values";
+    const HELP: &'static str = "write for example `[\"approved\", \"sent\"]`";
+
+    fn accept(value: &Value) -> Option<Self> {
+        Some(Self(value.clone()))
+    }
+}
+
+impl Form for Vec<RawKeySource> {
+    const NAME: &'static str = "a list of places that hold the key";
+    const HELP: &'static str = "write `[{ env = \"PROCUREMENTFLOW_API_KEY\" }]`";
+
+    fn accept(value: &Value) -> Option<Self> {
+        value.as_array()?.iter().map(key_source).collect()
+    }
+}
+
+fn key_source(value: &Value) -> Option<RawKeySource> {
+    let mut entries = value.as_table()?.iter();
+    let (Some((place, name)), None) = (entries.next(), entries.next()) else { return None };
+    let name = String::accept(name)?;
+    match place.as_str() {
+        "env" => Some(RawKeySource::Env(name)),
+        "file" => Some(RawKeySource::File(name)),
+        _ => None,
+    }
+}
+
+impl Form for RawColumn {
+    const NAME: &'static str =
+        "a type, or a section of `type`, `from`, `exclude` and `description`";
+    const HELP: &'static str =
+        "write `\"timestamp\"` or `{ type = \"decimal(18,2)\", from = \"/totalAmount\" }`";
+
+    fn accept(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(column_type) => {
+                Some(Self { column_type: Some(column_type.clone()), ..Self::default() })
+            }
+            _ => None,
+        }
+    }
+
+    fn read(value: Value) -> Result<Self, WrongForm> {
+        match value {
+            Value::Table(members) => column_of(&members),
+            other => Self::accept(&other).ok_or_else(|| WrongForm {
+                message: format!("a column is {}, and this is {}", Self::NAME, name_of(&other)),
+                help: Self::HELP.to_owned(),
+            }),
+        }
+    }
+}
+
+const COLUMN_KEYS: [&str; 4] = ["type", "from", "exclude", "description"];
+
+fn column_of(members: &Table) -> Result<RawColumn, WrongForm> {
+    let mut column = RawColumn::default();
+    for (key, value) in members {
+        match key.as_str() {
+            "type" => column.column_type = Some(member(key, value)?),
+            "from" => column.from = Some(member(key, value)?),
+            "description" => column.description = Some(member(key, value)?),
+            "exclude" => column.exclude = flag(value)?,
+            _ => {
+                return Err(WrongForm {
+                    message: format!("a column has no key `{key}`"),
+                    help: suggest(key, &COLUMN_KEYS),
+                });
+            }
+        }
+    }
+    Ok(column)
+}
+
+fn member(key: &str, value: &Value) -> Result<String, WrongForm> {
+    String::accept(value).ok_or_else(|| WrongForm {
+        message: format!("`{key}` has to be a text, and it is {}", name_of(value)),
+        help: String::HELP.to_owned(),
+    })
+}
+
+fn flag(value: &Value) -> Result<bool, WrongForm> {
+    value.as_bool().ok_or_else(|| WrongForm {
+        message: format!("`exclude` has to be true or false, and it is {}", name_of(value)),
+        help: "write `exclude = true`".to_owned(),
+    })
+}
