@@ -1,8 +1,20 @@
 //! API keys: found where a definition says, held so that nothing can print them.
 
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
 use secrecy::{ExposeSecret, SecretString};
+use tokio::process::Command;
 
 use crate::definition::{Environment, KeySource};
+
+/// The permission bits by which anybody but the owner can read or change a file.
+const OTHERS: u32 = 0o077;
+/// A password store that waits for somebody to unlock it would wait all night.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One API key and where it came from.
 ///
@@ -28,13 +40,27 @@ pub enum ApiKeyError {
         /// Every place that was looked in, in order.
         looked_in: Vec<KeySource>,
     },
-    /// A key file is there and cannot be read.
+    /// A key file is there and cannot be read, or a program cannot be started.
     #[error("the API key in {from} cannot be read: {source}")]
     Unreadable {
-        /// The file.
+        /// The place.
         from: KeySource,
         /// What the operating system said.
         source: std::io::Error,
+    },
+    /// A key file is there, and other users can read it.
+    #[error("the API key in {from} can be read by other users of this machine")]
+    Exposed {
+        /// The file.
+        from: KeySource,
+    },
+    /// A program that should print the key failed, or did not end.
+    #[error("the API key cannot be had: {from} {outcome}")]
+    Command {
+        /// The program.
+        from: KeySource,
+        /// How it ended. What it printed is not shown, since that may be the key.
+        outcome: String,
     },
     /// What was found cannot be a header's value.
     #[error(
@@ -51,13 +77,15 @@ impl ApiKey {
     ///
     /// # Errors
     /// No source holds a key, one cannot be read, or one holds what cannot be a key.
-    pub fn find_all(
+    pub async fn find_all(
         sources: &[KeySource],
         environment: &Environment,
     ) -> Result<Vec<Self>, ApiKeyError> {
         let mut keys = Vec::new();
         for source in sources {
-            keys.extend(Self::find(source, environment)?);
+            if let Some(text) = find(source, environment).await? {
+                keys.extend(Self::of_text(&text, source)?);
+            }
         }
         if keys.is_empty() {
             return Err(ApiKeyError::Missing { looked_in: sources.to_vec() });
@@ -65,18 +93,7 @@ impl ApiKey {
         Ok(keys)
     }
 
-    fn find(source: &KeySource, environment: &Environment) -> Result<Option<Self>, ApiKeyError> {
-        let found = match source {
-            KeySource::Env(name) => environment.get(name).map(str::to_owned),
-            KeySource::File(path) => match std::fs::read_to_string(path) {
-                Ok(text) => Some(text),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-                Err(error) => {
-                    return Err(ApiKeyError::Unreadable { from: source.clone(), source: error });
-                }
-            },
-        };
-        let Some(text) = found else { return Ok(None) };
+    fn of_text(text: &str, source: &KeySource) -> Result<Option<Self>, ApiKeyError> {
         let value = text.trim();
         if value.is_empty() {
             return Ok(None);
@@ -99,6 +116,54 @@ impl ApiKey {
     }
 }
 
+/// What a place holds, or `None` when it is not there.
+async fn find(
+    source: &KeySource,
+    environment: &Environment,
+) -> Result<Option<String>, ApiKeyError> {
+    match source {
+        KeySource::Env(name) => Ok(environment.get(name).map(str::to_owned)),
+        KeySource::File { path, readable_by_others } => read(path, *readable_by_others, source),
+        KeySource::Command(words) => ask(words, source).await.map(Some),
+    }
+}
+
+fn read(
+    path: &Path,
+    readable_by_others: bool,
+    source: &KeySource,
+) -> Result<Option<String>, ApiKeyError> {
+    let unreadable = |error| ApiKeyError::Unreadable { from: source.clone(), source: error };
+    match std::fs::metadata(path) {
+        Ok(metadata) if !readable_by_others && metadata.permissions().mode() & OTHERS != 0 => {
+            Err(ApiKeyError::Exposed { from: source.clone() })
+        }
+        Ok(_) => std::fs::read_to_string(path).map(Some).map_err(unreadable),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(error)),
+    }
+}
+
+/// What a program prints. It gets no input, so that one that would ask somebody ends instead of waiting.
+async fn ask(words: &[String], source: &KeySource) -> Result<String, ApiKeyError> {
+    let failed = |outcome: String| ApiKeyError::Command { from: source.clone(), outcome };
+    let (program, arguments) = words.split_first().ok_or_else(|| failed("is empty".to_owned()))?;
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(COMMAND_TIMEOUT, output)
+        .await
+        .map_err(|_| failed(format!("did not end within {} s", COMMAND_TIMEOUT.as_secs())))?
+        .map_err(|error| ApiKeyError::Unreadable { from: source.clone(), source: error })?;
+    if !output.status.success() {
+        return Err(failed(format!("ended with {}", output.status)));
+    }
+    String::from_utf8(output.stdout).map_err(|_| ApiKeyError::Malformed { from: source.clone() })
+}
+
 fn list(sources: &[KeySource]) -> String {
     let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
     names.join(", ")
@@ -108,11 +173,52 @@ fn list(sources: &[KeySource]) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn p8_the_key_stays_secret_in_debug() {
+    async fn found(source: KeySource) -> Result<String, ApiKeyError> {
         let environment = Environment::default().with("KEY", "pf_canary");
-        let keys = ApiKey::find_all(&[KeySource::Env("KEY".into())], &environment).unwrap();
+        Ok(ApiKey::find_all(&[source], &environment).await?[0].expose().to_owned())
+    }
+
+    fn file(mode: u32, readable_by_others: bool) -> (tempfile::TempDir, KeySource) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        std::fs::write(&path, "pf_canary\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        (directory, KeySource::File { path, readable_by_others })
+    }
+
+    fn command(script: &str) -> KeySource {
+        KeySource::Command(["sh", "-c", script].map(str::to_owned).to_vec())
+    }
+
+    #[tokio::test]
+    async fn p8_the_key_stays_secret_in_debug() {
+        let environment = Environment::default().with("KEY", "pf_canary");
+        let keys = ApiKey::find_all(&[KeySource::Env("KEY".into())], &environment).await.unwrap();
         assert_eq!(keys[0].expose(), "pf_canary");
         assert_eq!(format!("{keys:?}"), "[ApiKey(from environment variable KEY)]");
+    }
+
+    #[tokio::test]
+    async fn p8_a_file_that_others_can_read_is_refused_unless_told_otherwise() {
+        let (_kept, private) = file(0o600, false);
+        assert_eq!(found(private).await.unwrap(), "pf_canary");
+        let (_kept, exposed) = file(0o644, false);
+        assert!(matches!(found(exposed).await, Err(ApiKeyError::Exposed { .. })));
+        let (_kept, allowed) = file(0o644, true);
+        assert_eq!(found(allowed).await.unwrap(), "pf_canary");
+    }
+
+    #[tokio::test]
+    async fn p8_a_program_that_fails_shows_nothing_it_printed() {
+        assert_eq!(found(command("echo pf_canary")).await.unwrap(), "pf_canary");
+        let error = found(command("echo pf_canary; echo pf_canary >&2; exit 3")).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the API key cannot be had: command sh ended with exit status: 3"
+        );
+        assert!(matches!(
+            found(command("printf 'a\\nb'")).await,
+            Err(ApiKeyError::Malformed { .. })
+        ));
     }
 }

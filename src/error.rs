@@ -137,6 +137,12 @@ fn run_help(error: &RunError) -> Option<String> {
         RunError::ApiKey(ApiKeyError::Unreadable { .. }) => {
             "let the user that runs flowlake read the file"
         }
+        RunError::ApiKey(ApiKeyError::Exposed { .. }) => {
+            "take the permission away (`chmod 600`), or write `readable_by_others = true` beside `file`"
+        }
+        RunError::ApiKey(ApiKeyError::Command { .. }) => {
+            "start the program by hand as the user of this job; it must print the key and ask nothing"
+        }
         RunError::ApiKey(ApiKeyError::Malformed { .. }) => {
             "put the key there once more, on one line"
         }

@@ -127,7 +127,7 @@ fn show_failure(error: &Error, pipeline: &str) -> ExitCode {
 async fn try_out(pipeline: Pipeline, environment: &Environment) -> Result<[String; 2], RunError> {
     let now = Utc::now();
     let plan = Plan::new(pipeline, RunId::at(now), now);
-    let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment)?;
+    let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment).await?;
     let answer = Fetcher::new()?.request(&plan.request, &keys).await?;
     let refused = answer.refused_keys().len();
     let source = keys.get(refused).map_or_else(String::new, |key| key.source().to_string());

@@ -85,7 +85,7 @@ async fn download(
     plan: &Plan,
     environment: &Environment,
 ) -> Result<Box<dyn Read + Send>, RunError> {
-    let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment)?;
+    let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment).await?;
     let mut body = Fetcher::new()?.request(&plan.request, &keys).await?.body();
     let mut landing = Landing::create()?;
     while let Some(piece) = body.try_next().await? {

@@ -1,4 +1,4 @@
-//! `${NAME}` and `${NAME:-default}` in the strings of a definition.
+//! `${NAME}` and `${NAME:-default}` in the strings of a definition; `$${` is `${` itself.
 
 use std::collections::BTreeMap;
 
@@ -49,6 +49,12 @@ impl Environment {
         let mut rest = text;
         while let Some(start) = rest.find("${") {
             let (before, reference) = (&rest[..start], &rest[start + 2..]);
+            if let Some(plain) = before.strip_suffix('$') {
+                expanded.push_str(plain);
+                expanded.push_str("${");
+                rest = reference;
+                continue;
+            }
             let end = reference.find('}').ok_or(ExpansionError::Unclosed)?;
             expanded.push_str(before);
             expanded.push_str(self.resolve(&reference[..end])?);
@@ -101,6 +107,7 @@ mod tests {
     fn references_are_replaced_and_other_text_is_kept() {
         assert_eq!(environment().expand("a/${ORG}/b$").unwrap(), "a/acme/b$");
         assert_eq!(environment().expand("${NONE:-x}${EMPTY:-y}").unwrap(), "xy");
+        assert_eq!(environment().expand("$${ORG}$$${ORG}").unwrap(), "${ORG}$${ORG}");
     }
 
     #[test]

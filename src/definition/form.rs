@@ -99,14 +99,20 @@ impl Form for Vec<RawKeySource> {
 }
 
 fn key_source(value: &Value) -> Option<RawKeySource> {
-    let mut entries = value.as_table()?.iter();
-    let (Some((place, name)), None) = (entries.next(), entries.next()) else { return None };
-    let name = String::accept(name)?;
-    match place.as_str() {
-        "env" => Some(RawKeySource::Env(name)),
-        "file" => Some(RawKeySource::File(name)),
-        _ => None,
+    let members = value.as_table()?;
+    let known = |keys: &[&str]| members.keys().all(|key| keys.contains(&key.as_str()));
+    if let Some(name) = members.get("env") {
+        return Some(RawKeySource::Env(String::accept(name)?)).filter(|_| known(&["env"]));
     }
+    if let Some(words) = members.get("command") {
+        let words = Vec::<String>::accept(words)?;
+        return Some(RawKeySource::Command(words)).filter(|_| known(&["command"]));
+    }
+    let path = String::accept(members.get("file")?)?;
+    let readable_by_others =
+        members.get("readable_by_others").map_or(Some(false), Value::as_bool)?;
+    let source = RawKeySource::File { path, readable_by_others };
+    Some(source).filter(|_| known(&["file", "readable_by_others"]))
 }
 
 impl Form for RawColumn {

@@ -17,6 +17,7 @@ mod pointer;
 mod problem;
 mod raw;
 mod validate;
+mod write;
 
 use std::path::{Path, PathBuf};
 
@@ -92,15 +93,26 @@ impl Endpoint {
 pub enum KeySource {
     /// An environment variable.
     Env(String),
-    /// A file whose first line is the key.
-    File(PathBuf),
+    /// A file whose content is the key.
+    File {
+        /// Where it is.
+        path: PathBuf,
+        /// Whether it may be read by other users too, as secrets that are mounted into containers often can.
+        readable_by_others: bool,
+    },
+    /// A program that prints the key, with its arguments.
+    Command(Vec<String>),
 }
 
 impl std::fmt::Display for KeySource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Env(name) => write!(f, "environment variable {name}"),
-            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::File { path, .. } => write!(f, "file {}", path.display()),
+            // Arguments may be telling; the program's name is enough to find it by.
+            Self::Command(words) => {
+                write!(f, "command {}", words.first().map_or("", String::as_str))
+            }
         }
     }
 }
@@ -321,6 +333,12 @@ impl Pipeline {
             Some(pipeline) if problems.is_empty() => Ok(pipeline),
             _ => Err(InvalidDefinition::new(file, text, problems)),
         }
+    }
+
+    /// The text of a definition that means this pipeline, with every default written out.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        write::to_toml(self)
     }
 
     /// The declared tables without a parent.

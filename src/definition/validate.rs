@@ -253,7 +253,7 @@ impl Checker<'_> {
                 // A value of another form may well be the key itself, so neither it nor the reason is shown.
                 let message = "a definition says where the key is and never what it is";
                 let help = "write `api_key = [{ env = \"PROCUREMENTFLOW_API_KEY\" }]`, \
-                            or `{ file = \"/run/secrets/procurementflow\" }`";
+                            or `{ file = \"/run/secrets/procurementflow\" }`, or `{ command = [\"pass\", \"show\", \"procurementflow\"] }`";
                 self.problems.push(Problem::at(span, KEY, message, help).hiding_the_line());
                 return defaults();
             }
@@ -262,7 +262,10 @@ impl Checker<'_> {
             .into_iter()
             .map(|source| match source {
                 RawKeySource::Env(name) => KeySource::Env(name),
-                RawKeySource::File(path) => KeySource::File(PathBuf::from(path)),
+                RawKeySource::File { path, readable_by_others } => {
+                    KeySource::File { path: PathBuf::from(path), readable_by_others }
+                }
+                RawKeySource::Command(words) => KeySource::Command(words),
             })
             .collect()
     }

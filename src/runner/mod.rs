@@ -49,7 +49,7 @@ pub async fn run(
     environment: &Environment,
     observer: Arc<dyn Observer>,
 ) -> Result<RunReport, RunError> {
-    let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment)?;
+    let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment).await?;
     let destination = Destination::open(&plan.pipeline.destination)?;
     run_into(&destination, plan, &keys, observer).await
 }

@@ -134,7 +134,8 @@ impl Bench {
             .with("PROCUREMENTFLOW_ORGANISATION_ID", "acme")
             .with("PROCUREMENTFLOW_API_KEY", "pf_test_0123456789_canary");
         let pipeline = Pipeline::load(&workplace.path().join("test.toml"), &environment).unwrap();
-        let keys = ApiKey::find_all(&pipeline.source.api_key, &environment).unwrap();
+        let keys =
+            runtime().block_on(ApiKey::find_all(&pipeline.source.api_key, &environment)).unwrap();
         Self { source, pipeline, keys }
     }
 
