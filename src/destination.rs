@@ -25,12 +25,17 @@ const SINGLE_PUT_BYTES: usize = 16 << 20;
 
 /// Something could not be done to the destination.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {action} `{path}` in {destination}: {source}")]
+#[error("cannot {action} {}the destination {destination}: {source}", within(.path.as_ref()))]
 pub struct DestinationError {
     action: &'static str,
-    path: String,
+    /// The file or directory in it, unless it is the whole.
+    path: Option<Path>,
     destination: String,
     source: StoreError,
+}
+
+fn within(path: Option<&Path>) -> String {
+    path.map_or_else(String::new, |path| format!("`{path}` in "))
 }
 
 /// What became of an attempt to create a file.
@@ -71,7 +76,7 @@ impl Destination {
     pub fn open(url: &DestinationUrl) -> Result<Self, DestinationError> {
         let error = |source| DestinationError {
             action: "open",
-            path: String::new(),
+            path: None,
             destination: url.to_string(),
             source,
         };
@@ -128,7 +133,7 @@ impl Destination {
         action: &'static str,
         path: &Path,
     ) -> impl FnOnce(StoreError) -> DestinationError {
-        let (path, destination) = (path.to_string(), self.shown.clone());
+        let (path, destination) = (Some(path.clone()), self.shown.clone());
         move |source| DestinationError { action, path, destination, source }
     }
 

@@ -110,9 +110,11 @@ fn run_exit_code(error: &RunError) -> ExitCode {
             FetchError::Setup(_) => ExitCode::Unexpected,
         },
         RunError::Split(SplitError::Ambiguous { .. }) => ExitCode::Usage,
-        RunError::Split(_) | RunError::Decode(_) | RunError::Schema(_) | RunError::Conform(_) => {
-            ExitCode::Export
-        }
+        RunError::Emptied { .. }
+        | RunError::Split(_)
+        | RunError::Decode(_)
+        | RunError::Schema(_)
+        | RunError::Conform(_) => ExitCode::Export,
         RunError::NothingFits { .. } => ExitCode::Partial,
         RunError::Commit(CommitError::Overtaken) => ExitCode::Busy,
         RunError::Commit(_)
@@ -154,6 +156,9 @@ fn run_help(error: &RunError) -> Option<String> {
         RunError::Schema(error) => return Some(schema_help(error)),
         RunError::Conform(_) => {
             "declare a type that holds the values there are, or load into a new destination"
+        }
+        RunError::Emptied { .. } => {
+            "the table is as it was; if it is to be empty, run once with `--allow-empty`"
         }
         RunError::NothingFits { .. } => {
             "the table is as it was; compare the export with `primary_key` and the declared types"

@@ -19,7 +19,7 @@ use reqwest::{Client, Response, StatusCode, redirect};
 use url::Url;
 
 use crate::api_key::ApiKey;
-use crate::definition::KeySource;
+use crate::definition::{KeySource, Source};
 use crate::excerpt::{EXCERPT_BYTES, excerpt};
 use crate::plan::Request;
 
@@ -116,12 +116,17 @@ pub struct Answer {
 }
 
 impl Fetcher {
-    /// Sets the client up.
+    /// Sets the client up to ask one source. The proxy comes from the environment; loopback is asked directly,
+    /// since a proxy would be sent the key in the clear.
     ///
     /// # Errors
     /// The TLS set-up of this machine is not usable.
-    pub fn new() -> Result<Self, FetchError> {
-        let client = Client::builder()
+    pub fn new(source: &Source) -> Result<Self, FetchError> {
+        let mut builder = Client::builder();
+        if source.base_url.scheme() == "http" {
+            builder = builder.no_proxy();
+        }
+        let client = builder
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)

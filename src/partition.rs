@@ -25,6 +25,8 @@ use crate::scalar::format_date;
 
 /// The directory name of null, as Hive has it.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+const HEXADECIMAL: [char; 16] =
+    ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
 const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
 
 /// The directories of one partition, outermost first; empty for a table that is not partitioned.
@@ -40,7 +42,7 @@ impl fmt::Display for PartitionKey {
             }
             write!(f, "{key}=")?;
             match value {
-                Some(value) => write_encoded(f, value)?,
+                Some(value) => f.write_str(&percent_encoded(value))?,
                 None => f.write_str(NULL)?,
             }
         }
@@ -48,16 +50,19 @@ impl fmt::Display for PartitionKey {
     }
 }
 
-/// Percent-encodes what has a meaning in paths; every engine that reads Hive directories decodes it.
-fn write_encoded(f: &mut fmt::Formatter<'_>, value: &str) -> fmt::Result {
-    for byte in value.bytes() {
+/// A name without what has a meaning in paths; every engine that reads Hive directories decodes it.
+#[must_use]
+pub fn percent_encoded(name: &str) -> String {
+    let mut encoded = String::with_capacity(name.len());
+    for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
-            f.write_char(char::from(byte))?;
+            encoded.push(char::from(byte));
         } else {
-            write!(f, "%{byte:02X}")?;
+            encoded.push('%');
+            encoded.extend([byte >> 4, byte & 15].map(|digit| HEXADECIMAL[usize::from(digit)]));
         }
     }
-    Ok(())
+    encoded
 }
 
 /// Sorts rows into partitions, giving each partition a number.

@@ -17,6 +17,8 @@ pub struct Plan {
     pub started_at: DateTime<Utc>,
     /// The request that brings the export.
     pub request: Request,
+    /// An export without records may empty a table that has rows.
+    pub allow_empty: bool,
 }
 
 /// A GET request. It holds no secret: the key joins it only on the way out.
@@ -31,7 +33,7 @@ impl Plan {
     #[must_use]
     pub fn new(pipeline: Pipeline, run_id: RunId, started_at: DateTime<Utc>) -> Self {
         let request = Request { url: export_url(&pipeline.source) };
-        Self { pipeline, run_id, started_at, request }
+        Self { pipeline, run_id, started_at, request, allow_empty: false }
     }
 }
 

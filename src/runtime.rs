@@ -1,5 +1,7 @@
 //! The one bridge from async code to CPU work.
 
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
 /// Runs CPU work or blocking I/O on a thread of its own kind, so that the network is never kept waiting.
 ///
 /// A panic in `work` goes on in the caller.
@@ -14,6 +16,19 @@ pub async fn on_cpu<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
             Err(_) => std::future::pending().await,
         },
     }
+}
+
+/// Runs CPU work on one of as many threads as there are cores, and returns at once.
+pub fn in_background(work: impl FnOnce() + Send + 'static) {
+    rayon::spawn(work);
+}
+
+/// What `work` makes of each item, on all cores, in the order of the items.
+pub fn on_all_cores<T: Send, R: Send>(
+    items: Vec<T>,
+    work: impl Fn(T) -> R + Send + Sync,
+) -> Vec<R> {
+    items.into_par_iter().map(work).collect()
 }
 
 /// How many pieces of CPU work are worth having at once.

@@ -11,6 +11,7 @@ use polars_parquet::write::schema_to_metadata_key;
 
 use crate::destination::{Destination, DestinationError};
 use crate::normalise::TableSchema;
+use crate::partition::percent_encoded;
 use crate::run_id::RunId;
 use crate::runtime::on_cpu;
 
@@ -85,7 +86,8 @@ pub async fn stage(
 }
 
 fn target_path(schema: &TableSchema, partition: &str, run_id: &RunId) -> Path {
-    let directories = std::iter::once(schema.name.as_str()).chain(partition.split('/'));
+    let table = percent_encoded(schema.name.as_str());
+    let directories = std::iter::once(table.as_str()).chain(partition.split('/'));
     let file = format!("0000-{run_id}.parquet");
     let parts = directories.filter(|part| !part.is_empty()).chain([file.as_str()]);
     // The parts are encoded already; `from_iter` would encode their percent signs once more.

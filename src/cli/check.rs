@@ -128,7 +128,7 @@ async fn try_out(pipeline: Pipeline, environment: &Environment) -> Result<[Strin
     let now = Utc::now();
     let plan = Plan::new(pipeline, RunId::at(now), now);
     let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment).await?;
-    let answer = Fetcher::new()?.request(&plan.request, &keys).await?;
+    let answer = Fetcher::new(&plan.pipeline.source)?.request(&plan.request, &keys).await?;
     let refused = answer.refused_keys().len();
     let source = keys.get(refused).map_or_else(String::new, |key| key.source().to_string());
     let refused: Vec<String> = answer.refused_keys().iter().map(ToString::to_string).collect();

@@ -86,7 +86,7 @@ async fn download(
     environment: &Environment,
 ) -> Result<Box<dyn Read + Send>, RunError> {
     let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment).await?;
-    let mut body = Fetcher::new()?.request(&plan.request, &keys).await?.body();
+    let mut body = Fetcher::new(&plan.pipeline.source)?.request(&plan.request, &keys).await?.body();
     let mut landing = Landing::create()?;
     while let Some(piece) = body.try_next().await? {
         landing.write(&piece)?;

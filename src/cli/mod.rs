@@ -53,6 +53,9 @@ enum Command {
         /// Print each run's report as a line of JSON instead of a table.
         #[arg(long)]
         json: bool,
+        /// Let an export without records empty tables that have rows.
+        #[arg(long)]
+        allow_empty: bool,
     },
     /// Check definitions and report every problem in them, with a way out.
     Check {
@@ -105,7 +108,9 @@ pub fn main() -> ExitCode {
 async fn dispatch(command: Command) -> ExitCode {
     let environment = Environment::of_this_process();
     match command {
-        Command::Run { files, json } => run::run(&files, json, &environment).await,
+        Command::Run { files, json, allow_empty } => {
+            run::run(&files, run::Options { json, allow_empty }, &environment).await
+        }
         Command::Check { files, online, json } => {
             check::check(&files, online, json, &environment).await
         }

@@ -13,8 +13,19 @@ use crate::report::{Progress, RunReport};
 use crate::run_id::RunId;
 use crate::runner;
 
+/// How to run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Options {
+    pub(super) json: bool,
+    pub(super) allow_empty: bool,
+}
+
 /// Runs each pipeline in turn. One that fails does not keep the others from running.
-pub(super) async fn run(files: &[PathBuf], json: bool, environment: &Environment) -> ExitCode {
+pub(super) async fn run(
+    files: &[PathBuf],
+    options: Options,
+    environment: &Environment,
+) -> ExitCode {
     let pipelines = match load_all(files, environment) {
         Ok(pipelines) => pipelines,
         Err(code) => return code,
@@ -22,7 +33,7 @@ pub(super) async fn run(files: &[PathBuf], json: bool, environment: &Environment
     let mut failures = Vec::new();
     let count = pipelines.len();
     for pipeline in pipelines {
-        if let Err(code) = run_one(pipeline, json, environment).await {
+        if let Err(code) = run_one(pipeline, options, environment).await {
             failures.push(code);
         }
     }
@@ -53,25 +64,27 @@ fn load(file: &Path, environment: &Environment) -> Result<Pipeline, Error> {
 
 async fn run_one(
     pipeline: Pipeline,
-    json: bool,
+    options: Options,
     environment: &Environment,
 ) -> Result<(), ExitCode> {
     let name = pipeline.name.clone();
-    let report = match execute(pipeline, environment).await {
+    let report = match execute(pipeline, options, environment).await {
         Ok(report) => report,
         Err(error) => return Err(show_failure(&error, &name)),
     };
-    show_report(&report, json).map_err(|error| fail(&error))
+    show_report(&report, options.json).map_err(|error| fail(&error))
 }
 
 /// Plans and runs one pipeline, with progress on a terminal.
 pub(super) async fn execute(
     pipeline: Pipeline,
+    options: Options,
     environment: &Environment,
 ) -> Result<RunReport, Error> {
     let now = Utc::now();
     let progress = Arc::new(Progress::new(&pipeline.name));
-    let plan = Plan::new(pipeline, RunId::at(now), now);
+    let mut plan = Plan::new(pipeline, RunId::at(now), now);
+    plan.allow_empty = options.allow_empty;
     Ok(runner::run(&plan, environment, progress).await?)
 }
 

@@ -71,6 +71,23 @@ pub struct Chunk {
     pub identities: Vec<u128>,
 }
 
+/// Where the records of a chunk came from.
+#[derive(Debug)]
+pub struct ChunkSource {
+    /// Which of the wanted tables they belong to.
+    pub table: usize,
+    /// Where each stood in the export, in bytes.
+    pub places: Vec<Range<u64>>,
+}
+
+impl Chunk {
+    /// What is needed of a chunk once its values are rows; the values are freed.
+    #[must_use]
+    pub fn into_source(self) -> ChunkSource {
+        ChunkSource { table: self.table, places: self.places }
+    }
+}
+
 /// Rows that were met at one level of nesting: the records, or the objects and list items under one key.
 #[derive(Debug, Default)]
 pub struct Level {

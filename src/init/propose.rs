@@ -8,7 +8,7 @@ use polars::prelude::{DataFrame, PolarsResult};
 use crate::decode::{Chunk, Step};
 use crate::definition::{ColumnName, ColumnType, JsonPointer, MAX_PRECISION, TableName};
 use crate::normalise::{
-    ColumnSchema, ColumnSource, Normaliser, Schemas, TableSchema, scalar_texts,
+    ColumnSchema, ColumnSource, Normaliser, RecordIds, Schemas, TableSchema, scalar_texts,
 };
 use crate::run_id::RunId;
 use crate::scalar::Facts;
@@ -74,10 +74,11 @@ impl Proposal {
         chunks: &[Chunk],
     ) -> PolarsResult<Self> {
         let run_id = RunId::at(DateTime::<Utc>::UNIX_EPOCH);
-        let mut normaliser = Normaliser::new(schemas, &run_id, DateTime::<Utc>::UNIX_EPOCH);
+        let mut ids = RecordIds::default();
+        let normaliser = Normaliser::new(schemas, &run_id, DateTime::<Utc>::UNIX_EPOCH);
         let mut rows: Vec<Rows> = schemas.tables.iter().map(|_| Rows(Vec::new())).collect();
         for chunk in chunks {
-            for frame in normaliser.frames(chunk)?.frames {
+            for frame in normaliser.frames(chunk, &ids.of(chunk))?.frames {
                 rows[frame.table].0.push(frame.rows);
             }
         }

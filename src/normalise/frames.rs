@@ -48,33 +48,31 @@ pub struct Normalised {
     pub rejected: Vec<Rejection>,
 }
 
-/// Turns chunks into frames, one after the other in export order.
+/// Turns chunks into frames. Chunks may be turned in any order once their records have ids.
 #[derive(Debug)]
 pub struct Normaliser<'a> {
     schemas: &'a Schemas,
     run_id: &'a RunId,
     loaded_at: DateTime<Utc>,
-    /// How often each record without a key has been seen.
-    seen: HashMap<u128, u64>,
 }
 
 impl<'a> Normaliser<'a> {
     /// A normaliser for one run.
     #[must_use]
     pub fn new(schemas: &'a Schemas, run_id: &'a RunId, loaded_at: DateTime<Utc>) -> Self {
-        Self { schemas, run_id, loaded_at, seen: HashMap::new() }
+        Self { schemas, run_id, loaded_at }
     }
 
-    /// The rows of a chunk.
+    /// The rows of a chunk, whose records have these ids.
     ///
     /// # Errors
     /// polars refuses an operation, which would be a mistake of ours.
-    pub fn frames(&mut self, chunk: &Chunk) -> PolarsResult<Normalised> {
+    pub fn frames(&self, chunk: &Chunk, ids: &[String]) -> PolarsResult<Normalised> {
         let mut work = ChunkWork {
             schemas: self.schemas,
             run_id: self.run_id,
             loaded_at: self.loaded_at,
-            identities: self.identities(chunk),
+            ids,
             frames: Vec::new(),
             reasons: BTreeMap::new(),
         };
@@ -83,22 +81,25 @@ impl<'a> Normaliser<'a> {
         work.table(table, &chunk.records, &records, None)?;
         work.finish()
     }
+}
 
+/// Gives ids to records without a key, in the order of the export.
+#[derive(Debug, Default)]
+pub struct RecordIds {
+    /// How often each record of each table has been seen.
+    seen: HashMap<(usize, u128), u64>,
+}
+
+impl RecordIds {
     /// The hash of each record, with a number from the second of its kind on.
-    fn identities(&mut self, chunk: &Chunk) -> Vec<String> {
-        chunk
-            .identities
-            .iter()
-            .map(|identity| {
-                let seen = self.seen.entry(*identity).or_default();
-                *seen += 1;
-                if *seen == 1 {
-                    format!("{identity:032x}")
-                } else {
-                    format!("{identity:032x}-{seen}")
-                }
-            })
-            .collect()
+    pub fn of(&mut self, chunk: &Chunk) -> Vec<String> {
+        let ids = chunk.identities.iter().map(|identity| {
+            let seen = self.seen.entry((chunk.table, *identity)).or_default();
+            *seen += 1;
+            let again = if *seen == 1 { String::new() } else { format!("-{seen}") };
+            format!("{identity:032x}{again}")
+        });
+        ids.collect()
     }
 }
 
@@ -115,7 +116,7 @@ struct ChunkWork<'a> {
     schemas: &'a Schemas,
     run_id: &'a RunId,
     loaded_at: DateTime<Utc>,
-    identities: Vec<String>,
+    ids: &'a [String],
     frames: Vec<TableFrame>,
     reasons: BTreeMap<u32, Vec<String>>,
 }
@@ -211,9 +212,7 @@ impl ChunkWork<'_> {
                     .into())
             }
             ColumnSource::Identity => {
-                Ok(StringChunked::from_slice(PlSmallStr::EMPTY, &self.identities)
-                    .into_series()
-                    .into())
+                Ok(StringChunked::from_slice(PlSmallStr::EMPTY, self.ids).into_series().into())
             }
             ColumnSource::RunId => {
                 let run_id = Scalar::from(PlSmallStr::from_str(self.run_id.as_str()));

@@ -28,7 +28,7 @@ mod shape;
 
 pub use cast::polars_type;
 pub use conform::{ConformError, conform, scalar_texts};
-pub use frames::{Normalised, Normaliser, Rejection, TableFrame};
+pub use frames::{Normalised, Normaliser, RecordIds, Rejection, TableFrame};
 pub use naming::snake_case;
 pub use schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
 pub use settle::SchemaError;

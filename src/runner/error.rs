@@ -37,6 +37,8 @@ pub enum RunError {
     Commit(#[from] CommitError),
     #[error(transparent)]
     Destination(#[from] DestinationError),
+    #[error("the export has no records for table `{table}`, which has {rows} rows")]
+    Emptied { table: TableName, rows: u64 },
     #[error("none of the {records} records fits table `{table}`; the first: {reasons}")]
     NothingFits { table: TableName, records: u64, reasons: String },
     #[error("a file of the table is not there any more: `{path}`")]

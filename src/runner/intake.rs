@@ -7,7 +7,8 @@ use futures::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use super::RunError;
-use crate::decode::{Chunk, Found, RecordBatch, Splitter, Wanted, decode_batch};
+use super::decoder::Decoder;
+use crate::decode::{Chunk, Found, Splitter, Wanted};
 use crate::fetch::{Answer, FetchError};
 use crate::land::{Landed, Landing};
 use crate::report::{Event, Observer};
@@ -63,13 +64,6 @@ struct Digestion {
     observer: Arc<dyn Observer>,
 }
 
-/// The records so far, decoded.
-struct Decoder {
-    chunks: Vec<Chunk>,
-    identify: Vec<bool>,
-    observer: Arc<dyn Observer>,
-}
-
 impl Digestion {
     fn begin(
         wanted: Wanted,
@@ -77,7 +71,7 @@ impl Digestion {
         observer: Arc<dyn Observer>,
     ) -> Result<Self, RunError> {
         let (landing, splitter) = (Landing::create()?, Splitter::new(wanted));
-        let decoder = Decoder { chunks: Vec::new(), identify, observer: observer.clone() };
+        let decoder = Decoder::new(identify, observer.clone());
         Ok(Self { landing, splitter, decoder, observer })
     }
 
@@ -85,7 +79,7 @@ impl Digestion {
         while let Some(piece) = pieces.blocking_recv() {
             self.landing.write(&piece)?;
             for batch in self.splitter.feed(&piece)? {
-                self.decoder.decode(&batch)?;
+                self.decoder.decode(batch)?;
             }
             self.observer.event(&Event::Received(piece.len() as u64));
         }
@@ -95,16 +89,9 @@ impl Digestion {
     fn finish(mut self) -> Result<Intake, RunError> {
         let (batches, found) = self.splitter.finish()?;
         for batch in batches {
-            self.decoder.decode(&batch)?;
+            self.decoder.decode(batch)?;
         }
-        Ok(Intake { landed: self.landing.finish()?, found, chunks: self.decoder.chunks })
-    }
-}
-
-impl Decoder {
-    fn decode(&mut self, batch: &RecordBatch) -> Result<(), RunError> {
-        self.chunks.push(decode_batch(batch, self.identify[batch.table])?);
-        self.observer.event(&Event::Decoded(batch.len() as u64));
-        Ok(())
+        let chunks = self.decoder.finish()?;
+        Ok(Intake { landed: self.landing.finish()?, found, chunks })
     }
 }

@@ -10,12 +10,12 @@ use polars::prelude::{DataFrame, ParquetReader, PlSmallStr, PolarsResult, SerRea
 
 use super::RunError;
 use crate::commit::DataFile;
-use crate::decode::Chunk;
+use crate::decode::{Chunk, ChunkSource};
 use crate::destination::Destination;
-use crate::normalise::{Normalised, Normaliser, Schemas, TableSchema, conform};
+use crate::normalise::{Normalised, Normaliser, RecordIds, Schemas, TableSchema, conform};
 use crate::partition::{Partitioner, split};
 use crate::run_id::RunId;
-use crate::runtime::on_cpu;
+use crate::runtime::{on_all_cores, on_cpu};
 
 /// What an export holds, ready to be written.
 pub(super) struct Load {
@@ -59,23 +59,29 @@ impl Load {
             schemas,
         };
         let schemas = load.schemas.clone();
-        let mut normaliser = Normaliser::new(&schemas, run_id, loaded_at);
+        let normaliser = Normaliser::new(&schemas, run_id, loaded_at);
+        let mut record_ids = RecordIds::default();
+        let chunks: Vec<(Vec<String>, Chunk)> =
+            chunks.into_iter().map(|chunk| (record_ids.of(&chunk), chunk)).collect();
+        let normalised = on_all_cores(chunks, |(ids, chunk)| {
+            let rows = normaliser.frames(&chunk, &ids);
+            (chunk.into_source(), rows)
+        });
         let mut partitioner = Partitioner::default();
-        for chunk in chunks {
-            let rows = normaliser.frames(&chunk)?;
-            load.add(&chunk, rows, &mut partitioner)?;
+        for (source, rows) in normalised {
+            load.add(&source, rows?, &mut partitioner)?;
         }
         Ok(load)
     }
 
     fn add(
         &mut self,
-        chunk: &Chunk,
+        source: &ChunkSource,
         normalised: Normalised,
         partitioner: &mut Partitioner,
     ) -> PolarsResult<()> {
-        let root = self.schemas.roots[chunk.table];
-        let mut partition_of_record = vec![0; chunk.records.rows];
+        let root = self.schemas.roots[source.table];
+        let mut partition_of_record = vec![0; source.places.len()];
         for frame in normalised.frames {
             let schema = &self.schemas.tables[frame.table];
             if frame.table == root {
@@ -99,7 +105,7 @@ impl Load {
         }
         self.quarantined.extend(normalised.rejected.into_iter().map(|rejection| Quarantined {
             table: root,
-            place: chunk.places[rejection.record as usize].clone(),
+            place: source.places[rejection.record as usize].clone(),
             reasons: rejection.reasons,
         }));
         Ok(())

@@ -8,6 +8,7 @@
 //! Until the commit nothing that a reader looks at has changed; a failure before it leaves the tables as they
 //! were.
 
+mod decoder;
 mod error;
 mod intake;
 mod load;
@@ -112,6 +113,7 @@ impl Run<'_> {
             self.prune_landing().await?;
             return Ok(self.report(Outcome::NothingNew, Some(export), ledgers));
         }
+        self.guard_against_empty(&fresh, &intake, &snapshot)?;
         let pointers = fresh_pointers(&fresh, &intake.found.pointers);
         let (landed, load) = self.load(intake, &fresh, &snapshot).await?;
         check_loss(&load)?;
@@ -132,12 +134,33 @@ impl Run<'_> {
         wanted: Wanted,
         roots: &[&Table],
     ) -> Result<Intake, RunError> {
-        let answer = Fetcher::new()?.request(&self.plan.request, keys).await?;
+        let answer =
+            Fetcher::new(&self.plan.pipeline.source)?.request(&self.plan.request, keys).await?;
         for source in answer.refused_keys() {
             self.observer.event(&Event::KeyRefused(source.clone()));
         }
         let identify = roots.iter().map(|table| table.primary_key.is_empty()).collect();
         intake::receive(answer, wanted, identify, self.observer.clone()).await
+    }
+
+    /// An export without a single record is more often a mistake of the source than an empty company.
+    fn guard_against_empty(
+        &self,
+        fresh: &Fresh<'_>,
+        intake: &Intake,
+        snapshot: &Snapshot,
+    ) -> Result<(), RunError> {
+        let records = fresh.positions.iter().zip(&intake.found.records);
+        let records =
+            records.filter(|(position, _)| position.is_some()).map(|(_, records)| *records);
+        for (table, records) in fresh.tables.iter().zip(records) {
+            let rows = snapshot.manifests.get(&table.name).map_or(0, Manifest::rows);
+            let replaces = table.write_disposition == WriteDisposition::Replace;
+            if replaces && records == 0 && rows > 0 && !self.plan.allow_empty {
+                return Err(RunError::Emptied { table: table.name.clone(), rows });
+            }
+        }
+        Ok(())
     }
 
     /// Settles the schemas and turns the chunks into the rows of every partition of every table.

@@ -96,6 +96,59 @@ fn p9_with_an_empty_body() {
 }
 
 #[test]
+fn p9_with_an_export_that_is_suddenly_empty() {
+    insta::assert_snapshot!(shown_for(json("[]")));
+    let source = Source::serving(GOOD);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLES);
+    workplace.run().success();
+    source.serve("[]");
+    workplace.flowlake(&["run", "--allow-empty", "test.toml"]).success();
+    assert_eq!(workplace.lake().files("t").len(), 0);
+}
+
+#[test]
+fn p8_the_key_is_in_no_log_line() {
+    let source = Source::serving(GOOD);
+    let workplace = Workplace::asking(&source).with("RUST_LOG", "trace");
+    workplace.define(TABLES);
+    // That the key is shown nowhere is asserted of every command.
+    let finished = workplace.run();
+    assert!(finished.stderr.contains("requesting the export"), "{}", finished.stderr);
+}
+
+#[test]
+fn p8_a_proxy_is_not_sent_what_is_for_loopback() {
+    let (source, proxy) = (Source::serving(GOOD), Source::serving(GOOD));
+    let workplace = Workplace::asking(&source).with("http_proxy", proxy.base_url());
+    workplace.define(TABLES);
+    workplace.run().success();
+    assert_eq!(proxy.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn p2_a_terminated_run_leaves_the_tables_as_they_were() {
+    let source = Source::serving(GOOD);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLES);
+    workplace.run().success();
+    let before = workplace.lake().snapshot();
+    let stalling = Source::answering(Answer::Stalling("[{\"id\":2},"));
+    let workplace = workplace.with("PROCUREMENTFLOW_BASE_URL", stalling.base_url());
+    let mut child = workplace.command(&["run", "test.toml"]).spawn().unwrap();
+    while stalling.requests().is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert_eq!(workplace.lake().snapshot(), before);
+    let workplace = workplace.with("PROCUREMENTFLOW_BASE_URL", source.base_url());
+    source.serve("[{\"id\":3}]");
+    workplace.run().success();
+    assert_eq!(workplace.lake().column("t", "id"), ["3"]);
+}
+
+#[test]
 fn p9_with_an_error_object() {
     insta::assert_snapshot!(shown_for(json(r#"{"error":"try later"}"#)));
 }

@@ -1,5 +1,7 @@
 //! The same pipelines on a real S3 server.
 
+use rand::{Rng, SeedableRng};
+
 use crate::support::{S3Server, Source, Workplace};
 
 const EXPORT: &str = r#"{"events":[
@@ -59,6 +61,26 @@ fn replacing_on_s3_leaves_no_stale_object() {
     assert_eq!(lake.partitions("events"), ["at_month=2026-03/status=x"]);
     assert_eq!(lake.column("events", "id"), ["3"]);
     assert_eq!(lake.files("events__lots").len(), 0);
+}
+
+#[test]
+fn large_files_go_up_in_parts() {
+    // Random digits do not compress below half their size, and parts begin at ten megabytes.
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    let texts = (0..26).map(|id| {
+        let text: String = (0..1 << 20)
+            .map(|_| char::from(b"0123456789abcdef"[random.random_range(0..16)]))
+            .collect();
+        format!("{{\"id\":{id},\"text\":\"{text}\"}}")
+    });
+    let source = Source::serving(&format!("[{}]", texts.collect::<Vec<_>>().join(",")));
+    let server = S3Server::start();
+    let workplace = server.environment(Workplace::asking(&source));
+    workplace.define("[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
+    workplace.run().success();
+    let lake = server.lake();
+    assert!(std::fs::metadata(&lake.files("t")[0]).unwrap().len() > 11_000_000);
+    assert_eq!(lake.rows("t").height(), 26);
 }
 
 #[test]

@@ -89,6 +89,17 @@ fn renamed_and_excluded_columns_are_as_declared() {
 }
 
 #[test]
+fn names_of_every_script_are_tables_and_columns() {
+    let (_workplace, lake) = load(
+        r#"[{"id":"a/b","Größe":[{"n":1}],"Цена":5}]"#,
+        "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\npartition_by = [\"id\"]",
+    );
+    assert_eq!(lake.tables(), ["t", "t__gr%C3%B6%C3%9Fe"]);
+    assert_eq!(lake.partitions("t__gr%C3%B6%C3%9Fe"), ["id=a%2Fb"]);
+    assert_eq!(lake.column("t", "цена"), ["5"]);
+}
+
+#[test]
 fn one_object_is_one_record_when_told_so() {
     let (_workplace, lake) =
         load(r#"{"a":1,"list":[{"b":2}]}"#, "[[tables]]\nname = \"t\"\nrecords = \"\"");

@@ -73,13 +73,7 @@ impl Workplace {
     }
 
     pub fn flowlake(&self, arguments: &[&str]) -> Finished {
-        let output = Command::new(env!("CARGO_BIN_EXE_flowlake"))
-            .args(arguments)
-            .current_dir(self.path())
-            .env_clear()
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .output()
-            .unwrap();
+        let output = self.command(arguments).output().unwrap();
         let finished = Finished {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
@@ -90,6 +84,14 @@ impl Workplace {
             "P8: the key is shown"
         );
         finished
+    }
+
+    /// The binary with these arguments, ready to be started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flowlake"));
+        let environment = self.environment.iter().map(|(name, value)| (name, value));
+        command.args(arguments).current_dir(self.path()).env_clear().envs(environment);
+        command
     }
 
     pub fn lake(&self) -> Lake {

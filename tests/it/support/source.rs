@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, StatusCode, Uri, header};
+use futures::StreamExt;
 use tokio::runtime::Runtime;
 
 use super::command::KEY;
@@ -19,6 +20,8 @@ pub enum Answer {
     Other { status: u16, content_type: &'static str, body: &'static str },
     /// A redirect.
     Redirect(String),
+    /// 200 and a beginning, and then nothing more.
+    Stalling(&'static str),
 }
 
 struct Shared {
@@ -96,6 +99,12 @@ async fn answer_request(
         Answer::Json(body) => respond(200, "application/json", body),
         Answer::Other { status, content_type, body } => {
             respond(status, content_type, body.to_owned())
+        }
+        Answer::Stalling(beginning) => {
+            let beginning =
+                futures::stream::once(async move { Ok::<_, std::io::Error>(beginning) });
+            let body = beginning.chain(futures::stream::pending());
+            Response::builder().body(Body::from_stream(body)).unwrap()
         }
         Answer::Redirect(to) => Response::builder()
             .status(302)
