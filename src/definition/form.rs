@@ -1,9 +1,130 @@
 //! Forms: what a value of each key may look like, and what is said when it looks different.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::json;
 use toml::{Table, Value};
 
 use super::problem::suggest;
-use super::raw::{RawColumn, RawFilter, RawKeySource};
+
+/// The value of a query parameter; what it may be is said when it is meant, not here.
+#[derive(Debug, Clone)]
+pub(super) struct RawFilter(pub(super) Value);
+
+impl JsonSchema for RawFilter {
+    fn schema_name() -> Cow<'static, str> {
+        "Filter".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let scalar = ["string", "number", "boolean"];
+        json_schema!({
+            "description": "One value, or a list of values. Dates are written as in TOML or as texts.",
+            "anyOf": [{ "type": scalar }, { "type": "array", "items": { "type": scalar } }],
+        })
+    }
+}
+
+/// A place that holds the API key.
+#[derive(Debug, Clone)]
+pub(super) enum RawKeySource {
+    Env(String),
+    File { path: String, readable_by_others: bool },
+    Command(Vec<String>),
+}
+
+impl JsonSchema for RawKeySource {
+    fn schema_name() -> Cow<'static, str> {
+        "KeySource".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let text =
+            |description: &str| json_schema!({ "type": "string", "description": description });
+        let place = |key: &str, properties: serde_json::Value| {
+            json_schema!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": [key],
+                "properties": properties,
+            })
+        };
+        json_schema!({
+            "description": "A place that holds the API key; never the key itself.",
+            "anyOf": [
+                place("env", json!({ "env": text("An environment variable.") })),
+                place("file", json!({
+                    "file": text("A file whose content is the key. Only its owner may be able to read it."),
+                    "readable_by_others": {
+                        "type": "boolean",
+                        "default": false,
+                        "description": "Takes the file although others can read it, as mounted secrets often can.",
+                    },
+                })),
+                place("command", json!({
+                    "command": {
+                        "type": "array",
+                        "items": { "type": "string" },
+                        "minItems": 1,
+                        "description": "A program that prints the key, and its arguments.",
+                    },
+                })),
+            ],
+        })
+    }
+}
+
+/// A column: its type alone, or a section of what is known of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RawColumn {
+    pub(super) column_type: Option<String>,
+    pub(super) from: Option<String>,
+    pub(super) exclude: bool,
+    pub(super) description: Option<String>,
+}
+
+impl JsonSchema for RawColumn {
+    fn schema_name() -> Cow<'static, str> {
+        "Column".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let types = "bool, int64, float64, decimal(p,s), date, timestamp, string, or list<…> of one of these";
+        let type_schema = json_schema!({
+            "type": "string",
+            "description": format!("The column's type: {types}. A record that does not fit goes to quarantine."),
+            "pattern": r"^\s*(list\s*<\s*)?(bool|int64|float64|decimal\s*\(\s*[0-9]+\s*,\s*[0-9]+\s*\)|date|timestamp|string)(\s*>)?\s*$",
+        });
+        json_schema!({
+            "description": "A column: its type alone, or a section of what is known of it.",
+            "anyOf": [
+                type_schema,
+                {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "properties": {
+                        "type": type_schema,
+                        "from": {
+                            "type": "string",
+                            "description": "JSON Pointer to the value in the record, when the column's name does not say it.",
+                            "examples": ["/supplier/name"],
+                        },
+                        "exclude": {
+                            "type": "boolean",
+                            "description": "Leaves the value out, with everything below it.",
+                            "default": false,
+                        },
+                        "description": {
+                            "type": "string",
+                            "description": "For people; goes into the metadata of the files.",
+                        },
+                    },
+                },
+            ],
+        })
+    }
+}
 
 /// A value that does not look as its key wants it.
 #[derive(Debug, Clone)]

@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use indexmap::IndexMap;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde_json::Value;
 use toml::Spanned;
 
-use super::form::{Form, WrongForm};
+use super::form::{Form, RawColumn, RawFilter, RawKeySource, WrongForm};
 use super::problem::{Problem, suggest};
 
 /// A value, or why it has the wrong form, with its place in the text.
@@ -96,73 +96,6 @@ pub(super) struct RawSource {
     pub(super) list_style: Option<Field<String>>,
 }
 
-/// The value of a query parameter; what it may be is said when it is meant, not here.
-#[derive(Debug, Clone)]
-pub(super) struct RawFilter(pub(super) toml::Value);
-
-impl JsonSchema for RawFilter {
-    fn schema_name() -> Cow<'static, str> {
-        "Filter".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let scalar = ["string", "number", "boolean"];
-        json_schema!({
-            "description": "One value, or a list of values. Dates are written as in TOML or as texts.",
-            "anyOf": [{ "type": scalar }, { "type": "array", "items": { "type": scalar } }],
-        })
-    }
-}
-
-/// A place that holds the API key.
-#[derive(Debug, Clone)]
-pub(super) enum RawKeySource {
-    Env(String),
-    File { path: String, readable_by_others: bool },
-    Command(Vec<String>),
-}
-
-impl JsonSchema for RawKeySource {
-    fn schema_name() -> Cow<'static, str> {
-        "KeySource".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let text =
-            |description: &str| json_schema!({ "type": "string", "description": description });
-        let place = |key: &str, properties: Value| {
-            json_schema!({
-                "type": "object",
-                "additionalProperties": false,
-                "required": [key],
-                "properties": properties,
-            })
-        };
-        json_schema!({
-            "description": "A place that holds the API key; never the key itself.",
-            "anyOf": [
-                place("env", json!({ "env": text("An environment variable.") })),
-                place("file", json!({
-                    "file": text("A file whose content is the key. Only its owner may be able to read it."),
-                    "readable_by_others": {
-                        "type": "boolean",
-                        "default": false,
-                        "description": "Takes the file although others can read it, as mounted secrets often can.",
-                    },
-                })),
-                place("command", json!({
-                    "command": {
-                        "type": "array",
-                        "items": { "type": "string" },
-                        "minItems": 1,
-                        "description": "A program that prints the key, and its arguments.",
-                    },
-                })),
-            ],
-        })
-    }
-}
-
 /// Where the tables are kept.
 #[derive(Debug, serde::Deserialize, JsonSchema)]
 #[schemars(rename = "Destination", deny_unknown_fields)]
@@ -218,57 +151,6 @@ pub(super) struct RawTable {
     /// the same.
     #[serde(default)]
     pub(super) columns: IndexMap<String, Field<RawColumn>>,
-}
-
-/// A column: its type alone, or a section of what is known of it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct RawColumn {
-    pub(super) column_type: Option<String>,
-    pub(super) from: Option<String>,
-    pub(super) exclude: bool,
-    pub(super) description: Option<String>,
-}
-
-impl JsonSchema for RawColumn {
-    fn schema_name() -> Cow<'static, str> {
-        "Column".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let types = "bool, int64, float64, decimal(p,s), date, timestamp, string, or list<…> of one of these";
-        let type_schema = json_schema!({
-            "type": "string",
-            "description": format!("The column's type: {types}. A record that does not fit goes to quarantine."),
-            "pattern": r"^\s*(list\s*<\s*)?(bool|int64|float64|decimal\s*\(\s*[0-9]+\s*,\s*[0-9]+\s*\)|date|timestamp|string)(\s*>)?\s*$",
-        });
-        json_schema!({
-            "description": "A column: its type alone, or a section of what is known of it.",
-            "anyOf": [
-                type_schema,
-                {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "properties": {
-                        "type": type_schema,
-                        "from": {
-                            "type": "string",
-                            "description": "JSON Pointer to the value in the record, when the column's name does not say it.",
-                            "examples": ["/supplier/name"],
-                        },
-                        "exclude": {
-                            "type": "boolean",
-                            "description": "Leaves the value out, with everything below it.",
-                            "default": false,
-                        },
-                        "description": {
-                            "type": "string",
-                            "description": "For people; goes into the metadata of the files.",
-                        },
-                    },
-                },
-            ],
-        })
-    }
 }
 
 /// Every key that a section may hold, by the section's path with list positions taken out.

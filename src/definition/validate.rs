@@ -11,10 +11,9 @@ use toml::Value;
 use url::Url;
 
 use super::environment::references;
+use super::form::{RawColumn, RawFilter, RawKeySource};
 use super::problem::{Problem, suggest};
-use super::raw::{
-    Field, RawColumn, RawDefinition, RawDestination, RawFilter, RawKeySource, RawSource, RawTable,
-};
+use super::raw::{Field, RawDefinition, RawDestination, RawSource, RawTable};
 use super::{
     Column, ColumnName, ColumnType, DestinationUrl, Endpoint, Environment, Filter, JsonPointer,
     KeySource, LandingPolicy, ListStyle, PartitionField, Pipeline, Source, Table, TableName,

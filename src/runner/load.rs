@@ -63,12 +63,12 @@ impl Load {
         let mut record_ids = RecordIds::default();
         let chunks: Vec<(Vec<String>, Chunk)> =
             chunks.into_iter().map(|chunk| (record_ids.of(&chunk), chunk)).collect();
-        let normalised = on_all_cores(chunks, |(ids, chunk)| {
+        let loaded = on_all_cores(chunks, |(ids, chunk)| {
             let rows = normaliser.frames(&chunk, &ids);
             (chunk.into_source(), rows)
         });
         let mut partitioner = Partitioner::default();
-        for (source, rows) in normalised {
+        for (source, rows) in loaded {
             load.add(&source, rows?, &mut partitioner)?;
         }
         Ok(load)

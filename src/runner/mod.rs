@@ -10,7 +10,10 @@
 
 mod decoder;
 mod error;
+mod fresh;
+mod guard;
 mod intake;
+mod ledger;
 mod load;
 mod quarantine;
 
@@ -38,6 +41,7 @@ use crate::plan::Plan;
 use crate::report::{Event, ExportReport, Observer, Outcome, RunReport, TableReport};
 use crate::runtime::{on_cpu, parallelism};
 use crate::write::{PartitionRows, StagedFile, stage};
+use fresh::Fresh;
 use intake::Intake;
 use load::Load;
 
@@ -87,13 +91,6 @@ struct Run<'a> {
     observer: Arc<dyn Observer>,
 }
 
-/// The root tables of a run that the export is new to.
-struct Fresh<'t> {
-    /// The position of each root table among the tables to be loaded; none when it has the export already.
-    positions: Vec<Option<usize>>,
-    tables: Vec<&'t Table>,
-}
-
 impl Run<'_> {
     async fn carry_out(&self, keys: &[ApiKey]) -> Result<RunReport, RunError> {
         let snapshot = Snapshot::recover(self.destination, self.plan.started_at).await?;
@@ -107,20 +104,20 @@ impl Run<'_> {
         };
 
         let taken = TakenExport { hash: export.hash.clone(), definition: self.definition_hash() };
-        let fresh = fresh_tables(&roots, &snapshot, &taken);
-        let mut ledgers = unchanged_ledgers(&roots, &fresh, &intake, &snapshot);
+        let fresh = Fresh::of_export(&roots, &snapshot, &taken);
+        let mut ledgers = ledger::unchanged(&roots, &fresh, &intake, &snapshot);
         if fresh.tables.is_empty() {
             self.prune_landing().await?;
             return Ok(self.report(Outcome::NothingNew, Some(export), ledgers));
         }
-        self.guard_against_empty(&fresh, &intake, &snapshot)?;
-        let pointers = fresh_pointers(&fresh, &intake.found.pointers);
+        guard::against_emptying(self.plan, &fresh, &intake, &snapshot)?;
+        let pointers = fresh.of(&intake.found.pointers);
         let (landed, load) = self.load(intake, &fresh, &snapshot).await?;
-        check_loss(&load)?;
+        guard::against_losing_all(&load)?;
         let staged = self.write(&load, &snapshot).await?;
         let (intent, fresh_ledgers) =
             self.intent(&load, staged, &snapshot, &taken, &pointers, &landed).await?;
-        check_ledgers(&fresh_ledgers)?;
+        ledger::check(&fresh_ledgers)?;
         self.observer.event(&Event::Committing);
         snapshot.commit(self.destination, intent).await?;
         self.prune_landing().await?;
@@ -141,26 +138,6 @@ impl Run<'_> {
         }
         let identify = roots.iter().map(|table| table.primary_key.is_empty()).collect();
         intake::receive(answer, wanted, identify, self.observer.clone()).await
-    }
-
-    /// An export without a single record is more often a mistake of the source than an empty company.
-    fn guard_against_empty(
-        &self,
-        fresh: &Fresh<'_>,
-        intake: &Intake,
-        snapshot: &Snapshot,
-    ) -> Result<(), RunError> {
-        let records = fresh.positions.iter().zip(&intake.found.records);
-        let records =
-            records.filter(|(position, _)| position.is_some()).map(|(_, records)| *records);
-        for (table, records) in fresh.tables.iter().zip(records) {
-            let rows = snapshot.manifests.get(&table.name).map_or(0, Manifest::rows);
-            let replaces = table.write_disposition == WriteDisposition::Replace;
-            if replaces && records == 0 && rows > 0 && !self.plan.allow_empty {
-                return Err(RunError::Emptied { table: table.name.clone(), rows });
-            }
-        }
-        Ok(())
     }
 
     /// Settles the schemas and turns the chunks into the rows of every partition of every table.
@@ -263,7 +240,7 @@ impl Run<'_> {
             let root = load.schemas.roots.iter().position(|root| *root == table);
             let records = root.map(|root| pointers[root].clone());
             remove.extend(replaced);
-            ledgers.push(ledger(load, table, &manifest));
+            ledgers.push(ledger::of(load, table, &manifest));
             manifests.push(Manifest { records, ..manifest });
         }
         let state =
@@ -383,106 +360,5 @@ fn wanted(roots: &[&Table], snapshot: &Snapshot) -> Wanted {
         },
         // A definition with several tables says where the records of each are.
         roots => Wanted::At(roots.iter().filter_map(|table| table.records.clone()).collect()),
-    }
-}
-
-fn fresh_tables<'t>(roots: &[&'t Table], snapshot: &Snapshot, taken: &TakenExport) -> Fresh<'t> {
-    let mut fresh = Fresh { positions: Vec::new(), tables: Vec::new() };
-    for table in roots {
-        let old = snapshot.manifests.get(&table.name);
-        if old.is_some_and(|old| has_taken(old, table.write_disposition, taken)) {
-            fresh.positions.push(None);
-        } else {
-            fresh.positions.push(Some(fresh.tables.len()));
-            fresh.tables.push(table);
-        }
-    }
-    fresh
-}
-
-/// Whether an export is in a table already. One that is appended is not appended again, whatever the
-/// definition says by now; one that replaced the table replaces it again when the definition has changed.
-fn has_taken(old: &Manifest, disposition: WriteDisposition, taken: &TakenExport) -> bool {
-    match disposition {
-        WriteDisposition::Append => old.exports.iter().any(|export| export.hash == taken.hash),
-        WriteDisposition::Replace => old.exports.last() == Some(taken),
-    }
-}
-
-/// The ledgers of root tables that have the export already.
-fn unchanged_ledgers(
-    roots: &[&Table],
-    fresh: &Fresh<'_>,
-    intake: &Intake,
-    snapshot: &Snapshot,
-) -> Vec<TableReport> {
-    let tables = roots.iter().zip(&fresh.positions).zip(&intake.found.records);
-    tables
-        .filter(|((_, position), _)| position.is_none())
-        .filter_map(|((table, _), records)| {
-            let mut report = table_report(snapshot.manifests.get(&table.name)?);
-            report.received = *records;
-            report.unchanged = *records;
-            Some(report)
-        })
-        .collect()
-}
-
-fn fresh_pointers(fresh: &Fresh<'_>, pointers: &[JsonPointer]) -> Vec<JsonPointer> {
-    let all = fresh.positions.iter().zip(pointers);
-    all.filter(|(position, _)| position.is_some()).map(|(_, pointer)| pointer.clone()).collect()
-}
-
-fn ledger(load: &Load, table: usize, manifest: &Manifest) -> TableReport {
-    let counts = load.counts[table];
-    TableReport {
-        received: counts.received,
-        inserted: counts.kept,
-        quarantined: counts.quarantined,
-        ..table_report(manifest)
-    }
-}
-
-/// The size of a table, with an empty ledger.
-fn table_report(manifest: &Manifest) -> TableReport {
-    let mut partitions: Vec<&str> =
-        manifest.files.iter().map(|file| file.partition.as_str()).collect();
-    partitions.sort_unstable();
-    partitions.dedup();
-    TableReport {
-        table: manifest.schema.name.clone(),
-        received: 0,
-        inserted: 0,
-        updated: 0,
-        unchanged: 0,
-        superseded: 0,
-        quarantined: 0,
-        rows: manifest.rows(),
-        files: manifest.files.len() as u64,
-        bytes: manifest.files.iter().map(|file| file.bytes).sum(),
-        partitions: partitions.iter().filter(|partition| !partition.is_empty()).count() as u64,
-    }
-}
-
-/// An export of which nothing fits the table is not that table's export.
-fn check_loss(load: &Load) -> Result<(), RunError> {
-    for &root in &load.schemas.roots {
-        let counts = load.counts[root];
-        if counts.received > 0 && counts.kept == 0 {
-            let first = load.quarantined.iter().find(|record| record.table == root);
-            return Err(RunError::NothingFits {
-                table: load.schemas.tables[root].name.clone(),
-                records: counts.received,
-                reasons: first.map(|record| record.reasons.join(", ")).unwrap_or_default(),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn check_ledgers(ledgers: &[TableReport]) -> Result<(), RunError> {
-    match ledgers.iter().find(|ledger| !ledger.balances()) {
-        Some(ledger) => Err(RunError::Unbalanced { ledger: Box::new(ledger.clone()) }),
-        None => Ok(()),
     }
 }

@@ -1,0 +1,42 @@
+//! Fresh: which tables an export is new to. The same export again changes nothing (promise P3).
+
+use crate::commit::{Manifest, Snapshot, TakenExport};
+use crate::definition::{Table, WriteDisposition};
+
+/// The root tables of a run that the export is new to.
+pub(super) struct Fresh<'t> {
+    /// The position of each root table among the tables to be loaded; none when it has the export already.
+    pub(super) positions: Vec<Option<usize>>,
+    pub(super) tables: Vec<&'t Table>,
+}
+
+impl<'t> Fresh<'t> {
+    pub(super) fn of_export(roots: &[&'t Table], snapshot: &Snapshot, taken: &TakenExport) -> Self {
+        let mut fresh = Self { positions: Vec::new(), tables: Vec::new() };
+        for table in roots {
+            let old = snapshot.manifests.get(&table.name);
+            if old.is_some_and(|old| has_taken(old, table.write_disposition, taken)) {
+                fresh.positions.push(None);
+            } else {
+                fresh.positions.push(Some(fresh.tables.len()));
+                fresh.tables.push(table);
+            }
+        }
+        fresh
+    }
+
+    /// Of what there is for each root table, that of the fresh ones.
+    pub(super) fn of<T: Clone>(&self, all: &[T]) -> Vec<T> {
+        let all = self.positions.iter().zip(all);
+        all.filter(|(position, _)| position.is_some()).map(|(_, item)| item.clone()).collect()
+    }
+}
+
+/// Whether an export is in a table already. One that is appended is not appended again, whatever the
+/// definition says by now; one that replaced the table replaces it again when the definition has changed.
+fn has_taken(old: &Manifest, disposition: WriteDisposition, taken: &TakenExport) -> bool {
+    match disposition {
+        WriteDisposition::Append => old.exports.iter().any(|export| export.hash == taken.hash),
+        WriteDisposition::Replace => old.exports.last() == Some(taken),
+    }
+}
