@@ -88,6 +88,9 @@ impl Error {
                 "give the path of a definition, as in `flowlake run pipelines/purchasing.toml`"
                     .into(),
             ),
+            Self::Definition(DefinitionError::SharedDestination { .. }) => {
+                Some("give each pipeline a directory or prefix of its own".into())
+            }
             // Every problem of a definition brings its own help.
             Self::Definition(DefinitionError::Invalid(_)) | Self::Output(_) | Self::Json(_) => None,
             Self::Run(error) => run_help(error),

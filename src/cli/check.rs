@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{fail, summary};
 use crate::api_key::ApiKey;
-use crate::definition::{DefinitionError, Environment, Pipeline};
+use crate::definition::{self, DefinitionError, Environment, Pipeline};
 use crate::destination::Destination;
 use crate::error::{Error, ExitCode};
 use crate::fetch::Fetcher;
@@ -37,13 +37,13 @@ pub(super) async fn check(
     environment: &Environment,
 ) -> ExitCode {
     let mut worst = ExitCode::Done;
-    for file in files {
-        let code = match Pipeline::load(file, environment) {
+    for (file, loaded) in files.iter().zip(definition::load_all(files, environment)) {
+        let code = match loaded {
             Ok(pipeline) if online => check_online(file, pipeline, environment).await,
             Ok(pipeline) => {
                 report(&format!("{}: ok, pipeline `{}`", file.display(), pipeline.name), json)
             }
-            Err(error) => show(&error, file, json),
+            Err(error) => show(error, file, json),
         };
         if worst == ExitCode::Done {
             worst = code;
@@ -63,30 +63,27 @@ fn report(line: &str, json: bool) -> ExitCode {
     }
 }
 
-fn show(error: &DefinitionError, file: &Path, json: bool) -> ExitCode {
-    let shown = if json { problems_as_json(error, file) } else { Ok(problems_as_text(error)) };
+fn show(error: DefinitionError, file: &Path, json: bool) -> ExitCode {
+    let error = Error::Definition(error);
+    let shown = if json { as_json(&error, file) } else { Ok(summary::error(&error, None)) };
     match shown.and_then(|text| Ok(writeln!(std::io::stdout(), "{text}")?)) {
-        Ok(()) => ExitCode::Usage,
+        Ok(()) => error.exit_code(),
         Err(error) => fail(&error),
     }
 }
 
-fn problems_as_text(error: &DefinitionError) -> String {
-    match error {
-        DefinitionError::Invalid(invalid) => invalid.to_string(),
-        unreadable @ DefinitionError::Unreadable { .. } => format!("error: {unreadable}"),
-    }
-}
-
 /// A line of JSON for each problem.
-fn problems_as_json(error: &DefinitionError, file: &Path) -> Result<String, Error> {
+fn as_json(error: &Error, file: &Path) -> Result<String, Error> {
     let file = file.display().to_string();
-    let DefinitionError::Invalid(invalid) = error else {
-        let message = error.to_string();
-        let (key, help) = ("definition", "give the path of a definition");
-        let problem =
-            Located { file: &file, line: None, column: None, key, message: &message, help };
-        return Ok(serde_json::to_string(&problem)?);
+    let Error::Definition(DefinitionError::Invalid(invalid)) = error else {
+        return Ok(serde_json::to_string(&Located {
+            file: &file,
+            line: None,
+            column: None,
+            key: "definition",
+            message: &error.to_string(),
+            help: &error.help().unwrap_or_default(),
+        })?);
     };
     let mut lines = Vec::new();
     for problem in invalid.problems() {

@@ -1,12 +1,12 @@
 //! `flowlake run`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::Utc;
 
 use super::{fail, summary};
-use crate::definition::{Environment, Pipeline};
+use crate::definition::{self, Environment, Pipeline};
 use crate::error::{Error, ExitCode};
 use crate::plan::Plan;
 use crate::report::{Progress, RunReport};
@@ -46,20 +46,15 @@ pub(super) async fn run(
 
 /// Every definition, or the problems of all of them.
 fn load_all(files: &[PathBuf], environment: &Environment) -> Result<Vec<Pipeline>, ExitCode> {
-    let loaded: Vec<_> = files.iter().map(|file| load(file, environment)).collect();
     let mut pipelines = Vec::new();
     let mut failed = None;
-    for result in loaded {
-        match result {
+    for loaded in definition::load_all(files, environment) {
+        match loaded {
             Ok(pipeline) => pipelines.push(pipeline),
-            Err(error) => failed = Some(fail(&error)),
+            Err(error) => failed = Some(fail(&Error::Definition(error))),
         }
     }
     failed.map_or(Ok(pipelines), Err)
-}
-
-fn load(file: &Path, environment: &Environment) -> Result<Pipeline, Error> {
-    Ok(Pipeline::load(file, environment)?)
 }
 
 async fn run_one(

@@ -295,6 +295,16 @@ pub enum DefinitionError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// Two pipelines would keep their state in one place.
+    #[error("{} and {} have the same destination, {destination}", path.display(), other.display())]
+    SharedDestination {
+        /// The second file.
+        path: PathBuf,
+        /// The first file.
+        other: PathBuf,
+        /// The destination of both.
+        destination: DestinationUrl,
+    },
     /// The file was read and is wrong.
     #[error(transparent)]
     Invalid(#[from] InvalidDefinition),
@@ -304,6 +314,31 @@ pub enum DefinitionError {
 #[must_use]
 pub fn json_schema() -> serde_json::Value {
     raw::schema()
+}
+
+/// Reads and validates several definitions, which are to be run by one job: each of them, or its problems.
+#[must_use]
+pub fn load_all(
+    files: &[PathBuf],
+    environment: &Environment,
+) -> Vec<Result<Pipeline, DefinitionError>> {
+    let mut taken: Vec<(DestinationUrl, &PathBuf)> = Vec::new();
+    let mut loaded = Vec::new();
+    for path in files {
+        let pipeline = Pipeline::load(path, environment);
+        let destination = pipeline.as_ref().ok().map(|pipeline| pipeline.destination.clone());
+        let other = taken.iter().find(|(other, _)| Some(other) == destination.as_ref());
+        loaded.push(match other {
+            Some((destination, other)) => Err(DefinitionError::SharedDestination {
+                path: path.clone(),
+                other: (*other).clone(),
+                destination: destination.clone(),
+            }),
+            None => pipeline,
+        });
+        taken.extend(destination.map(|destination| (destination, path)));
+    }
+    loaded
 }
 
 impl Pipeline {

@@ -226,6 +226,22 @@ fn the_problems_of_all_files_are_reported_also_as_json() {
 }
 
 #[test]
+fn two_pipelines_with_one_destination_are_refused() {
+    let workplace = workplace();
+    workplace.write(GOOD);
+    std::fs::copy(workplace.path().join("test.toml"), workplace.path().join("other.toml")).unwrap();
+    for command in ["check", "run"] {
+        let finished = workplace.flowlake(&[command, "test.toml", "other.toml"]);
+        assert_eq!(finished.code, 2);
+        let shown = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(
+            shown.contains("other.toml and test.toml have the same destination, lake/purchasing"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
 fn check_online_tries_key_and_destination() {
     let source = Source::serving("[]");
     let workplace = Workplace::asking(&source);

@@ -229,8 +229,10 @@ fn one_of_two_pipelines_fails_and_the_other_is_done() {
     let source = Source::serving(GOOD);
     let workplace = Workplace::asking(&source);
     workplace.define(TABLES);
-    std::fs::copy(workplace.path().join("test.toml"), workplace.path().join("good.toml")).unwrap();
-    workplace.define_with("api_key = [{ env = \"NO_SUCH_VARIABLE\" }]", TABLES);
+    let good = std::fs::read_to_string(workplace.path().join("test.toml")).unwrap();
+    std::fs::write(workplace.path().join("good.toml"), &good).unwrap();
+    let keyless = "api_key = [{ env = \"NO_SUCH_VARIABLE\" }]\n\n[destination]\nurl = \"other\"";
+    workplace.write(&good.replace("[destination]\nurl = \"${TEST_DESTINATION:-lake}\"", keyless));
     let finished = workplace.flowlake(&["run", "test.toml", "good.toml"]);
     assert_eq!(finished.code, 3);
     assert_eq!(workplace.lake().column("t", "id"), ["1"]);
