@@ -83,6 +83,11 @@ enum Text<'a> {
     Unescaped,
 }
 
+/// Parsers differ in which of the two values counts; taking either would lose the other.
+const TWICE: &str = "this key stands twice in one object";
+/// UTF-8 has no form for it.
+const HALF: &str = "half of a surrogate pair stands alone";
+
 type Parsed<T> = Result<T, &'static str>;
 
 impl<'a> Parser<'a> {
@@ -157,7 +162,7 @@ impl<'a> Parser<'a> {
             let values = level.values(field);
             if values.claim(row) == Err(Taken) {
                 self.at = start;
-                return Err("this key stands twice in one object");
+                return Err(TWICE);
             }
             self.expect(b':', "`:` was expected")?;
             self.value(values, row)?;
@@ -328,7 +333,6 @@ impl<'a> Parser<'a> {
     }
 
     fn unicode(&mut self) -> Parsed<char> {
-        const HALF: &str = "half of a surrogate pair stands alone";
         let first = self.hexadecimal()?;
         if !(0xD800..0xE000).contains(&first) {
             return char::from_u32(first).ok_or(HALF);
@@ -357,8 +361,15 @@ impl<'a> Parser<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Splitter, Step, Wanted};
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+    use serde::de::IgnoredAny;
+    use serde_json::Value;
+
+    use super::super::{Splitter, Step, Values, Wanted};
     use super::*;
+    use crate::definition::JsonPointer;
 
     fn decode(json: &str) -> Result<Chunk, DecodeError> {
         let mut splitter = Splitter::new(Wanted::TheOnlyArray { before: None });
@@ -413,6 +424,86 @@ mod tests {
             ("[{a:1}]", "a string was expected"),
         ] {
             assert_eq!(error(json).reason, reason, "{json}");
+        }
+    }
+
+    /// JSON with all that is dear to a parser.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "[a-zé\"\\\\/\n\t\u{1F600}]{0,6}".prop_map(Value::from),
+        ];
+        scalar.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::hash_map("[a-c\"\\\\]{0,2}", inner, 0..4)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn any_record() -> impl Strategy<Value = Value> {
+        proptest::collection::hash_map("[a-c]{1,2}", any_json(), 1..4)
+            .prop_map(|members| Value::Object(members.into_iter().collect()))
+    }
+
+    /// The scalars under a level that are not null.
+    fn scalars(level: &Level) -> usize {
+        let count = |values: &Values| {
+            let own = values.scalars.as_ref();
+            let own = own.map_or(0, |it| it.series.len() - it.series.null_count());
+            own + values.nested.as_ref().map_or(0, |nested| scalars(&nested.level))
+        };
+        level.values.values().map(count).sum()
+    }
+
+    fn scalars_of(json: &Value) -> usize {
+        match json {
+            Value::Null => 0,
+            Value::Array(items) => items.iter().map(scalars_of).sum(),
+            Value::Object(members) => members.values().map(scalars_of).sum(),
+            _ => 1,
+        }
+    }
+
+    /// What `split` and `decode_batch` make of an export of one list.
+    fn read(json: &str) -> Option<Result<usize, DecodeError>> {
+        let mut splitter = Splitter::new(Wanted::At(vec![JsonPointer::default()]));
+        let mut batches = splitter.feed(json.as_bytes()).ok()?;
+        batches.extend(splitter.finish().ok()?.0);
+        let decoded = batches.iter().map(|batch| decode_batch(batch, false));
+        Some(decoded.map(|chunk| Ok(scalars(&chunk?.records))).sum())
+    }
+
+    proptest! {
+        #[test]
+        fn p1_every_scalar_is_decoded(records in proptest::collection::vec(any_record(), 1..5)) {
+            let json = Value::from(records);
+            for text in [json.to_string(), serde_json::to_string_pretty(&json).unwrap()] {
+                prop_assert_eq!(read(&text), Some(Ok(scalars_of(&json))));
+            }
+        }
+
+        #[test]
+        fn p9_what_another_parser_refuses_is_refused(
+            record in any_record(),
+            at in any::<proptest::sample::Index>(),
+            byte in proptest::sample::select(b"{}[]\",:\\0-.eE+tnu1 a\n".to_vec()),
+            cut in 0_usize..2,
+        ) {
+            let mut text = record.to_string().into_bytes();
+            let at = at.index(text.len());
+            text.splice(at..at + cut, [byte]);
+            let text = String::from_utf8_lossy(&[b"[", text.as_slice(), b"]"].concat()).into_owned();
+            let other = serde_json::from_str::<Vec<HashMap<String, IgnoredAny>>>(&text);
+            match read(&text) {
+                Some(Ok(_)) => prop_assert!(other.is_ok(), "{}", text),
+                Some(Err(error)) if error.reason == TWICE || error.reason == HALF => {}
+                _ => prop_assert!(other.is_err(), "{}", text),
+            }
         }
     }
 }
