@@ -6,7 +6,7 @@ use std::path::Path;
 use flowlake::normalise::snake_case;
 use serde_json::Value;
 
-use crate::support::{Source, Workplace};
+use crate::support::{Lake, Source, Workplace};
 
 const PUBLISHERS: [&str; 7] = [
     "armenia",
@@ -131,6 +131,55 @@ fn p1_every_row_and_scalar_of_the_real_exports_is_in_the_tables() {
         let scalars: usize = lake.tables().iter().map(|table| lake.scalars(table)).sum();
         assert_eq!(scalars, walk.scalars, "{publisher}: scalars");
     }
+}
+
+#[test]
+fn p5_loading_in_two_halves_gives_the_tables_of_loading_at_once() {
+    for publisher in PUBLISHERS {
+        let Some(text) = export(publisher) else { return };
+        let export: Value = serde_json::from_str(&text).unwrap();
+        let records = export["releases"].as_array().unwrap();
+        let (first, second) = records.split_at(records.len() / 2);
+        let bodies = |parts: &[&[Value]]| {
+            parts.iter().map(|part| Value::from(part.to_vec()).to_string()).collect::<Vec<_>>()
+        };
+        let [at_once, in_halves] = [bodies(&[records]), bodies(&[first, second])].map(|bodies| {
+            let source = Source::serving("[]");
+            let workplace = Workplace::asking(&source);
+            workplace.define("[[tables]]\nname = \"releases\"\nprimary_key = [\"ocid\"]\nwrite_disposition = \"append\"");
+            for body in bodies {
+                source.serve(&body);
+                workplace.run().success();
+            }
+            contents(&workplace.lake())
+        });
+        for (table, columns) in &at_once {
+            for (column, values) in columns {
+                assert_eq!(
+                    in_halves[table].get(column),
+                    Some(values),
+                    "{publisher} {table} {column}"
+                );
+            }
+        }
+        assert_eq!(at_once, in_halves, "{publisher}");
+    }
+}
+
+/// Every table's columns with their types and sorted values, without those that tell of the run.
+fn contents(lake: &Lake) -> BTreeMap<String, BTreeMap<String, Vec<String>>> {
+    let columns = |table: &String| {
+        let columns =
+            lake.schema(table).into_iter().filter(|column| !column.starts_with("_flowlake"));
+        columns
+            .map(|column| {
+                let mut values = lake.column(table, column.split(": ").next().unwrap());
+                values.sort();
+                (column, values)
+            })
+            .collect()
+    };
+    lake.tables().into_iter().map(|table| (table.clone(), columns(&table))).collect()
 }
 
 #[test]
