@@ -112,7 +112,9 @@ fn run_exit_code(error: &RunError) -> ExitCode {
             FetchError::LeavesOrigin { .. } | FetchError::NotAnExport { .. } => ExitCode::Export,
             FetchError::Setup(_) => ExitCode::Unexpected,
         },
-        RunError::Split(SplitError::Ambiguous { .. }) => ExitCode::Usage,
+        RunError::UsedRunId { .. } | RunError::Split(SplitError::Ambiguous { .. }) => {
+            ExitCode::Usage
+        }
         RunError::Emptied { .. }
         | RunError::Split(_)
         | RunError::Decode(_)
@@ -160,6 +162,7 @@ fn run_help(error: &RunError) -> Option<String> {
         RunError::Conform(_) => {
             "declare a type that holds the values there are, or load into a new destination"
         }
+        RunError::UsedRunId { .. } => "give each run an id of its own, or leave `--run-id` out",
         RunError::Emptied { .. } => {
             "the table is as it was; if it is to be empty, run once with `--allow-empty`"
         }

@@ -34,7 +34,7 @@ async fn pull_samples(environment: &Environment) -> Result<(), Error> {
     )?;
     for (file, text) in DEFINITIONS {
         let pipeline = Pipeline::parse(file, text, &environment).map_err(DefinitionError::from)?;
-        let report = run::execute(pipeline, run::Options::default(), &environment).await?;
+        let report = run::execute(pipeline, &run::Options::default(), &environment).await?;
         writeln!(out, "{}\n", summary::report(&report))?;
     }
     api.stop().await;

@@ -17,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::definition::Environment;
 use crate::error::{Error, ExitCode};
+use crate::run_id::RunId;
 
 /// Pulls purchasing data from the ProcurementFlow export API and keeps it as partitioned Parquet.
 #[derive(Debug, Parser)]
@@ -56,6 +57,9 @@ enum Command {
         /// Let an export without records empty tables that have rows.
         #[arg(long)]
         allow_empty: bool,
+        /// What to call the run, instead of a new id that sorts by time.
+        #[arg(long)]
+        run_id: Option<RunId>,
     },
     /// Check definitions and report every problem in them, with a way out.
     Check {
@@ -108,8 +112,9 @@ pub fn main() -> ExitCode {
 async fn dispatch(command: Command) -> ExitCode {
     let environment = Environment::of_this_process();
     match command {
-        Command::Run { files, json, allow_empty } => {
-            run::run(&files, run::Options { json, allow_empty }, &environment).await
+        Command::Run { files, json, allow_empty, run_id } => {
+            let options = run::Options { json, allow_empty, run_id };
+            run::run(&files, &options, &environment).await
         }
         Command::Check { files, online, json } => {
             check::check(&files, online, json, &environment).await

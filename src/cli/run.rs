@@ -14,16 +14,17 @@ use crate::run_id::RunId;
 use crate::runner;
 
 /// How to run.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Options {
     pub(super) json: bool,
     pub(super) allow_empty: bool,
+    pub(super) run_id: Option<RunId>,
 }
 
 /// Runs each pipeline in turn. One that fails does not keep the others from running.
 pub(super) async fn run(
     files: &[PathBuf],
-    options: Options,
+    options: &Options,
     environment: &Environment,
 ) -> ExitCode {
     let pipelines = match load_all(files, environment) {
@@ -59,7 +60,7 @@ fn load_all(files: &[PathBuf], environment: &Environment) -> Result<Vec<Pipeline
 
 async fn run_one(
     pipeline: Pipeline,
-    options: Options,
+    options: &Options,
     environment: &Environment,
 ) -> Result<(), ExitCode> {
     let name = pipeline.name.clone();
@@ -73,12 +74,13 @@ async fn run_one(
 /// Plans and runs one pipeline, with progress on a terminal.
 pub(super) async fn execute(
     pipeline: Pipeline,
-    options: Options,
+    options: &Options,
     environment: &Environment,
 ) -> Result<RunReport, Error> {
     let now = Utc::now();
     let progress = Arc::new(Progress::new(&pipeline.name));
-    let mut plan = Plan::new(pipeline, RunId::at(now), now);
+    let run_id = options.run_id.clone().unwrap_or_else(|| RunId::at(now));
+    let mut plan = Plan::new(pipeline, run_id, now);
     plan.allow_empty = options.allow_empty;
     Ok(runner::run(&plan, environment, progress).await?)
 }

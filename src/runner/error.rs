@@ -11,6 +11,7 @@ use crate::fetch::FetchError;
 use crate::land::LandError;
 use crate::normalise::{ConformError, SchemaError};
 use crate::report::TableReport;
+use crate::run_id::RunId;
 use crate::write::WriteError;
 
 /// A run that failed. No table has changed.
@@ -37,6 +38,8 @@ pub enum RunError {
     Commit(#[from] CommitError),
     #[error(transparent)]
     Destination(#[from] DestinationError),
+    #[error("a run called `{run_id}` has been in this destination before")]
+    UsedRunId { run_id: RunId },
     #[error("the export has no records for table `{table}`, which has {rows} rows")]
     Emptied { table: TableName, rows: u64 },
     #[error("none of the {records} records fits table `{table}`; the first: {reasons}")]

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::Utc;
 use futures::{StreamExt, TryStreamExt, stream};
+use object_store::path::Path;
 
 pub use error::RunError;
 
@@ -70,6 +71,7 @@ pub async fn run_into(
     observer: Arc<dyn Observer>,
 ) -> Result<RunReport, RunError> {
     let run = Run { plan, destination, observer };
+    run.refuse_used_id().await?;
     let result = run.carry_out(keys).await;
     let report = match &result {
         Ok(report) => report.clone(),
@@ -123,6 +125,14 @@ impl Run<'_> {
         self.prune_landing().await?;
         ledgers.extend(fresh_ledgers);
         Ok(self.report(Outcome::Committed, Some(export), ledgers))
+    }
+
+    /// Files are called by their run's id: a second run of the same id would write over those of the first.
+    async fn refuse_used_id(&self) -> Result<(), RunError> {
+        match self.destination.size(&self.report_path()).await? {
+            Some(_) => Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() }),
+            None => Ok(()),
+        }
     }
 
     async fn receive(
@@ -331,10 +341,13 @@ impl Run<'_> {
         }
     }
 
+    fn report_path(&self) -> Path {
+        Destination::own("runs").join(format!("{}.json", self.plan.run_id))
+    }
+
     async fn put_report(&self, report: &RunReport) -> Result<(), RunError> {
-        let path = Destination::own("runs").join(format!("{}.json", report.run_id));
         let content = serde_json::to_vec_pretty(report).map_err(RunError::Report)?;
-        Ok(self.destination.put(&path, Bytes::from(content)).await?)
+        Ok(self.destination.put(&self.report_path(), Bytes::from(content)).await?)
     }
 
     /// After a failure: what was staged will not be needed. A failure to remove it is only worth a line,

@@ -63,6 +63,33 @@ fn p5_appending_wider_values_rewrites_older_files_with_one_schema() {
 }
 
 #[test]
+fn p3_the_same_input_and_run_id_give_files_of_the_same_names_and_a_used_id_is_refused() {
+    let source = Source::serving(FIRST);
+    let names = [(); 2].map(|()| {
+        let workplace = Workplace::asking(&source);
+        workplace.define(&tables("replace"));
+        workplace.flowlake(&["run", "--run-id", "night-1", "test.toml"]).success();
+        source.serve(SECOND);
+        let again = workplace.flowlake(&["run", "--run-id", "night-1", "test.toml"]);
+        assert_eq!(again.code, 2, "{}", again.stderr);
+        assert_eq!(
+            workplace.lake().column("t", "id"),
+            ["1", "2"],
+            "the rows of the first run are there"
+        );
+        let report = workplace.lake().json("_flowlake/runs/night-1.json");
+        assert_eq!(report["outcome"], "committed", "the report of the first run stays");
+        source.serve(FIRST);
+        let files = workplace.lake().files("t");
+        let names =
+            files.iter().map(|file| file.strip_prefix(workplace.path()).unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    });
+    assert_eq!(names[0], names[1]);
+    assert!(names[0][0].ends_with("0000-night-1.parquet"));
+}
+
+#[test]
 fn a_column_that_vanishes_stays_and_is_null() {
     let source = Source::serving(r#"[{"id":1,"at":"2026-01-05","gone":7}]"#);
     let workplace = Workplace::asking(&source);
