@@ -90,7 +90,10 @@ impl Destination {
                         source: Box::new(source),
                     })
                 })?;
-                let store = LocalFileSystem::new_with_prefix(&directory).map_err(error)?;
+                // A partition without files is no directory either.
+                let store = LocalFileSystem::new_with_prefix(&directory)
+                    .map_err(error)?
+                    .with_automatic_cleanup(true);
                 Ok(Self {
                     store: Arc::new(store),
                     directory: Some(directory),

@@ -67,8 +67,17 @@ pub(super) fn column_name(path: &[Step]) -> ColumnName {
 /// The name of a value whose own name is taken by another one: the same every night, since it depends on
 /// nothing but the path.
 pub(super) fn distinct_name(name: &ColumnName, path: &[Step]) -> ColumnName {
-    let hash = blake3::hash(format!("{}", ShownPath(path)).as_bytes()).to_hex();
-    checked(&format!("{name}_{}", &hash[..4]))
+    checked(&format!("{name}_{}", mark_of(path)))
+}
+
+/// The same for a child table.
+pub(super) fn distinct_table_name(name: &TableName, path: &[Step]) -> TableName {
+    format!("{name}_{}", mark_of(path)).parse().unwrap_or_else(|_| name.clone())
+}
+
+/// Four digits that a path has to itself, nearly always.
+fn mark_of(path: &[Step]) -> String {
+    blake3::hash(ShownPath(path).to_string().as_bytes()).to_hex()[..4].to_owned()
 }
 
 /// The name of an undeclared child table.

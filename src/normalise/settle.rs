@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use indexmap::IndexMap;
 
-use super::naming::{child_table_name, column_name, distinct_name, parent_key_name};
+use super::naming::{
+    child_table_name, column_name, distinct_name, distinct_table_name, parent_key_name,
+};
 use super::schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
 use super::shape::{Shape, ValueShape};
 use super::{IDENTITY_COLUMN, INDEX_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN};
@@ -348,7 +350,18 @@ impl<'a> Survey<'_, 'a> {
         if let Some(schema) = known() {
             return Some(schema.name.clone());
         }
-        value.needs_table().then(|| child_table_name(parent, path))
+        value.needs_table().then(|| self.free_table_name(parent, path))
+    }
+
+    /// The name of an undeclared child table, told apart by its path when another table has it.
+    fn free_table_name(&self, parent: &TableName, path: &[Step]) -> TableName {
+        let name = child_table_name(parent, path);
+        let Settler { declared, known, tables } = self.settler;
+        let taken = self.children.iter().any(|(other, ..)| *other == name)
+            || declared.iter().any(|table| table.name == name)
+            || tables.iter().any(|table| table.name == name)
+            || known.contains_key(&name);
+        if taken { distinct_table_name(&name, path) } else { name }
     }
 
     /// The name of a value: as declared for its path, as it has been so far, or made from it.

@@ -89,6 +89,24 @@ fn renamed_and_excluded_columns_are_as_declared() {
 }
 
 #[test]
+fn names_that_are_the_same_are_told_apart_by_their_path() {
+    let json = r#"[{"id":1,"fooBar":[{"n":1}],"foo_bar":[{"n":2},{"n":3}],"aB":1,"a_b":2}]"#;
+    let (workplace, lake) = load(json, "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
+    let names = (lake.tables(), lake.schema("t"));
+    assert_eq!(names.0.len(), 3, "{names:?}");
+    assert_eq!(lake.column("t__foo_bar", "n"), ["1"]);
+    assert_eq!(lake.column(names.0.last().unwrap(), "n"), ["2", "3"]);
+    assert_eq!(lake.column("t", "a_b"), ["1"]);
+    // The next night they keep their names, also when only one of them comes.
+    let source = Source::serving(r#"[{"id":2,"foo_bar":[{"n":4}],"a_b":3}]"#);
+    let workplace = workplace.with("PROCUREMENTFLOW_BASE_URL", source.base_url());
+    workplace.run().success();
+    assert_eq!((lake.tables().len(), lake.schema("t")), (1 + 1, names.1));
+    assert_eq!(lake.column(names.0.last().unwrap(), "n"), ["4"]);
+    assert_eq!(lake.column("t", "a_b"), ["null"]);
+}
+
+#[test]
 fn names_of_every_script_are_tables_and_columns() {
     let (_workplace, lake) = load(
         r#"[{"id":"a/b","Größe":[{"n":1}],"Цена":5}]"#,
