@@ -133,7 +133,7 @@ impl ChunkWork<'_> {
         let schemas = self.schemas;
         let schema = &schemas.tables[table];
         let mut columns = Vec::with_capacity(schema.columns.len());
-        let mut aligner = Aligner::new(level);
+        let mut aligner = Aligner::new(level, self.child_paths(schema));
         for column in &schema.columns {
             let values = self.column(schema, column, &mut aligner, records, parent)?;
             columns.push(values.with_name(PlSmallStr::from_str(column.name.as_str())));
@@ -147,6 +147,13 @@ impl ChunkWork<'_> {
             records: records.to_vec(),
         });
         self.children(schema, level, records, &keys)
+    }
+
+    /// The places whose lists have rows of their own.
+    fn child_paths(&self, schema: &TableSchema) -> Vec<Vec<Step>> {
+        let tables = self.schemas.tables.iter();
+        let children = tables.filter(|table| table.parent.as_ref() == Some(&schema.name));
+        children.map(|child| child.path.clone()).collect()
     }
 
     fn children(
@@ -314,6 +321,8 @@ impl<'l> View<'l> {
 /// Brings the columns of a table and of the objects flattened into it to the table's rows.
 struct Aligner<'l> {
     level: &'l Level,
+    /// The places whose lists are rows of child tables.
+    child_paths: Vec<Vec<Step>>,
     /// The objects that the last column stood in; columns of one object come one after the other.
     last: Option<(Vec<Step>, Option<Flattened<'l>>)>,
 }
@@ -326,8 +335,8 @@ struct Flattened<'l> {
 }
 
 impl<'l> Aligner<'l> {
-    fn new(level: &'l Level) -> Self {
-        Self { level, last: None }
+    fn new(level: &'l Level, child_paths: Vec<Vec<Step>>) -> Self {
+        Self { level, child_paths, last: None }
     }
 
     /// The column at a path, cast to its type, as long as the table.
@@ -337,13 +346,14 @@ impl<'l> Aligner<'l> {
         let Some((step, objects)) = path.and_then(<[Step]>::split_last) else {
             return Ok(absent());
         };
+        let in_child = path.is_some_and(|path| self.child_paths.iter().any(|child| child == path));
         if objects.is_empty() {
-            let values = self.level.values.get(step);
-            return values.map_or_else(|| Ok(absent()), |values| typed(values, rows, column_type));
+            let Some(values) = self.level.values.get(step) else { return Ok(absent()) };
+            return typed(values, rows, column_type, in_child);
         }
         let Some(flattened) = self.flattened(objects) else { return Ok(absent()) };
         let Some(values) = flattened.view.level.values.get(step) else { return Ok(absent()) };
-        let mut column = typed(values, flattened.view.level.rows, column_type)?;
+        let mut column = typed(values, flattened.view.level.rows, column_type, in_child)?;
         if let Some(take) = &flattened.take {
             column.series = column.series.take(take)?;
         }
@@ -376,11 +386,27 @@ impl<'l> Flattened<'l> {
     }
 }
 
-/// The values under one key as a column of its settled type.
-fn typed(values: &Values, rows: usize, column_type: &ColumnType) -> PolarsResult<Cast> {
-    match (column_type, &values.scalars) {
-        (ColumnType::List(inner), _) => list_column(values, rows, inner),
-        (_, Some(scalars)) => cast(&scalars.series, column_type),
-        (_, None) => Ok(Cast { series: nulls(rows, column_type), unfit: Vec::new() }),
+/// The values under one key as a column of its settled type. A list does not fit a scalar, unless its items are
+/// `in_child` rows.
+fn typed(
+    values: &Values,
+    rows: usize,
+    column_type: &ColumnType,
+    in_child: bool,
+) -> PolarsResult<Cast> {
+    if let ColumnType::List(inner) = column_type {
+        return list_column(values, rows, inner);
     }
+    let mut column = match &values.scalars {
+        Some(scalars) => cast(&scalars.series, column_type)?,
+        None => Cast { series: nulls(rows, column_type), unfit: Vec::new() },
+    };
+    if !in_child {
+        column.unfit.extend(&values.empty_lists);
+        let lists = values.nested.as_ref().filter(|nested| nested.lists);
+        column.unfit.extend(lists.into_iter().flat_map(|nested| &nested.level.parents));
+        column.unfit.sort_unstable();
+        column.unfit.dedup();
+    }
+    Ok(column)
 }

@@ -2,6 +2,19 @@
 
 use crate::support::{Source, Workplace};
 
+#[test]
+fn p1_a_list_where_a_scalar_is_declared_is_in_quarantine() {
+    let json = r#"[{"id":1,"x":"a"},{"id":2,"x":["b"]},{"id":3,"x":[]},{"id":4,"o":{"x":["c"]}},{"id":5}]"#;
+    let source = Source::serving(json);
+    let workplace = Workplace::asking(&source);
+    workplace.define(
+        "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\n[tables.columns]\nx = \"string\"\no__x = \"string\"",
+    );
+    workplace.run().success();
+    assert_eq!(workplace.lake().column("t", "id"), ["1", "5"]);
+    assert_eq!(workplace.lake().ledger()["t"]["quarantined"], 3);
+}
+
 const TABLES: &str = "[[tables]]\nname = \"orders\"\nprimary_key = [\"id\"]\n[tables.columns]\namount = \"decimal(5,2)\"\n\
     \n[[tables]]\nname = \"lines\"\nparent = \"orders\"\nrecords = \"/lines\"\n[tables.columns]\nn = \"int64\"";
 
