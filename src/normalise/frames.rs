@@ -410,3 +410,103 @@ fn typed(
     }
     Ok(column)
 }
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::DataType;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::super::Shape;
+    use super::*;
+    use crate::decode::{Splitter, Wanted, decode_batch};
+    use crate::definition::{JsonPointer, Table};
+
+    /// Records in which the same keys hold scalars, objects and lists by turns.
+    fn any_record() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-3_i64..3).prop_map(Value::from),
+            (-2.0..2.0).prop_map(Value::from),
+            "[xy]{0,2}".prop_map(Value::from),
+        ];
+        let value = scalar.prop_recursive(4, 16, 3, |inner| {
+            let members = proptest::collection::hash_map("[abA]|a_b", inner.clone(), 0..3);
+            prop_oneof![
+                proptest::collection::vec(inner, 0..3).prop_map(Value::from),
+                members.prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        });
+        proptest::collection::hash_map("[abA]|a_b", value, 0..4)
+            .prop_map(|members| Value::Object(members.into_iter().collect()))
+    }
+
+    fn scalars_of(json: &Value) -> usize {
+        match json {
+            Value::Null => 0,
+            Value::Array(items) => items.iter().map(scalars_of).sum(),
+            Value::Object(members) => members.values().map(scalars_of).sum(),
+            _ => 1,
+        }
+    }
+
+    fn scalars_in(column: &Series) -> usize {
+        if !matches!(column.dtype(), DataType::List(_)) {
+            return column.len() - column.null_count();
+        }
+        let lists = column.list().unwrap();
+        let items = (0..lists.len()).filter_map(|row| lists.get_as_series(row));
+        items.map(|items| items.len() - items.null_count()).sum()
+    }
+
+    /// The scalars in all columns that come from the JSON, chunks being `pieces` of the records.
+    fn loaded(pieces: &[&[Value]]) -> usize {
+        let mut chunks = Vec::new();
+        let mut shape = Shape::default();
+        for piece in pieces {
+            let mut splitter = Splitter::new(Wanted::At(vec![JsonPointer::default()]));
+            let json = Value::from(piece.to_vec()).to_string();
+            let mut batches = splitter.feed(json.as_bytes()).unwrap();
+            batches.extend(splitter.finish().unwrap().0);
+            chunks.extend(batches.iter().map(|batch| decode_batch(batch, true).unwrap()));
+        }
+        for chunk in &chunks {
+            shape.observe(&chunk.records);
+        }
+        let table = Table::named("t".parse().unwrap());
+        let schemas = Schemas::settle(&[(&table, &shape)], &[], &BTreeMap::new()).unwrap();
+        let run_id = "run".parse().unwrap();
+        let normaliser = Normaliser::new(&schemas, &run_id, DateTime::<Utc>::UNIX_EPOCH);
+        let mut ids = RecordIds::default();
+        let mut count = 0;
+        for chunk in &chunks {
+            let normalised = normaliser.frames(chunk, &ids.of(chunk)).unwrap();
+            assert!(normalised.rejected.is_empty(), "{:?}", normalised.rejected);
+            for frame in normalised.frames {
+                let columns = schemas.tables[frame.table].columns.iter();
+                let from_json = columns.filter(|column| column.path().is_some());
+                count += from_json
+                    .map(|column| {
+                        let column = frame.rows.column(column.name.as_str()).unwrap();
+                        scalars_in(column.as_materialized_series())
+                    })
+                    .sum::<usize>();
+            }
+        }
+        count
+    }
+
+    proptest! {
+        #[test]
+        fn p1_every_scalar_is_in_some_column(
+            records in proptest::collection::vec(any_record(), 1..6),
+            cut in any::<proptest::sample::Index>(),
+        ) {
+            let expected: usize = records.iter().map(scalars_of).sum();
+            prop_assert_eq!(loaded(&[&records]), expected);
+            let (first, second) = records.split_at(cut.index(records.len()));
+            prop_assert_eq!(loaded(&[first, second]), expected);
+        }
+    }
+}
