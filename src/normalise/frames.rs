@@ -481,9 +481,9 @@ mod tests {
         let mut ids = RecordIds::default();
         let mut count = 0;
         for chunk in &chunks {
-            let normalised = normaliser.frames(chunk, &ids.of(chunk)).unwrap();
-            assert!(normalised.rejected.is_empty(), "{:?}", normalised.rejected);
-            for frame in normalised.frames {
+            let rows = normaliser.frames(chunk, &ids.of(chunk)).unwrap();
+            assert!(rows.rejected.is_empty(), "{:?}", rows.rejected);
+            for frame in rows.frames {
                 let columns = schemas.tables[frame.table].columns.iter();
                 let from_json = columns.filter(|column| column.path().is_some());
                 count += from_json

@@ -1,6 +1,6 @@
 //! Settle: from the shape of the export, the definition and the schemas so far to the schemas of this run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use indexmap::IndexMap;
 
@@ -113,7 +113,8 @@ impl Schemas {
         declared: &[Table],
         known: &BTreeMap<TableName, TableSchema>,
     ) -> Result<Self, SchemaError> {
-        let mut settler = Settler { declared, known, tables: Vec::new() };
+        let names = declared.iter().map(|table| &table.name).chain(known.keys()).cloned().collect();
+        let mut settler = Settler { declared, known, names, tables: Vec::new() };
         let mut positions = Vec::new();
         for (table, shape) in roots {
             positions.push(settler.tables.len());
@@ -132,6 +133,8 @@ impl Schemas {
 struct Settler<'a> {
     declared: &'a [Table],
     known: &'a BTreeMap<TableName, TableSchema>,
+    /// The names of all tables that there are, or are going to be.
+    names: HashSet<TableName>,
     tables: Vec<TableSchema>,
 }
 
@@ -142,7 +145,7 @@ impl<'a> Settler<'a> {
         }
         let mut survey = Survey {
             table: pending,
-            settler: self,
+            settler: &mut *self,
             columns: IndexMap::new(),
             children: Vec::new(),
         };
@@ -289,7 +292,7 @@ impl Candidate {
 /// Collects the columns and child tables of one table from the shape of its records.
 struct Survey<'s, 'a> {
     table: &'s Pending<'a>,
-    settler: &'s Settler<'a>,
+    settler: &'s mut Settler<'a>,
     columns: IndexMap<ColumnName, Candidate>,
     children: Vec<Child<'a>>,
 }
@@ -330,7 +333,7 @@ impl<'a> Survey<'_, 'a> {
     }
 
     /// The child table that the objects and lists here belong to, if they are one.
-    fn child_table(&self, value: &ValueShape, path: &[Step]) -> Option<TableName> {
+    fn child_table(&mut self, value: &ValueShape, path: &[Step]) -> Option<TableName> {
         let parent = &self.table.name;
         let declared = self.settler.declared.iter().find(|table| {
             table.parent.as_ref() == Some(parent)
@@ -350,18 +353,16 @@ impl<'a> Survey<'_, 'a> {
         if let Some(schema) = known() {
             return Some(schema.name.clone());
         }
-        value.needs_table().then(|| self.free_table_name(parent, path))
+        value.needs_table().then(|| self.free_table_name(path))
     }
 
     /// The name of an undeclared child table, told apart by its path when another table has it.
-    fn free_table_name(&self, parent: &TableName, path: &[Step]) -> TableName {
-        let name = child_table_name(parent, path);
-        let Settler { declared, known, tables } = self.settler;
-        let taken = self.children.iter().any(|(other, ..)| *other == name)
-            || declared.iter().any(|table| table.name == name)
-            || tables.iter().any(|table| table.name == name)
-            || known.contains_key(&name);
-        if taken { distinct_table_name(&name, path) } else { name }
+    fn free_table_name(&mut self, path: &[Step]) -> TableName {
+        let mut name = child_table_name(&self.table.name, path);
+        while !self.settler.names.insert(name.clone()) {
+            name = distinct_table_name(&name, path);
+        }
+        name
     }
 
     /// The name of a value: as declared for its path, as it has been so far, or made from it.
@@ -369,13 +370,15 @@ impl<'a> Survey<'_, 'a> {
         if let Some(name) = self.declared_name(path).or_else(|| self.known_name(path)) {
             return Ok(name.clone());
         }
-        let name = column_name(path);
-        let Some(other) = self.path_that_has(&name, path) else { return Ok(name) };
+        let mut name = column_name(path);
         let columns = self.table.declared.map(|table| &table.columns);
-        if columns.is_some_and(|columns| columns.contains_key(&name)) {
-            return Err(self.collision(name, &other, path));
+        while let Some(other) = self.path_that_has(&name, path) {
+            if columns.is_some_and(|columns| columns.contains_key(&name)) {
+                return Err(self.collision(name, &other, path));
+            }
+            name = distinct_name(&name, path);
         }
-        Ok(distinct_name(&name, path))
+        Ok(name)
     }
 
     fn declared_name(&self, path: &[Step]) -> Option<&ColumnName> {

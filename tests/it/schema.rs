@@ -107,6 +107,14 @@ fn names_that_are_the_same_are_told_apart_by_their_path() {
 }
 
 #[test]
+fn a_grandchild_and_a_child_with_one_name_are_two_tables() {
+    let json = r#"[{"id":1,"A":{"a":[{"n":1}]},"a":[{"a":[{"n":2},{"n":3}]}]}]"#;
+    let (_workplace, lake) = load(json, "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
+    assert_eq!(lake.tables().len(), 4, "{:?}", lake.tables());
+    assert_eq!(lake.column("t__a__a", "n"), ["1"]);
+}
+
+#[test]
 fn names_of_every_script_are_tables_and_columns() {
     let (_workplace, lake) = load(
         r#"[{"id":"a/b","Größe":[{"n":1}],"Цена":5}]"#,
