@@ -11,6 +11,8 @@ use tokio::process::Command;
 
 use crate::definition::{Environment, KeySource};
 
+/// What stands where a key stood.
+const REDACTED: &str = "[the API key]";
 /// The permission bits by which anybody but the owner can read or change a file.
 const OTHERS: u32 = 0o077;
 /// A password store that waits for somebody to unlock it would wait all night.
@@ -91,6 +93,21 @@ impl ApiKey {
             return Err(ApiKeyError::Missing { looked_in: sources.to_vec() });
         }
         Ok(keys)
+    }
+
+    /// A text from outside without the key, should the source have repeated it; also without a beginning of the
+    /// key at the text's end, where the rest was cut off.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        const SHORTEST_PART: usize = 4;
+        let key = self.expose();
+        let mut redacted = text.replace(key, REDACTED);
+        let beginnings = (SHORTEST_PART..key.len()).rev().filter_map(|length| key.get(..length));
+        if let Some(part) = beginnings.into_iter().find(|part| redacted.ends_with(part)) {
+            redacted.truncate(redacted.len() - part.len());
+            redacted.push_str(REDACTED);
+        }
+        redacted
     }
 
     fn of_text(text: &str, source: &KeySource) -> Result<Option<Self>, ApiKeyError> {
@@ -214,7 +231,7 @@ mod tests {
         let error = found(command("echo pf_canary; echo pf_canary >&2; exit 3")).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the API key cannot be had: command sh ended with exit status: 3"
+            "the API key cannot be had: the command of `api_key` ended with exit status: 3"
         );
         assert!(matches!(
             found(command("printf 'a\\nb'")).await,

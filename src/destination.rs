@@ -69,6 +69,17 @@ pub struct Destination {
 }
 
 impl Destination {
+    /// Opens a destination to look at it; `None` when its directory is not there.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or the AWS environment is incomplete.
+    pub fn open_existing(url: &DestinationUrl) -> Result<Option<Self>, DestinationError> {
+        match url {
+            DestinationUrl::Local(directory) if !directory.exists() => Ok(None),
+            _ => Self::open(url).map(Some),
+        }
+    }
+
     /// Opens a destination; a directory that is not there is made.
     ///
     /// # Errors

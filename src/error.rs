@@ -7,6 +7,7 @@ use crate::definition::DefinitionError;
 use crate::fetch::FetchError;
 use crate::init::InitError;
 use crate::normalise::SchemaError;
+use crate::plan::PlanError;
 use crate::runner::RunError;
 use crate::sample_api::SampleApiError;
 use crate::write::WriteError;
@@ -51,6 +52,9 @@ pub enum Error {
     /// A definition is missing or wrong.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
+    /// There is no plan for a run.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// A run failed.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -73,7 +77,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Definition(_) => ExitCode::Usage,
+            Self::Definition(_) | Self::Plan(_) => ExitCode::Usage,
             Self::Run(error) => run_exit_code(error),
             Self::Init(_) => ExitCode::Export,
             Self::SampleApi(_) | Self::Output(_) | Self::Json(_) => ExitCode::Unexpected,
@@ -93,6 +97,10 @@ impl Error {
             }
             // Every problem of a definition brings its own help.
             Self::Definition(DefinitionError::Invalid(_)) | Self::Output(_) | Self::Json(_) => None,
+            Self::Definition(DefinitionError::Setting(_)) => {
+                Some("write the key as in the definition: `source.filters.status=approved`, `tables[0].records=/x`".into())
+            }
+            Self::Plan(error) => Some(plan_help(error).into()),
             Self::Run(error) => run_help(error),
             Self::Init(_) => Some("give a whole export, as the API sent it".into()),
             Self::SampleApi(_) => Some("choose a free loopback address with `--listen`".into()),
@@ -100,27 +108,45 @@ impl Error {
     }
 }
 
+fn plan_help(error: &PlanError) -> &'static str {
+    match error {
+        PlanError::Template(_) | PlanError::Destination(_) => {
+            "check the templates in `[destination]` and the filters"
+        }
+        PlanError::NoWindow => "leave them out, or add `[source.window]` with `start`",
+        PlanError::Empty { .. } => "give a `--from` that is before `--to`, and before the present",
+        PlanError::BeyondCalendar => "check `start`, `lookback` and `step` of `[source.window]`",
+        PlanError::TooManyPieces { .. } => "give `step` a longer period, such as `P1D` or `P1M`",
+    }
+}
+
+fn fetch_exit_code(error: &FetchError) -> ExitCode {
+    match error {
+        FetchError::KeyRefused { .. } => ExitCode::Key,
+        FetchError::Unreachable { .. }
+        | FetchError::Unavailable { .. }
+        | FetchError::Interrupted { .. } => ExitCode::SourceUnavailable,
+        FetchError::Rejected { .. } => ExitCode::Usage,
+        FetchError::LeavesOrigin { .. } | FetchError::NotAnExport { .. } => ExitCode::Export,
+        FetchError::Setup(_) => ExitCode::Unexpected,
+    }
+}
+
 fn run_exit_code(error: &RunError) -> ExitCode {
     match error {
         RunError::ApiKey(_) => ExitCode::Key,
-        RunError::Fetch(error) => match error {
-            FetchError::KeyRefused { .. } => ExitCode::Key,
-            FetchError::Unreachable { .. }
-            | FetchError::Unavailable { .. }
-            | FetchError::Interrupted { .. } => ExitCode::SourceUnavailable,
-            FetchError::Rejected { .. } => ExitCode::Usage,
-            FetchError::LeavesOrigin { .. } | FetchError::NotAnExport { .. } => ExitCode::Export,
-            FetchError::Setup(_) => ExitCode::Unexpected,
-        },
+        RunError::Fetch(error) | RunError::GaveUp { error, .. } => fetch_exit_code(error),
         RunError::UsedRunId { .. } | RunError::Split(SplitError::Ambiguous { .. }) => {
             ExitCode::Usage
         }
         RunError::Emptied { .. }
+        | RunError::TooFew { .. }
+        | RunError::Shrunk { .. }
         | RunError::Split(_)
         | RunError::Decode(_)
         | RunError::Schema(_)
         | RunError::Conform(_) => ExitCode::Export,
-        RunError::NothingFits { .. } => ExitCode::Partial,
+        RunError::NothingFits { .. } | RunError::TooManyQuarantined { .. } => ExitCode::Partial,
         RunError::Commit(CommitError::Overtaken) => ExitCode::Busy,
         RunError::Commit(_)
         | RunError::Destination(_)
@@ -153,7 +179,9 @@ fn run_help(error: &RunError) -> Option<String> {
         RunError::ApiKey(ApiKeyError::Malformed { .. }) => {
             "put the key there once more, on one line"
         }
-        RunError::Fetch(error) => return fetch_help(error).map(str::to_owned),
+        RunError::Fetch(error) | RunError::GaveUp { error, .. } => {
+            return fetch_help(error).map(str::to_owned);
+        }
         RunError::Split(error) => return Some(split_help(error)),
         RunError::Decode(_) => {
             "the tables are as they were; ask the source for the export once more"
@@ -164,7 +192,13 @@ fn run_help(error: &RunError) -> Option<String> {
         }
         RunError::UsedRunId { .. } => "give each run an id of its own, or leave `--run-id` out",
         RunError::Emptied { .. } => {
-            "the table is as it was; if it is to be empty, run once with `--allow-empty`"
+            "the table is as it was; if it is to be empty, run once with `--allow-shrink`"
+        }
+        RunError::TooFew { .. } | RunError::Shrunk { .. } => {
+            "the tables are as they were; if the export is right, run once with `--allow-shrink`"
+        }
+        RunError::TooManyQuarantined { .. } => {
+            "the tables are as they were; mend the declared types or keys, or raise the limit"
         }
         RunError::NothingFits { .. } => {
             "the table is as it was; compare the export with `primary_key` and the declared types"

@@ -4,31 +4,33 @@
 //! |---|---|
 //! | 200 | stream the body |
 //! | 401, 403 | try the next key; with none left, [`FetchError::KeyRefused`] |
-//! | 408, 425, 429, 5xx, no answer, body cut short | [`FetchError`] that is worth another try |
+//! | 408, 425, 429, 5xx, no answer, body cut short | [`FetchError`] that [`retry`](crate::retry) tries again |
 //! | other 4xx | [`FetchError::Rejected`]: the definition asks for something the source does not have |
 //! | redirect within the origin | followed, five at most |
 //! | redirect to another origin | [`FetchError::LeavesOrigin`]; the key is not sent there |
 //! | `text/html` | [`FetchError::NotAnExport`] |
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt, TryStreamExt};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, redirect};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::api_key::ApiKey;
-use crate::definition::{KeySource, Source};
+use crate::definition::{Header, KeySource, Source};
 use crate::excerpt::{EXCERPT_BYTES, excerpt};
 use crate::plan::Request;
 
 /// The header that carries the key.
 const KEY_HEADER: &str = "x-api-key";
 const USER_AGENT: &str = concat!("flowlake/", env!("CARGO_PKG_VERSION"));
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// The longest silence within an answer; an export may take its time to begin.
-const READ_TIMEOUT: Duration = Duration::from_mins(5);
 const MOST_REDIRECTS: usize = 5;
 
 /// Why there is no export.
@@ -64,6 +66,8 @@ pub enum FetchError {
         status: StatusCode,
         /// Its first line.
         body: String,
+        /// How long the source asked to wait.
+        retry_after: Option<Duration>,
     },
     /// The source does not take this request.
     #[error("{url} answered {status}{}", quoted(.body))]
@@ -101,10 +105,24 @@ pub enum FetchError {
     },
 }
 
+impl FetchError {
+    /// The same error, without the key in what the source answered.
+    fn redacted(mut self, key: &ApiKey) -> Self {
+        if let Self::Unavailable { body, .. }
+        | Self::Rejected { body, .. }
+        | Self::NotAnExport { body, .. } = &mut self
+        {
+            *body = key.redact(body);
+        }
+        self
+    }
+}
+
 /// The HTTP client: one per process.
 #[derive(Debug, Clone)]
 pub struct Fetcher {
     client: Client,
+    pace: Option<Arc<Pace>>,
 }
 
 /// An export on its way: the first bytes have not been read yet.
@@ -122,18 +140,22 @@ impl Fetcher {
     /// # Errors
     /// The TLS set-up of this machine is not usable.
     pub fn new(source: &Source) -> Result<Self, FetchError> {
+        let timeouts = &source.timeouts;
         let mut builder = Client::builder();
         if source.base_url.scheme() == "http" {
             builder = builder.no_proxy();
         }
         let client = builder
             .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
+            .default_headers(headers(&source.headers))
+            .connect_timeout(timeouts.connect)
+            .read_timeout(timeouts.idle)
+            .timeout(timeouts.total)
             .redirect(redirect::Policy::custom(stay_within_origin))
             .build()
             .map_err(FetchError::Setup)?;
-        Ok(Self { client })
+        let pace = source.requests_per_minute.map(|rate| Arc::new(Pace::new(rate.get() as usize)));
+        Ok(Self { client, pace })
     }
 
     /// Asks for an export, with each key in turn until one is taken.
@@ -148,7 +170,8 @@ impl Fetcher {
             let response = self.send(url, key).await?;
             status = response.status();
             if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-                return accept(response, url.clone(), tried).await;
+                let accepted = accept(response, url.clone(), tried).await;
+                return accepted.map_err(|error| error.redacted(key));
             }
             tried.push(key.source().clone());
         }
@@ -156,6 +179,9 @@ impl Fetcher {
     }
 
     async fn send(&self, url: &Url, key: &ApiKey) -> Result<Response, FetchError> {
+        if let Some(pace) = &self.pace {
+            pace.keep().await;
+        }
         let mut request = self.client.get(url.clone()).header(ACCEPT, "application/json");
         if let Ok(mut value) = HeaderValue::from_str(key.expose()) {
             value.set_sensitive(true);
@@ -167,6 +193,48 @@ impl Fetcher {
             source => FetchError::Unreachable { url: url.clone(), source: source.without_url() },
         })
     }
+}
+
+fn headers(declared: &[Header]) -> HeaderMap {
+    let pairs = declared.iter().filter_map(|header| {
+        let mut value = HeaderValue::from_str(&header.value).ok()?;
+        value.set_sensitive(true);
+        Some((HeaderName::from_bytes(header.name.as_bytes()).ok()?, value))
+    });
+    pairs.collect()
+}
+
+/// Keeps requests at a rate: so many in any minute.
+#[derive(Debug)]
+struct Pace {
+    requests_per_minute: usize,
+    /// When the last so many requests were let go.
+    recent: Mutex<VecDeque<Instant>>,
+}
+
+impl Pace {
+    fn new(requests_per_minute: usize) -> Self {
+        Self { requests_per_minute, recent: Mutex::default() }
+    }
+
+    /// Returns when the next request may go.
+    async fn keep(&self) {
+        let mut recent = self.recent.lock().await;
+        let slot = next_slot(&mut recent, self.requests_per_minute, Instant::now());
+        tokio::time::sleep_until(slot).await;
+    }
+}
+
+/// When a request that is ready at `now` may go, which is noted in `recent`.
+fn next_slot(recent: &mut VecDeque<Instant>, requests_per_minute: usize, now: Instant) -> Instant {
+    let mut slot = now;
+    if recent.len() >= requests_per_minute
+        && let Some(oldest) = recent.pop_front()
+    {
+        slot = slot.max(oldest + Duration::from_mins(1));
+    }
+    recent.push_back(slot);
+    slot
 }
 
 impl Answer {
@@ -212,8 +280,9 @@ async fn accept(
 ) -> Result<Answer, FetchError> {
     let status = response.status();
     if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) {
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(wait_asked_for);
         let body = first_line(response).await;
-        return Err(FetchError::Unavailable { url, status, body });
+        return Err(FetchError::Unavailable { url, status, body, retry_after });
     }
     if status != StatusCode::OK {
         let body = first_line(response).await;
@@ -226,6 +295,16 @@ async fn accept(
         }
         _ => Ok(Answer { response, url, refused }),
     }
+}
+
+/// Seconds, or an HTTP date.
+fn wait_asked_for(header: &HeaderValue) -> Option<Duration> {
+    let text = header.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = DateTime::parse_from_rfc2822(text).ok()?;
+    (until.to_utc() - Utc::now()).to_std().ok()
 }
 
 fn content_type(response: &Response) -> Option<String> {
@@ -262,4 +341,29 @@ fn chain(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_kept_at_their_rate() {
+        let mut recent = VecDeque::new();
+        let began = Instant::now();
+        let gone = [0, 0, 0, 61, 61].map(|ready| {
+            let ready = began + Duration::from_secs(ready);
+            (next_slot(&mut recent, 2, ready) - began).as_secs()
+        });
+        assert_eq!(gone, [0, 0, 60, 61, 120]);
+    }
+
+    #[test]
+    fn a_wait_is_asked_for_in_seconds_or_as_a_date() {
+        let wait = |text: &str| wait_asked_for(&HeaderValue::from_str(text).unwrap());
+        assert_eq!(wait("120"), Some(Duration::from_mins(2)));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), None);
+        assert!(wait("Wed, 21 Oct 2099 07:28:00 GMT").unwrap() > Duration::from_hours(24));
+        assert_eq!(wait("soon"), None);
+    }
 }

@@ -31,6 +31,23 @@ impl From<io::Error> for LandError {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ExportHash(String);
 
+impl ExportHash {
+    /// The hash of an export that came in pieces.
+    #[must_use]
+    pub fn of_all<'a>(mut pieces: impl ExactSizeIterator<Item = &'a Self>) -> Self {
+        if pieces.len() == 1
+            && let Some(only) = pieces.next()
+        {
+            return only.clone();
+        }
+        let mut hasher = blake3::Hasher::new();
+        for piece in pieces {
+            hasher.update(piece.0.as_bytes());
+        }
+        Self(hasher.finalize().to_hex().to_string())
+    }
+}
+
 impl std::fmt::Display for ExportHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)

@@ -11,7 +11,7 @@
 //!
 //! [`runner`] is the only module that knows every step. Beside the flow stand what several steps share:
 //! [`scalar`] (what a JSON number or text is, exactly), [`destination`] (the object store), [`runtime`] (the
-//! bridge to CPU threads), [`api_key`] and [`run_id`]. [`cli`] turns arguments into calls and [`error`] turns
+//! bridge to CPU threads), [`retry`], [`api_key`] and [`run_id`]. [`cli`] turns arguments into calls and [`error`] turns
 //! failures into exit codes and help. [`init`] writes a first definition from an export. [`sample_api`] is the stand-in source for the demo and for tests.
 
 pub mod api_key;
@@ -29,6 +29,7 @@ pub mod normalise;
 pub mod partition;
 pub mod plan;
 pub mod report;
+pub mod retry;
 pub mod run_id;
 pub mod runner;
 pub mod runtime;

@@ -1,10 +1,16 @@
-//! Plan: what a run will do, as a value. Pure: pipeline and clock in, [`Plan`] out.
+//! Plan: what a run will do, as a value. Pure: pipeline, clock, watermark and overrides in, [`Plan`] out.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use url::Url;
 
-use crate::definition::{Filter, ListStyle, Pipeline, Source};
+use crate::definition::{
+    DestinationUrl, Filter, InvalidDestination, InvalidTemplate, ListStyle, Occasion, Period,
+    Pipeline, Source, Window, WindowPolicy,
+};
 use crate::run_id::RunId;
+
+/// More pieces than any sensible `step` makes.
+const MOST_PIECES: u32 = 10_000;
 
 /// One run of one pipeline, decided before anything is touched.
 #[derive(Debug, Clone)]
@@ -15,10 +21,16 @@ pub struct Plan {
     pub run_id: RunId,
     /// The instant that `_flowlake_loaded_at` shows.
     pub started_at: DateTime<Utc>,
-    /// The request that brings the export.
-    pub request: Request,
-    /// An export without records may empty a table that has rows.
-    pub allow_empty: bool,
+    /// Where the tables are kept.
+    pub destination: DestinationUrl,
+    /// What the requests cover together; none for a full export.
+    pub window: Option<Window>,
+    /// The requests that bring the export, in the order of the time they cover. None when the window is empty.
+    pub requests: Vec<Request>,
+    /// Up to where the tables have been brought before this run.
+    pub watermark: Option<DateTime<Utc>>,
+    /// The export may be smaller than the limits of the definition allow.
+    pub allow_shrink: bool,
 }
 
 /// A GET request. It holds no secret: the key joins it only on the way out.
@@ -26,54 +38,237 @@ pub struct Plan {
 pub struct Request {
     /// Everything but the key.
     pub url: Url,
+    /// What it covers; none for a full export.
+    pub window: Option<Window>,
+}
+
+/// What a run is told besides its definition.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// What to go by as the present.
+    pub as_of: Option<DateTime<Utc>>,
+    /// Where the window begins, instead of at the watermark.
+    pub from: Option<DateTime<Utc>>,
+    /// Where the window ends, instead of now.
+    pub to: Option<DateTime<Utc>>,
+    /// The export may be smaller than the limits of the definition allow.
+    pub allow_shrink: bool,
+}
+
+/// There is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A template cannot be filled in.
+    #[error("a template of the definition cannot be filled in: {0}")]
+    Template(#[from] InvalidTemplate),
+    /// A template made a destination that is none.
+    #[error(transparent)]
+    Destination(#[from] InvalidDestination),
+    /// A window was asked for, and the pipeline has none.
+    #[error("the definition has no window, so that `--from` and `--to` mean nothing")]
+    NoWindow,
+    /// The window that was asked for is empty.
+    #[error("the window from {start} to {end} is empty")]
+    Empty {
+        /// Its start.
+        start: DateTime<Utc>,
+        /// Its end.
+        end: DateTime<Utc>,
+    },
+    /// The window reaches beyond the calendar.
+    #[error("the window reaches beyond the calendar")]
+    BeyondCalendar,
+    /// The step is too short for the window.
+    #[error("the window from {start} to {end} has more than {MOST_PIECES} pieces of {step}")]
+    TooManyPieces {
+        /// Its start.
+        start: DateTime<Utc>,
+        /// Its end.
+        end: DateTime<Utc>,
+        /// The length of a piece.
+        step: Period,
+    },
+}
+
+/// Where a pipeline keeps its tables, on a run that goes by `now` as the present.
+///
+/// # Errors
+/// The definition's template makes no destination.
+pub fn destination_at(
+    pipeline: &Pipeline,
+    now: DateTime<Utc>,
+) -> Result<DestinationUrl, PlanError> {
+    Ok(pipeline.destination.render(&Occasion { now, window: None })?.parse()?)
 }
 
 impl Plan {
-    /// Decides what a run of `pipeline` does.
+    /// Decides what a run of `pipeline` does. `watermark` is where the last run stopped.
+    ///
+    /// # Errors
+    /// What was asked for does not go together.
+    pub fn new(
+        pipeline: Pipeline,
+        run_id: RunId,
+        started_at: DateTime<Utc>,
+        watermark: Option<DateTime<Utc>>,
+        overrides: &Overrides,
+    ) -> Result<Self, PlanError> {
+        let now = overrides.as_of.unwrap_or(started_at);
+        let window = match &pipeline.source.window {
+            Some(policy) => Some(window(policy, now, watermark, overrides)?),
+            None if overrides.from.is_some() || overrides.to.is_some() => {
+                return Err(PlanError::NoWindow);
+            }
+            None => None,
+        };
+        let pieces: Vec<Option<Window>> = match (&pipeline.source.window, window) {
+            (Some(policy), Some(window)) => {
+                pieces(window, policy.step)?.into_iter().map(Some).collect()
+            }
+            _ => vec![None],
+        };
+        let requests = pieces.into_iter().map(|window| {
+            let url = export_url(&pipeline.source, &Occasion { now, window })?;
+            Ok(Request { url, window })
+        });
+        Ok(Self {
+            destination: destination_at(&pipeline, now)?,
+            requests: requests.collect::<Result<_, PlanError>>()?,
+            allow_shrink: overrides.allow_shrink,
+            pipeline,
+            run_id,
+            started_at,
+            window,
+            watermark,
+        })
+    }
+
+    /// The watermark once this run has committed. A window that does not reach back to the old one leaves a gap,
+    /// and must not hide it.
     #[must_use]
-    pub fn new(pipeline: Pipeline, run_id: RunId, started_at: DateTime<Utc>) -> Self {
-        let request = Request { url: export_url(&pipeline.source) };
-        Self { pipeline, run_id, started_at, request, allow_empty: false }
+    pub fn watermark_after(&self) -> Option<DateTime<Utc>> {
+        let (policy, window) = self.pipeline.source.window.as_ref().zip(self.window)?;
+        let reached = self.watermark.unwrap_or(policy.start);
+        if window.start <= reached { Some(window.end.max(reached)) } else { self.watermark }
     }
 }
 
-/// The URL of an export. Organisation and filters are percent-encoded, so neither can change host or path.
-fn export_url(source: &Source) -> Url {
-    let mut url = source.base_url.clone();
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.clear().extend(source.endpoint.path_segments()).push(&source.organisation_id);
+/// From the watermark, less the lookback, to now; to the second, as filters rarely take more.
+fn window(
+    policy: &WindowPolicy,
+    now: DateTime<Utc>,
+    watermark: Option<DateTime<Utc>>,
+    overrides: &Overrides,
+) -> Result<Window, PlanError> {
+    let since = match watermark {
+        Some(watermark) => {
+            policy.lookback.before(watermark).ok_or(PlanError::BeyondCalendar)?.max(policy.start)
+        }
+        None => policy.start,
+    };
+    let now = now.duration_trunc(TimeDelta::seconds(1)).unwrap_or(now);
+    let window =
+        Window { start: overrides.from.unwrap_or(since), end: overrides.to.unwrap_or(now) };
+    let was_asked_for = overrides.from.is_some() || overrides.to.is_some();
+    if was_asked_for && window.start >= window.end {
+        return Err(PlanError::Empty { start: window.start, end: window.end });
     }
-    let parameters =
-        source.filters.iter().flat_map(|filter| query_parameters(filter, source.list_style));
-    for (name, value) in parameters {
-        url.query_pairs_mut().append_pair(&name, &value);
-    }
-    url
+    Ok(window)
 }
 
-fn query_parameters(filter: &Filter, style: ListStyle) -> Vec<(String, String)> {
-    let Filter { name, values } = filter;
-    match style {
-        _ if values.len() == 1 => vec![(name.clone(), values[0].clone())],
-        ListStyle::Repeat => values.iter().map(|value| (name.clone(), value.clone())).collect(),
-        ListStyle::Comma => vec![(name.clone(), values.join(","))],
-        ListStyle::Brackets => {
-            values.iter().map(|value| (format!("{name}[]"), value.clone())).collect()
+/// The pieces of a window, each as long as `step` and the last one as long as what is left.
+fn pieces(window: Window, step: Option<Period>) -> Result<Vec<Window>, PlanError> {
+    let Window { start, end } = window;
+    if start >= end {
+        return Ok(Vec::new());
+    }
+    let Some(step) = step else { return Ok(vec![window]) };
+    let mut pieces = Vec::new();
+    for count in 0..MOST_PIECES {
+        // Each from the start of all, so that the 31st is not lost in a shorter month.
+        let bound = |count| step.times_after(count, start).ok_or(PlanError::BeyondCalendar);
+        let piece = Window { start: bound(count)?, end: bound(count + 1)?.min(end) };
+        pieces.push(piece);
+        if piece.end == end {
+            return Ok(pieces);
         }
     }
+    Err(PlanError::TooManyPieces { start, end, step })
+}
+
+/// The URL of an export. Path and filters are percent-encoded, so that they cannot change host or path.
+fn export_url(source: &Source, occasion: &Occasion) -> Result<Url, InvalidTemplate> {
+    let mut url = source.base_url.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.clear().extend(source.resource.path_segments());
+    }
+    for filter in &source.filters {
+        for (name, value) in query_parameters(filter, source.list_style, occasion)? {
+            url.query_pairs_mut().append_pair(&name, &value);
+        }
+    }
+    Ok(url)
+}
+
+fn query_parameters(
+    filter: &Filter,
+    style: ListStyle,
+    occasion: &Occasion,
+) -> Result<Vec<(String, String)>, InvalidTemplate> {
+    let name = &filter.name;
+    let values: Vec<String> =
+        filter.values.iter().map(|value| value.render(occasion)).collect::<Result<_, _>>()?;
+    let each = |name: &str, values: Vec<String>| {
+        values.into_iter().map(|value| (name.to_owned(), value)).collect()
+    };
+    Ok(match style {
+        _ if values.len() == 1 => each(name, values),
+        ListStyle::Repeat => each(name, values),
+        ListStyle::Comma => vec![(name.clone(), values.join(","))],
+        ListStyle::Brackets => each(&format!("{name}[]"), values),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definition::Environment;
+    use crate::definition::{Definition, Environment};
+
+    fn pipeline(source: &str) -> Pipeline {
+        let text = format!(
+            "version = 1\nname = \"test\"\n[defaults]\nwrite_disposition = \"append\"\n\
+             [destination]\nurl = \"lake/{{{{ run.date }}}}\"\n[source]\nendpoint = \"e-sourcing\"\n{source}"
+        );
+        Definition::parse("test.toml", &text, &Environment::default()).unwrap().pipeline
+    }
+
+    fn instant(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn plan(
+        source: &str,
+        watermark: Option<&str>,
+        overrides: &Overrides,
+    ) -> Result<Plan, PlanError> {
+        let now = instant("2026-03-20T02:00:00.5Z");
+        let run_id = RunId::at(now);
+        Plan::new(pipeline(source), run_id, now, watermark.map(instant), overrides)
+    }
 
     fn url(source: &str) -> String {
-        let text = format!(
-            "version = 1\nname = \"test\"\n[destination]\nurl = \"lake\"\n[source]\nendpoint = \"e-sourcing\"\n{source}"
-        );
-        let pipeline = Pipeline::parse("test.toml", &text, &Environment::default()).unwrap();
-        export_url(&pipeline.source).to_string()
+        plan(source, None, &Overrides::default()).unwrap().requests[0].url.to_string()
+    }
+
+    const WINDOW: &str = "organisation_id = \"o\"\n[source.filters]\nsince = \"{{ window.start | date }}\"\n\
+                          [source.window]\nstart = 2026-01-31\nstep = \"P1M\"\n";
+
+    fn windows(plan: &Plan) -> Vec<String> {
+        let shown = |request: &Request| {
+            let window = request.window.unwrap();
+            format!("{} {}", window.start.format("%F"), window.end.format("%FT%T%.f"))
+        };
+        plan.requests.iter().map(shown).collect()
     }
 
     #[test]
@@ -94,5 +289,59 @@ mod tests {
         assert!(source("repeat").ends_with("/o?status=a+b&status=c&n=5"));
         assert!(source("comma").ends_with("/o?status=a+b%2Cc&n=5"));
         assert!(source("brackets").ends_with("/o?status%5B%5D=a+b&status%5B%5D=c&n=5"));
+    }
+
+    #[test]
+    fn the_first_window_begins_where_the_definition_says_and_comes_in_pieces() {
+        let plan = plan(WINDOW, None, &Overrides::default()).unwrap();
+        let expected = ["2026-01-31 2026-02-28T00:00:00", "2026-02-28 2026-03-20T02:00:00"];
+        assert_eq!(windows(&plan), expected);
+        assert!(plan.requests[1].url.as_str().ends_with("?since=2026-02-28"));
+        assert_eq!(plan.watermark_after(), Some(instant("2026-03-20T02:00:00Z")));
+        assert_eq!(plan.destination, DestinationUrl::Local("lake/2026-03-20".into()));
+    }
+
+    #[test]
+    fn later_windows_begin_at_the_watermark() {
+        let watermark = Some("2026-03-19T02:00:00Z");
+        let plan = plan(WINDOW, watermark, &Overrides::default()).unwrap();
+        assert_eq!(windows(&plan), ["2026-03-19 2026-03-20T02:00:00"]);
+    }
+
+    #[test]
+    fn p3_a_window_that_was_covered_already_asks_for_nothing() {
+        let plan = plan(WINDOW, Some("2026-03-20T02:00:00Z"), &Overrides::default()).unwrap();
+        assert!(plan.requests.is_empty());
+        assert_eq!(plan.watermark_after(), plan.watermark);
+    }
+
+    #[test]
+    fn p1_a_gap_does_not_move_the_watermark() {
+        let watermark = Some("2026-02-10T00:00:00Z");
+        let after = |from: &str, to: &str| {
+            let overrides = Overrides {
+                from: Some(instant(from)),
+                to: Some(instant(to)),
+                ..Overrides::default()
+            };
+            plan(WINDOW, watermark, &overrides).unwrap().watermark_after()
+        };
+        let unmoved = watermark.map(instant);
+        assert_eq!(after("2026-02-11T00:00:00Z", "2026-02-12T00:00:00Z"), unmoved);
+        assert_eq!(after("2026-02-01T00:00:00Z", "2026-02-05T00:00:00Z"), unmoved);
+        let later = "2026-02-12T00:00:00Z";
+        assert_eq!(after("2026-02-01T00:00:00Z", later), Some(instant(later)));
+    }
+
+    #[test]
+    fn windows_that_mean_nothing_are_refused() {
+        let from = |from: &str| Overrides { from: Some(instant(from)), ..Overrides::default() };
+        let full = plan("organisation_id = \"o\"", None, &from("2026-01-01T00:00:00Z"));
+        assert!(matches!(full, Err(PlanError::NoWindow)));
+        let future = plan(WINDOW, None, &from("2027-01-01T00:00:00Z"));
+        assert!(matches!(future, Err(PlanError::Empty { .. })));
+        let tiny = WINDOW.replace("P1M", "PT1S");
+        let many = plan(&tiny, None, &Overrides::default());
+        assert!(matches!(many, Err(PlanError::TooManyPieces { .. })));
     }
 }

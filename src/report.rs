@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{KeySource, TableName};
+use crate::definition::{KeySource, TableName, Window};
 use crate::land::ExportHash;
 use crate::run_id::RunId;
 
@@ -19,6 +19,13 @@ pub enum Event {
     Receiving(Option<u64>),
     /// A key was refused before another one was taken.
     KeyRefused(KeySource),
+    /// A request failed and is made again after a wait.
+    Retrying {
+        /// How long.
+        wait: Duration,
+        /// Why it failed.
+        reason: String,
+    },
     /// So many bytes of the export arrived.
     Received(u64),
     /// So many records were decoded.
@@ -94,6 +101,10 @@ impl Observer for Progress {
                     "the source refused the key from {source}; retire it"
                 );
             }
+            Event::Retrying { wait, reason } => {
+                let seconds = wait.as_secs_f64();
+                tracing::warn!(pipeline = self.name, "{reason}; asking again in {seconds:.1} s");
+            }
             Event::Received(bytes) => {
                 self.received.fetch_add(*bytes, Relaxed);
                 self.show_intake();
@@ -134,9 +145,12 @@ pub struct RunReport {
     pub finished_at: DateTime<Utc>,
     /// How it ended.
     pub outcome: Outcome,
-    /// What was received, once it was received in full.
+    /// What the run covered; none for a full export.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub export: Option<ExportReport>,
+    pub window: Option<Window>,
+    /// What was received, once it was received in full: one for each request.
+    #[serde(default)]
+    pub exports: Vec<ExportReport>,
     /// The ledger of every table the run concerned.
     pub tables: Vec<TableReport>,
 }
@@ -153,11 +167,14 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// The export of a run.
+/// The answer to one request of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportReport {
     /// What was asked, without the key.
     pub url: String,
+    /// What it covers; none for a full export.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     /// Its size, decompressed.
     pub bytes: u64,
     /// Its content.

@@ -8,11 +8,13 @@ use serde::Serialize;
 
 use super::{fail, summary};
 use crate::api_key::ApiKey;
-use crate::definition::{self, DefinitionError, Environment, Pipeline};
+use crate::definition::{
+    self, DefinitionError, Environment, Pipeline, Problems, Setting, Severity,
+};
 use crate::destination::Destination;
 use crate::error::{Error, ExitCode};
 use crate::fetch::Fetcher;
-use crate::plan::Plan;
+use crate::plan::{Overrides, Plan};
 use crate::run_id::RunId;
 use crate::runner::RunError;
 
@@ -24,26 +26,42 @@ struct Located<'a> {
     line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<usize>,
+    severity: Severity,
     key: &'a str,
     message: &'a str,
     help: &'a str,
 }
 
+/// How to check.
+pub(super) struct Options {
+    pub(super) online: bool,
+    pub(super) json: bool,
+    pub(super) settings: Vec<Setting>,
+}
+
 /// Checks every definition; with `online` also whether source and destination can be used.
 pub(super) async fn check(
     files: &[PathBuf],
-    online: bool,
-    json: bool,
+    options: &Options,
     environment: &Environment,
 ) -> ExitCode {
     let mut worst = ExitCode::Done;
-    for (file, loaded) in files.iter().zip(definition::load_all(files, environment)) {
+    let loaded = definition::load_all(files, &options.settings, environment);
+    for (file, loaded) in files.iter().zip(loaded) {
         let code = match loaded {
-            Ok(pipeline) if online => check_online(file, pipeline, environment).await,
-            Ok(pipeline) => {
-                report(&format!("{}: ok, pipeline `{}`", file.display(), pipeline.name), json)
+            Ok(definition) => {
+                let warned = show_warnings(&definition.warnings, file, options.json);
+                let pipeline = definition.pipeline;
+                match warned {
+                    Err(error) => fail(&error),
+                    Ok(()) if options.online => check_online(file, pipeline, environment).await,
+                    Ok(()) => {
+                        let line = format!("{}: ok, pipeline `{}`", file.display(), pipeline.name);
+                        report(&line, options.json)
+                    }
+                }
             }
-            Err(error) => show(error, file, json),
+            Err(error) => show(error, file, options.json),
         };
         if worst == ExitCode::Done {
             worst = code;
@@ -72,24 +90,42 @@ fn show(error: DefinitionError, file: &Path, json: bool) -> ExitCode {
     }
 }
 
+fn show_warnings(warnings: &Problems, file: &Path, json: bool) -> Result<(), Error> {
+    if warnings.is_empty() {
+        return Ok(());
+    }
+    let text = if json {
+        lines_of_json(warnings, &file.display().to_string())?
+    } else {
+        warnings.to_string()
+    };
+    Ok(writeln!(std::io::stdout(), "{text}")?)
+}
+
 /// A line of JSON for each problem.
 fn as_json(error: &Error, file: &Path) -> Result<String, Error> {
     let file = file.display().to_string();
-    let Error::Definition(DefinitionError::Invalid(invalid)) = error else {
-        return Ok(serde_json::to_string(&Located {
-            file: &file,
-            line: None,
-            column: None,
-            key: "definition",
-            message: &error.to_string(),
-            help: &error.help().unwrap_or_default(),
-        })?);
-    };
+    if let Error::Definition(DefinitionError::Invalid(problems)) = error {
+        return lines_of_json(problems, &file);
+    }
+    Ok(serde_json::to_string(&Located {
+        file: &file,
+        line: None,
+        column: None,
+        severity: Severity::Error,
+        key: "definition",
+        message: &error.to_string(),
+        help: &error.help().unwrap_or_default(),
+    })?)
+}
+
+fn lines_of_json(problems: &Problems, file: &str) -> Result<String, Error> {
     let mut lines = Vec::new();
-    for problem in invalid.problems() {
-        let place = invalid.place_of(problem);
+    for problem in problems.list() {
+        let place = problems.place_of(problem);
         lines.push(serde_json::to_string(&Located {
-            file: &file,
+            file,
+            severity: problem.severity,
             line: place.map(|(line, _)| line),
             column: place.map(|(_, column)| column),
             key: &problem.key,
@@ -108,10 +144,7 @@ async fn check_online(file: &Path, pipeline: Pipeline, environment: &Environment
             let text = lines.map(|line| format!("{}: ok, {line}", file.display())).join("\n");
             report(&text, false)
         }
-        Err(error) => {
-            let error = Error::Run(error);
-            show_failure(&error, &name)
-        }
+        Err(error) => show_failure(&error, &name),
     }
 }
 
@@ -121,11 +154,21 @@ fn show_failure(error: &Error, pipeline: &str) -> ExitCode {
     error.exit_code()
 }
 
-async fn try_out(pipeline: Pipeline, environment: &Environment) -> Result<[String; 2], RunError> {
+async fn try_out(pipeline: Pipeline, environment: &Environment) -> Result<[String; 2], Error> {
     let now = Utc::now();
-    let plan = Plan::new(pipeline, RunId::at(now), now);
+    let plan = Plan::new(pipeline, RunId::at(now), now, None, &Overrides::default())?;
+    let source = try_source(&plan, environment).await?;
+    let destination = Destination::open(&plan.destination).map_err(RunError::from)?;
+    destination.try_out(&plan.run_id).await.map_err(RunError::from)?;
+    Ok([source, format!("the destination {} can be written", plan.destination)])
+}
+
+async fn try_source(plan: &Plan, environment: &Environment) -> Result<String, RunError> {
     let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment).await?;
-    let answer = Fetcher::new(&plan.pipeline.source)?.request(&plan.request, &keys).await?;
+    let Some(request) = plan.requests.first() else {
+        return Ok("the window has not begun, so the source was not asked".to_owned());
+    };
+    let answer = Fetcher::new(&plan.pipeline.source)?.request(request, &keys).await?;
     let refused = answer.refused_keys().len();
     let source = keys.get(refused).map_or_else(String::new, |key| key.source().to_string());
     let refused: Vec<String> = answer.refused_keys().iter().map(ToString::to_string).collect();
@@ -134,9 +177,5 @@ async fn try_out(pipeline: Pipeline, environment: &Environment) -> Result<[Strin
     } else {
         format!(", which refused {}", refused.join(", "))
     };
-    Destination::open(&plan.pipeline.destination)?.try_out(&plan.run_id).await?;
-    Ok([
-        format!("the source takes the key from {source}{retire}"),
-        format!("the destination {} can be written", plan.pipeline.destination),
-    ])
+    Ok(format!("the source takes the key from {source}{retire}"))
 }

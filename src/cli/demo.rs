@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::{fail, run, sample_api, summary};
-use crate::definition::{DefinitionError, Environment, Pipeline};
+use crate::definition::{Definition, DefinitionError, Environment};
 use crate::error::{Error, ExitCode};
 use crate::sample_api::SampleApi;
 
@@ -33,8 +33,10 @@ async fn pull_samples(environment: &Environment) -> Result<(), Error> {
         api.base_url()
     )?;
     for (file, text) in DEFINITIONS {
-        let pipeline = Pipeline::parse(file, text, &environment).map_err(DefinitionError::from)?;
-        let report = run::execute(pipeline, &run::Options::default(), &environment).await?;
+        let definition =
+            Definition::parse(file, text, &environment).map_err(DefinitionError::from)?;
+        let options = run::Options::default();
+        let report = run::execute(definition.pipeline, &options, &environment).await?;
         writeln!(out, "{}\n", summary::report(&report))?;
     }
     api.stop().await;

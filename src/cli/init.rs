@@ -10,12 +10,12 @@ use futures::TryStreamExt;
 
 use super::fail;
 use crate::api_key::ApiKey;
-use crate::definition::{DefinitionError, Endpoint, Environment, Pipeline};
+use crate::definition::{Definition, DefinitionError, Endpoint, Environment};
 use crate::error::{Error, ExitCode};
 use crate::fetch::Fetcher;
 use crate::init::{Heading, propose, render};
 use crate::land::Landing;
-use crate::plan::Plan;
+use crate::plan::{Overrides, Plan};
 use crate::run_id::RunId;
 use crate::runner::RunError;
 use crate::runtime::on_cpu;
@@ -74,10 +74,12 @@ async fn receive(
     environment: &Environment,
 ) -> Result<Box<dyn Read + Send>, Error> {
     let nothing = crate::init::Proposal { tables: Vec::new() };
-    let pipeline = Pipeline::parse("the new definition", &render(heading, &nothing), environment)
+    let text = render(heading, &nothing);
+    let definition = Definition::parse("the new definition", &text, environment)
         .map_err(DefinitionError::from)?;
     let now = Utc::now();
-    let plan = Plan::new(pipeline, RunId::at(now), now);
+    let overrides = Overrides::default();
+    let plan = Plan::new(definition.pipeline, RunId::at(now), now, None, &overrides)?;
     Ok(download(&plan, environment).await?)
 }
 
@@ -86,10 +88,13 @@ async fn download(
     environment: &Environment,
 ) -> Result<Box<dyn Read + Send>, RunError> {
     let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment).await?;
-    let mut body = Fetcher::new(&plan.pipeline.source)?.request(&plan.request, &keys).await?.body();
+    let fetcher = Fetcher::new(&plan.pipeline.source)?;
     let mut landing = Landing::create()?;
-    while let Some(piece) = body.try_next().await? {
-        landing.write(&piece)?;
+    for request in &plan.requests {
+        let mut body = fetcher.request(request, &keys).await?.body();
+        while let Some(piece) = body.try_next().await? {
+            landing.write(&piece)?;
+        }
     }
     Ok(Box::new(landing.finish()?.into_reader()?))
 }

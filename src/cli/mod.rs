@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod init;
 mod plan;
+mod planning;
 mod run;
 mod sample_api;
 mod summary;
@@ -15,9 +16,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::definition::Environment;
+use crate::definition::{Environment, Setting};
 use crate::error::{Error, ExitCode};
 use crate::run_id::RunId;
+use planning::PlanArguments;
 
 /// Pulls purchasing data from the ProcurementFlow export API and keeps it as partitioned Parquet.
 #[derive(Debug, Parser)]
@@ -54,9 +56,8 @@ enum Command {
         /// Print each run's report as a line of JSON instead of a table.
         #[arg(long)]
         json: bool,
-        /// Let an export without records empty tables that have rows.
-        #[arg(long)]
-        allow_empty: bool,
+        #[command(flatten)]
+        plan: PlanArguments,
         /// What to call the run, instead of a new id that sorts by time.
         #[arg(long)]
         run_id: Option<RunId>,
@@ -72,12 +73,17 @@ enum Command {
         /// Print each problem as a line of JSON.
         #[arg(long, conflicts_with = "online")]
         json: bool,
+        /// Set a key of the definitions, as in `destination.url=lake/test`.
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        settings: Vec<Setting>,
     },
     /// Print what a run would do, without doing it.
     Plan {
         /// The definition.
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        #[command(flatten)]
+        plan: PlanArguments,
         /// Print it as JSON.
         #[arg(long)]
         json: bool,
@@ -112,14 +118,17 @@ pub fn main() -> ExitCode {
 async fn dispatch(command: Command) -> ExitCode {
     let environment = Environment::of_this_process();
     match command {
-        Command::Run { files, json, allow_empty, run_id } => {
-            let options = run::Options { json, allow_empty, run_id };
+        Command::Run { files, json, plan, run_id } => {
+            let options = run::Options { json, plan, run_id };
             run::run(&files, &options, &environment).await
         }
-        Command::Check { files, online, json } => {
-            check::check(&files, online, json, &environment).await
+        Command::Check { files, online, json, settings } => {
+            let checks = check::Options { online, json, settings };
+            check::check(&files, &checks, &environment).await
         }
-        Command::Plan { file, json } => plan::plan(&file, json, &environment),
+        Command::Plan { file, plan: arguments, json } => {
+            plan::plan(&file, json, &arguments, &environment).await
+        }
         Command::Init(arguments) => init::init(arguments, &environment).await,
         Command::Demo => demo::demo(&environment).await,
         Command::SampleApi { listen } => sample_api::serve(listen).await,

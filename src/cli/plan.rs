@@ -1,22 +1,28 @@
 //! `flowlake plan`
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
-use chrono::Utc;
 use serde::Serialize;
 
-use super::fail;
-use crate::definition::{Environment, Pipeline, Table};
+use super::planning::{PlanArguments, Planned};
+use super::{fail, summary};
+use crate::commit::Manifest;
+use crate::definition::{
+    ColumnName, Definition, Environment, PartitionField, Table, Window, WriteDisposition,
+};
 use crate::error::{Error, ExitCode};
-use crate::plan::Plan;
-use crate::run_id::RunId;
 
 /// A plan as it is shown: what a run will do, in its own words.
 #[derive(Serialize)]
 struct ShownPlan {
     pipeline: String,
-    request: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<Window>,
+    requests: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<String>,
     api_key: Vec<String>,
     destination: String,
     landing_keep: usize,
@@ -32,57 +38,93 @@ struct ShownTable {
     write_disposition: String,
     primary_key: Vec<String>,
     partition_by: Vec<String>,
+    /// What the table holds before the run.
+    rows: u64,
+    /// The partitions that the table has, and that the run is known to replace.
+    partitions_replaced: Vec<String>,
 }
 
 /// Prints what `run` would do with this definition now.
-pub(super) fn plan(file: &Path, json: bool, environment: &Environment) -> ExitCode {
-    match print(file, json, environment) {
+pub(super) async fn plan(
+    file: &Path,
+    json: bool,
+    arguments: &PlanArguments,
+    environment: &Environment,
+) -> ExitCode {
+    match print(file, json, arguments, environment).await {
         Ok(()) => ExitCode::Done,
         Err(error) => fail(&error),
     }
 }
 
-fn print(file: &Path, json: bool, environment: &Environment) -> Result<(), Error> {
-    let now = Utc::now();
-    let plan = Plan::new(Pipeline::load(file, environment)?, RunId::at(now), now);
-    let shown = ShownPlan::of(&plan);
+async fn print(
+    file: &Path,
+    json: bool,
+    arguments: &PlanArguments,
+    environment: &Environment,
+) -> Result<(), Error> {
+    let definition = Definition::load(file, &arguments.settings, environment)?;
+    summary::warn(&definition.warnings);
+    let shown = ShownPlan::of(&arguments.plan(definition.pipeline, None).await?);
     let text = if json { serde_json::to_string_pretty(&shown)? } else { shown.text() };
     Ok(writeln!(std::io::stdout(), "{text}")?)
 }
 
 impl ShownPlan {
-    fn of(plan: &Plan) -> Self {
-        let pipeline = &plan.pipeline;
+    fn of(planned: &Planned) -> Self {
+        let plan = &planned.plan;
+        let (pipeline, source) = (&plan.pipeline, &plan.pipeline.source);
+        let requests = plan.requests.iter().map(|request| format!("GET {}", request.url));
         Self {
             pipeline: pipeline.name.clone(),
-            request: format!("GET {}", plan.request.url),
-            api_key: pipeline.source.api_key.iter().map(ToString::to_string).collect(),
-            destination: pipeline.destination.to_string(),
+            window: plan.window,
+            requests: requests.collect(),
+            headers: source.headers.iter().map(|header| header.name.clone()).collect(),
+            api_key: source.api_key.iter().map(ToString::to_string).collect(),
+            destination: plan.destination.to_string(),
             landing_keep: pipeline.landing.keep,
-            tables: pipeline.tables.iter().map(|table| ShownTable::of(table, pipeline)).collect(),
+            tables: pipeline.tables.iter().map(|table| ShownTable::of(table, planned)).collect(),
         }
     }
 
     fn text(&self) -> String {
-        let mut lines = vec![
-            format!("pipeline     {}", self.pipeline),
-            format!("request      {}", self.request),
-            format!("api key      {}", self.api_key.join(", then ")),
-            format!("destination  {}", self.destination),
-            format!("landing      the exports of the last {} runs are kept", self.landing_keep),
-            "tables".to_owned(),
-        ];
+        let mut lines = vec![line("pipeline", &self.pipeline)];
+        if let Some(window) = self.window {
+            let pieces = match self.requests.len() {
+                0 => "which has been covered already".to_owned(),
+                1 => "in one piece".to_owned(),
+                many => format!("in {many} pieces"),
+            };
+            lines.push(line("window", &format!("{window}, {pieces}")));
+        }
+        let mut label = "request";
+        for request in &self.requests {
+            lines.push(line(label, request));
+            label = "";
+        }
+        if !self.headers.is_empty() {
+            lines.push(line("headers", &self.headers.join(", ")));
+        }
+        lines.push(line("api key", &self.api_key.join(", then ")));
+        lines.push(line("destination", &self.destination));
+        let keep = format!("the exports of the last {} runs are kept", self.landing_keep);
+        lines.push(line("landing", &keep));
+        lines.push("tables".to_owned());
         lines.extend(self.tables.iter().map(ShownTable::line));
         lines.join("\n")
     }
 }
 
+fn line(label: &str, text: &str) -> String {
+    format!("{label:<13}{text}")
+}
+
 impl ShownTable {
-    fn of(table: &Table, pipeline: &Pipeline) -> Self {
-        let root = pipeline.root_of(table);
-        let names = |names: &[crate::definition::ColumnName]| {
-            names.iter().map(ToString::to_string).collect()
-        };
+    fn of(table: &Table, planned: &Planned) -> Self {
+        let root = planned.plan.pipeline.root_of(table);
+        let manifest = planned.snapshot.manifests.get(&table.name);
+        let replaces = root.write_disposition == WriteDisposition::Replace;
+        let partitions = manifest.filter(|_| replaces).map(partitions).unwrap_or_default();
         Self {
             name: table.name.to_string(),
             parent: table.parent.as_ref().map(ToString::to_string),
@@ -91,12 +133,10 @@ impl ShownTable {
                 None => "the only array of objects".to_owned(),
             },
             write_disposition: root.write_disposition.to_string(),
-            primary_key: names(&table.primary_key),
-            partition_by: root
-                .partition_by
-                .iter()
-                .map(crate::definition::PartitionField::directory_key)
-                .collect(),
+            primary_key: table.primary_key.iter().map(ColumnName::to_string).collect(),
+            partition_by: root.partition_by.iter().map(PartitionField::directory_key).collect(),
+            rows: manifest.map_or(0, Manifest::rows),
+            partitions_replaced: partitions.into_iter().collect(),
         }
     }
 
@@ -110,6 +150,18 @@ impl ShownTable {
         if !self.partition_by.is_empty() {
             parts.push(format!("partitions {}", self.partition_by.join("/")));
         }
+        if self.rows > 0 {
+            parts.push(format!("{} rows there now", self.rows));
+        }
+        if !self.partitions_replaced.is_empty() {
+            parts.push(format!("{} partitions replaced", self.partitions_replaced.len()));
+        }
         format!("  {}", parts.join(", "))
     }
+}
+
+/// The directories that a table has files in.
+fn partitions(manifest: &Manifest) -> BTreeSet<String> {
+    let directories = manifest.files.iter().map(|file| file.partition.clone());
+    directories.filter(|directory| !directory.is_empty()).collect()
 }

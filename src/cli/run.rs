@@ -3,12 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::Utc;
-
+use super::planning::{PlanArguments, Planned};
 use super::{fail, summary};
-use crate::definition::{self, Environment, Pipeline};
+use crate::definition::{self, Environment, Pipeline, Setting};
 use crate::error::{Error, ExitCode};
-use crate::plan::Plan;
 use crate::report::{Progress, RunReport};
 use crate::run_id::RunId;
 use crate::runner;
@@ -17,7 +15,7 @@ use crate::runner;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Options {
     pub(super) json: bool,
-    pub(super) allow_empty: bool,
+    pub(super) plan: PlanArguments,
     pub(super) run_id: Option<RunId>,
 }
 
@@ -27,7 +25,7 @@ pub(super) async fn run(
     options: &Options,
     environment: &Environment,
 ) -> ExitCode {
-    let pipelines = match load_all(files, environment) {
+    let pipelines = match load_all(files, &options.plan.settings, environment) {
         Ok(pipelines) => pipelines,
         Err(code) => return code,
     };
@@ -46,12 +44,19 @@ pub(super) async fn run(
 }
 
 /// Every definition, or the problems of all of them.
-fn load_all(files: &[PathBuf], environment: &Environment) -> Result<Vec<Pipeline>, ExitCode> {
+fn load_all(
+    files: &[PathBuf],
+    settings: &[Setting],
+    environment: &Environment,
+) -> Result<Vec<Pipeline>, ExitCode> {
     let mut pipelines = Vec::new();
     let mut failed = None;
-    for loaded in definition::load_all(files, environment) {
+    for loaded in definition::load_all(files, settings, environment) {
         match loaded {
-            Ok(pipeline) => pipelines.push(pipeline),
+            Ok(definition) => {
+                summary::warn(&definition.warnings);
+                pipelines.push(definition.pipeline);
+            }
             Err(error) => failed = Some(fail(&Error::Definition(error))),
         }
     }
@@ -77,11 +82,8 @@ pub(super) async fn execute(
     options: &Options,
     environment: &Environment,
 ) -> Result<RunReport, Error> {
-    let now = Utc::now();
     let progress = Arc::new(Progress::new(&pipeline.name));
-    let run_id = options.run_id.clone().unwrap_or_else(|| RunId::at(now));
-    let mut plan = Plan::new(pipeline, run_id, now);
-    plan.allow_empty = options.allow_empty;
+    let Planned { plan, .. } = options.plan.plan(pipeline, options.run_id.clone()).await?;
     Ok(runner::run(&plan, environment, progress).await?)
 }
 

@@ -3,6 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
 
+use crate::definition::Problems;
 use crate::error::Error;
 use crate::report::{Outcome, RunReport};
 
@@ -23,10 +24,18 @@ pub(super) fn error(error: &Error, pipeline: Option<&str>) -> String {
     text
 }
 
+/// Shows what the author of a definition might want to look at again, on stderr.
+#[expect(clippy::print_stderr, reason = "the command line is where problems are shown")]
+pub(super) fn warn(warnings: &Problems) {
+    if !warnings.is_empty() {
+        eprintln!("{warnings}");
+    }
+}
+
 /// A run in a few lines: how it ended, then a row for every table.
 pub(super) fn report(report: &RunReport) -> String {
     let seconds = (report.finished_at - report.started_at).as_seconds_f64();
-    let received = report.export.as_ref().map_or(0, |export| export.bytes);
+    let received = report.exports.iter().map(|export| export.bytes).sum();
     let outcome = match &report.outcome {
         Outcome::Committed => "committed".to_owned(),
         Outcome::NothingNew => "nothing new: this export is in the tables already".to_owned(),

@@ -22,6 +22,9 @@ pub struct Manifest {
     /// Where in the export its records were found, for a table without a parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<JsonPointer>,
+    /// How many records the last export had for it, for a table without a parent.
+    #[serde(default)]
+    pub received: u64,
     /// The files that are the table.
     pub files: Vec<DataFile>,
     /// The exports whose rows are in it: the last one of a table that is replaced, all of one that is

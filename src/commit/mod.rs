@@ -105,6 +105,9 @@ pub struct State {
     pub last_run: RunId,
     /// When it began.
     pub committed_at: DateTime<Utc>,
+    /// Up to where windows have been loaded; none for full exports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<DateTime<Utc>>,
 }
 
 /// What stands in `commits/<sequence>.json`.
@@ -120,6 +123,8 @@ enum CommitRecord {
 pub struct Snapshot {
     /// Its tables.
     pub manifests: BTreeMap<TableName, Manifest>,
+    /// What it remembers besides; none before the first commit.
+    pub state: Option<State>,
     /// The number the next commit has to have.
     next_sequence: u64,
 }
@@ -149,7 +154,37 @@ impl Snapshot {
                 manifests.insert(manifest.schema.name.clone(), manifest);
             }
         }
-        Ok(Self { manifests, next_sequence })
+        let state = read(destination, &state_path()).await?;
+        Ok(Self { manifests, state, next_sequence })
+    }
+
+    /// What recovery would find, without doing anything.
+    ///
+    /// # Errors
+    /// The destination fails, or holds files of ours that cannot be read.
+    pub async fn peek(destination: &Destination) -> Result<Self, CommitError> {
+        let mut seen = Self::default();
+        for listed in destination.list(&Destination::own("tables")).await? {
+            if let Some(manifest) = read::<Manifest>(destination, &listed.path).await? {
+                seen.manifests.insert(manifest.schema.name.clone(), manifest);
+            }
+        }
+        seen.state = read(destination, &state_path()).await?;
+        for listed in destination.list(&Destination::own("commits")).await? {
+            if let Some(CommitRecord::Open(intent)) = read(destination, &listed.path).await? {
+                let manifests = intent.manifests.into_iter();
+                seen.manifests
+                    .extend(manifests.map(|manifest| (manifest.schema.name.clone(), manifest)));
+                seen.state = Some(intent.state);
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Up to where windows have been loaded.
+    #[must_use]
+    pub fn watermark(&self) -> Option<DateTime<Utc>> {
+        self.state.as_ref()?.watermark
     }
 
     /// Commits.
@@ -192,7 +227,7 @@ async fn roll_forward(
     for manifest in &intent.manifests {
         destination.put(&Manifest::path(&manifest.schema.name), encode(manifest)?).await?;
     }
-    destination.put(&Destination::own("state.json"), encode(&intent.state)?).await?;
+    destination.put(&state_path(), encode(&intent.state)?).await?;
     let closed = CommitRecord::Closed { run_id: intent.run_id.clone() };
     destination.put(&record_path(sequence), encode(&closed)?).await?;
     Ok(())
@@ -232,6 +267,10 @@ pub async fn discard_staged(destination: &Destination, run_id: &RunId) -> Result
         destination.delete(&listed.path).await?;
     }
     Ok(())
+}
+
+fn state_path() -> Path {
+    Destination::own("state.json")
 }
 
 fn record_path(sequence: u64) -> Path {

@@ -75,12 +75,54 @@ impl JsonSchema for RawKeySource {
     }
 }
 
+/// A date or a timestamp, as TOML has them or as a text.
+#[derive(Debug, Clone)]
+pub(super) struct RawInstant(pub(super) String);
+
+impl JsonSchema for RawInstant {
+    fn schema_name() -> Cow<'static, str> {
+        "Instant".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // Editors hand TOML's own dates to a schema as texts.
+        json_schema!({
+            "description": "A date or a timestamp, as in `2024-01-01` or `2024-01-01T06:00:00Z`.",
+            "type": "string",
+        })
+    }
+}
+
+/// A count, or a share such as `0.1%`.
+#[derive(Debug, Clone)]
+pub(super) enum RawLimit {
+    Count(u64),
+    Share(String),
+}
+
+impl JsonSchema for RawLimit {
+    fn schema_name() -> Cow<'static, str> {
+        "Limit".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A count, or a share such as `0.1%`.",
+            "anyOf": [
+                { "type": "integer", "minimum": 0 },
+                { "type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,4})?%$" },
+            ],
+        })
+    }
+}
+
 /// A column: its type alone, or a section of what is known of it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RawColumn {
     pub(super) column_type: Option<String>,
     pub(super) from: Option<String>,
     pub(super) exclude: bool,
+    pub(super) formats: Vec<String>,
     pub(super) description: Option<String>,
 }
 
@@ -114,6 +156,12 @@ impl JsonSchema for RawColumn {
                             "type": "boolean",
                             "description": "Leaves the value out, with everything below it.",
                             "default": false,
+                        },
+                        "formats": {
+                            "type": "array",
+                            "items": { "type": "string" },
+                            "description": "How dates or timestamps are written when not as ISO 8601 has them, in the words of strftime; the first that fits is taken.",
+                            "examples": [["%d.%m.%Y"]],
                         },
                         "description": {
                             "type": "string",
@@ -236,9 +284,34 @@ fn key_source(value: &Value) -> Option<RawKeySource> {
     Some(source).filter(|_| known(&["file", "readable_by_others"]))
 }
 
+impl Form for RawInstant {
+    const NAME: &'static str = "a date or a timestamp";
+    const HELP: &'static str = "write `2024-01-01` or `2024-01-01T06:00:00Z`";
+
+    fn accept(value: &Value) -> Option<Self> {
+        match value {
+            Value::Datetime(moment) => Some(Self(moment.to_string())),
+            Value::String(text) => Some(Self(text.clone())),
+            _ => None,
+        }
+    }
+}
+
+impl Form for RawLimit {
+    const NAME: &'static str = "a count or a share";
+    const HELP: &'static str = "write `100` or `\"0.1%\"`";
+
+    fn accept(value: &Value) -> Option<Self> {
+        match value {
+            Value::Integer(count) => Some(Self::Count((*count).try_into().ok()?)),
+            Value::String(share) => Some(Self::Share(share.clone())),
+            _ => None,
+        }
+    }
+}
+
 impl Form for RawColumn {
-    const NAME: &'static str =
-        "a type, or a section of `type`, `from`, `exclude` and `description`";
+    const NAME: &'static str = "a type, or a section of what is known of the column";
     const HELP: &'static str =
         "write `\"timestamp\"` or `{ type = \"decimal(18,2)\", from = \"/totalAmount\" }`";
 
@@ -262,7 +335,7 @@ impl Form for RawColumn {
     }
 }
 
-const COLUMN_KEYS: [&str; 4] = ["type", "from", "exclude", "description"];
+const COLUMN_KEYS: [&str; 5] = ["type", "from", "exclude", "formats", "description"];
 
 fn column_of(members: &Table) -> Result<RawColumn, WrongForm> {
     let mut column = RawColumn::default();
@@ -272,6 +345,7 @@ fn column_of(members: &Table) -> Result<RawColumn, WrongForm> {
             "from" => column.from = Some(member(key, value)?),
             "description" => column.description = Some(member(key, value)?),
             "exclude" => column.exclude = flag(value)?,
+            "formats" => column.formats = texts(key, value)?,
             _ => {
                 return Err(WrongForm {
                     message: format!("a column has no key `{key}`"),
@@ -287,6 +361,13 @@ fn member(key: &str, value: &Value) -> Result<String, WrongForm> {
     String::accept(value).ok_or_else(|| WrongForm {
         message: format!("`{key}` has to be a text, and it is {}", name_of(value)),
         help: String::HELP.to_owned(),
+    })
+}
+
+fn texts(key: &str, value: &Value) -> Result<Vec<String>, WrongForm> {
+    Vec::<String>::accept(value).ok_or_else(|| WrongForm {
+        message: format!("`{key}` has to be a list of texts, and it is {}", name_of(value)),
+        help: Vec::<String>::HELP.to_owned(),
     })
 }
 

@@ -1,35 +1,45 @@
-//! Definition: TOML text in, a validated [`Pipeline`] out, or all of its problems.
+//! Definition: TOML text in, a validated [`Pipeline`] out, or all of its [`Problems`].
 //!
 //! ```text
 //! text ──raw──▶ RawDefinition ──validate──▶ Pipeline
 //!                    │                         │
-//!                    └──────── problems ───────┴──▶ InvalidDefinition (file, line, key, way out)
+//!                    └──────── problems ───────┴──▶ Problems (file, line, key, way out)
 //! ```
 //!
 //! Nothing here touches the network, the clock or the process environment: `${NAME}` is looked up in the
-//! [`Environment`] that the caller hands in. Reading the file is the one exception, in [`Pipeline::load`].
+//! [`Environment`] that the caller hands in. Reading the file is the one exception, in [`Definition::load`].
 
 mod column_type;
 mod environment;
 mod form;
 mod names;
+mod period;
 mod pointer;
 mod problem;
 mod raw;
+mod setting;
+mod source;
+mod table;
+mod template;
 mod validate;
 mod write;
 
 use std::path::{Path, PathBuf};
 
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
-use url::Url;
-
 pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION};
 pub use environment::Environment;
 pub use names::{ColumnName, InvalidName, TableName};
+pub use period::{InvalidPeriod, Period};
 pub use pointer::{InvalidPointer, JsonPointer};
-pub use problem::{InvalidDefinition, Problem};
+pub use problem::{Exposure, Problem, Problems, Severity};
+pub use setting::{InvalidSetting, Setting};
+pub use source::{
+    Endpoint, Filter, Header, KeySource, ListStyle, Resource, RetryLimits, Source, Timeouts,
+    WindowPolicy,
+};
+pub use table::{Column, PartitionField, Table, Transform, WriteDisposition};
+pub use template::{InvalidTemplate, Occasion, Template, Window};
+pub use validate::source::parse_instant;
 
 /// One pipeline as its author means it: every default filled in, every name checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,102 +50,14 @@ pub struct Pipeline {
     pub description: Option<String>,
     /// Where the export comes from.
     pub source: Source,
-    /// Where the tables are kept.
-    pub destination: DestinationUrl,
+    /// Where the tables are kept: a [`DestinationUrl`] once it is filled in.
+    pub destination: Template,
     /// How long exports are kept as received.
     pub landing: LandingPolicy,
+    /// What an export has to hold, so that the tables may be changed at all.
+    pub limits: Limits,
     /// The declared tables, parents before or after their children, as written.
     pub tables: Vec<Table>,
-}
-
-/// The export API, as one pipeline asks it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Source {
-    /// Which of the two exports.
-    pub endpoint: Endpoint,
-    /// The organisation whose data is exported.
-    pub organisation_id: String,
-    /// Scheme and host; the only host that is ever sent the key.
-    pub base_url: Url,
-    /// Where the API key may be found, tried in order.
-    pub api_key: Vec<KeySource>,
-    /// Query parameters, in the order they were written.
-    pub filters: Vec<Filter>,
-    /// How a filter with several values is sent.
-    pub list_style: ListStyle,
-}
-
-/// The exports that ProcurementFlow documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endpoint {
-    /// Purchase requisitions and purchase orders.
-    Purchasing,
-    /// E-sourcing events.
-    ESourcing,
-}
-
-impl Endpoint {
-    /// The names a definition may use.
-    pub const NAMES: [&str; 2] = ["purchasing", "e-sourcing"];
-
-    /// The path segments in front of the organisation id.
-    #[must_use]
-    pub fn path_segments(self) -> &'static [&'static str] {
-        match self {
-            Self::Purchasing => &["api", "export", "all"],
-            Self::ESourcing => &["api", "export", "all", "esourcing"],
-        }
-    }
-}
-
-/// A place that may hold the API key. The key itself is never part of a definition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// An environment variable.
-    Env(String),
-    /// A file whose content is the key.
-    File {
-        /// Where it is.
-        path: PathBuf,
-        /// Whether it may be read by other users too, as secrets that are mounted into containers often can.
-        readable_by_others: bool,
-    },
-    /// A program that prints the key, with its arguments.
-    Command(Vec<String>),
-}
-
-impl std::fmt::Display for KeySource {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Env(name) => write!(f, "environment variable {name}"),
-            Self::File { path, .. } => write!(f, "file {}", path.display()),
-            // Arguments may be telling; the program's name is enough to find it by.
-            Self::Command(words) => {
-                write!(f, "command {}", words.first().map_or("", String::as_str))
-            }
-        }
-    }
-}
-
-/// A query parameter and its values.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter {
-    /// The parameter's name, exactly as the account documents it.
-    pub name: String,
-    /// One value, or several for a list.
-    pub values: Vec<String>,
-}
-
-/// How a filter with several values becomes query parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ListStyle {
-    /// `status=a&status=b`
-    #[default]
-    Repeat,
-    /// `status=a,b`
-    Comma,
-    /// `status[]=a&status[]=b`
-    Brackets,
 }
 
 /// Where tables are kept.
@@ -162,6 +84,30 @@ impl std::fmt::Display for DestinationUrl {
     }
 }
 
+impl std::str::FromStr for DestinationUrl {
+    type Err = InvalidDestination;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDestination> {
+        if let Some(rest) = text.strip_prefix("s3://") {
+            let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+            let prefix = prefix.trim_matches('/').to_owned();
+            return match bucket {
+                "" => Err(InvalidDestination(text.to_owned())),
+                _ => Ok(Self::S3 { bucket: bucket.to_owned(), prefix }),
+            };
+        }
+        if text.trim().is_empty() || text.contains("://") {
+            return Err(InvalidDestination(text.to_owned()));
+        }
+        Ok(Self::Local(PathBuf::from(text)))
+    }
+}
+
+/// A text is neither a directory nor the URL of a store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no destination")]
+pub struct InvalidDestination(String);
+
 /// How many exports stay in the landing area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LandingPolicy {
@@ -175,114 +121,74 @@ impl Default for LandingPolicy {
     }
 }
 
-/// One declared table or child table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Table {
-    /// The table's name, which is its directory.
-    pub name: TableName,
-    /// The table whose records hold this one's, for a child table.
-    pub parent: Option<TableName>,
-    /// Where its records are: in the export for a table, in the parent's record for a child table.
-    pub records: Option<JsonPointer>,
-    /// The columns that name a row; child tables carry them.
-    pub primary_key: Vec<ColumnName>,
-    /// What a run does with rows that are already there.
-    pub write_disposition: WriteDisposition,
-    /// The Hive partitions, outermost first. Empty for a child table that inherits its parent's.
-    pub partition_by: Vec<PartitionField>,
-    /// The order of rows within a file; export order when empty.
-    pub sort_by: Vec<ColumnName>,
-    /// For people; goes into the files' metadata.
-    pub description: Option<String>,
-    /// Columns the author says something about, in the order written.
-    pub columns: IndexMap<ColumnName, Column>,
-}
-
-impl Table {
-    /// A table of which nothing but the name is declared.
-    #[must_use]
-    pub fn named(name: TableName) -> Self {
-        Self {
-            name,
-            parent: None,
-            records: None,
-            primary_key: Vec::new(),
-            write_disposition: WriteDisposition::default(),
-            partition_by: Vec::new(),
-            sort_by: Vec::new(),
-            description: None,
-            columns: IndexMap::new(),
-        }
-    }
-}
-
-/// What a run does with the rows a table already has.
+/// What an export has to hold, so that the tables may be changed at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WriteDisposition {
-    /// The table becomes what the export holds.
-    #[default]
-    Replace,
-    /// The export's rows are added; an export that was taken before is not added again.
-    Append,
+pub struct Limits {
+    /// The most records that may go to quarantine.
+    pub max_quarantined: Option<Limit>,
+    /// The fewest records of each table without a parent.
+    pub min_records: Option<u64>,
+    /// The most that such a table may shrink by from one export to the next.
+    pub max_shrink: Option<Share>,
 }
 
-impl std::fmt::Display for WriteDisposition {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Replace => "replace",
-            Self::Append => "append",
-        })
+/// A bound on a number of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// So many.
+    Count(u64),
+    /// Such a share of all.
+    Share(Share),
+}
+
+/// A part of a whole, exact to a ten-thousandth of a percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    millionths: u64,
+}
+
+impl Share {
+    /// The largest whole number of records that is not more than this share of `whole`.
+    #[must_use]
+    pub fn of(self, whole: u64) -> u64 {
+        let part = u128::from(whole) * u128::from(self.millionths) / 1_000_000;
+        u64::try_from(part).unwrap_or(u64::MAX)
     }
 }
 
-/// What the author says of one column.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Column {
-    /// The declared type; inferred from the whole export when absent.
-    pub column_type: Option<ColumnType>,
-    /// Where the value stands in the record, when the name alone does not say.
-    pub from: Option<JsonPointer>,
-    /// Left out of the table, together with everything below it.
-    pub exclude: bool,
-    /// For people; goes into the files' metadata.
-    pub description: Option<String>,
+impl std::str::FromStr for Share {
+    type Err = InvalidShare;
+
+    fn from_str(text: &str) -> Result<Self, InvalidShare> {
+        let invalid = || InvalidShare(text.to_owned());
+        let number = text.strip_suffix('%').ok_or_else(invalid)?;
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        let digits =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) || fraction.len() > 4 {
+            return Err(invalid());
+        }
+        let ten_thousandths = format!("{whole}{fraction:0<4}").parse().map_err(|_| invalid())?;
+        let share = Self { millionths: ten_thousandths };
+        if share.millionths > 1_000_000 { Err(invalid()) } else { Ok(share) }
+    }
 }
 
-/// One level of Hive partitioning: a column, or a date part of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartitionField {
-    /// The column that is partitioned by.
-    pub column: ColumnName,
-    /// What is done to its value.
-    pub transform: Transform,
-}
-
-/// What turns a column's value into a partition's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Transform {
-    /// The value itself.
-    Identity,
-    /// `2026`
-    Year,
-    /// `2026-10`
-    Month,
-    /// `2026-10-05`
-    Day,
-}
-
-impl PartitionField {
-    /// The name in front of `=` in the directory: `created_at_month` for `month(created_at)`.
-    #[must_use]
-    pub fn directory_key(&self) -> String {
-        match self.transform {
-            Transform::Identity => self.column.to_string(),
-            Transform::Year => format!("{}_year", self.column),
-            Transform::Month => format!("{}_month", self.column),
-            Transform::Day => format!("{}_day", self.column),
+impl std::fmt::Display for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (whole, fraction) = (self.millionths / 10_000, self.millionths % 10_000);
+        let fraction = format!("{fraction:04}");
+        match fraction.trim_end_matches('0') {
+            "" => write!(f, "{whole}%"),
+            digits => write!(f, "{whole}.{digits}%"),
         }
     }
 }
+
+/// A text is not a share.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no share between 0% and 100%")]
+pub struct InvalidShare(String);
 
 /// Why a definition could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -303,11 +209,14 @@ pub enum DefinitionError {
         /// The first file.
         other: PathBuf,
         /// The destination of both.
-        destination: DestinationUrl,
+        destination: Template,
     },
+    /// A setting of the command line cannot be made.
+    #[error("`--set`: {0}")]
+    Setting(#[from] InvalidSetting),
     /// The file was read and is wrong.
     #[error(transparent)]
-    Invalid(#[from] InvalidDefinition),
+    Invalid(#[from] Problems),
 }
 
 /// The JSON Schema of definitions, with which editors complete and check them.
@@ -316,17 +225,27 @@ pub fn json_schema() -> serde_json::Value {
     raw::schema()
 }
 
+/// A definition that can be run.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// What it means.
+    pub pipeline: Pipeline,
+    /// What its author might want to look at again.
+    pub warnings: Problems,
+}
+
 /// Reads and validates several definitions, which are to be run by one job: each of them, or its problems.
 #[must_use]
 pub fn load_all(
     files: &[PathBuf],
+    settings: &[Setting],
     environment: &Environment,
-) -> Vec<Result<Pipeline, DefinitionError>> {
-    let mut taken: Vec<(DestinationUrl, &PathBuf)> = Vec::new();
+) -> Vec<Result<Definition, DefinitionError>> {
+    let mut taken: Vec<(Template, &PathBuf)> = Vec::new();
     let mut loaded = Vec::new();
     for path in files {
-        let pipeline = Pipeline::load(path, environment);
-        let destination = pipeline.as_ref().ok().map(|pipeline| pipeline.destination.clone());
+        let definition = Definition::load(path, settings, environment);
+        let destination = definition.as_ref().ok().map(|it| it.pipeline.destination.clone());
         let other = taken.iter().find(|(other, _)| Some(other) == destination.as_ref());
         loaded.push(match other {
             Some((destination, other)) => Err(DefinitionError::SharedDestination {
@@ -334,21 +253,27 @@ pub fn load_all(
                 other: (*other).clone(),
                 destination: destination.clone(),
             }),
-            None => pipeline,
+            None => definition,
         });
         taken.extend(destination.map(|destination| (destination, path)));
     }
     loaded
 }
 
-impl Pipeline {
-    /// Reads and validates the definition in a file.
+impl Definition {
+    /// Reads and validates the definition in a file, with `settings` made in it.
     ///
     /// # Errors
-    /// The file cannot be read, or holds at least one problem; all of them are reported at once.
-    pub fn load(path: &Path, environment: &Environment) -> Result<Self, DefinitionError> {
+    /// The file cannot be read, a setting has no place in it, or it holds at least one problem; all of them are
+    /// reported at once.
+    pub fn load(
+        path: &Path,
+        settings: &[Setting],
+        environment: &Environment,
+    ) -> Result<Self, DefinitionError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| DefinitionError::Unreadable { path: path.to_owned(), source })?;
+        let text = setting::apply(&text, settings)?;
         Ok(Self::parse(&path.display().to_string(), &text, environment)?)
     }
 
@@ -356,20 +281,19 @@ impl Pipeline {
     ///
     /// # Errors
     /// The text holds at least one problem; all of them are reported at once.
-    pub fn parse(
-        file: &str,
-        text: &str,
-        environment: &Environment,
-    ) -> Result<Self, InvalidDefinition> {
+    pub fn parse(file: &str, text: &str, environment: &Environment) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let pipeline = raw::RawDefinition::read(text, &mut problems)
             .and_then(|raw| validate::pipeline(raw, environment, &mut problems));
+        let problems = Problems::new(file, text, problems);
         match pipeline {
-            Some(pipeline) if problems.is_empty() => Ok(pipeline),
-            _ => Err(InvalidDefinition::new(file, text, problems)),
+            Some(pipeline) if !problems.has_errors() => Ok(Self { pipeline, warnings: problems }),
+            _ => Err(problems),
         }
     }
+}
 
+impl Pipeline {
     /// The text of a definition that means this pipeline, with every default written out.
     #[must_use]
     pub fn to_toml(&self) -> String {

@@ -1,5 +1,6 @@
 //! What is wrong with a definition, shown where it stands and with a way out.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -16,8 +17,31 @@ pub struct Problem {
     pub message: String,
     /// What to write instead.
     pub help: String,
-    /// The line may hold a secret, so it is not shown.
-    pub sensitive: bool,
+    /// How much of its line can be shown.
+    pub exposure: Exposure,
+    /// Whether the definition can be run all the same.
+    pub severity: Severity,
+}
+
+/// How much of a line can be shown: it may hold a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposure {
+    /// All of it.
+    Line,
+    /// The key, and not what it is set to.
+    Key,
+    /// Its number only.
+    Nothing,
+}
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The definition is wrong.
+    Error,
+    /// It does what it says, which is rarely what is meant.
+    Warning,
 }
 
 impl Problem {
@@ -33,7 +57,8 @@ impl Problem {
             key: key.into(),
             message: message.into(),
             help: help.into(),
-            sensitive: false,
+            exposure: Exposure::Line,
+            severity: Severity::Error,
         }
     }
 
@@ -44,37 +69,56 @@ impl Problem {
             key: key.into(),
             message: "this key is missing".to_owned(),
             help: help.into(),
-            sensitive: false,
+            exposure: Exposure::Line,
+            severity: Severity::Error,
         }
+    }
+
+    /// The same problem, as one that keeps nobody from running.
+    pub(super) fn into_warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
     }
 
     /// The same problem, without showing the line.
     pub(super) fn hiding_the_line(mut self) -> Self {
-        self.sensitive = true;
+        self.exposure = Exposure::Nothing;
         self
     }
 }
 
-/// A definition with at least one problem. Its `Display` is the whole report.
+/// What was found in a definition. Its `Display` is the whole report.
 #[derive(Debug, Clone)]
-pub struct InvalidDefinition {
+pub struct Problems {
     file: String,
     text: String,
-    problems: Vec<Problem>,
+    list: Vec<Problem>,
 }
 
-impl std::error::Error for InvalidDefinition {}
+impl std::error::Error for Problems {}
 
-impl InvalidDefinition {
+impl Problems {
     pub(super) fn new(file: &str, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
-        Self { file: file.to_owned(), text: text.to_owned(), problems }
+        Self { file: file.to_owned(), text: text.to_owned(), list: problems }
+    }
+
+    /// Whether nothing was found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Whether something was found that keeps the definition from being run.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.list.iter().any(|problem| problem.severity == Severity::Error)
     }
 
     /// Every problem found, in the order of the text; missing keys come last.
     #[must_use]
-    pub fn problems(&self) -> &[Problem] {
-        &self.problems
+    pub fn list(&self) -> &[Problem] {
+        &self.list
     }
 
     /// Line and column of a problem, from 1, if it has a place.
@@ -87,13 +131,20 @@ impl InvalidDefinition {
     }
 
     fn render(&self, problem: &Problem) -> String {
-        let title = Level::ERROR.primary_title(format!("`{}`: {}", problem.key, problem.message));
+        let level = match problem.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = level.primary_title(format!("`{}`: {}", problem.key, problem.message));
         let help = Level::HELP.message(problem.help.as_str());
         match &problem.span {
-            Some(span) if !problem.sensitive => {
+            Some(span) if problem.exposure != Exposure::Nothing => {
                 let marked = AnnotationKind::Primary.span(span.clone());
-                let snippet =
-                    Snippet::source(self.text.as_str()).path(self.file.as_str()).annotation(marked);
+                let text = match problem.exposure {
+                    Exposure::Key => Cow::Owned(without_value(&self.text, span.end)),
+                    _ => Cow::Borrowed(self.text.as_str()),
+                };
+                let snippet = Snippet::source(text).path(self.file.as_str()).annotation(marked);
                 Renderer::plain().render(&[title.element(snippet).element(help)])
             }
             span => {
@@ -108,11 +159,21 @@ impl InvalidDefinition {
     }
 }
 
-impl fmt::Display for InvalidDefinition {
+impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rendered: Vec<String> =
-            self.problems.iter().map(|problem| self.render(problem)).collect();
+        let rendered: Vec<String> = self.list.iter().map(|problem| self.render(problem)).collect();
         f.write_str(&rendered.join("\n\n"))
+    }
+}
+
+/// The text, with what stands behind a key that ends at `key_end` taken out of its line.
+fn without_value(text: &str, key_end: usize) -> String {
+    let (before, rest) = text.split_at(key_end);
+    let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
+    match line.find('=') {
+        Some(equals) => format!("{before}{} …\n{after}", &line[..=equals]),
+        // The head of a section has no value.
+        None => text.to_owned(),
     }
 }
 

@@ -12,8 +12,8 @@ use serde::de::{Deserialize, Deserializer};
 use serde_json::Value;
 use toml::Spanned;
 
-use super::form::{Form, RawColumn, RawFilter, RawKeySource, WrongForm};
-use super::problem::{Problem, suggest};
+use super::form::{Form, RawColumn, RawFilter, RawInstant, RawKeySource, RawLimit, WrongForm};
+use super::problem::{Exposure, Problem, Severity, suggest};
 
 /// A value, or why it has the wrong form, with its place in the text.
 #[derive(Debug, Clone)]
@@ -64,6 +64,10 @@ pub(super) struct RawDefinition {
     pub(super) destination: Option<RawDestination>,
     /// How long exports are kept as received.
     pub(super) landing: Option<RawLanding>,
+    /// What an export has to hold, so that the tables may be changed at all.
+    pub(super) limits: Option<RawLimits>,
+    /// What is true of every table that does not say otherwise.
+    pub(super) defaults: Option<RawDefaults>,
     /// The tables and child tables. Without any, the only array of the export becomes a table called like the
     /// pipeline.
     #[serde(default)]
@@ -75,11 +79,14 @@ pub(super) struct RawDefinition {
 #[schemars(rename = "Source", deny_unknown_fields)]
 pub(super) struct RawSource {
     /// Which export: purchase requisitions and orders, or e-sourcing events.
-    #[schemars(required, extend("enum" = ["purchasing", "e-sourcing"]))]
+    #[schemars(extend("enum" = ["purchasing", "e-sourcing"]))]
     pub(super) endpoint: Option<Field<String>>,
     /// The organisation, from Company Details. `${NAME}` and `${NAME:-default}` are the environment.
-    #[schemars(required, extend("examples" = ["${PROCUREMENTFLOW_ORGANISATION_ID}"]))]
+    #[schemars(extend("examples" = ["${PROCUREMENTFLOW_ORGANISATION_ID}"]))]
     pub(super) organisation_id: Option<Field<String>>,
+    /// The whole path, in place of endpoint and organisation, for an export that is not one of the two.
+    #[schemars(extend("examples" = ["/api/export/all/${PROCUREMENTFLOW_ORGANISATION_ID}"]))]
+    pub(super) path: Option<Field<String>>,
     /// Scheme and host: the only host that is ever sent the key. Plain http is for loopback only.
     #[schemars(extend("default" = "https://go.procurementflow.com"))]
     pub(super) base_url: Option<Field<String>>,
@@ -94,6 +101,98 @@ pub(super) struct RawSource {
     /// How a list is sent: `a=1&a=2`, `a=1,2` or `a[]=1&a[]=2`.
     #[schemars(extend("enum" = ["repeat", "comma", "brackets"], "default" = "repeat"))]
     pub(super) list_style: Option<Field<String>>,
+    /// Request headers besides those that flowlake sends by itself. Never a secret.
+    #[serde(default)]
+    pub(super) headers: IndexMap<String, Field<String>>,
+    /// The part of the data that a run asks for. Without it a run asks for everything.
+    pub(super) window: Option<RawWindow>,
+    /// How long to wait.
+    pub(super) timeouts: Option<RawTimeouts>,
+    /// How often to ask again.
+    pub(super) retry: Option<RawRetry>,
+    /// The most requests in any minute; as many as are needed when left out.
+    #[schemars(extend("minimum" = 1))]
+    pub(super) requests_per_minute: Option<Field<usize>>,
+}
+
+/// The part of the data that a run asks for: from the end of the last window to now.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "Window", deny_unknown_fields)]
+pub(super) struct RawWindow {
+    /// Where the first run begins: a date or a timestamp, in UTC unless it says otherwise.
+    #[schemars(required)]
+    pub(super) start: Option<Field<RawInstant>>,
+    /// Each run reads this much again, for what arrived late. An ISO 8601 duration.
+    #[schemars(extend("examples" = ["P2D"], "default" = "P0D"))]
+    pub(super) lookback: Option<Field<String>>,
+    /// A longer window is asked for in pieces of this length. An ISO 8601 duration.
+    #[schemars(extend("examples" = ["P1M"]))]
+    pub(super) step: Option<Field<String>>,
+}
+
+/// How long to wait: ISO 8601 durations.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "Timeouts", deny_unknown_fields)]
+pub(super) struct RawTimeouts {
+    /// For a connection.
+    #[schemars(extend("default" = "PT15S"))]
+    pub(super) connect: Option<Field<String>>,
+    /// For the next byte of an answer.
+    #[schemars(extend("default" = "PT5M"))]
+    pub(super) idle: Option<Field<String>>,
+    /// For one whole answer, to its last byte.
+    #[schemars(extend("default" = "PT2H"))]
+    pub(super) total: Option<Field<String>>,
+}
+
+/// How often to ask again when the source does not answer, or answers that it cannot now.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "Retry", deny_unknown_fields)]
+pub(super) struct RawRetry {
+    /// The most requests for one answer, the first one included.
+    #[schemars(extend("default" = 6, "minimum" = 1))]
+    pub(super) tries: Option<Field<usize>>,
+    /// No request is begun later than this after the first one. An ISO 8601 duration.
+    #[schemars(extend("default" = "PT15M"))]
+    pub(super) elapsed: Option<Field<String>>,
+    /// The longest wait between two requests, also when the source asks for a longer one. An ISO 8601 duration.
+    #[schemars(extend("default" = "PT5M"))]
+    pub(super) longest_wait: Option<Field<String>>,
+}
+
+/// What an export has to hold, so that the tables may be changed at all.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "Limits", deny_unknown_fields)]
+pub(super) struct RawLimits {
+    /// The most records that may go to quarantine: a count, or a share of the export. Beyond it the run
+    /// changes nothing and exits 3.
+    #[schemars(extend("examples" = ["0.1%"]))]
+    pub(super) max_quarantined: Option<Field<RawLimit>>,
+    /// The fewest records of each table without a parent. Below it the run changes nothing and exits 6.
+    pub(super) min_records: Option<Field<usize>>,
+    /// The most that a table may shrink by from one full export to the next. Beyond it the run changes nothing
+    /// and exits 6.
+    #[schemars(extend("examples" = ["50%"]))]
+    pub(super) max_shrink: Option<Field<RawLimit>>,
+}
+
+/// What is true of every table that does not say otherwise.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "Defaults", deny_unknown_fields)]
+pub(super) struct RawDefaults {
+    /// The `primary_key` of tables without a parent.
+    pub(super) primary_key: Option<Field<Vec<String>>>,
+    /// The `cursor` of tables without a parent.
+    pub(super) cursor: Option<Field<String>>,
+    /// The `write_disposition` of tables without a parent.
+    #[schemars(extend("enum" = ["replace", "append"], "default" = "replace"))]
+    pub(super) write_disposition: Option<Field<String>>,
+    /// The `partition_by` of tables without a parent.
+    pub(super) partition_by: Option<Field<Vec<String>>>,
+    /// The `sort_by` of tables without a parent.
+    pub(super) sort_by: Option<Field<Vec<String>>>,
+    /// The `null_values` of tables without a parent.
+    pub(super) null_values: Option<Field<Vec<String>>>,
 }
 
 /// Where the tables are kept.
@@ -137,6 +236,10 @@ pub(super) struct RawTable {
     /// its record.
     #[schemars(extend("examples" = [["id"]]))]
     pub(super) primary_key: Option<Field<Vec<String>>>,
+    /// The column that tells which of two records with the same key is the later one, in one export. Without
+    /// it, the one that stands later.
+    #[schemars(extend("examples" = ["updated_at"]))]
+    pub(super) cursor: Option<Field<String>>,
     /// What a run does with the rows that are there: `replace` them with the export's, or `append` to them.
     #[schemars(extend("enum" = ["replace", "append"], "default" = "replace"))]
     pub(super) write_disposition: Option<Field<String>>,
@@ -147,6 +250,9 @@ pub(super) struct RawTable {
     /// The order of rows within a file; without it, the order of the export.
     #[schemars(extend("examples" = [["created_at", "id"]]))]
     pub(super) sort_by: Option<Field<Vec<String>>>,
+    /// Texts that mean that there is no value, in the records and all that is in them.
+    #[schemars(extend("examples" = [["", "n/a"]]))]
+    pub(super) null_values: Option<Field<Vec<String>>>,
     /// What is known of columns, by their names in the table. Columns that are not named here are there all
     /// the same.
     #[serde(default)]
@@ -154,11 +260,48 @@ pub(super) struct RawTable {
 }
 
 /// Every key that a section may hold, by the section's path with list positions taken out.
-const KEYS: [(&str, &[&str]); 5] = [
-    ("", &["version", "name", "description", "source", "destination", "landing", "tables"]),
-    ("source", &["endpoint", "organisation_id", "base_url", "api_key", "filters", "list_style"]),
+const KEYS: [(&str, &[&str]); 10] = [
+    (
+        "",
+        &[
+            "version",
+            "name",
+            "description",
+            "source",
+            "destination",
+            "landing",
+            "limits",
+            "defaults",
+            "tables",
+        ],
+    ),
+    (
+        "source",
+        &[
+            "endpoint",
+            "organisation_id",
+            "path",
+            "base_url",
+            "api_key",
+            "filters",
+            "list_style",
+            "headers",
+            "window",
+            "timeouts",
+            "retry",
+            "requests_per_minute",
+        ],
+    ),
+    ("source.window", &["start", "lookback", "step"]),
+    ("source.timeouts", &["connect", "idle", "total"]),
+    ("source.retry", &["tries", "elapsed", "longest_wait"]),
     ("destination", &["url", "format"]),
     ("landing", &["keep"]),
+    ("limits", &["max_quarantined", "min_records", "max_shrink"]),
+    (
+        "defaults",
+        &["primary_key", "cursor", "write_disposition", "partition_by", "sort_by", "null_values"],
+    ),
     (
         "tables",
         &[
@@ -167,9 +310,11 @@ const KEYS: [(&str, &[&str]); 5] = [
             "parent",
             "records",
             "primary_key",
+            "cursor",
             "write_disposition",
             "partition_by",
             "sort_by",
+            "null_values",
             "columns",
         ],
     ),
@@ -181,7 +326,7 @@ impl RawDefinition {
         let deserializer = match toml::Deserializer::parse(text) {
             Ok(deserializer) => deserializer,
             Err(error) => {
-                problems.push(not_toml(&error));
+                problems.push(not_toml(text, &error));
                 return None;
             }
         };
@@ -193,7 +338,7 @@ impl RawDefinition {
     }
 }
 
-fn not_toml(error: &toml::de::Error) -> Problem {
+fn not_toml(text: &str, error: &toml::de::Error) -> Problem {
     let message = error.message().lines().next().unwrap_or_default();
     let reason = match message {
         _ if message.starts_with("duplicate key") => "this stands here for the second time",
@@ -201,12 +346,18 @@ fn not_toml(error: &toml::de::Error) -> Problem {
         _ if message.contains("string") => "a text does not begin or end as it has to",
         _ => "this is not TOML",
     };
-    Problem::at(
-        error.span().unwrap_or(0..0),
-        "definition",
-        reason,
-        "definitions are TOML: texts stand in double quotes, `[section]` on a line of its own, each key once",
-    )
+    let span = error.span().unwrap_or(0..0);
+    let help = "definitions are TOML: texts stand in double quotes, `[section]` on a line of its own, each key once";
+    let problem = Problem::at(span.clone(), "definition", reason, help);
+    if may_hold_a_secret(text, span.start) { problem.hiding_the_line() } else { problem }
+}
+
+/// Whether the line around an offset sets something that sounds like a secret.
+fn may_hold_a_secret(text: &str, offset: usize) -> bool {
+    let start = text.get(..offset).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let key = line.split('=').next().unwrap_or_default().to_ascii_lowercase();
+    ["key", "secret", "token", "passw", "auth"].iter().any(|word| key.contains(word))
 }
 
 fn wrong_section(error: &toml::de::Error) -> Problem {
@@ -229,7 +380,8 @@ fn unknown_key(text: &str, path: &str) -> Problem {
         key: shown_path(path),
         message: "there is no such key".to_owned(),
         help: suggest(key, known),
-        sensitive: false,
+        exposure: Exposure::Key,
+        severity: Severity::Error,
     }
 }
 
@@ -301,6 +453,7 @@ mod tests {
 
     /// The schema of a section: in its place, or where it is referred to.
     fn section<'s>(schema: &'s Value, name: &str) -> &'s Value {
+        let name = name.rsplit('.').next().unwrap();
         let in_place = &schema["properties"][name];
         match name {
             "" => schema,

@@ -1,10 +1,13 @@
 //! From a pipeline back to the text of a definition that means it.
 
+use std::time::Duration;
+
+use chrono::SecondsFormat;
 use toml::{Table as Section, Value};
 
 use super::{
-    Column, Endpoint, Filter, KeySource, ListStyle, PartitionField, Pipeline, Source, Table,
-    Transform,
+    Column, Endpoint, Filter, Header, KeySource, Limit, Limits, ListStyle, PartitionField, Period,
+    Pipeline, Resource, RetryLimits, Source, Table, Timeouts, Transform, WindowPolicy,
 };
 
 /// The definition, every key written out.
@@ -16,8 +19,9 @@ pub(super) fn to_toml(pipeline: &Pipeline) -> String {
     root.insert("source".into(), Value::Table(source(&pipeline.source)));
     let destination = expandable(&pipeline.destination.to_string());
     root.insert("destination".into(), Value::Table(section([("url", destination)])));
-    let keep = Value::Integer(i64::try_from(pipeline.landing.keep).unwrap_or(i64::MAX));
+    let keep = number(pipeline.landing.keep as u64);
     root.insert("landing".into(), Value::Table(section([("keep", keep)])));
+    root.insert("limits".into(), Value::Table(limits(&pipeline.limits)));
     let tables = pipeline.tables.iter().map(|declared| Value::Table(table(declared)));
     root.insert("tables".into(), Value::Array(tables.collect()));
     root.to_string()
@@ -47,11 +51,20 @@ fn texts<T: ToString>(items: &[T]) -> Option<Value> {
     (!items.is_empty()).then(|| Value::Array(texts.collect()))
 }
 
+fn limits(limits: &Limits) -> Section {
+    let mut written = Section::new();
+    let max_quarantined = limits.max_quarantined.map(|limit| match limit {
+        Limit::Count(count) => number(count),
+        Limit::Share(share) => Value::String(share.to_string()),
+    });
+    insert_some(&mut written, "max_quarantined", max_quarantined);
+    insert_some(&mut written, "min_records", limits.min_records.map(number));
+    let max_shrink = limits.max_shrink.map(|share| Value::String(share.to_string()));
+    insert_some(&mut written, "max_shrink", max_shrink);
+    written
+}
+
 fn source(source: &Source) -> Section {
-    let endpoint = match source.endpoint {
-        Endpoint::Purchasing => Endpoint::NAMES[0],
-        Endpoint::ESourcing => Endpoint::NAMES[1],
-    };
     let list_style = match source.list_style {
         ListStyle::Repeat => "repeat",
         ListStyle::Comma => "comma",
@@ -59,16 +72,75 @@ fn source(source: &Source) -> Section {
     };
     let keys = source.api_key.iter().map(|place| Value::Table(key_source(place)));
     let filters = source.filters.iter().map(|Filter { name, values }| {
-        (name.clone(), Value::Array(values.iter().map(|value| expandable(value)).collect()))
+        let values = values.iter().map(|value| expandable(&value.to_string()));
+        (name.clone(), Value::Array(values.collect()))
     });
-    section([
-        ("endpoint", text(endpoint)),
-        ("organisation_id", expandable(&source.organisation_id)),
+    let headers = source.headers.iter();
+    let headers = headers.map(|Header { name, value }| (name.clone(), expandable(value)));
+    let mut written = resource(&source.resource);
+    written.extend(section([
         ("base_url", expandable(source.base_url.as_str())),
         ("api_key", Value::Array(keys.collect())),
         ("list_style", text(list_style)),
         ("filters", Value::Table(filters.collect())),
+        ("headers", Value::Table(headers.collect())),
+        ("timeouts", Value::Table(timeouts(&source.timeouts))),
+        ("retry", Value::Table(retry(&source.retry))),
+    ]));
+    let rate = source.requests_per_minute.map(|rate| number(rate.get().into()));
+    insert_some(&mut written, "requests_per_minute", rate);
+    insert_some(&mut written, "window", source.window.as_ref().map(|it| Value::Table(window(it))));
+    written
+}
+
+fn resource(resource: &Resource) -> Section {
+    match resource {
+        Resource::Export { endpoint, organisation_id } => {
+            let endpoint = match endpoint {
+                Endpoint::Purchasing => Endpoint::NAMES[0],
+                Endpoint::ESourcing => Endpoint::NAMES[1],
+            };
+            section([
+                ("endpoint", text(endpoint)),
+                ("organisation_id", expandable(organisation_id)),
+            ])
+        }
+        Resource::Path(segments) => {
+            section([("path", expandable(&format!("/{}", segments.join("/"))))])
+        }
+    }
+}
+
+fn window(window: &WindowPolicy) -> Section {
+    let start = window.start.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let mut written =
+        section([("start", text(&start)), ("lookback", text(&window.lookback.to_string()))]);
+    insert_some(&mut written, "step", window.step.map(|step| text(&step.to_string())));
+    written
+}
+
+fn timeouts(timeouts: &Timeouts) -> Section {
+    section([
+        ("connect", duration(timeouts.connect)),
+        ("idle", duration(timeouts.idle)),
+        ("total", duration(timeouts.total)),
     ])
+}
+
+fn retry(retry: &RetryLimits) -> Section {
+    section([
+        ("tries", number(retry.tries.into())),
+        ("elapsed", duration(retry.elapsed)),
+        ("longest_wait", duration(retry.longest_wait)),
+    ])
+}
+
+fn duration(duration: Duration) -> Value {
+    Value::String(Period::from(duration).to_string())
+}
+
+fn number(number: u64) -> Value {
+    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 fn key_source(place: &KeySource) -> Section {
@@ -92,6 +164,9 @@ fn table(table: &Table) -> Section {
     insert_some(&mut written, "sort_by", texts(&table.sort_by));
     if table.parent.is_none() {
         insert_some(&mut written, "primary_key", texts(&table.primary_key));
+        let cursor = table.cursor.as_ref().map(|name| text(name.as_str()));
+        insert_some(&mut written, "cursor", cursor);
+        insert_some(&mut written, "null_values", texts(&table.null_values));
         let disposition = table.write_disposition.to_string();
         written.insert("write_disposition".to_owned(), Value::String(disposition));
         let fields: Vec<String> = table.partition_by.iter().map(partition_field).collect();
@@ -118,6 +193,7 @@ fn column(column: &Column) -> Section {
     insert_some(&mut written, "type", column_type);
     insert_some(&mut written, "from", column.from.as_ref().map(|it| text(&it.to_string())));
     insert_some(&mut written, "description", column.description.as_deref().map(text));
+    insert_some(&mut written, "formats", texts(&column.formats));
     written
 }
 
@@ -129,8 +205,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::{
-        ColumnName, ColumnType, DestinationUrl, Environment, JsonPointer, LandingPolicy, TableName,
-        WriteDisposition,
+        ColumnName, ColumnType, Definition, Environment, JsonPointer, LandingPolicy, TableName,
+        Template, WriteDisposition,
     };
     use super::*;
 
@@ -162,51 +238,121 @@ mod tests {
     }
 
     fn column() -> impl Strategy<Value = Column> {
-        (option::of(column_type()), option::of(pointer()), option::of(any_text())).prop_map(
-            |(column_type, from, description)| Column {
-                column_type,
-                from,
-                exclude: false,
-                description,
-            },
-        )
+        let formats = Just(vec!["%d.%m.%Y".to_owned(), "%Y%m%d".to_owned()]);
+        let dates = (Just(ColumnType::Date), formats).prop_map(|(it, formats)| (Some(it), formats));
+        let others = option::of(column_type()).prop_map(|it| (it, Vec::new()));
+        let typed = prop_oneof![dates, others];
+        (typed, option::of(any_text())).prop_map(|((column_type, formats), description)| Column {
+            column_type,
+            formats,
+            description,
+            ..Column::default()
+        })
     }
 
     fn key_source() -> impl Strategy<Value = KeySource> {
         prop_oneof![
             "[A-Z_]{1,8}".prop_map(KeySource::Env),
             (any_text(), any::<bool>()).prop_map(|(path, readable_by_others)| KeySource::File {
-                path: path.into(),
+                path: format!("/run/{path}").into(),
                 readable_by_others
             }),
             vec(any_text(), 1..3).prop_map(KeySource::Command),
         ]
     }
 
+    fn template() -> impl Strategy<Value = Template> {
+        prop_oneof![
+            any_text().prop_filter("no template", |text| !text.contains("{{")
+                && !text.contains("{%")
+                && !text.contains("{#")),
+            Just("{{ window.start | strftime(\"%d\") }}${x}".to_owned()),
+            Just("{{ run.date }}".to_owned()),
+        ]
+        .prop_map(|text| Template::literal(&text))
+    }
+
+    fn resource() -> impl Strategy<Value = Resource> {
+        let endpoint = prop_oneof![Just(Endpoint::Purchasing), Just(Endpoint::ESourcing)];
+        prop_oneof![
+            (endpoint, "[a-z$\\{\\}/?]{1,8}").prop_map(|(endpoint, organisation_id)| {
+                Resource::Export { endpoint, organisation_id }
+            }),
+            vec("[a-z$\\{\\} ]{1,8}", 1..4).prop_map(Resource::Path),
+        ]
+    }
+
+    fn window_policy() -> impl Strategy<Value = WindowPolicy> {
+        let step = prop_oneof![Just("P1M"), Just("P2DT3H"), Just("PT0.5S")];
+        (0_i64..4_000_000_000, option::of(step)).prop_map(|(start, step)| WindowPolicy {
+            start: chrono::DateTime::from_timestamp(start, 0).unwrap(),
+            lookback: Period::days(0),
+            step: step.map(|step| step.parse().unwrap()),
+        })
+    }
+
+    fn duration() -> impl Strategy<Value = Duration> {
+        (1_u64..1_000_000_000).prop_map(Duration::from_millis)
+    }
+
+    fn limits() -> impl Strategy<Value = Limits> {
+        let share =
+            || (0_u32..=1_000_000).prop_map(|it| format!("{}.{:04}%", it / 10_000, it % 10_000));
+        let limit = prop_oneof![
+            (0_u64..1_000_000).prop_map(Limit::Count),
+            share().prop_map(|share| Limit::Share(share.parse().unwrap())),
+        ];
+        (option::of(limit), option::of(0_u64..1_000_000)).prop_map(
+            |(max_quarantined, min_records)| Limits {
+                max_quarantined,
+                min_records,
+                max_shrink: None,
+            },
+        )
+    }
+
     fn source() -> impl Strategy<Value = Source> {
-        let filters = vec((any_text(), vec(any_text(), 0..3)), 0..3).prop_map(|filters| {
+        let filters = vec((any_text(), vec(template(), 0..3)), 0..3).prop_map(|filters| {
             let unique: IndexMap<_, _> = filters.into_iter().collect();
             unique.into_iter().map(|(name, values)| Filter { name, values }).collect()
         });
+        let headers = vec(("x-[a-z]{1,8}", "[a-z${} ]{0,8}"), 0..3).prop_map(|headers| {
+            let unique: IndexMap<_, _> = headers.into_iter().collect();
+            unique.into_iter().map(|(name, value)| Header { name, value }).collect()
+        });
         let list_style =
             prop_oneof![Just(ListStyle::Repeat), Just(ListStyle::Comma), Just(ListStyle::Brackets)];
-        let endpoint = prop_oneof![Just(Endpoint::Purchasing), Just(Endpoint::ESourcing)];
-        (endpoint, "[a-z$\\{\\}/?]{1,8}", vec(key_source(), 1..3), filters, list_style).prop_map(
-            |(endpoint, organisation_id, api_key, filters, list_style)| Source {
-                endpoint,
-                organisation_id,
+        let timeouts = (duration(), duration(), duration())
+            .prop_map(|(connect, idle, total)| Timeouts { connect, idle, total });
+        let retry =
+            (1_u32..100, duration(), duration()).prop_map(|(tries, elapsed, longest_wait)| {
+                RetryLimits { tries, elapsed, longest_wait }
+            });
+        let asking = (resource(), vec(key_source(), 1..3), filters, list_style, headers);
+        let waiting = (window_policy(), timeouts, retry, option::of(1_u32..1000));
+        (asking, waiting).prop_map(|(asking, waiting)| {
+            let (resource, api_key, filters, list_style, headers) = asking;
+            let (window, timeouts, retry, rate) = waiting;
+            Source {
+                resource,
                 base_url: "https://example.com".parse().unwrap(),
                 api_key,
                 filters,
                 list_style,
-            },
-        )
+                headers,
+                window: Some(window),
+                timeouts,
+                retry,
+                requests_per_minute: rate.and_then(std::num::NonZeroU32::new),
+            }
+        })
     }
 
     fn table(name: TableName) -> impl Strategy<Value = Table> {
         let columns =
             vec((column_name(), column()), 0..3).prop_map(|columns| columns.into_iter().collect());
-        let fields = vec((column_name(), 0_usize..4), 0..3).prop_map(|fields| {
+        let partition = "p[a-z]{6}".prop_map(|name| name.parse().unwrap());
+        let fields = vec((partition, 0_usize..4), 0..3).prop_map(|fields| {
             let transforms =
                 [Transform::Identity, Transform::Year, Transform::Month, Transform::Day];
             fields
@@ -215,30 +361,37 @@ mod tests {
                 .collect()
         });
         let names = || vec(column_name(), 0..3);
-        (pointer(), names(), any::<bool>(), fields, names(), option::of(any_text()), columns)
+        let nulls = vec(any_text(), 0..3);
+        (
+            pointer(),
+            vec(column_name(), 1..3),
+            nulls,
+            fields,
+            names(),
+            option::of(any_text()),
+            columns,
+        )
             .prop_map(
                 move |(
                     records,
                     primary_key,
-                    appends,
+                    null_values,
                     partition_by,
                     sort_by,
                     description,
                     columns,
                 )| Table {
-                    name: name.clone(),
-                    parent: None,
                     records: Some(records),
+                    cursor: Some("updated".parse().unwrap()),
                     primary_key,
-                    write_disposition: if appends {
-                        WriteDisposition::Append
-                    } else {
-                        WriteDisposition::Replace
-                    },
+                    // The one disposition that every window takes.
+                    write_disposition: WriteDisposition::Append,
+                    null_values,
                     partition_by,
                     sort_by,
                     description,
                     columns,
+                    ..Table::named(name.clone())
                 },
             )
     }
@@ -252,26 +405,31 @@ mod tests {
             ..Table::named("child".parse().unwrap())
         });
         let destination = prop_oneof![
-            "[a-z$\\{\\} ]{1,8}/x".prop_map(|path| DestinationUrl::Local(path.into())),
-            ("[a-z]{3,8}", "[a-z$\\{\\}]{0,8}")
-                .prop_map(|(bucket, prefix)| DestinationUrl::S3 { bucket, prefix }),
+            "[a-z]{1,8}\\$\\{x\\}/[a-z ]{1,8}",
+            "s3://[a-z]{3,8}/[a-z]{0,8}",
+            Just("lake/{{ run.date }}".to_owned()),
         ];
-        (any_text(), option::of(any_text()), source(), destination, 0_usize..50, tables, child)
-            .prop_map(|(name, description, source, destination, keep, tables, child)| Pipeline {
+        let landing = (0_usize..50).prop_map(|keep| LandingPolicy { keep });
+        let words = (any_text(), option::of(any_text()));
+        (words, source(), destination, landing, limits(), tables, child).prop_map(
+            |((name, description), source, destination, landing, limits, tables, child)| Pipeline {
                 name,
                 description,
                 source,
-                destination,
-                landing: LandingPolicy { keep },
+                destination: Template::literal(&destination),
+                landing,
+                limits,
                 tables: tables.into_iter().chain([child]).collect(),
-            })
+            },
+        )
     }
 
     proptest! {
         #[test]
         fn a_pipeline_survives_being_written(pipeline in pipeline()) {
             let text = to_toml(&pipeline);
-            let read = Pipeline::parse("written.toml", &text, &Environment::default());
+            let read = Definition::parse("written.toml", &text, &Environment::default());
+            let read = read.map(|definition| definition.pipeline);
             prop_assert_eq!(read.map_err(|error| format!("{error}\n{text}")), Ok(pipeline));
         }
     }

@@ -2,10 +2,10 @@
 
 use polars::prelude::PolarsError;
 
-use crate::api_key::ApiKeyError;
+use crate::api_key::{ApiKey, ApiKeyError};
 use crate::commit::CommitError;
 use crate::decode::{DecodeError, SplitError};
-use crate::definition::TableName;
+use crate::definition::{Share, TableName};
 use crate::destination::DestinationError;
 use crate::fetch::FetchError;
 use crate::land::LandError;
@@ -22,6 +22,8 @@ pub enum RunError {
     ApiKey(#[from] ApiKeyError),
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    #[error("{error}, after {tries} tries")]
+    GaveUp { tries: u32, error: FetchError },
     #[error(transparent)]
     Land(#[from] LandError),
     #[error(transparent)]
@@ -42,6 +44,20 @@ pub enum RunError {
     UsedRunId { run_id: RunId },
     #[error("the export has no records for table `{table}`, which has {rows} rows")]
     Emptied { table: TableName, rows: u64 },
+    #[error(
+        "the export has {records} records for table `{table}`, fewer than the {least} of `limits.min_records`"
+    )]
+    TooFew { table: TableName, records: u64, least: u64 },
+    #[error(
+        "the export has {records} records for table `{table}`, after {before} in the last run: \
+         more than `limits.max_shrink` allows, which is {most}"
+    )]
+    Shrunk { table: TableName, records: u64, before: u64, most: Share },
+    #[error(
+        "{quarantined} of {received} records would go to quarantine, more than `limits.max_quarantined` allows; \
+         the first: {reasons}"
+    )]
+    TooManyQuarantined { quarantined: u64, received: u64, reasons: String },
     #[error("none of the {records} records fits table `{table}`; the first: {reasons}")]
     NothingFits { table: TableName, records: u64, reasons: String },
     #[error("a file of the table is not there any more: `{path}`")]
@@ -57,4 +73,21 @@ pub enum RunError {
     Frame(#[from] PolarsError),
     #[error("a report could not be written as JSON: {0}")]
     Report(serde_json::Error),
+}
+
+impl RunError {
+    /// The same error, without a key in what is shown of the export.
+    pub(super) fn redacted(mut self, keys: &[ApiKey]) -> Self {
+        if let Self::Split(
+            SplitError::NotJson { beginning: excerpt }
+            | SplitError::Malformed { rest: excerpt, .. },
+        )
+        | Self::Decode(DecodeError { rest: excerpt, .. }) = &mut self
+        {
+            for key in keys {
+                *excerpt = key.redact(excerpt);
+            }
+        }
+        self
+    }
 }

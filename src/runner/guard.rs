@@ -5,24 +5,57 @@ use super::fresh::Fresh;
 use super::intake::Intake;
 use super::load::Load;
 use crate::commit::{Manifest, Snapshot};
-use crate::definition::WriteDisposition;
+use crate::definition::{Limit, WriteDisposition};
 use crate::plan::Plan;
 
-/// An export without a single record is more often a mistake of the source than an empty company.
-pub(super) fn against_emptying(
+/// An export that is suddenly small, or empty, is more often a mistake of the source than a change of the
+/// company.
+pub(super) fn against_shrinking(
     plan: &Plan,
     fresh: &Fresh<'_>,
     intake: &Intake,
     snapshot: &Snapshot,
 ) -> Result<(), RunError> {
-    for (table, records) in fresh.tables.iter().zip(fresh.of(&intake.found.records)) {
-        let rows = snapshot.manifests.get(&table.name).map_or(0, Manifest::rows);
-        let replaces = table.write_disposition == WriteDisposition::Replace;
-        if replaces && records == 0 && rows > 0 && !plan.allow_empty {
-            return Err(RunError::Emptied { table: table.name.clone(), rows });
+    if plan.allow_shrink {
+        return Ok(());
+    }
+    let limits = &plan.pipeline.limits;
+    for (declared, found) in fresh.tables.iter().zip(fresh.of(&intake.found())) {
+        let (table, records) = (declared.name.clone(), found.count);
+        let old = snapshot.manifests.get(&table);
+        let rows = old.map_or(0, Manifest::rows);
+        let replaces = declared.write_disposition == WriteDisposition::Replace;
+        if replaces && records == 0 && rows > 0 {
+            return Err(RunError::Emptied { table, rows });
+        }
+        if let Some(least) = limits.min_records.filter(|least| records < *least) {
+            return Err(RunError::TooFew { table, records, least });
+        }
+        let before = old.map_or(0, |old| old.received);
+        let shrunk = before.saturating_sub(records);
+        if let Some(most) = limits.max_shrink.filter(|most| shrunk > most.of(before)) {
+            return Err(RunError::Shrunk { table, records, before, most });
         }
     }
     Ok(())
+}
+
+/// An export of which much does not fit has changed in a way that somebody should look at.
+pub(super) fn against_quarantine(plan: &Plan, load: &Load) -> Result<(), RunError> {
+    let received = load.schemas.roots.iter().map(|root| load.counts[*root].received).sum();
+    let most = match plan.pipeline.limits.max_quarantined {
+        None => return Ok(()),
+        Some(Limit::Count(count)) => count,
+        Some(Limit::Share(share)) => share.of(received),
+    };
+    let quarantined = load.quarantined.len() as u64;
+    match load.quarantined.first() {
+        Some(first) if quarantined > most => {
+            let reasons = first.reasons.join(", ");
+            Err(RunError::TooManyQuarantined { quarantined, received, reasons })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// An export of which nothing fits the table is not that table's export.

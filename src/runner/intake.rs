@@ -1,6 +1,7 @@
 //! Intake: receives, keeps and decodes the export, all at once while it arrives.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -8,39 +9,132 @@ use tokio::sync::mpsc;
 
 use super::RunError;
 use super::decoder::Decoder;
+use crate::api_key::ApiKey;
 use crate::decode::{Chunk, Found, Splitter, Wanted};
-use crate::fetch::{Answer, FetchError};
+use crate::definition::{JsonPointer, RetryLimits};
+use crate::fetch::{FetchError, Fetcher};
 use crate::land::{Landed, Landing};
+use crate::plan::Request;
 use crate::report::{Event, Observer};
+use crate::retry::Retries;
 use crate::runtime::on_cpu;
 
 /// Pieces of the body that may wait for the decoder; when it falls behind, the network waits.
 const WAITING_PIECES: usize = 64;
 
-/// A complete export.
+/// A complete export, in as many pieces as were asked for.
+#[derive(Default)]
 pub(super) struct Intake {
-    pub(super) landed: Landed,
-    pub(super) found: Found,
-    pub(super) chunks: Vec<Chunk>,
+    /// The bodies of the requests, in their order.
+    pub(super) landed: Vec<Landed>,
+    /// Where each wanted table's records were.
+    pointers: Vec<JsonPointer>,
+    /// How many records each wanted table has, in all pieces.
+    records: Vec<u64>,
+    /// Their values, each chunk with the piece that it came from.
+    pub(super) chunks: Vec<(usize, Chunk)>,
 }
 
-/// Receives the whole export, or says why not. `identify` tells of each wanted table whether its records
-/// need their hash.
-pub(super) async fn receive(
-    answer: Answer,
-    wanted: Wanted,
-    identify: Vec<bool>,
-    observer: Arc<dyn Observer>,
-) -> Result<Intake, RunError> {
-    observer.event(&Event::Receiving(answer.announced_bytes()));
-    let digestion = Digestion::begin(wanted, identify, observer)?;
-    let (sender, receiver) = mpsc::channel(WAITING_PIECES);
-    let digest = on_cpu(move || digestion.take_in(receiver));
-    let (fed, digested) = tokio::join!(feed(answer.body(), sender), digest);
-    let digested = digested?;
-    // The decoder cannot tell a body that is over from one that broke off: only the network can.
-    fed?;
-    on_cpu(move || digested.finish()).await
+/// Where a table's records were, and how many.
+#[derive(Debug, Clone)]
+pub(super) struct FoundRecords {
+    pub(super) pointer: JsonPointer,
+    pub(super) count: u64,
+}
+
+impl Intake {
+    /// What was found for each wanted table.
+    pub(super) fn found(&self) -> Vec<FoundRecords> {
+        let found = self.pointers.iter().zip(&self.records);
+        found
+            .map(|(pointer, count)| FoundRecords { pointer: pointer.clone(), count: *count })
+            .collect()
+    }
+
+    fn add(&mut self, piece: Piece) {
+        let number = self.landed.len();
+        self.landed.push(piece.landed);
+        self.chunks.extend(piece.chunks.into_iter().map(|chunk| (number, chunk)));
+        self.records.resize(piece.found.records.len(), 0);
+        for (sum, records) in self.records.iter_mut().zip(&piece.found.records) {
+            *sum += records;
+        }
+        self.pointers = piece.found.pointers;
+    }
+}
+
+/// What one request brought.
+struct Piece {
+    landed: Landed,
+    found: Found,
+    chunks: Vec<Chunk>,
+}
+
+/// What it takes to receive an export.
+pub(super) struct Receiver<'a> {
+    pub(super) fetcher: Fetcher,
+    pub(super) keys: &'a [ApiKey],
+    pub(super) retry: RetryLimits,
+    /// For each wanted table, whether its records need their hash.
+    pub(super) identify: Vec<bool>,
+    pub(super) observer: Arc<dyn Observer>,
+}
+
+impl Receiver<'_> {
+    /// Receives the answers to all requests, or says why not.
+    pub(super) async fn receive(
+        &self,
+        requests: &[Request],
+        mut wanted: Wanted,
+    ) -> Result<Intake, RunError> {
+        let mut intake = Intake::default();
+        for request in requests {
+            let piece = self.receive_piece(request, &wanted).await?;
+            if let Wanted::TheOnlyArray { before } = &mut wanted {
+                // What one piece has, the others have in the same place.
+                *before = piece.found.pointers.first().cloned();
+            }
+            intake.add(piece);
+        }
+        Ok(intake)
+    }
+
+    /// Receives one answer, asking again as often as the limits allow. Each try begins with nothing.
+    async fn receive_piece(&self, request: &Request, wanted: &Wanted) -> Result<Piece, RunError> {
+        let mut retries = Retries::begin(self.retry, Instant::now());
+        loop {
+            let error = match self.try_to_receive(request, wanted.clone()).await {
+                Err(RunError::Fetch(error)) => error,
+                result => return result.map_err(|error| error.redacted(self.keys)),
+            };
+            let Some(wait) = retries.wait_after(&error, Instant::now()) else {
+                let tries = retries.tries();
+                return Err(if tries > 1 {
+                    RunError::GaveUp { tries, error }
+                } else {
+                    error.into()
+                });
+            };
+            self.observer.event(&Event::Retrying { wait, reason: error.to_string() });
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn try_to_receive(&self, request: &Request, wanted: Wanted) -> Result<Piece, RunError> {
+        let answer = self.fetcher.request(request, self.keys).await?;
+        for source in answer.refused_keys() {
+            self.observer.event(&Event::KeyRefused(source.clone()));
+        }
+        self.observer.event(&Event::Receiving(answer.announced_bytes()));
+        let digestion = Digestion::begin(wanted, self.identify.clone(), self.observer.clone())?;
+        let (sender, receiver) = mpsc::channel(WAITING_PIECES);
+        let digest = on_cpu(move || digestion.take_in(receiver));
+        let (fed, digested) = tokio::join!(feed(answer.body(), sender), digest);
+        let digested = digested?;
+        // The decoder cannot tell a body that is over from one that broke off: only the network can.
+        fed?;
+        on_cpu(move || digested.finish()).await
+    }
 }
 
 /// Hands the body on, piece by piece, until it ends or nobody wants it any more.
@@ -86,12 +180,12 @@ impl Digestion {
         Ok(self)
     }
 
-    fn finish(mut self) -> Result<Intake, RunError> {
+    fn finish(mut self) -> Result<Piece, RunError> {
         let (batches, found) = self.splitter.finish()?;
         for batch in batches {
             self.decoder.decode(batch)?;
         }
         let chunks = self.decoder.finish()?;
-        Ok(Intake { landed: self.landing.finish()?, found, chunks })
+        Ok(Piece { landed: self.landing.finish()?, found, chunks })
     }
 }

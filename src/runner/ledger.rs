@@ -15,13 +15,13 @@ pub(super) fn unchanged(
     intake: &Intake,
     snapshot: &Snapshot,
 ) -> Vec<TableReport> {
-    let tables = roots.iter().zip(&fresh.positions).zip(&intake.found.records);
+    let tables = roots.iter().zip(&fresh.positions).zip(intake.found());
     tables
         .filter(|((_, position), _)| position.is_none())
-        .filter_map(|((table, _), records)| {
+        .filter_map(|((table, _), found)| {
             let mut report = table_report(snapshot.manifests.get(&table.name)?);
-            report.received = *records;
-            report.unchanged = *records;
+            report.received = found.count;
+            report.unchanged = found.count;
             Some(report)
         })
         .collect()

@@ -40,7 +40,9 @@ pub(super) struct Counts {
 pub(super) struct Quarantined {
     /// Its table's position.
     pub(super) table: usize,
-    /// Where it stands in the export.
+    /// The piece of the export that it came with.
+    pub(super) piece: usize,
+    /// Where it stands there, in bytes.
     pub(super) place: Range<u64>,
     pub(super) reasons: Vec<String>,
 }
@@ -48,7 +50,7 @@ pub(super) struct Quarantined {
 impl Load {
     pub(super) fn of(
         schemas: Schemas,
-        chunks: Vec<Chunk>,
+        chunks: Vec<(usize, Chunk)>,
         run_id: &RunId,
         loaded_at: DateTime<Utc>,
     ) -> PolarsResult<Self> {
@@ -61,21 +63,24 @@ impl Load {
         let schemas = load.schemas.clone();
         let normaliser = Normaliser::new(&schemas, run_id, loaded_at);
         let mut record_ids = RecordIds::default();
-        let chunks: Vec<(Vec<String>, Chunk)> =
-            chunks.into_iter().map(|chunk| (record_ids.of(&chunk), chunk)).collect();
-        let loaded = on_all_cores(chunks, |(ids, chunk)| {
+        let chunks: Vec<(usize, Vec<String>, Chunk)> = chunks
+            .into_iter()
+            .map(|(piece, chunk)| (piece, record_ids.of(&chunk), chunk))
+            .collect();
+        let loaded = on_all_cores(chunks, |(piece, ids, chunk)| {
             let rows = normaliser.frames(&chunk, &ids);
-            (chunk.into_source(), rows)
+            (piece, chunk.into_source(), rows)
         });
         let mut partitioner = Partitioner::default();
-        for (source, rows) in loaded {
-            load.add(&source, rows?, &mut partitioner)?;
+        for (piece, source, rows) in loaded {
+            load.add(piece, &source, rows?, &mut partitioner)?;
         }
         Ok(load)
     }
 
     fn add(
         &mut self,
+        piece: usize,
         source: &ChunkSource,
         normalised: Normalised,
         partitioner: &mut Partitioner,
@@ -105,6 +110,7 @@ impl Load {
         }
         self.quarantined.extend(normalised.rejected.into_iter().map(|rejection| Quarantined {
             table: root,
+            piece,
             place: source.places[rejection.record as usize].clone(),
             reasons: rejection.reasons,
         }));

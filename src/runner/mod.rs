@@ -33,17 +33,17 @@ use crate::commit::{
     discard_staged,
 };
 use crate::decode::Wanted;
-use crate::definition::{Environment, JsonPointer, Table, TableName, WriteDisposition};
+use crate::definition::{Environment, Table, TableName, WriteDisposition};
 use crate::destination::Destination;
 use crate::fetch::Fetcher;
-use crate::land::Landed;
+use crate::land::{ExportHash, Landed};
 use crate::normalise::{Schemas, Shape, TableSchema};
 use crate::plan::Plan;
 use crate::report::{Event, ExportReport, Observer, Outcome, RunReport, TableReport};
 use crate::runtime::{on_cpu, parallelism};
 use crate::write::{PartitionRows, StagedFile, stage};
 use fresh::Fresh;
-use intake::Intake;
+use intake::{FoundRecords, Intake, Receiver};
 use load::Load;
 
 /// Carries out a plan. The report is also put in the destination, for a failed run too.
@@ -56,7 +56,7 @@ pub async fn run(
     observer: Arc<dyn Observer>,
 ) -> Result<RunReport, RunError> {
     let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment).await?;
-    let destination = Destination::open(&plan.pipeline.destination)?;
+    let destination = Destination::open(&plan.destination)?;
     run_into(&destination, plan, &keys, observer).await
 }
 
@@ -75,7 +75,7 @@ pub async fn run_into(
     let result = run.carry_out(keys).await;
     let report = match &result {
         Ok(report) => report.clone(),
-        Err(error) => run.report(Outcome::Failed(error.to_string()), None, Vec::new()),
+        Err(error) => run.report(Outcome::Failed(error.to_string()), Vec::new(), Vec::new()),
     };
     if result.as_ref().is_err_and(nothing_was_promised) {
         run.clean_up().await;
@@ -96,35 +96,72 @@ struct Run<'a> {
 impl Run<'_> {
     async fn carry_out(&self, keys: &[ApiKey]) -> Result<RunReport, RunError> {
         let snapshot = Snapshot::recover(self.destination, self.plan.started_at).await?;
+        if self.plan.window.is_some() && snapshot.watermark() != self.plan.watermark {
+            // Another run has moved it since this one was planned.
+            return Err(CommitError::Overtaken.into());
+        }
+        if self.plan.requests.is_empty() {
+            return Ok(self.report(Outcome::NothingNew, Vec::new(), Vec::new()));
+        }
         let roots: Vec<&Table> = self.plan.pipeline.root_tables().collect();
         let intake = self.receive(keys, wanted(&roots, &snapshot), &roots).await?;
-        self.keep_landing(&intake.landed).await?;
-        let export = ExportReport {
-            url: self.plan.request.url.to_string(),
-            bytes: intake.landed.bytes,
-            hash: intake.landed.hash.clone(),
-        };
+        self.keep_landings(&intake.landed).await?;
+        let exports = self.exports(&intake);
 
-        let taken = TakenExport { hash: export.hash.clone(), definition: self.definition_hash() };
+        let hash = ExportHash::of_all(exports.iter().map(|export| &export.hash));
+        let taken = TakenExport { hash, definition: self.definition_hash() };
         let fresh = Fresh::of_export(&roots, &snapshot, &taken);
         let mut ledgers = ledger::unchanged(&roots, &fresh, &intake, &snapshot);
         if fresh.tables.is_empty() {
-            self.prune_landing().await?;
-            return Ok(self.report(Outcome::NothingNew, Some(export), ledgers));
+            self.move_watermark(&snapshot).await?;
+            self.prune_landings().await?;
+            return Ok(self.report(Outcome::NothingNew, exports, ledgers));
         }
-        guard::against_emptying(self.plan, &fresh, &intake, &snapshot)?;
-        let pointers = fresh.of(&intake.found.pointers);
+        guard::against_shrinking(self.plan, &fresh, &intake, &snapshot)?;
+        let found = fresh.of(&intake.found());
         let (landed, load) = self.load(intake, &fresh, &snapshot).await?;
         guard::against_losing_all(&load)?;
+        guard::against_quarantine(self.plan, &load)?;
         let staged = self.write(&load, &snapshot).await?;
         let (intent, fresh_ledgers) =
-            self.intent(&load, staged, &snapshot, &taken, &pointers, &landed).await?;
+            self.intent(&load, staged, &snapshot, &taken, &found, &landed).await?;
         ledger::check(&fresh_ledgers)?;
         self.observer.event(&Event::Committing);
         snapshot.commit(self.destination, intent).await?;
-        self.prune_landing().await?;
+        self.prune_landings().await?;
         ledgers.extend(fresh_ledgers);
-        Ok(self.report(Outcome::Committed, Some(export), ledgers))
+        Ok(self.report(Outcome::Committed, exports, ledgers))
+    }
+
+    fn exports(&self, intake: &Intake) -> Vec<ExportReport> {
+        let requests = self.plan.requests.iter().zip(&intake.landed);
+        let exports = requests.map(|(request, landed)| ExportReport {
+            url: request.url.to_string(),
+            window: request.window,
+            bytes: landed.bytes,
+            hash: landed.hash.clone(),
+        });
+        exports.collect()
+    }
+
+    fn state(&self) -> State {
+        State {
+            last_run: self.plan.run_id.clone(),
+            committed_at: self.plan.started_at,
+            watermark: self.plan.watermark_after(),
+        }
+    }
+
+    /// A window in which nothing happened is behind us all the same.
+    async fn move_watermark(&self, snapshot: &Snapshot) -> Result<(), RunError> {
+        let state = self.state();
+        if state.watermark == snapshot.watermark() {
+            return Ok(());
+        }
+        let run_id = self.plan.run_id.clone();
+        let (publish, remove, manifests) = (Vec::new(), Vec::new(), Vec::new());
+        let intent = Intent { run_id, publish, remove, manifests, state };
+        Ok(snapshot.commit(self.destination, intent).await?)
     }
 
     /// Files are called by their run's id: a second run of the same id would write over those of the first.
@@ -141,13 +178,15 @@ impl Run<'_> {
         wanted: Wanted,
         roots: &[&Table],
     ) -> Result<Intake, RunError> {
-        let answer =
-            Fetcher::new(&self.plan.pipeline.source)?.request(&self.plan.request, keys).await?;
-        for source in answer.refused_keys() {
-            self.observer.event(&Event::KeyRefused(source.clone()));
-        }
         let identify = roots.iter().map(|table| table.primary_key.is_empty()).collect();
-        intake::receive(answer, wanted, identify, self.observer.clone()).await
+        let intake = Receiver {
+            fetcher: Fetcher::new(&self.plan.pipeline.source)?,
+            keys,
+            retry: self.plan.pipeline.source.retry,
+            identify,
+            observer: self.observer.clone(),
+        };
+        intake.receive(&self.plan.requests, wanted).await
     }
 
     /// Settles the schemas and turns the chunks into the rows of every partition of every table.
@@ -156,15 +195,15 @@ impl Run<'_> {
         intake: Intake,
         fresh: &Fresh<'_>,
         snapshot: &Snapshot,
-    ) -> Result<(Landed, Load), RunError> {
+    ) -> Result<(Vec<Landed>, Load), RunError> {
         let Intake { landed, chunks, .. } = intake;
         let mut kept = Vec::new();
         let mut shapes = vec![Shape::default(); fresh.tables.len()];
-        for mut chunk in chunks {
+        for (piece, mut chunk) in chunks {
             let Some(position) = fresh.positions[chunk.table] else { continue };
             chunk.table = position;
             shapes[position].observe(&chunk.records);
-            kept.push(chunk);
+            kept.push((piece, chunk));
         }
         let roots: Vec<(&Table, &Shape)> = fresh.tables.iter().copied().zip(&shapes).collect();
         let known: BTreeMap<TableName, TableSchema> = snapshot
@@ -232,8 +271,8 @@ impl Run<'_> {
         staged: Vec<(usize, StagedFile)>,
         snapshot: &Snapshot,
         taken: &TakenExport,
-        pointers: &[JsonPointer],
-        landed: &Landed,
+        found: &[FoundRecords],
+        landed: &[Landed],
     ) -> Result<(Intent, Vec<TableReport>), RunError> {
         let mut publish: Vec<Publication> =
             staged.iter().map(|(_, file)| Publication::from(file)).collect();
@@ -248,13 +287,16 @@ impl Run<'_> {
             let (manifest, replaced) =
                 self.manifest(schema, std::mem::take(&mut files[table]), old, taken);
             let root = load.schemas.roots.iter().position(|root| *root == table);
-            let records = root.map(|root| pointers[root].clone());
+            let found = root.map(|root| &found[root]);
             remove.extend(replaced);
             ledgers.push(ledger::of(load, table, &manifest));
-            manifests.push(Manifest { records, ..manifest });
+            manifests.push(Manifest {
+                records: found.map(|found| found.pointer.clone()),
+                received: found.map_or(0, |found| found.count),
+                ..manifest
+            });
         }
-        let state =
-            State { last_run: self.plan.run_id.clone(), committed_at: self.plan.started_at };
+        let state = self.state();
         let run_id = self.plan.run_id.clone();
         Ok((Intent { run_id, publish, remove, manifests, state }, ledgers))
     }
@@ -287,6 +329,7 @@ impl Run<'_> {
             run_id: self.plan.run_id.clone(),
             schema: schema.clone(),
             records: None,
+            received: 0,
             files,
             exports,
         };
@@ -298,26 +341,47 @@ impl Run<'_> {
         blake3::hash(format!("{:?}", self.plan.pipeline.tables).as_bytes()).to_hex().to_string()
     }
 
-    async fn keep_landing(&self, landed: &Landed) -> Result<(), RunError> {
+    async fn keep_landings(&self, landed: &[Landed]) -> Result<(), RunError> {
         if self.plan.pipeline.landing.keep == 0 {
             return Ok(());
         }
-        let path = Destination::own("landing").join(format!("{}.json.zst", self.plan.run_id));
+        for (piece, landed) in landed.iter().enumerate() {
+            self.keep_landing(&self.landing_path(piece), landed).await?;
+        }
+        Ok(())
+    }
+
+    /// Where an export is kept: the pieces of a window lie in a directory of their run.
+    fn landing_path(&self, piece: usize) -> Path {
+        let (area, run_id) = (Destination::own("landing"), &self.plan.run_id);
+        match self.plan.window {
+            None => area.join(format!("{run_id}.json.zst")),
+            Some(_) => area.join(run_id.to_string()).join(format!("{piece:04}.json.zst")),
+        }
+    }
+
+    async fn keep_landing(&self, path: &Path, landed: &Landed) -> Result<(), RunError> {
         let mut file = landed.open()?;
         let content = on_cpu(move || {
             let mut content = Vec::new();
             std::io::Read::read_to_end(&mut file, &mut content).map(|_| content)
         });
         let content = content.await.map_err(crate::land::LandError::from)?;
-        Ok(self.destination.put(&path, Bytes::from(content)).await?)
+        Ok(self.destination.put(path, Bytes::from(content)).await?)
     }
 
     /// Keeps the landed exports of the last runs only. Run ids sort by time, so names do.
-    async fn prune_landing(&self) -> Result<(), RunError> {
-        let landed = self.destination.list(&Destination::own("landing")).await?;
-        let surplus = landed.len().saturating_sub(self.plan.pipeline.landing.keep);
-        for listed in &landed[..surplus] {
-            self.destination.delete(&listed.path).await?;
+    async fn prune_landings(&self) -> Result<(), RunError> {
+        let area = Destination::own("landing");
+        let mut runs: BTreeMap<String, Vec<Path>> = BTreeMap::new();
+        for listed in self.destination.list(&area).await? {
+            let run = listed.path.prefix_match(&area).and_then(|mut parts| parts.next());
+            let run = run.map(|part| part.as_ref().trim_end_matches(".json.zst").to_owned());
+            runs.entry(run.unwrap_or_default()).or_default().push(listed.path);
+        }
+        let surplus = runs.len().saturating_sub(self.plan.pipeline.landing.keep);
+        for path in runs.values().take(surplus).flatten() {
+            self.destination.delete(path).await?;
         }
         Ok(())
     }
@@ -325,18 +389,19 @@ impl Run<'_> {
     fn report(
         &self,
         outcome: Outcome,
-        export: Option<ExportReport>,
+        exports: Vec<ExportReport>,
         tables: Vec<TableReport>,
     ) -> RunReport {
         RunReport {
             version: RunReport::VERSION,
             run_id: self.plan.run_id.clone(),
             pipeline: self.plan.pipeline.name.clone(),
-            destination: self.plan.pipeline.destination.to_string(),
+            destination: self.plan.destination.to_string(),
             started_at: self.plan.started_at,
             finished_at: Utc::now(),
             outcome,
-            export,
+            window: self.plan.window,
+            exports,
             tables,
         }
     }

@@ -30,7 +30,7 @@ pub(super) async fn stage(
     destination: &Destination,
     plan: &Plan,
     load: &Load,
-    landed: &Landed,
+    landed: &[Landed],
 ) -> Result<Vec<Publication>, RunError> {
     let mut publications = Vec::new();
     for (position, schema) in load.schemas.tables.iter().enumerate() {
@@ -53,11 +53,10 @@ fn encode(
     records: &[&Quarantined],
     table: &TableName,
     run_id: &RunId,
-    landed: &Landed,
+    landed: &[Landed],
 ) -> Result<Vec<u8>, RunError> {
-    let places: Vec<_> = records.iter().map(|record| record.place.clone()).collect();
     let mut lines = Vec::new();
-    for (record, raw) in records.iter().zip(landed.read_ranges(&places)?) {
+    for (record, raw) in records.iter().zip(raw_records(records, landed)?) {
         let raw: &RawValue = serde_json::from_slice(&raw).map_err(RunError::Report)?;
         let offset = record.place.start;
         let line = Line { run_id, table, offset, reasons: &record.reasons, record: raw };
@@ -65,4 +64,17 @@ fn encode(
         lines.push(b'\n');
     }
     Ok(zstd::encode_all(lines.as_slice(), 0).map_err(LandError::from)?)
+}
+
+/// The records as they were received, in the order of the export.
+fn raw_records(records: &[&Quarantined], landed: &[Landed]) -> Result<Vec<Vec<u8>>, RunError> {
+    let mut raw = Vec::with_capacity(records.len());
+    for (piece, landed) in landed.iter().enumerate() {
+        let here = records.iter().filter(|record| record.piece == piece);
+        let places: Vec<_> = here.map(|record| record.place.clone()).collect();
+        if !places.is_empty() {
+            raw.extend(landed.read_ranges(&places)?);
+        }
+    }
+    Ok(raw)
 }

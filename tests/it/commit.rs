@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chrono::{DateTime, Utc};
 use flowlake::api_key::ApiKey;
 use flowlake::commit::Snapshot;
-use flowlake::definition::{Environment, Pipeline, TableName};
+use flowlake::definition::{Definition, Environment, Pipeline, TableName};
 use flowlake::destination::Destination;
-use flowlake::plan::Plan;
+use flowlake::plan::{Overrides, Plan};
 use flowlake::report::Silent;
 use flowlake::runner::{RunError, run_into};
 use futures::stream::BoxStream;
@@ -133,15 +133,17 @@ impl Bench {
             .with("PROCUREMENTFLOW_BASE_URL", source.base_url())
             .with("PROCUREMENTFLOW_ORGANISATION_ID", "acme")
             .with("PROCUREMENTFLOW_API_KEY", "pf_test_0123456789_canary");
-        let pipeline = Pipeline::load(&workplace.path().join("test.toml"), &environment).unwrap();
+        let file = workplace.path().join("test.toml");
+        let pipeline = Definition::load(&file, &[], &environment).unwrap().pipeline;
         let keys =
             runtime().block_on(ApiKey::find_all(&pipeline.source.api_key, &environment)).unwrap();
         Self { source, pipeline, keys }
     }
 
     async fn run(&self, store: Arc<dyn ObjectStore>, run_id: &str) -> Result<(), RunError> {
+        let (run_id, now) = (run_id.parse().unwrap(), DateTime::<Utc>::UNIX_EPOCH);
         let plan =
-            Plan::new(self.pipeline.clone(), run_id.parse().unwrap(), DateTime::<Utc>::UNIX_EPOCH);
+            Plan::new(self.pipeline.clone(), run_id, now, None, &Overrides::default()).unwrap();
         let destination = Destination::of_store(store, "memory");
         run_into(&destination, &plan, &self.keys, Arc::new(Silent)).await.map(|_| ())
     }
@@ -229,6 +231,7 @@ fn p10_of_two_runs_at_once_only_one_commits() {
             state: flowlake::commit::State {
                 last_run: "run-0".parse().unwrap(),
                 committed_at: DateTime::<Utc>::UNIX_EPOCH,
+                watermark: None,
             },
         };
         let refused = first.commit(&destination, late).await.unwrap_err();

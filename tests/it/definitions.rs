@@ -16,10 +16,29 @@ organisation_id = "${PROCUREMENTFLOW_ORGANISATION_ID}"
 base_url = "https://go.procurementflow.com"
 api_key = [{ env = "PROCUREMENTFLOW_API_KEY" }, { file = "/run/secrets/key" }]
 list_style = "comma"
+requests_per_minute = 30
 
 [source.filters]
 status = ["Approved", "Sent"]
 since = 2026-01-01
+updatedFrom = "{{ window.start | date }}"
+
+[source.headers]
+X-Team = "data"
+
+[source.window]
+start = 2024-01-01
+step = "P1M"
+
+[source.timeouts]
+connect = "PT10S"
+idle = "PT2M"
+total = "PT1H"
+
+[source.retry]
+tries = 4
+elapsed = "PT10M"
+longest_wait = "PT1M"
 
 [destination]
 url = "lake/purchasing"
@@ -28,11 +47,19 @@ format = "parquet"
 [landing]
 keep = 3
 
+[limits]
+max_quarantined = "0.1%"
+min_records = 1
+
+[defaults]
+write_disposition = "append"
+
 [[tables]]
 name = "orders"
 description = "One row an order."
 records = "/purchaseOrders"
 primary_key = ["id"]
+null_values = ["", "n/a"]
 write_disposition = "append"
 partition_by = ["month(created_at)", "status"]
 sort_by = ["created_at", "id"]
@@ -40,6 +67,7 @@ sort_by = ["created_at", "id"]
 [tables.columns]
 total = { type = "decimal(18,2)", from = "/totalAmount", description = "Sum." }
 created_at = "timestamp"
+due_date = { type = "date", formats = ["%d.%m.%Y"] }
 memo = { exclude = true }
 
 [[tables]]
@@ -50,6 +78,11 @@ records = "/lines"
 [[tables]]
 name = "requisitions"
 records = "/purchaseRequisitions"
+primary_key = ["no"]
+cursor = "updated_at"
+
+[tables.columns]
+note = { exclude = true }
 "#;
 
 /// Each mistake: what of [`GOOD`] is replaced, and by what.
@@ -101,6 +134,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("format = \"parquet\"", "format = \"csv\""),
     ("write_disposition = \"append\"", "write_disposition = \"apend\""),
     ("write_disposition = \"append\"", "write_disposition = \"merge\""),
+    ("write_disposition = \"append\"", "write_disposition = 1"),
     ("created_at = \"timestamp\"", "created_at = \"datetime\""),
     ("decimal(18,2)", "decimal(18)"),
     ("decimal(18,2)", "decimal(39,2)"),
@@ -134,7 +168,63 @@ const MISTAKES: &[(&str, &str)] = &[
         "api_key = []",
     ),
     ("{ file = \"/run/secrets/key\" }", "{ literal = \"pf_secret\" }"),
+    ("{ file = \"/run/secrets/key\" }", "{ env = \"pf_secret\" }"),
+    ("{ file = \"/run/secrets/key\" }", "{ file = \"pf_secret\" }"),
     ("status = [\"Approved\", \"Sent\"]", "status = \"${PROCUREMENTFLOW_API_KEY}\""),
+    ("status = [\"Approved\", \"Sent\"]", "status = \"${PROCUREMENTFLOW_API_KEY_NEXT}\""),
+    ("${PROCUREMENTFLOW_ORGANISATION_ID}", "${PROCUREMENTFLOW_API_KEY}"),
+    ("endpoint = \"purchasing\"\n", "endpoint = \"purchasing\"\npath = \"/api\"\n"),
+    (
+        "endpoint = \"purchasing\"\norganisation_id = \"${PROCUREMENTFLOW_ORGANISATION_ID}\"",
+        "path = \"api\"",
+    ),
+    (
+        "endpoint = \"purchasing\"\norganisation_id = \"${PROCUREMENTFLOW_ORGANISATION_ID}\"",
+        "path = \"/api/../x\"",
+    ),
+    (
+        "endpoint = \"purchasing\"\norganisation_id = \"${PROCUREMENTFLOW_ORGANISATION_ID}\"",
+        "path = \"/api?all=1\"",
+    ),
+    ("X-Team = \"data\"", "X-Api-Key = \"pf_secret\""),
+    ("X-Team = \"data\"", "Authorization = \"Bearer pf_secret\""),
+    ("X-Team = \"data\"", "Host = \"elsewhere\""),
+    ("X-Team = \"data\"", "\"X Team\" = \"data\""),
+    ("X-Team = \"data\"", "X-Team = \"${PROCUREMENTFLOW_API_KEY}\""),
+    ("requests_per_minute = 30", "requests_per_minute = 0"),
+    ("connect = \"PT10S\"", "connect = \"10s\""),
+    ("connect = \"PT10S\"", "connect = 10"),
+    ("idle = \"PT2M\"", "idle = \"P2M\""),
+    ("total = \"PT1H\"", "totl = \"PT1H\""),
+    ("tries = 4", "tries = 0"),
+    ("elapsed = \"PT10M\"", "elapsed = \"PT0S\""),
+    // Windows and templates.
+    ("start = 2024-01-01\n", ""),
+    ("start = 2024-01-01", "start = \"last year\""),
+    ("start = 2024-01-01", "start = 2024"),
+    ("step = \"P1M\"", "step = \"P0D\""),
+    ("step = \"P1M\"", "step = \"1 month\""),
+    ("step = \"P1M\"", "step = \"P1M\"\nlookback = \"P2D\""),
+    ("step = \"P1M\"", "steps = \"P1M\""),
+    ("{{ window.start | date }}", "{{ window.strat | date }}"),
+    ("{{ window.start | date }}", "{{ window.start | iso }}"),
+    ("{{ window.start | date }}", "{{ window.start"),
+    ("{{ window.start | date }}", "{{ window.start | strftime('%!') }}"),
+    ("[source.window]\nstart = 2024-01-01\nstep = \"P1M\"\n", ""),
+    ("url = \"lake/purchasing\"", "url = \"lake/{{ window.start }}\""),
+    ("[defaults]\nwrite_disposition = \"append\"\n", "[defaults]\n"),
+    // Limits and defaults.
+    ("max_quarantined = \"0.1%\"", "max_quarantined = \"0.1\""),
+    ("max_quarantined = \"0.1%\"", "max_quarantined = \"101%\""),
+    ("max_quarantined = \"0.1%\"", "max_quarantined = true"),
+    ("min_records = 1", "min_records = -1"),
+    ("min_records = 1", "max_shrink = 5"),
+    ("min_records = 1", "max_shrink = \"50%\""),
+    (
+        "[defaults]\nwrite_disposition = \"append\"\n",
+        "[defaults]\nwrite_disposition = \"append\"\nname = \"x\"\n",
+    ),
+    ("[defaults]\nwrite_disposition = \"append\"\n", "[defaults]\nwrite_disposition = \"all\"\n"),
     // The destination.
     ("url = \"lake/purchasing\"", "url = \"\""),
     ("url = \"lake/purchasing\"", "url = \"s3://\""),
@@ -150,6 +240,18 @@ const MISTAKES: &[(&str, &str)] = &[
     ("primary_key = [\"id\"]", "primary_key = [\"memo\"]"),
     ("partition_by = [\"month(created_at)\", \"status\"]", "partition_by = [\"memo\"]"),
     ("sort_by = [\"created_at\", \"id\"]", "sort_by = [\"memo\"]"),
+    ("cursor = \"updated_at\"", "cursor = \"note\""),
+    ("primary_key = [\"no\"]\n", ""),
+    ("parent = \"orders\"", "parent = \"orders\"\ncursor = \"updated_at\""),
+    ("null_values = [\"\", \"n/a\"]", "null_values = \"n/a\""),
+    ("created_at = \"timestamp\"", "created_at = \"string\""),
+    (
+        "partition_by = [\"month(created_at)\", \"status\"]",
+        "partition_by = [\"status\", \"status\"]",
+    ),
+    ("memo = { exclude = true }", "amount = { from = \"/totalAmount\" }"),
+    ("formats = [\"%d.%m.%Y\"]", "formats = [\"dd.mm.yyyy\"]"),
+    ("type = \"date\", formats", "type = \"string\", formats"),
 ];
 
 fn workplace() -> Workplace {
@@ -271,6 +373,6 @@ fn plan_and_run_agree() {
     workplace.run().success();
     let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
     let request = format!("GET {}{}", source.base_url(), source.requests()[0]);
-    assert_eq!(plan["request"], request);
+    assert_eq!(plan["requests"], serde_json::json!([request]));
     insta::assert_snapshot!(workplace.flowlake(&["plan", "test.toml"]).redacted());
 }

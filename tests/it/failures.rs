@@ -103,7 +103,7 @@ fn p9_with_an_export_that_is_suddenly_empty() {
     workplace.define(TABLES);
     workplace.run().success();
     source.serve("[]");
-    workplace.flowlake(&["run", "--allow-empty", "test.toml"]).success();
+    workplace.flowlake(&["run", "--allow-shrink", "test.toml"]).success();
     assert_eq!(workplace.lake().files("t").len(), 0);
 }
 

@@ -123,6 +123,20 @@ impl Lake {
         tables.map(|table| (table["table"].as_str().unwrap().to_owned(), counts(table))).collect()
     }
 
+    /// The lines of a table's quarantine, in the order of the runs.
+    pub fn quarantine(&self, table: &str) -> Vec<Value> {
+        let directory = self.root.join("_flowlake/quarantine").join(table);
+        let mut files = Vec::new();
+        collect(&directory, &mut files);
+        files.sort();
+        let text = |file: &PathBuf| {
+            let lines = zstd::decode_all(File::open(file).unwrap()).unwrap();
+            String::from_utf8(lines).unwrap()
+        };
+        let text: String = files.iter().map(text).collect();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// The names in a directory of `_flowlake`.
     pub fn own(&self, directory: &str) -> Vec<String> {
         let mut files = Vec::new();

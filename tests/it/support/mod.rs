@@ -5,7 +5,7 @@ mod lake;
 mod s3_server;
 mod source;
 
-pub use command::Workplace;
+pub use command::{KEY, Workplace};
 pub use lake::Lake;
 pub use s3_server::S3Server;
 pub use source::{Answer, Source};

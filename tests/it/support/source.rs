@@ -20,14 +20,21 @@ pub enum Answer {
     Other { status: u16, content_type: &'static str, body: &'static str },
     /// A redirect.
     Redirect(String),
+    /// 503, and when to come back.
+    Busy { retry_after: &'static str },
+    /// The key that it was sent, in plain text.
+    EchoedKey { status: u16 },
+    /// 200, a beginning, and the end of the connection.
+    CutShort(&'static str),
     /// 200 and a beginning, and then nothing more.
     Stalling(&'static str),
 }
 
 struct Shared {
-    answer: Mutex<Answer>,
+    /// What is answered next; the last one stays.
+    answers: Mutex<Vec<Answer>>,
     requests: Mutex<Vec<String>>,
-    keys: Mutex<Vec<Option<String>>>,
+    headers: Mutex<Vec<HeaderMap>>,
 }
 
 /// A server on loopback, stopped when dropped.
@@ -43,11 +50,16 @@ impl Source {
     }
 
     pub fn answering(answer: Answer) -> Self {
+        Self::answering_in_turn(vec![answer])
+    }
+
+    /// Gives each answer once, and the last one for ever.
+    pub fn answering_in_turn(answers: Vec<Answer>) -> Self {
         let runtime = super::runtime();
         let shared = Arc::new(Shared {
-            answer: Mutex::new(answer),
+            answers: Mutex::new(answers),
             requests: Mutex::default(),
-            keys: Mutex::default(),
+            headers: Mutex::default(),
         });
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
@@ -62,7 +74,7 @@ impl Source {
 
     /// What is served from now on.
     pub fn serve(&self, json: &str) {
-        *self.shared.answer.lock().unwrap() = Answer::Json(json.to_owned());
+        *self.shared.answers.lock().unwrap() = vec![Answer::Json(json.to_owned())];
     }
 
     /// Path and query of every request so far.
@@ -72,7 +84,24 @@ impl Source {
 
     /// The key of every request so far.
     pub fn keys(&self) -> Vec<Option<String>> {
-        self.shared.keys.lock().unwrap().clone()
+        let headers = self.shared.headers.lock().unwrap();
+        headers.iter().map(|headers| header_of(headers, "x-api-key")).collect()
+    }
+
+    /// A header of one of the requests.
+    pub fn header(&self, request: usize, name: &str) -> Option<String> {
+        header_of(&self.shared.headers.lock().unwrap()[request], name)
+    }
+}
+
+fn header_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).map(|value| value.to_str().unwrap().to_owned())
+}
+
+impl Shared {
+    fn next_answer(&self) -> Answer {
+        let mut answers = self.answers.lock().unwrap();
+        if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() }
     }
 }
 
@@ -81,10 +110,10 @@ async fn answer_request(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response<Body> {
-    let key = headers.get("x-api-key").map(|key| key.to_str().unwrap().to_owned());
+    let key = header_of(&headers, "x-api-key");
     shared.requests.lock().unwrap().push(uri.to_string());
-    shared.keys.lock().unwrap().push(key.clone());
-    let answer = shared.answer.lock().unwrap().clone();
+    shared.headers.lock().unwrap().push(headers);
+    let answer = shared.next_answer();
     let respond = |status: u16, content_type: &str, body: String| {
         Response::builder()
             .status(StatusCode::from_u16(status).unwrap())
@@ -104,6 +133,19 @@ async fn answer_request(
             let beginning =
                 futures::stream::once(async move { Ok::<_, std::io::Error>(beginning) });
             let body = beginning.chain(futures::stream::pending());
+            Response::builder().body(Body::from_stream(body)).unwrap()
+        }
+        Answer::Busy { retry_after } => Response::builder()
+            .status(503)
+            .header(header::RETRY_AFTER, retry_after)
+            .body(Body::empty())
+            .unwrap(),
+        Answer::EchoedKey { status } => {
+            respond(status, "text/plain", format!("x-api-key: {}\n", key.unwrap_or_default()))
+        }
+        Answer::CutShort(beginning) => {
+            let broken = Err(std::io::Error::other("cut"));
+            let body = futures::stream::iter([Ok(beginning), broken]);
             Response::builder().body(Body::from_stream(body)).unwrap()
         }
         Answer::Redirect(to) => Response::builder()

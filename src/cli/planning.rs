@@ -1,0 +1,67 @@
+//! What `run` and `plan` have in common: the arguments that decide a plan, and making it.
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+
+use crate::commit::Snapshot;
+use crate::definition::{Pipeline, Setting, parse_instant};
+use crate::destination::Destination;
+use crate::error::Error;
+use crate::plan::{Overrides, Plan, destination_at};
+use crate::run_id::RunId;
+use crate::runner::RunError;
+
+/// What is said on the command line about what to run.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct PlanArguments {
+    /// Where the window begins, instead of at the watermark: a date or a timestamp.
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    from: Option<DateTime<Utc>>,
+    /// Where the window ends, instead of now.
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    to: Option<DateTime<Utc>>,
+    /// What to go by as the present, in windows and templates.
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    as_of: Option<DateTime<Utc>>,
+    /// Set a key of the definition for this run, as in `source.filters.status=approved`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) settings: Vec<Setting>,
+    /// Take an export that is smaller than the tables or `[limits]` let expect.
+    #[arg(long)]
+    allow_shrink: bool,
+}
+
+/// What a run does, and what it finds in its destination.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    pub(super) snapshot: Snapshot,
+}
+
+impl PlanArguments {
+    /// Plans a run that begins now. Reads the destination, and changes nothing in it.
+    pub(super) async fn plan(
+        &self,
+        pipeline: Pipeline,
+        run_id: Option<RunId>,
+    ) -> Result<Planned, Error> {
+        let now = Utc::now();
+        let overrides = Overrides {
+            as_of: self.as_of,
+            from: self.from,
+            to: self.to,
+            allow_shrink: self.allow_shrink,
+        };
+        let url = destination_at(&pipeline, self.as_of.unwrap_or(now))?;
+        let snapshot = match Destination::open_existing(&url).map_err(RunError::from)? {
+            Some(destination) => Snapshot::peek(&destination).await.map_err(RunError::from)?,
+            None => Snapshot::default(),
+        };
+        let run_id = run_id.unwrap_or_else(|| RunId::at(now));
+        let plan = Plan::new(pipeline, run_id, now, snapshot.watermark(), &overrides)?;
+        Ok(Planned { plan, snapshot })
+    }
+}
+
+fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    parse_instant(text).ok_or_else(|| "write `2024-01-01` or `2024-01-01T06:00:00Z`".to_owned())
+}

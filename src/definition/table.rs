@@ -1,0 +1,136 @@
+//! Tables as a definition describes them.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::{ColumnName, ColumnType, JsonPointer, TableName};
+
+/// One declared table or child table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// The table's name, which is its directory.
+    pub name: TableName,
+    /// The table whose records hold this one's, for a child table.
+    pub parent: Option<TableName>,
+    /// Where its records are: in the export for a table, in the parent's record for a child table.
+    pub records: Option<JsonPointer>,
+    /// The columns that name a row; child tables carry them.
+    pub primary_key: Vec<ColumnName>,
+    /// Tells which of two records with the same key is the later one.
+    pub cursor: Option<ColumnName>,
+    /// What a run does with rows that are already there.
+    pub write_disposition: WriteDisposition,
+    /// The Hive partitions, outermost first. Empty for a child table that inherits its parent's.
+    pub partition_by: Vec<PartitionField>,
+    /// The order of rows within a file; export order when empty.
+    pub sort_by: Vec<ColumnName>,
+    /// Texts that mean that there is no value, in its records and all that is in them.
+    pub null_values: Vec<String>,
+    /// For people; goes into the files' metadata.
+    pub description: Option<String>,
+    /// Columns the author says something about, in the order written.
+    pub columns: IndexMap<ColumnName, Column>,
+}
+
+impl Table {
+    /// A table of which nothing but the name is declared.
+    #[must_use]
+    pub fn named(name: TableName) -> Self {
+        Self {
+            name,
+            parent: None,
+            records: None,
+            primary_key: Vec::new(),
+            cursor: None,
+            write_disposition: WriteDisposition::default(),
+            partition_by: Vec::new(),
+            sort_by: Vec::new(),
+            null_values: Vec::new(),
+            description: None,
+            columns: IndexMap::new(),
+        }
+    }
+}
+
+/// What a run does with the rows a table already has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WriteDisposition {
+    /// The table becomes what the export holds.
+    #[default]
+    Replace,
+    /// The export's rows are added; an export that was taken before is not added again.
+    Append,
+}
+
+impl std::fmt::Display for WriteDisposition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Replace => "replace",
+            Self::Append => "append",
+        })
+    }
+}
+
+/// What the author says of one column.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Column {
+    /// The declared type; inferred from the whole export when absent.
+    pub column_type: Option<ColumnType>,
+    /// Where the value stands in the record, when the name alone does not say.
+    pub from: Option<JsonPointer>,
+    /// Left out of the table, together with everything below it.
+    pub exclude: bool,
+    /// How its dates or timestamps are written, as strftime has it; ISO 8601 when empty.
+    pub formats: Vec<String>,
+    /// For people; goes into the files' metadata.
+    pub description: Option<String>,
+}
+
+/// One level of Hive partitioning: a column, or a date part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionField {
+    /// The column that is partitioned by.
+    pub column: ColumnName,
+    /// What is done to its value.
+    pub transform: Transform,
+}
+
+/// What turns a column's value into a partition's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transform {
+    /// The value itself.
+    Identity,
+    /// `2026`
+    Year,
+    /// `2026-10`
+    Month,
+    /// `2026-10-05`
+    Day,
+}
+
+impl PartitionField {
+    /// Whether a column of this type can be partitioned by in this way.
+    #[must_use]
+    pub fn fits(&self, column_type: &ColumnType) -> bool {
+        match self.transform {
+            Transform::Identity => {
+                !matches!(column_type, ColumnType::List(_) | ColumnType::Float64)
+            }
+            Transform::Year | Transform::Month | Transform::Day => {
+                matches!(column_type, ColumnType::Date | ColumnType::Timestamp)
+            }
+        }
+    }
+
+    /// The name in front of `=` in the directory: `created_at_month` for `month(created_at)`.
+    #[must_use]
+    pub fn directory_key(&self) -> String {
+        match self.transform {
+            Transform::Identity => self.column.to_string(),
+            Transform::Year => format!("{}_year", self.column),
+            Transform::Month => format!("{}_month", self.column),
+            Transform::Day => format!("{}_day", self.column),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Templates: texts that are known only when a run is planned, such as the bounds of its window.
+//!
+//! | written | becomes |
+//! |---|---|
+//! | `{{ window.start }}`, `{{ window.end }}` | `2026-10-01T00:00:00Z` |
+//! | `{{ run.date }}` | `2026-10-05` |
+//! | `{{ window.start \| date }}` | `2026-10-01` |
+//! | `{{ run.date \| datetime }}` | `2026-10-05T00:00:00Z` |
+//! | `{{ window.end \| epoch }}` | `1791072000`, seconds |
+//! | `{{ window.end \| epoch_ms }}` | `1791072000000`, milliseconds |
+//! | `{{ window.start \| strftime("%d.%m.%Y") }}` | `01.10.2026` |
+//!
+//! What a template may name is checked when it is read, so that a wrong name is a mistake of the definition
+//! and not of the night. All instants are UTC.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::format::{Item, StrftimeItems};
+use chrono::{DateTime, NaiveTime, SecondsFormat, Utc};
+use minijinja::value::Object;
+use minijinja::{ErrorKind, UndefinedBehavior, Value, context};
+
+const WINDOW_NAMES: [&str; 2] = ["window.start", "window.end"];
+const RUN_NAMES: [&str; 1] = ["run.date"];
+const FILTERS: [&str; 5] = ["date", "datetime", "epoch", "epoch_ms", "strftime"];
+
+/// A half-open range of time, `[start, end)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Window {
+    /// The first instant in it.
+    pub start: DateTime<Utc>,
+    /// The first instant after it.
+    pub end: DateTime<Utc>,
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        write!(f, "{} to {}", shown(self.start), shown(self.end))
+    }
+}
+
+/// A text in which `{{ … }}` stands for what a run is planned with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template(String);
+
+/// What a template is filled in with.
+#[derive(Debug, Clone, Copy)]
+pub struct Occasion {
+    /// What the run goes by as the present.
+    pub now: DateTime<Utc>,
+    /// What one request covers; none for a full export.
+    pub window: Option<Window>,
+}
+
+/// A template that cannot be filled in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTemplate {
+    /// It does not have the form of a template.
+    #[error("`{{{{ … }}}}` holds what is not a name with filters behind it")]
+    Malformed,
+    /// It names something that is not known in its place.
+    #[error("nothing is called `{name}` here")]
+    UnknownName {
+        /// What it names.
+        name: String,
+        /// What it could name.
+        known: Vec<&'static str>,
+    },
+    /// It uses a filter that does not exist.
+    #[error("there is no such filter for instants")]
+    UnknownFilter,
+    /// The form given to `strftime` is none.
+    #[error("`strftime` has to be given a form of date and time")]
+    WrongForm,
+}
+
+impl InvalidTemplate {
+    /// What to write instead.
+    pub(super) fn help(&self) -> String {
+        match self {
+            Self::Malformed => {
+                "write for example `{{ run.date | strftime(\"%Y-%m-%d\") }}`".to_owned()
+            }
+            Self::UnknownName { name, known } => super::problem::suggest(name, known),
+            Self::UnknownFilter => format!("the filters are {}", FILTERS.join(", ")),
+            Self::WrongForm => "write for example `strftime(\"%d.%m.%Y\")`".to_owned(),
+        }
+    }
+}
+
+impl Template {
+    /// A text that stands for itself.
+    #[must_use]
+    pub fn literal(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// Reads a template and tries it out. `has_window` tells whether it may name the bounds of a window.
+    pub(super) fn parse(text: &str, has_window: bool) -> Result<Self, InvalidTemplate> {
+        let template = Self(text.to_owned());
+        let names = template.names()?;
+        let known: Vec<&'static str> =
+            WINDOW_NAMES.into_iter().filter(|_| has_window).chain(RUN_NAMES).collect();
+        if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
+            return Err(InvalidTemplate::UnknownName { name: name.clone(), known });
+        }
+        let epoch = DateTime::UNIX_EPOCH;
+        let window = has_window.then_some(Window { start: epoch, end: epoch });
+        template.render(&Occasion { now: epoch, window })?;
+        Ok(template)
+    }
+
+    /// Whether it stands for other texts in other windows.
+    #[must_use]
+    pub fn uses_window(&self) -> bool {
+        self.names()
+            .is_ok_and(|names| names.iter().any(|name| WINDOW_NAMES.contains(&name.as_str())))
+    }
+
+    /// The text for one occasion.
+    ///
+    /// # Errors
+    /// The template names what the occasion does not have; a template of a valid definition does not.
+    pub fn render(&self, occasion: &Occasion) -> Result<String, InvalidTemplate> {
+        let window = occasion.window.map(|window| {
+            let (start, end) = (Instant::of(window.start), Instant::of(window.end));
+            context! { start => start, end => end }
+        });
+        let date = Instant { moment: midnight(occasion.now), date_only: true };
+        let run = context! { date => Value::from_object(date) };
+        let values = context! { window => window, run => run };
+        let environment = environment();
+        let template = environment.template_from_str(&self.0).map_err(|error| invalid(&error))?;
+        template.render(values).map_err(|error| invalid(&error))
+    }
+
+    fn names(&self) -> Result<Vec<String>, InvalidTemplate> {
+        let environment = environment();
+        let template = environment.template_from_str(&self.0).map_err(|error| invalid(&error))?;
+        let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn environment() -> minijinja::Environment<'static> {
+    let mut environment = minijinja::Environment::empty();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_keep_trailing_newline(true);
+    environment.add_filter("date", |value: Value| form(&value, "%Y-%m-%d"));
+    environment.add_filter("datetime", |value: Value| form(&value, Instant::DATETIME));
+    environment.add_filter("epoch", |value: Value| form(&value, "%s"));
+    environment.add_filter("epoch_ms", |value: Value| {
+        Ok::<_, minijinja::Error>(instant(&value)?.moment.timestamp_millis().to_string())
+    });
+    environment.add_filter("strftime", |value: Value, given: String| form(&value, &given));
+    environment
+}
+
+/// An instant as templates see it.
+#[derive(Debug)]
+struct Instant {
+    moment: DateTime<Utc>,
+    /// Shown without its time unless a filter says otherwise.
+    date_only: bool,
+}
+
+impl Instant {
+    const DATETIME: &'static str = "%Y-%m-%dT%H:%M:%SZ";
+
+    fn of(moment: DateTime<Utc>) -> Value {
+        Value::from_object(Self { moment, date_only: false })
+    }
+}
+
+impl Object for Instant {
+    fn repr(self: &Arc<Self>) -> minijinja::value::ObjectRepr {
+        minijinja::value::ObjectRepr::Plain
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let form = if self.date_only { "%Y-%m-%d" } else { Self::DATETIME };
+        write!(f, "{}", self.moment.format(form))
+    }
+}
+
+fn midnight(moment: DateTime<Utc>) -> DateTime<Utc> {
+    moment.date_naive().and_time(NaiveTime::MIN).and_utc()
+}
+
+fn instant(value: &Value) -> Result<Arc<Instant>, minijinja::Error> {
+    value.downcast_object::<Instant>().ok_or_else(|| ErrorKind::InvalidOperation.into())
+}
+
+fn form(value: &Value, form: &str) -> Result<String, minijinja::Error> {
+    let instant = instant(value)?;
+    if form.is_empty() || StrftimeItems::new(form).any(|item| item == Item::Error) {
+        return Err(ErrorKind::BadSerialization.into());
+    }
+    Ok(instant.moment.format(form).to_string())
+}
+
+fn invalid(error: &minijinja::Error) -> InvalidTemplate {
+    match error.kind() {
+        ErrorKind::UnknownFilter => InvalidTemplate::UnknownFilter,
+        ErrorKind::BadSerialization | ErrorKind::MissingArgument | ErrorKind::TooManyArguments => {
+            InvalidTemplate::WrongForm
+        }
+        _ => InvalidTemplate::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(text: &str) -> Result<String, InvalidTemplate> {
+        let now = "2026-10-05T02:00:00Z".parse().unwrap();
+        let start = "2026-10-01T00:00:00Z".parse().unwrap();
+        let template = Template::parse(text, true)?;
+        template.render(&Occasion { now, window: Some(Window { start, end: now }) })
+    }
+
+    #[test]
+    fn instants_are_written_in_every_form() {
+        for (text, expected) in [
+            ("plain { text } and }} more", "plain { text } and }} more"),
+            ("{{ window.start }}", "2026-10-01T00:00:00Z"),
+            ("<{{window.end|date}}>", "<2026-10-05>"),
+            ("{{ run.date }}", "2026-10-05"),
+            ("{{ run.date | datetime }}", "2026-10-05T00:00:00Z"),
+            ("{{ window.end | epoch }}", "1791165600"),
+            ("{{ window.end | epoch_ms }}", "1791165600000"),
+            ("{{ window.start | strftime(\"%d.%m.%Y\") }}", "01.10.2026"),
+        ] {
+            assert_eq!(rendered(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_found_when_a_template_is_read() {
+        assert_eq!(rendered("{{ window.start"), Err(InvalidTemplate::Malformed));
+        assert_eq!(rendered("{{ window.start | upper }}"), Err(InvalidTemplate::UnknownFilter));
+        assert_eq!(rendered("{{ run.date | strftime }}"), Err(InvalidTemplate::WrongForm));
+        assert_eq!(rendered("{{ run.date | strftime(\"%Q!\") }}"), Err(InvalidTemplate::WrongForm));
+        assert!(matches!(rendered("{{ window.begin }}"), Err(InvalidTemplate::UnknownName { .. })));
+        assert!(matches!(rendered("{{ window }}"), Err(InvalidTemplate::UnknownName { .. })));
+        assert!(matches!(
+            Template::parse("{{ window.start }}", false),
+            Err(InvalidTemplate::UnknownName { .. })
+        ));
+    }
+}

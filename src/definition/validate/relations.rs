@@ -1,0 +1,181 @@
+//! What can only be seen with all tables in view, or with source and tables side by side.
+
+use std::collections::HashSet;
+
+use super::Checker;
+use crate::definition::problem::suggest;
+use crate::definition::{
+    ColumnName, Limits, PartitionField, Source, Table, Template, WriteDisposition,
+};
+
+impl Checker<'_> {
+    /// What can only be seen with all tables in view.
+    pub(super) fn relations(&mut self, tables: &[Table]) {
+        let mut seen = HashSet::new();
+        for (position, table) in tables.iter().enumerate() {
+            let key = format!("tables[{position}]");
+            if !seen.insert(&table.name) {
+                let message = format!("two tables are called `{}`", table.name);
+                self.misuse(&key, message, "give each table a name of its own");
+            }
+            self.parentage(&key, table, tables);
+            self.excluded_columns(&key, table);
+            self.cursor(&key, table);
+            self.shared_sources(&key, table);
+            self.unfit_partitions(&key, table);
+            self.partition_names(&key, table);
+        }
+        self.places_of_records(tables);
+    }
+
+    /// With several tables, each has to say where its records are; a place that was written and is wrong has
+    /// been reported already.
+    fn places_of_records(&mut self, tables: &[Table]) {
+        let roots = tables.iter().enumerate().filter(|(_, table)| table.parent.is_none());
+        let roots: Vec<(usize, &Table)> = roots.collect();
+        for (position, table) in &roots {
+            let key = format!("tables[{position}].records");
+            if roots.len() > 1 && table.records.is_none() && !self.places.contains_key(&key) {
+                let message =
+                    format!("`{}` is one of several tables and does not say where", table.name);
+                self.misuse(
+                    &key,
+                    message,
+                    "add `records = \"/purchaseOrders\"`, its place in the export",
+                );
+            }
+        }
+    }
+
+    fn parentage(&mut self, key: &str, table: &Table, tables: &[Table]) {
+        let Some(parent) = &table.parent else { return };
+        if !tables.iter().any(|other| other.name == *parent) {
+            let names: Vec<&str> = tables.iter().map(|other| other.name.as_str()).collect();
+            let message = format!("there is no table `{parent}`");
+            self.misuse(&format!("{key}.parent"), message, &suggest(parent.as_str(), &names));
+        } else if has_cycle(table, tables) {
+            let message = format!("`{}` is its own ancestor", table.name);
+            self.misuse(&format!("{key}.parent"), message, "a parent stands above its children");
+        }
+        let place = format!("{key}.records");
+        let written = self.places.contains_key(&place);
+        if table.records.as_ref().map_or(!written, |pointer| pointer.keys().is_empty()) {
+            let help = "add `records = \"/items\"`, the list inside the parent's record";
+            self.misuse(&place, "a child table needs its place".to_owned(), help);
+        }
+    }
+
+    fn excluded_columns(&mut self, key: &str, table: &Table) {
+        let excluded =
+            |name: &ColumnName| table.columns.get(name).is_some_and(|column| column.exclude);
+        let used = (table.primary_key.iter().map(|name| ("primary_key", name)))
+            .chain(table.partition_by.iter().map(|field| ("partition_by", &field.column)))
+            .chain(table.cursor.iter().map(|name| ("cursor", name)))
+            .chain(table.sort_by.iter().map(|name| ("sort_by", name)));
+        for (used_as, name) in used.filter(|(_, name)| excluded(name)) {
+            let message = format!("`{name}` is excluded from the table");
+            self.misuse(
+                &format!("{key}.{used_as}"),
+                message,
+                "keep the column, or leave it out here",
+            );
+        }
+    }
+
+    fn cursor(&mut self, key: &str, table: &Table) {
+        if table.cursor.is_some() && table.primary_key.is_empty() {
+            let message = "without a key no two records are the same, so none is later".to_owned();
+            self.misuse(&format!("{key}.cursor"), message, "add `primary_key = [\"id\"]`");
+        }
+    }
+
+    /// Two columns that are to hold the same value.
+    fn shared_sources(&mut self, key: &str, table: &Table) {
+        let mut seen = std::collections::HashMap::new();
+        for (name, column) in &table.columns {
+            let Some(from) = &column.from else { continue };
+            if let Some(other) = seen.insert(from, name) {
+                let message = format!("`{other}` is from `{from}` already");
+                let help = "a value has one column: leave one of the two out";
+                self.misuse(&format!("{key}.columns.{name}"), message, help);
+            }
+        }
+    }
+
+    /// Columns that are declared as something that no directory can be named after.
+    fn unfit_partitions(&mut self, key: &str, table: &Table) {
+        for field in &table.partition_by {
+            let declared =
+                table.columns.get(&field.column).and_then(|column| column.column_type.as_ref());
+            let Some(column_type) = declared.filter(|declared| !field.fits(declared)) else {
+                continue;
+            };
+            let message = format!("`{}` is declared as {column_type}", field.column);
+            let help = "partition by a text, a number or a date, and by `year()`, `month()` or `day()` of a date";
+            self.misuse(&format!("{key}.partition_by"), message, help);
+        }
+    }
+
+    /// A partition's directory that is called like a column, which readers could not tell apart.
+    fn partition_names(&mut self, key: &str, table: &Table) {
+        let names: Vec<String> =
+            table.partition_by.iter().map(PartitionField::directory_key).collect();
+        let mut seen = HashSet::new();
+        for (field, name) in table.partition_by.iter().zip(&names) {
+            let is_column = *name != field.column.to_string()
+                && table.columns.keys().any(|column| column.as_str() == name);
+            if is_column || !seen.insert(name) {
+                let message =
+                    format!("the partition `{name}` would stand beside another of that name");
+                let help = "give the column another name, or partition by it once";
+                self.misuse(&format!("{key}.partition_by"), message, help);
+            }
+        }
+    }
+
+    /// Windows bring only a part of the data, which is not what every disposition and limit takes.
+    pub(super) fn windows(&mut self, source: &Source, limits: &Limits, tables: &[Table]) {
+        let Some(window) = &source.window else { return };
+        let mut values = source.filters.iter().flat_map(|filter| &filter.values);
+        if !values.any(Template::uses_window) {
+            let message =
+                "no filter uses the window, so every request would bring everything".to_owned();
+            let help =
+                "use it in a filter of your account, as in `updatedFrom = \"{{ window.start }}\"`";
+            let problem = self.problem_of("source.window.start", message, help).into_warning();
+            self.problems.push(problem);
+        }
+        for (position, table) in tables.iter().enumerate() {
+            let disposition = (table.parent.is_none()).then_some(table.write_disposition);
+            let key = format!("tables[{position}].write_disposition");
+            if disposition == Some(WriteDisposition::Replace) {
+                let message =
+                    format!("`{}` would hold the last window only and lose all others", table.name);
+                let help = "write `write_disposition = \"append\"`, or leave `[source.window]` out";
+                self.misuse(&key, message, help);
+            }
+        }
+        let mut tables = tables.iter();
+        let appended = tables.find(|table| table.write_disposition == WriteDisposition::Append);
+        if let Some(table) = appended.filter(|_| !window.lookback.is_zero()) {
+            let message =
+                format!("`{}` would get the rows of the lookback a second time", table.name);
+            self.misuse("source.window.lookback", message, "leave `lookback` out");
+        }
+        if limits.max_shrink.is_some() {
+            let message = "windows differ in size by nature".to_owned();
+            let help = "leave it out; `min_records` is for windows too";
+            self.misuse("limits.max_shrink", message, help);
+        }
+    }
+}
+
+fn has_cycle(table: &Table, tables: &[Table]) -> bool {
+    let mut ancestor = table.parent.as_ref();
+    for _ in 0..tables.len() {
+        let Some(name) = ancestor else { return false };
+        ancestor =
+            tables.iter().find(|other| other.name == *name).and_then(|other| other.parent.as_ref());
+    }
+    ancestor.is_some()
+}

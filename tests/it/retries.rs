@@ -1,0 +1,115 @@
+//! Retries: what is asked again, and what is not.
+
+use std::time::Instant;
+
+use crate::support::{Answer, Source, Workplace};
+
+const TABLES: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]";
+
+fn asking(source: &Source, retry: &str) -> Workplace {
+    let workplace = Workplace::asking(source);
+    workplace.define_with(&format!("retry = {{ {retry} }}"), TABLES);
+    workplace
+}
+
+fn status(status: u16) -> Answer {
+    Answer::Other { status, content_type: "text/plain", body: "busy\n" }
+}
+
+fn export() -> Answer {
+    Answer::Json("[{\"id\":1},{\"id\":2}]".to_owned())
+}
+
+#[test]
+fn a_source_that_is_busy_for_a_while_is_asked_again() {
+    for code in [408, 425, 429, 500, 502, 503, 504] {
+        let source = Source::answering_in_turn(vec![status(code), export()]);
+        let workplace = asking(&source, "tries = 3");
+        let finished = workplace.run();
+        assert_eq!(finished.code, 0, "{code}: {}", finished.stderr);
+        assert!(finished.stderr.contains("asking again in"), "{}", finished.stderr);
+        assert_eq!(source.requests().len(), 2);
+        assert_eq!(workplace.lake().rows("t").height(), 2);
+    }
+}
+
+#[test]
+fn what_another_try_cannot_change_is_asked_once() {
+    for code in [400, 404, 410, 422] {
+        let source = Source::answering_in_turn(vec![status(code), export()]);
+        assert_eq!(asking(&source, "tries = 3").run().code, 2);
+        assert_eq!(source.requests().len(), 1, "{code}");
+    }
+}
+
+#[test]
+fn p9_a_body_that_is_cut_short_is_asked_for_again_from_its_beginning() {
+    let source = Source::answering_in_turn(vec![Answer::CutShort("[{\"id\":7},"), export()]);
+    let workplace = asking(&source, "tries = 2");
+    workplace.run().success();
+    assert_eq!(workplace.lake().column("t", "id"), ["1", "2"]);
+}
+
+#[test]
+fn the_last_error_tells_how_often_it_was_tried() {
+    let source = Source::answering(status(503));
+    let workplace = asking(&source, "tries = 3");
+    let finished = workplace.run();
+    assert_eq!(finished.code, 4);
+    assert_eq!(source.requests().len(), 3);
+    let last = finished.stderr.lines().rev().take(2).collect::<Vec<_>>().join("\n");
+    assert!(last.contains("after 3 tries"), "{}", finished.stderr);
+}
+
+#[test]
+fn no_try_begins_after_the_time_is_up() {
+    let source = Source::answering(Answer::Busy { retry_after: "30" });
+    let workplace = asking(&source, "tries = 9, elapsed = \"PT20S\"");
+    let began = Instant::now();
+    assert_eq!(workplace.run().code, 4);
+    assert!(began.elapsed().as_secs() < 20);
+    assert_eq!(source.requests().len(), 1);
+}
+
+#[test]
+fn the_source_may_say_when_to_come_back() {
+    let source = Source::answering_in_turn(vec![Answer::Busy { retry_after: "2" }, export()]);
+    let workplace = asking(&source, "tries = 2");
+    let began = Instant::now();
+    workplace.run().success();
+    assert!(began.elapsed().as_secs() >= 2);
+}
+
+#[test]
+fn a_source_that_falls_silent_is_given_up() {
+    let source = Source::answering(Answer::Stalling("[{\"id\":1},"));
+    let workplace = Workplace::asking(&source);
+    workplace.define_with("timeouts = { idle = \"PT1S\" }", TABLES);
+    let finished = workplace.run();
+    assert_eq!(finished.code, 4, "{}", finished.stderr);
+    workplace.define_with("timeouts = { total = \"PT1S\" }", TABLES);
+    assert_eq!(workplace.run().code, 4);
+}
+
+#[test]
+fn headers_of_the_definition_are_sent_and_not_shown() {
+    let source = Source::answering(export());
+    let workplace = Workplace::asking(&source).with("TEAM", "data_canary");
+    workplace.define_with("[source.headers]\nX-Team = \"${TEAM}\"", TABLES);
+    workplace.run().success();
+    assert_eq!(source.header(0, "x-team").as_deref(), Some("data_canary"));
+    let plan = workplace.flowlake(&["plan", "test.toml"]).success();
+    assert!(plan.contains("x-team") && !plan.contains("data_canary"), "{plan}");
+}
+
+#[test]
+fn a_path_is_asked_for_as_it_is_written() {
+    let source = Source::answering(export());
+    let workplace = Workplace::asking(&source).with("ORG", "a/b");
+    workplace.write(
+        "version = 1\nname = \"test\"\n[source]\npath = \"/api/other path/${ORG}\"\n\
+         base_url = \"${PROCUREMENTFLOW_BASE_URL}\"\n[destination]\nurl = \"lake\"\n[[tables]]\nname = \"t\"",
+    );
+    workplace.run().success();
+    assert_eq!(source.requests(), ["/api/other%20path/a/b"]);
+}

@@ -1,0 +1,183 @@
+//! Windows: each run asks for what is new, in pieces, and remembers how far it came.
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Source, Workplace};
+
+const SOURCE: &str = "[source.filters]\nfrom = \"{{ window.start | date }}\"\nto = \"{{ window.end }}\"\n\
+                      [source.window]\nstart = 2026-01-01\nstep = \"P1M\"";
+const TABLES: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"append\"\n\
+                      partition_by = [\"month(at)\"]\n[tables.columns]\nat = \"date\"";
+
+fn records(ids: &[(i64, &str)]) -> String {
+    let records: Vec<Value> = ids.iter().map(|(id, at)| json!({ "id": id, "at": at })).collect();
+    json!({ "rows": records }).to_string()
+}
+
+fn state(workplace: &Workplace) -> Value {
+    let text = std::fs::read(workplace.path().join("lake/_flowlake/state.json")).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
+#[test]
+fn p2_data_and_watermark_move_together() {
+    let answers = [records(&[(1, "2026-01-05")]), records(&[]), records(&[(2, "2026-03-01")])];
+    let source = Source::answering_in_turn(answers.map(Answer::Json).to_vec());
+    let workplace = Workplace::asking(&source);
+    workplace.define_with(SOURCE, TABLES);
+    workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-10"]).success();
+    assert_eq!(
+        source.requests(),
+        [
+            "/api/export/all/esourcing/acme?from=2026-01-01&to=2026-02-01T00%3A00%3A00Z",
+            "/api/export/all/esourcing/acme?from=2026-02-01&to=2026-03-01T00%3A00%3A00Z",
+            "/api/export/all/esourcing/acme?from=2026-03-01&to=2026-03-10T00%3A00%3A00Z",
+        ]
+    );
+    let lake = workplace.lake();
+    assert_eq!(lake.rows("t").height(), 2);
+    assert_eq!(state(&workplace)["watermark"], "2026-03-10T00:00:00Z");
+    assert_eq!(lake.own("landing").len(), 3, "each piece is kept as received");
+
+    // The next night goes on where this one stopped, also when nothing happened.
+    workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-11"]).success();
+    assert!(source.requests()[3].contains("from=2026-03-10&to=2026-03-11T"));
+    assert_eq!(state(&workplace)["watermark"], "2026-03-11T00:00:00Z");
+    source.serve(&records(&[]));
+    workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-12"]).success();
+    workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-13"]).success();
+    assert_eq!(state(&workplace)["watermark"], "2026-03-13T00:00:00Z");
+}
+
+#[test]
+fn p1_a_failed_piece_moves_nothing() {
+    let no = Answer::Other { status: 500, content_type: "text/plain", body: "no" };
+    let first = Answer::Json(records(&[(1, "2026-01-05")]));
+    let source = Source::answering_in_turn(vec![first, no]);
+    let workplace = Workplace::asking(&source);
+    workplace.define_with(SOURCE, TABLES);
+    let failed = workplace.flowlake(&["run", "test.toml", "--as-of", "2026-02-10"]);
+    assert_eq!(failed.code, 4);
+    assert!(!workplace.path().join("lake/_flowlake/state.json").exists());
+    source.serve(&records(&[(1, "2026-01-05")]));
+    workplace.flowlake(&["run", "test.toml", "--as-of", "2026-01-10"]).success();
+    assert!(source.requests()[2].contains("from=2026-01-01"));
+}
+
+#[test]
+fn p3_a_window_that_was_covered_asks_for_nothing() {
+    let source = Source::serving(&records(&[(1, "2026-01-05")]));
+    let workplace = Workplace::asking(&source);
+    workplace.define_with(SOURCE, TABLES);
+    workplace.flowlake(&["run", "test.toml", "--as-of", "2026-01-10"]).success();
+    let output = workplace.flowlake(&["run", "test.toml", "--as-of", "2026-01-10"]).success();
+    assert!(output.contains("nothing new"), "{output}");
+    assert_eq!(source.requests().len(), 1);
+    assert_eq!(workplace.lake().rows("t").height(), 1);
+}
+
+#[test]
+fn a_part_of_the_past_can_be_loaded_without_moving_the_watermark_back() {
+    let source = Source::serving(&records(&[(1, "2026-01-05")]));
+    let workplace = Workplace::asking(&source);
+    workplace.define_with(SOURCE, TABLES);
+    workplace.flowlake(&["run", "test.toml", "--as-of", "2026-01-10"]).success();
+    source.serve(&records(&[(2, "2025-12-05")]));
+    let arguments = ["run", "test.toml", "--from", "2025-12-01", "--to", "2026-01-01"];
+    workplace.flowlake(&arguments).success();
+    assert!(source.requests()[1].contains("from=2025-12-01&to=2026-01-01T"));
+    assert_eq!(workplace.lake().rows("t").height(), 2);
+    assert_eq!(state(&workplace)["watermark"], "2026-01-10T00:00:00Z");
+}
+
+#[test]
+fn plan_and_run_agree_about_windows() {
+    let source = Source::serving(&records(&[(1, "2026-01-05")]));
+    let workplace = Workplace::asking(&source);
+    workplace.define_with(SOURCE, TABLES);
+    let when = ["--as-of", "2026-03-10T04:05:06Z", "--set", "source.filters.status=[\"a\", \"b\"]"];
+    for night in ["first", "second"] {
+        let before = source.requests().len();
+        let plan = |arguments: &[&str]| {
+            let all: Vec<&str> =
+                ["plan", "test.toml"].iter().chain(arguments).chain(&when).copied().collect();
+            workplace.flowlake(&all)
+        };
+        let planned: Value = serde_json::from_str(&plan(&["--json"]).success()).unwrap();
+        insta::assert_snapshot!(format!("plan_of_the_{night}_night"), plan(&[]).redacted());
+        assert_eq!(source.requests().len(), before, "a plan asks nobody");
+        let arguments: Vec<&str> = ["run", "test.toml"].iter().chain(&when).copied().collect();
+        workplace.flowlake(&arguments).success();
+        let asked: Vec<String> = source.requests()[before..]
+            .iter()
+            .map(|request| format!("GET {}{request}", source.base_url()))
+            .collect();
+        assert_eq!(planned["requests"], json!(asked));
+    }
+}
+
+#[test]
+fn a_plan_touches_nothing() {
+    let workplace = Workplace::asking(&Source::serving("[]"));
+    workplace.define_with(SOURCE, TABLES);
+    workplace.flowlake(&["plan", "test.toml"]).success();
+    assert!(!workplace.path().join("lake").exists());
+}
+
+#[test]
+fn what_is_asked_for_has_to_make_sense() {
+    let workplace = Workplace::asking(&Source::serving("[]"));
+    let refused = |arguments: &[&str]| {
+        let finished = workplace.flowlake(arguments);
+        assert_eq!(finished.code, 2, "{}", finished.stdout);
+        finished.stderr
+    };
+    workplace.define("[[tables]]\nname = \"t\"");
+    let mut all = refused(&["plan", "test.toml", "--from", "2026-01-01"]);
+    all += &refused(&["run", "test.toml", "--set", "name.first=x"]);
+    workplace.define_with(SOURCE, TABLES);
+    all += &refused(&["run", "test.toml", "--from", "2026-01-02", "--to", "2026-01-01"]);
+    insta::assert_snapshot!(all);
+    refused(&["plan", "test.toml", "--from", "yesterday"]);
+    refused(&["plan", "test.toml", "--set", "name"]);
+}
+
+#[test]
+fn a_window_that_no_filter_uses_is_a_warning() {
+    let source = Source::serving(&records(&[(1, "2026-01-05")]));
+    let workplace = Workplace::asking(&source);
+    workplace.define_with("[source.window]\nstart = 2026-01-01", TABLES);
+    let checked = workplace.flowlake(&["check", "test.toml"]).success();
+    insta::assert_snapshot!(checked);
+    let json = workplace.flowlake(&["check", "--json", "test.toml"]).success();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["severity"], "warning");
+    let ran = workplace.run();
+    assert!(ran.stderr.contains("no filter uses the window"), "{}", ran.stderr);
+    assert_eq!(ran.code, 0);
+}
+
+#[test]
+fn quarantined_records_of_every_piece_are_kept_as_received() {
+    let answers =
+        [records(&[(1, "2026-01-05"), (7, "soon")]), records(&[(8, "later"), (2, "2026-02-05")])];
+    let source = Source::answering_in_turn(answers.map(Answer::Json).to_vec());
+    let workplace = Workplace::asking(&source);
+    workplace.define_with(SOURCE, TABLES);
+    workplace.flowlake(&["run", "test.toml", "--as-of", "2026-02-10"]).success();
+    let lake = workplace.lake();
+    assert_eq!(lake.rows("t").height(), 2);
+    let kept: Vec<Value> =
+        lake.quarantine("t").iter().map(|line| line["record"]["id"].clone()).collect();
+    assert_eq!(kept, [json!(7), json!(8)]);
+}
+
+#[test]
+fn the_destination_may_depend_on_the_day() {
+    let source = Source::serving("[{\"id\":1}]");
+    let workplace = Workplace::asking(&source);
+    workplace.define("[[tables]]\nname = \"t\"");
+    let set = "destination.url=lake/{{ run.date }}";
+    workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-10", "--set", set]).success();
+    assert!(workplace.path().join("lake/2026-03-10/t").is_dir());
+}
