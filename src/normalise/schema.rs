@@ -31,6 +31,9 @@ pub struct TableSchema {
     /// For a child table, the way from the parent's record to the list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: ValuePath,
+    /// The definition leaves it out: it has no rows any more, whatever it had.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub excluded: bool,
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

@@ -87,12 +87,22 @@ struct Pending<'a> {
     declared: Option<&'a Table>,
     parent: Option<usize>,
     path: ValuePath,
-    /// What its records hold; none for a table that this export has no place for.
-    shape: Option<&'a Shape>,
+    rows: Rows<'a>,
 }
 
-/// A child table: its name, the way to it, and what its rows hold.
-type Child<'a> = (TableName, ValuePath, Option<&'a Shape>);
+/// A child table: its name, the way to it, and its rows.
+type Child<'a> = (TableName, ValuePath, Rows<'a>);
+
+/// The rows that this export has for a table.
+#[derive(Clone, Copy)]
+enum Rows<'a> {
+    /// They hold this.
+    Of(&'a Shape),
+    /// The export has no place for the table, which keeps what it has.
+    None,
+    /// The definition leaves the table out, with what it has.
+    Excluded,
+}
 
 static NOTHING_SEEN: Shape = Shape { values: BTreeMap::new() };
 
@@ -131,7 +141,7 @@ impl Schemas {
                 declared: Some(table),
                 parent: None,
                 path: Vec::new(),
-                shape: Some(shape),
+                rows: Rows::Of(shape),
             })?;
         }
         Ok(Self { tables: settler.tables, roots: positions, children: settler.children })
@@ -159,45 +169,30 @@ impl<'a> Settler<'a> {
             columns: IndexMap::new(),
             children: Vec::new(),
         };
-        survey.level(pending.shape.unwrap_or(&NOTHING_SEEN), &mut Vec::new())?;
-        let Survey { columns, mut children, .. } = survey;
-        children.extend(self.children_not_seen(&pending.name, &children));
-        let schema = self.schema(pending, columns)?;
+        if let Rows::Of(shape) = pending.rows {
+            survey.level(shape, &mut Vec::new())?;
+        }
+        survey.children_not_seen();
+        let known = survey.known_columns();
+        let Survey { columns, children, .. } = survey;
+        let schema = self.schema(pending, &known, columns)?;
         let position = self.tables.len();
         self.tables.push(schema);
         self.children.push(Vec::new());
-        if let (Some(parent), Some(_)) = (pending.parent, pending.shape) {
+        if let (Some(parent), Rows::Of(_)) = (pending.parent, pending.rows) {
             self.children[parent].push(position);
         }
-        for (name, path, shape) in children {
+        for (name, path, rows) in children {
             let declared = self.declared.iter().find(|table| table.name == name);
-            self.table(&Pending { name, declared, parent: Some(position), path, shape })?;
+            self.table(&Pending { name, declared, parent: Some(position), path, rows })?;
         }
         Ok(())
-    }
-
-    /// Child tables that are declared or already there and that this export has no place for: they are part
-    /// of the run all the same, with no rows.
-    fn children_not_seen(&self, parent: &TableName, seen: &[Child<'a>]) -> Vec<Child<'a>> {
-        let is_child = |name: &Option<TableName>| name.as_ref() == Some(parent);
-        let declared = self.declared.iter().filter(|table| is_child(&table.parent)).map(|table| {
-            let keys = table.records.as_ref().map_or(&[][..], |pointer| pointer.keys());
-            (table.name.clone(), keys.iter().cloned().map(Step::Key).collect())
-        });
-        let known = self.known.values().filter(|schema| is_child(&schema.parent));
-        let known = known.map(|schema| (schema.name.clone(), schema.path.clone()));
-        let mut children: Vec<Child<'a>> = Vec::new();
-        for (name, path) in declared.chain(known) {
-            if !seen.iter().chain(&children).any(|(other, _, _)| *other == name) {
-                children.push((name, path, None));
-            }
-        }
-        children
     }
 
     fn schema(
         &self,
         pending: &Pending<'a>,
+        known: &[&ColumnSchema],
         seen: IndexMap<ColumnName, Seen>,
     ) -> Result<TableSchema, SchemaError> {
         let parent = pending.parent.map(|position| &self.tables[position]);
@@ -209,7 +204,7 @@ impl<'a> Settler<'a> {
             (None, None) => Vec::new(),
         };
         let mut columns = key_columns(parent, &primary_key);
-        columns.extend(self.value_columns(pending, seen));
+        columns.extend(value_columns(pending, known, seen));
         columns.push(own_column(RUN_ID_COLUMN, ColumnType::String, ColumnSource::RunId));
         columns.push(own_column(LOADED_AT_COLUMN, ColumnType::Timestamp, ColumnSource::LoadedAt));
         let schema = TableSchema {
@@ -217,6 +212,7 @@ impl<'a> Settler<'a> {
             root: parent.map_or_else(|| pending.name.clone(), |table| table.root.clone()),
             parent: parent.map(|table| table.name.clone()),
             path: pending.path.clone(),
+            excluded: matches!(pending.rows, Rows::Excluded),
             description: pending.declared.and_then(|table| table.description.clone()),
             primary_key,
             partition_by,
@@ -239,44 +235,40 @@ impl<'a> Settler<'a> {
         }
         Ok(())
     }
+}
 
-    /// The columns of the JSON's values: those the table has, in their order, then the new ones. A column
-    /// that nothing of this export is for stays, and is null.
-    fn value_columns(
-        &self,
-        pending: &Pending<'a>,
-        mut seen: IndexMap<ColumnName, Seen>,
-    ) -> Vec<ColumnSchema> {
-        let none = IndexMap::new();
-        let declared = pending.declared.map_or(&none, |table| &table.columns);
-        let mut columns = Vec::new();
-        let known = self.known.get(&pending.name).map_or(&[][..], |schema| &schema.columns);
-        for column in known {
-            let Some(facts) = column.facts() else { continue };
-            let declared = declared.get(&column.name);
-            if declared.is_some_and(|declared| declared.exclude) {
-                continue;
-            }
-            let list = matches!(column.column_type, ColumnType::List(_));
-            let before = Known { facts, list };
-            columns.push(match seen.shift_remove(&column.name) {
-                Some(now) => now.after(before).column(&column.name, declared),
-                None => before.unseen(&column.name, column.path(), declared),
-            });
-        }
-        let first = pending.declared.map_or(&[][..], |table| &table.primary_key);
-        for name in first.iter().chain(declared.keys()) {
-            let declared = declared.get(name);
-            if let Some(now) = seen.shift_remove(name) {
-                columns.push(now.column(name, declared));
-            } else if is_promised(declared) && !columns.iter().any(|column| column.name == *name) {
-                columns.push(Known::default().unseen(name, None, declared));
-            }
-        }
-        seen.sort_keys();
-        columns.extend(seen.into_iter().map(|(name, now)| now.column(&name, None)));
-        columns
+/// The columns of the JSON's values: those the table has, in their order, then the new ones. A column
+/// that nothing of this export is for stays, and is null.
+fn value_columns(
+    pending: &Pending<'_>,
+    known: &[&ColumnSchema],
+    mut seen: IndexMap<ColumnName, Seen>,
+) -> Vec<ColumnSchema> {
+    let none = IndexMap::new();
+    let declared = pending.declared.map_or(&none, |table| &table.columns);
+    let mut columns = Vec::new();
+    for column in known {
+        let Some(facts) = column.facts() else { continue };
+        let declared = declared.get(&column.name);
+        let list = matches!(column.column_type, ColumnType::List(_));
+        let before = Known { facts, list };
+        columns.push(match seen.shift_remove(&column.name) {
+            Some(now) => now.after(before).column(&column.name, declared),
+            None => before.unseen(&column.name, column.path(), declared),
+        });
     }
+    let first = pending.declared.map_or(&[][..], |table| &table.primary_key);
+    for name in first.iter().chain(declared.keys()) {
+        let declared = declared.get(name);
+        if let Some(now) = seen.shift_remove(name) {
+            columns.push(now.column(name, declared));
+        } else if is_promised(declared) && !columns.iter().any(|column| column.name == *name) {
+            columns.push(Known::default().unseen(name, None, declared));
+        }
+    }
+    seen.sort_keys();
+    columns.extend(seen.into_iter().map(|(name, now)| now.column(&name, None)));
+    columns
 }
 
 /// Whether a column is there even when no record has it: schemas do not depend on luck.
@@ -352,14 +344,13 @@ impl<'a> Survey<'_, 'a> {
 
     fn value(&mut self, value: &'a ValueShape, path: &mut ValuePath) -> Result<(), SchemaError> {
         let name = self.name_of(path)?;
-        let declared = self.table.declared.and_then(|table| table.columns.get(&name));
-        if declared.is_some_and(|column| column.exclude) {
+        if self.is_excluded(&name) {
             return Ok(());
         }
         let child = self.child_table(value, path);
         if let Some(child) = &child {
             let shape = value.nested.as_deref().unwrap_or(&NOTHING_SEEN);
-            self.children.push((child.clone(), path.clone(), Some(shape)));
+            self.children.push((child.clone(), path.clone(), Rows::Of(shape)));
         }
         let list = value.lists && child.is_none();
         let facts = if list { value.facts_with_items() } else { value.scalars };
@@ -370,6 +361,55 @@ impl<'a> Survey<'_, 'a> {
         match &value.nested {
             Some(nested) if child.is_none() && !list => self.level(nested, path),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether the definition leaves a name out, with everything below it.
+    fn is_excluded(&self, name: &ColumnName) -> bool {
+        let declared = self.table.declared.and_then(|table| table.columns.get(name));
+        declared.is_some_and(|column| column.exclude)
+    }
+
+    /// Whether a value, or an object that it stands in, is left out.
+    fn excludes(&self, path: &[Step]) -> bool {
+        let mut objects = (1..=path.len()).map(|length| &path[..length]);
+        objects.any(|path| self.name_of(path).is_ok_and(|name| self.is_excluded(&name)))
+    }
+
+    /// The columns that the table has and that the definition does not leave out.
+    fn known_columns(&self) -> Vec<&'a ColumnSchema> {
+        let known = self.settler.known.get(&self.table.name);
+        let columns = known.map_or(&[][..], |schema| &schema.columns).iter();
+        let is_excluded = |column: &&ColumnSchema| {
+            matches!(self.table.rows, Rows::Excluded)
+                || self.is_excluded(&column.name)
+                || column.path().is_some_and(|path| self.excludes(path))
+        };
+        columns.filter(|column| !is_excluded(column)).collect()
+    }
+
+    /// Adds the child tables that are declared or already there and that this export has no place for: they
+    /// are part of the run all the same.
+    fn children_not_seen(&mut self) {
+        let is_child = |name: &Option<TableName>| name.as_ref() == Some(&self.table.name);
+        let declared = self.settler.declared.iter().filter(|table| is_child(&table.parent));
+        let declared = declared.map(|table| {
+            let keys = table.records.as_ref().map_or(&[][..], |pointer| pointer.keys());
+            (table.name.clone(), keys.iter().cloned().map(Step::Key).collect())
+        });
+        let known = self.settler.known.values().filter(|schema| is_child(&schema.parent));
+        let known = known.map(|schema| (schema.name.clone(), schema.path.clone()));
+        let all: Vec<(TableName, ValuePath)> = declared.chain(known).collect();
+        for (name, path) in all {
+            if self.children.iter().any(|(other, _, _)| *other == name) {
+                continue;
+            }
+            let rows = match self.table.rows {
+                Rows::Excluded => Rows::Excluded,
+                _ if self.excludes(&path) => Rows::Excluded,
+                _ => Rows::None,
+            };
+            self.children.push((name, path, rows));
         }
     }
 

@@ -219,8 +219,12 @@ impl Run<'_> {
         files
     }
 
-    /// The write disposition of a table: its own, or that of the root it hangs from.
+    /// The write disposition of a table: its own, or that of the root it hangs from. What is left out does not
+    /// stay, whatever the disposition.
     fn disposition(&self, schema: &TableSchema) -> WriteDisposition {
+        if schema.excluded {
+            return WriteDisposition::Replace;
+        }
         let tables = &self.plan.pipeline.tables;
         let declared = tables.iter().find(|table| table.name == schema.root);
         declared.map(|table| table.write_disposition).unwrap_or_default()

@@ -102,3 +102,37 @@ fn a_column_that_is_declared_from_another_place_takes_its_values_there() {
     assert_eq!(lake.column("t", "v"), ["1", "y", "null"]);
     assert_eq!(lake.column("t", "a"), ["null", "2", "3"]);
 }
+
+const PRIVATE: &str =
+    r#"[{"id":1,"owner":{"email":"a@x"},"bank":[{"iban":"DE1","codes":[{"c":1}]}]}]"#;
+const PRIVATE_AGAIN: &str =
+    r#"[{"id":2,"owner":{"email":"b@x"},"bank":[{"iban":"DE2","codes":[{"c":2}]}]}]"#;
+const EXCLUDED: &str = "[tables.columns]\nowner = { exclude = true }\nbank = { exclude = true }";
+
+/// Nothing of what is excluded is in the table, in its child tables, or in what is known of them.
+fn assert_nothing_private(lake: &Lake) {
+    assert!(!lake.schema("t").iter().any(|column| column.contains("owner")));
+    assert!(!lake.manifest("t").to_string().contains("owner"));
+    for table in ["t__bank", "t__bank__codes"] {
+        assert_eq!(lake.files(table).len(), 0, "{table}");
+        assert!(!lake.manifest(table).to_string().contains("iban"));
+    }
+}
+
+#[test]
+fn excluding_an_object_or_list_takes_what_was_loaded_of_it_out_of_the_table() {
+    for table in [T, APPENDED] {
+        let nights = Nights::new();
+        nights.load(PRIVATE, table);
+        let lake = nights.load(PRIVATE_AGAIN, &format!("{table}{EXCLUDED}"));
+        assert_nothing_private(&lake);
+        assert_eq!(lake.column("t", "id").last().unwrap(), "2");
+        // Neither does it come back when there is nothing to see of it, nor the night after.
+        let lake = nights.load(r#"[{"id":3}]"#, &format!("{table}{EXCLUDED}"));
+        assert_nothing_private(&lake);
+        // Once it is wanted again, it is in the tables that it was in.
+        let lake = nights.load(&PRIVATE_AGAIN.replace("\"id\":2", "\"id\":4"), table);
+        assert_eq!(lake.column("t", "owner__email").last().unwrap(), "b@x");
+        assert_eq!(lake.column("t__bank", "iban"), ["DE2"]);
+    }
+}
