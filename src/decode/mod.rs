@@ -126,8 +126,8 @@ pub struct Scalars {
 pub struct Nested {
     /// Some of the rows are items of lists.
     pub lists: bool,
-    /// Some of the rows are objects.
-    pub objects: bool,
+    /// The rows that are objects, ascending; the others are items of lists.
+    pub objects: Vec<u32>,
     /// The rows.
     pub level: Level,
 }

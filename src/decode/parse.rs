@@ -404,7 +404,8 @@ mod tests {
         assert_eq!(nested.level.parents, [0, 0, 0, 2]);
         assert_eq!(nested.level.positions, [0, 1, 2, 0]);
         assert_eq!(column(&nested.level, "n"), ["1", "null", "3", "4"]);
-        assert!(nested.lists && nested.objects);
+        assert!(nested.lists);
+        assert_eq!(nested.objects, [0, 2, 3]);
     }
 
     #[test]

@@ -347,12 +347,12 @@ impl<'a> Survey<'_, 'a> {
         if self.is_excluded(&name) {
             return Ok(());
         }
-        let child = self.child_table(value, path);
+        let child = self.child_table(&name, value, path);
         if let Some(child) = &child {
             let shape = value.nested.as_deref().unwrap_or(&NOTHING_SEEN);
             self.children.push((child.clone(), path.clone(), Rows::Of(shape)));
         }
-        let list = value.lists && child.is_none();
+        let list = child.is_none() && (value.lists || self.is_declared_list(&name));
         let facts = if list { value.facts_with_items() } else { value.scalars };
         let has_keys = value.nested.as_ref().is_some_and(|nested| !nested.values.is_empty());
         if !facts.is_empty() || list || !(child.is_some() || has_keys) {
@@ -413,8 +413,20 @@ impl<'a> Survey<'_, 'a> {
         }
     }
 
+    /// Whether lists of this name are one column, whatever they hold.
+    fn is_declared_list(&self, name: &ColumnName) -> bool {
+        let declared = self.table.declared.and_then(|table| table.columns.get(name));
+        let column_type = declared.and_then(|column| column.column_type.as_ref());
+        matches!(column_type, Some(ColumnType::List(_)))
+    }
+
     /// The child table that the objects and lists here belong to, if they are one.
-    fn child_table(&mut self, value: &ValueShape, path: &[Step]) -> Option<TableName> {
+    fn child_table(
+        &mut self,
+        name: &ColumnName,
+        value: &ValueShape,
+        path: &[Step],
+    ) -> Option<TableName> {
         let parent = &self.table.name;
         let declared = self.settler.declared.iter().find(|table| {
             table.parent.as_ref() == Some(parent)
@@ -430,6 +442,9 @@ impl<'a> Survey<'_, 'a> {
         };
         if let Some(table) = declared {
             return Some(table.name.clone());
+        }
+        if self.is_declared_list(name) {
+            return None;
         }
         if let Some(schema) = known() {
             return Some(schema.name.clone());
