@@ -11,7 +11,7 @@
 
 mod manifest;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -76,6 +76,15 @@ pub struct Intent {
     pub state: State,
 }
 
+impl Intent {
+    /// The files to be removed: whatever stands in `remove`, no file that is part of a table.
+    fn replaced_files(&self) -> impl Iterator<Item = &String> {
+        let files = self.manifests.iter().flat_map(|manifest| &manifest.files);
+        let live: HashSet<&String> = files.map(|file| &file.path).collect();
+        self.remove.iter().filter(move |path| !live.contains(path))
+    }
+}
+
 /// One file's way from staging to where readers look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publication {
@@ -115,6 +124,14 @@ enum CommitRecord {
     Closed { run_id: RunId },
 }
 
+impl CommitRecord {
+    fn into_run_id(self) -> RunId {
+        match self {
+            Self::Open(Intent { run_id, .. }) | Self::Closed { run_id } => run_id,
+        }
+    }
+}
+
 /// The destination as a run finds it, after recovery.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
@@ -122,6 +139,8 @@ pub struct Snapshot {
     pub manifests: BTreeMap<TableName, Manifest>,
     /// The number the next commit has to have.
     next_sequence: u64,
+    /// The runs that have committed.
+    runs: HashSet<RunId>,
 }
 
 impl Snapshot {
@@ -134,22 +153,37 @@ impl Snapshot {
         now: DateTime<Utc>,
     ) -> Result<Self, CommitError> {
         let mut next_sequence = 1;
+        let mut runs = HashSet::new();
         for listed in destination.list(&Destination::own("commits")).await? {
             let Some(sequence) = sequence_of(&listed.path) else { continue };
             next_sequence = next_sequence.max(sequence + 1);
-            if let Some(CommitRecord::Open(intent)) = read(destination, &listed.path).await? {
+            let Some(record) = read::<CommitRecord>(destination, &listed.path).await? else {
+                continue;
+            };
+            if let CommitRecord::Open(intent) = &record {
                 tracing::warn!(run = %intent.run_id, "finishing the commit of an interrupted run");
-                roll_forward(destination, sequence, &intent).await?;
+                roll_forward(destination, sequence, intent).await?;
             }
+            runs.insert(record.into_run_id());
         }
         sweep_staging(destination, now).await?;
         let mut manifests = BTreeMap::new();
         for listed in destination.list(&Destination::own("tables")).await? {
             if let Some(manifest) = read::<Manifest>(destination, &listed.path).await? {
+                runs.insert(manifest.run_id.clone());
                 manifests.insert(manifest.schema.name.clone(), manifest);
             }
         }
-        Ok(Self { manifests, next_sequence })
+        let state: Option<State> = read(destination, &state_path()).await?;
+        runs.extend(state.map(|state| state.last_run));
+        Ok(Self { manifests, next_sequence, runs })
+    }
+
+    /// Whether a run of this id has committed. Files are called by their run's id: a second run of the same id
+    /// would write over those of the first.
+    #[must_use]
+    pub fn has_run(&self, run_id: &RunId) -> bool {
+        self.runs.contains(run_id)
     }
 
     /// Commits.
@@ -186,13 +220,13 @@ async fn roll_forward(
     for publication in &intent.publish {
         publish(destination, intent, publication).await?;
     }
-    for path in &intent.remove {
+    for path in intent.replaced_files() {
         destination.delete(&stored_path(path)).await?;
     }
     for manifest in &intent.manifests {
         destination.put(&Manifest::path(&manifest.schema.name), encode(manifest)?).await?;
     }
-    destination.put(&Destination::own("state.json"), encode(&intent.state)?).await?;
+    destination.put(&state_path(), encode(&intent.state)?).await?;
     let closed = CommitRecord::Closed { run_id: intent.run_id.clone() };
     destination.put(&record_path(sequence), encode(&closed)?).await?;
     Ok(())
@@ -236,6 +270,10 @@ pub async fn discard_staged(destination: &Destination, run_id: &RunId) -> Result
 
 fn record_path(sequence: u64) -> Path {
     Destination::own("commits").join(format!("{sequence:012}.json"))
+}
+
+fn state_path() -> Path {
+    Destination::own("state.json")
 }
 
 fn sequence_of(path: &Path) -> Option<u64> {

@@ -73,6 +73,10 @@ pub async fn run_into(
     let run = Run { plan, destination, observer };
     run.refuse_used_id().await?;
     let result = run.carry_out(keys).await;
+    if matches!(result, Err(RunError::UsedRunId { .. })) {
+        // The report of this id is not this run's to write.
+        return result;
+    }
     let report = match &result {
         Ok(report) => report.clone(),
         Err(error) => run.report(Outcome::Failed(error.to_string()), None, Vec::new()),
@@ -96,6 +100,9 @@ struct Run<'a> {
 impl Run<'_> {
     async fn carry_out(&self, keys: &[ApiKey]) -> Result<RunReport, RunError> {
         let snapshot = Snapshot::recover(self.destination, self.plan.started_at).await?;
+        if snapshot.has_run(&self.plan.run_id) {
+            return Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() });
+        }
         let roots: Vec<&Table> = self.plan.pipeline.root_tables().collect();
         let intake = self.receive(keys, wanted(&roots, &snapshot), &roots).await?;
         self.keep_landing(&intake.landed).await?;
@@ -127,7 +134,7 @@ impl Run<'_> {
         Ok(self.report(Outcome::Committed, Some(export), ledgers))
     }
 
-    /// Files are called by their run's id: a second run of the same id would write over those of the first.
+    /// A run that has a report has ended; one that was killed after its commit is known to the snapshot.
     async fn refuse_used_id(&self) -> Result<(), RunError> {
         match self.destination.size(&self.report_path()).await? {
             Some(_) => Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() }),
