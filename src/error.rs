@@ -119,7 +119,8 @@ fn run_exit_code(error: &RunError) -> ExitCode {
         | RunError::Split(_)
         | RunError::Decode(_)
         | RunError::Schema(_)
-        | RunError::Conform(_) => ExitCode::Export,
+        | RunError::Conform(_)
+        | RunError::Commit(CommitError::Name(_)) => ExitCode::Export,
         RunError::NothingFits { .. } => ExitCode::Partial,
         RunError::Commit(CommitError::Overtaken) => ExitCode::Busy,
         RunError::Commit(_)
@@ -172,6 +173,10 @@ fn run_help(error: &RunError) -> Option<String> {
         RunError::Land(_) => "make room there, or set TMPDIR to a directory with more",
         RunError::Commit(CommitError::Overtaken) => {
             "the other run is complete; this one can be run again"
+        }
+        RunError::Commit(CommitError::Name(_)) => {
+            "partition by a column with short values or by a date, or give the table a shorter name; \
+             the tables are as they were"
         }
         RunError::Commit(CommitError::Destination(_))
         | RunError::Destination(_)

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use manifest::{DataFile, Manifest, TakenExport};
 
 use crate::definition::TableName;
-use crate::destination::{Creation, Destination, DestinationError};
+use crate::destination::{Creation, Destination, DestinationError, NameTooLong};
 use crate::run_id::RunId;
 use crate::write::StagedFile;
 
@@ -46,6 +46,9 @@ pub enum CommitError {
     /// A state cannot be written as JSON.
     #[error("the state of the destination cannot be written: {0}")]
     Unwritable(serde_json::Error),
+    /// The export or the definition asks for a file that cannot be.
+    #[error(transparent)]
+    Name(#[from] NameTooLong),
     /// Somebody else committed since this run began.
     #[error("another run committed to this destination at the same time")]
     Overtaken,
@@ -77,6 +80,13 @@ pub struct Intent {
 }
 
 impl Intent {
+    /// The files that there will be.
+    fn targets(&self) -> impl Iterator<Item = Path> {
+        let published = self.publish.iter().map(|publication| stored_path(&publication.target));
+        let manifests = self.manifests.iter();
+        published.chain(manifests.map(|manifest| Manifest::path(&manifest.schema.name)))
+    }
+
     /// The files to be removed: whatever stands in `remove`, no file that is part of a table.
     fn replaced_files(&self) -> impl Iterator<Item = &String> {
         let files = self.manifests.iter().flat_map(|manifest| &manifest.files);
@@ -189,13 +199,17 @@ impl Snapshot {
     /// Commits.
     ///
     /// # Errors
-    /// Another run was faster, in which case nothing has changed; or the destination fails, in which case the
-    /// next run finishes this commit.
+    /// Another run was faster, or a file cannot be called as it is to be, in which case nothing has changed; or
+    /// the destination fails, in which case the next run finishes this commit.
     pub async fn commit(
         &self,
         destination: &Destination,
         intent: Intent,
     ) -> Result<(), CommitError> {
+        // Once the intent is there, everything in it has to be possible.
+        for target in intent.targets() {
+            destination.check_name(&target)?;
+        }
         let path = record_path(self.next_sequence);
         let record = CommitRecord::Open(intent);
         let content = encode(&record)?;

@@ -373,7 +373,12 @@ impl Run<'_> {
 /// Whether a failed run has certainly left no intent. Otherwise its staged files may be all there is of a
 /// commit that the next run finishes.
 fn nothing_was_promised(error: &RunError) -> bool {
-    !matches!(error, RunError::Commit(error) if !matches!(error, CommitError::Overtaken))
+    match error {
+        RunError::Commit(error) => {
+            matches!(error, CommitError::Overtaken | CommitError::Name(_))
+        }
+        _ => true,
+    }
 }
 
 /// Which arrays of the export hold records: as declared, or the only one there is.

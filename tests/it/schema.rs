@@ -132,3 +132,21 @@ fn one_object_is_one_record_when_told_so() {
     assert_eq!(lake.column("t", "a"), ["1"]);
     assert_eq!(lake.column("t__list", "b"), ["2"]);
 }
+
+#[test]
+fn keys_of_any_length_are_tables_and_columns_with_the_same_names_every_night() {
+    for key in ["long".repeat(80), "Наименование".repeat(20)] {
+        let json = format!(r#"[{{"id":1,"{key}":[{{"{key}":[{{"n":1}}]}}],"o":{{"{key}":5}}}}]"#);
+        let (workplace, lake) = load(&json, "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
+        let names = (lake.tables(), lake.tables().iter().map(|table| lake.schema(table)).collect());
+        let (tables, schemas): &(Vec<String>, Vec<Vec<String>>) = &names;
+        assert_eq!(tables.len(), 3, "{tables:?}");
+        assert!(tables.iter().all(|name| name.len() < 220), "{tables:?}");
+        assert!(schemas.iter().flatten().all(|column| column.len() < 240), "{schemas:?}");
+        let source = Source::serving(&json.replace(":5", ":6"));
+        let workplace = workplace.with("PROCUREMENTFLOW_BASE_URL", source.base_url());
+        workplace.run().success();
+        let again = (lake.tables(), lake.tables().iter().map(|table| lake.schema(table)).collect());
+        assert_eq!(again, names);
+    }
+}
