@@ -241,6 +241,10 @@ fn split_help(error: &SplitError) -> String {
         SplitError::NotJson { .. } => {
             "check `base_url` and what answers there; the tables are as they were"
         }
+        SplitError::SecondValue { .. } => {
+            "the tables are as they were; if each value is a record, write `records = \"\"` in `[[tables]]`, \
+             otherwise ask the source for the export once more"
+        }
         SplitError::Empty | SplitError::Truncated { .. } | SplitError::Malformed { .. } => {
             "the tables are as they were; ask the source for the export once more"
         }

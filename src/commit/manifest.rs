@@ -3,7 +3,8 @@
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{JsonPointer, TableName};
+use crate::decode::RecordsAt;
+use crate::definition::TableName;
 use crate::destination::Destination;
 use crate::land::ExportHash;
 use crate::normalise::TableSchema;
@@ -21,7 +22,7 @@ pub struct Manifest {
     pub schema: TableSchema,
     /// Where in the export its records were found, for a table without a parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub records: Option<JsonPointer>,
+    pub records: Option<RecordsAt>,
     /// The files that are the table.
     pub files: Vec<DataFile>,
     /// The exports whose rows are in it: the last one of a table that is replaced, all of one that is

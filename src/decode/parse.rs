@@ -2,7 +2,8 @@
 
 use super::columns::{LevelBuilder, Taken, ValuesBuilder};
 use super::identity::identity;
-use super::split::{MOST_DEPTH, RecordBatch};
+use super::nesting::MOST_DEPTH;
+use super::split::RecordBatch;
 use super::{Chunk, Level};
 use crate::excerpt::excerpt;
 

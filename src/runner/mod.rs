@@ -32,8 +32,8 @@ use crate::commit::{
     CommitError, DataFile, Intent, Manifest, Publication, Snapshot, State, TakenExport,
     discard_staged,
 };
-use crate::decode::Wanted;
-use crate::definition::{Environment, JsonPointer, Table, TableName, WriteDisposition};
+use crate::decode::{RecordsAt, Wanted};
+use crate::definition::{Environment, Table, TableName, WriteDisposition};
 use crate::destination::Destination;
 use crate::fetch::Fetcher;
 use crate::land::Landed;
@@ -120,7 +120,7 @@ impl Run<'_> {
             return Ok(self.report(Outcome::NothingNew, Some(export), ledgers));
         }
         guard::against_emptying(self.plan, &fresh, &intake, &snapshot)?;
-        let pointers = fresh.of(&intake.found.pointers);
+        let pointers = fresh.of(&intake.found.records_at);
         let (landed, load) = self.load(intake, &fresh, &snapshot).await?;
         guard::against_losing_all(&load)?;
         let staged = self.write(&load, &snapshot).await?;
@@ -243,7 +243,7 @@ impl Run<'_> {
         staged: Vec<(usize, StagedFile)>,
         snapshot: &Snapshot,
         taken: &TakenExport,
-        pointers: &[JsonPointer],
+        pointers: &[RecordsAt],
         landed: &Landed,
     ) -> Result<(Intent, Vec<TableReport>), RunError> {
         let mut publish: Vec<Publication> =

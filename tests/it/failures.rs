@@ -287,3 +287,8 @@ fn p2_with_a_partition_that_no_directory_can_be_called() {
     workplace.run().success();
     assert_eq!(workplace.lake().partitions("t"), ["title=again"]);
 }
+
+#[test]
+fn p1_with_a_second_value_behind_the_records() {
+    insta::assert_snapshot!(shown_for(json(r#"[{"id":1}][{"id":2}]"#)));
+}

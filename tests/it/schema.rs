@@ -79,6 +79,23 @@ fn lists_of_lists_and_newline_delimited_objects_load() {
 }
 
 #[test]
+fn p1_lines_of_any_length_are_records_also_when_there_is_only_one() {
+    let long = |id: usize| {
+        let items = vec![format!("{{\"n\":{id}}}"); 150_000].join(",");
+        format!("{{\"id\":{id},\"items\":[{items}]}}")
+    };
+    let json = format!("\u{feff}{}\n{{\"id\":2,\"items\":[{{\"n\":7}}]}}\n", long(1));
+    let (workplace, lake) = load(&json, "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
+    assert_eq!(lake.column("t", "id"), ["1", "2"]);
+    assert_eq!(lake.rows("t__items").height(), 150_001);
+    let source = Source::serving("{\"id\":3,\"items\":[{\"n\":8}]}\n");
+    let workplace = workplace.with("PROCUREMENTFLOW_BASE_URL", source.base_url());
+    workplace.run().success();
+    assert_eq!(lake.column("t", "id"), ["3"]);
+    assert_eq!(lake.column("t__items", "n"), ["8"]);
+}
+
+#[test]
 fn renamed_and_excluded_columns_are_as_declared() {
     let (_workplace, lake) = load(
         r#"[{"supplier":{"name":"n","secret":{"x":1}},"Total Amount":1.50}]"#,
