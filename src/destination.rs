@@ -20,6 +20,12 @@ use tokio::io::AsyncWriteExt;
 use crate::definition::DestinationUrl;
 use crate::run_id::RunId;
 
+/// The most bytes in the name of a directory or file on the usual file systems.
+const MOST_NAME_BYTES: usize = 255;
+/// What the name of a file is longer by while it is being written.
+const WHILE_WRITTEN_BYTES: usize = 8;
+/// The most bytes in a key of S3, and in a path on the strictest systems.
+const MOST_PATH_BYTES: usize = 1024;
 /// Larger files go to S3 in parts.
 const SINGLE_PUT_BYTES: usize = 16 << 20;
 
@@ -32,6 +38,16 @@ pub struct DestinationError {
     path: Option<Path>,
     destination: String,
     source: StoreError,
+}
+
+/// A file that no store could keep under its name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a file cannot be called `{}…`: {what} has {bytes} bytes, and {most} is the most", .path.chars().take(80).collect::<String>())]
+pub struct NameTooLong {
+    path: String,
+    what: &'static str,
+    bytes: usize,
+    most: usize,
 }
 
 fn within(path: Option<&Path>) -> String {
@@ -65,6 +81,8 @@ pub struct Destination {
     store: Arc<dyn ObjectStore>,
     /// The directory, on local disk.
     directory: Option<PathBuf>,
+    /// How many bytes the store has in front of the paths in it.
+    prefix_bytes: usize,
     shown: String,
 }
 
@@ -107,6 +125,7 @@ impl Destination {
                     .with_automatic_cleanup(true);
                 Ok(Self {
                     store: Arc::new(store),
+                    prefix_bytes: directory.as_os_str().len() + 1,
                     directory: Some(directory),
                     shown: url.to_string(),
                 })
@@ -119,7 +138,8 @@ impl Destination {
                 } else {
                     Arc::new(PrefixStore::new(bucket, prefix.as_str()))
                 };
-                Ok(Self { store, directory: None, shown: url.to_string() })
+                let prefix_bytes = Path::from(prefix.as_str()).as_ref().len() + 1;
+                Ok(Self { store, directory: None, prefix_bytes, shown: url.to_string() })
             }
         }
     }
@@ -127,7 +147,7 @@ impl Destination {
     /// A destination in any store, for tests.
     #[must_use]
     pub fn of_store(store: Arc<dyn ObjectStore>, shown: &str) -> Self {
-        Self { store, directory: None, shown: shown.to_owned() }
+        Self { store, directory: None, prefix_bytes: 0, shown: shown.to_owned() }
     }
 
     /// The directory that flowlake keeps its own files in; engines ignore names with an underscore.
@@ -140,6 +160,36 @@ impl Destination {
     #[must_use]
     pub fn staging(run_id: &RunId) -> Path {
         Self::own("staging").join(run_id.as_str())
+    }
+
+    /// Where one of them lies, under a name that is short whatever it will be called.
+    #[must_use]
+    pub fn staged(run_id: &RunId, target: &Path) -> Path {
+        Self::staging(run_id).join(format!("{}.staged", blake3::hash(target.as_ref().as_bytes())))
+    }
+
+    /// Refuses a path that could not be published here, or not be copied to another store.
+    ///
+    /// # Errors
+    /// It, or one of its parts, is too long.
+    pub fn check_name(&self, path: &Path) -> Result<(), NameTooLong> {
+        let refuse =
+            |what, bytes, most| Err(NameTooLong { path: path.to_string(), what, bytes, most });
+        let bytes = path.as_ref().len();
+        let most = MOST_PATH_BYTES.saturating_sub(self.prefix_bytes);
+        if bytes > most {
+            return refuse("its path in the destination", bytes, most);
+        }
+        let parts: Vec<usize> = path.parts().map(|part| part.as_ref().len()).collect();
+        let Some((file, directories)) = parts.split_last() else { return Ok(()) };
+        if let Some(bytes) = directories.iter().find(|bytes| **bytes > MOST_NAME_BYTES) {
+            return refuse("the name of a directory", *bytes, MOST_NAME_BYTES);
+        }
+        let most = MOST_NAME_BYTES - WHILE_WRITTEN_BYTES;
+        if *file > most {
+            return refuse("its own name", *file, most);
+        }
+        Ok(())
     }
 
     fn error(

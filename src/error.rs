@@ -145,7 +145,8 @@ fn run_exit_code(error: &RunError) -> ExitCode {
         | RunError::Split(_)
         | RunError::Decode(_)
         | RunError::Schema(_)
-        | RunError::Conform(_) => ExitCode::Export,
+        | RunError::Conform(_)
+        | RunError::Commit(CommitError::Name(_)) => ExitCode::Export,
         RunError::NothingFits { .. } | RunError::TooManyQuarantined { .. } => ExitCode::Partial,
         RunError::Commit(CommitError::Overtaken) => ExitCode::Busy,
         RunError::Commit(_)
@@ -206,6 +207,10 @@ fn run_help(error: &RunError) -> Option<String> {
         RunError::Land(_) => "make room there, or set TMPDIR to a directory with more",
         RunError::Commit(CommitError::Overtaken) => {
             "the other run is complete; this one can be run again"
+        }
+        RunError::Commit(CommitError::Name(_)) => {
+            "partition by a column with short values or by a date, or give the table a shorter name; \
+             the tables are as they were"
         }
         RunError::Commit(CommitError::Destination(_))
         | RunError::Destination(_)
@@ -269,6 +274,10 @@ fn split_help(error: &SplitError) -> String {
         }
         SplitError::NotJson { .. } => {
             "check `base_url` and what answers there; the tables are as they were"
+        }
+        SplitError::SecondValue { .. } => {
+            "the tables are as they were; if each value is a record, write `records = \"\"` in `[[tables]]`, \
+             otherwise ask the source for the export once more"
         }
         SplitError::Empty | SplitError::Truncated { .. } | SplitError::Malformed { .. } => {
             "the tables are as they were; ask the source for the export once more"

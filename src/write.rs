@@ -77,8 +77,7 @@ pub async fn stage(
     let (count, encoded) = on_cpu(move || encode(rows.pieces, &schema))
         .await
         .map_err(|source| WriteError::Encode { file, source })?;
-    let staged = Destination::staging(run_id)
-        .join(format!("{}.staged", blake3::hash(target.as_ref().as_bytes())));
+    let staged = Destination::staged(run_id, &target);
     let bytes = encoded.len() as u64;
     let hash = blake3::hash(&encoded).to_hex().to_string();
     destination.put(&staged, Bytes::from(encoded)).await?;

@@ -3,7 +3,8 @@
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{JsonPointer, TableName};
+use crate::decode::RecordsAt;
+use crate::definition::TableName;
 use crate::destination::Destination;
 use crate::land::ExportHash;
 use crate::normalise::TableSchema;
@@ -21,7 +22,7 @@ pub struct Manifest {
     pub schema: TableSchema,
     /// Where in the export its records were found, for a table without a parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub records: Option<JsonPointer>,
+    pub records: Option<RecordsAt>,
     /// How many records the last export had for it, for a table without a parent.
     #[serde(default)]
     pub received: u64,

@@ -11,7 +11,7 @@
 
 mod manifest;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use manifest::{DataFile, Manifest, TakenExport};
 
 use crate::definition::TableName;
-use crate::destination::{Creation, Destination, DestinationError};
+use crate::destination::{Creation, Destination, DestinationError, NameTooLong};
 use crate::run_id::RunId;
 use crate::write::StagedFile;
 
@@ -46,6 +46,9 @@ pub enum CommitError {
     /// A state cannot be written as JSON.
     #[error("the state of the destination cannot be written: {0}")]
     Unwritable(serde_json::Error),
+    /// The export or the definition asks for a file that cannot be.
+    #[error(transparent)]
+    Name(#[from] NameTooLong),
     /// Somebody else committed since this run began.
     #[error("another run committed to this destination at the same time")]
     Overtaken,
@@ -74,6 +77,22 @@ pub struct Intent {
     pub manifests: Vec<Manifest>,
     /// The destination's state as it will be.
     pub state: State,
+}
+
+impl Intent {
+    /// The files that there will be.
+    fn targets(&self) -> impl Iterator<Item = Path> {
+        let published = self.publish.iter().map(|publication| stored_path(&publication.target));
+        let manifests = self.manifests.iter();
+        published.chain(manifests.map(|manifest| Manifest::path(&manifest.schema.name)))
+    }
+
+    /// The files to be removed: whatever stands in `remove`, no file that is part of a table.
+    fn replaced_files(&self) -> impl Iterator<Item = &String> {
+        let files = self.manifests.iter().flat_map(|manifest| &manifest.files);
+        let live: HashSet<&String> = files.map(|file| &file.path).collect();
+        self.remove.iter().filter(move |path| !live.contains(path))
+    }
 }
 
 /// One file's way from staging to where readers look.
@@ -118,6 +137,14 @@ enum CommitRecord {
     Closed { run_id: RunId },
 }
 
+impl CommitRecord {
+    fn into_run_id(self) -> RunId {
+        match self {
+            Self::Open(Intent { run_id, .. }) | Self::Closed { run_id } => run_id,
+        }
+    }
+}
+
 /// The destination as a run finds it, after recovery.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
@@ -127,6 +154,8 @@ pub struct Snapshot {
     pub state: Option<State>,
     /// The number the next commit has to have.
     next_sequence: u64,
+    /// The runs that have committed.
+    runs: HashSet<RunId>,
 }
 
 impl Snapshot {
@@ -139,23 +168,30 @@ impl Snapshot {
         now: DateTime<Utc>,
     ) -> Result<Self, CommitError> {
         let mut next_sequence = 1;
+        let mut runs = HashSet::new();
         for listed in destination.list(&Destination::own("commits")).await? {
             let Some(sequence) = sequence_of(&listed.path) else { continue };
             next_sequence = next_sequence.max(sequence + 1);
-            if let Some(CommitRecord::Open(intent)) = read(destination, &listed.path).await? {
+            let Some(record) = read::<CommitRecord>(destination, &listed.path).await? else {
+                continue;
+            };
+            if let CommitRecord::Open(intent) = &record {
                 tracing::warn!(run = %intent.run_id, "finishing the commit of an interrupted run");
-                roll_forward(destination, sequence, &intent).await?;
+                roll_forward(destination, sequence, intent).await?;
             }
+            runs.insert(record.into_run_id());
         }
         sweep_staging(destination, now).await?;
         let mut manifests = BTreeMap::new();
         for listed in destination.list(&Destination::own("tables")).await? {
             if let Some(manifest) = read::<Manifest>(destination, &listed.path).await? {
+                runs.insert(manifest.run_id.clone());
                 manifests.insert(manifest.schema.name.clone(), manifest);
             }
         }
-        let state = read(destination, &state_path()).await?;
-        Ok(Self { manifests, state, next_sequence })
+        let state: Option<State> = read(destination, &state_path()).await?;
+        runs.extend(state.as_ref().map(|state| state.last_run.clone()));
+        Ok(Self { manifests, state, next_sequence, runs })
     }
 
     /// What recovery would find, without doing anything.
@@ -187,16 +223,27 @@ impl Snapshot {
         self.state.as_ref()?.watermark
     }
 
+    /// Whether a run of this id has committed. Files are called by their run's id: a second run of the same id
+    /// would write over those of the first.
+    #[must_use]
+    pub fn has_run(&self, run_id: &RunId) -> bool {
+        self.runs.contains(run_id)
+    }
+
     /// Commits.
     ///
     /// # Errors
-    /// Another run was faster, in which case nothing has changed; or the destination fails, in which case the
-    /// next run finishes this commit.
+    /// Another run was faster, or a file cannot be called as it is to be, in which case nothing has changed; or
+    /// the destination fails, in which case the next run finishes this commit.
     pub async fn commit(
         &self,
         destination: &Destination,
         intent: Intent,
     ) -> Result<(), CommitError> {
+        // Once the intent is there, everything in it has to be possible.
+        for target in intent.targets() {
+            destination.check_name(&target)?;
+        }
         let path = record_path(self.next_sequence);
         let record = CommitRecord::Open(intent);
         let content = encode(&record)?;
@@ -221,7 +268,7 @@ async fn roll_forward(
     for publication in &intent.publish {
         publish(destination, intent, publication).await?;
     }
-    for path in &intent.remove {
+    for path in intent.replaced_files() {
         destination.delete(&stored_path(path)).await?;
     }
     for manifest in &intent.manifests {

@@ -89,7 +89,7 @@ pub(super) struct ValuesBuilder {
 #[derive(Default)]
 pub(super) struct NestedBuilder {
     lists: bool,
-    objects: bool,
+    objects: Vec<u32>,
     level: LevelBuilder,
 }
 
@@ -126,8 +126,8 @@ impl ValuesBuilder {
     /// Adds an object that stands alone; returns its level and row.
     pub(super) fn object(&mut self, row: u32) -> (&mut LevelBuilder, u32) {
         let nested = self.nested.get_or_insert_default();
-        nested.objects = true;
         let row = nested.level.add_row(row, 0);
+        nested.objects.push(row);
         (&mut nested.level, row)
     }
 
@@ -140,8 +140,10 @@ impl ValuesBuilder {
     ) -> (&mut LevelBuilder, u32) {
         let nested = self.nested.get_or_insert_default();
         nested.lists = true;
-        nested.objects |= is_object;
         let row = nested.level.add_row(row, position);
+        if is_object {
+            nested.objects.push(row);
+        }
         (&mut nested.level, row)
     }
 

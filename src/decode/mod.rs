@@ -12,6 +12,8 @@
 
 mod columns;
 mod identity;
+mod lines;
+mod nesting;
 mod parse;
 mod split;
 
@@ -26,7 +28,7 @@ use crate::definition::JsonPointer;
 use crate::scalar::Facts;
 
 pub use parse::{DecodeError, decode_batch};
-pub use split::{Found, RecordBatch, SplitError, Splitter, Wanted};
+pub use split::{Found, RecordBatch, RecordsAt, SplitError, Splitter, Wanted};
 
 /// One step on the way from a record to a value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -126,8 +128,8 @@ pub struct Scalars {
 pub struct Nested {
     /// Some of the rows are items of lists.
     pub lists: bool,
-    /// Some of the rows are objects.
-    pub objects: bool,
+    /// The rows that are objects, ascending; the others are items of lists.
+    pub objects: Vec<u32>,
     /// The rows.
     pub level: Level,
 }

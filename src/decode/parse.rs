@@ -2,7 +2,8 @@
 
 use super::columns::{LevelBuilder, Taken, ValuesBuilder};
 use super::identity::identity;
-use super::split::{MOST_DEPTH, RecordBatch};
+use super::nesting::MOST_DEPTH;
+use super::split::RecordBatch;
 use super::{Chunk, Level};
 use crate::excerpt::excerpt;
 
@@ -404,7 +405,8 @@ mod tests {
         assert_eq!(nested.level.parents, [0, 0, 0, 2]);
         assert_eq!(nested.level.positions, [0, 1, 2, 0]);
         assert_eq!(column(&nested.level, "n"), ["1", "null", "3", "4"]);
-        assert!(nested.lists && nested.objects);
+        assert!(nested.lists);
+        assert_eq!(nested.objects, [0, 2, 3]);
     }
 
     #[test]

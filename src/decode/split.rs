@@ -4,28 +4,67 @@
 //! only counts brackets: what is inside a record is the parser's business. State lives between pieces, so
 //! where the network cuts the body changes nothing.
 
-use memchr::{memchr_iter, memchr2};
+use serde::{Deserialize, Serialize};
 
-use crate::definition::JsonPointer;
+use super::lines::LineSniffer;
+use super::nesting::{Advance, Nesting};
+use crate::definition::{InvalidPointer, JsonPointer};
 use crate::excerpt::excerpt;
 
 /// How many bytes of records make a batch.
 const BATCH_BYTES: usize = 4 << 20;
-/// How far into an export of objects we look for a second object, which makes it newline-delimited.
-const SNIFFED_BYTES: usize = 1 << 20;
-/// Deeper nesting is refused, as by other JSON parsers.
-pub(super) const MOST_DEPTH: usize = 128;
 
 /// Which arrays of an export hold records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
     /// The only array of objects there is; or, whatever else there is by now, the one it was before.
     TheOnlyArray {
-        /// Where the array was in earlier exports.
-        before: Option<JsonPointer>,
+        /// Where the records were in earlier exports.
+        before: Option<RecordsAt>,
     },
     /// These, each for the table of its position.
     At(Vec<JsonPointer>),
+}
+
+/// Where records were found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum RecordsAt {
+    /// In an array, or in an object that is the only one.
+    Place(JsonPointer),
+    /// The export was newline-delimited objects, and each was a record.
+    Lines,
+}
+
+impl RecordsAt {
+    /// How manifests write what no JSON Pointer is.
+    const LINES: &str = "lines";
+
+    /// The place of the records, or of each.
+    #[must_use]
+    pub fn pointer(&self) -> JsonPointer {
+        match self {
+            Self::Place(pointer) => pointer.clone(),
+            Self::Lines => JsonPointer::default(),
+        }
+    }
+}
+
+impl TryFrom<String> for RecordsAt {
+    type Error = InvalidPointer;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text == Self::LINES { Ok(Self::Lines) } else { text.parse().map(Self::Place) }
+    }
+}
+
+impl From<RecordsAt> for String {
+    fn from(at: RecordsAt) -> Self {
+        match at {
+            RecordsAt::Place(pointer) => pointer.into(),
+            RecordsAt::Lines => RecordsAt::LINES.to_owned(),
+        }
+    }
 }
 
 /// Whole records of one table, as bytes.
@@ -66,7 +105,7 @@ impl RecordBatch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// For each wanted table, where its records were.
-    pub pointers: Vec<JsonPointer>,
+    pub records_at: Vec<RecordsAt>,
     /// For each wanted table, how many records it had.
     pub records: Vec<u64>,
 }
@@ -100,6 +139,12 @@ pub enum SplitError {
         expected: &'static str,
         /// What is there.
         rest: String,
+    },
+    /// A whole value, and then another one.
+    #[error("the export has a second JSON value, at byte {offset}")]
+    SecondValue {
+        /// Where, in bytes.
+        offset: u64,
     },
     /// There are several arrays of objects and no word which is meant.
     #[error("the export has several arrays of objects: {}", list(.candidates))]
@@ -176,84 +221,6 @@ enum State {
     RecordCommaOrEnd,
 }
 
-/// Counts brackets until a value ends.
-#[derive(Debug, Default)]
-struct Nesting {
-    /// The closing bracket that each open one waits for.
-    closers: Vec<u8>,
-    in_string: bool,
-    escaped: bool,
-}
-
-/// What [`Nesting::advance`] came upon.
-enum Advance {
-    /// The value goes on beyond these bytes.
-    Within,
-    /// The value ended; so many bytes were its.
-    Ended(usize),
-    /// A closing bracket of the wrong kind, or too much depth, at this byte.
-    Wrong(usize),
-}
-
-impl Nesting {
-    fn advance(&mut self, bytes: &[u8]) -> Advance {
-        let mut at = 0;
-        while at < bytes.len() {
-            if self.in_string {
-                at += self.skip_string(&bytes[at..]);
-                if self.in_string {
-                    return Advance::Within;
-                }
-                if self.closers.is_empty() {
-                    return Advance::Ended(at);
-                }
-                continue;
-            }
-            match bytes[at] {
-                b'"' => self.in_string = true,
-                b'{' => self.closers.push(b'}'),
-                b'[' => self.closers.push(b']'),
-                closer @ (b'}' | b']') => {
-                    if self.closers.pop() != Some(closer) {
-                        return Advance::Wrong(at);
-                    }
-                    if self.closers.is_empty() {
-                        return Advance::Ended(at + 1);
-                    }
-                }
-                _ => {}
-            }
-            if self.closers.len() > MOST_DEPTH {
-                return Advance::Wrong(at);
-            }
-            at += 1;
-        }
-        Advance::Within
-    }
-
-    /// Skips to behind the closing quote, or to the end of `bytes`; returns how far.
-    fn skip_string(&mut self, bytes: &[u8]) -> usize {
-        let mut at = 0;
-        if self.escaped && !bytes.is_empty() {
-            self.escaped = false;
-            at = 1;
-        }
-        while let Some(found) = memchr2(b'"', b'\\', &bytes[at..]) {
-            at += found + 1;
-            if bytes[at - 1] == b'"' {
-                self.in_string = false;
-                return at;
-            }
-            if at == bytes.len() {
-                self.escaped = true;
-                return at;
-            }
-            at += 1;
-        }
-        bytes.len()
-    }
-}
-
 /// Finds the records of an export, piece by piece.
 #[derive(Debug)]
 pub struct Splitter {
@@ -273,8 +240,10 @@ pub struct Splitter {
     found: Vec<bool>,
     candidates: Vec<JsonPointer>,
     empty_arrays: Vec<JsonPointer>,
-    /// Bytes that wait for the decision whether the export is newline-delimited.
-    sniffed: Option<Vec<u8>>,
+    /// Holds the beginning until it is decided whether the export is newline-delimited.
+    sniffer: Option<LineSniffer>,
+    /// The export is newline-delimited, or was before.
+    lines: bool,
     offset: u64,
     roots: u64,
 }
@@ -287,9 +256,11 @@ impl Splitter {
             Wanted::TheOnlyArray { .. } => 1,
             Wanted::At(pointers) => pointers.len(),
         };
+        let lines = wanted == Wanted::TheOnlyArray { before: Some(RecordsAt::Lines) };
         Self {
-            sniffed: may_be_lines(&wanted).then(Vec::new),
-            wanted,
+            sniffer: may_be_lines(&wanted).then(LineSniffer::default),
+            wanted: if lines { every_value() } else { wanted },
+            lines,
             state: State::Root,
             path: Vec::new(),
             open_objects: 0,
@@ -313,16 +284,18 @@ impl Splitter {
     /// The export is not JSON, or not of the wanted form.
     pub fn feed(&mut self, piece: &[u8]) -> Result<Vec<RecordBatch>, SplitError> {
         let mut full = Vec::new();
-        let Some(mut sniffed) = self.sniffed.take() else {
+        let Some(mut sniffer) = self.sniffer.take() else {
             self.walk(piece, &mut full)?;
             return Ok(full);
         };
-        sniffed.extend_from_slice(piece);
-        match sniff(&sniffed) {
-            None if sniffed.len() < SNIFFED_BYTES => self.sniffed = Some(sniffed),
-            verdict => {
-                self.decide(verdict == Some(true));
-                self.walk(&sniffed, &mut full)?;
+        match sniffer.take(piece) {
+            None => self.sniffer = Some(sniffer),
+            Some(lines) => {
+                if lines {
+                    self.lines = true;
+                    self.wanted = every_value();
+                }
+                self.walk(&sniffer.into_held(), &mut full)?;
             }
         }
         Ok(full)
@@ -334,9 +307,8 @@ impl Splitter {
     /// The export is cut off, or does not hold what is wanted.
     pub fn finish(mut self) -> Result<(Vec<RecordBatch>, Found), SplitError> {
         let mut batches = Vec::new();
-        if let Some(sniffed) = self.sniffed.take() {
-            self.decide(false);
-            self.walk(&sniffed, &mut batches)?;
+        if let Some(sniffer) = self.sniffer.take() {
+            self.walk(&sniffer.into_held(), &mut batches)?;
         }
         if self.state == State::InScalar && self.open_objects == 0 {
             self.end_scalar()?;
@@ -347,27 +319,20 @@ impl Splitter {
         if self.state != State::Root {
             return Err(SplitError::Truncated { bytes: self.offset });
         }
-        let pointers = self.found_pointers()?;
+        let records_at = self.found()?;
         batches.extend(self.batches.into_iter().filter(|batch| !batch.is_empty()));
-        Ok((batches, Found { pointers, records: self.records }))
+        Ok((batches, Found { records_at, records: self.records }))
     }
 
-    fn decide(&mut self, newline_delimited: bool) {
-        if newline_delimited {
-            self.wanted = Wanted::At(vec![JsonPointer::default()]);
-        }
-    }
-
-    fn found_pointers(&mut self) -> Result<Vec<JsonPointer>, SplitError> {
+    fn found(&mut self) -> Result<Vec<RecordsAt>, SplitError> {
         match &self.wanted {
             Wanted::TheOnlyArray { before: Some(before) } => {
-                if self.candidates.contains(before) || self.empty_arrays.contains(before) {
+                let pointer = before.pointer();
+                if self.candidates.contains(&pointer) || self.empty_arrays.contains(&pointer) {
                     return Ok(vec![before.clone()]);
                 }
-                Err(SplitError::NotFound {
-                    pointer: before.clone(),
-                    candidates: std::mem::take(&mut self.candidates),
-                })
+                let candidates = std::mem::take(&mut self.candidates);
+                Err(SplitError::NotFound { pointer, candidates })
             }
             Wanted::TheOnlyArray { before: None } => {
                 let mut candidates = std::mem::take(&mut self.candidates);
@@ -376,12 +341,13 @@ impl Splitter {
                 }
                 match candidates.len() {
                     0 => Err(SplitError::NoRecords),
-                    1 => Ok(candidates),
+                    1 => Ok(candidates.into_iter().map(RecordsAt::Place).collect()),
                     _ => Err(SplitError::Ambiguous { candidates }),
                 }
             }
             Wanted::At(pointers) => match self.found.iter().position(|found| !found) {
-                None => Ok(pointers.clone()),
+                None if self.lines => Ok(vec![RecordsAt::Lines]),
+                None => Ok(pointers.iter().cloned().map(RecordsAt::Place).collect()),
                 Some(missing) => Err(SplitError::NotFound {
                     pointer: pointers[missing].clone(),
                     candidates: std::mem::take(&mut self.candidates),
@@ -424,6 +390,9 @@ impl Splitter {
             (State::Root, 0xBB) if self.offset == 1 => {}
             (State::Root, 0xBF) if self.offset == 2 => {}
             (State::Root, b'{' | b'[') => {
+                if self.roots > 0 && !takes_every_value(&self.wanted) {
+                    return Err(SplitError::SecondValue { offset: self.offset });
+                }
                 self.roots += 1;
                 return self.begin_value(byte);
             }
@@ -512,11 +481,11 @@ impl Splitter {
         }
         if byte == b'{' {
             if !self.candidates.contains(&pointer) {
-                self.candidates.push(pointer);
+                self.candidates.push(pointer.clone());
             }
             let is_wanted = match &self.wanted {
                 Wanted::TheOnlyArray { before: None } => self.candidates.len() == 1,
-                Wanted::TheOnlyArray { before: Some(before) } => before.keys() == self.path,
+                Wanted::TheOnlyArray { before: Some(before) } => before.pointer() == pointer,
                 Wanted::At(_) => false,
             };
             if is_wanted {
@@ -524,7 +493,7 @@ impl Splitter {
                 return 0;
             }
         }
-        self.nesting = Nesting { closers: vec![b']'], ..Nesting::default() };
+        self.nesting = Nesting::in_list();
         self.state = State::Skipping;
         0
     }
@@ -538,14 +507,14 @@ impl Splitter {
     }
 
     fn in_record(&mut self, rest: &[u8], full: &mut Vec<RecordBatch>) -> Result<usize, SplitError> {
-        let used = match self.nesting.advance(rest) {
-            Advance::Within => rest.len(),
-            Advance::Ended(used) => used,
+        let (used, is_over) = match self.nesting.advance(rest) {
+            Advance::Within => (rest.len(), false),
+            Advance::Ended(used) => (used, true),
             Advance::Wrong(at) => return Err(self.wrong_bracket(rest, at)),
         };
         let batch = &mut self.batches[self.table];
         batch.bytes.extend_from_slice(&rest[..used]);
-        if self.nesting.closers.is_empty() {
+        if is_over {
             self.end_record(full);
         }
         Ok(used)
@@ -652,21 +621,23 @@ fn expectation(state: State) -> &'static str {
 /// Whether newline-delimited objects would be the records. They are not when an array deeper down was.
 fn may_be_lines(wanted: &Wanted) -> bool {
     match wanted {
-        Wanted::TheOnlyArray { before } => before.as_ref().is_none_or(|it| it.keys().is_empty()),
-        Wanted::At(_) => false,
+        Wanted::TheOnlyArray { before: None } => true,
+        Wanted::TheOnlyArray { before: Some(RecordsAt::Place(it)) } => it.keys().is_empty(),
+        Wanted::TheOnlyArray { before: Some(RecordsAt::Lines) } | Wanted::At(_) => false,
     }
 }
 
-/// Whether the export is newline-delimited objects; `None` when these bytes do not tell.
-fn sniff(bytes: &[u8]) -> Option<bool> {
-    let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace())?;
-    if bytes[start] != b'{' {
-        return Some(false);
+/// Each value of the export is a record, or an array of records.
+fn every_value() -> Wanted {
+    Wanted::At(vec![JsonPointer::default()])
+}
+
+/// Whether values of the export are records. What is behind one that only holds records would be lost.
+fn takes_every_value(wanted: &Wanted) -> bool {
+    match wanted {
+        Wanted::At(pointers) => pointers.iter().any(|pointer| pointer.keys().is_empty()),
+        Wanted::TheOnlyArray { .. } => false,
     }
-    let Advance::Ended(end) = Nesting::default().advance(&bytes[start..]) else { return None };
-    let behind = &bytes[start + end..];
-    let next = behind.iter().position(|byte| !byte.is_ascii_whitespace())?;
-    Some(behind[next] == b'{' && memchr_iter(b'\n', &behind[..next]).next().is_some())
 }
 
 #[cfg(test)]
@@ -739,7 +710,7 @@ mod tests {
     #[test]
     fn p9_an_array_is_looked_for_where_it_was_before() {
         let split = |json: &str| {
-            let before = Some("/a".parse().unwrap());
+            let before = Some(RecordsAt::Place("/a".parse().unwrap()));
             split_in(Wanted::TheOnlyArray { before }, &[json.as_bytes()]).map(|(_, found)| found)
         };
         assert_eq!(split(r#"{"w":[{"x":1}],"a":[{"x":1},{"x":2}]}"#).unwrap().records, [2]);
@@ -756,7 +727,67 @@ mod tests {
         assert_eq!(found.records, [2, 1, 0]);
     }
 
+    #[test]
+    fn p6_lines_are_records_however_long_the_first_one_is_and_wherever_it_is_cut() {
+        for long in [10, 3 << 20] {
+            let line = format!("{{\"id\":1,\"items\":[{{\"x\":\"{}\"}}]}}", "y".repeat(long));
+            for beginning in ["", "\u{feff}", " \n"] {
+                let json = format!("{beginning}{line}\r\n{{\"id\":2,\"items\":[]}}\n");
+                for size in [1 << 10, 1 << 16, json.len() - 8, json.len()] {
+                    let pieces: Vec<&[u8]> = json.as_bytes().chunks(size).collect();
+                    let (_, found) =
+                        split_in(Wanted::TheOnlyArray { before: None }, &pieces).unwrap();
+                    assert_eq!(found.records_at, [RecordsAt::Lines], "{long} {size}");
+                    assert_eq!(found.records, [2]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn p1_a_second_value_behind_an_envelope_is_refused() {
+        let envelope = format!("{{\"id\":1,\"items\":[{{\"x\":\"{}\"}}]}}", "y".repeat(17 << 20));
+        let json = format!("{envelope}\n{{\"id\":2,\"items\":[]}}\n");
+        for size in [1 << 16, json.len()] {
+            let pieces: Vec<&[u8]> = json.as_bytes().chunks(size).collect();
+            let refused = split_in(Wanted::TheOnlyArray { before: None }, &pieces).unwrap_err();
+            assert!(matches!(refused, SplitError::SecondValue { .. }), "{refused}");
+        }
+        for json in ["{\"a\":[{}]} {\"a\":[{}]}", "[{}]\n[{}]", "[{}]{}"] {
+            let refused = found_in(json).unwrap_err();
+            assert!(matches!(refused, SplitError::SecondValue { .. }), "{json}: {refused}");
+        }
+        let pages = split_in(at(&["/a"]), &[b"{\"a\":[{}]}\n{\"a\":[{}]}"]).unwrap_err();
+        assert!(matches!(pages, SplitError::SecondValue { .. }), "{pages}");
+    }
+
+    #[test]
+    fn one_line_is_a_record_when_there_were_lines_before() {
+        let split = |before: &str, json: &str| {
+            let before = Some(before.to_owned().try_into().unwrap());
+            split_in(Wanted::TheOnlyArray { before }, &[json.as_bytes()]).map(|(_, found)| found)
+        };
+        assert_eq!(split("lines", "{\"a\":[{}]}\n").unwrap().records, [1]);
+        assert_eq!(split("lines", "{\"a\":1}\n{\"a\":2}\n").unwrap().records, [2]);
+        assert_eq!(split("lines", "[{},{}]").unwrap().records_at, [RecordsAt::Lines]);
+        assert!(matches!(split("", "{\"error\":1}"), Err(SplitError::NotFound { .. })));
+        assert_eq!(split("", "{\"a\":1}\n{\"a\":2}").unwrap().records_at, [RecordsAt::Lines]);
+    }
+
     proptest! {
+        #[test]
+        fn p6_borders_of_pieces_change_no_lines(cuts in proptest::collection::vec(0_usize..40, 0..6)) {
+            let json = "\u{feff} {\"k\":\"}\\\"\"} \r\n {\"r\":[{}]}\n";
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(json.len())).collect();
+            cuts.sort_unstable();
+            let ends = cuts.iter().copied().chain([json.len()]);
+            let starts = [0].into_iter().chain(cuts.iter().copied());
+            let pieces: Vec<&[u8]> =
+                starts.zip(ends).map(|(start, end)| &json.as_bytes()[start..end]).collect();
+            let wanted = || Wanted::TheOnlyArray { before: None };
+            prop_assert_eq!(split_in(wanted(), &pieces), split_in(wanted(), &[json.as_bytes()]));
+        }
+
         #[test]
         fn p6_borders_of_pieces_change_nothing(cuts in proptest::collection::vec(0_usize..120, 0..12)) {
             let json = "\u{feff}{\"k\\\"é\":1.5e3,\"t\":true,\"s\":\"\\\\\\\"[{\",\"r\":[{\"a\":\"}]\\\"\"},{\"b\":[[{}]]}],\"z\":[1,\"]\"]}";

@@ -14,7 +14,7 @@ use polars::prelude::PolarsError;
 pub use propose::{Proposal, ProposedColumn, ProposedTable};
 pub use render::{Heading, render};
 
-use crate::decode::{Chunk, DecodeError, SplitError, Splitter, Wanted, decode_batch};
+use crate::decode::{Chunk, DecodeError, RecordsAt, SplitError, Splitter, Wanted, decode_batch};
 use crate::definition::{JsonPointer, Table, TableName};
 use crate::normalise::{SchemaError, Schemas, Shape, snake_case};
 
@@ -95,7 +95,7 @@ fn split(
     for batch in &batches {
         each(batch)?;
     }
-    Ok(found.pointers)
+    Ok(found.records_at.iter().map(RecordsAt::pointer).collect())
 }
 
 /// A table for each array, called like the array's key.

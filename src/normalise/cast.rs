@@ -7,7 +7,7 @@ use polars::prelude::{
 };
 
 use crate::definition::ColumnType;
-use crate::scalar::{NumberText, parse_date, parse_decimal, parse_timestamp};
+use crate::scalar::{NumberText, parse_date, parse_decimal, parse_float, parse_timestamp};
 
 /// A column of its settled type, null where a value did not fit.
 pub(super) struct Cast {
@@ -64,7 +64,7 @@ fn cast_texts(raw: &StringChunked, to: &ColumnType) -> PolarsResult<Cast> {
     let parse = Parse {
         boolean: |text: &str| text.parse().ok(),
         integer: |text: &str| NumberText::parse(text)?.scaled(0)?.try_into().ok(),
-        float: finite_float,
+        float: parse_float,
         decimal: parse_decimal,
         date: parse_date,
         timestamp: |text: &str| {
@@ -87,12 +87,6 @@ const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
 fn exact_float(value: i64) -> Option<f64> {
     let float = value as f64;
     (float as i128 == i128::from(value)).then_some(float)
-}
-
-/// The double nearest to a JSON number.
-fn finite_float(text: &str) -> Option<f64> {
-    NumberText::parse(text)?;
-    text.parse().ok().filter(|float: &f64| float.is_finite())
 }
 
 /// How values of one raw type become values of each type; `None` is "does not fit".

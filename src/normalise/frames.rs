@@ -133,7 +133,7 @@ impl ChunkWork<'_> {
         let schemas = self.schemas;
         let schema = &schemas.tables[table];
         let mut columns = Vec::with_capacity(schema.columns.len());
-        let mut aligner = Aligner::new(level, self.child_paths(schema));
+        let mut aligner = Aligner::new(level, self.child_paths(table));
         for column in &schema.columns {
             let values = self.column(schema, column, &mut aligner, records, parent)?;
             columns.push(values.with_name(PlSmallStr::from_str(column.name.as_str())));
@@ -146,29 +146,25 @@ impl ChunkWork<'_> {
             quarantined: 0,
             records: records.to_vec(),
         });
-        self.children(schema, level, records, &keys)
+        self.children(table, level, records, &keys)
     }
 
     /// The places whose lists have rows of their own.
-    fn child_paths(&self, schema: &TableSchema) -> Vec<Vec<Step>> {
-        let tables = self.schemas.tables.iter();
-        let children = tables.filter(|table| table.parent.as_ref() == Some(&schema.name));
-        children.map(|child| child.path.clone()).collect()
+    fn child_paths(&self, table: usize) -> Vec<Vec<Step>> {
+        let children = self.schemas.children[table].iter();
+        children.map(|child| self.schemas.tables[*child].path.clone()).collect()
     }
 
     fn children(
         &mut self,
-        schema: &TableSchema,
+        table: usize,
         level: &Level,
         records: &[u32],
         keys: &[Column],
     ) -> PolarsResult<()> {
         let schemas = self.schemas;
-        let children = schemas.tables.iter().enumerate();
-        for (table, child) in
-            children.filter(|(_, child)| child.parent.as_ref() == Some(&schema.name))
-        {
-            let view = View::of(level, &child.path);
+        for child in &schemas.children[table] {
+            let view = View::of(level, &schemas.tables[*child].path);
             let nothing = Level::default();
             let (child_level, parents) = match &view {
                 Some(view) => (view.level, view.rows.as_slice()),
@@ -178,7 +174,7 @@ impl ChunkWork<'_> {
                 parents.iter().map(|row| records[*row as usize]).collect();
             let rows = IdxCa::from_slice(PlSmallStr::EMPTY, parents);
             let parent = ParentRows { keys: keys.to_vec(), rows: &rows };
-            self.table(table, child_level, &child_records, Some(&parent))?;
+            self.table(*child, child_level, &child_records, Some(&parent))?;
         }
         Ok(())
     }
@@ -194,8 +190,7 @@ impl ChunkWork<'_> {
         let level = aligner.level;
         match &column.source {
             ColumnSource::Value { path, .. } => {
-                let Cast { series, unfit } =
-                    aligner.column(path.as_deref(), &column.column_type)?;
+                let Cast { series, unfit } = aligner.column(path, &column.column_type)?;
                 for row in unfit {
                     let reason = format!(
                         "`{}` in {} does not fit {}",
@@ -203,6 +198,13 @@ impl ChunkWork<'_> {
                     );
                     self.reject(records[row as usize], reason);
                 }
+                if schema.primary_key.contains(&column.name) {
+                    self.reject_nulls(schema, column, &series, records);
+                }
+                Ok(series.into())
+            }
+            ColumnSource::Unseen { .. } => {
+                let series = nulls(level.rows, &column.column_type);
                 if schema.primary_key.contains(&column.name) {
                     self.reject_nulls(schema, column, &series, records);
                 }
@@ -340,13 +342,11 @@ impl<'l> Aligner<'l> {
     }
 
     /// The column at a path, cast to its type, as long as the table.
-    fn column(&mut self, path: Option<&[Step]>, column_type: &ColumnType) -> PolarsResult<Cast> {
+    fn column(&mut self, path: &[Step], column_type: &ColumnType) -> PolarsResult<Cast> {
         let rows = self.level.rows;
         let absent = || Cast { series: nulls(rows, column_type), unfit: Vec::new() };
-        let Some((step, objects)) = path.and_then(<[Step]>::split_last) else {
-            return Ok(absent());
-        };
-        let in_child = path.is_some_and(|path| self.child_paths.iter().any(|child| child == path));
+        let Some((step, objects)) = path.split_last() else { return Ok(absent()) };
+        let in_child = self.child_paths.iter().any(|child| child == path);
         if objects.is_empty() {
             let Some(values) = self.level.values.get(step) else { return Ok(absent()) };
             return typed(values, rows, column_type, in_child);
@@ -395,7 +395,8 @@ fn typed(
     in_child: bool,
 ) -> PolarsResult<Cast> {
     if let ColumnType::List(inner) = column_type {
-        return list_column(values, rows, inner);
+        let lists = (!in_child).then_some(values);
+        return list_column(lists, values.scalars.as_ref(), rows, inner);
     }
     let mut column = match &values.scalars {
         Some(scalars) => cast(&scalars.series, column_type)?,

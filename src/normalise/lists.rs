@@ -4,21 +4,26 @@ use polars::chunked_array::builder::{AnonymousOwnedListBuilder, ListBuilderTrait
 use polars::prelude::{IntoSeries, PlSmallStr, PolarsResult, Series};
 
 use super::cast::{Cast, cast, polars_type};
-use crate::decode::{Level, Step, Values};
+use crate::decode::{Nested, Scalars, Step, Values};
 use crate::definition::ColumnType;
 
-/// The lists of a level's rows, with items of type `inner`; a scalar is a list of one.
-pub(super) fn list_column(values: &Values, rows: usize, inner: &ColumnType) -> PolarsResult<Cast> {
-    let level = values.nested.as_ref().map(|nested| &nested.level);
-    let items = level.map(|level| item_column(level, inner)).transpose()?;
-    let scalars =
-        values.scalars.as_ref().map(|scalars| cast(&scalars.series, inner)).transpose()?;
-    let parents = level.map_or(&[][..], |level| &level.parents);
+/// The lists of a level's rows, with items of type `inner`; a scalar is a list of one. There are no `lists`
+/// where a child table has them.
+pub(super) fn list_column(
+    lists: Option<&Values>,
+    scalars: Option<&Scalars>,
+    rows: usize,
+    inner: &ColumnType,
+) -> PolarsResult<Cast> {
+    let nested = lists.and_then(|lists| lists.nested.as_deref());
+    let items = nested.map(|nested| item_column(nested, inner)).transpose()?;
+    let scalars = scalars.map(|scalars| cast(&scalars.series, inner)).transpose()?;
+    let parents = nested.map_or(&[][..], |nested| &nested.level.parents);
 
     let item_type = polars_type(inner);
     let mut builder = AnonymousOwnedListBuilder::new(PlSmallStr::EMPTY, rows, Some(item_type));
     let mut next_item = 0;
-    let mut empty_lists = values.empty_lists.iter().peekable();
+    let mut empty_lists = lists.map_or(&[][..], |lists| &lists.empty_lists).iter().peekable();
     for row in 0..u32::try_from(rows).unwrap_or(u32::MAX) {
         let count = parents[next_item..].iter().take_while(|parent| **parent == row).count();
         let scalar = scalars.as_ref().map(|cast| cast.series.slice(i64::from(row), 1));
@@ -42,14 +47,21 @@ pub(super) fn list_column(values: &Values, rows: usize, inner: &ColumnType) -> P
     Ok(Cast { series: builder.finish().into_series(), unfit })
 }
 
-/// The items of all lists, one after the other; an object where a scalar is declared does not fit.
-fn item_column(level: &Level, inner: &ColumnType) -> PolarsResult<Cast> {
-    let items = level.values.get(&Step::Item).and_then(|items| items.scalars.as_ref());
-    match items {
-        Some(scalars) => cast(&scalars.series, inner),
-        None => Ok(Cast {
-            series: Series::full_null(PlSmallStr::EMPTY, level.rows, &polars_type(inner)),
+/// The items of all lists, one after the other; an object or a list among them does not fit.
+fn item_column(nested: &Nested, inner: &ColumnType) -> PolarsResult<Cast> {
+    let items = nested.level.values.get(&Step::Item);
+    let mut column = match items.and_then(|items| items.scalars.as_ref()) {
+        Some(scalars) => cast(&scalars.series, inner)?,
+        None => Cast {
+            series: Series::full_null(PlSmallStr::EMPTY, nested.level.rows, &polars_type(inner)),
             unfit: Vec::new(),
-        }),
+        },
+    };
+    column.unfit.extend(&nested.objects);
+    if let Some(items) = items {
+        column.unfit.extend(&items.empty_lists);
+        let lists = items.nested.iter();
+        column.unfit.extend(lists.flat_map(|lists| &lists.level.parents));
     }
+    Ok(column)
 }

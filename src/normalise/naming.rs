@@ -14,11 +14,14 @@
 
 use crate::decode::{ShownPath, Step};
 use crate::definition::{ColumnName, TableName};
+use crate::partition::percent_encoded;
 
 use super::ITEM_COLUMN;
 
 /// What stands between the names of nested keys.
 const NESTING: &str = "__";
+/// A longer name is cut. Tables and partition columns are directories, which 255 bytes are the most for.
+const MOST_BYTES: usize = 200;
 
 /// The name of a key. Naming a name gives the same name.
 #[must_use]
@@ -61,7 +64,7 @@ fn begins_word(characters: &[char], position: usize) -> bool {
 
 /// The name of the value at a path.
 pub(super) fn column_name(path: &[Step]) -> ColumnName {
-    checked(&joined(path))
+    checked(&shortened(joined(path)))
 }
 
 /// The name of a value whose own name is taken by another one: the same every night, since it depends on
@@ -82,13 +85,13 @@ fn mark_of(path: &[Step]) -> String {
 
 /// The name of an undeclared child table.
 pub(super) fn child_table_name(parent: &TableName, path: &[Step]) -> TableName {
-    let joined = format!("{parent}{NESTING}{}", joined(path));
+    let joined = shortened(format!("{parent}{NESTING}{}", joined(path)));
     joined.parse().unwrap_or_else(|_| parent.clone())
 }
 
 /// The name under which a child row carries a key column of its parent.
 pub(super) fn parent_key_name(parent: &TableName, column: &str) -> ColumnName {
-    checked(&format!("{parent}{NESTING}{}", column.trim_start_matches('_')))
+    checked(&shortened(format!("{parent}{NESTING}{}", column.trim_start_matches('_'))))
 }
 
 fn joined(path: &[Step]) -> String {
@@ -100,6 +103,28 @@ fn joined(path: &[Step]) -> String {
         })
         .collect();
     names.join(NESTING)
+}
+
+/// A name that is short enough for a directory: of a longer one the beginning, and a mark of the whole.
+fn shortened(name: String) -> String {
+    if bytes_in_a_path(&name) <= MOST_BYTES {
+        return name;
+    }
+    let mark = &blake3::hash(name.as_bytes()).to_hex()[..8];
+    let mut beginning = String::new();
+    let mut room = MOST_BYTES - mark.len() - 1;
+    for character in name.chars() {
+        match room.checked_sub(bytes_in_a_path(character.encode_utf8(&mut [0; 4]))) {
+            Some(left) => room = left,
+            None => break,
+        }
+        beginning.push(character);
+    }
+    format!("{}_{mark}", beginning.trim_end_matches('_'))
+}
+
+fn bytes_in_a_path(name: &str) -> usize {
+    percent_encoded(name).len()
 }
 
 /// A text made by this module as a checked name.
@@ -131,6 +156,17 @@ mod tests {
             ("supplierID", "supplier_id"),
         ] {
             assert_eq!(snake_case(key), name, "{key}");
+        }
+    }
+
+    #[test]
+    fn long_names_are_cut_and_stay_different() {
+        for long in ["long".repeat(80), "цена".repeat(30)] {
+            let path = |last: &str| vec![Step::Key(long.clone()), Step::Key(last.to_owned())];
+            let (a, b) = (column_name(&path("a")), column_name(&path("b")));
+            assert_ne!(a, b);
+            assert!(bytes_in_a_path(a.as_str()) <= MOST_BYTES, "{a}");
+            assert_eq!(shortened(a.to_string()), a.as_str());
         }
     }
 

@@ -13,6 +13,9 @@ pub struct Schemas {
     pub tables: Vec<TableSchema>,
     /// For each of the wanted record arrays, its table's position.
     pub roots: Vec<usize>,
+    /// For each table, the child tables that its records are read for. A table that is here only because
+    /// earlier exports or the definition have it is nobody's: what stands in its place may be another's.
+    pub(super) children: Vec<Vec<usize>>,
 }
 
 /// One table's columns and where they come from.
@@ -28,6 +31,9 @@ pub struct TableSchema {
     /// For a child table, the way from the parent's record to the list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: ValuePath,
+    /// The definition leaves it out: it has no rows any more, whatever it had.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub excluded: bool,
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -65,7 +71,14 @@ pub struct ColumnSchema {
 pub enum ColumnSource {
     /// The JSON.
     Value {
-        /// The way from the record; none for a declared column that no record has had yet.
+        /// The way from the record.
+        path: ValuePath,
+        /// What is known of all values so far.
+        facts: Facts,
+    },
+    /// The JSON, of which the last export had nothing for this column: it was null in every row.
+    Unseen {
+        /// The way from the record when there was something; none when there never was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<ValuePath>,
         /// What is known of all values so far.
@@ -88,7 +101,16 @@ impl ColumnSchema {
     #[must_use]
     pub fn path(&self) -> Option<&[Step]> {
         match &self.source {
-            ColumnSource::Value { path, .. } => path.as_deref(),
+            ColumnSource::Value { path, .. } => Some(path),
+            ColumnSource::Unseen { path, .. } => path.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What is known of the column's values so far, if they come from the JSON.
+    pub(super) fn facts(&self) -> Option<Facts> {
+        match &self.source {
+            ColumnSource::Value { facts, .. } | ColumnSource::Unseen { facts, .. } => Some(*facts),
             _ => None,
         }
     }

@@ -87,19 +87,36 @@ struct Pending<'a> {
     declared: Option<&'a Table>,
     parent: Option<usize>,
     path: ValuePath,
-    shape: &'a Shape,
+    rows: Rows<'a>,
 }
 
-/// A child table: its name, the way to it, and what its rows hold.
-type Child<'a> = (TableName, ValuePath, &'a Shape);
+/// A child table: its name, the way to it, and its rows.
+type Child<'a> = (TableName, ValuePath, Rows<'a>);
+
+/// The rows that this export has for a table.
+#[derive(Clone, Copy)]
+enum Rows<'a> {
+    /// They hold this.
+    Of(&'a Shape),
+    /// The export has no place for the table, which keeps what it has.
+    None,
+    /// The definition leaves the table out, with what it has.
+    Excluded,
+}
 
 static NOTHING_SEEN: Shape = Shape { values: BTreeMap::new() };
 
-/// A value of the JSON that becomes a column.
-struct Candidate {
-    path: Option<ValuePath>,
+/// What is known of the values of a column.
+#[derive(Clone, Copy, Default)]
+struct Known {
     facts: Facts,
     list: bool,
+}
+
+/// A value of this export that becomes a column.
+struct Seen {
+    path: ValuePath,
+    known: Known,
 }
 
 impl Schemas {
@@ -114,7 +131,8 @@ impl Schemas {
         known: &BTreeMap<TableName, TableSchema>,
     ) -> Result<Self, SchemaError> {
         let names = declared.iter().map(|table| &table.name).chain(known.keys()).cloned().collect();
-        let mut settler = Settler { declared, known, names, tables: Vec::new() };
+        let mut settler =
+            Settler { declared, known, names, tables: Vec::new(), children: Vec::new() };
         let mut positions = Vec::new();
         for (table, shape) in roots {
             positions.push(settler.tables.len());
@@ -123,10 +141,10 @@ impl Schemas {
                 declared: Some(table),
                 parent: None,
                 path: Vec::new(),
-                shape,
+                rows: Rows::Of(shape),
             })?;
         }
-        Ok(Self { tables: settler.tables, roots: positions })
+        Ok(Self { tables: settler.tables, roots: positions, children: settler.children })
     }
 }
 
@@ -136,6 +154,8 @@ struct Settler<'a> {
     /// The names of all tables that there are, or are going to be.
     names: HashSet<TableName>,
     tables: Vec<TableSchema>,
+    /// For each table, the child tables that this export has a place for.
+    children: Vec<Vec<usize>>,
 }
 
 impl<'a> Settler<'a> {
@@ -149,42 +169,31 @@ impl<'a> Settler<'a> {
             columns: IndexMap::new(),
             children: Vec::new(),
         };
-        survey.level(pending.shape, &mut Vec::new())?;
-        let Survey { columns, mut children, .. } = survey;
-        children.extend(self.children_not_seen(&pending.name, &children));
-        let schema = self.schema(pending, columns)?;
-        let parent = self.tables.len();
+        if let Rows::Of(shape) = pending.rows {
+            survey.level(shape, &mut Vec::new())?;
+        }
+        survey.children_not_seen();
+        let known = survey.known_columns();
+        let Survey { columns, children, .. } = survey;
+        let schema = self.schema(pending, &known, columns)?;
+        let position = self.tables.len();
         self.tables.push(schema);
-        for (name, path, shape) in children {
+        self.children.push(Vec::new());
+        if let (Some(parent), Rows::Of(_)) = (pending.parent, pending.rows) {
+            self.children[parent].push(position);
+        }
+        for (name, path, rows) in children {
             let declared = self.declared.iter().find(|table| table.name == name);
-            self.table(&Pending { name, declared, parent: Some(parent), path, shape })?;
+            self.table(&Pending { name, declared, parent: Some(position), path, rows })?;
         }
         Ok(())
-    }
-
-    /// Child tables that are declared or already there and that no record has rows for: they are part of the
-    /// run all the same, with no rows.
-    fn children_not_seen(&self, parent: &TableName, seen: &[Child<'a>]) -> Vec<Child<'a>> {
-        let is_child = |name: &Option<TableName>| name.as_ref() == Some(parent);
-        let declared = self.declared.iter().filter(|table| is_child(&table.parent)).map(|table| {
-            let keys = table.records.as_ref().map_or(&[][..], |pointer| pointer.keys());
-            (table.name.clone(), keys.iter().cloned().map(Step::Key).collect())
-        });
-        let known = self.known.values().filter(|schema| is_child(&schema.parent));
-        let known = known.map(|schema| (schema.name.clone(), schema.path.clone()));
-        let mut children: Vec<Child<'a>> = Vec::new();
-        for (name, path) in declared.chain(known) {
-            if !seen.iter().chain(&children).any(|(other, _, _)| *other == name) {
-                children.push((name, path, &NOTHING_SEEN));
-            }
-        }
-        children
     }
 
     fn schema(
         &self,
         pending: &Pending<'a>,
-        candidates: IndexMap<ColumnName, Candidate>,
+        known: &[&ColumnSchema],
+        seen: IndexMap<ColumnName, Seen>,
     ) -> Result<TableSchema, SchemaError> {
         let parent = pending.parent.map(|position| &self.tables[position]);
         let primary_key =
@@ -195,7 +204,7 @@ impl<'a> Settler<'a> {
             (None, None) => Vec::new(),
         };
         let mut columns = key_columns(parent, &primary_key);
-        columns.extend(self.value_columns(pending, candidates));
+        columns.extend(value_columns(pending, known, seen));
         columns.push(own_column(RUN_ID_COLUMN, ColumnType::String, ColumnSource::RunId));
         columns.push(own_column(LOADED_AT_COLUMN, ColumnType::Timestamp, ColumnSource::LoadedAt));
         let schema = TableSchema {
@@ -203,6 +212,7 @@ impl<'a> Settler<'a> {
             root: parent.map_or_else(|| pending.name.clone(), |table| table.root.clone()),
             parent: parent.map(|table| table.name.clone()),
             path: pending.path.clone(),
+            excluded: matches!(pending.rows, Rows::Excluded),
             description: pending.declared.and_then(|table| table.description.clone()),
             primary_key,
             partition_by,
@@ -225,56 +235,70 @@ impl<'a> Settler<'a> {
         }
         Ok(())
     }
-
-    /// The columns of the JSON's values: those the table has, in their order, then the new ones.
-    fn value_columns(
-        &self,
-        pending: &Pending<'a>,
-        mut candidates: IndexMap<ColumnName, Candidate>,
-    ) -> Vec<ColumnSchema> {
-        let none = IndexMap::new();
-        let declared = pending.declared.map_or(&none, |table| &table.columns);
-        let mut columns = Vec::new();
-        let known = self.known.get(&pending.name).map_or(&[][..], |schema| &schema.columns);
-        for column in known {
-            let ColumnSource::Value { path, facts } = &column.source else { continue };
-            if declared.get(&column.name).is_some_and(|declared| declared.exclude) {
-                continue;
-            }
-            let before = Candidate {
-                path: path.clone(),
-                facts: *facts,
-                list: matches!(column.column_type, ColumnType::List(_)),
-            };
-            let candidate = match candidates.shift_remove(&column.name) {
-                Some(now) => before.merge(now),
-                None => before,
-            };
-            columns.push(candidate.column(&column.name, declared.get(&column.name)));
-        }
-        let first = pending.declared.map_or(&[][..], |table| &table.primary_key);
-        for name in first.iter().chain(declared.keys()) {
-            if let Some(candidate) = candidates.shift_remove(name) {
-                columns.push(candidate.column(name, declared.get(name)));
-            }
-        }
-        candidates.sort_keys();
-        columns
-            .extend(candidates.into_iter().map(|(name, candidate)| candidate.column(&name, None)));
-        columns
-    }
 }
 
-impl Candidate {
-    fn merge(self, now: Self) -> Self {
-        Self {
-            path: now.path.or(self.path),
-            facts: self.facts.merge(now.facts),
-            list: self.list || now.list,
+/// The columns of the JSON's values: those the table has, in their order, then the new ones. A column
+/// that nothing of this export is for stays, and is null.
+fn value_columns(
+    pending: &Pending<'_>,
+    known: &[&ColumnSchema],
+    mut seen: IndexMap<ColumnName, Seen>,
+) -> Vec<ColumnSchema> {
+    let none = IndexMap::new();
+    let declared = pending.declared.map_or(&none, |table| &table.columns);
+    let mut columns = Vec::new();
+    for column in known {
+        let Some(facts) = column.facts() else { continue };
+        let declared = declared.get(&column.name);
+        let list = matches!(column.column_type, ColumnType::List(_));
+        let before = Known { facts, list };
+        columns.push(match seen.shift_remove(&column.name) {
+            Some(now) => now.after(before).column(&column.name, declared),
+            None => before.unseen(&column.name, column.path(), declared),
+        });
+    }
+    let first = pending.declared.map_or(&[][..], |table| &table.primary_key);
+    for name in first.iter().chain(declared.keys()) {
+        let declared = declared.get(name);
+        if let Some(now) = seen.shift_remove(name) {
+            columns.push(now.column(name, declared));
+        } else if is_promised(declared) && !columns.iter().any(|column| column.name == *name) {
+            columns.push(Known::default().unseen(name, None, declared));
         }
     }
+    seen.sort_keys();
+    columns.extend(seen.into_iter().map(|(name, now)| now.column(&name, None)));
+    columns
+}
 
-    fn column(self, name: &ColumnName, declared: Option<&Column>) -> ColumnSchema {
+/// Whether a column is there even when no record has it: schemas do not depend on luck.
+fn is_promised(declared: Option<&Column>) -> bool {
+    declared.is_some_and(|column| !column.exclude && column.column_type.is_some())
+}
+
+impl Known {
+    fn merge(self, other: Self) -> Self {
+        Self { facts: self.facts.merge(other.facts), list: self.list || other.list }
+    }
+
+    /// The column of values that this export does not have.
+    fn unseen(
+        self,
+        name: &ColumnName,
+        path: Option<&[Step]>,
+        declared: Option<&Column>,
+    ) -> ColumnSchema {
+        let path = path.map(<[Step]>::to_vec);
+        let source = ColumnSource::Unseen { path, facts: self.facts };
+        self.column(name, source, declared)
+    }
+
+    fn column(
+        self,
+        name: &ColumnName,
+        source: ColumnSource,
+        declared: Option<&Column>,
+    ) -> ColumnSchema {
         let inferred = || match (self.facts.column_type(), self.list) {
             (scalar, true) => ColumnType::List(Box::new(scalar)),
             (scalar, false) => scalar,
@@ -283,9 +307,20 @@ impl Candidate {
         ColumnSchema {
             name: name.clone(),
             column_type: column_type.unwrap_or_else(inferred),
-            source: ColumnSource::Value { path: self.path, facts: self.facts },
+            source,
             description: declared.and_then(|column| column.description.clone()),
         }
+    }
+}
+
+impl Seen {
+    fn after(self, before: Known) -> Self {
+        Self { path: self.path, known: before.merge(self.known) }
+    }
+
+    fn column(self, name: &ColumnName, declared: Option<&Column>) -> ColumnSchema {
+        let source = ColumnSource::Value { path: self.path, facts: self.known.facts };
+        self.known.column(name, source, declared)
     }
 }
 
@@ -293,7 +328,7 @@ impl Candidate {
 struct Survey<'s, 'a> {
     table: &'s Pending<'a>,
     settler: &'s mut Settler<'a>,
-    columns: IndexMap<ColumnName, Candidate>,
+    columns: IndexMap<ColumnName, Seen>,
     children: Vec<Child<'a>>,
 }
 
@@ -304,27 +339,24 @@ impl<'a> Survey<'_, 'a> {
             self.value(value, path)?;
             path.pop();
         }
-        if path.is_empty() {
-            self.declared_but_not_seen();
-        }
         Ok(())
     }
 
     fn value(&mut self, value: &'a ValueShape, path: &mut ValuePath) -> Result<(), SchemaError> {
         let name = self.name_of(path)?;
-        let declared = self.table.declared.and_then(|table| table.columns.get(&name));
-        if declared.is_some_and(|column| column.exclude) {
+        if self.is_excluded(&name) {
             return Ok(());
         }
-        let child = self.child_table(value, path);
-        if let (Some(child), Some(nested)) = (&child, &value.nested) {
-            self.children.push((child.clone(), path.clone(), nested));
+        let child = self.child_table(&name, value, path);
+        if let Some(child) = &child {
+            let shape = value.nested.as_deref().unwrap_or(&NOTHING_SEEN);
+            self.children.push((child.clone(), path.clone(), Rows::Of(shape)));
         }
-        let list = value.lists && child.is_none();
+        let list = child.is_none() && (value.lists || self.is_declared_list(&name));
         let facts = if list { value.facts_with_items() } else { value.scalars };
         let has_keys = value.nested.as_ref().is_some_and(|nested| !nested.values.is_empty());
         if !facts.is_empty() || list || !(child.is_some() || has_keys) {
-            self.add(name, Candidate { path: Some(path.clone()), facts, list })?;
+            self.add(name, Seen { path: path.clone(), known: Known { facts, list } })?;
         }
         match &value.nested {
             Some(nested) if child.is_none() && !list => self.level(nested, path),
@@ -332,8 +364,69 @@ impl<'a> Survey<'_, 'a> {
         }
     }
 
+    /// Whether the definition leaves a name out, with everything below it.
+    fn is_excluded(&self, name: &ColumnName) -> bool {
+        let declared = self.table.declared.and_then(|table| table.columns.get(name));
+        declared.is_some_and(|column| column.exclude)
+    }
+
+    /// Whether a value, or an object that it stands in, is left out.
+    fn excludes(&self, path: &[Step]) -> bool {
+        let mut objects = (1..=path.len()).map(|length| &path[..length]);
+        objects.any(|path| self.name_of(path).is_ok_and(|name| self.is_excluded(&name)))
+    }
+
+    /// The columns that the table has and that the definition does not leave out.
+    fn known_columns(&self) -> Vec<&'a ColumnSchema> {
+        let known = self.settler.known.get(&self.table.name);
+        let columns = known.map_or(&[][..], |schema| &schema.columns).iter();
+        let is_excluded = |column: &&ColumnSchema| {
+            matches!(self.table.rows, Rows::Excluded)
+                || self.is_excluded(&column.name)
+                || column.path().is_some_and(|path| self.excludes(path))
+        };
+        columns.filter(|column| !is_excluded(column)).collect()
+    }
+
+    /// Adds the child tables that are declared or already there and that this export has no place for: they
+    /// are part of the run all the same.
+    fn children_not_seen(&mut self) {
+        let is_child = |name: &Option<TableName>| name.as_ref() == Some(&self.table.name);
+        let declared = self.settler.declared.iter().filter(|table| is_child(&table.parent));
+        let declared = declared.map(|table| {
+            let keys = table.records.as_ref().map_or(&[][..], |pointer| pointer.keys());
+            (table.name.clone(), keys.iter().cloned().map(Step::Key).collect())
+        });
+        let known = self.settler.known.values().filter(|schema| is_child(&schema.parent));
+        let known = known.map(|schema| (schema.name.clone(), schema.path.clone()));
+        let all: Vec<(TableName, ValuePath)> = declared.chain(known).collect();
+        for (name, path) in all {
+            if self.children.iter().any(|(other, _, _)| *other == name) {
+                continue;
+            }
+            let rows = match self.table.rows {
+                Rows::Excluded => Rows::Excluded,
+                _ if self.excludes(&path) => Rows::Excluded,
+                _ => Rows::None,
+            };
+            self.children.push((name, path, rows));
+        }
+    }
+
+    /// Whether lists of this name are one column, whatever they hold.
+    fn is_declared_list(&self, name: &ColumnName) -> bool {
+        let declared = self.table.declared.and_then(|table| table.columns.get(name));
+        let column_type = declared.and_then(|column| column.column_type.as_ref());
+        matches!(column_type, Some(ColumnType::List(_)))
+    }
+
     /// The child table that the objects and lists here belong to, if they are one.
-    fn child_table(&mut self, value: &ValueShape, path: &[Step]) -> Option<TableName> {
+    fn child_table(
+        &mut self,
+        name: &ColumnName,
+        value: &ValueShape,
+        path: &[Step],
+    ) -> Option<TableName> {
         let parent = &self.table.name;
         let declared = self.settler.declared.iter().find(|table| {
             table.parent.as_ref() == Some(parent)
@@ -349,6 +442,9 @@ impl<'a> Survey<'_, 'a> {
         };
         if let Some(table) = declared {
             return Some(table.name.clone());
+        }
+        if self.is_declared_list(name) {
+            return None;
         }
         if let Some(schema) = known() {
             return Some(schema.name.clone());
@@ -382,29 +478,37 @@ impl<'a> Survey<'_, 'a> {
     }
 
     fn declared_name(&self, path: &[Step]) -> Option<&ColumnName> {
-        let is_here = |column: &Column| {
-            column.from.as_ref().is_some_and(|pointer| {
-                pointer.keys().iter().cloned().map(Step::Key).eq(path.iter().cloned())
-            })
-        };
         let columns = &self.table.declared?.columns;
-        columns.iter().find(|(_, column)| is_here(column)).map(|(name, _)| name)
+        columns.keys().find(|name| self.declared_path(name).as_deref() == Some(path))
     }
 
+    /// Where the definition says that a column's values are, if it does.
+    fn declared_path(&self, name: &ColumnName) -> Option<ValuePath> {
+        let pointer = self.table.declared?.columns.get(name)?.from.as_ref()?;
+        Some(pointer.keys().iter().cloned().map(Step::Key).collect())
+    }
+
+    /// The column that values from here went to: in the last export, or before that.
     fn known_name(&self, path: &[Step]) -> Option<&ColumnName> {
         let known = self.settler.known.get(&self.table.name)?;
-        let column = known.columns.iter().find(|column| column.path() == Some(path))?;
+        let is_from_here = |column: &&ColumnSchema| {
+            column.path() == Some(path)
+                && self.declared_path(&column.name).is_none_or(|declared| declared == path)
+        };
+        let is_seen = |column: &&ColumnSchema| matches!(column.source, ColumnSource::Value { .. });
+        let from_here = || known.columns.iter().filter(is_from_here);
+        let column = from_here().find(is_seen).or_else(|| from_here().next())?;
         Some(&column.name)
     }
 
-    /// The other value that a name is taken by, in this export or in the table so far.
+    /// The other value that a name is taken by: by the definition, in this export or in the table so far.
     fn path_that_has(&self, name: &ColumnName, path: &[Step]) -> Option<ValuePath> {
-        let seen = self.columns.get(name).and_then(|candidate| candidate.path.clone());
+        let seen = || self.columns.get(name).map(|seen| seen.path.clone());
         let known = || {
             let known = self.settler.known.get(&self.table.name)?;
             known.column(name)?.path().map(<[Step]>::to_vec)
         };
-        seen.or_else(known).filter(|other| other != path)
+        self.declared_path(name).or_else(seen).or_else(known).filter(|other| other != path)
     }
 
     fn collision(&self, column: ColumnName, first: &[Step], second: &[Step]) -> SchemaError {
@@ -416,22 +520,11 @@ impl<'a> Survey<'_, 'a> {
         }
     }
 
-    fn add(&mut self, name: ColumnName, candidate: Candidate) -> Result<(), SchemaError> {
-        let path = candidate.path.clone().unwrap_or_default();
-        if let Some(other) = self.columns.insert(name.clone(), candidate) {
-            return Err(self.collision(name, &other.path.unwrap_or_default(), &path));
-        }
-        Ok(())
-    }
-
-    /// A declared column that no record has is there all the same, and null: schemas do not depend on luck.
-    fn declared_but_not_seen(&mut self) {
-        let Some(table) = self.table.declared else { return };
-        for (name, column) in &table.columns {
-            if !column.exclude && !self.columns.contains_key(name) && column.column_type.is_some() {
-                let candidate = Candidate { path: None, facts: Facts::default(), list: false };
-                self.columns.insert(name.clone(), candidate);
-            }
+    fn add(&mut self, name: ColumnName, seen: Seen) -> Result<(), SchemaError> {
+        let path = seen.path.clone();
+        match self.columns.insert(name.clone(), seen) {
+            Some(other) => Err(self.collision(name, &other.path, &path)),
+            None => Ok(()),
         }
     }
 }
@@ -476,7 +569,9 @@ impl TableSchema {
             ColumnSource::Index | ColumnSource::Identity => {
                 Some(parent_key_name(&self.name, column.name.as_str()))
             }
-            ColumnSource::Value { .. } if self.primary_key.contains(&column.name) => {
+            ColumnSource::Value { .. } | ColumnSource::Unseen { .. }
+                if self.primary_key.contains(&column.name) =>
+            {
                 Some(parent_key_name(&self.name, column.name.as_str()))
             }
             _ => None,
@@ -505,9 +600,9 @@ fn check_columns(schema: &TableSchema) -> Result<(), SchemaError> {
 }
 
 fn origin(column: &ColumnSchema) -> String {
-    match &column.source {
-        ColumnSource::Value { path: Some(path), .. } => ShownPath(path).to_string(),
-        _ => format!("flowlake's own {}", column.name),
+    match column.path() {
+        Some(path) => ShownPath(path).to_string(),
+        None => format!("flowlake's own {}", column.name),
     }
 }
 

@@ -41,7 +41,7 @@ impl ValueShape {
         self.lists |= !values.empty_lists.is_empty();
         if let Some(nested) = &values.nested {
             self.lists |= nested.lists;
-            self.objects |= nested.objects;
+            self.objects |= !nested.objects.is_empty();
             self.nested.get_or_insert_default().observe(&nested.level);
         }
     }

@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use super::RunError;
 use super::decoder::Decoder;
 use crate::api_key::ApiKey;
-use crate::decode::{Chunk, Found, Splitter, Wanted};
-use crate::definition::{JsonPointer, RetryLimits};
+use crate::decode::{Chunk, Found, RecordsAt, Splitter, Wanted};
+use crate::definition::RetryLimits;
 use crate::fetch::{FetchError, Fetcher};
 use crate::land::{Landed, Landing};
 use crate::plan::Request;
@@ -28,7 +28,7 @@ pub(super) struct Intake {
     /// The bodies of the requests, in their order.
     pub(super) landed: Vec<Landed>,
     /// Where each wanted table's records were.
-    pointers: Vec<JsonPointer>,
+    records_at: Vec<RecordsAt>,
     /// How many records each wanted table has, in all pieces.
     records: Vec<u64>,
     /// Their values, each chunk with the piece that it came from.
@@ -38,17 +38,15 @@ pub(super) struct Intake {
 /// Where a table's records were, and how many.
 #[derive(Debug, Clone)]
 pub(super) struct FoundRecords {
-    pub(super) pointer: JsonPointer,
+    pub(super) at: RecordsAt,
     pub(super) count: u64,
 }
 
 impl Intake {
     /// What was found for each wanted table.
     pub(super) fn found(&self) -> Vec<FoundRecords> {
-        let found = self.pointers.iter().zip(&self.records);
-        found
-            .map(|(pointer, count)| FoundRecords { pointer: pointer.clone(), count: *count })
-            .collect()
+        let found = self.records_at.iter().zip(&self.records);
+        found.map(|(at, count)| FoundRecords { at: at.clone(), count: *count }).collect()
     }
 
     fn add(&mut self, piece: Piece) {
@@ -59,7 +57,7 @@ impl Intake {
         for (sum, records) in self.records.iter_mut().zip(&piece.found.records) {
             *sum += records;
         }
-        self.pointers = piece.found.pointers;
+        self.records_at = piece.found.records_at;
     }
 }
 
@@ -92,7 +90,7 @@ impl Receiver<'_> {
             let piece = self.receive_piece(request, &wanted).await?;
             if let Wanted::TheOnlyArray { before } = &mut wanted {
                 // What one piece has, the others have in the same place.
-                *before = piece.found.pointers.first().cloned();
+                *before = piece.found.records_at.first().cloned();
             }
             intake.add(piece);
         }

@@ -73,6 +73,10 @@ pub async fn run_into(
     let run = Run { plan, destination, observer };
     run.refuse_used_id().await?;
     let result = run.carry_out(keys).await;
+    if matches!(result, Err(RunError::UsedRunId { .. })) {
+        // The report of this id is not this run's to write.
+        return result;
+    }
     let report = match &result {
         Ok(report) => report.clone(),
         Err(error) => run.report(Outcome::Failed(error.to_string()), Vec::new(), Vec::new()),
@@ -96,6 +100,9 @@ struct Run<'a> {
 impl Run<'_> {
     async fn carry_out(&self, keys: &[ApiKey]) -> Result<RunReport, RunError> {
         let snapshot = Snapshot::recover(self.destination, self.plan.started_at).await?;
+        if snapshot.has_run(&self.plan.run_id) {
+            return Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() });
+        }
         if self.plan.window.is_some() && snapshot.watermark() != self.plan.watermark {
             // Another run has moved it since this one was planned.
             return Err(CommitError::Overtaken.into());
@@ -164,7 +171,7 @@ impl Run<'_> {
         Ok(snapshot.commit(self.destination, intent).await?)
     }
 
-    /// Files are called by their run's id: a second run of the same id would write over those of the first.
+    /// A run that has a report has ended; one that was killed after its commit is known to the snapshot.
     async fn refuse_used_id(&self) -> Result<(), RunError> {
         match self.destination.size(&self.report_path()).await? {
             Some(_) => Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() }),
@@ -258,8 +265,12 @@ impl Run<'_> {
         files
     }
 
-    /// The write disposition of a table: its own, or that of the root it hangs from.
+    /// The write disposition of a table: its own, or that of the root it hangs from. What is left out does not
+    /// stay, whatever the disposition.
     fn disposition(&self, schema: &TableSchema) -> WriteDisposition {
+        if schema.excluded {
+            return WriteDisposition::Replace;
+        }
         let tables = &self.plan.pipeline.tables;
         let declared = tables.iter().find(|table| table.name == schema.root);
         declared.map(|table| table.write_disposition).unwrap_or_default()
@@ -291,7 +302,7 @@ impl Run<'_> {
             remove.extend(replaced);
             ledgers.push(ledger::of(load, table, &manifest));
             manifests.push(Manifest {
-                records: found.map(|found| found.pointer.clone()),
+                records: found.map(|found| found.at.clone()),
                 received: found.map_or(0, |found| found.count),
                 ..manifest
             });
@@ -427,7 +438,12 @@ impl Run<'_> {
 /// Whether a failed run has certainly left no intent. Otherwise its staged files may be all there is of a
 /// commit that the next run finishes.
 fn nothing_was_promised(error: &RunError) -> bool {
-    !matches!(error, RunError::Commit(error) if !matches!(error, CommitError::Overtaken))
+    match error {
+        RunError::Commit(error) => {
+            matches!(error, CommitError::Overtaken | CommitError::Name(_))
+        }
+        _ => true,
+    }
 }
 
 /// Which arrays of the export hold records: as declared, or the only one there is.

@@ -40,9 +40,9 @@ pub(super) async fn stage(
             continue;
         }
         let content = encode(&records, &schema.name, &plan.run_id, landed)?;
-        let staged = Destination::staging(&plan.run_id).join(format!("{}.quarantine", schema.name));
         let file = format!("{}.jsonl.zst", plan.run_id);
         let target: Path = Destination::own("quarantine").join(schema.name.as_str()).join(file);
+        let staged = Destination::staged(&plan.run_id, &target);
         publications.push(Publication::new(&staged, &target, content.len() as u64));
         destination.put(&staged, Bytes::from(content)).await?;
     }

@@ -104,6 +104,21 @@ impl NumberText {
     }
 }
 
+/// The double for a JSON number: the nearest one for a number that is written as a fraction, and for an integer the
+/// one that is this integer; `None` when there is none.
+#[must_use]
+pub fn parse_float(text: &str) -> Option<f64> {
+    NumberText::parse(text)?;
+    let float: f64 = text.parse().ok()?;
+    let exact = !is_integer(text) || format!("{float:.0}") == text;
+    (float.is_finite() && exact).then_some(float)
+}
+
+/// Whether a JSON number is written as an integer. `-0` is a zero with a sign, which only a double has.
+pub(super) fn is_integer(text: &str) -> bool {
+    !text.contains(['.', 'e', 'E']) && text != "-0"
+}
+
 fn parse_exponent(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -146,6 +161,22 @@ mod tests {
         assert_eq!(parse_decimal("0.005", 18, 2), None);
         assert_eq!(parse_decimal("1E400", 38, 0), None);
         assert_eq!(parse_decimal("0E400", 38, 0), Some(0));
+    }
+
+    #[test]
+    fn p4_an_integer_is_the_double_that_it_is_or_none() {
+        for exact in
+            ["9007199254740992", "-1", "-0", "1152921504606846976", "100000000000000000000"]
+        {
+            assert_eq!(
+                parse_float(exact).map(|float| format!("{float:.0}")).as_deref(),
+                Some(exact)
+            );
+        }
+        for lossy in ["9007199254740993", "-9007199254740993", "9223372036854775000", "1E400"] {
+            assert_eq!(parse_float(lossy), None, "{lossy}");
+        }
+        assert_eq!(parse_float("0.1"), Some(0.1));
     }
 
     #[test]

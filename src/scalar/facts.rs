@@ -19,7 +19,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::decimal::NumberText;
+use super::decimal::{NumberText, is_integer, parse_float};
 use super::temporal::{parse_date, parse_timestamp};
 use crate::definition::{ColumnType, MAX_PRECISION};
 
@@ -90,13 +90,14 @@ impl Facts {
     #[must_use]
     pub fn of_number(text: &str) -> Self {
         let Some(number) = NumberText::parse(text) else { return Self::of_text(text) };
-        // `-0` is a zero with a sign, which only a double has.
-        let integers = !text.contains(['.', 'e', 'E']) && text != "-0";
+        let integers = is_integer(text);
+        let fit_float64 =
+            if integers { parse_float(text).is_some() } else { number.survives_as_float() };
         Self {
             numbers: Some(Numbers {
                 integers,
                 fit_int64: false,
-                fit_float64: number.survives_as_float(),
+                fit_float64,
                 integer_digits: number.integer_digits(),
                 scale: number.scale(),
             }),

@@ -7,6 +7,6 @@ mod decimal;
 mod facts;
 mod temporal;
 
-pub use decimal::{NumberText, parse_decimal};
+pub use decimal::{NumberText, parse_decimal, parse_float};
 pub use facts::{Facts, Numbers, Texts};
 pub use temporal::{format_date, format_timestamp, parse_date, parse_timestamp};

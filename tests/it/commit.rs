@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
 use flowlake::api_key::ApiKey;
-use flowlake::commit::Snapshot;
+use flowlake::commit::{Intent, Manifest, Snapshot, State};
 use flowlake::definition::{Definition, Environment, Pipeline, TableName};
 use flowlake::destination::Destination;
 use flowlake::plan::{Overrides, Plan};
@@ -190,6 +190,11 @@ fn p2_all_or_nothing(disposition: &str, old: [u64; 2], new: [u64; 2]) {
                 let result = bench.run(Arc::new(failing), "run-2").await;
                 let rows = settled_rows(&store).await;
                 assert!(rows == old || rows == new, "call {fails_at} {failure:?}: {rows:?}");
+                // A scheduler tries again under the same name, which is free unless the run has happened.
+                let again = bench.run(store.clone(), "run-2").await;
+                let is_used = matches!(again, Err(RunError::UsedRunId { .. }));
+                assert_eq!(is_used, rows == new, "call {fails_at} {failure:?}: {again:?}");
+                assert_eq!(settled_rows(&store).await, new, "call {fails_at} {failure:?}");
                 // A run after it succeeds, and is the only one to say what is in the table.
                 bench.run(store.clone(), "run-3").await.unwrap();
                 assert_eq!(settled_rows(&store).await, new, "call {fails_at} {failure:?}");
@@ -213,6 +218,29 @@ fn p2_replace_is_all_or_nothing_at_every_store_call() {
 #[test]
 fn p2_append_is_all_or_nothing_at_every_store_call() {
     p2_all_or_nothing("append", [2, 1], [4, 3]);
+}
+
+#[test]
+fn p2_a_file_that_a_commit_publishes_is_not_among_those_it_removes() {
+    let bench = Bench::with("replace");
+    runtime().block_on(async {
+        let store: Arc<InMemory> = Arc::new(InMemory::new());
+        bench.run(store.clone(), "run-1").await.unwrap();
+        let destination = Destination::of_store(store.clone(), "memory");
+        let snapshot = Snapshot::recover(&destination, Utc::now()).await.unwrap();
+        let manifests: Vec<Manifest> = snapshot.manifests.values().cloned().collect();
+        let live = manifests.iter().flat_map(|manifest| &manifest.files);
+        let remove = live.map(|file| file.path.clone()).collect();
+        let state = State {
+            last_run: "run-2".parse().unwrap(),
+            committed_at: DateTime::UNIX_EPOCH,
+            watermark: None,
+        };
+        let run_id = "run-2".parse().unwrap();
+        let intent = Intent { run_id, publish: Vec::new(), remove, manifests, state };
+        snapshot.commit(&destination, intent).await.unwrap();
+        assert_eq!(settled_rows(&store).await, [2, 1]);
+    });
 }
 
 #[test]

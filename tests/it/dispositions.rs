@@ -90,6 +90,26 @@ fn p3_the_same_input_and_run_id_give_files_of_the_same_names_and_a_used_id_is_re
 }
 
 #[test]
+fn p1_and_p2_the_id_of_a_run_that_was_killed_after_its_commit_is_used() {
+    for disposition in ["replace", "append"] {
+        let source = Source::serving(r#"[{"id":1,"at":"2026-01-05"}]"#);
+        let workplace = Workplace::asking(&source);
+        workplace.define(&tables(disposition));
+        workplace.flowlake(&["run", "--run-id", "night-1", "test.toml"]).success();
+        std::fs::remove_file(workplace.path().join("lake/_flowlake/runs/night-1.json")).unwrap();
+        let before = workplace.lake().snapshot();
+        source.serve(r#"[{"id":1,"at":"2026-01-05"},{"id":2,"at":"2026-01-05"}]"#);
+        let again = workplace.flowlake(&["run", "--run-id", "night-1", "test.toml"]);
+        assert_eq!(again.code, 2, "{}", again.stderr);
+        assert_eq!(workplace.lake().snapshot(), before);
+        assert_eq!(workplace.lake().own("runs"), Vec::<String>::new(), "it did not run");
+        workplace.run().success();
+        let ids = workplace.lake().column("t", "id");
+        assert_eq!(ids.len(), if disposition == "append" { 3 } else { 2 });
+    }
+}
+
+#[test]
 fn a_column_that_vanishes_stays_and_is_null() {
     let source = Source::serving(r#"[{"id":1,"at":"2026-01-05","gone":7}]"#);
     let workplace = Workplace::asking(&source);

@@ -263,3 +263,32 @@ fn filters_reach_the_source_as_written() {
         ["/api/export/all/esourcing/acme?status=a+b&status=c%26d&since=2026-01-01&active=true"]
     );
 }
+
+#[test]
+fn p2_with_a_partition_that_no_directory_can_be_called() {
+    let titled = |title: &str| format!(r#"[{{"id":1,"title":"{title}"}}]"#);
+    let source = Source::serving(&titled("short"));
+    let workplace = Workplace::asking(&source);
+    workplace.define(&format!("{TABLES}\npartition_by = [\"title\"]"));
+    workplace.run().success();
+    let before = workplace.lake().snapshot();
+    for title in ["Поставка канцелярских товаров для нужд учреждения".to_owned(), "x".repeat(300)]
+    {
+        source.serve(&titled(&title));
+        let finished = workplace.run();
+        assert_eq!(workplace.lake().snapshot(), before);
+        assert_eq!(workplace.lake().own("staging"), Vec::<String>::new());
+        if title.is_ascii() {
+            insta::assert_snapshot!(finished.redacted());
+        }
+        assert_eq!(finished.code, 6, "{}", finished.stderr);
+    }
+    source.serve(&titled("again"));
+    workplace.run().success();
+    assert_eq!(workplace.lake().partitions("t"), ["title=again"]);
+}
+
+#[test]
+fn p1_with_a_second_value_behind_the_records() {
+    insta::assert_snapshot!(shown_for(json(r#"[{"id":1}][{"id":2}]"#)));
+}

@@ -14,6 +14,7 @@ mod commit;
 mod definitions;
 mod demo;
 mod dispositions;
+mod evolution;
 mod failures;
 mod init;
 mod limits;

@@ -59,3 +59,38 @@ fn p1_and_p4_what_does_not_fit_is_in_quarantine_with_its_raw_json() {
     );
     assert_eq!(lines[1]["record"].to_string(), r#"{"amount":0.005,"id":3,"lines":[{"n":"x"}]}"#);
 }
+
+#[test]
+fn p1_an_object_or_list_in_a_declared_list_is_in_quarantine_and_costs_no_other_record() {
+    let json = r#"[{"id":1,"tags":["a",null]},{"id":2,"tags":[{"x":1}]},{"id":3,"tags":["b",{}]},{"id":4,"tags":{"x":1}},
+        {"id":5,"tags":[["c"]]},{"id":6,"tags":["d",[]]},{"id":7,"tags":"e"},{"id":8,"o":{"tags":[{"x":1}]}},{"id":9,"o":{"tags":["f"]}}]"#;
+    let source = Source::serving(json);
+    let workplace = Workplace::asking(&source);
+    workplace.define(
+        "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\n[tables.columns]\ntags = \"list<string>\"\no__tags = \"list<string>\"",
+    );
+    workplace.run().success();
+    let lake = workplace.lake();
+    assert_eq!(lake.tables(), ["t"]);
+    assert_eq!(lake.column("t", "id"), ["1", "7", "9"]);
+    assert_eq!(lake.column("t", "tags"), ["[\"a\", null]", "[\"e\"]", "null"]);
+    assert_eq!(lake.column("t", "o__tags"), ["null", "null", "[\"f\"]"]);
+    assert_eq!(lake.ledger()["t"]["quarantined"], 6);
+}
+
+#[test]
+fn p4_an_integer_that_is_no_double_is_in_quarantine_whatever_stands_beside_it() {
+    for neighbour in ["1", "0.5", "\"2\"", "100000000000000000000"] {
+        let json = format!(
+            r#"[{{"id":1,"v":9007199254740993}},{{"id":2,"l":[1,9007199254740993]}},{{"id":3,"v":9007199254740992}},
+                {{"id":4,"v":{neighbour},"l":[{neighbour}]}},{{"id":5,"v":"9007199254740993"}}]"#
+        );
+        let source = Source::serving(&json);
+        let workplace = Workplace::asking(&source);
+        workplace.define(
+            "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\n[tables.columns]\nv = \"float64\"\nl = \"list<float64>\"",
+        );
+        workplace.run().success();
+        assert_eq!(workplace.lake().column("t", "id"), ["3", "4"], "beside {neighbour}");
+    }
+}

@@ -79,6 +79,23 @@ fn lists_of_lists_and_newline_delimited_objects_load() {
 }
 
 #[test]
+fn p1_lines_of_any_length_are_records_also_when_there_is_only_one() {
+    let long = |id: usize| {
+        let items = vec![format!("{{\"n\":{id}}}"); 150_000].join(",");
+        format!("{{\"id\":{id},\"items\":[{items}]}}")
+    };
+    let json = format!("\u{feff}{}\n{{\"id\":2,\"items\":[{{\"n\":7}}]}}\n", long(1));
+    let (workplace, lake) = load(&json, "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
+    assert_eq!(lake.column("t", "id"), ["1", "2"]);
+    assert_eq!(lake.rows("t__items").height(), 150_001);
+    let source = Source::serving("{\"id\":3,\"items\":[{\"n\":8}]}\n");
+    let workplace = workplace.with("PROCUREMENTFLOW_BASE_URL", source.base_url());
+    workplace.run().success();
+    assert_eq!(lake.column("t", "id"), ["3"]);
+    assert_eq!(lake.column("t__items", "n"), ["8"]);
+}
+
+#[test]
 fn renamed_and_excluded_columns_are_as_declared() {
     let (_workplace, lake) = load(
         r#"[{"supplier":{"name":"n","secret":{"x":1}},"Total Amount":1.50}]"#,
@@ -131,4 +148,22 @@ fn one_object_is_one_record_when_told_so() {
         load(r#"{"a":1,"list":[{"b":2}]}"#, "[[tables]]\nname = \"t\"\nrecords = \"\"");
     assert_eq!(lake.column("t", "a"), ["1"]);
     assert_eq!(lake.column("t__list", "b"), ["2"]);
+}
+
+#[test]
+fn keys_of_any_length_are_tables_and_columns_with_the_same_names_every_night() {
+    for key in ["long".repeat(80), "Наименование".repeat(20)] {
+        let json = format!(r#"[{{"id":1,"{key}":[{{"{key}":[{{"n":1}}]}}],"o":{{"{key}":5}}}}]"#);
+        let (workplace, lake) = load(&json, "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
+        let names = (lake.tables(), lake.tables().iter().map(|table| lake.schema(table)).collect());
+        let (tables, schemas): &(Vec<String>, Vec<Vec<String>>) = &names;
+        assert_eq!(tables.len(), 3, "{tables:?}");
+        assert!(tables.iter().all(|name| name.len() < 220), "{tables:?}");
+        assert!(schemas.iter().flatten().all(|column| column.len() < 240), "{schemas:?}");
+        let source = Source::serving(&json.replace(":5", ":6"));
+        let workplace = workplace.with("PROCUREMENTFLOW_BASE_URL", source.base_url());
+        workplace.run().success();
+        let again = (lake.tables(), lake.tables().iter().map(|table| lake.schema(table)).collect());
+        assert_eq!(again, names);
+    }
 }
