@@ -236,8 +236,8 @@ pub(super) struct RawTable {
     /// its record.
     #[schemars(extend("examples" = [["id"]]))]
     pub(super) primary_key: Option<Field<Vec<String>>>,
-    /// The column that tells which of two records with the same key is the later one, in one export. Without
-    /// it, the one that stands later.
+    /// The column that tells which of several records with the same key in one export is the latest. That one is
+    /// loaded; without a cursor all are.
     #[schemars(extend("examples" = ["updated_at"]))]
     pub(super) cursor: Option<Field<String>>,
     /// What a run does with the rows that are there: `replace` them with the export's, or `append` to them.

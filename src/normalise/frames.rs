@@ -9,6 +9,7 @@ use polars::prelude::{
 };
 
 use super::cast::{Cast, cast, polars_type};
+use super::dates::in_iso_form;
 use super::lists::list_column;
 use super::schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
 use crate::decode::{Chunk, Level, Step, Values};
@@ -28,6 +29,19 @@ pub struct TableFrame {
     pub received: usize,
     /// How many of them belong to rejected records.
     pub quarantined: usize,
+    /// How many of them belong to records of which there is a later version.
+    pub superseded: usize,
+}
+
+impl TableFrame {
+    /// Takes out the rows of some records; returns how many.
+    pub(super) fn remove(&mut self, is_out: impl Fn(u32) -> bool) -> PolarsResult<usize> {
+        let before = self.records.len();
+        let kept: BooleanChunked = self.records.iter().map(|record| !is_out(*record)).collect();
+        self.rows = self.rows.filter(&kept)?;
+        self.records.retain(|record| !is_out(*record));
+        Ok(before - self.records.len())
+    }
 }
 
 /// A record that cannot be in the table as it is.
@@ -144,6 +158,7 @@ impl ChunkWork<'_> {
             rows: DataFrame::new(level.rows, columns)?,
             received: level.rows,
             quarantined: 0,
+            superseded: 0,
             records: records.to_vec(),
         });
         self.children(table, level, records, &keys)
@@ -190,7 +205,7 @@ impl ChunkWork<'_> {
         let level = aligner.level;
         match &column.source {
             ColumnSource::Value { path, .. } => {
-                let Cast { series, unfit } = aligner.column(path, &column.column_type)?;
+                let Cast { series, unfit } = aligner.column(path, column)?;
                 for row in unfit {
                     let reason = format!(
                         "`{}` in {} does not fit {}",
@@ -269,11 +284,7 @@ impl ChunkWork<'_> {
     fn finish(mut self) -> PolarsResult<Normalised> {
         if !self.reasons.is_empty() {
             for frame in &mut self.frames {
-                let kept: BooleanChunked =
-                    frame.records.iter().map(|record| !self.reasons.contains_key(record)).collect();
-                frame.quarantined = kept.iter().filter(|kept| *kept == Some(false)).count();
-                frame.rows = frame.rows.filter(&kept)?;
-                frame.records.retain(|record| !self.reasons.contains_key(record));
+                frame.quarantined = frame.remove(|record| self.reasons.contains_key(&record))?;
             }
         }
         let rejected = self.reasons.into_iter();
@@ -342,18 +353,18 @@ impl<'l> Aligner<'l> {
     }
 
     /// The column at a path, cast to its type, as long as the table.
-    fn column(&mut self, path: &[Step], column_type: &ColumnType) -> PolarsResult<Cast> {
+    fn column(&mut self, path: &[Step], schema: &ColumnSchema) -> PolarsResult<Cast> {
         let rows = self.level.rows;
-        let absent = || Cast { series: nulls(rows, column_type), unfit: Vec::new() };
+        let absent = || Cast { series: nulls(rows, &schema.column_type), unfit: Vec::new() };
         let Some((step, objects)) = path.split_last() else { return Ok(absent()) };
         let in_child = self.child_paths.iter().any(|child| child == path);
         if objects.is_empty() {
             let Some(values) = self.level.values.get(step) else { return Ok(absent()) };
-            return typed(values, rows, column_type, in_child);
+            return typed(values, rows, schema, in_child);
         }
         let Some(flattened) = self.flattened(objects) else { return Ok(absent()) };
         let Some(values) = flattened.view.level.values.get(step) else { return Ok(absent()) };
-        let mut column = typed(values, flattened.view.level.rows, column_type, in_child)?;
+        let mut column = typed(values, flattened.view.level.rows, schema, in_child)?;
         if let Some(take) = &flattened.take {
             column.series = column.series.take(take)?;
         }
@@ -391,15 +402,16 @@ impl<'l> Flattened<'l> {
 fn typed(
     values: &Values,
     rows: usize,
-    column_type: &ColumnType,
+    schema: &ColumnSchema,
     in_child: bool,
 ) -> PolarsResult<Cast> {
+    let ColumnSchema { column_type, formats, .. } = schema;
     if let ColumnType::List(inner) = column_type {
         let lists = (!in_child).then_some(values);
-        return list_column(lists, values.scalars.as_ref(), rows, inner);
+        return list_column(lists, values.scalars.as_ref(), rows, inner, formats);
     }
     let mut column = match &values.scalars {
-        Some(scalars) => cast(&scalars.series, column_type)?,
+        Some(scalars) => cast(&in_iso_form(&scalars.series, column_type, formats)?, column_type)?,
         None => Cast { series: nulls(rows, column_type), unfit: Vec::new() },
     };
     if !in_child {

@@ -4,6 +4,7 @@ use polars::chunked_array::builder::{AnonymousOwnedListBuilder, ListBuilderTrait
 use polars::prelude::{IntoSeries, PlSmallStr, PolarsResult, Series};
 
 use super::cast::{Cast, cast, polars_type};
+use super::dates::in_iso_form;
 use crate::decode::{Nested, Scalars, Step, Values};
 use crate::definition::ColumnType;
 
@@ -14,10 +15,12 @@ pub(super) fn list_column(
     scalars: Option<&Scalars>,
     rows: usize,
     inner: &ColumnType,
+    formats: &[String],
 ) -> PolarsResult<Cast> {
+    let read = |raw: &Series| cast(&in_iso_form(raw, inner, formats)?, inner);
     let nested = lists.and_then(|lists| lists.nested.as_deref());
-    let items = nested.map(|nested| item_column(nested, inner)).transpose()?;
-    let scalars = scalars.map(|scalars| cast(&scalars.series, inner)).transpose()?;
+    let items = nested.map(|nested| item_column(nested, inner, read)).transpose()?;
+    let scalars = scalars.map(|scalars| read(&scalars.series)).transpose()?;
     let parents = nested.map_or(&[][..], |nested| &nested.level.parents);
 
     let item_type = polars_type(inner);
@@ -48,10 +51,14 @@ pub(super) fn list_column(
 }
 
 /// The items of all lists, one after the other; an object or a list among them does not fit.
-fn item_column(nested: &Nested, inner: &ColumnType) -> PolarsResult<Cast> {
+fn item_column(
+    nested: &Nested,
+    inner: &ColumnType,
+    read: impl Fn(&Series) -> PolarsResult<Cast>,
+) -> PolarsResult<Cast> {
     let items = nested.level.values.get(&Step::Item);
     let mut column = match items.and_then(|items| items.scalars.as_ref()) {
-        Some(scalars) => cast(&scalars.series, inner)?,
+        Some(scalars) => read(&scalars.series)?,
         None => Cast {
             series: Series::full_null(PlSmallStr::EMPTY, nested.level.rows, &polars_type(inner)),
             unfit: Vec::new(),

@@ -19,7 +19,9 @@
 
 mod cast;
 mod conform;
+mod dates;
 mod frames;
+mod latest;
 mod lists;
 mod naming;
 mod schema;
@@ -29,6 +31,7 @@ mod shape;
 pub use cast::polars_type;
 pub use conform::{ConformError, conform, scalar_texts};
 pub use frames::{Normalised, Normaliser, RecordIds, Rejection, TableFrame};
+pub use latest::keep_latest;
 pub use naming::snake_case;
 pub use schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
 pub use settle::SchemaError;

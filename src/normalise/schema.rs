@@ -40,6 +40,9 @@ pub struct TableSchema {
     /// The columns that name a row of a table without a parent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub primary_key: Vec<ColumnName>,
+    /// The column that tells which of two records with the same key is the later one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<ColumnName>,
     /// The Hive partitions, a child table's being its root's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partition_by: Vec<PartitionField>,
@@ -60,6 +63,9 @@ pub struct ColumnSchema {
     pub column_type: ColumnType,
     /// Where its values come from.
     pub source: ColumnSource,
+    /// How its dates or timestamps are written, as strftime has it; ISO 8601 when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<String>,
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

@@ -215,6 +215,7 @@ impl<'a> Settler<'a> {
             excluded: matches!(pending.rows, Rows::Excluded),
             description: pending.declared.and_then(|table| table.description.clone()),
             primary_key,
+            cursor: pending.declared.and_then(|table| table.cursor.clone()),
             partition_by,
             sort_by: pending.declared.map(|table| table.sort_by.clone()).unwrap_or_default(),
             columns,
@@ -308,6 +309,7 @@ impl Known {
             name: name.clone(),
             column_type: column_type.unwrap_or_else(inferred),
             source,
+            formats: declared.map(|column| column.formats.clone()).unwrap_or_default(),
             description: declared.and_then(|column| column.description.clone()),
         }
     }
@@ -531,7 +533,7 @@ impl<'a> Survey<'_, 'a> {
 
 fn own_column(name: &str, column_type: ColumnType, source: ColumnSource) -> ColumnSchema {
     let name = name.parse().unwrap_or_else(|_| ColumnName::unnamed());
-    ColumnSchema { name, column_type, source, description: None }
+    ColumnSchema { name, column_type, source, formats: Vec::new(), description: None }
 }
 
 /// The columns that tie a row to its record: the parent's key and a position, or a hash.
@@ -546,6 +548,7 @@ fn key_columns(parent: Option<&TableSchema>, primary_key: &[ColumnName]) -> Vec<
             name,
             column_type,
             source: ColumnSource::ParentKey(position),
+            formats: Vec::new(),
             description: None,
         })
         .collect();
@@ -592,6 +595,7 @@ fn check_columns(schema: &TableSchema) -> Result<(), SchemaError> {
         }
     }
     let used = (schema.primary_key.iter().map(|name| (name, "primary_key")))
+        .chain(schema.cursor.iter().map(|name| (name, "cursor")))
         .chain(schema.sort_by.iter().map(|name| (name, "sort_by")));
     for (name, used_as) in used {
         required_column(schema, name, used_as)?;

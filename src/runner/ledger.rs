@@ -34,6 +34,7 @@ pub(super) fn of(load: &Load, table: usize, manifest: &Manifest) -> TableReport 
         received: counts.received,
         inserted: counts.kept,
         quarantined: counts.quarantined,
+        superseded: counts.superseded,
         ..table_report(manifest)
     }
 }

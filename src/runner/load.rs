@@ -12,7 +12,9 @@ use super::RunError;
 use crate::commit::DataFile;
 use crate::decode::{Chunk, ChunkSource};
 use crate::destination::Destination;
-use crate::normalise::{Normalised, Normaliser, RecordIds, Schemas, TableSchema, conform};
+use crate::normalise::{
+    Normalised, Normaliser, RecordIds, Schemas, TableSchema, conform, keep_latest,
+};
 use crate::partition::{Partitioner, split};
 use crate::run_id::RunId;
 use crate::runtime::{on_all_cores, on_cpu};
@@ -33,6 +35,7 @@ pub(super) struct Counts {
     pub(super) received: u64,
     pub(super) kept: u64,
     pub(super) quarantined: u64,
+    pub(super) superseded: u64,
 }
 
 /// A record that goes to quarantine.
@@ -71,11 +74,32 @@ impl Load {
             let rows = normaliser.frames(&chunk, &ids);
             (piece, chunk.into_source(), rows)
         });
+        let (mut sources, mut rows) = (Vec::new(), Vec::new());
+        for (piece, source, normalised) in loaded {
+            sources.push((piece, source));
+            rows.push(normalised?);
+        }
+        load.supersede(&sources, &mut rows)?;
         let mut partitioner = Partitioner::default();
-        for (piece, source, rows) in loaded {
-            load.add(piece, &source, rows?, &mut partitioner)?;
+        for ((piece, source), rows) in sources.iter().zip(rows) {
+            load.add(*piece, source, rows, &mut partitioner)?;
         }
         Ok(load)
+    }
+
+    /// Of records with the same key, only the latest stays.
+    fn supersede(
+        &self,
+        sources: &[(usize, ChunkSource)],
+        rows: &mut [Normalised],
+    ) -> PolarsResult<()> {
+        for (table, root) in self.schemas.roots.iter().enumerate() {
+            let schema = &self.schemas.tables[*root];
+            let chunks = sources.iter().zip(rows.iter_mut());
+            let chunks = chunks.filter(|((_, source), _)| source.table == table);
+            keep_latest(schema, *root, chunks.map(|(_, rows)| rows).collect())?;
+        }
+        Ok(())
     }
 
     fn add(
@@ -100,6 +124,7 @@ impl Load {
             counts.received += frame.received as u64;
             counts.kept += kept;
             counts.quarantined += frame.quarantined as u64;
+            counts.superseded += frame.superseded as u64;
             let partitions: Vec<usize> =
                 frame.records.iter().map(|record| partition_of_record[*record as usize]).collect();
             let rows = frame.rows.select(file_column_names(schema))?;

@@ -17,6 +17,7 @@ mod dispositions;
 mod evolution;
 mod failures;
 mod init;
+mod keys;
 mod limits;
 mod ocds;
 mod quarantine;
