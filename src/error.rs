@@ -312,7 +312,7 @@ fn schema_help(error: &SchemaError) -> String {
                 "give the column another name: `other_name = {{ from = \"/{directory_key}\" }}`"
             )
         }
-        SchemaError::Repartitioned { .. } => {
+        SchemaError::Repartitioned { .. } | SchemaError::Rekeyed { .. } => {
             "load into a new destination, or use `write_disposition = \"replace\"` once".into()
         }
     }

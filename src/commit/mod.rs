@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use manifest::{DataFile, Manifest, TakenExport};
 
 use crate::definition::TableName;
-use crate::destination::{Creation, Destination, DestinationError, NameTooLong};
+use crate::destination::{Creation, Destination, DestinationError, Listed, NameTooLong};
 use crate::run_id::RunId;
 use crate::write::StagedFile;
 
@@ -134,13 +134,18 @@ pub struct State {
 #[serde(tag = "status", rename_all = "snake_case")]
 enum CommitRecord {
     Open(Intent),
-    Closed { run_id: RunId },
+    Closed {
+        run_id: RunId,
+    },
+    /// The number was taken and the intent never reached the disk, so that nothing was done of it.
+    Void,
 }
 
 impl CommitRecord {
-    fn into_run_id(self) -> RunId {
+    fn into_run_id(self) -> Option<RunId> {
         match self {
-            Self::Open(Intent { run_id, .. }) | Self::Closed { run_id } => run_id,
+            Self::Open(Intent { run_id, .. }) | Self::Closed { run_id } => Some(run_id),
+            Self::Void => None,
         }
     }
 }
@@ -169,7 +174,9 @@ impl Snapshot {
     ) -> Result<Self, CommitError> {
         let mut next_sequence = 1;
         let mut runs = HashSet::new();
-        for listed in destination.list(&Destination::own("commits")).await? {
+        let records = destination.list(&Destination::own("commits")).await?;
+        void_if_blank(destination, records.last()).await?;
+        for listed in records {
             let Some(sequence) = sequence_of(&listed.path) else { continue };
             next_sequence = next_sequence.max(sequence + 1);
             let Some(record) = read::<CommitRecord>(destination, &listed.path).await? else {
@@ -179,7 +186,7 @@ impl Snapshot {
                 tracing::warn!(run = %intent.run_id, "finishing the commit of an interrupted run");
                 roll_forward(destination, sequence, intent).await?;
             }
-            runs.insert(record.into_run_id());
+            runs.extend(record.into_run_id());
         }
         sweep_staging(destination, now).await?;
         let mut manifests = BTreeMap::new();
@@ -257,6 +264,21 @@ impl Snapshot {
         let CommitRecord::Open(intent) = record else { return Ok(()) };
         roll_forward(destination, self.next_sequence, &intent).await
     }
+}
+
+/// After a power cut the last record may have its name and nothing in it. Its run has done nothing yet, since it
+/// waits until the record is on disk. The number stays taken.
+async fn void_if_blank(
+    destination: &Destination,
+    last: Option<&Listed>,
+) -> Result<(), CommitError> {
+    let Some(path) = last.map(|last| &last.path) else { return Ok(()) };
+    let content = destination.get(path).await?;
+    if content.is_some_and(|content| content.iter().all(|byte| *byte == 0)) {
+        tracing::warn!(%path, "the record of an interrupted run is blank; nothing of it was done");
+        destination.put(path, encode(&CommitRecord::Void)?).await?;
+    }
+    Ok(())
 }
 
 /// Does everything that an intent says. Doing it again, in whole or from any point, changes nothing.

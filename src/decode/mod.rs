@@ -60,6 +60,15 @@ impl fmt::Display for ShownPath<'_> {
     }
 }
 
+/// How the records of a table are read.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// Each record gets a hash of its content.
+    pub identify: bool,
+    /// Texts that mean that there is no value.
+    pub null_values: Vec<String>,
+}
+
 /// The decoded records of one batch.
 #[derive(Debug)]
 pub struct Chunk {
@@ -71,6 +80,17 @@ pub struct Chunk {
     pub places: Vec<Range<u64>>,
     /// A hash of each record's content, independent of key order and whitespace.
     pub identities: Vec<u128>,
+    /// The records of the batch that are none of `records`, in the order of the export.
+    pub undecodable: Vec<Undecodable>,
+}
+
+/// A record that is valid JSON and that columns cannot hold exactly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecodable {
+    /// Where it stood in the export, in bytes.
+    pub place: Range<u64>,
+    /// Why.
+    pub reason: &'static str,
 }
 
 /// Where the records of a chunk came from.
@@ -80,13 +100,15 @@ pub struct ChunkSource {
     pub table: usize,
     /// Where each stood in the export, in bytes.
     pub places: Vec<Range<u64>>,
+    /// The records that have no values.
+    pub undecodable: Vec<Undecodable>,
 }
 
 impl Chunk {
     /// What is needed of a chunk once its values are rows; the values are freed.
     #[must_use]
     pub fn into_source(self) -> ChunkSource {
-        ChunkSource { table: self.table, places: self.places }
+        ChunkSource { table: self.table, places: self.places, undecodable: self.undecodable }
     }
 }
 

@@ -14,7 +14,9 @@ use polars::prelude::PolarsError;
 pub use propose::{Proposal, ProposedColumn, ProposedTable};
 pub use render::{Heading, render};
 
-use crate::decode::{Chunk, DecodeError, RecordsAt, SplitError, Splitter, Wanted, decode_batch};
+use crate::decode::{
+    Chunk, DecodeError, Reading, RecordsAt, SplitError, Splitter, Wanted, decode_batch,
+};
 use crate::definition::{JsonPointer, Table, TableName};
 use crate::normalise::{SchemaError, Schemas, Shape, snake_case};
 
@@ -74,7 +76,7 @@ fn record_arrays(body: &[u8]) -> Result<Vec<JsonPointer>, SplitError> {
 fn decode(body: &[u8], pointers: &[JsonPointer]) -> Result<Vec<Chunk>, InitError> {
     let mut chunks = Vec::new();
     split(body, Wanted::At(pointers.to_vec()), |batch| {
-        chunks.push(decode_batch(batch, true)?);
+        chunks.push(decode_batch(batch, &Reading { identify: true, ..Reading::default() })?);
         Ok(())
     })?;
     Ok(chunks)

@@ -432,7 +432,7 @@ mod tests {
 
     use super::super::Shape;
     use super::*;
-    use crate::decode::{Splitter, Wanted, decode_batch};
+    use crate::decode::{Reading, Splitter, Wanted, decode_batch};
     use crate::definition::{JsonPointer, Table};
 
     /// Records in which the same keys hold scalars, objects and lists by turns.
@@ -482,7 +482,9 @@ mod tests {
             let json = Value::from(piece.to_vec()).to_string();
             let mut batches = splitter.feed(json.as_bytes()).unwrap();
             batches.extend(splitter.finish().unwrap().0);
-            chunks.extend(batches.iter().map(|batch| decode_batch(batch, true).unwrap()));
+            chunks.extend(batches.iter().map(|batch| {
+                decode_batch(batch, &Reading { identify: true, ..Reading::default() }).unwrap()
+            }));
         }
         for chunk in &chunks {
             shape.observe(&chunk.records);

@@ -69,6 +69,14 @@ pub enum SchemaError {
         /// The table.
         table: TableName,
     },
+    /// The definition gives an appended table another key than its rows have.
+    #[error("table `{table}` has rows with another key than `primary_key` says now: {}", shown_key(.before))]
+    Rekeyed {
+        /// The table.
+        table: TableName,
+        /// The key that its rows have; none for a hash of the record.
+        before: Vec<ColumnName>,
+    },
     /// A directory's key is also the name of a column that stands in the files.
     #[error(
         "table `{table}` has a column `{directory_key}`, which is also the name of a partition"
@@ -79,6 +87,14 @@ pub enum SchemaError {
         /// The name.
         directory_key: String,
     },
+}
+
+fn shown_key(columns: &[ColumnName]) -> String {
+    if columns.is_empty() {
+        return IDENTITY_COLUMN.to_owned();
+    }
+    let names: Vec<&str> = columns.iter().map(ColumnName::as_str).collect();
+    names.join(", ")
 }
 
 /// A table that has still to be settled.
@@ -226,13 +242,18 @@ impl<'a> Settler<'a> {
         Ok(schema)
     }
 
-    /// Files that stay in the table have to lie where the definition's partitions put them.
+    /// Files that stay in the table have to lie where the definition's partitions put them, and child rows that
+    /// stay have to name their parents by the key there is.
     fn check_layout(&self, schema: &TableSchema) -> Result<(), SchemaError> {
         let root = self.declared.iter().find(|table| table.name == schema.root);
         let appends = root.is_some_and(|table| table.write_disposition == WriteDisposition::Append);
-        let known = self.known.get(&schema.name);
-        if appends && known.is_some_and(|known| known.partition_by != schema.partition_by) {
-            return Err(SchemaError::Repartitioned { table: schema.name.clone() });
+        let Some(known) = self.known.get(&schema.name).filter(|_| appends) else { return Ok(()) };
+        let table = schema.name.clone();
+        if known.partition_by != schema.partition_by {
+            return Err(SchemaError::Repartitioned { table });
+        }
+        if known.primary_key != schema.primary_key {
+            return Err(SchemaError::Rekeyed { table, before: known.primary_key.clone() });
         }
         Ok(())
     }

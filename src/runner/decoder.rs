@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 
 use super::RunError;
-use crate::decode::{Chunk, DecodeError, RecordBatch, decode_batch};
+use crate::decode::{Chunk, DecodeError, Reading, RecordBatch, decode_batch};
 use crate::report::{Event, Observer};
 use crate::runtime::{in_background, parallelism};
 
@@ -12,7 +12,7 @@ type Decoded = (usize, Result<Chunk, DecodeError>);
 
 /// The records so far.
 pub(super) struct Decoder {
-    identify: Arc<[bool]>,
+    reading: Arc<[Reading]>,
     observer: Arc<dyn Observer>,
     /// How many batches were handed out.
     begun: usize,
@@ -22,11 +22,11 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    /// `identify` tells of each wanted table whether its records need their hash.
-    pub(super) fn new(identify: Vec<bool>, observer: Arc<dyn Observer>) -> Self {
+    /// `reading` tells of each wanted table how its records are read.
+    pub(super) fn new(reading: Vec<Reading>, observer: Arc<dyn Observer>) -> Self {
         let (sender, receiver) = mpsc::channel();
-        let identify = identify.into();
-        Self { identify, observer, begun: 0, done: BTreeMap::new(), sender, receiver }
+        let reading = reading.into();
+        Self { reading, observer, begun: 0, done: BTreeMap::new(), sender, receiver }
     }
 
     /// Hands a batch to a thread; waits first when they all have more than enough to do.
@@ -34,11 +34,11 @@ impl Decoder {
         while self.begun - self.done.len() >= 2 * parallelism() {
             self.take_one()?;
         }
-        let (number, identify) = (self.begun, self.identify[batch.table]);
+        let (number, reading) = (self.begun, self.reading.clone());
         let (sender, observer) = (self.sender.clone(), self.observer.clone());
         self.begun += 1;
         in_background(move || {
-            let decoded = decode_batch(&batch, identify);
+            let decoded = decode_batch(&batch, &reading[batch.table]);
             observer.event(&Event::Decoded(batch.len() as u64));
             // Nobody receives it any more when another batch has ended the run.
             let _ = sender.send((number, decoded));

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::RunError;
 use super::decoder::Decoder;
 use crate::api_key::ApiKey;
-use crate::decode::{Chunk, Found, RecordsAt, Splitter, Wanted};
+use crate::decode::{Chunk, Found, Reading, RecordsAt, Splitter, Wanted};
 use crate::definition::RetryLimits;
 use crate::fetch::{FetchError, Fetcher};
 use crate::land::{Landed, Landing};
@@ -73,8 +73,8 @@ pub(super) struct Receiver<'a> {
     pub(super) fetcher: Fetcher,
     pub(super) keys: &'a [ApiKey],
     pub(super) retry: RetryLimits,
-    /// For each wanted table, whether its records need their hash.
-    pub(super) identify: Vec<bool>,
+    /// For each wanted table, how its records are read.
+    pub(super) reading: Vec<Reading>,
     pub(super) observer: Arc<dyn Observer>,
 }
 
@@ -124,7 +124,7 @@ impl Receiver<'_> {
             self.observer.event(&Event::KeyRefused(source.clone()));
         }
         self.observer.event(&Event::Receiving(answer.announced_bytes()));
-        let digestion = Digestion::begin(wanted, self.identify.clone(), self.observer.clone())?;
+        let digestion = Digestion::begin(wanted, self.reading.clone(), self.observer.clone())?;
         let (sender, receiver) = mpsc::channel(WAITING_PIECES);
         let digest = on_cpu(move || digestion.take_in(receiver));
         let (fed, digested) = tokio::join!(feed(answer.body(), sender), digest);
@@ -159,11 +159,11 @@ struct Digestion {
 impl Digestion {
     fn begin(
         wanted: Wanted,
-        identify: Vec<bool>,
+        reading: Vec<Reading>,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, RunError> {
         let (landing, splitter) = (Landing::create()?, Splitter::new(wanted));
-        let decoder = Decoder::new(identify, observer.clone());
+        let decoder = Decoder::new(reading, observer.clone());
         Ok(Self { landing, splitter, decoder, observer })
     }
 

@@ -133,6 +133,15 @@ impl Load {
                 self.rows.entry((frame.table, directory)).or_default().push(rows);
             }
         }
+        let undecodable = source.undecodable.len() as u64;
+        self.counts[root].received += undecodable;
+        self.counts[root].quarantined += undecodable;
+        self.quarantined.extend(source.undecodable.iter().map(|record| Quarantined {
+            piece,
+            table: root,
+            place: record.place.clone(),
+            reasons: vec![record.reason.to_owned()],
+        }));
         self.quarantined.extend(normalised.rejected.into_iter().map(|rejection| Quarantined {
             table: root,
             piece,

@@ -32,7 +32,7 @@ use crate::commit::{
     CommitError, DataFile, Intent, Manifest, Publication, Snapshot, State, TakenExport,
     discard_staged,
 };
-use crate::decode::Wanted;
+use crate::decode::{Reading, Wanted};
 use crate::definition::{Environment, Table, TableName, WriteDisposition};
 use crate::destination::Destination;
 use crate::fetch::Fetcher;
@@ -185,12 +185,15 @@ impl Run<'_> {
         wanted: Wanted,
         roots: &[&Table],
     ) -> Result<Intake, RunError> {
-        let identify = roots.iter().map(|table| table.primary_key.is_empty()).collect();
+        let reading = roots.iter().map(|table| Reading {
+            identify: table.primary_key.is_empty(),
+            null_values: table.null_values.clone(),
+        });
         let intake = Receiver {
             fetcher: Fetcher::new(&self.plan.pipeline.source)?,
             keys,
             retry: self.plan.pipeline.source.retry,
-            identify,
+            reading: reading.collect(),
             observer: self.observer.clone(),
         };
         intake.receive(&self.plan.requests, wanted).await

@@ -22,7 +22,44 @@ struct Line<'a> {
     /// Where the record began in the export, in bytes.
     offset: u64,
     reasons: &'a [String],
-    record: &'a RawValue,
+    #[serde(flatten)]
+    record: Kept<'a>,
+}
+
+/// A record as it was received.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Kept<'a> {
+    /// As JSON: the digits and the order of keys as they were, without the whitespace between them.
+    Record(Box<RawValue>),
+    /// As text, when it is JSON that a usual parser refuses: one bad record shall not cost the reader the line.
+    Raw(&'a str),
+}
+
+impl<'a> Kept<'a> {
+    fn of(record: &'a str) -> Self {
+        let readable = serde_json::from_str::<serde_json::Value>(record);
+        match readable.and_then(|_| RawValue::from_string(without_whitespace(record))) {
+            Ok(record) => Self::Record(record),
+            Err(_) => Self::Raw(record),
+        }
+    }
+}
+
+/// JSON on one line: whitespace stays in strings only.
+fn without_whitespace(json: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    let stays = |character: &char| {
+        let was_in_string = in_string;
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => in_string = !in_string,
+            _ => {}
+        }
+        was_in_string || !matches!(character, ' ' | '\n' | '\r' | '\t')
+    };
+    json.chars().filter(stays).collect()
 }
 
 /// Stages the quarantined records of a run, one file a table.
@@ -34,8 +71,9 @@ pub(super) async fn stage(
 ) -> Result<Vec<Publication>, RunError> {
     let mut publications = Vec::new();
     for (position, schema) in load.schemas.tables.iter().enumerate() {
-        let records: Vec<&Quarantined> =
+        let mut records: Vec<&Quarantined> =
             load.quarantined.iter().filter(|record| record.table == position).collect();
+        records.sort_by_key(|record| record.place.start);
         if records.is_empty() {
             continue;
         }
@@ -57,9 +95,9 @@ fn encode(
 ) -> Result<Vec<u8>, RunError> {
     let mut lines = Vec::new();
     for (record, raw) in records.iter().zip(raw_records(records, landed)?) {
-        let raw: &RawValue = serde_json::from_slice(&raw).map_err(RunError::Report)?;
-        let offset = record.place.start;
-        let line = Line { run_id, table, offset, reasons: &record.reasons, record: raw };
+        let raw = String::from_utf8_lossy(&raw);
+        let (offset, reasons) = (record.place.start, record.reasons.as_slice());
+        let line = Line { run_id, table, offset, reasons, record: Kept::of(&raw) };
         serde_json::to_writer(&mut lines, &line).map_err(RunError::Report)?;
         lines.push(b'\n');
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
 use flowlake::api_key::ApiKey;
-use flowlake::commit::{Intent, Manifest, Snapshot, State};
+use flowlake::commit::{CommitError, Intent, Manifest, Snapshot, State};
 use flowlake::definition::{Definition, Environment, Pipeline, TableName};
 use flowlake::destination::Destination;
 use flowlake::plan::{Overrides, Plan};
@@ -240,6 +240,37 @@ fn p2_a_file_that_a_commit_publishes_is_not_among_those_it_removes() {
         let intent = Intent { run_id, publish: Vec::new(), remove, manifests, state };
         snapshot.commit(&destination, intent).await.unwrap();
         assert_eq!(settled_rows(&store).await, [2, 1]);
+    });
+}
+
+#[test]
+fn p2_a_commit_record_that_never_reached_the_disk_blocks_no_later_run() {
+    let bench = Bench::with("append");
+    runtime().block_on(async {
+        for lost in [&b""[..], &[0; 512]] {
+            let store: Arc<InMemory> = Arc::new(InMemory::new());
+            bench.source.serve(OLD);
+            bench.run(store.clone(), "run-1").await.unwrap();
+            let record = Path::from("_flowlake/commits/000000000002.json");
+            store.put(&record, PutPayload::from(lost.to_vec())).await.unwrap();
+            bench.source.serve(NEW);
+            bench.run(store.clone(), "run-2").await.unwrap();
+            assert_eq!(settled_rows(&store).await, [4, 3]);
+            bench.source.serve(OLD);
+            bench.run(store.clone(), "run-3").await.unwrap();
+            assert_eq!(settled_rows(&store).await, [4, 3]);
+            // The number was somebody's, who may think that the record is there.
+            store.head(&Path::from("_flowlake/commits/000000000003.json")).await.unwrap();
+        }
+        // One that has others after it was complete once: somebody damaged it.
+        let store: Arc<InMemory> = Arc::new(InMemory::new());
+        for (run, export) in [("run-1", OLD), ("run-2", NEW)] {
+            bench.source.serve(export);
+            bench.run(store.clone(), run).await.unwrap();
+        }
+        store.put(&Path::from("_flowlake/commits/000000000001.json"), "".into()).await.unwrap();
+        let refused = bench.run(store.clone(), "run-3").await.unwrap_err();
+        assert!(matches!(refused, RunError::Commit(CommitError::Unreadable { .. })), "{refused}");
     });
 }
 

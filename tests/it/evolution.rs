@@ -136,3 +136,24 @@ fn excluding_an_object_or_list_takes_what_was_loaded_of_it_out_of_the_table() {
         assert_eq!(lake.column("t__bank", "iban"), ["DE2"]);
     }
 }
+
+#[test]
+fn p1_rows_that_stay_keep_the_key_by_which_their_child_rows_are_found() {
+    let keyless = "[[tables]]\nname = \"t\"\nwrite_disposition = \"append\"\n";
+    let two_keys = APPENDED.replace("[\"id\"]", "[\"id\", \"at\"]");
+    for (before, after) in [(keyless, APPENDED), (APPENDED, keyless), (APPENDED, &two_keys)] {
+        let nights = Nights::new();
+        let lake = nights.load(r#"[{"id":1,"at":1,"items":[{"a":1}]}]"#, before);
+        let loaded = (lake.snapshot(), lake.schema("t__items"));
+        nights.source.serve(r#"[{"id":2,"at":2,"items":[{"a":2}]}]"#);
+        nights.workplace.define(after);
+        let refused = nights.workplace.run();
+        assert_eq!(refused.code, 6, "{}", refused.stderr);
+        assert!(refused.stderr.contains("another key"), "{}", refused.stderr);
+        assert_eq!((lake.snapshot(), lake.schema("t__items")), loaded);
+        // Replaced as a whole, it may have any key.
+        nights.workplace.define(&after.replace("append", "replace"));
+        nights.workplace.run().success();
+        assert_eq!(lake.column("t__items", "a"), ["2"]);
+    }
+}

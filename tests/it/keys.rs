@@ -87,3 +87,17 @@ fn dates_are_read_in_the_forms_that_are_declared() {
     insta::assert_snapshot!(lake.column("t", "t").join("\n"));
     assert_eq!(lake.quarantine("t")[0]["record"]["id"], 3);
 }
+
+#[test]
+fn texts_that_mean_no_value_are_null_wherever_they_stand() {
+    let json = r#"{"rows":[{"id":1,"n":5,"d":"2026-10-05","o":{"x":"n/a"},"l":[{"p":"-"},{"p":1.5}],"s":["a","-"]},
+                           {"id":2,"n":"n/a","d":"","o":{"x":"real"},"l":[],"s":[]},
+                           {"id":"-","n":6}]}"#;
+    let workplace = load(&format!("{TABLES}null_values = [\"\", \"n/a\", \"-\"]"), json);
+    let lake = workplace.lake();
+    assert_eq!(lake.column("t", "n"), ["5", "null"]);
+    assert_eq!(lake.column("t", "d"), ["2026-10-05", "null"]);
+    assert_eq!(lake.column("t", "o__x"), ["null", "real"]);
+    assert_eq!(lake.column("t__l", "p"), ["null", "1.5"]);
+    assert_eq!(lake.quarantine("t")[0]["record"]["id"], "-", "a key is not null");
+}

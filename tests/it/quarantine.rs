@@ -15,6 +15,14 @@ fn p1_a_list_where_a_scalar_is_declared_is_in_quarantine() {
     assert_eq!(workplace.lake().ledger()["t"]["quarantined"], 3);
 }
 
+/// The lines of a table's quarantine of the only run.
+fn quarantined(workplace: &Workplace, table: &str) -> Vec<String> {
+    let run = workplace.lake().own("runs").remove(0).replace(".json", ".jsonl.zst");
+    let file = workplace.path().join("lake/_flowlake/quarantine").join(table).join(run);
+    let lines = zstd::decode_all(std::fs::File::open(file).unwrap()).unwrap();
+    String::from_utf8(lines).unwrap().lines().map(str::to_owned).collect()
+}
+
 const TABLES: &str = "[[tables]]\nname = \"orders\"\nprimary_key = [\"id\"]\n[tables.columns]\namount = \"decimal(5,2)\"\n\
     \n[[tables]]\nname = \"lines\"\nparent = \"orders\"\nrecords = \"/lines\"\n[tables.columns]\nn = \"int64\"";
 
@@ -36,19 +44,14 @@ fn p1_and_p4_what_does_not_fit_is_in_quarantine_with_its_raw_json() {
     assert_eq!(lake.column("orders", "amount"), ["999.99", "7.10"]);
     assert_eq!(lake.column("lines", "n"), ["1"]);
 
-    let run = lake.own("runs").remove(0);
     let ledger = lake.ledger();
     let counts =
         |table: &str| ["received", "inserted", "quarantined"].map(|count| ledger[table][count]);
     assert_eq!([counts("orders"), counts("lines")], [[5, 2, 3], [4, 1, 3]]);
-    let file = workplace
-        .path()
-        .join("lake/_flowlake/quarantine/orders")
-        .join(run.replace(".json", ".jsonl.zst"));
-    let lines =
-        String::from_utf8(zstd::decode_all(std::fs::File::open(file).unwrap()).unwrap()).unwrap();
-    let lines: Vec<serde_json::Value> =
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> = quarantined(&workplace, "orders")
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), 3);
     assert_eq!(
         lines[1]["reasons"],
@@ -93,4 +96,64 @@ fn p4_an_integer_that_is_no_double_is_in_quarantine_whatever_stands_beside_it() 
         workplace.run().success();
         assert_eq!(workplace.lake().column("t", "id"), ["3", "4"], "beside {neighbour}");
     }
+}
+
+#[test]
+fn p1_a_pretty_record_is_one_line_with_its_numbers_and_keys_as_they_were() {
+    let source = Source::serving(
+        "[\n  {\n    \"id\": 1\n  },\n  {\n    \"z\": \"a \\\" {b\",\r\n\t\"id\": null,\n    \"n\": [1.50,\n 1E2 ]\n  }\n]\n",
+    );
+    let workplace = Workplace::asking(&source);
+    workplace.define("[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
+    workplace.run().success();
+    let lines = quarantined(&workplace, "t");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let record = r#""record":{"z":"a \" {b","id":null,"n":[1.50,1E2]}}"#;
+    assert!(lines[0].ends_with(record), "{}", lines[0]);
+}
+
+#[test]
+fn p1_records_that_cannot_be_decoded_exactly_are_in_quarantine_and_others_in_the_table() {
+    let json = r#"[{"id":1,"v":10,"l":[{"n":1}]},
+        {"id":2,"v":"cut \ud83d","l":[{"n":"x"}]},
+        { "id":3, "v":1, "v":2.50 },
+        {"id":null,"v":3,"\udc00":0},
+        {"id":5,"v":20,"l":[{"n":2,"o":{"a":1,"a":[{}]}}]},
+        {"id":6,"v":30,"l":[{"n":2}]},
+        {"id":null,"v":40}]"#;
+    let source = Source::serving(json);
+    let workplace = Workplace::asking(&source);
+    workplace.define("[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
+    workplace.run().success();
+    let lake = workplace.lake();
+    assert_eq!(lake.column("t", "id"), ["1", "6"]);
+    // What is in quarantine has no say in the types of others.
+    assert!(lake.schema("t").contains(&"v: i64".to_owned()), "{:?}", lake.schema("t"));
+    assert_eq!(lake.column("t__l", "n"), ["1", "2"]);
+    assert_eq!(lake.tables(), ["t", "t__l"]);
+    let ledger = lake.ledger();
+    assert_eq!(["received", "inserted", "quarantined"].map(|of| ledger["t"][of]), [7, 2, 5]);
+
+    let half = "half of a surrogate pair stands alone in a text";
+    let twice = "a key stands twice in one object";
+    let lines = quarantined(&workplace, "t");
+    let read: Vec<serde_json::Value> =
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let reasons: Vec<&str> = read.iter().map(|line| line["reasons"][0].as_str().unwrap()).collect();
+    assert_eq!(reasons, [half, twice, half, twice, "the primary key `id` of t is null"]);
+    assert_eq!(read[0]["raw"], r#"{"id":2,"v":"cut \ud83d","l":[{"n":"x"}]}"#);
+    assert!(lines[1].ends_with(r#""record":{"id":3,"v":1,"v":2.50}}"#), "{}", lines[1]);
+    assert_eq!(read[2]["raw"], r#"{"id":null,"v":3,"\udc00":0}"#);
+}
+
+#[test]
+fn p9_when_no_record_can_be_decoded_the_table_stays_as_it_was() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define("[[tables]]\nname = \"t\"");
+    workplace.run().success();
+    source.serve(r#"[{"id":2,"id":2}]"#);
+    let finished = workplace.run();
+    assert_eq!(finished.code, 3, "{}", finished.stderr);
+    assert_eq!(workplace.lake().column("t", "id"), ["1"]);
 }
