@@ -293,6 +293,11 @@ fn schema_help(error: &SchemaError) -> String {
                 "give one of them another name: `other_name = {{ from = \"{second}\" }}` under `[tables.columns]`"
             )
         }
+        SchemaError::Frozen { .. } => {
+            "the tables are as they were; declare what is expected under `[tables.columns]`, or let it in once, \
+             as with `--set tables[0].schema_contract=evolve`"
+                .into()
+        }
         SchemaError::TableCollision { .. } => {
             "declare one of them with a name of its own: `[[tables]]` with `parent` and `records`"
                 .into()

@@ -116,6 +116,44 @@ impl JsonSchema for RawLimit {
     }
 }
 
+/// A schema contract: one word for everything, or one for each kind of surprise.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RawContract {
+    pub(super) tables: Option<String>,
+    pub(super) columns: Option<String>,
+    pub(super) data_type: Option<String>,
+}
+
+impl JsonSchema for RawContract {
+    fn schema_name() -> Cow<'static, str> {
+        "Contract".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let word = |description: &str| {
+            json_schema!({
+                "description": description,
+                "enum": ["evolve", "freeze"],
+            })
+        };
+        json_schema!({
+            "description": "What happens when an export holds what the schema does not, for everything or for each kind: it takes it in, or the run ends.",
+            "anyOf": [
+                word("For everything."),
+                {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "properties": {
+                        "tables": word("A list that is no child table yet."),
+                        "columns": word("A value that is no column yet."),
+                        "data_type": word("A value of another type than its column."),
+                    },
+                },
+            ],
+        })
+    }
+}
+
 /// A column: its type alone, or a section of what is known of it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RawColumn {
@@ -307,6 +345,43 @@ impl Form for RawLimit {
             Value::String(share) => Some(Self::Share(share.clone())),
             _ => None,
         }
+    }
+}
+
+const CONTRACT_KEYS: [&str; 3] = ["tables", "columns", "data_type"];
+
+impl Form for RawContract {
+    const NAME: &'static str = "a word, or a section of `tables`, `columns` and `data_type`";
+    const HELP: &'static str = "write `\"freeze\"` or `{ columns = \"freeze\" }`";
+
+    fn accept(value: &Value) -> Option<Self> {
+        let word = Some(value.as_str()?.to_owned());
+        Some(Self { tables: word.clone(), columns: word.clone(), data_type: word })
+    }
+
+    fn read(value: Value) -> Result<Self, WrongForm> {
+        let Value::Table(members) = &value else {
+            return Self::accept(&value).ok_or_else(|| WrongForm {
+                message: format!("this has to be {}, and it is {}", Self::NAME, name_of(&value)),
+                help: Self::HELP.to_owned(),
+            });
+        };
+        let mut contract = Self::default();
+        for (key, value) in members {
+            let place = match key.as_str() {
+                "tables" => &mut contract.tables,
+                "columns" => &mut contract.columns,
+                "data_type" => &mut contract.data_type,
+                _ => {
+                    return Err(WrongForm {
+                        message: format!("a contract has no key `{key}`"),
+                        help: suggest(key, &CONTRACT_KEYS),
+                    });
+                }
+            };
+            *place = Some(member(key, value)?);
+        }
+        Ok(contract)
     }
 }
 

@@ -12,7 +12,9 @@ use serde::de::{Deserialize, Deserializer};
 use serde_json::Value;
 use toml::Spanned;
 
-use super::form::{Form, RawColumn, RawFilter, RawInstant, RawKeySource, RawLimit, WrongForm};
+use super::form::{
+    Form, RawColumn, RawContract, RawFilter, RawInstant, RawKeySource, RawLimit, WrongForm,
+};
 use super::problem::{Exposure, Problem, Severity, suggest};
 
 /// A value, or why it has the wrong form, with its place in the text.
@@ -191,6 +193,8 @@ pub(super) struct RawDefaults {
     pub(super) partition_by: Option<Field<Vec<String>>>,
     /// The `sort_by` of tables without a parent.
     pub(super) sort_by: Option<Field<Vec<String>>>,
+    /// The `schema_contract` of all tables.
+    pub(super) schema_contract: Option<Field<RawContract>>,
     /// The `null_values` of tables without a parent.
     pub(super) null_values: Option<Field<Vec<String>>>,
 }
@@ -250,6 +254,10 @@ pub(super) struct RawTable {
     /// The order of rows within a file; without it, the order of the export.
     #[schemars(extend("examples" = [["created_at", "id"]]))]
     pub(super) sort_by: Option<Field<Vec<String>>>,
+    /// What happens when an export holds what the table's schema does not: new child tables, new columns, values
+    /// of another type. A child table has its parent's unless it says otherwise.
+    #[schemars(extend("examples" = ["freeze", { "columns": "freeze" }]))]
+    pub(super) schema_contract: Option<Field<RawContract>>,
     /// Texts that mean that there is no value, in the records and all that is in them.
     #[schemars(extend("examples" = [["", "n/a"]]))]
     pub(super) null_values: Option<Field<Vec<String>>>,
@@ -300,7 +308,15 @@ const KEYS: [(&str, &[&str]); 10] = [
     ("limits", &["max_quarantined", "min_records", "max_shrink"]),
     (
         "defaults",
-        &["primary_key", "cursor", "write_disposition", "partition_by", "sort_by", "null_values"],
+        &[
+            "primary_key",
+            "cursor",
+            "write_disposition",
+            "partition_by",
+            "sort_by",
+            "schema_contract",
+            "null_values",
+        ],
     ),
     (
         "tables",
@@ -314,6 +330,7 @@ const KEYS: [(&str, &[&str]); 10] = [
             "write_disposition",
             "partition_by",
             "sort_by",
+            "schema_contract",
             "null_values",
             "columns",
         ],

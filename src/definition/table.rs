@@ -24,6 +24,8 @@ pub struct Table {
     pub partition_by: Vec<PartitionField>,
     /// The order of rows within a file; export order when empty.
     pub sort_by: Vec<ColumnName>,
+    /// What happens when an export holds what the schema does not; the parent's when absent.
+    pub contract: Option<Contract>,
     /// Texts that mean that there is no value, in its records and all that is in them.
     pub null_values: Vec<String>,
     /// For people; goes into the files' metadata.
@@ -45,6 +47,7 @@ impl Table {
             write_disposition: WriteDisposition::default(),
             partition_by: Vec::new(),
             sort_by: Vec::new(),
+            contract: None,
             null_values: Vec::new(),
             description: None,
             columns: IndexMap::new(),
@@ -67,6 +70,36 @@ impl std::fmt::Display for WriteDisposition {
         f.write_str(match self {
             Self::Replace => "replace",
             Self::Append => "append",
+        })
+    }
+}
+
+/// What happens when an export holds what a table's schema does not. What the definition declares is no surprise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Contract {
+    /// A list that is no child table yet.
+    pub tables: Surprise,
+    /// A value that is no column yet.
+    pub columns: Surprise,
+    /// A value that would widen its column.
+    pub data_type: Surprise,
+}
+
+/// What is done about a surprise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Surprise {
+    /// The schema takes it in.
+    #[default]
+    Evolve,
+    /// The run ends, and changes nothing.
+    Freeze,
+}
+
+impl std::fmt::Display for Surprise {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Evolve => "evolve",
+            Self::Freeze => "freeze",
         })
     }
 }

@@ -6,8 +6,9 @@ use chrono::SecondsFormat;
 use toml::{Table as Section, Value};
 
 use super::{
-    Column, Endpoint, Filter, Header, KeySource, Limit, Limits, ListStyle, PartitionField, Period,
-    Pipeline, Resource, RetryLimits, Source, Table, Timeouts, Transform, WindowPolicy,
+    Column, Contract, Endpoint, Filter, Header, KeySource, Limit, Limits, ListStyle,
+    PartitionField, Period, Pipeline, Resource, RetryLimits, Source, Table, Timeouts, Transform,
+    WindowPolicy,
 };
 
 /// The definition, every key written out.
@@ -172,10 +173,20 @@ fn table(table: &Table) -> Section {
         let fields: Vec<String> = table.partition_by.iter().map(partition_field).collect();
         insert_some(&mut written, "partition_by", texts(&fields));
     }
+    let contract = table.contract.map(|it| Value::Table(contract(it)));
+    insert_some(&mut written, "schema_contract", contract);
     let columns = table.columns.iter();
     let columns = columns.map(|(name, it)| (name.to_string(), Value::Table(column(it))));
     written.insert("columns".to_owned(), Value::Table(columns.collect()));
     written
+}
+
+fn contract(contract: Contract) -> Section {
+    section([
+        ("tables", text(&contract.tables.to_string())),
+        ("columns", text(&contract.columns.to_string())),
+        ("data_type", text(&contract.data_type.to_string())),
+    ])
 }
 
 fn partition_field(field: &PartitionField) -> String {
@@ -205,8 +216,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::{
-        ColumnName, ColumnType, Definition, Environment, JsonPointer, LandingPolicy, TableName,
-        Template, WriteDisposition,
+        ColumnName, ColumnType, Definition, Environment, JsonPointer, LandingPolicy, Surprise,
+        TableName, Template, WriteDisposition,
     };
     use super::*;
 
@@ -362,38 +373,34 @@ mod tests {
         });
         let names = || vec(column_name(), 0..3);
         let nulls = vec(any_text(), 0..3);
-        (
-            pointer(),
-            vec(column_name(), 1..3),
-            nulls,
-            fields,
-            names(),
-            option::of(any_text()),
-            columns,
+        let surprise = || prop_oneof![Just(Surprise::Evolve), Just(Surprise::Freeze)];
+        let contract = (surprise(), surprise(), surprise())
+            .prop_map(|(tables, columns, data_type)| Contract { tables, columns, data_type });
+        let texts = (option::of(any_text()), option::of(contract));
+        (pointer(), vec(column_name(), 1..3), nulls, fields, names(), texts, columns).prop_map(
+            move |(
+                records,
+                primary_key,
+                null_values,
+                partition_by,
+                sort_by,
+                (description, contract),
+                columns,
+            )| Table {
+                records: Some(records),
+                cursor: Some("updated".parse().unwrap()),
+                primary_key,
+                // The one disposition that every window takes.
+                write_disposition: WriteDisposition::Append,
+                null_values,
+                partition_by,
+                sort_by,
+                contract,
+                description,
+                columns,
+                ..Table::named(name.clone())
+            },
         )
-            .prop_map(
-                move |(
-                    records,
-                    primary_key,
-                    null_values,
-                    partition_by,
-                    sort_by,
-                    description,
-                    columns,
-                )| Table {
-                    records: Some(records),
-                    cursor: Some("updated".parse().unwrap()),
-                    primary_key,
-                    // The one disposition that every window takes.
-                    write_disposition: WriteDisposition::Append,
-                    null_values,
-                    partition_by,
-                    sort_by,
-                    description,
-                    columns,
-                    ..Table::named(name.clone())
-                },
-            )
     }
 
     fn pipeline() -> impl Strategy<Value = Pipeline> {

@@ -19,6 +19,7 @@
 
 mod cast;
 mod conform;
+mod contract;
 mod dates;
 mod frames;
 mod latest;
@@ -30,6 +31,7 @@ mod shape;
 
 pub use cast::polars_type;
 pub use conform::{ConformError, conform, scalar_texts};
+pub use contract::Change;
 pub use frames::{Normalised, Normaliser, RecordIds, Rejection, TableFrame};
 pub use latest::keep_latest;
 pub use naming::snake_case;

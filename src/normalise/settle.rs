@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use indexmap::IndexMap;
 
+use super::contract::{Change, forbidden_changes};
 use super::naming::{
     child_table_name, column_name, distinct_name, distinct_table_name, parent_key_name,
 };
@@ -30,6 +31,12 @@ pub enum SchemaError {
         first: String,
         /// The other path.
         second: String,
+    },
+    /// A contract forbids what the export would change.
+    #[error("the schema is frozen, and this export would change it:{}", each_on_a_line(changes))]
+    Frozen {
+        /// All of it.
+        changes: Vec<Change>,
     },
     /// Two lists would be one child table.
     #[error("two lists would be the table `{table}`")]
@@ -97,6 +104,10 @@ fn shown_key(columns: &[ColumnName]) -> String {
     names.join(", ")
 }
 
+fn each_on_a_line(changes: &[Change]) -> String {
+    changes.iter().map(|change| format!("\n  {change}")).collect()
+}
+
 /// A table that has still to be settled.
 struct Pending<'a> {
     name: TableName,
@@ -160,7 +171,10 @@ impl Schemas {
                 rows: Rows::Of(shape),
             })?;
         }
-        Ok(Self { tables: settler.tables, roots: positions, children: settler.children })
+        let Settler { tables, children, .. } = settler;
+        let schemas = Self { tables, roots: positions, children };
+        let changes = forbidden_changes(&schemas, declared, known);
+        if changes.is_empty() { Ok(schemas) } else { Err(SchemaError::Frozen { changes }) }
     }
 }
 

@@ -59,6 +59,7 @@ name = "orders"
 description = "One row an order."
 records = "/purchaseOrders"
 primary_key = ["id"]
+schema_contract = { columns = "freeze" }
 null_values = ["", "n/a"]
 write_disposition = "append"
 partition_by = ["month(created_at)", "status"]
@@ -143,6 +144,10 @@ const MISTAKES: &[(&str, &str)] = &[
     ("month(created_at)", "week(created_at)"),
     ("month(created_at)", "month(created_at"),
     ("month(created_at)", "month(createdAt)"),
+    ("schema_contract = { columns = \"freeze\" }", "schema_contract = \"frozen\""),
+    ("schema_contract = { columns = \"freeze\" }", "schema_contract = { column = \"freeze\" }"),
+    ("schema_contract = { columns = \"freeze\" }", "schema_contract = { columns = \"thaw\" }"),
+    ("schema_contract = { columns = \"freeze\" }", "schema_contract = [\"freeze\"]"),
     // Names and pointers.
     ("name = \"orders\"", "name = \"Orders\""),
     ("name = \"requisitions\"", "name = \"purchase requisitions\""),

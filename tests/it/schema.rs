@@ -167,3 +167,59 @@ fn keys_of_any_length_are_tables_and_columns_with_the_same_names_every_night() {
         assert_eq!(again, names);
     }
 }
+
+/// A table that has been loaded, and what a second export does to it under a contract.
+fn second_night(contract: &str, columns: &str, export: &str) -> (i32, String) {
+    let source = Source::serving("[{\"id\":1,\"n\":1,\"o\":{\"a\":1}}]");
+    let workplace = Workplace::asking(&source);
+    let define = |contract: &str, columns: &str| {
+        workplace.define(&format!(
+            "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\n{contract}\n[tables.columns]\n{columns}"
+        ));
+    };
+    define("schema_contract = \"freeze\"", "");
+    workplace.run().success();
+    define(contract, columns);
+    source.serve(export);
+    let before = workplace.lake().snapshot();
+    let finished = workplace.run();
+    assert_eq!(finished.code != 0, workplace.lake().snapshot() == before);
+    (finished.code, finished.redacted())
+}
+
+const CHANGED: &str =
+    "[{\"id\":1,\"n\":1.5,\"o\":{\"a\":1,\"b\":\"x\"},\"new\":true,\"l\":[{\"x\":1}]}]";
+
+#[test]
+fn a_frozen_schema_refuses_an_export_that_would_change_it_and_says_how() {
+    let (code, shown) = second_night("schema_contract = \"freeze\"", "", CHANGED);
+    assert_eq!(code, 6);
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn each_kind_of_change_has_its_own_word() {
+    for (contract, forbidden) in [
+        ("{ tables = \"freeze\" }", "+ table t__l (new)"),
+        ("{ columns = \"freeze\" }", "+ t.new bool (new)"),
+        ("{ data_type = \"freeze\" }", "~ t.n int64 → "),
+    ] {
+        let (code, shown) = second_night(&format!("schema_contract = {contract}"), "", CHANGED);
+        assert_eq!(code, 6, "{contract}");
+        assert!(shown.contains(forbidden), "{contract}: {shown}");
+    }
+    assert_eq!(second_night("schema_contract = \"evolve\"", "", CHANGED).0, 0);
+    assert_eq!(second_night("", "", CHANGED).0, 0);
+}
+
+#[test]
+fn what_is_declared_is_no_surprise() {
+    let columns = "n = \"decimal(9,2)\"\nnew = \"bool\"\no__b = \"string\"\nl = { exclude = true }";
+    assert_eq!(second_night("schema_contract = \"freeze\"", columns, CHANGED).0, 0);
+}
+
+#[test]
+fn a_frozen_schema_takes_the_same_and_less() {
+    let less = "[{\"id\":2,\"n\":null}]";
+    assert_eq!(second_night("schema_contract = \"freeze\"", "", less).0, 0);
+}

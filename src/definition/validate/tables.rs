@@ -8,12 +8,12 @@ use chrono::format::{Item, StrftimeItems};
 use indexmap::IndexMap;
 
 use super::Checker;
-use crate::definition::form::RawColumn;
+use crate::definition::form::{RawColumn, RawContract};
 use crate::definition::problem::Problem;
 use crate::definition::raw::{Field, RawDefaults, RawTable};
 use crate::definition::{
-    Column, ColumnName, ColumnType, JsonPointer, PartitionField, Table, TableName, Transform,
-    WriteDisposition,
+    Column, ColumnName, ColumnType, Contract, JsonPointer, PartitionField, Surprise, Table,
+    TableName, Transform, WriteDisposition,
 };
 
 /// What a table says of itself, or has from `[defaults]`.
@@ -24,6 +24,7 @@ pub(super) struct TableDefaults {
     write_disposition: Option<WriteDisposition>,
     partition_by: Vec<PartitionField>,
     sort_by: Vec<ColumnName>,
+    contract: Option<Contract>,
     null_values: Vec<String>,
 }
 
@@ -40,6 +41,7 @@ impl Checker<'_> {
                 .partition_fields(raw.partition_by, "defaults.partition_by")
                 .unwrap_or_default(),
             sort_by: self.column_names(raw.sort_by, "defaults.sort_by").unwrap_or_default(),
+            contract: self.contract(raw.schema_contract, "defaults.schema_contract"),
             null_values: self.value(raw.null_values, "defaults.null_values").unwrap_or_default(),
         }
     }
@@ -64,10 +66,13 @@ impl Checker<'_> {
             self.write_disposition(raw.write_disposition, &key("write_disposition"));
         let partition_by = self.partition_fields(raw.partition_by, &key("partition_by"));
         let sort_by = self.column_names(raw.sort_by, &key("sort_by"));
+        let contract = self.contract(raw.schema_contract, &key("schema_contract"));
         let null_values = self.value(raw.null_values, &key("null_values"));
         let description = self.value(raw.description, &key("description"));
         let columns = self.columns(raw.columns, &key("columns"));
-        let table = Table { parent, records, description, columns, ..Table::named(name?) };
+        let contract = contract.or_else(|| defaults.contract.filter(|_| parent.is_none()));
+        let table =
+            Table { parent, records, contract, description, columns, ..Table::named(name?) };
         if table.parent.is_some() {
             return Some(Table { sort_by: sort_by.unwrap_or_default(), ..table });
         }
@@ -80,6 +85,26 @@ impl Checker<'_> {
             null_values: null_values.unwrap_or_else(|| defaults.null_values.clone()),
             ..table
         })
+    }
+
+    fn contract(&mut self, field: Option<Field<RawContract>>, key: &str) -> Option<Contract> {
+        let (raw, span) = self.spanned(field, key)?;
+        let mut word = |word: Option<String>| match word {
+            Some(word) => {
+                let field = Field { value: Ok(word), span: span.clone() };
+                let words = [("evolve", Surprise::Evolve), ("freeze", Surprise::Freeze)];
+                self.choice(Some(field), key, &words)
+            }
+            None => Some(Surprise::default()),
+        };
+        if raw.tables == raw.columns && raw.columns == raw.data_type {
+            // One word for everything is one mistake at most.
+            let all = word(raw.tables)?;
+            return Some(Contract { tables: all, columns: all, data_type: all });
+        }
+        let (tables, columns, data_type) =
+            (word(raw.tables), word(raw.columns), word(raw.data_type));
+        Some(Contract { tables: tables?, columns: columns?, data_type: data_type? })
     }
 
     fn write_disposition(
@@ -126,6 +151,7 @@ impl Checker<'_> {
                 write_disposition: defaults.write_disposition.unwrap_or_default(),
                 partition_by: defaults.partition_by.clone(),
                 sort_by: defaults.sort_by.clone(),
+                contract: defaults.contract,
                 null_values: defaults.null_values.clone(),
                 ..Table::named(name)
             }],
