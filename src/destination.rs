@@ -14,7 +14,9 @@ use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{
+    Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion,
+};
 use tokio::io::AsyncWriteExt;
 
 use crate::definition::DestinationUrl;
@@ -62,6 +64,25 @@ pub enum Creation {
     Created,
     /// It was there already, and is as it was.
     Existed,
+}
+
+/// What became of an attempt to replace a file.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replacement {
+    /// It is as it was to be.
+    Replaced,
+    /// Somebody else changed it since it was looked at, and it is as they left it.
+    Changed,
+}
+
+/// A file as it was looked at.
+#[derive(Debug, Clone)]
+pub enum Version {
+    /// It was not there.
+    Absent,
+    /// It was there, with the store's own mark.
+    Of(UpdateVersion),
 }
 
 /// A file of the destination.
@@ -270,6 +291,53 @@ impl Destination {
                 Ok(Creation::Existed)
             }
             Err(source) => Err(self.error("create", path)(source)),
+        }
+    }
+
+    /// The version of a file.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn version(&self, path: &Path) -> Result<Version, DestinationError> {
+        match self.store.head(path).await {
+            Ok(meta) => Ok(Version::Of(UpdateVersion { e_tag: meta.e_tag, version: meta.version })),
+            Err(StoreError::NotFound { .. }) => Ok(Version::Absent),
+            Err(source) => Err(self.error("look at", path)(source)),
+        }
+    }
+
+    /// Writes a file if it still is the version that was `seen`. Local disk and stores without conditional
+    /// writes replace whatever there is.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    pub async fn replace(
+        &self,
+        path: &Path,
+        content: Bytes,
+        seen: Version,
+    ) -> Result<Replacement, DestinationError> {
+        let mode = match seen {
+            Version::Absent => PutMode::Create,
+            Version::Of(UpdateVersion { e_tag: None, version: None }) => PutMode::Overwrite,
+            Version::Of(version) => PutMode::Update(version),
+        };
+        let options = PutOptions { mode, ..PutOptions::default() };
+        match self.store.put_opts(path, content.clone().into(), options).await {
+            Ok(_) => {
+                self.make_durable(path).await?;
+                Ok(Replacement::Replaced)
+            }
+            Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. }) => {
+                self.put(path, content).await?;
+                Ok(Replacement::Replaced)
+            }
+            Err(
+                StoreError::AlreadyExists { .. }
+                | StoreError::Precondition { .. }
+                | StoreError::NotFound { .. },
+            ) => Ok(Replacement::Changed),
+            Err(source) => Err(self.error("write", path)(source)),
         }
     }
 

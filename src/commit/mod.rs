@@ -22,7 +22,9 @@ use serde::{Deserialize, Serialize};
 pub use manifest::{DataFile, Manifest, TakenExport};
 
 use crate::definition::TableName;
-use crate::destination::{Creation, Destination, DestinationError, Listed, NameTooLong};
+use crate::destination::{
+    Creation, Destination, DestinationError, Listed, NameTooLong, Replacement,
+};
 use crate::run_id::RunId;
 use crate::write::StagedFile;
 
@@ -281,25 +283,61 @@ async fn void_if_blank(
     Ok(())
 }
 
-/// Does everything that an intent says. Doing it again, in whole or from any point, changes nothing.
+/// Does everything that an intent says. Doing it again, in whole or from any point, changes nothing; nor does
+/// going on with it after somebody else has finished it, when later commits may have happened.
 async fn roll_forward(
     destination: &Destination,
     sequence: u64,
     intent: &Intent,
 ) -> Result<(), CommitError> {
     for publication in &intent.publish {
-        publish(destination, intent, publication).await?;
+        if let Err(error) = publish(destination, intent, publication).await {
+            let is_finished = matches!(is_open(destination, sequence).await, Ok(false));
+            return if is_finished { Ok(()) } else { Err(error) };
+        }
     }
     for path in intent.replaced_files() {
         destination.delete(&stored_path(path)).await?;
     }
+    let mut current = Vec::new();
     for manifest in &intent.manifests {
-        destination.put(&Manifest::path(&manifest.schema.name), encode(manifest)?).await?;
+        current.push((Manifest::path(&manifest.schema.name), encode(manifest)?));
     }
-    destination.put(&state_path(), encode(&intent.state)?).await?;
+    current.push((state_path(), encode(&intent.state)?));
+    for (path, content) in current {
+        if !put_while_open(destination, sequence, &path, content).await? {
+            return Ok(());
+        }
+    }
     let closed = CommitRecord::Closed { run_id: intent.run_id.clone() };
     destination.put(&record_path(sequence), encode(&closed)?).await?;
     Ok(())
+}
+
+/// Puts a file that later commits put as well, unless this commit is finished; tells whether it did.
+///
+/// Later commits begin when this one is closed. So while it is open, the file that was looked at is none of
+/// theirs, and no other one is replaced.
+async fn put_while_open(
+    destination: &Destination,
+    sequence: u64,
+    path: &Path,
+    content: Bytes,
+) -> Result<bool, CommitError> {
+    loop {
+        let seen = destination.version(path).await?;
+        if !is_open(destination, sequence).await? {
+            return Ok(false);
+        }
+        if destination.replace(path, content.clone(), seen).await? == Replacement::Replaced {
+            return Ok(true);
+        }
+    }
+}
+
+async fn is_open(destination: &Destination, sequence: u64) -> Result<bool, CommitError> {
+    let record = read::<CommitRecord>(destination, &record_path(sequence)).await?;
+    Ok(matches!(record, Some(CommitRecord::Open(_))))
 }
 
 async fn publish(

@@ -433,7 +433,7 @@ mod tests {
     use super::super::Shape;
     use super::*;
     use crate::decode::{Reading, Splitter, Wanted, decode_batch};
-    use crate::definition::{JsonPointer, Table};
+    use crate::definition::{JsonPointer, Table, TableName};
 
     /// Records in which the same keys hold scalars, objects and lists by turns.
     fn any_record() -> impl Strategy<Value = Value> {
@@ -473,8 +473,12 @@ mod tests {
         items.map(|items| items.len() - items.null_count()).sum()
     }
 
-    /// The scalars in all columns that come from the JSON, chunks being `pieces` of the records.
-    fn loaded(pieces: &[&[Value]]) -> usize {
+    /// The tables of a destination.
+    type Known = BTreeMap<TableName, TableSchema>;
+
+    /// The scalars in all columns that come from the JSON, chunks being `pieces` of the records, and the tables
+    /// there are then.
+    fn loaded(pieces: &[&[Value]], known: &Known) -> (usize, Known) {
         let mut chunks = Vec::new();
         let mut shape = Shape::default();
         for piece in pieces {
@@ -490,7 +494,7 @@ mod tests {
             shape.observe(&chunk.records);
         }
         let table = Table::named("t".parse().unwrap());
-        let schemas = Schemas::settle(&[(&table, &shape)], &[], &BTreeMap::new()).unwrap();
+        let schemas = Schemas::settle(&[(&table, &shape)], &[], known).unwrap();
         let run_id = "run".parse().unwrap();
         let normaliser = Normaliser::new(&schemas, &run_id, DateTime::<Utc>::UNIX_EPOCH);
         let mut ids = RecordIds::default();
@@ -509,7 +513,9 @@ mod tests {
                     .sum::<usize>();
             }
         }
-        count
+        let mut known = known.clone();
+        known.extend(schemas.tables.into_iter().map(|table| (table.name.clone(), table)));
+        (count, known)
     }
 
     proptest! {
@@ -519,9 +525,21 @@ mod tests {
             cut in any::<proptest::sample::Index>(),
         ) {
             let expected: usize = records.iter().map(scalars_of).sum();
-            prop_assert_eq!(loaded(&[&records]), expected);
+            prop_assert_eq!(loaded(&[&records], &Known::new()).0, expected);
             let (first, second) = records.split_at(cut.index(records.len()));
-            prop_assert_eq!(loaded(&[first, second]), expected);
+            prop_assert_eq!(loaded(&[first, second], &Known::new()).0, expected);
+        }
+
+        #[test]
+        fn p1_what_is_in_the_tables_already_costs_no_record_and_no_scalar(
+            nights in proptest::collection::vec(proptest::collection::vec(any_record(), 0..4), 2..4),
+        ) {
+            let mut known = Known::new();
+            for records in nights {
+                let (count, then) = loaded(&[&records], &known);
+                prop_assert_eq!(count, records.iter().map(scalars_of).sum::<usize>());
+                known = then;
+            }
         }
     }
 }

@@ -384,12 +384,13 @@ impl<'a> Survey<'_, 'a> {
         if self.is_excluded(&name) {
             return Ok(());
         }
-        let child = self.child_table(&name, value, path);
+        let lists = value.lists || self.is_list(&name);
+        let child = self.child_table(&name, value, lists, path);
         if let Some(child) = &child {
             let shape = value.nested.as_deref().unwrap_or(&NOTHING_SEEN);
             self.children.push((child.clone(), path.clone(), Rows::Of(shape)));
         }
-        let list = child.is_none() && (value.lists || self.is_declared_list(&name));
+        let list = child.is_none() && lists;
         let facts = if list { value.facts_with_items() } else { value.scalars };
         let has_keys = value.nested.as_ref().is_some_and(|nested| !nested.values.is_empty());
         if !facts.is_empty() || list || !(child.is_some() || has_keys) {
@@ -450,11 +451,15 @@ impl<'a> Survey<'_, 'a> {
         }
     }
 
-    /// Whether lists of this name are one column, whatever they hold.
-    fn is_declared_list(&self, name: &ColumnName) -> bool {
-        let declared = self.table.declared.and_then(|table| table.columns.get(name));
-        let column_type = declared.and_then(|column| column.column_type.as_ref());
-        matches!(column_type, Some(ColumnType::List(_)))
+    fn declared_type(&self, name: &ColumnName) -> Option<&'a ColumnType> {
+        self.table.declared?.columns.get(name)?.column_type.as_ref()
+    }
+
+    /// Whether a column is one of lists, also when this export has none: by the definition, or by the table so
+    /// far.
+    fn is_list(&self, name: &ColumnName) -> bool {
+        let known = || Some(&self.settler.known.get(&self.table.name)?.column(name)?.column_type);
+        matches!(self.declared_type(name).or_else(known), Some(ColumnType::List(_)))
     }
 
     /// The child table that the objects and lists here belong to, if they are one.
@@ -462,6 +467,7 @@ impl<'a> Survey<'_, 'a> {
         &mut self,
         name: &ColumnName,
         value: &ValueShape,
+        lists: bool,
         path: &[Step],
     ) -> Option<TableName> {
         let parent = &self.table.name;
@@ -480,13 +486,13 @@ impl<'a> Survey<'_, 'a> {
         if let Some(table) = declared {
             return Some(table.name.clone());
         }
-        if self.is_declared_list(name) {
+        if matches!(self.declared_type(name), Some(ColumnType::List(_))) {
             return None;
         }
         if let Some(schema) = known() {
             return Some(schema.name.clone());
         }
-        value.needs_table().then(|| self.free_table_name(path))
+        (lists && value.needs_rows()).then(|| self.free_table_name(path))
     }
 
     /// The name of an undeclared child table, told apart by its path when another table has it.

@@ -50,10 +50,9 @@ impl ValueShape {
         self.nested.as_ref()?.values.get(&Step::Item)
     }
 
-    /// The lists here hold more than scalars, so that they need rows of their own.
-    pub(super) fn needs_table(&self) -> bool {
-        let lists_in_lists = self.items().is_some_and(|items| items.lists);
-        self.lists && (self.objects || lists_in_lists)
+    /// There is more than scalars here, so that the items of lists need rows of their own.
+    pub(super) fn needs_rows(&self) -> bool {
+        self.objects || self.items().is_some_and(|items| items.lists)
     }
 
     /// What is known of the scalars here and in the lists here.

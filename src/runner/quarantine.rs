@@ -73,7 +73,7 @@ pub(super) async fn stage(
     for (position, schema) in load.schemas.tables.iter().enumerate() {
         let mut records: Vec<&Quarantined> =
             load.quarantined.iter().filter(|record| record.table == position).collect();
-        records.sort_by_key(|record| record.place.start);
+        records.sort_by_key(|record| (record.piece, record.place.start));
         if records.is_empty() {
             continue;
         }

@@ -27,6 +27,8 @@ use crate::support::{Source, Workplace, runtime};
 const OLD: &str = r#"[{"id":1,"at":"2026-01-05","lines":[{"n":1}]},{"id":2,"at":"2026-02-05"}]"#;
 const NEW: &str =
     r#"[{"id":3,"at":"2026-02-07","lines":[{"n":2},{"n":3}]},{"id":4,"at":"2026-03-07"}]"#;
+const LATER: &str =
+    r#"[{"id":5,"at":"2026-01-07"},{"id":6,"at":"2026-03-07"},{"id":7,"at":"2026-03-08"}]"#;
 
 /// When a call fails.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,38 +37,70 @@ enum Failure {
     After,
 }
 
-/// A store whose call number `fails_at` fails, and every later one: the process is as good as dead.
-#[derive(Debug)]
-struct FailingStore {
+/// What happens at a call of this number: it may fail.
+type Hook = Box<dyn Fn(usize) -> Result<()> + Send + Sync>;
+
+/// A store with something happening before and after every call.
+struct HookedStore {
     inner: Arc<InMemory>,
     calls: AtomicUsize,
-    fails_at: usize,
-    failure: Failure,
+    before: Hook,
+    after: Hook,
 }
 
-impl fmt::Display for FailingStore {
+impl HookedStore {
+    fn new(
+        inner: &Arc<InMemory>,
+        before: impl Fn(usize) -> Result<()> + Send + Sync + 'static,
+        after: impl Fn(usize) -> Result<()> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let (before, after) = (Box::new(before), Box::new(after));
+        Arc::new(Self { inner: inner.clone(), calls: 0.into(), before, after })
+    }
+
+    /// Call number `fails_at` fails, and every later one: the process is as good as dead.
+    fn failing(inner: &Arc<InMemory>, fails_at: usize, failure: Failure) -> Arc<Self> {
+        let fails = |fails: bool| if fails { Err(failed()) } else { Ok(()) };
+        Self::new(
+            inner,
+            move |call| fails(call > fails_at || (call == fails_at && failure == Failure::Before)),
+            move |call| fails(call == fails_at),
+        )
+    }
+
+    async fn call<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        (self.before)(call)?;
+        let result = work.await;
+        (self.after)(call)?;
+        result
+    }
+
+    /// The same for calls that answer as a stream.
+    fn begin(&self) -> Result<()> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        (self.before)(call).and((self.after)(call))
+    }
+}
+
+impl fmt::Debug for HookedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FailingStore")
+        f.write_str("HookedStore")
+    }
+}
+
+impl fmt::Display for HookedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HookedStore")
     }
 }
 
 fn failed() -> Error {
-    Error::Generic { store: "FailingStore", source: "the store failed".into() }
-}
-
-impl FailingStore {
-    async fn call<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        if call > self.fails_at || (call == self.fails_at && self.failure == Failure::Before) {
-            return Err(failed());
-        }
-        let result = work.await;
-        if call == self.fails_at { Err(failed()) } else { result }
-    }
+    Error::Generic { store: "HookedStore", source: "the store failed".into() }
 }
 
 #[async_trait::async_trait]
-impl ObjectStore for FailingStore {
+impl ObjectStore for HookedStore {
     async fn put_opts(
         &self,
         path: &Path,
@@ -92,17 +126,15 @@ impl ObjectStore for FailingStore {
         &self,
         paths: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
-        let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        if call >= self.fails_at {
-            return futures::stream::once(async { Err(failed()) }).boxed();
+        if let Err(error) = self.begin() {
+            return futures::stream::once(async { Err(error) }).boxed();
         }
         self.inner.delete_stream(paths)
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        if call >= self.fails_at {
-            return futures::stream::once(async { Err(failed()) }).boxed();
+        if let Err(error) = self.begin() {
+            return futures::stream::once(async { Err(error) }).boxed();
         }
         self.inner.list(prefix)
     }
@@ -185,9 +217,8 @@ fn p2_all_or_nothing(disposition: &str, old: [u64; 2], new: [u64; 2]) {
                 bench.source.serve(OLD);
                 bench.run(store.clone(), "run-1").await.unwrap();
                 bench.source.serve(NEW);
-                let failing =
-                    FailingStore { inner: store.clone(), calls: 0.into(), fails_at, failure };
-                let result = bench.run(Arc::new(failing), "run-2").await;
+                let failing = HookedStore::failing(&store, fails_at, failure);
+                let result = bench.run(failing, "run-2").await;
                 let rows = settled_rows(&store).await;
                 assert!(rows == old || rows == new, "call {fails_at} {failure:?}: {rows:?}");
                 // A scheduler tries again under the same name, which is free unless the run has happened.
@@ -272,6 +303,50 @@ fn p2_a_commit_record_that_never_reached_the_disk_blocks_no_later_run() {
         let refused = bench.run(store.clone(), "run-3").await.unwrap_err();
         assert!(matches!(refused, RunError::Commit(CommitError::Unreadable { .. })), "{refused}");
     });
+}
+
+#[test]
+fn p10_a_run_that_fell_asleep_at_any_store_call_does_not_undo_a_later_one() {
+    let bench = Arc::new(Bench::with("replace"));
+    let mut outcomes = BTreeSet::new();
+    for asleep_at in 0.. {
+        let store = Arc::new(InMemory::new());
+        bench.source.serve(OLD);
+        runtime().block_on(bench.run(store.clone(), "run-1")).unwrap();
+        bench.source.serve(NEW);
+        let had_promised = Arc::new(AtomicUsize::new(0));
+        let meanwhile = {
+            let (bench, store, had_promised) = (bench.clone(), store.clone(), had_promised.clone());
+            move |call| {
+                if call == asleep_at {
+                    let intent = Path::from("_flowlake/commits/000000000002.json");
+                    let run = async {
+                        had_promised
+                            .store(store.head(&intent).await.is_ok().into(), Ordering::SeqCst);
+                        bench.source.serve(LATER);
+                        bench.run(store.clone(), "run-3").await.unwrap();
+                    };
+                    std::thread::scope(|scope| {
+                        scope.spawn(|| runtime().block_on(run));
+                    });
+                }
+                Ok(())
+            }
+        };
+        let sleepy = HookedStore::new(&store, meanwhile, |_| Ok(()));
+        let result = runtime().block_on(bench.run(sleepy.clone(), "run-2"));
+        if sleepy.calls.load(Ordering::SeqCst) <= asleep_at {
+            assert!(asleep_at > 20, "the store was hardly used");
+            break;
+        }
+        let rows = runtime().block_on(settled_rows(&store));
+        if had_promised.load(Ordering::SeqCst) == 1 {
+            assert_eq!(rows, [3, 0], "call {asleep_at}: {result:?}");
+            result.unwrap();
+        }
+        outcomes.insert(rows);
+    }
+    assert!(outcomes.is_subset(&BTreeSet::from([vec![3, 0], vec![2, 2]])), "{outcomes:?}");
 }
 
 #[test]

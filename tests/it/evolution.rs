@@ -90,6 +90,16 @@ fn p1_a_list_that_becomes_one_of_objects_leaves_its_old_column_null() {
 }
 
 #[test]
+fn p1_an_object_where_earlier_exports_had_a_list_is_a_list_of_one() {
+    let nights = Nights::new();
+    nights.load(r#"[{"id":1,"tags":["a"]}]"#, T);
+    let lake = nights.load(r#"[{"id":1,"tags":{"x":1}},{"id":2,"tags":"b"}]"#, T);
+    assert_eq!(counts(&lake, "t"), [2, 2, 0]);
+    assert_eq!(lake.column("t__tags", "x"), ["1"]);
+    assert_eq!(lake.column("t", "tags"), ["null", "[\"b\"]"]);
+}
+
+#[test]
 fn a_column_that_is_declared_from_another_place_takes_its_values_there() {
     let nights = Nights::new();
     let from = |key: &str| format!("{APPENDED}[tables.columns]\nv = {{ from = \"/{key}\" }}");

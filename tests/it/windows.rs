@@ -159,17 +159,29 @@ fn a_window_that_no_filter_uses_is_a_warning() {
 
 #[test]
 fn quarantined_records_of_every_piece_are_kept_as_received() {
-    let answers =
-        [records(&[(1, "2026-01-05"), (7, "soon")]), records(&[(8, "later"), (2, "2026-02-05")])];
-    let source = Source::answering_in_turn(answers.map(Answer::Json).to_vec());
+    let answers = [
+        r#"{"rows":[{"id":1,"at":"2026-01-05"},{"id":7,"at":"soon"}]}"#,
+        r#"{"rows":[{"id":null,"at":"2026-02-03"},{"id":2,"at":"2026-02-05"}]}"#,
+    ];
+    let answers = answers.map(|json| Answer::Json(json.to_owned())).to_vec();
+    let source = Source::answering_in_turn(answers);
     let workplace = Workplace::asking(&source);
     workplace.define_with(SOURCE, TABLES);
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-02-10"]).success();
     let lake = workplace.lake();
     assert_eq!(lake.rows("t").height(), 2);
-    let kept: Vec<Value> =
-        lake.quarantine("t").iter().map(|line| line["record"]["id"].clone()).collect();
-    assert_eq!(kept, [json!(7), json!(8)]);
+    let kept: Vec<Value> = lake
+        .quarantine("t")
+        .iter()
+        .map(|line| json!([line["record"]["id"], line["record"]["at"], line["reasons"][0]]))
+        .collect();
+    assert_eq!(
+        kept,
+        [
+            json!([7, "soon", "`at` in t does not fit date"]),
+            json!([null, "2026-02-03", "the primary key `id` of t is null"]),
+        ]
+    );
 }
 
 #[test]
