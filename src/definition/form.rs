@@ -133,11 +133,11 @@ impl JsonSchema for RawContract {
         let word = |description: &str| {
             json_schema!({
                 "description": description,
-                "enum": ["evolve", "freeze"],
+                "enum": ["evolve", "freeze", "discard_row", "discard_value"],
             })
         };
         json_schema!({
-            "description": "What happens when an export holds what the schema does not, for everything or for each kind: it takes it in, or the run ends.",
+            "description": "What happens when an export holds what the schema does not, for everything or for each kind: it takes it in, the run ends, or the record or the value goes to quarantine.",
             "anyOf": [
                 word("For everything."),
                 {

@@ -37,7 +37,9 @@ pub use source::{
     Endpoint, Filter, Header, KeySource, ListStyle, Resource, RetryLimits, Source, Timeouts,
     WindowPolicy,
 };
-pub use table::{Column, Contract, PartitionField, Surprise, Table, Transform, WriteDisposition};
+pub use table::{
+    Column, Contract, Discard, PartitionField, Surprise, Table, Transform, WriteDisposition,
+};
 pub use template::{InvalidTemplate, Occasion, Template, Window};
 pub use validate::source::parse_instant;
 

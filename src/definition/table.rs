@@ -85,7 +85,7 @@ pub struct Contract {
     pub data_type: Surprise,
 }
 
-/// What is done about a surprise.
+/// What is done about a surprise. What is discarded goes to quarantine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Surprise {
     /// The schema takes it in.
@@ -93,14 +93,46 @@ pub enum Surprise {
     Evolve,
     /// The run ends, and changes nothing.
     Freeze,
+    /// The record is left out.
+    DiscardRow,
+    /// The record is loaded without the value.
+    DiscardValue,
+}
+
+impl Surprise {
+    /// The words a definition may use.
+    pub const WORDS: [(&str, Self); 4] = [
+        ("evolve", Self::Evolve),
+        ("freeze", Self::Freeze),
+        ("discard_row", Self::DiscardRow),
+        ("discard_value", Self::DiscardValue),
+    ];
+
+    /// What is discarded, if something is.
+    #[must_use]
+    pub fn discards(self) -> Option<Discard> {
+        match self {
+            Self::Evolve | Self::Freeze => None,
+            Self::DiscardRow => Some(Discard::Row),
+            Self::DiscardValue => Some(Discard::Value),
+        }
+    }
+}
+
+/// How much of a record goes with a value that its table does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Discard {
+    /// All of it, with its child rows.
+    #[default]
+    Row,
+    /// Only the value.
+    Value,
 }
 
 impl std::fmt::Display for Surprise {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Evolve => "evolve",
-            Self::Freeze => "freeze",
-        })
+        let word = Self::WORDS.iter().find(|(_, surprise)| surprise == self);
+        f.write_str(word.map_or("", |(word, _)| word))
     }
 }
 

@@ -373,7 +373,7 @@ mod tests {
         });
         let names = || vec(column_name(), 0..3);
         let nulls = vec(any_text(), 0..3);
-        let surprise = || prop_oneof![Just(Surprise::Evolve), Just(Surprise::Freeze)];
+        let surprise = || proptest::sample::select(Surprise::WORDS.map(|(_, word)| word).to_vec());
         let contract = (surprise(), surprise(), surprise())
             .prop_map(|(tables, columns, data_type)| Contract { tables, columns, data_type });
         let texts = (option::of(any_text()), option::of(contract));

@@ -1,6 +1,6 @@
 //! Frames: one chunk's levels as rows of the settled tables.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use polars::prelude::{
@@ -12,8 +12,8 @@ use super::cast::{Cast, cast, polars_type};
 use super::dates::in_iso_form;
 use super::lists::list_column;
 use super::schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
-use crate::decode::{Chunk, Level, Step, Values};
-use crate::definition::ColumnType;
+use crate::decode::{Chunk, Level, ShownPath, Step, Values};
+use crate::definition::{ColumnType, Discard};
 use crate::run_id::RunId;
 
 /// Rows of one table that came from one chunk.
@@ -60,6 +60,8 @@ pub struct Normalised {
     pub frames: Vec<TableFrame>,
     /// The records that have no rows in `frames`, ascending.
     pub rejected: Vec<Rejection>,
+    /// The records that have rows in `frames` from which values are missing, ascending.
+    pub curtailed: Vec<Rejection>,
 }
 
 /// Turns chunks into frames. Chunks may be turned in any order once their records have ids.
@@ -89,6 +91,7 @@ impl<'a> Normaliser<'a> {
             ids,
             frames: Vec::new(),
             reasons: BTreeMap::new(),
+            losses: BTreeMap::new(),
         };
         let table = self.schemas.roots[chunk.table];
         let records: Vec<u32> = (0..).take(chunk.records.rows).collect();
@@ -132,7 +135,10 @@ struct ChunkWork<'a> {
     loaded_at: DateTime<Utc>,
     ids: &'a [String],
     frames: Vec<TableFrame>,
+    /// Why records are rejected.
     reasons: BTreeMap<u32, Vec<String>>,
+    /// Which values records are loaded without, and why.
+    losses: BTreeMap<u32, Vec<String>>,
 }
 
 impl ChunkWork<'_> {
@@ -151,6 +157,13 @@ impl ChunkWork<'_> {
         for column in &schema.columns {
             let values = self.column(schema, column, &mut aligner, records, parent)?;
             columns.push(values.with_name(PlSmallStr::from_str(column.name.as_str())));
+        }
+        for discarded in &schema.discarded {
+            for row in rows_that_have(level, &discarded.path) {
+                let place = ShownPath(&discarded.path);
+                let reason = format!("`{place}` is not in the schema of {}", schema.name);
+                self.discard(records[row as usize], discarded.discard, reason);
+            }
         }
         let keys = keys_for_children(schema, &columns);
         self.frames.push(TableFrame {
@@ -211,7 +224,7 @@ impl ChunkWork<'_> {
                         "`{}` in {} does not fit {}",
                         column.name, schema.name, column.column_type
                     );
-                    self.reject(records[row as usize], reason);
+                    self.discard(records[row as usize], column.unfit, reason);
                 }
                 if schema.primary_key.contains(&column.name) {
                     self.reject_nulls(schema, column, &series, records);
@@ -254,7 +267,15 @@ impl ChunkWork<'_> {
     }
 
     fn reject(&mut self, record: u32, reason: String) {
-        let reasons = self.reasons.entry(record).or_default();
+        self.discard(record, Discard::Row, reason);
+    }
+
+    fn discard(&mut self, record: u32, discard: Discard, reason: String) {
+        let discarded = match discard {
+            Discard::Row => &mut self.reasons,
+            Discard::Value => &mut self.losses,
+        };
+        let reasons = discarded.entry(record).or_default();
         if !reasons.contains(&reason) {
             reasons.push(reason);
         }
@@ -287,9 +308,18 @@ impl ChunkWork<'_> {
                 frame.quarantined = frame.remove(|record| self.reasons.contains_key(&record))?;
             }
         }
-        let rejected = self.reasons.into_iter();
-        let rejected = rejected.map(|(record, reasons)| Rejection { record, reasons }).collect();
-        Ok(Normalised { frames: self.frames, rejected })
+        // Of a record that is left out, the values that it would have lost are reasons like any other.
+        let (lost_too, curtailed): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            self.losses.into_iter().partition(|(record, _)| self.reasons.contains_key(record));
+        for (record, losses) in lost_too {
+            self.reasons.entry(record).or_default().extend(losses);
+        }
+        let rejections = |reasons: BTreeMap<u32, Vec<String>>| {
+            let reasons = reasons.into_iter();
+            reasons.map(|(record, reasons)| Rejection { record, reasons }).collect()
+        };
+        let (rejected, curtailed) = (rejections(self.reasons), rejections(curtailed));
+        Ok(Normalised { frames: self.frames, rejected, curtailed })
     }
 }
 
@@ -304,6 +334,27 @@ fn keys_for_children(schema: &TableSchema, columns: &[Column]) -> Vec<Column> {
 
 fn nulls(rows: usize, column_type: &ColumnType) -> Series {
     Series::full_null(PlSmallStr::EMPTY, rows, &polars_type(column_type))
+}
+
+/// The rows of a level that have a value at a path, however deep in objects it stands.
+fn rows_that_have(level: &Level, path: &[Step]) -> Vec<u32> {
+    let Some((step, objects)) = path.split_last() else { return Vec::new() };
+    let view = View::of(level, objects);
+    let (holder, rows) = match &view {
+        Some(view) => (view.level, Some(&view.rows)),
+        None if objects.is_empty() => (level, None),
+        None => return Vec::new(),
+    };
+    let Some(values) = holder.values.get(step) else { return Vec::new() };
+    let mut own: BTreeSet<u32> = values.empty_lists.iter().copied().collect();
+    own.extend(values.nested.iter().flat_map(|nested| &nested.level.parents));
+    if let Some(scalars) = &values.scalars {
+        let there = scalars.series.is_not_null();
+        own.extend(
+            (0..).zip(there.iter()).filter(|(_, there)| *there == Some(true)).map(|(row, _)| row),
+        );
+    }
+    own.into_iter().map(|row| rows.map_or(row, |rows| rows[row as usize])).collect()
 }
 
 /// A level below a table's own, seen from the table: for each of its rows, the table's row.

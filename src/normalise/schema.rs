@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::decode::{Step, ValuePath};
-use crate::definition::{ColumnName, ColumnType, PartitionField, TableName};
+use crate::definition::{ColumnName, ColumnType, Discard, PartitionField, TableName};
 use crate::scalar::Facts;
 
 /// The tables of a run, parents before their children.
@@ -51,6 +51,18 @@ pub struct TableSchema {
     pub sort_by: Vec<ColumnName>,
     /// The columns, in the order of the files.
     pub columns: Vec<ColumnSchema>,
+    /// Values of this export that the contract does not let into the table.
+    #[serde(skip)]
+    pub discarded: Vec<Discarded>,
+}
+
+/// A value that is no column of its table and no child table, and does not become one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Discarded {
+    /// The way to it from the record.
+    pub path: ValuePath,
+    /// What goes with it.
+    pub discard: Discard,
 }
 
 /// One column.
@@ -66,6 +78,9 @@ pub struct ColumnSchema {
     /// How its dates or timestamps are written, as strftime has it; ISO 8601 when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formats: Vec<String>,
+    /// What goes with a value that does not fit.
+    #[serde(skip)]
+    pub unfit: Discard,
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

@@ -8,12 +8,13 @@ use super::contract::{Change, forbidden_changes};
 use super::naming::{
     child_table_name, column_name, distinct_name, distinct_table_name, parent_key_name,
 };
-use super::schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
+use super::schema::{ColumnSchema, ColumnSource, Discarded, Schemas, TableSchema};
 use super::shape::{Shape, ValueShape};
 use super::{IDENTITY_COLUMN, INDEX_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN};
 use crate::decode::{ShownPath, Step, ValuePath};
 use crate::definition::{
-    Column, ColumnName, ColumnType, PartitionField, Table, TableName, Transform, WriteDisposition,
+    Column, ColumnName, ColumnType, Contract, Discard, PartitionField, Surprise, Table, TableName,
+    Transform, WriteDisposition,
 };
 use crate::scalar::Facts;
 
@@ -114,6 +115,8 @@ struct Pending<'a> {
     declared: Option<&'a Table>,
     parent: Option<usize>,
     path: ValuePath,
+    /// Its own, or its parent's.
+    contract: Contract,
     rows: Rows<'a>,
 }
 
@@ -168,6 +171,7 @@ impl Schemas {
                 declared: Some(table),
                 parent: None,
                 path: Vec::new(),
+                contract: table.contract.unwrap_or_default(),
                 rows: Rows::Of(shape),
             })?;
         }
@@ -198,14 +202,15 @@ impl<'a> Settler<'a> {
             settler: &mut *self,
             columns: IndexMap::new(),
             children: Vec::new(),
+            discarded: Vec::new(),
         };
         if let Rows::Of(shape) = pending.rows {
             survey.level(shape, &mut Vec::new())?;
         }
         survey.children_not_seen();
         let known = survey.known_columns();
-        let Survey { columns, children, .. } = survey;
-        let schema = self.schema(pending, &known, columns)?;
+        let Survey { columns, children, discarded, .. } = survey;
+        let schema = TableSchema { discarded, ..self.schema(pending, &known, columns)? };
         let position = self.tables.len();
         self.tables.push(schema);
         self.children.push(Vec::new());
@@ -214,7 +219,10 @@ impl<'a> Settler<'a> {
         }
         for (name, path, rows) in children {
             let declared = self.declared.iter().find(|table| table.name == name);
-            self.table(&Pending { name, declared, parent: Some(position), path, rows })?;
+            let own = declared.and_then(|table| table.contract);
+            let contract = own.unwrap_or(pending.contract);
+            let parent = Some(position);
+            self.table(&Pending { name, declared, parent, path, contract, rows })?;
         }
         Ok(())
     }
@@ -234,7 +242,9 @@ impl<'a> Settler<'a> {
             (None, None) => Vec::new(),
         };
         let mut columns = key_columns(parent, &primary_key);
-        columns.extend(value_columns(pending, known, seen));
+        let unfit = pending.contract.data_type.discards().unwrap_or_default();
+        let values = value_columns(pending, known, seen).into_iter();
+        columns.extend(values.map(|column| ColumnSchema { unfit, ..column }));
         columns.push(own_column(RUN_ID_COLUMN, ColumnType::String, ColumnSource::RunId));
         columns.push(own_column(LOADED_AT_COLUMN, ColumnType::Timestamp, ColumnSource::LoadedAt));
         let schema = TableSchema {
@@ -249,6 +259,7 @@ impl<'a> Settler<'a> {
             partition_by,
             sort_by: pending.declared.map(|table| table.sort_by.clone()).unwrap_or_default(),
             columns,
+            discarded: Vec::new(),
         };
         check_columns(&schema)?;
         check_partitions(&schema)?;
@@ -289,7 +300,9 @@ fn value_columns(
         let list = matches!(column.column_type, ColumnType::List(_));
         let before = Known { facts, list };
         columns.push(match seen.shift_remove(&column.name) {
-            Some(now) => now.after(before).column(&column.name, declared),
+            Some(now) => {
+                now.after(before, pending.contract.data_type).column(&column.name, declared)
+            }
             None => before.unseen(&column.name, column.path(), declared),
         });
     }
@@ -345,14 +358,21 @@ impl Known {
             column_type: column_type.unwrap_or_else(inferred),
             source,
             formats: declared.map(|column| column.formats.clone()).unwrap_or_default(),
+            unfit: Discard::Row,
             description: declared.and_then(|column| column.description.clone()),
         }
     }
 }
 
 impl Seen {
-    fn after(self, before: Known) -> Self {
-        Self { path: self.path, known: before.merge(self.known) }
+    /// The same, in a column that has held values before. Where the contract discards what would widen the
+    /// column, it stays as it is.
+    fn after(self, before: Known, surprise: Surprise) -> Self {
+        let known = match surprise.discards() {
+            Some(_) if !before.facts.is_empty() => before,
+            _ => before.merge(self.known),
+        };
+        Self { path: self.path, known }
     }
 
     fn column(self, name: &ColumnName, declared: Option<&Column>) -> ColumnSchema {
@@ -367,6 +387,7 @@ struct Survey<'s, 'a> {
     settler: &'s mut Settler<'a>,
     columns: IndexMap<ColumnName, Seen>,
     children: Vec<Child<'a>>,
+    discarded: Vec<Discarded>,
 }
 
 impl<'a> Survey<'_, 'a> {
@@ -386,19 +407,44 @@ impl<'a> Survey<'_, 'a> {
         }
         let lists = value.lists || self.is_list(&name);
         let child = self.child_table(&name, value, lists, path);
+        let surprise = self.surprise(&name, child.as_ref(), value);
+        if let Some(discard) = surprise.and_then(Surprise::discards) {
+            self.discarded.push(Discarded { path: path.clone(), discard });
+            return Ok(());
+        }
         if let Some(child) = &child {
             let shape = value.nested.as_deref().unwrap_or(&NOTHING_SEEN);
             self.children.push((child.clone(), path.clone(), Rows::Of(shape)));
         }
         let list = child.is_none() && lists;
         let facts = if list { value.facts_with_items() } else { value.scalars };
-        let has_keys = value.nested.as_ref().is_some_and(|nested| !nested.values.is_empty());
-        if !facts.is_empty() || list || !(child.is_some() || has_keys) {
+        if !facts.is_empty() || list || !(child.is_some() || value.has_keys()) {
             self.add(name, Seen { path: path.clone(), known: Known { facts, list } })?;
         }
         match &value.nested {
             Some(nested) if child.is_none() && !list => self.level(nested, path),
             _ => Ok(()),
+        }
+    }
+
+    /// What the contract says of a value that nothing expects. An object is not a value but holds some.
+    fn surprise(
+        &self,
+        name: &ColumnName,
+        child: Option<&TableName>,
+        value: &ValueShape,
+    ) -> Option<Surprise> {
+        let known = self.settler.known.get(&self.table.name)?;
+        let is_known = |child: &TableName| {
+            self.settler.known.contains_key(child)
+                || self.settler.declared.iter().any(|table| table.name == *child)
+        };
+        let declared = self.table.declared.is_some_and(|table| table.columns.contains_key(name));
+        match child {
+            Some(child) => (!is_known(child)).then_some(self.table.contract.tables),
+            None if declared || known.column(name).is_some() => None,
+            None if value.scalars.is_empty() && !value.lists && value.has_keys() => None,
+            None => Some(self.table.contract.columns),
         }
     }
 
@@ -574,7 +620,14 @@ impl<'a> Survey<'_, 'a> {
 
 fn own_column(name: &str, column_type: ColumnType, source: ColumnSource) -> ColumnSchema {
     let name = name.parse().unwrap_or_else(|_| ColumnName::unnamed());
-    ColumnSchema { name, column_type, source, formats: Vec::new(), description: None }
+    ColumnSchema {
+        name,
+        column_type,
+        source,
+        formats: Vec::new(),
+        unfit: Discard::Row,
+        description: None,
+    }
 }
 
 /// The columns that tie a row to its record: the parent's key and a position, or a hash.
@@ -590,6 +643,7 @@ fn key_columns(parent: Option<&TableSchema>, primary_key: &[ColumnName]) -> Vec<
             column_type,
             source: ColumnSource::ParentKey(position),
             formats: Vec::new(),
+            unfit: Discard::Row,
             description: None,
         })
         .collect();

@@ -55,6 +55,11 @@ impl ValueShape {
         self.objects || self.items().is_some_and(|items| items.lists)
     }
 
+    /// The objects here hold something.
+    pub(super) fn has_keys(&self) -> bool {
+        self.nested.as_ref().is_some_and(|nested| !nested.values.is_empty())
+    }
+
     /// What is known of the scalars here and in the lists here.
     pub(super) fn facts_with_items(&self) -> Facts {
         self.items().map_or(self.scalars, |items| self.scalars.merge(items.scalars))

@@ -48,8 +48,9 @@ pub(super) fn against_quarantine(plan: &Plan, load: &Load) -> Result<(), RunErro
         Some(Limit::Count(count)) => count,
         Some(Limit::Share(share)) => share.of(received),
     };
-    let quarantined = load.quarantined.len() as u64;
-    match load.quarantined.first() {
+    let mut left_out = load.quarantined.iter().filter(|record| !record.row_kept);
+    let quarantined = left_out.clone().count() as u64;
+    match left_out.next() {
         Some(first) if quarantined > most => {
             let reasons = first.reasons.join(", ");
             Err(RunError::TooManyQuarantined { quarantined, received, reasons })

@@ -48,6 +48,8 @@ pub(super) struct Quarantined {
     /// Where it stands there, in bytes.
     pub(super) place: Range<u64>,
     pub(super) reasons: Vec<String>,
+    /// It is in its table all the same, without the values that the reasons name.
+    pub(super) row_kept: bool,
 }
 
 impl Load {
@@ -141,13 +143,17 @@ impl Load {
             table: root,
             place: record.place.clone(),
             reasons: vec![record.reason.to_owned()],
+            row_kept: false,
         }));
-        self.quarantined.extend(normalised.rejected.into_iter().map(|rejection| Quarantined {
-            table: root,
-            piece,
-            place: source.places[rejection.record as usize].clone(),
-            reasons: rejection.reasons,
-        }));
+        for (rejections, row_kept) in [(normalised.rejected, false), (normalised.curtailed, true)] {
+            self.quarantined.extend(rejections.into_iter().map(|rejection| Quarantined {
+                table: root,
+                piece,
+                place: source.places[rejection.record as usize].clone(),
+                reasons: rejection.reasons,
+                row_kept,
+            }));
+        }
         Ok(())
     }
 }

@@ -22,6 +22,9 @@ struct Line<'a> {
     /// Where the record began in the export, in bytes.
     offset: u64,
     reasons: &'a [String],
+    /// The record is in its table, without the values that the reasons name.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    row_kept: bool,
     #[serde(flatten)]
     record: Kept<'a>,
 }
@@ -97,7 +100,8 @@ fn encode(
     for (record, raw) in records.iter().zip(raw_records(records, landed)?) {
         let raw = String::from_utf8_lossy(&raw);
         let (offset, reasons) = (record.place.start, record.reasons.as_slice());
-        let line = Line { run_id, table, offset, reasons, record: Kept::of(&raw) };
+        let (row_kept, kept) = (record.row_kept, Kept::of(&raw));
+        let line = Line { run_id, table, offset, reasons, row_kept, record: kept };
         serde_json::to_writer(&mut lines, &line).map_err(RunError::Report)?;
         lines.push(b'\n');
     }

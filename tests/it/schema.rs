@@ -223,3 +223,49 @@ fn a_frozen_schema_takes_the_same_and_less() {
     let less = "[{\"id\":2,\"n\":null}]";
     assert_eq!(second_night("schema_contract = \"freeze\"", "", less).0, 0);
 }
+
+/// What is in the table and in quarantine after a second night under a contract.
+fn discarded(contract: &str, export: &str) -> (Vec<String>, Vec<String>, Vec<serde_json::Value>) {
+    let source = Source::serving("[{\"id\":1,\"n\":1,\"o\":{\"a\":1}}]");
+    let workplace = Workplace::asking(&source);
+    workplace.define(&format!(
+        "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nschema_contract = \"{contract}\"\n\
+         [tables.columns]\nday = \"date\""
+    ));
+    workplace.run().success();
+    let before = workplace.lake().schema("t");
+    source.serve(export);
+    workplace.run().success();
+    let lake = workplace.lake();
+    assert_eq!(lake.schema("t"), before);
+    assert_eq!(lake.tables(), ["t"]);
+    let quarantine = lake.quarantine("t");
+    let lines = quarantine
+        .iter()
+        .map(|line| serde_json::json!([line["record"]["id"], line["row_kept"], line["reasons"]]));
+    (lake.column("t", "id"), lake.column("t", "n"), lines.collect())
+}
+
+const SURPRISES: &str = r#"[{"id":1,"n":1,"day":"2026-01-01"},
+    {"id":2,"n":2.5},
+    {"id":3,"n":3,"o":{"a":1,"b":"x"}},
+    {"id":4,"n":4,"l":[{"x":1}]},
+    {"id":5,"n":5,"new":null,"o":{"b":null}},
+    {"id":6,"n":6,"day":"soon","new":[]},
+    {"id":7,"n":"seven","new":true}]"#;
+
+#[test]
+fn a_contract_may_discard_rows() {
+    let (ids, numbers, quarantine) = discarded("discard_row", SURPRISES);
+    assert_eq!(ids, ["1", "5"]);
+    assert_eq!(numbers, ["1", "5"]);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&quarantine).unwrap());
+}
+
+#[test]
+fn a_contract_may_discard_values() {
+    let (ids, numbers, quarantine) = discarded("discard_value", SURPRISES);
+    assert_eq!(ids, ["1", "2", "3", "4", "5", "6", "7"]);
+    assert_eq!(numbers, ["1", "null", "3", "4", "5", "6", "null"]);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&quarantine).unwrap());
+}

@@ -92,8 +92,7 @@ impl Checker<'_> {
         let mut word = |word: Option<String>| match word {
             Some(word) => {
                 let field = Field { value: Ok(word), span: span.clone() };
-                let words = [("evolve", Surprise::Evolve), ("freeze", Surprise::Freeze)];
-                self.choice(Some(field), key, &words)
+                self.choice(Some(field), key, &Surprise::WORDS)
             }
             None => Some(Surprise::default()),
         };
