@@ -11,6 +11,7 @@
 //! [`normalise`](crate::normalise).
 
 mod columns;
+mod compact;
 mod identity;
 mod lines;
 mod nesting;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::definition::JsonPointer;
 use crate::scalar::Facts;
 
+pub use compact::without_whitespace;
 pub use parse::{DecodeError, decode_batch};
 pub use split::{Found, RecordBatch, RecordsAt, SplitError, Splitter, Wanted};
 
@@ -67,6 +69,8 @@ pub struct Reading {
     pub identify: bool,
     /// Texts that mean that there is no value.
     pub null_values: Vec<String>,
+    /// Objects and lists in records become texts of JSON.
+    pub nested_as_json: bool,
 }
 
 /// The decoded records of one batch.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::columns::{LevelBuilder, Taken, ValuesBuilder};
+use super::compact::without_whitespace;
 use super::identity::identity;
 use super::nesting::MOST_DEPTH;
 use super::split::RecordBatch;
@@ -68,8 +69,15 @@ fn decode_records(
     let mut records = LevelBuilder::default();
     let mut flaws = BTreeMap::new();
     let null_values = reading.null_values.as_slice();
-    let mut parser =
-        Parser { text, null_values, at: 0, depth: 0, unescaped: String::new(), flaw: None };
+    let mut parser = Parser {
+        text,
+        null_values,
+        nested_as_json: reading.nested_as_json,
+        at: 0,
+        depth: 0,
+        unescaped: String::new(),
+        flaw: None,
+    };
     for (position, (extent, _)) in extents.iter().enumerate() {
         parser.at = extent.start;
         parser.record(&mut records).map_err(|reason| at(batch, parser.at, reason))?;
@@ -106,6 +114,7 @@ fn at(batch: &RecordBatch, position: usize, reason: &'static str) -> DecodeError
 struct Parser<'a> {
     text: &'a str,
     null_values: &'a [String],
+    nested_as_json: bool,
     at: usize,
     depth: usize,
     /// The last string that had escapes; reused to save allocations.
@@ -211,6 +220,16 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// The text of an object or list, which is read all the same to see whether it is valid.
+    fn json(&mut self) -> Parsed<String> {
+        let start = self.at;
+        self.nested_as_json = false;
+        let read = self.value(&mut ValuesBuilder::default(), 0);
+        self.nested_as_json = true;
+        read?;
+        Ok(without_whitespace(&self.text[start..self.at]))
+    }
+
     fn text(&self, values: &mut ValuesBuilder, row: u32, text: &str) {
         if !self.null_values.iter().any(|null| null == text) {
             values.text(row, text);
@@ -224,6 +243,10 @@ impl<'a> Parser<'a> {
                 Text::Plain(text) => self.text(values, row, text),
                 Text::Unescaped => self.text(values, row, &self.unescaped),
             },
+            b'{' | b'[' if self.nested_as_json => {
+                let json = self.json()?;
+                values.text(row, &json);
+            }
             b'{' => {
                 let (level, row) = values.object(row);
                 self.object(level, row)?;

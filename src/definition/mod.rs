@@ -38,7 +38,7 @@ pub use source::{
     WindowPolicy,
 };
 pub use table::{
-    Column, Contract, Discard, PartitionField, Surprise, Table, Transform, WriteDisposition,
+    Column, Contract, Discard, Nested, PartitionField, Surprise, Table, Transform, WriteDisposition,
 };
 pub use template::{InvalidTemplate, Occasion, Template, Window};
 pub use validate::source::parse_instant;

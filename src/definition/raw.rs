@@ -193,6 +193,9 @@ pub(super) struct RawDefaults {
     pub(super) partition_by: Option<Field<Vec<String>>>,
     /// The `sort_by` of tables without a parent.
     pub(super) sort_by: Option<Field<Vec<String>>>,
+    /// The `nested` of tables without a parent.
+    #[schemars(extend("enum" = ["tables", "json"], "default" = "tables"))]
+    pub(super) nested: Option<Field<String>>,
     /// The `schema_contract` of all tables.
     pub(super) schema_contract: Option<Field<RawContract>>,
     /// The `null_values` of tables without a parent.
@@ -254,6 +257,9 @@ pub(super) struct RawTable {
     /// The order of rows within a file; without it, the order of the export.
     #[schemars(extend("examples" = [["created_at", "id"]]))]
     pub(super) sort_by: Option<Field<Vec<String>>>,
+    /// What becomes of the objects and lists in the records: columns and child tables, or texts of JSON.
+    #[schemars(extend("enum" = ["tables", "json"], "default" = "tables"))]
+    pub(super) nested: Option<Field<String>>,
     /// What happens when an export holds what the table's schema does not: new child tables, new columns, values
     /// of another type. A child table has its parent's unless it says otherwise.
     #[schemars(extend("examples" = ["freeze", { "columns": "freeze" }]))]
@@ -314,6 +320,7 @@ const KEYS: [(&str, &[&str]); 10] = [
             "write_disposition",
             "partition_by",
             "sort_by",
+            "nested",
             "schema_contract",
             "null_values",
         ],
@@ -330,6 +337,7 @@ const KEYS: [(&str, &[&str]); 10] = [
             "write_disposition",
             "partition_by",
             "sort_by",
+            "nested",
             "schema_contract",
             "null_values",
             "columns",

@@ -24,6 +24,8 @@ pub struct Table {
     pub partition_by: Vec<PartitionField>,
     /// The order of rows within a file; export order when empty.
     pub sort_by: Vec<ColumnName>,
+    /// What becomes of the objects and lists in its records.
+    pub nested: Nested,
     /// What happens when an export holds what the schema does not; the parent's when absent.
     pub contract: Option<Contract>,
     /// Texts that mean that there is no value, in its records and all that is in them.
@@ -47,6 +49,7 @@ impl Table {
             write_disposition: WriteDisposition::default(),
             partition_by: Vec::new(),
             sort_by: Vec::new(),
+            nested: Nested::default(),
             contract: None,
             null_values: Vec::new(),
             description: None,
@@ -72,6 +75,21 @@ impl std::fmt::Display for WriteDisposition {
             Self::Append => "append",
         })
     }
+}
+
+/// What becomes of objects and lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Nested {
+    /// Objects become columns of their own, lists of objects child tables.
+    #[default]
+    Tables,
+    /// Texts of JSON, as it stood in the export without the whitespace.
+    Json,
+}
+
+impl Nested {
+    /// The words a definition may use.
+    pub const WORDS: [(&str, Self); 2] = [("tables", Self::Tables), ("json", Self::Json)];
 }
 
 /// What happens when an export holds what a table's schema does not. What the definition declares is no surprise.

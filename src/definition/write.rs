@@ -6,7 +6,7 @@ use chrono::SecondsFormat;
 use toml::{Table as Section, Value};
 
 use super::{
-    Column, Contract, Endpoint, Filter, Header, KeySource, Limit, Limits, ListStyle,
+    Column, Contract, Endpoint, Filter, Header, KeySource, Limit, Limits, ListStyle, Nested,
     PartitionField, Period, Pipeline, Resource, RetryLimits, Source, Table, Timeouts, Transform,
     WindowPolicy,
 };
@@ -167,6 +167,8 @@ fn table(table: &Table) -> Section {
         insert_some(&mut written, "primary_key", texts(&table.primary_key));
         let cursor = table.cursor.as_ref().map(|name| text(name.as_str()));
         insert_some(&mut written, "cursor", cursor);
+        let nested = Nested::WORDS.iter().find(|(_, nested)| *nested == table.nested);
+        insert_some(&mut written, "nested", nested.map(|(word, _)| text(word)));
         insert_some(&mut written, "null_values", texts(&table.null_values));
         let disposition = table.write_disposition.to_string();
         written.insert("write_disposition".to_owned(), Value::String(disposition));

@@ -106,7 +106,8 @@ fn shown_key(columns: &[ColumnName]) -> String {
 }
 
 fn each_on_a_line(changes: &[Change]) -> String {
-    changes.iter().map(|change| format!("\n  {change}")).collect()
+    let lines: Vec<String> = changes.iter().map(|change| format!("\n  {change}")).collect();
+    lines.concat()
 }
 
 /// A table that has still to be settled.

@@ -33,7 +33,7 @@ use crate::commit::{
     discard_staged,
 };
 use crate::decode::{Reading, Wanted};
-use crate::definition::{Environment, Table, TableName, WriteDisposition};
+use crate::definition::{Environment, Nested, Table, TableName, WriteDisposition};
 use crate::destination::Destination;
 use crate::fetch::Fetcher;
 use crate::land::{ExportHash, Landed};
@@ -188,6 +188,7 @@ impl Run<'_> {
         let reading = roots.iter().map(|table| Reading {
             identify: table.primary_key.is_empty(),
             null_values: table.null_values.clone(),
+            nested_as_json: table.nested == Nested::Json,
         });
         let intake = Receiver {
             fetcher: Fetcher::new(&self.plan.pipeline.source)?,

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::RunError;
 use super::load::{Load, Quarantined};
 use crate::commit::Publication;
+use crate::decode::without_whitespace;
 use crate::definition::TableName;
 use crate::destination::Destination;
 use crate::land::{LandError, Landed};
@@ -47,22 +48,6 @@ impl<'a> Kept<'a> {
             Err(_) => Self::Raw(record),
         }
     }
-}
-
-/// JSON on one line: whitespace stays in strings only.
-fn without_whitespace(json: &str) -> String {
-    let (mut in_string, mut escaped) = (false, false);
-    let stays = |character: &char| {
-        let was_in_string = in_string;
-        match character {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' => in_string = !in_string,
-            _ => {}
-        }
-        was_in_string || !matches!(character, ' ' | '\n' | '\r' | '\t')
-    };
-    json.chars().filter(stays).collect()
 }
 
 /// Stages the quarantined records of a run, one file a table.

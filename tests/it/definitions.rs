@@ -80,6 +80,7 @@ records = "/lines"
 name = "requisitions"
 records = "/purchaseRequisitions"
 primary_key = ["no"]
+nested = "json"
 cursor = "updated_at"
 
 [tables.columns]
@@ -148,6 +149,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("schema_contract = { columns = \"freeze\" }", "schema_contract = { column = \"freeze\" }"),
     ("schema_contract = { columns = \"freeze\" }", "schema_contract = { columns = \"thaw\" }"),
     ("schema_contract = { columns = \"freeze\" }", "schema_contract = [\"freeze\"]"),
+    ("nested = \"json\"", "nested = \"columns\""),
     // Names and pointers.
     ("name = \"orders\"", "name = \"Orders\""),
     ("name = \"requisitions\"", "name = \"purchase requisitions\""),
@@ -245,6 +247,9 @@ const MISTAKES: &[(&str, &str)] = &[
     ("primary_key = [\"id\"]", "primary_key = [\"memo\"]"),
     ("partition_by = [\"month(created_at)\", \"status\"]", "partition_by = [\"memo\"]"),
     ("sort_by = [\"created_at\", \"id\"]", "sort_by = [\"memo\"]"),
+    ("parent = \"orders\"", "parent = \"requisitions\""),
+    ("parent = \"orders\"", "parent = \"orders\"\nnested = \"json\""),
+    ("note = { exclude = true }", "note = { from = \"/a/b\" }"),
     ("cursor = \"updated_at\"", "cursor = \"note\""),
     ("primary_key = [\"no\"]\n", ""),
     ("parent = \"orders\"", "parent = \"orders\"\ncursor = \"updated_at\""),

@@ -101,3 +101,17 @@ fn texts_that_mean_no_value_are_null_wherever_they_stand() {
     assert_eq!(lake.column("t__l", "p"), ["null", "1.5"]);
     assert_eq!(lake.quarantine("t")[0]["record"]["id"], "-", "a key is not null");
 }
+
+#[test]
+fn p4_nested_values_may_stay_json_with_every_digit() {
+    let json = r#"{"rows":[{"id":1,"o":{ "b" : 1.50, "a":[ "x y", 12345678901234567890 ] },"l":[]},
+                           {"id":2,"o":"text","l":[{"n":1e2}, null]}]}"#;
+    let workplace = load(&format!("{TABLES}nested = \"json\""), json);
+    let lake = workplace.lake();
+    assert_eq!(lake.tables(), ["t"]);
+    let texts = [lake.column("t", "o"), lake.column("t", "l")].concat();
+    assert_eq!(
+        texts,
+        [r#"{"b":1.50,"a":["x y",12345678901234567890]}"#, "text", "[]", r#"[{"n":1e2},null]"#]
+    );
+}

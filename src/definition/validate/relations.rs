@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::Checker;
 use crate::definition::problem::suggest;
 use crate::definition::{
-    ColumnName, Limits, PartitionField, Source, Table, Template, WriteDisposition,
+    Column, ColumnName, Limits, Nested, PartitionField, Source, Table, Template, WriteDisposition,
 };
 
 impl Checker<'_> {
@@ -17,10 +17,12 @@ impl Checker<'_> {
             if !seen.insert(&table.name) {
                 let message = format!("two tables are called `{}`", table.name);
                 self.misuse(&key, message, "give each table a name of its own");
+                continue;
             }
             self.parentage(&key, table, tables);
             self.excluded_columns(&key, table);
             self.cursor(&key, table);
+            self.texts_of_json(&key, table, tables);
             self.shared_sources(&key, table);
             self.unfit_partitions(&key, table);
             self.partition_names(&key, table);
@@ -86,6 +88,30 @@ impl Checker<'_> {
         if table.cursor.is_some() && table.primary_key.is_empty() {
             let message = "without a key no two records are the same, so none is later".to_owned();
             self.misuse(&format!("{key}.cursor"), message, "add `primary_key = [\"id\"]`");
+        }
+    }
+
+    /// What is kept as a text has nothing in it that could be a column or a row.
+    fn texts_of_json(&mut self, key: &str, table: &Table, tables: &[Table]) {
+        if table.nested != Nested::Json {
+            return;
+        }
+        let mut children = tables.iter().filter(|child| child.parent.as_ref() == Some(&table.name));
+        if let Some(child) = children.next() {
+            let message =
+                format!("the lists of `{}` are texts, so `{}` has no rows", table.name, child.name);
+            self.misuse(
+                &format!("{key}.nested"),
+                message,
+                "leave the child table out, or `nested`",
+            );
+        }
+        let reaches_in =
+            |column: &Column| column.from.as_ref().is_some_and(|pointer| pointer.keys().len() > 1);
+        for (name, _) in table.columns.iter().filter(|(_, column)| reaches_in(column)) {
+            let message = format!("`{name}` is from within an object that is a text");
+            let help = "leave it out, or `nested` of the table";
+            self.misuse(&format!("{key}.columns.{name}"), message, help);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::definition::form::{RawColumn, RawContract};
 use crate::definition::problem::Problem;
 use crate::definition::raw::{Field, RawDefaults, RawTable};
 use crate::definition::{
-    Column, ColumnName, ColumnType, Contract, JsonPointer, PartitionField, Surprise, Table,
+    Column, ColumnName, ColumnType, Contract, JsonPointer, Nested, PartitionField, Surprise, Table,
     TableName, Transform, WriteDisposition,
 };
 
@@ -24,6 +24,7 @@ pub(super) struct TableDefaults {
     write_disposition: Option<WriteDisposition>,
     partition_by: Vec<PartitionField>,
     sort_by: Vec<ColumnName>,
+    nested: Option<Nested>,
     contract: Option<Contract>,
     null_values: Vec<String>,
 }
@@ -41,6 +42,7 @@ impl Checker<'_> {
                 .partition_fields(raw.partition_by, "defaults.partition_by")
                 .unwrap_or_default(),
             sort_by: self.column_names(raw.sort_by, "defaults.sort_by").unwrap_or_default(),
+            nested: self.choice(raw.nested, "defaults.nested", &Nested::WORDS),
             contract: self.contract(raw.schema_contract, "defaults.schema_contract"),
             null_values: self.value(raw.null_values, "defaults.null_values").unwrap_or_default(),
         }
@@ -66,6 +68,7 @@ impl Checker<'_> {
             self.write_disposition(raw.write_disposition, &key("write_disposition"));
         let partition_by = self.partition_fields(raw.partition_by, &key("partition_by"));
         let sort_by = self.column_names(raw.sort_by, &key("sort_by"));
+        let nested = self.choice(raw.nested, &key("nested"), &Nested::WORDS);
         let contract = self.contract(raw.schema_contract, &key("schema_contract"));
         let null_values = self.value(raw.null_values, &key("null_values"));
         let description = self.value(raw.description, &key("description"));
@@ -82,6 +85,7 @@ impl Checker<'_> {
             write_disposition: write_disposition.or(defaults.write_disposition).unwrap_or_default(),
             partition_by: partition_by.unwrap_or_else(|| defaults.partition_by.clone()),
             sort_by: sort_by.unwrap_or_else(|| defaults.sort_by.clone()),
+            nested: nested.or(defaults.nested).unwrap_or_default(),
             null_values: null_values.unwrap_or_else(|| defaults.null_values.clone()),
             ..table
         })
@@ -126,9 +130,11 @@ impl Checker<'_> {
         let disposition = raw.write_disposition.as_ref().map(|field| &field.span);
         let cursor = raw.cursor.as_ref().map(|field| &field.span);
         let null_values = raw.null_values.as_ref().map(|field| &field.span);
+        let nested = raw.nested.as_ref().map(|field| &field.span);
         for (name, span, reason) in [
             ("cursor", cursor, "a child row comes and goes with its parent"),
             ("null_values", null_values, "those of its parent are its own"),
+            ("nested", nested, "what its parent says of nested values goes for its own"),
             ("primary_key", names, "a child row's key is its parent's key and its position"),
             ("partition_by", partitions, "a child table is partitioned as its parent is"),
             ("write_disposition", disposition, "a child table is written as its parent is"),
@@ -150,6 +156,7 @@ impl Checker<'_> {
                 write_disposition: defaults.write_disposition.unwrap_or_default(),
                 partition_by: defaults.partition_by.clone(),
                 sort_by: defaults.sort_by.clone(),
+                nested: defaults.nested.unwrap_or_default(),
                 contract: defaults.contract,
                 null_values: defaults.null_values.clone(),
                 ..Table::named(name)
