@@ -65,7 +65,7 @@ async fn print(
 ) -> Result<(), Error> {
     let definition = Definition::load(file, &arguments.settings, environment)?;
     summary::warn(&definition.warnings);
-    let shown = ShownPlan::of(&arguments.plan(definition.pipeline, None).await?);
+    let shown = ShownPlan::of(&arguments.plan_and_look(definition.pipeline).await?);
     let text = if json { serde_json::to_string_pretty(&shown)? } else { shown.text() };
     Ok(writeln!(std::io::stdout(), "{text}")?)
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use crate::commit::Snapshot;
-use crate::definition::{Pipeline, Setting, parse_instant};
+use crate::definition::{DestinationUrl, Pipeline, Setting, parse_instant};
 use crate::destination::Destination;
 use crate::error::Error;
 use crate::plan::{Overrides, Plan, destination_at};
@@ -38,11 +38,26 @@ pub(super) struct Planned {
 }
 
 impl PlanArguments {
-    /// Plans a run that begins now. Reads the destination, and changes nothing in it.
+    /// Plans a run that begins now. Reads the destination only if the plan depends on it.
     pub(super) async fn plan(
         &self,
         pipeline: Pipeline,
         run_id: Option<RunId>,
+    ) -> Result<Plan, Error> {
+        let depends = pipeline.source.window.is_some();
+        Ok(self.plan_with(pipeline, run_id, depends).await?.plan)
+    }
+
+    /// The same, with what there is in the destination.
+    pub(super) async fn plan_and_look(&self, pipeline: Pipeline) -> Result<Planned, Error> {
+        self.plan_with(pipeline, None, true).await
+    }
+
+    async fn plan_with(
+        &self,
+        pipeline: Pipeline,
+        run_id: Option<RunId>,
+        look: bool,
     ) -> Result<Planned, Error> {
         let now = Utc::now();
         let overrides = Overrides {
@@ -52,13 +67,17 @@ impl PlanArguments {
             allow_shrink: self.allow_shrink,
         };
         let url = destination_at(&pipeline, self.as_of.unwrap_or(now))?;
-        let snapshot = match Destination::open_existing(&url).map_err(RunError::from)? {
-            Some(destination) => Snapshot::peek(&destination).await.map_err(RunError::from)?,
-            None => Snapshot::default(),
-        };
+        let snapshot = if look { peek(&url).await? } else { Snapshot::default() };
         let run_id = run_id.unwrap_or_else(|| RunId::at(now));
         let plan = Plan::new(pipeline, run_id, now, snapshot.watermark(), &overrides)?;
         Ok(Planned { plan, snapshot })
+    }
+}
+
+async fn peek(url: &DestinationUrl) -> Result<Snapshot, RunError> {
+    match Destination::open_existing(url)? {
+        Some(destination) => Ok(Snapshot::peek(&destination).await?),
+        None => Ok(Snapshot::default()),
     }
 }
 

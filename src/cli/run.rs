@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::planning::{PlanArguments, Planned};
+use super::planning::PlanArguments;
 use super::{fail, summary};
 use crate::definition::{self, Environment, Pipeline, Setting};
 use crate::error::{Error, ExitCode};
@@ -83,7 +83,7 @@ pub(super) async fn execute(
     environment: &Environment,
 ) -> Result<RunReport, Error> {
     let progress = Arc::new(Progress::new(&pipeline.name));
-    let Planned { plan, .. } = options.plan.plan(pipeline, options.run_id.clone()).await?;
+    let plan = options.plan.plan(pipeline, options.run_id.clone()).await?;
     Ok(runner::run(&plan, environment, progress).await?)
 }
 

@@ -1,8 +1,9 @@
 //! Windows: each run asks for what is new, in pieces, and remembers how far it came.
 
+use flowlake::sample_api::SampleApi;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Source, Workplace};
+use crate::support::{Answer, Lake, Source, Workplace, runtime};
 
 const SOURCE: &str = "[source.filters]\nfrom = \"{{ window.start | date }}\"\nto = \"{{ window.end }}\"\n\
                       [source.window]\nstart = 2026-01-01\nstep = \"P1M\"";
@@ -192,4 +193,32 @@ fn the_destination_may_depend_on_the_day() {
     let set = "destination.url=lake/{{ run.date }}";
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-10", "--set", set]).success();
     assert!(workplace.path().join("lake/2026-03-10/t").is_dir());
+}
+
+#[test]
+fn p6_pieces_of_a_window_are_the_rows_of_one_request() {
+    let runtime = runtime();
+    let api = SampleApi::new("demo", "sample-key").unwrap();
+    let api = runtime.block_on(api.start("127.0.0.1:0".parse().unwrap())).unwrap();
+    let workplace = Workplace::empty()
+        .with("PROCUREMENTFLOW_BASE_URL", api.base_url())
+        .with("PROCUREMENTFLOW_ORGANISATION_ID", "demo")
+        .with("PROCUREMENTFLOW_API_KEY", "sample-key");
+    let definition = concat!(env!("CARGO_MANIFEST_DIR"), "/pipelines/purchasing-by-month.toml");
+    let load = |place: &str, more: &[&str]| {
+        let url = format!("destination.url={place}");
+        let run = ["run", definition, "--as-of", "2026-11-01", "--set", url.as_str()];
+        workplace.flowlake(&[&run, more].concat()).success();
+        let lake = Lake::at(&workplace.path().join(place));
+        ["purchase_requisitions", "purchase_requisitions__lines"].map(|table| {
+            let rows = lake.rows(table).drop_many(["_flowlake_run_id", "_flowlake_loaded_at"]);
+            assert!(rows.height() > 100);
+            rows
+        })
+    };
+    let pieces = load("pieces", &[]);
+    let whole = load("whole", &["--set", "source.window.step=P9Y"]);
+    assert!(pieces[0].equals_missing(&whole[0]) && pieces[1].equals_missing(&whole[1]));
+    let landed = |place: &str| Lake::at(&workplace.path().join(place)).own("landing").len();
+    assert_eq!([landed("pieces"), landed("whole")], [22, 1]);
 }
