@@ -297,9 +297,10 @@ mod tests {
 
     fn window_policy() -> impl Strategy<Value = WindowPolicy> {
         let step = prop_oneof![Just("P1M"), Just("P2DT3H"), Just("PT0.5S")];
-        (0_i64..4_000_000_000, option::of(step)).prop_map(|(start, step)| WindowPolicy {
+        let start = 0_i64..4_000_000_000;
+        (start, 0_u32..9, option::of(step)).prop_map(|(start, lookback, step)| WindowPolicy {
             start: chrono::DateTime::from_timestamp(start, 0).unwrap(),
-            lookback: Period::days(0),
+            lookback: Period::days(lookback),
             step: step.map(|step| step.parse().unwrap()),
         })
     }

@@ -211,7 +211,6 @@ const MISTAKES: &[(&str, &str)] = &[
     ("start = 2024-01-01", "start = 2024"),
     ("step = \"P1M\"", "step = \"P0D\""),
     ("step = \"P1M\"", "step = \"1 month\""),
-    ("step = \"P1M\"", "step = \"P1M\"\nlookback = \"P2D\""),
     ("step = \"P1M\"", "steps = \"P1M\""),
     ("{{ window.start | date }}", "{{ window.strat | date }}"),
     ("{{ window.start | date }}", "{{ window.start | iso }}"),

@@ -222,3 +222,26 @@ fn p6_pieces_of_a_window_are_the_rows_of_one_request() {
     let landed = |place: &str| Lake::at(&workplace.path().join(place)).own("landing").len();
     assert_eq!([landed("pieces"), landed("whole")], [22, 1]);
 }
+
+#[test]
+fn a_lookback_reads_again_what_may_have_arrived_late() {
+    let source = Source::serving(&records(&[(1, "2026-01-05")]));
+    let workplace = Workplace::asking(&source);
+    workplace.define_with(&SOURCE.replace("step = \"P1M\"", "lookback = \"P2D\""), TABLES);
+    let night = |day: &str| workplace.flowlake(&["run", "test.toml", "--as-of", day]);
+    let first = night("2026-01-02");
+    assert_eq!(first.code, 0);
+    assert!(
+        first.stderr.contains("gets the rows of the lookback a second time"),
+        "{}",
+        first.stderr
+    );
+    night("2026-01-10").success();
+    night("2026-01-11").success();
+    let starts: Vec<String> = source
+        .requests()
+        .iter()
+        .map(|it| it.split(['=', '&']).nth(1).unwrap().to_owned())
+        .collect();
+    assert_eq!(starts, ["2026-01-01", "2026-01-01", "2026-01-08"], "never before the start");
+}

@@ -184,9 +184,10 @@ impl Checker<'_> {
         let mut tables = tables.iter();
         let appended = tables.find(|table| table.write_disposition == WriteDisposition::Append);
         if let Some(table) = appended.filter(|_| !window.lookback.is_zero()) {
-            let message =
-                format!("`{}` would get the rows of the lookback a second time", table.name);
-            self.misuse("source.window.lookback", message, "leave `lookback` out");
+            let message = format!("`{}` gets the rows of the lookback a second time", table.name);
+            let help = "let its readers take the latest of each key by `_flowlake_loaded_at`, or leave `lookback` out";
+            let problem = self.problem_of("source.window.lookback", message, help);
+            self.problems.push(problem.into_warning());
         }
         if limits.max_shrink.is_some() {
             let message = "windows differ in size by nature".to_owned();
