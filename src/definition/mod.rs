@@ -10,8 +10,10 @@
 //! [`Environment`] that the caller hands in. Reading the file is the one exception, in [`Definition::load`].
 
 mod column_type;
+mod destination;
 mod environment;
 mod form;
+mod limits;
 mod names;
 mod period;
 mod pointer;
@@ -27,7 +29,9 @@ mod write;
 use std::path::{Path, PathBuf};
 
 pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION};
+pub use destination::{DestinationUrl, InvalidDestination};
 pub use environment::Environment;
+pub use limits::{InvalidShare, Limit, Limits, Share};
 pub use names::{ColumnName, InvalidName, TableName};
 pub use period::{InvalidPeriod, Period};
 pub use pointer::{InvalidPointer, JsonPointer};
@@ -62,54 +66,6 @@ pub struct Pipeline {
     pub tables: Vec<Table>,
 }
 
-/// Where tables are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DestinationUrl {
-    /// A directory, relative to where flowlake is started or absolute.
-    Local(PathBuf),
-    /// `s3://bucket/prefix`; credentials and endpoint come from the usual AWS environment.
-    S3 {
-        /// The bucket's name.
-        bucket: String,
-        /// The part after the bucket, without slashes at its ends; may be empty.
-        prefix: String,
-    },
-}
-
-impl std::fmt::Display for DestinationUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Local(path) => write!(f, "{}", path.display()),
-            Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
-            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
-        }
-    }
-}
-
-impl std::str::FromStr for DestinationUrl {
-    type Err = InvalidDestination;
-
-    fn from_str(text: &str) -> Result<Self, InvalidDestination> {
-        if let Some(rest) = text.strip_prefix("s3://") {
-            let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-            let prefix = prefix.trim_matches('/').to_owned();
-            return match bucket {
-                "" => Err(InvalidDestination(text.to_owned())),
-                _ => Ok(Self::S3 { bucket: bucket.to_owned(), prefix }),
-            };
-        }
-        if text.trim().is_empty() || text.contains("://") {
-            return Err(InvalidDestination(text.to_owned()));
-        }
-        Ok(Self::Local(PathBuf::from(text)))
-    }
-}
-
-/// A text is neither a directory nor the URL of a store.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no destination")]
-pub struct InvalidDestination(String);
-
 /// How many exports stay in the landing area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LandingPolicy {
@@ -122,75 +78,6 @@ impl Default for LandingPolicy {
         Self { keep: 14 }
     }
 }
-
-/// What an export has to hold, so that the tables may be changed at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Limits {
-    /// The most records that may go to quarantine.
-    pub max_quarantined: Option<Limit>,
-    /// The fewest records of each table without a parent.
-    pub min_records: Option<u64>,
-    /// The most that such a table may shrink by from one export to the next.
-    pub max_shrink: Option<Share>,
-}
-
-/// A bound on a number of records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    /// So many.
-    Count(u64),
-    /// Such a share of all.
-    Share(Share),
-}
-
-/// A part of a whole, exact to a ten-thousandth of a percent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share {
-    millionths: u64,
-}
-
-impl Share {
-    /// The largest whole number of records that is not more than this share of `whole`.
-    #[must_use]
-    pub fn of(self, whole: u64) -> u64 {
-        let part = u128::from(whole) * u128::from(self.millionths) / 1_000_000;
-        u64::try_from(part).unwrap_or(u64::MAX)
-    }
-}
-
-impl std::str::FromStr for Share {
-    type Err = InvalidShare;
-
-    fn from_str(text: &str) -> Result<Self, InvalidShare> {
-        let invalid = || InvalidShare(text.to_owned());
-        let number = text.strip_suffix('%').ok_or_else(invalid)?;
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-        let digits =
-            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits(whole) || !digits(fraction) || fraction.len() > 4 {
-            return Err(invalid());
-        }
-        let ten_thousandths = format!("{whole}{fraction:0<4}").parse().map_err(|_| invalid())?;
-        let share = Self { millionths: ten_thousandths };
-        if share.millionths > 1_000_000 { Err(invalid()) } else { Ok(share) }
-    }
-}
-
-impl std::fmt::Display for Share {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (whole, fraction) = (self.millionths / 10_000, self.millionths % 10_000);
-        let fraction = format!("{fraction:04}");
-        match fraction.trim_end_matches('0') {
-            "" => write!(f, "{whole}%"),
-            digits => write!(f, "{whole}.{digits}%"),
-        }
-    }
-}
-
-/// A text is not a share.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no share between 0% and 100%")]
-pub struct InvalidShare(String);
 
 /// Why a definition could not be had.
 #[derive(Debug, thiserror::Error)]

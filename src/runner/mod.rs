@@ -13,6 +13,7 @@ mod error;
 mod fresh;
 mod guard;
 mod intake;
+mod landing;
 mod ledger;
 mod load;
 mod quarantine;
@@ -112,7 +113,7 @@ impl Run<'_> {
         }
         let roots: Vec<&Table> = self.plan.pipeline.root_tables().collect();
         let intake = self.receive(keys, wanted(&roots, &snapshot), &roots).await?;
-        self.keep_landings(&intake.landed).await?;
+        landing::keep(self.destination, self.plan, &intake.landed).await?;
         let exports = self.exports(&intake);
 
         let hash = ExportHash::of_all(exports.iter().map(|export| &export.hash));
@@ -121,7 +122,7 @@ impl Run<'_> {
         let mut ledgers = ledger::unchanged(&roots, &fresh, &intake, &snapshot);
         if fresh.tables.is_empty() {
             self.move_watermark(&snapshot).await?;
-            self.prune_landings().await?;
+            landing::prune(self.destination, self.plan).await?;
             return Ok(self.report(Outcome::NothingNew, exports, ledgers));
         }
         guard::against_shrinking(self.plan, &fresh, &intake, &snapshot)?;
@@ -135,7 +136,7 @@ impl Run<'_> {
         ledger::check(&fresh_ledgers)?;
         self.observer.event(&Event::Committing);
         snapshot.commit(self.destination, intent).await?;
-        self.prune_landings().await?;
+        landing::prune(self.destination, self.plan).await?;
         ledgers.extend(fresh_ledgers);
         Ok(self.report(Outcome::Committed, exports, ledgers))
     }
@@ -354,51 +355,6 @@ impl Run<'_> {
     /// What the definition says of tables, hashed: a change of it makes an old export new.
     fn definition_hash(&self) -> String {
         blake3::hash(format!("{:?}", self.plan.pipeline.tables).as_bytes()).to_hex().to_string()
-    }
-
-    async fn keep_landings(&self, landed: &[Landed]) -> Result<(), RunError> {
-        if self.plan.pipeline.landing.keep == 0 {
-            return Ok(());
-        }
-        for (piece, landed) in landed.iter().enumerate() {
-            self.keep_landing(&self.landing_path(piece), landed).await?;
-        }
-        Ok(())
-    }
-
-    /// Where an export is kept: the pieces of a window lie in a directory of their run.
-    fn landing_path(&self, piece: usize) -> Path {
-        let (area, run_id) = (Destination::own("landing"), &self.plan.run_id);
-        match self.plan.window {
-            None => area.join(format!("{run_id}.json.zst")),
-            Some(_) => area.join(run_id.to_string()).join(format!("{piece:04}.json.zst")),
-        }
-    }
-
-    async fn keep_landing(&self, path: &Path, landed: &Landed) -> Result<(), RunError> {
-        let mut file = landed.open()?;
-        let content = on_cpu(move || {
-            let mut content = Vec::new();
-            std::io::Read::read_to_end(&mut file, &mut content).map(|_| content)
-        });
-        let content = content.await.map_err(crate::land::LandError::from)?;
-        Ok(self.destination.put(path, Bytes::from(content)).await?)
-    }
-
-    /// Keeps the landed exports of the last runs only. Run ids sort by time, so names do.
-    async fn prune_landings(&self) -> Result<(), RunError> {
-        let area = Destination::own("landing");
-        let mut runs: BTreeMap<String, Vec<Path>> = BTreeMap::new();
-        for listed in self.destination.list(&area).await? {
-            let run = listed.path.prefix_match(&area).and_then(|mut parts| parts.next());
-            let run = run.map(|part| part.as_ref().trim_end_matches(".json.zst").to_owned());
-            runs.entry(run.unwrap_or_default()).or_default().push(listed.path);
-        }
-        let surplus = runs.len().saturating_sub(self.plan.pipeline.landing.keep);
-        for path in runs.values().take(surplus).flatten() {
-            self.destination.delete(path).await?;
-        }
-        Ok(())
     }
 
     fn report(

@@ -1,0 +1,92 @@
+//! Limits: what an export has to hold, so that the tables may be changed at all.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What an export has to hold, so that the tables may be changed at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// The most records that may go to quarantine.
+    pub max_quarantined: Option<Limit>,
+    /// The fewest records of each table without a parent.
+    pub min_records: Option<u64>,
+    /// The most that such a table may shrink by from one export to the next.
+    pub max_shrink: Option<Share>,
+}
+
+/// A bound on a number of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// So many.
+    Count(u64),
+    /// Such a share of all.
+    Share(Share),
+}
+
+/// A part of a whole, exact to a ten-thousandth of a percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    millionths: u64,
+}
+
+impl Share {
+    /// The largest whole number of records that is not more than this share of `whole`.
+    #[must_use]
+    pub fn of(self, whole: u64) -> u64 {
+        let part = u128::from(whole) * u128::from(self.millionths) / 1_000_000;
+        u64::try_from(part).unwrap_or(u64::MAX)
+    }
+}
+
+impl FromStr for Share {
+    type Err = InvalidShare;
+
+    fn from_str(text: &str) -> Result<Self, InvalidShare> {
+        let invalid = || InvalidShare(text.to_owned());
+        let number = text.strip_suffix('%').ok_or_else(invalid)?;
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        let digits =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) || fraction.len() > 4 {
+            return Err(invalid());
+        }
+        let ten_thousandths = format!("{whole}{fraction:0<4}").parse().map_err(|_| invalid())?;
+        let share = Self { millionths: ten_thousandths };
+        if share.millionths > 1_000_000 { Err(invalid()) } else { Ok(share) }
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.millionths / 10_000, self.millionths % 10_000);
+        let fraction = format!("{fraction:04}");
+        match fraction.trim_end_matches('0') {
+            "" => write!(f, "{whole}%"),
+            digits => write!(f, "{whole}.{digits}%"),
+        }
+    }
+}
+
+/// A text is not a share.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no share between 0% and 100%")]
+pub struct InvalidShare(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_exact_and_rounds_down() {
+        let share: Share = "0.1%".parse().unwrap();
+        assert_eq!(share.to_string(), "0.1%");
+        assert_eq!(
+            [share.of(999), share.of(1000), share.of(u64::MAX)],
+            [0, 1, 18_446_744_073_709_551]
+        );
+        assert_eq!("100%".parse::<Share>().unwrap().of(u64::MAX), u64::MAX);
+        for text in ["", "%", "5", "-1%", "100.0001%", "0.00001%", "1.%", "1e1%"] {
+            assert_eq!(text.parse::<Share>(), Err(InvalidShare(text.to_owned())), "{text}");
+        }
+    }
+}
