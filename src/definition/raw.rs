@@ -15,7 +15,7 @@ use toml::Spanned;
 use super::form::{
     Form, RawColumn, RawContract, RawFilter, RawInstant, RawKeySource, RawLimit, WrongForm,
 };
-use super::problem::{Exposure, Problem, Severity, suggest};
+use super::problem::{Exposure, Problem, Severity, nearest, suggest};
 
 /// A value, or why it has the wrong form, with its place in the text.
 #[derive(Debug, Clone)]
@@ -404,10 +404,28 @@ fn unknown_key(text: &str, path: &str) -> Problem {
         span: find_key(text, path),
         key: shown_path(path),
         message: "there is no such key".to_owned(),
-        help: suggest(key, known),
+        help: nearest(key, known)
+            .is_none()
+            .then(|| elsewhere(key))
+            .flatten()
+            .unwrap_or_else(|| suggest(key, known)),
         exposure: Exposure::Key,
         severity: Severity::Error,
     }
+}
+
+/// The section that a key was most likely meant for.
+fn elsewhere(key: &str) -> Option<String> {
+    let (section, candidate) = KEYS
+        .iter()
+        .flat_map(|(section, keys)| keys.iter().map(move |candidate| (*section, *candidate)))
+        .find(|(_, candidate)| strsim::normalized_damerau_levenshtein(key, candidate) > 0.8)?;
+    let place = match section {
+        "" => "above all sections".to_owned(),
+        "tables" => "in `[[tables]]`".to_owned(),
+        _ => format!("in `[{section}]`"),
+    };
+    Some(format!("did you mean `{candidate}`, which stands {place}?"))
 }
 
 /// `tables[0].name` for `tables.0.name`.

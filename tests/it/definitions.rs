@@ -107,6 +107,9 @@ const MISTAKES: &[(&str, &str)] = &[
     ("[source.filters]", "[source.filter]"),
     ("exclude = true", "excluded = true"),
     ("type = \"decimal(18,2)\"", "typ = \"decimal(18,2)\""),
+    ("description = \"Orders.\"", "endpoint = \"purchasing\""),
+    ("format = \"parquet\"", "keep = 3"),
+    ("keep = 3\n", "keep = 3\nwindow = \"P1D\"\n"),
     // Keys that are missing.
     ("version = 1\n", ""),
     ("name = \"purchasing\"\n", ""),
