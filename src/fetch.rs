@@ -12,6 +12,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -123,6 +124,8 @@ impl FetchError {
 pub struct Fetcher {
     client: Client,
     pace: Option<Arc<Pace>>,
+    /// The position of the key that was taken last.
+    taken: Arc<AtomicUsize>,
 }
 
 /// An export on its way: the first bytes have not been read yet.
@@ -155,10 +158,11 @@ impl Fetcher {
             .build()
             .map_err(FetchError::Setup)?;
         let pace = source.requests_per_minute.map(|rate| Arc::new(Pace::new(rate.get() as usize)));
-        Ok(Self { client, pace })
+        Ok(Self { client, pace, taken: Arc::default() })
     }
 
-    /// Asks for an export, with each key in turn until one is taken.
+    /// Asks for an export, with each key in turn until one is taken. The next request begins with that one, so that
+    /// a key which was refused is not sent again, and one that is replaced during a run does not end it.
     ///
     /// # Errors
     /// See the table of this module.
@@ -166,10 +170,13 @@ impl Fetcher {
         let url = &request.url;
         let mut tried = Vec::new();
         let mut status = StatusCode::UNAUTHORIZED;
-        for key in keys {
+        let first = self.taken.load(Ordering::Relaxed);
+        for position in (first..keys.len()).chain(0..first.min(keys.len())) {
+            let key = &keys[position];
             let response = self.send(url, key).await?;
             status = response.status();
             if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+                self.taken.store(position, Ordering::Relaxed);
                 let accepted = accept(response, url.clone(), tried).await;
                 return accepted.map_err(|error| error.redacted(key));
             }

@@ -113,3 +113,43 @@ fn a_path_is_asked_for_as_it_is_written() {
     workplace.run().success();
     assert_eq!(source.requests(), ["/api/other%20path/a/b"]);
 }
+
+const WINDOW: &str = "[source.filters]\nfrom = \"{{ window.start }}\"\n\
+                      [source.window]\nstart = 2026-01-01\nstep = \"P1M\"";
+const APPENDED: &str = "[defaults]\nwrite_disposition = \"append\"\n[[tables]]\nname = \"t\"";
+
+/// A run of three pieces with an old key and a new one.
+fn run_with_two_keys(answers: &[Answer]) -> (Source, String) {
+    let source = Source::answering_in_turn(answers.to_vec());
+    let workplace = Workplace::asking(&source)
+        .with("PROCUREMENTFLOW_API_KEY", "pf_old")
+        .with("PROCUREMENTFLOW_API_KEY_NEXT", "pf_new");
+    workplace.define_with(WINDOW, APPENDED);
+    let finished = workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-15"]);
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    (source, finished.stderr)
+}
+
+fn taking(key: &'static str) -> Answer {
+    Answer::JsonFor { key, json: "[{\"id\":1}]" }
+}
+
+fn keys_of(source: &Source) -> Vec<String> {
+    source.keys().into_iter().flatten().collect()
+}
+
+#[test]
+fn a_key_that_was_refused_is_not_sent_again_and_the_warning_says_which() {
+    let (source, warnings) = run_with_two_keys(&[taking("pf_new")]);
+    assert_eq!(keys_of(&source), ["pf_old", "pf_new", "pf_new", "pf_new"]);
+    let refusals = warnings.matches("refused the key from environment variable").count();
+    assert_eq!(refusals, 1, "{warnings}");
+    assert!(warnings.contains("PROCUREMENTFLOW_API_KEY; retire it"), "{warnings}");
+    assert!(!warnings.contains("pf_old") && !warnings.contains("pf_new"), "P8: {warnings}");
+}
+
+#[test]
+fn a_key_may_be_replaced_during_a_run() {
+    let (source, _) = run_with_two_keys(&[taking("pf_old"), taking("pf_new")]);
+    assert_eq!(keys_of(&source), ["pf_old", "pf_old", "pf_new", "pf_new"]);
+}

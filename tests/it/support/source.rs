@@ -16,6 +16,8 @@ use super::command::KEY;
 pub enum Answer {
     /// 200 with JSON, if the key is right.
     Json(String),
+    /// 200 with JSON, if the key is this one.
+    JsonFor { key: &'static str, json: &'static str },
     /// Any status, content type and body, whatever the key.
     Other { status: u16, content_type: &'static str, body: &'static str },
     /// A redirect.
@@ -125,6 +127,10 @@ async fn answer_request(
         Answer::Json(_) if key.as_deref() != Some(KEY) => {
             respond(401, "application/json", "{\"error\":\"no\"}".to_owned())
         }
+        Answer::JsonFor { key: right, .. } if key.as_deref() != Some(right) => {
+            respond(403, "application/json", "{\"error\":\"no\"}".to_owned())
+        }
+        Answer::JsonFor { json, .. } => respond(200, "application/json", json.to_owned()),
         Answer::Json(body) => respond(200, "application/json", body),
         Answer::Other { status, content_type, body } => {
             respond(status, content_type, body.to_owned())
