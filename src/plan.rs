@@ -1,5 +1,7 @@
 //! Plan: what a run will do, as a value. Pure: pipeline, clock, watermark and overrides in, [`Plan`] out.
 
+use std::num::NonZeroUsize;
+
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use url::Url;
 
@@ -31,6 +33,8 @@ pub struct Plan {
     pub watermark: Option<DateTime<Utc>>,
     /// The export may be smaller than the limits of the definition allow.
     pub allow_shrink: bool,
+    /// How many requests may be under way at once.
+    pub jobs: NonZeroUsize,
 }
 
 /// A GET request. It holds no secret: the key joins it only on the way out.
@@ -53,6 +57,8 @@ pub struct Overrides {
     pub to: Option<DateTime<Utc>>,
     /// The export may be smaller than the limits of the definition allow.
     pub allow_shrink: bool,
+    /// How many requests may be under way at once; one after the other when absent.
+    pub jobs: Option<NonZeroUsize>,
 }
 
 /// There is no plan.
@@ -135,6 +141,7 @@ impl Plan {
             destination: destination_at(&pipeline, now)?,
             requests: requests.collect::<Result<_, PlanError>>()?,
             allow_shrink: overrides.allow_shrink,
+            jobs: overrides.jobs.unwrap_or(NonZeroUsize::MIN),
             pipeline,
             run_id,
             started_at,

@@ -1,5 +1,7 @@
 //! What `run` and `plan` have in common: the arguments that decide a plan, and making it.
 
+use std::num::NonZeroUsize;
+
 use chrono::{DateTime, Utc};
 use clap::Args;
 
@@ -12,7 +14,7 @@ use crate::run_id::RunId;
 use crate::runner::RunError;
 
 /// What is said on the command line about what to run.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct PlanArguments {
     /// Where the window begins, instead of at the watermark: a date or a timestamp.
     #[arg(long, value_name = "INSTANT", value_parser = instant)]
@@ -29,6 +31,22 @@ pub(super) struct PlanArguments {
     /// Take an export that is smaller than the tables or `[limits]` let expect.
     #[arg(long)]
     allow_shrink: bool,
+    /// How many pieces of a window are asked for at once.
+    #[arg(long, value_name = "COUNT", default_value = "3")]
+    jobs: NonZeroUsize,
+}
+
+impl Default for PlanArguments {
+    fn default() -> Self {
+        Self {
+            from: None,
+            to: None,
+            as_of: None,
+            settings: Vec::new(),
+            allow_shrink: false,
+            jobs: NonZeroUsize::MIN,
+        }
+    }
 }
 
 /// What a run does, and what it finds in its destination.
@@ -65,6 +83,7 @@ impl PlanArguments {
             from: self.from,
             to: self.to,
             allow_shrink: self.allow_shrink,
+            jobs: Some(self.jobs),
         };
         let url = destination_at(&pipeline, self.as_of.unwrap_or(now))?;
         let snapshot = if look { peek(&url).await? } else { Snapshot::default() };

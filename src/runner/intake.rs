@@ -1,10 +1,11 @@
 //! Intake: receives, keeps and decodes the export, all at once while it arrives.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::RunError;
@@ -73,25 +74,33 @@ pub(super) struct Receiver<'a> {
     pub(super) fetcher: Fetcher,
     pub(super) keys: &'a [ApiKey],
     pub(super) retry: RetryLimits,
+    /// How many requests may be under way at once.
+    pub(super) jobs: NonZeroUsize,
     /// For each wanted table, how its records are read.
     pub(super) reading: Vec<Reading>,
     pub(super) observer: Arc<dyn Observer>,
 }
 
 impl Receiver<'_> {
-    /// Receives the answers to all requests, or says why not.
+    /// Receives the answers to all requests, or says why not. A few are on their way at once; what becomes of them
+    /// does not depend on which arrives first.
     pub(super) async fn receive(
         &self,
         requests: &[Request],
         mut wanted: Wanted,
     ) -> Result<Intake, RunError> {
         let mut intake = Intake::default();
-        for request in requests {
-            let piece = self.receive_piece(request, &wanted).await?;
-            if let Wanted::TheOnlyArray { before } = &mut wanted {
-                // What one piece has, the others have in the same place.
-                *before = piece.found.records_at.first().cloned();
-            }
+        let Some((first, others)) = requests.split_first() else { return Ok(intake) };
+        let piece = self.receive_piece(first, &wanted).await?;
+        if let Wanted::TheOnlyArray { before } = &mut wanted {
+            // What the first piece has, the others have in the same place.
+            *before = piece.found.records_at.first().cloned();
+        }
+        intake.add(piece);
+        let others: Vec<_> =
+            others.iter().map(|request| self.receive_piece(request, &wanted)).collect();
+        let mut others = stream::iter(others).buffered(self.jobs.get());
+        while let Some(piece) = others.try_next().await? {
             intake.add(piece);
         }
         Ok(intake)

@@ -195,6 +195,7 @@ impl Run<'_> {
             fetcher: Fetcher::new(&self.plan.pipeline.source)?,
             keys,
             retry: self.plan.pipeline.source.retry,
+            jobs: self.plan.jobs,
             reading: reading.collect(),
             observer: self.observer.clone(),
         };

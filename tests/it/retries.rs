@@ -125,7 +125,8 @@ fn run_with_two_keys(answers: &[Answer]) -> (Source, String) {
         .with("PROCUREMENTFLOW_API_KEY", "pf_old")
         .with("PROCUREMENTFLOW_API_KEY_NEXT", "pf_new");
     workplace.define_with(WINDOW, APPENDED);
-    let finished = workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-15"]);
+    let finished =
+        workplace.flowlake(&["run", "test.toml", "--jobs", "1", "--as-of", "2026-03-15"]);
     assert_eq!(finished.code, 0, "{}", finished.stderr);
     (source, finished.stderr)
 }

@@ -26,7 +26,7 @@ fn p2_data_and_watermark_move_together() {
     let source = Source::answering_in_turn(answers.map(Answer::Json).to_vec());
     let workplace = Workplace::asking(&source);
     workplace.define_with(SOURCE, TABLES);
-    workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-10"]).success();
+    workplace.flowlake(&["run", "test.toml", "--jobs", "1", "--as-of", "2026-03-10"]).success();
     assert_eq!(
         source.requests(),
         [
@@ -96,7 +96,14 @@ fn plan_and_run_agree_about_windows() {
     let source = Source::serving(&records(&[(1, "2026-01-05")]));
     let workplace = Workplace::asking(&source);
     workplace.define_with(SOURCE, TABLES);
-    let when = ["--as-of", "2026-03-10T04:05:06Z", "--set", "source.filters.status=[\"a\", \"b\"]"];
+    let when = [
+        "--jobs",
+        "1",
+        "--as-of",
+        "2026-03-10T04:05:06Z",
+        "--set",
+        "source.filters.status=[\"a\", \"b\"]",
+    ];
     for night in ["first", "second"] {
         let before = source.requests().len();
         let plan = |arguments: &[&str]| {
@@ -217,6 +224,8 @@ fn p6_pieces_of_a_window_are_the_rows_of_one_request() {
         })
     };
     let pieces = load("pieces", &[]);
+    let one_by_one = load("one", &["--jobs", "1"]);
+    assert!(pieces[0].equals_missing(&one_by_one[0]) && pieces[1].equals_missing(&one_by_one[1]));
     let whole = load("whole", &["--set", "source.window.step=P9Y"]);
     assert!(pieces[0].equals_missing(&whole[0]) && pieces[1].equals_missing(&whole[1]));
     let landed = |place: &str| Lake::at(&workplace.path().join(place)).own("landing").len();
