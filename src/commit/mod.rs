@@ -191,13 +191,8 @@ impl Snapshot {
             runs.extend(record.into_run_id());
         }
         sweep_staging(destination, now).await?;
-        let mut manifests = BTreeMap::new();
-        for listed in destination.list(&Destination::own("tables")).await? {
-            if let Some(manifest) = read::<Manifest>(destination, &listed.path).await? {
-                runs.insert(manifest.run_id.clone());
-                manifests.insert(manifest.schema.name.clone(), manifest);
-            }
-        }
+        let manifests = read_manifests(destination).await?;
+        runs.extend(manifests.values().map(|manifest| manifest.run_id.clone()));
         let state: Option<State> = read(destination, &state_path()).await?;
         runs.extend(state.as_ref().map(|state| state.last_run.clone()));
         Ok(Self { manifests, state, next_sequence, runs })
@@ -208,18 +203,15 @@ impl Snapshot {
     /// # Errors
     /// The destination fails, or holds files of ours that cannot be read.
     pub async fn peek(destination: &Destination) -> Result<Self, CommitError> {
-        let mut seen = Self::default();
-        for listed in destination.list(&Destination::own("tables")).await? {
-            if let Some(manifest) = read::<Manifest>(destination, &listed.path).await? {
-                seen.manifests.insert(manifest.schema.name.clone(), manifest);
-            }
-        }
-        seen.state = read(destination, &state_path()).await?;
+        let manifests = read_manifests(destination).await?;
+        let state = read(destination, &state_path()).await?;
+        let mut seen = Self { manifests, state, ..Self::default() };
         for listed in destination.list(&Destination::own("commits")).await? {
+            if is_blank(destination, &listed.path).await? {
+                continue;
+            }
             if let Some(CommitRecord::Open(intent)) = read(destination, &listed.path).await? {
-                let manifests = intent.manifests.into_iter();
-                seen.manifests
-                    .extend(manifests.map(|manifest| (manifest.schema.name.clone(), manifest)));
+                seen.manifests.extend(by_name(intent.manifests));
                 seen.state = Some(intent.state);
             }
         }
@@ -275,12 +267,16 @@ async fn void_if_blank(
     last: Option<&Listed>,
 ) -> Result<(), CommitError> {
     let Some(path) = last.map(|last| &last.path) else { return Ok(()) };
-    let content = destination.get(path).await?;
-    if content.is_some_and(|content| content.iter().all(|byte| *byte == 0)) {
+    if is_blank(destination, path).await? {
         tracing::warn!(%path, "the record of an interrupted run is blank; nothing of it was done");
         destination.put(path, encode(&CommitRecord::Void)?).await?;
     }
     Ok(())
+}
+
+async fn is_blank(destination: &Destination, record: &Path) -> Result<bool, CommitError> {
+    let content = destination.get(record).await?;
+    Ok(content.is_some_and(|content| content.iter().all(|byte| *byte == 0)))
 }
 
 /// Does everything that an intent says. Doing it again, in whole or from any point, changes nothing; nor does
@@ -391,6 +387,20 @@ fn sequence_of(path: &Path) -> Option<u64> {
 /// A path as it stands in our files, encoded already.
 fn stored_path(path: &str) -> Path {
     Path::parse(path).unwrap_or_else(|_| Path::from(path))
+}
+
+async fn read_manifests(
+    destination: &Destination,
+) -> Result<BTreeMap<TableName, Manifest>, CommitError> {
+    let mut manifests = Vec::new();
+    for listed in destination.list(&Destination::own("tables")).await? {
+        manifests.extend(read::<Manifest>(destination, &listed.path).await?);
+    }
+    Ok(by_name(manifests).collect())
+}
+
+fn by_name(manifests: Vec<Manifest>) -> impl Iterator<Item = (TableName, Manifest)> {
+    manifests.into_iter().map(|manifest| (manifest.schema.name.clone(), manifest))
 }
 
 async fn read<T: DeserializeOwned>(

@@ -254,3 +254,16 @@ fn a_lookback_reads_again_what_may_have_arrived_late() {
         .collect();
     assert_eq!(starts, ["2026-01-01", "2026-01-01", "2026-01-08"], "never before the start");
 }
+
+#[test]
+fn p2_a_blank_record_of_a_power_cut_keeps_no_window_from_being_planned() {
+    let source = Source::serving(&records(&[(1, "2026-01-05")]));
+    let workplace = Workplace::asking(&source);
+    workplace.define_with(SOURCE, TABLES);
+    workplace.flowlake(&["run", "test.toml", "--as-of", "2026-01-10"]).success();
+    let commits = workplace.path().join("lake/_flowlake/commits");
+    std::fs::write(commits.join("000000000002.json"), "").unwrap();
+    workplace.flowlake(&["plan", "test.toml"]).success();
+    workplace.flowlake(&["run", "test.toml", "--as-of", "2026-01-11"]).success();
+    assert_eq!(state(&workplace)["watermark"], "2026-01-11T00:00:00Z");
+}
