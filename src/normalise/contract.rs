@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::schema::{ColumnSchema, Schemas, TableSchema};
-use crate::definition::{ColumnName, ColumnType, Contract, Surprise, Table, TableName};
+use crate::definition::{ColumnName, ColumnType, Surprise, Table, TableName};
 
 /// What an export changes in the schema of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(super) fn forbidden_changes(
 ) -> Vec<Change> {
     let mut changes = Vec::new();
     for schema in &schemas.tables {
-        let contract = contract_of(schema, schemas, declared);
+        let contract = schema.contract;
         let own = declared.iter().find(|table| table.name == schema.name);
         let Some(before) = known.get(&schema.name) else {
             let is_surprise = own.is_none() && known.contains_key(&schema.root);
@@ -103,17 +103,4 @@ fn change(
         }
         _ => None,
     }
-}
-
-/// The contract of a table: its own, or that of the nearest table above it that has one.
-fn contract_of(schema: &TableSchema, schemas: &Schemas, declared: &[Table]) -> Contract {
-    let parent = |schema: &&TableSchema| {
-        let name = schema.parent.as_ref()?;
-        schemas.tables.iter().find(|table| table.name == *name)
-    };
-    let mut lineage = std::iter::successors(Some(schema), parent);
-    let own = |schema: &TableSchema| {
-        declared.iter().find(|table| table.name == schema.name).and_then(|table| table.contract)
-    };
-    lineage.find_map(own).unwrap_or_default()
 }

@@ -18,9 +18,11 @@
 //! | null, a missing key | null |
 
 mod cast;
+mod check;
 mod conform;
 mod contract;
 mod dates;
+mod error;
 mod frames;
 mod latest;
 mod lists;
@@ -28,15 +30,16 @@ mod naming;
 mod schema;
 mod settle;
 mod shape;
+mod survey;
 
 pub use cast::polars_type;
 pub use conform::{ConformError, conform, scalar_texts};
 pub use contract::Change;
+pub use error::SchemaError;
 pub use frames::{Normalised, Normaliser, RecordIds, Rejection, TableFrame};
 pub use latest::keep_latest;
 pub use naming::snake_case;
 pub use schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
-pub use settle::SchemaError;
 pub use shape::Shape;
 
 /// The column of the run that last changed a row.

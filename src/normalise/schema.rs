@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::decode::{Step, ValuePath};
-use crate::definition::{ColumnName, ColumnType, Discard, PartitionField, TableName};
+use crate::definition::{ColumnName, ColumnType, Contract, Discard, PartitionField, TableName};
 use crate::scalar::Facts;
 
 /// The tables of a run, parents before their children.
@@ -51,6 +51,9 @@ pub struct TableSchema {
     pub sort_by: Vec<ColumnName>,
     /// The columns, in the order of the files.
     pub columns: Vec<ColumnSchema>,
+    /// What an export may change.
+    #[serde(skip)]
+    pub contract: Contract,
     /// Values of this export that the contract does not let into the table.
     #[serde(skip)]
     pub discarded: Vec<Discarded>,
