@@ -133,6 +133,12 @@ pub enum ListStyle {
     Brackets,
 }
 
+impl ListStyle {
+    /// The words a definition may use.
+    pub const WORDS: [(&str, Self); 3] =
+        [("repeat", Self::Repeat), ("comma", Self::Comma), ("brackets", Self::Brackets)];
+}
+
 /// A request header. Its value came from the environment perhaps, and is not shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Header {

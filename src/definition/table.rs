@@ -68,12 +68,15 @@ pub enum WriteDisposition {
     Append,
 }
 
+impl WriteDisposition {
+    /// The words a definition may use.
+    pub const WORDS: [(&str, Self); 2] = [("replace", Self::Replace), ("append", Self::Append)];
+}
+
 impl std::fmt::Display for WriteDisposition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Replace => "replace",
-            Self::Append => "append",
-        })
+        let word = Self::WORDS.iter().find(|(_, disposition)| disposition == self);
+        f.write_str(word.map_or("", |(word, _)| word))
     }
 }
 
@@ -145,13 +148,6 @@ pub enum Discard {
     Row,
     /// Only the value.
     Value,
-}
-
-impl std::fmt::Display for Surprise {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let word = Self::WORDS.iter().find(|(_, surprise)| surprise == self);
-        f.write_str(word.map_or("", |(word, _)| word))
-    }
 }
 
 /// What the author says of one column.

@@ -7,8 +7,8 @@ use toml::{Table as Section, Value};
 
 use super::{
     Column, Contract, Endpoint, Filter, Header, KeySource, Limit, Limits, ListStyle, Nested,
-    PartitionField, Period, Pipeline, Resource, RetryLimits, Source, Table, Timeouts, Transform,
-    WindowPolicy,
+    PartitionField, Period, Pipeline, Resource, RetryLimits, Source, Surprise, Table, Timeouts,
+    Transform, WindowPolicy, WriteDisposition,
 };
 
 /// The definition, every key written out.
@@ -42,6 +42,11 @@ fn text(text: &str) -> Value {
     Value::String(text.to_owned())
 }
 
+/// The word that a definition has for a choice.
+fn word<T: PartialEq + Copy>(words: &[(&'static str, T)], choice: T) -> &'static str {
+    words.iter().find(|(_, other)| *other == choice).map_or("", |(word, _)| word)
+}
+
 /// A text in which `${` would be read as a reference to the environment.
 fn expandable(plain: &str) -> Value {
     Value::String(plain.replace("${", "$${"))
@@ -66,11 +71,7 @@ fn limits(limits: &Limits) -> Section {
 }
 
 fn source(source: &Source) -> Section {
-    let list_style = match source.list_style {
-        ListStyle::Repeat => "repeat",
-        ListStyle::Comma => "comma",
-        ListStyle::Brackets => "brackets",
-    };
+    let list_style = word(&ListStyle::WORDS, source.list_style);
     let keys = source.api_key.iter().map(|place| Value::Table(key_source(place)));
     let filters = source.filters.iter().map(|Filter { name, values }| {
         let values = values.iter().map(|value| expandable(&value.to_string()));
@@ -167,11 +168,10 @@ fn table(table: &Table) -> Section {
         insert_some(&mut written, "primary_key", texts(&table.primary_key));
         let cursor = table.cursor.as_ref().map(|name| text(name.as_str()));
         insert_some(&mut written, "cursor", cursor);
-        let nested = Nested::WORDS.iter().find(|(_, nested)| *nested == table.nested);
-        insert_some(&mut written, "nested", nested.map(|(word, _)| text(word)));
+        written.insert("nested".to_owned(), text(word(&Nested::WORDS, table.nested)));
         insert_some(&mut written, "null_values", texts(&table.null_values));
-        let disposition = table.write_disposition.to_string();
-        written.insert("write_disposition".to_owned(), Value::String(disposition));
+        let disposition = word(&WriteDisposition::WORDS, table.write_disposition);
+        written.insert("write_disposition".to_owned(), text(disposition));
         let fields: Vec<String> = table.partition_by.iter().map(partition_field).collect();
         insert_some(&mut written, "partition_by", texts(&fields));
     }
@@ -185,9 +185,9 @@ fn table(table: &Table) -> Section {
 
 fn contract(contract: Contract) -> Section {
     section([
-        ("tables", text(&contract.tables.to_string())),
-        ("columns", text(&contract.columns.to_string())),
-        ("data_type", text(&contract.data_type.to_string())),
+        ("tables", text(word(&Surprise::WORDS, contract.tables))),
+        ("columns", text(word(&Surprise::WORDS, contract.columns))),
+        ("data_type", text(word(&Surprise::WORDS, contract.data_type))),
     ])
 }
 
@@ -218,8 +218,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::{
-        ColumnName, ColumnType, Definition, Environment, JsonPointer, LandingPolicy, Surprise,
-        TableName, Template, WriteDisposition,
+        ColumnName, ColumnType, Definition, Environment, JsonPointer, LandingPolicy, TableName,
+        Template,
     };
     use super::*;
 

@@ -51,15 +51,7 @@ impl Checker<'_> {
         let filters = raw.filters.into_iter();
         let filters =
             filters.filter_map(|(name, field)| self.filter(name, field, has_window)).collect();
-        let list_style = self.choice(
-            raw.list_style,
-            "source.list_style",
-            &[
-                ("repeat", ListStyle::Repeat),
-                ("comma", ListStyle::Comma),
-                ("brackets", ListStyle::Brackets),
-            ],
-        );
+        let list_style = self.choice(raw.list_style, "source.list_style", &ListStyle::WORDS);
         let headers = self.headers(raw.headers);
         let timeouts = raw.timeouts.map(|timeouts| self.timeouts(timeouts)).unwrap_or_default();
         let retry = raw.retry.map(|retry| self.retry(retry)).unwrap_or_default();

@@ -29,6 +29,23 @@ pub(super) struct TableDefaults {
     null_values: Vec<String>,
 }
 
+impl TableDefaults {
+    /// A table without a parent that says nothing itself.
+    fn table(&self, name: TableName) -> Table {
+        Table {
+            primary_key: self.primary_key.clone(),
+            cursor: self.cursor.clone(),
+            write_disposition: self.write_disposition.unwrap_or_default(),
+            partition_by: self.partition_by.clone(),
+            sort_by: self.sort_by.clone(),
+            nested: self.nested.unwrap_or_default(),
+            contract: self.contract,
+            null_values: self.null_values.clone(),
+            ..Table::named(name)
+        }
+    }
+}
+
 impl Checker<'_> {
     pub(super) fn defaults(&mut self, raw: RawDefaults) -> TableDefaults {
         TableDefaults {
@@ -36,8 +53,11 @@ impl Checker<'_> {
                 .column_names(raw.primary_key, "defaults.primary_key")
                 .unwrap_or_default(),
             cursor: self.name(raw.cursor, "defaults.cursor"),
-            write_disposition: self
-                .write_disposition(raw.write_disposition, "defaults.write_disposition"),
+            write_disposition: self.choice(
+                raw.write_disposition,
+                "defaults.write_disposition",
+                &WriteDisposition::WORDS,
+            ),
             partition_by: self
                 .partition_fields(raw.partition_by, "defaults.partition_by")
                 .unwrap_or_default(),
@@ -65,7 +85,7 @@ impl Checker<'_> {
         let primary_key = self.column_names(raw.primary_key, &key("primary_key"));
         let cursor = self.name::<ColumnName>(raw.cursor, &key("cursor"));
         let write_disposition =
-            self.write_disposition(raw.write_disposition, &key("write_disposition"));
+            self.choice(raw.write_disposition, &key("write_disposition"), &WriteDisposition::WORDS);
         let partition_by = self.partition_fields(raw.partition_by, &key("partition_by"));
         let sort_by = self.column_names(raw.sort_by, &key("sort_by"));
         let nested = self.choice(raw.nested, &key("nested"), &Nested::WORDS);
@@ -73,21 +93,33 @@ impl Checker<'_> {
         let null_values = self.value(raw.null_values, &key("null_values"));
         let description = self.value(raw.description, &key("description"));
         let columns = self.columns(raw.columns, &key("columns"));
-        let contract = contract.or_else(|| defaults.contract.filter(|_| parent.is_none()));
-        let table =
-            Table { parent, records, contract, description, columns, ..Table::named(name?) };
-        if table.parent.is_some() {
-            return Some(Table { sort_by: sort_by.unwrap_or_default(), ..table });
+        if parent.is_some() {
+            // The rest it has from its parent.
+            let (sort_by, base) = (sort_by.unwrap_or_default(), Table::named(name?));
+            return Some(Table {
+                parent,
+                records,
+                sort_by,
+                contract,
+                description,
+                columns,
+                ..base
+            });
         }
+        let base = defaults.table(name?);
         Some(Table {
-            primary_key: primary_key.unwrap_or_else(|| defaults.primary_key.clone()),
-            cursor: cursor.or_else(|| defaults.cursor.clone()),
-            write_disposition: write_disposition.or(defaults.write_disposition).unwrap_or_default(),
-            partition_by: partition_by.unwrap_or_else(|| defaults.partition_by.clone()),
-            sort_by: sort_by.unwrap_or_else(|| defaults.sort_by.clone()),
-            nested: nested.or(defaults.nested).unwrap_or_default(),
-            null_values: null_values.unwrap_or_else(|| defaults.null_values.clone()),
-            ..table
+            records,
+            primary_key: primary_key.unwrap_or(base.primary_key),
+            cursor: cursor.or(base.cursor),
+            write_disposition: write_disposition.unwrap_or(base.write_disposition),
+            partition_by: partition_by.unwrap_or(base.partition_by),
+            sort_by: sort_by.unwrap_or(base.sort_by),
+            nested: nested.unwrap_or(base.nested),
+            contract: contract.or(base.contract),
+            null_values: null_values.unwrap_or(base.null_values),
+            description,
+            columns,
+            ..base
         })
     }
 
@@ -108,16 +140,6 @@ impl Checker<'_> {
         let (tables, columns, data_type) =
             (word(raw.tables), word(raw.columns), word(raw.data_type));
         Some(Contract { tables: tables?, columns: columns?, data_type: data_type? })
-    }
-
-    fn write_disposition(
-        &mut self,
-        field: Option<Field<String>>,
-        key: &str,
-    ) -> Option<WriteDisposition> {
-        let choices =
-            [("replace", WriteDisposition::Replace), ("append", WriteDisposition::Append)];
-        self.choice(field, key, &choices)
     }
 
     /// What a child table has from its parent cannot be said again.
@@ -150,17 +172,7 @@ impl Checker<'_> {
     pub(super) fn only_table(&mut self, pipeline: &str, defaults: &TableDefaults) -> Vec<Table> {
         let name = pipeline.to_lowercase().replace(['-', ' '], "_");
         match name.parse() {
-            Ok(name) => vec![Table {
-                primary_key: defaults.primary_key.clone(),
-                cursor: defaults.cursor.clone(),
-                write_disposition: defaults.write_disposition.unwrap_or_default(),
-                partition_by: defaults.partition_by.clone(),
-                sort_by: defaults.sort_by.clone(),
-                nested: defaults.nested.unwrap_or_default(),
-                contract: defaults.contract,
-                null_values: defaults.null_values.clone(),
-                ..Table::named(name)
-            }],
+            Ok(name) => vec![defaults.table(name)],
             Err(error) => {
                 let help = "declare the table: `[[tables]]` with `name = \"purchase_orders\"`";
                 self.misuse("tables", format!("no table is declared, and {error}"), help);
