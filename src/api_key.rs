@@ -17,6 +17,10 @@ const REDACTED: &str = "[the API key]";
 const OTHERS: u32 = 0o077;
 /// A password store that waits for somebody to unlock it would wait all night.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
+/// Keeps fingerprints apart from every other hash of the same key.
+const FINGERPRINT_CONTEXT: &str = "flowlake fingerprint of an API key";
+/// One of sixteen million: too little to find a key by, enough to tell a handful apart.
+const FINGERPRINT_BYTES: usize = 3;
 
 /// One API key and where it came from.
 ///
@@ -30,6 +34,20 @@ pub struct ApiKey {
 impl std::fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ApiKey(from {})", self.source)
+    }
+}
+
+/// What people can tell a key by: where it was found, and a few digits that say whether two are the same and from
+/// which no key can be guessed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyName {
+    source: KeySource,
+    fingerprint: String,
+}
+
+impl std::fmt::Display for KeyName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (fingerprint {})", self.source, self.fingerprint)
     }
 }
 
@@ -121,10 +139,12 @@ impl ApiKey {
         Ok(Some(Self { value: SecretString::from(value), source: source.clone() }))
     }
 
-    /// Where the key was found.
+    /// What people can tell the key by.
     #[must_use]
-    pub fn source(&self) -> &KeySource {
-        &self.source
+    pub fn name(&self) -> KeyName {
+        let hash = blake3::derive_key(FINGERPRINT_CONTEXT, self.expose().as_bytes());
+        let fingerprint = hash[..FINGERPRINT_BYTES].iter().map(|byte| format!("{byte:02x}"));
+        KeyName { source: self.source.clone(), fingerprint: fingerprint.collect() }
     }
 
     /// The key, for the one header that carries it.
@@ -213,6 +233,8 @@ mod tests {
         let keys = ApiKey::find_all(&[KeySource::Env("KEY".into())], &environment).await.unwrap();
         assert_eq!(keys[0].expose(), "pf_canary");
         assert_eq!(format!("{keys:?}"), "[ApiKey(from environment variable KEY)]");
+        let name = keys[0].name().to_string();
+        assert_eq!(name, "environment variable KEY (fingerprint ca014c)");
     }
 
     #[tokio::test]

@@ -3,24 +3,26 @@
 //! All reading and writing of the lake goes through here, so that an error always says what was done to
 //! what, and local files are on disk before anything relies on them.
 
+use std::io::{Cursor, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
+use futures::stream::FuturesUnordered;
 use object_store::aws::AmazonS3Builder;
-use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{
-    Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion,
+    Error as StoreError, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
+    UpdateVersion,
 };
-use tokio::io::AsyncWriteExt;
 
 use crate::definition::DestinationUrl;
 use crate::run_id::RunId;
+use crate::runtime::on_cpu;
 
 /// The most bytes in the name of a directory or file on the usual file systems.
 const MOST_NAME_BYTES: usize = 255;
@@ -30,6 +32,10 @@ const WHILE_WRITTEN_BYTES: usize = 8;
 const MOST_PATH_BYTES: usize = 1024;
 /// Larger files go to S3 in parts.
 const SINGLE_PUT_BYTES: usize = 16 << 20;
+/// The size of these parts; S3 takes none that are smaller than 5 MiB, and ten thousand of them.
+const PART_BYTES: usize = 6 << 20;
+/// How many parts of a file are on their way at once.
+const PARTS_AT_ONCE: usize = 2;
 
 /// Something could not be done to the destination.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +56,37 @@ pub struct NameTooLong {
     what: &'static str,
     bytes: usize,
     most: usize,
+}
+
+async fn upload_parts(
+    upload: &mut dyn MultipartUpload,
+    first: Bytes,
+    mut content: impl Read + Send + 'static,
+) -> Result<(), StoreError> {
+    let mut under_way = FuturesUnordered::new();
+    let mut part = first;
+    while !part.is_empty() {
+        if under_way.len() == PARTS_AT_ONCE {
+            under_way.try_next().await?;
+        }
+        under_way.push(upload.put_part(part.into()));
+        (part, content) = next_part(content).await?;
+    }
+    under_way.try_collect::<()>().await?;
+    upload.complete().await?;
+    Ok(())
+}
+
+/// The next part of a file; a shorter one at the end, and an empty one behind it.
+async fn next_part<R: Read + Send + 'static>(mut content: R) -> Result<(Bytes, R), StoreError> {
+    on_cpu(move || {
+        let mut part = Vec::with_capacity(PART_BYTES);
+        match content.by_ref().take(PART_BYTES as u64).read_to_end(&mut part) {
+            Ok(_) => Ok((Bytes::from(part), content)),
+            Err(source) => Err(StoreError::Generic { store: "upload", source: source.into() }),
+        }
+    })
+    .await
 }
 
 fn within(path: Option<&Path>) -> String {
@@ -177,6 +214,12 @@ impl Destination {
         Path::from_iter(["_flowlake", name])
     }
 
+    /// Where the report of a run lies, once it has ended.
+    #[must_use]
+    pub fn report(run_id: &str) -> Path {
+        Self::own("runs").join(format!("{run_id}.json"))
+    }
+
     /// Where the files of a run lie before they are published.
     #[must_use]
     pub fn staging(run_id: &RunId) -> Path {
@@ -252,27 +295,37 @@ impl Destination {
     /// # Errors
     /// The store does not take it.
     pub async fn put(&self, path: &Path, content: Bytes) -> Result<(), DestinationError> {
-        let put = async {
-            if content.len() <= SINGLE_PUT_BYTES || self.directory.is_some() {
-                self.store.put(path, content.into()).await?;
+        if content.len() > SINGLE_PUT_BYTES && self.directory.is_none() {
+            return self.put_stream(path, Cursor::new(content)).await;
+        }
+        self.store.put(path, content.into()).await.map_err(self.error("write", path))?;
+        self.make_durable(path).await
+    }
+
+    /// Writes what a reader gives, of any length, with little of it in memory. Nobody sees it half-written.
+    ///
+    /// # Errors
+    /// The store does not take it, or the reader fails.
+    pub async fn put_stream(
+        &self,
+        path: &Path,
+        content: impl Read + Send + 'static,
+    ) -> Result<(), DestinationError> {
+        let uploaded = async {
+            let (first, content) = next_part(content).await?;
+            if first.len() < PART_BYTES {
+                self.store.put(path, first.into()).await?;
                 return Ok(());
             }
-            let mut upload = BufWriter::new(self.store.clone(), path.clone());
-            let sent = async {
-                upload.put(content).await?;
-                upload.shutdown().await.map_err(|source| StoreError::Generic {
-                    store: "upload",
-                    source: source.into(),
-                })
-            };
-            if let Err(error) = sent.await {
+            let mut upload = self.store.put_multipart(path).await?;
+            let uploaded = upload_parts(upload.as_mut(), first, content).await;
+            if uploaded.is_err() {
                 // The parts cost money for as long as they lie there.
                 let _ = upload.abort().await;
-                return Err(error);
             }
-            Ok(())
+            uploaded
         };
-        put.await.map_err(self.error("write", path))?;
+        uploaded.await.map_err(self.error("write", path))?;
         self.make_durable(path).await
     }
 

@@ -125,9 +125,16 @@ fn fetch_exit_code(error: &FetchError) -> ExitCode {
         FetchError::KeyRefused { .. } => ExitCode::Key,
         FetchError::Unreachable { .. }
         | FetchError::Unavailable { .. }
-        | FetchError::Interrupted { .. } => ExitCode::SourceUnavailable,
-        FetchError::Rejected { .. } => ExitCode::Usage,
-        FetchError::LeavesOrigin { .. } | FetchError::NotAnExport { .. } => ExitCode::Export,
+        | FetchError::Interrupted { .. }
+        | FetchError::Corrupt { .. } => ExitCode::SourceUnavailable,
+        FetchError::Rejected { status, .. } if status.is_client_error() => ExitCode::Usage,
+        FetchError::Rejected { .. }
+        | FetchError::LeavesOrigin { .. }
+        | FetchError::TooManyRedirects { .. }
+        | FetchError::NotAnExport { .. }
+        | FetchError::UnknownEncoding { .. }
+        | FetchError::TooLarge { .. }
+        | FetchError::Bomb { .. } => ExitCode::Export,
         FetchError::Setup(_) => ExitCode::Unexpected,
     }
 }
@@ -135,7 +142,9 @@ fn fetch_exit_code(error: &FetchError) -> ExitCode {
 fn run_exit_code(error: &RunError) -> ExitCode {
     match error {
         RunError::ApiKey(_) => ExitCode::Key,
-        RunError::Fetch(error) | RunError::GaveUp { error, .. } => fetch_exit_code(error),
+        RunError::Fetch(error) => fetch_exit_code(error),
+        RunError::GaveUp { error, .. } | RunError::InPiece { error, .. } => run_exit_code(error),
+        RunError::Stopped(signal) => signal.exit_code(),
         RunError::UsedRunId { .. } | RunError::Split(SplitError::Ambiguous { .. }) => {
             ExitCode::Usage
         }
@@ -180,9 +189,9 @@ fn run_help(error: &RunError) -> Option<String> {
         RunError::ApiKey(ApiKeyError::Malformed { .. }) => {
             "put the key there once more, on one line"
         }
-        RunError::Fetch(error) | RunError::GaveUp { error, .. } => {
-            return fetch_help(error).map(str::to_owned);
-        }
+        RunError::Fetch(error) => return fetch_help(error).map(str::to_owned),
+        RunError::GaveUp { error, .. } | RunError::InPiece { error, .. } => return run_help(error),
+        RunError::Stopped(_) => "the tables are as they were; run it again",
         RunError::Split(error) => return Some(split_help(error)),
         RunError::Decode(_) => {
             "the tables are as they were; ask the source for the export once more"
@@ -243,18 +252,33 @@ fn fetch_help(error: &FetchError) -> Option<&'static str> {
             "the key was deleted, or belongs to another organisation: make a new one under Company Details → \
              Add new API key, and check `organisation_id`",
         ),
-        FetchError::Unavailable { .. } | FetchError::Interrupted { .. } => {
-            Some("the tables are as they were; retry later")
-        }
-        FetchError::Rejected { .. } => Some(
+        FetchError::Unavailable { .. }
+        | FetchError::Interrupted { .. }
+        | FetchError::Corrupt { .. } => Some("the tables are as they were; retry later"),
+        FetchError::Rejected { status, .. } if status.is_client_error() => Some(
             "check `endpoint`, `organisation_id` and the names of the filters in the definition",
         ),
         FetchError::LeavesOrigin { .. } => {
             Some("set `base_url` to the host that answers, if it is one you trust with the key")
         }
-        FetchError::NotAnExport { .. } => Some(
-            "this is a web page, of a proxy or a login: check `base_url`; the tables are as they were",
+        FetchError::NotAnExport { content_type, .. } if content_type.starts_with("text/html") => {
+            Some(
+                "this is a web page, of a proxy or a login: check `base_url`; the tables are as they were",
+            )
+        }
+        FetchError::NotAnExport { .. } | FetchError::UnknownEncoding { .. } => Some(
+            "check `base_url`, `endpoint` and what stands between here and the source; \
+             the tables are as they were",
         ),
+        FetchError::TooLarge { .. } => Some(
+            "the tables are as they were; if the export is right, raise `max_size` in `[limits]`, \
+             or ask for less with filters or a window",
+        ),
+        FetchError::Rejected { .. }
+        | FetchError::TooManyRedirects { .. }
+        | FetchError::Bomb { .. } => {
+            Some("check what answers at `base_url`; the tables are as they were")
+        }
         FetchError::Setup(_) => None,
     }
 }

@@ -5,9 +5,10 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 use zstd::stream::write::Encoder;
 
 /// The level that costs least; exports are repetitive enough to shrink to a tenth with it.
@@ -56,15 +57,15 @@ impl std::fmt::Display for ExportHash {
 
 /// An export that is still arriving.
 pub struct Landing {
-    encoder: Encoder<'static, BufWriter<NamedTempFile>>,
+    encoder: Encoder<'static, BufWriter<File>>,
     hasher: blake3::Hasher,
     bytes: u64,
 }
 
-/// An export that has arrived. Its file is removed when this is dropped.
+/// An export that has arrived. Its file has no name, so that it is gone with the process, however that ends.
 #[derive(Debug)]
 pub struct Landed {
-    file: NamedTempFile,
+    file: Arc<File>,
     /// Names the content.
     pub hash: ExportHash,
     /// Size before compression.
@@ -72,13 +73,12 @@ pub struct Landed {
 }
 
 impl Landing {
-    /// Opens a temporary file that nobody else can read.
+    /// Makes a temporary file that nobody else can open.
     ///
     /// # Errors
     /// The temporary directory cannot be written.
     pub fn create() -> Result<Self, LandError> {
-        let file = tempfile::Builder::new().prefix("flowlake-landing-").tempfile()?;
-        let encoder = Encoder::new(BufWriter::new(file), COMPRESSION_LEVEL)?;
+        let encoder = Encoder::new(BufWriter::new(tempfile::tempfile()?), COMPRESSION_LEVEL)?;
         Ok(Self { encoder, hasher: blake3::Hasher::new(), bytes: 0 })
     }
 
@@ -101,25 +101,23 @@ impl Landing {
         let buffered = self.encoder.finish()?;
         let file = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
         let hash = ExportHash(self.hasher.finalize().to_hex().to_string());
-        Ok(Landed { file, hash, bytes: self.bytes })
+        Ok(Landed { file: Arc::new(file), hash, bytes: self.bytes })
     }
 }
 
 impl Landed {
-    /// The compressed export, from its beginning.
-    ///
-    /// # Errors
-    /// The temporary file is gone.
-    pub fn open(&self) -> Result<File, LandError> {
-        Ok(self.file.reopen()?)
+    /// The export, compressed as it is kept.
+    #[must_use]
+    pub fn compressed(&self) -> impl Read + Send + use<> {
+        FromStart { file: self.file.clone(), at: 0 }
     }
 
-    /// The export as it was received, from its beginning. Its file is gone once the reader is.
+    /// The export as it was received.
     ///
     /// # Errors
-    /// The temporary file is gone.
-    pub fn into_reader(self) -> Result<impl Read + Send + use<>, LandError> {
-        Ok(zstd::stream::read::Decoder::new(self.open()?)?)
+    /// There is no memory for it.
+    pub fn read(&self) -> Result<impl Read + Send + use<>, LandError> {
+        Ok(zstd::stream::read::Decoder::new(self.compressed())?)
     }
 
     /// The bytes of the export at each of `ranges`, which must be ascending.
@@ -127,7 +125,7 @@ impl Landed {
     /// # Errors
     /// The temporary file is gone or damaged.
     pub fn read_ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<Vec<u8>>, LandError> {
-        let mut decoder = zstd::stream::read::Decoder::new(self.open()?)?;
+        let mut decoder = self.read()?;
         let mut position = 0;
         let mut pieces = Vec::with_capacity(ranges.len());
         for range in ranges {
@@ -138,6 +136,20 @@ impl Landed {
             pieces.push(piece);
         }
         Ok(pieces)
+    }
+}
+
+/// Reads a file from its start, whoever else reads it.
+struct FromStart {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for FromStart {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }
 

@@ -8,17 +8,23 @@ use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{KeySource, TableName, Window};
+use crate::api_key::KeyName;
+use crate::definition::{TableName, Window};
 use crate::land::ExportHash;
 use crate::run_id::RunId;
 
 /// Something that happened in a run.
 #[derive(Debug, Clone)]
 pub enum Event {
+    /// The source is asked, for the first time or once more.
+    Asking {
+        /// The number of the try, from 1.
+        try_number: usize,
+    },
     /// The source answers; so many bytes are announced.
     Receiving(Option<u64>),
     /// A key was refused before another one was taken.
-    KeyRefused(KeySource),
+    KeyRefused(KeyName),
     /// A request failed and is made again after a wait.
     Retrying {
         /// How long.
@@ -94,11 +100,15 @@ impl Observer for Progress {
     fn event(&self, event: &Event) {
         use std::sync::atomic::Ordering::Relaxed;
         match event {
+            Event::Asking { try_number: 1 } => self.bar.set_message("asking the source"),
+            Event::Asking { try_number } => {
+                self.bar.set_message(format!("asking the source, try {try_number}"));
+            }
             Event::Receiving(_) => self.bar.set_message("the source answers"),
-            Event::KeyRefused(source) => {
+            Event::KeyRefused(key) => {
                 tracing::warn!(
                     pipeline = self.name,
-                    "the source refused the key from {source}; retire it"
+                    "the source refused the key from {key}; retire it"
                 );
             }
             Event::Retrying { wait, reason } => {

@@ -168,14 +168,13 @@ async fn try_source(plan: &Plan, environment: &Environment) -> Result<String, Ru
     let Some(request) = plan.requests.first() else {
         return Ok("the window has not begun, so the source was not asked".to_owned());
     };
-    let answer = Fetcher::new(&plan.pipeline.source)?.request(request, &keys).await?;
-    let refused = answer.refused_keys().len();
-    let source = keys.get(refused).map_or_else(String::new, |key| key.source().to_string());
-    let refused: Vec<String> = answer.refused_keys().iter().map(ToString::to_string).collect();
+    let fetcher = Fetcher::new(&plan.pipeline.source, plan.pipeline.limits.max_bytes())?;
+    let answer = fetcher.request(request, &keys).await?;
+    let refused: Vec<String> = answer.refused.iter().map(ToString::to_string).collect();
     let retire = if refused.is_empty() {
         String::new()
     } else {
         format!(", which refused {}", refused.join(", "))
     };
-    Ok(format!("the source takes the key from {source}{retire}"))
+    Ok(format!("the source takes the key from {}{retire}", answer.taken))
 }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use super::{fail, run, sample_api, summary};
 use crate::definition::{Definition, DefinitionError, Environment};
 use crate::error::{Error, ExitCode};
+use crate::interruption::Interruption;
 use crate::sample_api::SampleApi;
 
 /// The definitions of `pipelines/`, as they stand there.
@@ -14,14 +15,14 @@ const DEFINITIONS: [(&str, &str); 2] = [
     ("pipelines/e-sourcing.toml", include_str!("../../pipelines/e-sourcing.toml")),
 ];
 
-pub(super) async fn demo(environment: &Environment) -> ExitCode {
-    match pull_samples(environment).await {
+pub(super) async fn demo(environment: &Environment, interruption: &Interruption) -> ExitCode {
+    match pull_samples(environment, interruption).await {
         Ok(()) => ExitCode::Done,
         Err(error) => fail(&error),
     }
 }
 
-async fn pull_samples(environment: &Environment) -> Result<(), Error> {
+async fn pull_samples(environment: &Environment, interruption: &Interruption) -> Result<(), Error> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let api =
         SampleApi::new(sample_api::ORGANISATION_ID, sample_api::API_KEY)?.start(address).await?;
@@ -36,7 +37,8 @@ async fn pull_samples(environment: &Environment) -> Result<(), Error> {
         let definition =
             Definition::parse(file, text, &environment).map_err(DefinitionError::from)?;
         let options = run::Options::default();
-        let report = run::execute(definition.pipeline, &options, &environment).await?;
+        let report =
+            run::execute(definition.pipeline, &options, &environment, interruption).await?;
         writeln!(out, "{}\n", summary::report(&report))?;
     }
     api.stop().await;

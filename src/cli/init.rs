@@ -88,7 +88,7 @@ async fn download(
     environment: &Environment,
 ) -> Result<Box<dyn Read + Send>, RunError> {
     let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment).await?;
-    let fetcher = Fetcher::new(&plan.pipeline.source)?;
+    let fetcher = Fetcher::new(&plan.pipeline.source, plan.pipeline.limits.max_bytes())?;
     let mut landing = Landing::create()?;
     for request in &plan.requests {
         let mut body = fetcher.request(request, &keys).await?.body();
@@ -96,5 +96,5 @@ async fn download(
             landing.write(&piece)?;
         }
     }
-    Ok(Box::new(landing.finish()?.into_reader()?))
+    Ok(Box::new(landing.finish()?.read()?))
 }

@@ -9,15 +9,16 @@ mod run;
 mod sample_api;
 mod summary;
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::definition::{Environment, Setting};
 use crate::error::{Error, ExitCode};
+use crate::interruption::{Interruption, Signal};
 use crate::run_id::RunId;
 use planning::PlanArguments;
 
@@ -109,7 +110,7 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&Error::Output(error)),
     };
-    let code = runtime.block_on(until_signal(dispatch(arguments.command)));
+    let code = runtime.block_on(dispatch(arguments.command));
     // After a signal, threads may still be at work on a run that nobody waits for any more.
     runtime.shutdown_background();
     code
@@ -117,41 +118,44 @@ pub fn main() -> ExitCode {
 
 async fn dispatch(command: Command) -> ExitCode {
     let environment = Environment::of_this_process();
+    let interruption = Interruption::of_this_process();
     match command {
         Command::Run { files, json, plan, run_id } => {
             let options = run::Options { json, plan, run_id };
-            run::run(&files, &options, &environment).await
+            run::run(&files, &options, &environment, &interruption).await
         }
         Command::Check { files, online, json, settings } => {
             let checks = check::Options { online, json, settings };
-            check::check(&files, &checks, &environment).await
+            let check = Box::pin(check::check(&files, &checks, &environment));
+            until_signal(&interruption, check).await
         }
         Command::Plan { file, plan: arguments, json } => {
-            plan::plan(&file, json, &arguments, &environment).await
+            until_signal(&interruption, plan::plan(&file, json, &arguments, &environment)).await
         }
-        Command::Init(arguments) => init::init(arguments, &environment).await,
-        Command::Demo => demo::demo(&environment).await,
-        Command::SampleApi { listen } => sample_api::serve(listen).await,
+        Command::Init(arguments) => {
+            until_signal(&interruption, init::init(arguments, &environment)).await
+        }
+        Command::Demo => demo::demo(&environment, &interruption).await,
+        Command::SampleApi { listen } => {
+            until_signal(&interruption, sample_api::serve(listen)).await
+        }
     }
 }
 
-/// The result of a command, or that a signal came first.
-async fn until_signal(command: impl Future<Output = ExitCode>) -> ExitCode {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return command.await;
-    };
-    tokio::select! {
-        code = command => code,
-        _ = interrupt.recv() => ExitCode::Interrupted,
-        _ = terminate.recv() => ExitCode::Terminated,
-    }
+/// The result of a command that changes no table and may end at any point.
+async fn until_signal(
+    interruption: &Interruption,
+    command: impl Future<Output = ExitCode>,
+) -> ExitCode {
+    interruption.or(command).await.unwrap_or_else(Signal::exit_code)
 }
 
 fn start_logging(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logging = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => logging.with_target(false).init(),
         LogFormat::Json => logging.json().init(),

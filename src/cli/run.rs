@@ -7,9 +7,10 @@ use super::planning::PlanArguments;
 use super::{fail, summary};
 use crate::definition::{self, Environment, Pipeline, Setting};
 use crate::error::{Error, ExitCode};
+use crate::interruption::Interruption;
 use crate::report::{Progress, RunReport};
 use crate::run_id::RunId;
-use crate::runner;
+use crate::runner::{self, RunError};
 
 /// How to run.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,7 @@ pub(super) async fn run(
     files: &[PathBuf],
     options: &Options,
     environment: &Environment,
+    interruption: &Interruption,
 ) -> ExitCode {
     let pipelines = match load_all(files, &options.plan.settings, environment) {
         Ok(pipelines) => pipelines,
@@ -32,8 +34,11 @@ pub(super) async fn run(
     let mut failures = Vec::new();
     let count = pipelines.len();
     for pipeline in pipelines {
-        if let Err(code) = run_one(pipeline, options, environment).await {
+        if let Err(code) = run_one(pipeline, options, environment, interruption).await {
             failures.push(code);
+        }
+        if let Some(signal) = interruption.signal() {
+            return signal.exit_code();
         }
     }
     match failures.first() {
@@ -67,9 +72,10 @@ async fn run_one(
     pipeline: Pipeline,
     options: &Options,
     environment: &Environment,
+    interruption: &Interruption,
 ) -> Result<(), ExitCode> {
     let name = pipeline.name.clone();
-    let report = match execute(pipeline, options, environment).await {
+    let report = match execute(pipeline, options, environment, interruption).await {
         Ok(report) => report,
         Err(error) => return Err(show_failure(&error, &name)),
     };
@@ -81,10 +87,12 @@ pub(super) async fn execute(
     pipeline: Pipeline,
     options: &Options,
     environment: &Environment,
+    interruption: &Interruption,
 ) -> Result<RunReport, Error> {
     let progress = Arc::new(Progress::new(&pipeline.name));
-    let plan = options.plan.plan(pipeline, options.run_id.clone()).await?;
-    Ok(runner::run(&plan, environment, progress).await?)
+    let plan = options.plan.plan(pipeline, options.run_id.clone());
+    let plan = interruption.or(plan).await.map_err(RunError::Stopped)??;
+    Ok(runner::run(&plan, environment, progress, interruption).await?)
 }
 
 #[expect(clippy::print_stderr, reason = "the command line is where errors are shown")]

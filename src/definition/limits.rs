@@ -12,7 +12,48 @@ pub struct Limits {
     pub min_records: Option<u64>,
     /// The most that such a table may shrink by from one export to the next.
     pub max_shrink: Option<Share>,
+    /// The largest answer to one request, decompressed.
+    pub max_size: Option<Size>,
 }
+
+impl Limits {
+    /// The most bytes of one answer, decompressed.
+    #[must_use]
+    pub fn max_bytes(&self) -> u64 {
+        self.max_size.map_or(DEFAULT_MAX_BYTES, |size| size.bytes)
+    }
+}
+
+/// More than any company's export, and less than what fills a disk unnoticed for hours.
+const DEFAULT_MAX_BYTES: u64 = 64_000_000_000;
+
+/// A size in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    bytes: u64,
+}
+
+impl FromStr for Size {
+    type Err = InvalidSize;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSize> {
+        match text.parse::<bytesize::ByteSize>() {
+            Ok(size) if size.as_u64() > 0 => Ok(Self { bytes: size.as_u64() }),
+            _ => Err(InvalidSize(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}B", self.bytes)
+    }
+}
+
+/// A text is not a size.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no size")]
+pub struct InvalidSize(String);
 
 /// A bound on a number of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +116,17 @@ pub struct InvalidShare(String);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_has_a_unit() {
+        let bytes = |text: &str| text.parse::<Size>().map(|size| size.bytes);
+        assert_eq!(bytes("20GB"), Ok(20_000_000_000));
+        assert_eq!(bytes("1.5 GiB"), Ok(1_610_612_736));
+        assert_eq!(bytes(&"7kB".parse::<Size>().unwrap().to_string()), Ok(7000));
+        for text in ["", "0", "0GB", "-1GB", "GB", "1 apple"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn a_share_is_exact_and_rounds_down() {

@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION};
 pub use destination::{DestinationUrl, InvalidDestination};
 pub use environment::Environment;
-pub use limits::{InvalidShare, Limit, Limits, Share};
+pub use limits::{InvalidShare, InvalidSize, Limit, Limits, Share, Size};
 pub use names::{ColumnName, InvalidName, TableName};
 pub use period::{InvalidPeriod, Period};
 pub use pointer::{InvalidPointer, JsonPointer};

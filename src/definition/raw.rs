@@ -176,6 +176,9 @@ pub(super) struct RawLimits {
     /// and exits 6.
     #[schemars(extend("examples" = ["50%"]))]
     pub(super) max_shrink: Option<Field<RawLimit>>,
+    /// The largest answer to one request, decompressed. Beyond it the run changes nothing and exits 6.
+    #[schemars(extend("default" = "64GB"))]
+    pub(super) max_size: Option<Field<String>>,
 }
 
 /// What is true of every table that does not say otherwise.
@@ -311,7 +314,7 @@ const KEYS: [(&str, &[&str]); 10] = [
     ("source.retry", &["tries", "elapsed", "longest_wait"]),
     ("destination", &["url", "format"]),
     ("landing", &["keep"]),
-    ("limits", &["max_quarantined", "min_records", "max_shrink"]),
+    ("limits", &["max_quarantined", "min_records", "max_shrink", "max_size"]),
     (
         "defaults",
         &[

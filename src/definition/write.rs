@@ -67,6 +67,8 @@ fn limits(limits: &Limits) -> Section {
     insert_some(&mut written, "min_records", limits.min_records.map(number));
     let max_shrink = limits.max_shrink.map(|share| Value::String(share.to_string()));
     insert_some(&mut written, "max_shrink", max_shrink);
+    let max_size = limits.max_size.map(|size| Value::String(size.to_string()));
+    insert_some(&mut written, "max_size", max_size);
     written
 }
 
@@ -316,11 +318,13 @@ mod tests {
             (0_u64..1_000_000).prop_map(Limit::Count),
             share().prop_map(|share| Limit::Share(share.parse().unwrap())),
         ];
-        (option::of(limit), option::of(0_u64..1_000_000)).prop_map(
-            |(max_quarantined, min_records)| Limits {
+        let size = (1_u64..1 << 40).prop_map(|bytes| format!("{bytes}B").parse().unwrap());
+        (option::of(limit), option::of(0_u64..1_000_000), option::of(size)).prop_map(
+            |(max_quarantined, min_records, max_size)| Limits {
                 max_quarantined,
                 min_records,
                 max_shrink: None,
+                max_size,
             },
         )
     }

@@ -5,12 +5,14 @@ use polars::prelude::PolarsError;
 use crate::api_key::{ApiKey, ApiKeyError};
 use crate::commit::CommitError;
 use crate::decode::{DecodeError, SplitError};
-use crate::definition::{Share, TableName};
+use crate::definition::{Share, TableName, Window};
 use crate::destination::DestinationError;
 use crate::fetch::FetchError;
+use crate::interruption::Signal;
 use crate::land::LandError;
 use crate::normalise::{ConformError, SchemaError};
 use crate::report::TableReport;
+use crate::retry::{History, Verdict};
 use crate::run_id::RunId;
 use crate::write::WriteError;
 
@@ -22,8 +24,12 @@ pub enum RunError {
     ApiKey(#[from] ApiKeyError),
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    #[error("{error}, after {tries} tries")]
-    GaveUp { tries: u32, error: FetchError },
+    #[error("{error}, {history}")]
+    GaveUp { history: History, error: Box<RunError> },
+    #[error("{error}, in the answer for {window}")]
+    InPiece { window: Window, error: Box<RunError> },
+    #[error("the run was {0} before it committed anything")]
+    Stopped(Signal),
     #[error(transparent)]
     Land(#[from] LandError),
     #[error(transparent)]
@@ -76,6 +82,15 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Whether asking the source again can help: JSON that is not complete may be one that was cut short on its way.
+    pub(super) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Fetch(error) => Verdict::of(error),
+            Self::Split(SplitError::Truncated { .. } | SplitError::Empty) => Verdict::SOON,
+            _ => Verdict::Final,
+        }
+    }
+
     /// The same error, without a key in what is shown of the export.
     pub(super) fn redacted(mut self, keys: &[ApiKey]) -> Self {
         if let Self::Split(

@@ -2,32 +2,34 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::RunError;
 use super::decoder::Decoder;
 use crate::api_key::ApiKey;
 use crate::decode::{Chunk, Found, Reading, RecordsAt, Splitter, Wanted};
 use crate::definition::RetryLimits;
-use crate::fetch::{FetchError, Fetcher};
+use crate::fetch::{FetchError, Fetcher, Letterhead};
 use crate::land::{Landed, Landing};
 use crate::plan::Request;
 use crate::report::{Event, Observer};
-use crate::retry::Retries;
+use crate::retry::{History, Retries};
 use crate::runtime::on_cpu;
 
 /// Pieces of the body that may wait for the decoder; when it falls behind, the network waits.
-const WAITING_PIECES: usize = 64;
+const WAITING_PIECES: usize = 16;
 
 /// A complete export, in as many pieces as were asked for.
 #[derive(Default)]
 pub(super) struct Intake {
     /// The bodies of the requests, in their order.
     pub(super) landed: Vec<Landed>,
+    /// What each answer said before its body.
+    pub(super) letterheads: Vec<Letterhead>,
     /// Where each wanted table's records were.
     records_at: Vec<RecordsAt>,
     /// How many records each wanted table has, in all pieces.
@@ -53,6 +55,7 @@ impl Intake {
     fn add(&mut self, piece: Piece) {
         let number = self.landed.len();
         self.landed.push(piece.landed);
+        self.letterheads.push(piece.letterhead);
         self.chunks.extend(piece.chunks.into_iter().map(|chunk| (number, chunk)));
         self.records.resize(piece.found.records.len(), 0);
         for (sum, records) in self.records.iter_mut().zip(&piece.found.records) {
@@ -65,6 +68,7 @@ impl Intake {
 /// What one request brought.
 struct Piece {
     landed: Landed,
+    letterhead: Letterhead,
     found: Found,
     chunks: Vec<Chunk>,
 }
@@ -110,37 +114,48 @@ impl Receiver<'_> {
     async fn receive_piece(&self, request: &Request, wanted: &Wanted) -> Result<Piece, RunError> {
         let mut retries = Retries::begin(self.retry, Instant::now());
         loop {
+            self.observer.event(&Event::Asking { try_number: retries.number() });
             let error = match self.try_to_receive(request, wanted.clone()).await {
-                Err(RunError::Fetch(error)) => error,
-                result => return result.map_err(|error| error.redacted(self.keys)),
+                Ok(piece) => return Ok(piece),
+                Err(error) => error.redacted(self.keys),
             };
-            let Some(wait) = retries.wait_after(&error, Instant::now()) else {
-                let tries = retries.tries();
-                return Err(if tries > 1 {
-                    RunError::GaveUp { tries, error }
-                } else {
-                    error.into()
-                });
+            let reason = error.to_string();
+            let wait = retries.wait_after(error.verdict(), reason.clone(), Instant::now());
+            let Some(wait) = wait else {
+                return Err(given_up(error, request, retries.into_history(Instant::now())));
             };
-            self.observer.event(&Event::Retrying { wait, reason: error.to_string() });
+            self.observer.event(&Event::Retrying { wait, reason });
             tokio::time::sleep(wait).await;
         }
     }
 
     async fn try_to_receive(&self, request: &Request, wanted: Wanted) -> Result<Piece, RunError> {
         let answer = self.fetcher.request(request, self.keys).await?;
-        for source in answer.refused_keys() {
-            self.observer.event(&Event::KeyRefused(source.clone()));
+        for key in &answer.refused {
+            self.observer.event(&Event::KeyRefused(key.clone()));
         }
         self.observer.event(&Event::Receiving(answer.announced_bytes()));
+        let letterhead = answer.letterhead.clone();
         let digestion = Digestion::begin(wanted, self.reading.clone(), self.observer.clone())?;
         let (sender, receiver) = mpsc::channel(WAITING_PIECES);
-        let digest = on_cpu(move || digestion.take_in(receiver));
-        let (fed, digested) = tokio::join!(feed(answer.body(), sender), digest);
+        let (fed, digested) =
+            tokio::join!(feed(answer.body(), sender), digestion.take_in(receiver));
         let digested = digested?;
         // The decoder cannot tell a body that is over from one that broke off: only the network can.
         fed?;
-        on_cpu(move || digested.finish()).await
+        on_cpu(move || digested.finish(letterhead)).await
+    }
+}
+
+/// The error that a request ends with: which part of a window it was about, unless that is in its URL, and how often
+/// it was tried.
+fn given_up(mut error: RunError, request: &Request, history: History) -> RunError {
+    if let (RunError::Split(_) | RunError::Decode(_), Some(window)) = (&error, request.window) {
+        error = RunError::InPiece { window, error: Box::new(error) };
+    }
+    match history.failed.len() {
+        ..=1 => error,
+        _ => RunError::GaveUp { history, error: Box::new(error) },
     }
 }
 
@@ -176,8 +191,18 @@ impl Digestion {
         Ok(Self { landing, splitter, decoder, observer })
     }
 
-    fn take_in(mut self, mut pieces: mpsc::Receiver<Bytes>) -> Result<Self, RunError> {
-        while let Some(piece) = pieces.blocking_recv() {
+    /// Takes pieces as they come, on a CPU thread only while there are some.
+    async fn take_in(mut self, mut arriving: mpsc::Receiver<Bytes>) -> Result<Self, RunError> {
+        let mut pieces = Vec::new();
+        while arriving.recv_many(&mut pieces, WAITING_PIECES).await > 0 {
+            let arrived = std::mem::take(&mut pieces);
+            self = on_cpu(move || self.digest(arrived)).await?;
+        }
+        Ok(self)
+    }
+
+    fn digest(mut self, pieces: Vec<Bytes>) -> Result<Self, RunError> {
+        for piece in pieces {
             self.landing.write(&piece)?;
             for batch in self.splitter.feed(&piece)? {
                 self.decoder.decode(batch)?;
@@ -187,12 +212,12 @@ impl Digestion {
         Ok(self)
     }
 
-    fn finish(mut self) -> Result<Piece, RunError> {
+    fn finish(mut self, letterhead: Letterhead) -> Result<Piece, RunError> {
         let (batches, found) = self.splitter.finish()?;
         for batch in batches {
             self.decoder.decode(batch)?;
         }
         let chunks = self.decoder.finish()?;
-        Ok(Piece { landed: self.landing.finish()?, found, chunks })
+        Ok(Piece { landed: self.landing.finish()?, letterhead, found, chunks })
     }
 }

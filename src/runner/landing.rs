@@ -4,45 +4,68 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use object_store::path::Path;
+use serde::Serialize;
 
 use super::RunError;
+use super::intake::Intake;
+use crate::definition::Window;
 use crate::destination::Destination;
-use crate::land::{LandError, Landed};
+use crate::fetch::Letterhead;
+use crate::land::ExportHash;
 use crate::plan::Plan;
-use crate::runtime::on_cpu;
+
+/// What is kept beside an export: where it came from, and what it has to be.
+#[derive(Serialize)]
+struct Origin<'a> {
+    /// What was asked, without the key.
+    url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<Window>,
+    #[serde(flatten)]
+    letterhead: &'a Letterhead,
+    /// Decompressed.
+    bytes: u64,
+    /// Of the export as it was received, decompressed.
+    blake3: &'a ExportHash,
+}
 
 /// Keeps the exports of a run, unless the definition says not to.
 pub(super) async fn keep(
     destination: &Destination,
     plan: &Plan,
-    landed: &[Landed],
+    intake: &Intake,
 ) -> Result<(), RunError> {
     if plan.pipeline.landing.keep == 0 {
         return Ok(());
     }
-    for (piece, landed) in landed.iter().enumerate() {
-        let content = Bytes::from(compressed(landed).await?);
-        destination.put(&path(plan, piece), content).await?;
+    let answers = intake.landed.iter().zip(&intake.letterheads);
+    for (piece, (request, (landed, letterhead))) in plan.requests.iter().zip(answers).enumerate() {
+        let origin = Origin {
+            url: request.url.as_str(),
+            window: request.window,
+            letterhead,
+            bytes: landed.bytes,
+            blake3: &landed.hash,
+        };
+        let origin = serde_json::to_vec_pretty(&origin).map_err(RunError::Report)?;
+        destination.put_stream(&path(plan, piece, EXPORT), landed.compressed()).await?;
+        destination.put(&path(plan, piece, ORIGIN), Bytes::from(origin)).await?;
     }
     Ok(())
 }
 
+/// How the name of an export ends.
+const EXPORT: &str = ".json.zst";
+/// How the name of what is kept beside it ends.
+const ORIGIN: &str = ".origin.json";
+
 /// Where an export is kept: the pieces of a window lie in a directory of their run.
-fn path(plan: &Plan, piece: usize) -> Path {
+fn path(plan: &Plan, piece: usize, ending: &str) -> Path {
     let (area, run_id) = (Destination::own("landing"), &plan.run_id);
     match plan.window {
-        None => area.join(format!("{run_id}.json.zst")),
-        Some(_) => area.join(run_id.to_string()).join(format!("{piece:04}.json.zst")),
+        None => area.join(format!("{run_id}{ending}")),
+        Some(_) => area.join(run_id.to_string()).join(format!("{piece:04}{ending}")),
     }
-}
-
-async fn compressed(landed: &Landed) -> Result<Vec<u8>, LandError> {
-    let mut file = landed.open()?;
-    let content = on_cpu(move || {
-        let mut content = Vec::new();
-        std::io::Read::read_to_end(&mut file, &mut content).map(|_| content)
-    });
-    Ok(content.await?)
 }
 
 /// Removes all but the exports of the last runs. Run ids sort by time, so names do.
@@ -51,7 +74,7 @@ pub(super) async fn prune(destination: &Destination, plan: &Plan) -> Result<(), 
     let mut runs: BTreeMap<String, Vec<Path>> = BTreeMap::new();
     for listed in destination.list(&area).await? {
         let run = listed.path.prefix_match(&area).and_then(|mut parts| parts.next());
-        let run = run.map(|part| part.as_ref().trim_end_matches(".json.zst").to_owned());
+        let run = run.map(|part| run_of(part.as_ref()).to_owned());
         runs.entry(run.unwrap_or_default()).or_default().push(listed.path);
     }
     let surplus = runs.len().saturating_sub(plan.pipeline.landing.keep);
@@ -59,4 +82,9 @@ pub(super) async fn prune(destination: &Destination, plan: &Plan) -> Result<(), 
         destination.delete(path).await?;
     }
     Ok(())
+}
+
+/// The run that a name in the landing area belongs to.
+fn run_of(name: &str) -> &str {
+    [EXPORT, ORIGIN].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
 }

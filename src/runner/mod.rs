@@ -20,6 +20,7 @@ mod quarantine;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::Utc;
@@ -37,6 +38,7 @@ use crate::decode::{Reading, Wanted};
 use crate::definition::{Environment, Nested, Table, TableName, WriteDisposition};
 use crate::destination::Destination;
 use crate::fetch::Fetcher;
+use crate::interruption::Interruption;
 use crate::land::{ExportHash, Landed};
 use crate::normalise::{Schemas, Shape, TableSchema};
 use crate::plan::Plan;
@@ -47,6 +49,9 @@ use fresh::Fresh;
 use intake::{FoundRecords, Intake, Receiver};
 use load::Load;
 
+/// How long a run that was told to stop tidies up.
+const PATIENCE_WHEN_STOPPED: Duration = Duration::from_millis(500);
+
 /// Carries out a plan. The report is also put in the destination, for a failed run too.
 ///
 /// # Errors
@@ -55,13 +60,15 @@ pub async fn run(
     plan: &Plan,
     environment: &Environment,
     observer: Arc<dyn Observer>,
+    interruption: &Interruption,
 ) -> Result<RunReport, RunError> {
-    let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment).await?;
+    let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment);
+    let keys = interruption.or(keys).await.map_err(RunError::Stopped)??;
     let destination = Destination::open(&plan.destination)?;
-    run_into(&destination, plan, &keys, observer).await
+    run_into(&destination, plan, &keys, observer, interruption).await
 }
 
-/// Carries out a plan in a destination that is open already.
+/// Carries out a plan in a destination that is open already. It can be interrupted until it begins to commit.
 ///
 /// # Errors
 /// The run failed; no table has changed.
@@ -70,25 +77,31 @@ pub async fn run_into(
     plan: &Plan,
     keys: &[ApiKey],
     observer: Arc<dyn Observer>,
+    interruption: &Interruption,
 ) -> Result<RunReport, RunError> {
     let run = Run { plan, destination, observer };
-    run.refuse_used_id().await?;
-    let result = run.carry_out(keys).await;
-    if matches!(result, Err(RunError::UsedRunId { .. })) {
-        // The report of this id is not this run's to write.
-        return result;
-    }
-    let report = match &result {
-        Ok(report) => report.clone(),
-        Err(error) => run.report(Outcome::Failed(error.to_string()), Vec::new(), Vec::new()),
+    let result = match interruption.or(run.prepare(keys)).await {
+        Ok(Ok(prepared)) => run.complete(prepared).await,
+        Ok(Err(error)) => Err(error),
+        Err(signal) => Err(RunError::Stopped(signal)),
     };
-    if result.as_ref().is_err_and(nothing_was_promised) {
-        run.clean_up().await;
+    let error = match result {
+        Ok(report) => {
+            run.put_report(&report).await?;
+            return Ok(report);
+        }
+        // The report of this id is not this run's to write.
+        Err(error @ RunError::UsedRunId { .. }) => return Err(error),
+        Err(error) => error,
+    };
+    let patience = match error {
+        RunError::Stopped(_) => PATIENCE_WHEN_STOPPED,
+        _ => Duration::MAX,
+    };
+    if let Ok(Err(put)) = tokio::time::timeout(patience, run.leave(&error)).await {
+        tracing::warn!(error = %put, "the run leaves no report");
     }
-    let put = run.put_report(&report).await;
-    let report = result?;
-    put?;
-    Ok(report)
+    Err(error)
 }
 
 /// One run under way.
@@ -98,8 +111,17 @@ struct Run<'a> {
     observer: Arc<dyn Observer>,
 }
 
+/// Everything that a run does, short of doing it.
+struct Prepared {
+    snapshot: Snapshot,
+    /// What is to be committed, unless nothing has changed.
+    intent: Option<Intent>,
+    report: RunReport,
+}
+
 impl Run<'_> {
-    async fn carry_out(&self, keys: &[ApiKey]) -> Result<RunReport, RunError> {
+    async fn prepare(&self, keys: &[ApiKey]) -> Result<Prepared, RunError> {
+        self.refuse_used_id().await?;
         let snapshot = Snapshot::recover(self.destination, self.plan.started_at).await?;
         if snapshot.has_run(&self.plan.run_id) {
             return Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() });
@@ -109,11 +131,12 @@ impl Run<'_> {
             return Err(CommitError::Overtaken.into());
         }
         if self.plan.requests.is_empty() {
-            return Ok(self.report(Outcome::NothingNew, Vec::new(), Vec::new()));
+            let report = self.report(Outcome::NothingNew, Vec::new(), Vec::new());
+            return Ok(Prepared { snapshot, intent: None, report });
         }
         let roots: Vec<&Table> = self.plan.pipeline.root_tables().collect();
         let intake = self.receive(keys, wanted(&roots, &snapshot), &roots).await?;
-        landing::keep(self.destination, self.plan, &intake.landed).await?;
+        landing::keep(self.destination, self.plan, &intake).await?;
         let exports = self.exports(&intake);
 
         let hash = ExportHash::of_all(exports.iter().map(|export| &export.hash));
@@ -121,9 +144,9 @@ impl Run<'_> {
         let fresh = Fresh::of_export(&roots, &snapshot, &taken);
         let mut ledgers = ledger::unchanged(&roots, &fresh, &intake, &snapshot);
         if fresh.tables.is_empty() {
-            self.move_watermark(&snapshot).await?;
-            landing::prune(self.destination, self.plan).await?;
-            return Ok(self.report(Outcome::NothingNew, exports, ledgers));
+            let intent = self.moved_watermark(&snapshot);
+            let report = self.report(Outcome::NothingNew, exports, ledgers);
+            return Ok(Prepared { snapshot, intent, report });
         }
         guard::against_shrinking(self.plan, &fresh, &intake, &snapshot)?;
         let found = fresh.of(&intake.found());
@@ -134,11 +157,32 @@ impl Run<'_> {
         let (intent, fresh_ledgers) =
             self.intent(&load, staged, &snapshot, &taken, &found, &landed).await?;
         ledger::check(&fresh_ledgers)?;
-        self.observer.event(&Event::Committing);
-        snapshot.commit(self.destination, intent).await?;
-        landing::prune(self.destination, self.plan).await?;
         ledgers.extend(fresh_ledgers);
-        Ok(self.report(Outcome::Committed, exports, ledgers))
+        let report = self.report(Outcome::Committed, exports, ledgers);
+        Ok(Prepared { snapshot, intent: Some(intent), report })
+    }
+
+    /// Makes it visible.
+    async fn complete(&self, prepared: Prepared) -> Result<RunReport, RunError> {
+        let Prepared { snapshot, intent, mut report } = prepared;
+        if let Some(intent) = intent {
+            self.observer.event(&Event::Committing);
+            snapshot.commit(self.destination, intent).await?;
+        }
+        if !report.exports.is_empty() {
+            landing::prune(self.destination, self.plan).await?;
+        }
+        report.finished_at = Utc::now();
+        Ok(report)
+    }
+
+    /// After a failure: removes what will not be needed, and leaves a report.
+    async fn leave(&self, error: &RunError) -> Result<(), RunError> {
+        if nothing_was_promised(error) {
+            self.clean_up().await;
+        }
+        let outcome = Outcome::Failed(error.to_string());
+        self.put_report(&self.report(outcome, Vec::new(), Vec::new())).await
     }
 
     fn exports(&self, intake: &Intake) -> Vec<ExportReport> {
@@ -161,15 +205,17 @@ impl Run<'_> {
     }
 
     /// A window in which nothing happened is behind us all the same.
-    async fn move_watermark(&self, snapshot: &Snapshot) -> Result<(), RunError> {
+    fn moved_watermark(&self, snapshot: &Snapshot) -> Option<Intent> {
         let state = self.state();
-        if state.watermark == snapshot.watermark() {
-            return Ok(());
-        }
         let run_id = self.plan.run_id.clone();
         let (publish, remove, manifests) = (Vec::new(), Vec::new(), Vec::new());
-        let intent = Intent { run_id, publish, remove, manifests, state };
-        Ok(snapshot.commit(self.destination, intent).await?)
+        (state.watermark != snapshot.watermark()).then_some(Intent {
+            run_id,
+            publish,
+            remove,
+            manifests,
+            state,
+        })
     }
 
     /// A run that has a report has ended; one that was killed after its commit is known to the snapshot.
@@ -191,10 +237,11 @@ impl Run<'_> {
             null_values: table.null_values.clone(),
             nested_as_json: table.nested == Nested::Json,
         });
+        let source = &self.plan.pipeline.source;
         let intake = Receiver {
-            fetcher: Fetcher::new(&self.plan.pipeline.source)?,
+            fetcher: Fetcher::new(source, self.plan.pipeline.limits.max_bytes())?,
             keys,
-            retry: self.plan.pipeline.source.retry,
+            retry: source.retry,
             jobs: self.plan.jobs,
             reading: reading.collect(),
             observer: self.observer.clone(),
@@ -379,7 +426,7 @@ impl Run<'_> {
     }
 
     fn report_path(&self) -> Path {
-        Destination::own("runs").join(format!("{}.json", self.plan.run_id))
+        Destination::report(self.plan.run_id.as_str())
     }
 
     async fn put_report(&self, report: &RunReport) -> Result<(), RunError> {

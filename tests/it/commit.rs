@@ -6,13 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
-use flowlake::api_key::ApiKey;
 use flowlake::commit::{CommitError, Intent, Manifest, Snapshot, State};
-use flowlake::definition::{Definition, Environment, Pipeline, TableName};
+use flowlake::definition::TableName;
 use flowlake::destination::Destination;
-use flowlake::plan::{Overrides, Plan};
-use flowlake::report::Silent;
-use flowlake::runner::{RunError, run_into};
+use flowlake::plan::Overrides;
+use flowlake::runner::RunError;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
@@ -22,7 +20,7 @@ use object_store::{
     ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-use crate::support::{Source, Workplace, runtime};
+use crate::support::{InProcess, Source, Workplace, runtime};
 
 const OLD: &str = r#"[{"id":1,"at":"2026-01-05","lines":[{"n":1}]},{"id":2,"at":"2026-02-05"}]"#;
 const NEW: &str =
@@ -150,8 +148,7 @@ impl ObjectStore for HookedStore {
 
 struct Bench {
     source: Source,
-    pipeline: Pipeline,
-    keys: Vec<ApiKey>,
+    pipeline: InProcess,
 }
 
 impl Bench {
@@ -161,23 +158,12 @@ impl Bench {
         workplace.define(&format!(
             "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"{disposition}\"\npartition_by = [\"month(at)\"]"
         ));
-        let environment = Environment::default()
-            .with("PROCUREMENTFLOW_BASE_URL", source.base_url())
-            .with("PROCUREMENTFLOW_ORGANISATION_ID", "acme")
-            .with("PROCUREMENTFLOW_API_KEY", "pf_test_0123456789_canary");
-        let file = workplace.path().join("test.toml");
-        let pipeline = Definition::load(&file, &[], &environment).unwrap().pipeline;
-        let keys =
-            runtime().block_on(ApiKey::find_all(&pipeline.source.api_key, &environment)).unwrap();
-        Self { source, pipeline, keys }
+        let pipeline = runtime().block_on(InProcess::asking(source.base_url(), &workplace));
+        Self { source, pipeline }
     }
 
     async fn run(&self, store: Arc<dyn ObjectStore>, run_id: &str) -> Result<(), RunError> {
-        let (run_id, now) = (run_id.parse().unwrap(), DateTime::<Utc>::UNIX_EPOCH);
-        let plan =
-            Plan::new(self.pipeline.clone(), run_id, now, None, &Overrides::default()).unwrap();
-        let destination = Destination::of_store(store, "memory");
-        run_into(&destination, &plan, &self.keys, Arc::new(Silent)).await.map(|_| ())
+        self.pipeline.run(store, run_id, &Overrides::default()).await.map(|_| ())
     }
 }
 

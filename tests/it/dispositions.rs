@@ -131,9 +131,28 @@ fn the_landing_keeps_as_many_exports_as_told() {
         source.serve(&format!("[{{\"n\":{n}}}]"));
         workplace.run().success();
     }
-    let landed = workplace.lake().own("landing");
+    let landed = workplace.lake().landed();
     assert_eq!(landed.len(), 2);
     assert_eq!(workplace.lake().own("runs").len(), 4);
     let file = workplace.path().join("lake/_flowlake/landing").join(landed.iter().max().unwrap());
     assert_eq!(zstd::decode_all(std::fs::File::open(file).unwrap()).unwrap(), b"[{\"n\":3}]");
+}
+
+#[test]
+fn the_landing_tells_where_an_export_came_from() {
+    let source = Source::serving("[{\"id\":1}]");
+    let workplace = Workplace::asking(&source);
+    workplace.define_with("[source.filters]\nstatus = \"sent\"", "[[tables]]\nname = \"t\"");
+    workplace.flowlake(&["run", "test.toml", "--run-id", "first"]).success();
+    let lake = workplace.lake();
+    let origin = lake.json("_flowlake/landing/first.origin.json");
+    let url = format!("{}/api/export/all/esourcing/acme?status=sent", source.base_url());
+    assert_eq!(origin["url"], url);
+    assert_eq!((&origin["status"], &origin["bytes"]), (&200.into(), &10.into()));
+    assert_eq!(origin["headers"]["content-type"], "application/json");
+    let landed =
+        std::fs::File::open(workplace.path().join("lake/_flowlake/landing/first.json.zst"));
+    let landed = zstd::decode_all(landed.unwrap()).unwrap();
+    assert_eq!(landed, b"[{\"id\":1}]");
+    assert_eq!(origin["blake3"], blake3::hash(&landed).to_hex().to_string());
 }

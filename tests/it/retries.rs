@@ -145,7 +145,10 @@ fn a_key_that_was_refused_is_not_sent_again_and_the_warning_says_which() {
     assert_eq!(keys_of(&source), ["pf_old", "pf_new", "pf_new", "pf_new"]);
     let refusals = warnings.matches("refused the key from environment variable").count();
     assert_eq!(refusals, 1, "{warnings}");
-    assert!(warnings.contains("PROCUREMENTFLOW_API_KEY; retire it"), "{warnings}");
+    assert!(
+        warnings.contains("PROCUREMENTFLOW_API_KEY (fingerprint c6f925); retire it"),
+        "{warnings}"
+    );
     assert!(!warnings.contains("pf_old") && !warnings.contains("pf_new"), "P8: {warnings}");
 }
 

@@ -38,7 +38,7 @@ fn p2_data_and_watermark_move_together() {
     let lake = workplace.lake();
     assert_eq!(lake.rows("t").height(), 2);
     assert_eq!(state(&workplace)["watermark"], "2026-03-10T00:00:00Z");
-    assert_eq!(lake.own("landing").len(), 3, "each piece is kept as received");
+    assert_eq!(lake.landed().len(), 3, "each piece is kept as received");
 
     // The next night goes on where this one stopped, also when nothing happened.
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-11"]).success();
@@ -228,7 +228,7 @@ fn p6_pieces_of_a_window_are_the_rows_of_one_request() {
     assert!(pieces[0].equals_missing(&one_by_one[0]) && pieces[1].equals_missing(&one_by_one[1]));
     let whole = load("whole", &["--set", "source.window.step=P9Y"]);
     assert!(pieces[0].equals_missing(&whole[0]) && pieces[1].equals_missing(&whole[1]));
-    let landed = |place: &str| Lake::at(&workplace.path().join(place)).own("landing").len();
+    let landed = |place: &str| Lake::at(&workplace.path().join(place)).landed().len();
     assert_eq!([landed("pieces"), landed("whole")], [22, 1]);
 }
 

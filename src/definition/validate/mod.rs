@@ -16,7 +16,7 @@ use super::problem::{Exposure, Problem, Severity, suggest};
 use super::raw::{Field, RawDefinition, RawDestination, RawLimits};
 use super::{
     DestinationUrl, Environment, InvalidTemplate, LandingPolicy, Limit, Limits, Period, Pipeline,
-    Share, Table, Template,
+    Share, Size, Table, Template,
 };
 
 /// The pipeline that `raw` describes; `None` when it cannot be built. Problems may be found either way.
@@ -192,7 +192,13 @@ impl Checker<'_> {
             max_quarantined: self.limit(raw.max_quarantined, "limits.max_quarantined"),
             min_records: self.count(raw.min_records, "limits.min_records", 0).map(u64::from),
             max_shrink,
+            max_size: self.size(raw.max_size, "limits.max_size"),
         }
+    }
+
+    fn size(&mut self, field: Option<Field<String>>, key: &str) -> Option<Size> {
+        let (text, span) = self.spanned(field, key)?;
+        self.parsed(&text, &span, key, "write for example `\"20GB\"`")
     }
 
     fn limit(&mut self, field: Option<Field<RawLimit>>, key: &str) -> Option<Limit> {

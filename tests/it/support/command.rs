@@ -116,6 +116,7 @@ impl Finished {
         for (pattern, replacement) in [
             (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
             (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "RUN"),
+            (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "NOW"),
             (r"in \d+\.\d s", "in TIME"),
             (r" +\d+\.\d+ [KM]iB", " SIZE"),
             (r"(/[^\s`:,]*)?/\.?tmp[^\s`:,]*", "TMP"),

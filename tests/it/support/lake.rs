@@ -144,6 +144,13 @@ impl Lake {
         files.iter().map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect()
     }
 
+    /// The names of the exports that are kept.
+    pub fn landed(&self) -> Vec<String> {
+        let mut names = self.own("landing");
+        names.retain(|name| name.ends_with(".json.zst"));
+        names
+    }
+
     /// The hash of every file that is part of a table, by path.
     pub fn snapshot(&self) -> BTreeMap<PathBuf, String> {
         let tables = self.tables().into_iter().flat_map(|table| self.files(&table));

@@ -1,11 +1,15 @@
-//! What tests stand on: the binary, a source, a lake to read back, an S3 server.
+//! What tests stand on: the binary, a source, a source that fails, a lake to read back, an S3 server.
 
 mod command;
+mod faults;
+mod in_process;
 mod lake;
 mod s3_server;
 mod source;
 
-pub use command::{KEY, Workplace};
+pub use command::{Finished, KEY, Workplace};
+pub use faults::{Asked, FaultServer, Reply};
+pub use in_process::InProcess;
 pub use lake::Lake;
 pub use s3_server::S3Server;
 pub use source::{Answer, Source};

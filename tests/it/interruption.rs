@@ -1,0 +1,69 @@
+//! A run that is told to stop has changed nothing or everything, and stops at once.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::{Lake, Source, Workplace};
+
+const TABLES: &str =
+    "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\npartition_by = [\"month(at)\"]";
+const RECORDS: usize = 3000;
+
+/// Records that all say of which version they are, in both of their tables.
+fn export(version: usize) -> String {
+    let records = (0..RECORDS).map(|id| {
+        let at = format!("2026-{:02}-11", 1 + id % 12);
+        json!({ "id": id, "at": at, "v": version, "lines": [{ "n": 1, "v": version }, { "n": 2, "v": version }] })
+    });
+    json!(records.collect::<Vec<_>>()).to_string()
+}
+
+/// The one version that all rows of all tables have.
+#[track_caller]
+fn version(lake: &Lake) -> usize {
+    let mut versions = lake.column("t", "v");
+    assert_eq!(versions.len(), RECORDS);
+    let lines = lake.column("t__lines", "v");
+    assert_eq!(lines.len(), 2 * RECORDS);
+    versions.extend(lines);
+    versions.sort();
+    versions.dedup();
+    assert_eq!(versions.len(), 1, "P2: tables of two versions");
+    versions[0].parse().unwrap()
+}
+
+#[test]
+fn p2_a_signal_at_any_moment_leaves_the_tables_as_they_were_or_complete() {
+    let source = Source::serving(&export(0));
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLES);
+    let began = Instant::now();
+    workplace.run().success();
+    let whole_run = began.elapsed();
+    let mut random = fastrand::Rng::with_seed(4);
+    let (mut stopped, mut before) = (0, 0);
+    for round in 1..=50 {
+        source.serve(&export(round));
+        let (signal, code) = if round % 2 == 0 { ("-TERM", 143) } else { ("-INT", 130) };
+        let mut run = workplace.command(&["run", "test.toml"]);
+        let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(whole_run.mul_f64(1.1 * random.f64()));
+        Command::new("kill").args([signal, &run.id().to_string()]).status().unwrap();
+        let signalled = Instant::now();
+        let status = run.wait().unwrap();
+        assert!(signalled.elapsed() < Duration::from_secs(1), "{:?}", signalled.elapsed());
+        let after = version(&workplace.lake());
+        // Before it listens to signals, one ends it as any process; and it may be faster than the signal.
+        let ended_early = status.code().is_none();
+        assert!(ended_early || [0, code].contains(&status.code().unwrap()), "{status}");
+        assert!(after == round || (after == before && status.code() != Some(0)), "{status}");
+        stopped += usize::from(after == before);
+        workplace.run().success();
+        before = version(&workplace.lake());
+        assert_eq!(before, round);
+        assert_eq!(workplace.lake().own("staging"), Vec::<String>::new());
+    }
+    assert!(stopped > 10, "only {stopped} of the runs were stopped in time");
+}

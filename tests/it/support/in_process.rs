@@ -1,0 +1,53 @@
+//! A pipeline that is run in this process, with a store and a clock of the test's.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use flowlake::api_key::ApiKey;
+use flowlake::definition::{Definition, Environment, Pipeline};
+use flowlake::destination::Destination;
+use flowlake::interruption::Interruption;
+use flowlake::plan::{Overrides, Plan};
+use flowlake::report::{RunReport, Silent};
+use flowlake::runner::{RunError, run_into};
+use object_store::ObjectStore;
+
+use super::{KEY, Workplace};
+
+/// A pipeline and its keys.
+pub struct InProcess {
+    pub pipeline: Pipeline,
+    keys: Vec<ApiKey>,
+}
+
+impl InProcess {
+    /// The definition of a workplace, asking the source at `base_url` with the right key.
+    pub async fn asking(base_url: &str, workplace: &Workplace) -> Self {
+        let environment = Environment::default()
+            .with("PROCUREMENTFLOW_BASE_URL", base_url)
+            .with("PROCUREMENTFLOW_ORGANISATION_ID", "acme")
+            .with("PROCUREMENTFLOW_API_KEY", KEY);
+        Self::load(workplace, &environment).await
+    }
+
+    pub async fn load(workplace: &Workplace, environment: &Environment) -> Self {
+        let file = workplace.path().join("test.toml");
+        let pipeline = Definition::load(&file, &[], environment).unwrap().pipeline;
+        let keys = ApiKey::find_all(&pipeline.source.api_key, environment).await.unwrap();
+        Self { pipeline, keys }
+    }
+
+    /// Runs it at the beginning of all time.
+    pub async fn run(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        run_id: &str,
+        overrides: &Overrides,
+    ) -> Result<RunReport, RunError> {
+        let (run_id, now) = (run_id.parse().unwrap(), DateTime::<Utc>::UNIX_EPOCH);
+        let plan = Plan::new(self.pipeline.clone(), run_id, now, None, overrides).unwrap();
+        let destination = Destination::of_store(store, "memory");
+        let (silent, stays) = (Arc::new(Silent), Interruption::never());
+        run_into(&destination, &plan, &self.keys, silent, &stays).await
+    }
+}
