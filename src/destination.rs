@@ -30,6 +30,8 @@ const MOST_NAME_BYTES: usize = 255;
 const WHILE_WRITTEN_BYTES: usize = 8;
 /// The most bytes in a key of S3, and in a path on the strictest systems.
 const MOST_PATH_BYTES: usize = 1024;
+/// 128 bits of a hash, since some stores keep a name, encoded, in a name of their own.
+const STAGED_NAME_DIGITS: usize = 32;
 /// Larger files go to S3 in parts.
 const SINGLE_PUT_BYTES: usize = 16 << 20;
 /// The size of these parts; S3 takes none that are smaller than 5 MiB, and ten thousand of them.
@@ -229,7 +231,8 @@ impl Destination {
     /// Where one of them lies, under a name that is short whatever it will be called.
     #[must_use]
     pub fn staged(run_id: &RunId, target: &Path) -> Path {
-        Self::staging(run_id).join(format!("{}.staged", blake3::hash(target.as_ref().as_bytes())))
+        let hash = blake3::hash(target.as_ref().as_bytes()).to_hex();
+        Self::staging(run_id).join(format!("{}.staged", &hash[..STAGED_NAME_DIGITS]))
     }
 
     /// Refuses a path that could not be published here, or not be copied to another store.

@@ -164,7 +164,8 @@ fn run_exit_code(error: &RunError) -> ExitCode {
         | RunError::UnreadableFile { .. }
         | RunError::Write(WriteError::Destination(_)) => ExitCode::Destination,
         RunError::Land(_)
-        | RunError::Write(WriteError::Encode { .. })
+        | RunError::Spill(_)
+        | RunError::Write(WriteError::Encode { .. } | WriteError::Spill(_))
         | RunError::Unbalanced { .. }
         | RunError::Frame(_)
         | RunError::Report(_) => ExitCode::Unexpected,
@@ -213,7 +214,9 @@ fn run_help(error: &RunError) -> Option<String> {
         RunError::NothingFits { .. } => {
             "the table is as it was; compare the export with `primary_key` and the declared types"
         }
-        RunError::Land(_) => "make room there, or set TMPDIR to a directory with more",
+        RunError::Land(_) | RunError::Spill(_) | RunError::Write(WriteError::Spill(_)) => {
+            "make room there, or set TMPDIR to a directory with more"
+        }
         RunError::Commit(CommitError::Overtaken) => {
             "the other run is complete; this one can be run again"
         }

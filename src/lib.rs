@@ -11,7 +11,7 @@
 //!
 //! [`runner`] is the only module that knows every step. Beside the flow stand what several steps share:
 //! [`scalar`] (what a JSON number or text is, exactly), [`destination`] (the object store), [`runtime`] (the
-//! bridge to CPU threads), [`retry`], [`interruption`], [`api_key`] and [`run_id`]. [`cli`] turns arguments into calls
+//! bridge to CPU threads), [`spill`] (rows that do not fit in memory), [`retry`], [`interruption`], [`api_key`] and [`run_id`]. [`cli`] turns arguments into calls
 //! and [`error`] turns failures into exit codes and help. [`init`] writes a first definition from an export.
 //! [`sample_api`] is the stand-in source for the demo and for tests.
 
@@ -37,4 +37,5 @@ pub mod runner;
 pub mod runtime;
 pub mod sample_api;
 pub mod scalar;
+pub mod spill;
 pub mod write;

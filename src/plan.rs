@@ -14,6 +14,9 @@ use crate::run_id::RunId;
 /// More pieces than any sensible `step` makes.
 const MOST_PIECES: u32 = 10_000;
 
+/// Enough to be quick, and little enough for a small machine.
+const DEFAULT_MEMORY_BYTES: u64 = 256 << 20;
+
 /// One run of one pipeline, decided before anything is touched.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -35,6 +38,8 @@ pub struct Plan {
     pub allow_shrink: bool,
     /// How many requests may be under way at once.
     pub jobs: NonZeroUsize,
+    /// How many bytes of rows may be in memory at once.
+    pub memory: u64,
 }
 
 /// A GET request. It holds no secret: the key joins it only on the way out.
@@ -59,6 +64,8 @@ pub struct Overrides {
     pub allow_shrink: bool,
     /// How many requests may be under way at once; one after the other when absent.
     pub jobs: Option<NonZeroUsize>,
+    /// How many bytes of rows may be in memory at once.
+    pub memory: Option<u64>,
 }
 
 /// There is no plan.
@@ -142,6 +149,7 @@ impl Plan {
             requests: requests.collect::<Result<_, PlanError>>()?,
             allow_shrink: overrides.allow_shrink,
             jobs: overrides.jobs.unwrap_or(NonZeroUsize::MIN),
+            memory: overrides.memory.unwrap_or(DEFAULT_MEMORY_BYTES),
             pipeline,
             run_id,
             started_at,

@@ -1,11 +1,13 @@
 //! Write: frames of one partition into one Parquet file, in staging, where no reader looks.
 
-use bytes::Bytes;
+use std::io::{self, Seek, Write};
+
 use object_store::path::Path;
 use polars::prelude::{
     CompatLevel, DataFrame, KeyValueMetadata, ParquetCompression, ParquetWriter, PlSmallStr,
-    PolarsError, PolarsResult, SchemaExt as _, SortMultipleOptions, StatisticsOptions,
+    PolarsError, SchemaExt as _, SortMultipleOptions, StatisticsOptions,
 };
+use tempfile::SpooledTempFile;
 
 use polars_parquet::write::schema_to_metadata_key;
 
@@ -14,10 +16,15 @@ use crate::normalise::TableSchema;
 use crate::partition::percent_encoded;
 use crate::run_id::RunId;
 use crate::runtime::on_cpu;
+use crate::spill::SpillError;
 
-/// The size of a row group before compression.
-const ROW_GROUP_BYTES: usize = 128 << 20;
+/// The values in a row group: some 30 to 60 MB before compression. Rows are counted and not bytes, so that files do not
+/// depend on how their rows were held until then (promise P6).
+const ROW_GROUP_VALUES: usize = 1 << 21;
+const FEWEST_ROWS_IN_A_GROUP: usize = 1 << 10;
 const MOST_ROWS_IN_A_GROUP: usize = 1 << 20;
+/// Larger files go to local disk before they go to the destination.
+const LARGEST_FILE_IN_MEMORY: usize = 16 << 20;
 
 /// A file could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -30,18 +37,12 @@ pub enum WriteError {
         /// What polars said.
         source: PolarsError,
     },
+    /// Its rows cannot be had.
+    #[error(transparent)]
+    Spill(#[from] SpillError),
     /// The destination does not take it.
     #[error(transparent)]
     Destination(#[from] DestinationError),
-}
-
-/// The rows of one partition of one table.
-#[derive(Debug)]
-pub struct PartitionRows {
-    /// The partition's directories; empty for a table that is not partitioned.
-    pub partition: String,
-    /// The rows, in pieces, in export order.
-    pub pieces: Vec<DataFrame>,
 }
 
 /// A receipt: a file that is complete in staging, and where it is to be published.
@@ -61,27 +62,27 @@ pub struct StagedFile {
     pub hash: String,
 }
 
-/// Encodes the rows of a partition and puts the file in staging.
+/// Encodes the rows of a partition, which come in pieces and in order, and puts the file in staging; `None` when there
+/// are no rows.
 ///
 /// # Errors
-/// The rows cannot be encoded, or the destination does not take them.
+/// The rows cannot be had or encoded, or the destination does not take them.
 pub async fn stage(
     destination: &Destination,
     schema: &TableSchema,
     run_id: &RunId,
-    rows: PartitionRows,
-) -> Result<StagedFile, WriteError> {
-    let partition = rows.partition;
+    partition: String,
+    pieces: impl Iterator<Item = Result<DataFrame, SpillError>> + Send + 'static,
+) -> Result<Option<StagedFile>, WriteError> {
     let target = target_path(schema, &partition, run_id);
     let (schema, file) = (schema.clone(), target.to_string());
-    let (count, encoded) = on_cpu(move || encode(rows.pieces, &schema))
-        .await
-        .map_err(|source| WriteError::Encode { file, source })?;
+    let Some(encoded) = on_cpu(move || encode(pieces, &schema, &file)).await? else {
+        return Ok(None);
+    };
     let staged = Destination::staged(run_id, &target);
-    let bytes = encoded.len() as u64;
-    let hash = blake3::hash(&encoded).to_hex().to_string();
-    destination.put(&staged, Bytes::from(encoded)).await?;
-    Ok(StagedFile { staged, target, partition, rows: count, bytes, hash })
+    let Encoded { content, rows, bytes, hash } = encoded;
+    destination.put_stream(&staged, content).await?;
+    Ok(Some(StagedFile { staged, target, partition, rows, bytes, hash }))
 }
 
 fn target_path(schema: &TableSchema, partition: &str, run_id: &RunId) -> Path {
@@ -94,36 +95,150 @@ fn target_path(schema: &TableSchema, partition: &str, run_id: &RunId) -> Path {
     Path::parse(&joined).unwrap_or_else(|_| Path::from(joined))
 }
 
-fn encode(pieces: Vec<DataFrame>, schema: &TableSchema) -> PolarsResult<(u64, Vec<u8>)> {
-    let mut rows = file_rows(pieces, schema)?;
-    let count = rows.height() as u64;
-    let row_bytes = rows.estimated_size() / rows.height().max(1);
-    let group = (ROW_GROUP_BYTES / row_bytes.max(1)).clamp(1, MOST_ROWS_IN_A_GROUP);
-    let mut file = Vec::new();
-    ParquetWriter::new(&mut file)
-        .with_compression(ParquetCompression::Zstd(None))
-        .with_statistics(StatisticsOptions::full())
-        .with_row_group_size(Some(group))
-        .with_key_value_metadata(Some(metadata(&rows, schema)))
-        .finish(&mut rows)?;
-    Ok((count, file))
+/// A whole file, from its start.
+struct Encoded {
+    content: SpooledTempFile,
+    rows: u64,
+    bytes: u64,
+    hash: String,
 }
 
-/// The rows of a file: one frame, in the order of `sort_by`, without gaps.
-fn file_rows(pieces: Vec<DataFrame>, schema: &TableSchema) -> PolarsResult<DataFrame> {
-    let mut pieces = pieces.into_iter();
-    let mut rows = pieces.next().unwrap_or_default();
-    for piece in pieces {
-        rows.vstack_mut_owned(piece)?;
+fn encode(
+    pieces: impl Iterator<Item = Result<DataFrame, SpillError>>,
+    schema: &TableSchema,
+    file: &str,
+) -> Result<Option<Encoded>, WriteError> {
+    let failed = |source| WriteError::Encode { file: file.to_owned(), source };
+    let mut pieces = pieces.filter(|piece| piece.as_ref().map_or(true, |rows| rows.height() > 0));
+    let Some(first) = pieces.next().transpose()? else { return Ok(None) };
+    let mut content = Hashing::new();
+    let mut writer = ParquetWriter::new(&mut content)
+        .with_compression(ParquetCompression::Zstd(None))
+        .with_statistics(StatisticsOptions::full())
+        .with_key_value_metadata(Some(metadata(&first, schema)))
+        .batched(first.schema())
+        .map_err(failed)?;
+    let pieces = std::iter::once(Ok(first)).chain(pieces);
+    let group = (ROW_GROUP_VALUES / schema.columns.len().max(1))
+        .clamp(FEWEST_ROWS_IN_A_GROUP, MOST_ROWS_IN_A_GROUP);
+    let mut rows = 0;
+    let mut write = |group: Result<DataFrame, SpillError>| {
+        let group = group?;
+        rows += group.height() as u64;
+        writer.write_batch(&group).map_err(failed)
+    };
+    let by = sort_columns(schema);
+    if by.is_empty() {
+        Groups::of(pieces, group).try_for_each(&mut write)?;
+    } else {
+        // The order of a file is known only when all of its rows are.
+        let all = std::iter::once(Ok(sorted(pieces, by, failed)?));
+        Groups::of(all, group).try_for_each(&mut write)?;
     }
+    writer.finish().map_err(failed)?;
+    let (content, bytes, hash) = content.finish().map_err(|error| failed(error.into()))?;
+    Ok(Some(Encoded { content, rows, bytes, hash }))
+}
+
+/// The columns that the rows of a file are in the order of.
+fn sort_columns(schema: &TableSchema) -> Vec<PlSmallStr> {
     // A column that is the partition is the same in every row and not in the file.
     let by = schema.sort_by.iter().filter(|name| !schema.is_partition(name));
-    let by: Vec<PlSmallStr> = by.map(|name| name.as_str().into()).collect();
-    if !by.is_empty() {
-        rows.sort_in_place(by, SortMultipleOptions::default().with_maintain_order(true))?;
+    by.map(|name| name.as_str().into()).collect()
+}
+
+fn sorted(
+    pieces: impl Iterator<Item = Result<DataFrame, SpillError>>,
+    by: Vec<PlSmallStr>,
+    failed: impl Fn(PolarsError) -> WriteError,
+) -> Result<DataFrame, WriteError> {
+    let mut all: Option<DataFrame> = None;
+    for piece in pieces {
+        let piece = piece?;
+        match &mut all {
+            None => all = Some(piece),
+            Some(all) => {
+                all.vstack_mut_owned(piece).map_err(&failed)?;
+            }
+        }
     }
-    rows.rechunk_mut();
-    Ok(rows)
+    let mut all = all.unwrap_or_default();
+    let options = SortMultipleOptions::default().with_maintain_order(true);
+    all.sort_in_place(by, options).map_err(failed)?;
+    Ok(all)
+}
+
+/// Frames of a number of rows each, from frames of any.
+struct Groups<P> {
+    pieces: P,
+    rows: usize,
+    waiting: DataFrame,
+}
+
+impl<P: Iterator<Item = Result<DataFrame, SpillError>>> Groups<P> {
+    fn of(pieces: P, rows: usize) -> Self {
+        Self { pieces, rows, waiting: DataFrame::empty() }
+    }
+
+    fn next_group(&mut self) -> Result<Option<DataFrame>, SpillError> {
+        while self.waiting.height() < self.rows {
+            match self.pieces.next().transpose()? {
+                Some(piece) if self.waiting.height() == 0 => self.waiting = piece,
+                Some(piece) => {
+                    self.waiting.vstack_mut_owned(piece)?;
+                }
+                None => break,
+            }
+        }
+        if self.waiting.height() == 0 {
+            return Ok(None);
+        }
+        let (mut group, rest) = self.waiting.split_at(self.rows.min(self.waiting.height()) as i64);
+        self.waiting = rest;
+        group.rechunk_mut();
+        Ok(Some(group))
+    }
+}
+
+impl<P: Iterator<Item = Result<DataFrame, SpillError>>> Iterator for Groups<P> {
+    type Item = Result<DataFrame, SpillError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_group().transpose()
+    }
+}
+
+/// Keeps what is written, and hashes it as it goes by.
+struct Hashing {
+    content: SpooledTempFile,
+    hasher: blake3::Hasher,
+    bytes: u64,
+}
+
+impl Hashing {
+    fn new() -> Self {
+        let content = tempfile::spooled_tempfile(LARGEST_FILE_IN_MEMORY);
+        Self { content, hasher: blake3::Hasher::new(), bytes: 0 }
+    }
+
+    /// The content from its start, its size and its hash.
+    fn finish(mut self) -> io::Result<(SpooledTempFile, u64, String)> {
+        self.content.rewind()?;
+        Ok((self.content, self.bytes, self.hasher.finalize().to_hex().to_string()))
+    }
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.content.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.content.flush()
+    }
 }
 
 /// The descriptions, and the Arrow schema that Arrow readers restore types from. polars would write string

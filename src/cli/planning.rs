@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use crate::commit::Snapshot;
-use crate::definition::{DestinationUrl, Pipeline, Setting, parse_instant};
+use crate::definition::{DestinationUrl, Pipeline, Setting, Size, parse_instant};
 use crate::destination::Destination;
 use crate::error::Error;
 use crate::plan::{Overrides, Plan, destination_at};
@@ -34,6 +34,9 @@ pub(super) struct PlanArguments {
     /// How many pieces of a window are asked for at once.
     #[arg(long, value_name = "COUNT", default_value = "3")]
     jobs: NonZeroUsize,
+    /// How much memory the rows of an export may take; beyond it they go to local disk for a while.
+    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    memory: Size,
 }
 
 impl Default for PlanArguments {
@@ -45,6 +48,7 @@ impl Default for PlanArguments {
             settings: Vec::new(),
             allow_shrink: false,
             jobs: NonZeroUsize::MIN,
+            memory: Size::from_bytes(256 << 20),
         }
     }
 }
@@ -84,6 +88,7 @@ impl PlanArguments {
             to: self.to,
             allow_shrink: self.allow_shrink,
             jobs: Some(self.jobs),
+            memory: Some(self.memory.bytes()),
         };
         let url = destination_at(&pipeline, self.as_of.unwrap_or(now))?;
         let snapshot = if look { peek(&url).await? } else { Snapshot::default() };

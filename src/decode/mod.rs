@@ -109,6 +109,12 @@ pub struct ChunkSource {
 }
 
 impl Chunk {
+    /// About how much memory it takes.
+    #[must_use]
+    pub fn estimated_bytes(&self) -> usize {
+        self.records.estimated_bytes() + size_of_val(&*self.places) + size_of_val(&*self.identities)
+    }
+
     /// What is needed of a chunk once its values are rows; the values are freed.
     #[must_use]
     pub fn into_source(self) -> ChunkSource {
@@ -129,6 +135,13 @@ pub struct Level {
     pub values: BTreeMap<Step, Values>,
 }
 
+impl Level {
+    fn estimated_bytes(&self) -> usize {
+        let own = size_of_val(&*self.parents) + size_of_val(&*self.positions);
+        own + self.values.values().map(Values::estimated_bytes).sum::<usize>()
+    }
+}
+
 /// The values met under one key.
 #[derive(Debug, Default)]
 pub struct Values {
@@ -138,6 +151,15 @@ pub struct Values {
     pub empty_lists: Vec<u32>,
     /// Objects, and the items of lists.
     pub nested: Option<Box<Nested>>,
+}
+
+impl Values {
+    fn estimated_bytes(&self) -> usize {
+        let scalars = self.scalars.as_ref().map_or(0, |scalars| scalars.series.estimated_size());
+        let nested = self.nested.as_ref();
+        let nested = nested.map_or(0, |it| size_of_val(&*it.objects) + it.level.estimated_bytes());
+        scalars + nested + size_of_val(&*self.empty_lists)
+    }
 }
 
 /// A column as it stood in the JSON: `bool`, `int64` or text.

@@ -33,6 +33,20 @@ pub struct Size {
     bytes: u64,
 }
 
+impl Size {
+    /// A size of so many bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: u64) -> Self {
+        Self { bytes }
+    }
+
+    /// How many bytes.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        self.bytes
+    }
+}
+
 impl FromStr for Size {
     type Err = InvalidSize;
 

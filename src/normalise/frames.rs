@@ -29,8 +29,6 @@ pub struct TableFrame {
     pub received: usize,
     /// How many of them belong to rejected records.
     pub quarantined: usize,
-    /// How many of them belong to records of which there is a later version.
-    pub superseded: usize,
 }
 
 impl TableFrame {
@@ -171,7 +169,6 @@ impl ChunkWork<'_> {
             rows: DataFrame::new(level.rows, columns)?,
             received: level.rows,
             quarantined: 0,
-            superseded: 0,
             records: records.to_vec(),
         });
         self.children(table, level, records, &keys)

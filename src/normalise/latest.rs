@@ -1,69 +1,75 @@
 //! Latest: of several records with one key in an export, the one that stays.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::collections::hash_map::{Entry, HashMap};
 
-use polars::prelude::{AnyValue, Column, PolarsResult, Series};
+use polars::prelude::{AnyValue, Column, DataFrame, PolarsResult, Series};
 
 use super::conform::scalar_texts;
-use super::frames::Normalised;
 use super::schema::TableSchema;
 
-/// Where a row of the table is: its chunk and its row there.
-type Place = (usize, usize);
-
-/// Takes the rows of all records out of `chunks` of which there is a later version: the one with the greater
-/// cursor, or, where both have the same, the one that stands later in the export. A record in which the cursor is
-/// null is earlier than any other. Without a cursor it is not known which is the later one, and all stay.
+/// The records of a table that have a later version, found as they come by in the order of the export.
 ///
-/// # Errors
-/// polars refuses an operation, which would be a mistake of ours.
-pub fn keep_latest(
-    schema: &TableSchema,
-    root: usize,
-    mut chunks: Vec<&mut Normalised>,
-) -> PolarsResult<()> {
-    let Some(cursor) = schema.cursor.as_ref().filter(|_| !schema.primary_key.is_empty()) else {
-        return Ok(());
-    };
-    let mut cursors = Vec::new();
-    let mut latest: HashMap<Vec<String>, Place> = HashMap::new();
-    let mut superseded: Vec<Vec<u32>> = vec![Vec::new(); chunks.len()];
-    for (chunk, normalised) in chunks.iter().enumerate() {
-        let Some(frame) = normalised.frames.iter().find(|frame| frame.table == root) else {
-            cursors.push(None);
-            continue;
-        };
-        let named = |name: &str| frame.rows.column(name).map(Column::as_materialized_series);
-        cursors.push(Some(named(cursor.as_str())?.clone()));
-        let keys: Vec<&Series> = schema
-            .primary_key
-            .iter()
-            .map(|name| named(name.as_str()))
-            .collect::<PolarsResult<_>>()?;
-        for (row, key) in row_keys(&keys)?.into_iter().enumerate() {
-            match latest.entry(key) {
+/// That is the one with the greater cursor, or, where both have the same, the one that stands later in the export. A
+/// record in which the cursor is null is earlier than any other.
+#[derive(Debug, Default)]
+pub struct Versions {
+    latest: HashMap<Vec<String>, Version>,
+    superseded: HashSet<u64>,
+}
+
+#[derive(Debug)]
+struct Version {
+    cursor: AnyValue<'static>,
+    /// The number that its record goes by.
+    record: u64,
+}
+
+impl Versions {
+    /// Whether one of two records of this table can be said to be later. Without a cursor that is not known, and all
+    /// stay.
+    #[must_use]
+    pub fn are_told(schema: &TableSchema) -> bool {
+        schema.cursor.is_some() && !schema.primary_key.is_empty()
+    }
+
+    /// Takes in the next rows, whose records go by these numbers.
+    ///
+    /// # Errors
+    /// A column is not there, which `Schemas::settle` rules out.
+    pub fn observe(
+        &mut self,
+        schema: &TableSchema,
+        rows: &DataFrame,
+        records: &[u64],
+    ) -> PolarsResult<()> {
+        let Some(cursor) = &schema.cursor else { return Ok(()) };
+        let named = |name: &str| rows.column(name).map(Column::as_materialized_series);
+        let cursors = named(cursor.as_str())?;
+        let keys: Vec<&Series> =
+            schema.primary_key.iter().map(|name| named(name.as_str())).collect::<Result<_, _>>()?;
+        for (row, (key, record)) in row_keys(&keys)?.into_iter().zip(records).enumerate() {
+            let now = Version { cursor: cursors.get(row)?.into_static(), record: *record };
+            match self.latest.entry(key) {
                 Entry::Vacant(entry) => {
-                    entry.insert((chunk, row));
+                    entry.insert(now);
                 }
                 Entry::Occupied(mut entry) => {
-                    let (earlier, now) = (*entry.get(), (chunk, row));
-                    let is_older = compare(&cursors, now, earlier)? == Ordering::Less;
-                    let (lost_chunk, lost_row) = if is_older { now } else { entry.insert(now) };
-                    let frames = &chunks[lost_chunk].frames;
-                    let lost = frames.iter().find(|frame| frame.table == root);
-                    superseded[lost_chunk].extend(lost.map(|frame| frame.records[lost_row]));
+                    let is_older = compare(&now.cursor, &entry.get().cursor) == Ordering::Less;
+                    let lost = if is_older { now } else { entry.insert(now) };
+                    self.superseded.insert(lost.record);
                 }
             }
         }
+        Ok(())
     }
-    for (normalised, mut superseded) in chunks.iter_mut().zip(superseded) {
-        superseded.sort_unstable();
-        for frame in normalised.frames.iter_mut().filter(|_| !superseded.is_empty()) {
-            frame.superseded = frame.remove(|record| superseded.binary_search(&record).is_ok())?;
-        }
+
+    /// The records that have a later version.
+    #[must_use]
+    pub fn into_superseded(self) -> HashSet<u64> {
+        self.superseded
     }
-    Ok(())
 }
 
 /// The key of each row.
@@ -78,15 +84,11 @@ fn row_keys(columns: &[&Series]) -> PolarsResult<Vec<Vec<String>>> {
     Ok(keys)
 }
 
-fn compare(cursors: &[Option<Series>], left: Place, right: Place) -> PolarsResult<Ordering> {
-    let value = |(chunk, row): Place| match &cursors[chunk] {
-        Some(cursor) => cursor.get(row),
-        None => Ok(AnyValue::Null),
-    };
-    Ok(match (value(left)?, value(right)?) {
+fn compare(left: &AnyValue<'_>, right: &AnyValue<'_>) -> Ordering {
+    match (left, right) {
         (AnyValue::Null, AnyValue::Null) => Ordering::Equal,
         (AnyValue::Null, _) => Ordering::Less,
         (_, AnyValue::Null) => Ordering::Greater,
-        (left, right) => left.partial_cmp(&right).unwrap_or(Ordering::Equal),
-    })
+        (left, right) => left.partial_cmp(right).unwrap_or(Ordering::Equal),
+    }
 }

@@ -37,7 +37,7 @@ pub use conform::{ConformError, conform, scalar_texts};
 pub use contract::Change;
 pub use error::SchemaError;
 pub use frames::{Normalised, Normaliser, RecordIds, Rejection, TableFrame};
-pub use latest::keep_latest;
+pub use latest::Versions;
 pub use naming::snake_case;
 pub use schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
 pub use shape::Shape;

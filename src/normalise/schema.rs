@@ -18,6 +18,26 @@ pub struct Schemas {
     pub(super) children: Vec<Vec<usize>>,
 }
 
+impl Schemas {
+    /// Whether any export makes the same rows with both. What is known of values so far does not matter to that.
+    #[must_use]
+    pub fn same_rows(&self, other: &Self) -> bool {
+        self.without_facts() == other.without_facts()
+    }
+
+    fn without_facts(&self) -> Self {
+        let mut schemas = self.clone();
+        for column in schemas.tables.iter_mut().flat_map(|table| &mut table.columns) {
+            if let ColumnSource::Value { facts, .. } | ColumnSource::Unseen { facts, .. } =
+                &mut column.source
+            {
+                *facts = Facts::default();
+            }
+        }
+        schemas
+    }
+}
+
 /// One table's columns and where they come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TableSchema {

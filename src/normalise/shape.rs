@@ -31,6 +31,13 @@ impl Shape {
             self.values.entry(step.clone()).or_default().observe(values);
         }
     }
+
+    /// Takes in what another part of the export has.
+    pub fn merge(&mut self, other: &Self) {
+        for (step, values) in &other.values {
+            self.values.entry(step.clone()).or_default().merge(values);
+        }
+    }
 }
 
 impl ValueShape {
@@ -43,6 +50,15 @@ impl ValueShape {
             self.lists |= nested.lists;
             self.objects |= !nested.objects.is_empty();
             self.nested.get_or_insert_default().observe(&nested.level);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.scalars = self.scalars.merge(other.scalars);
+        self.lists |= other.lists;
+        self.objects |= other.objects;
+        if let Some(nested) = &other.nested {
+            self.nested.get_or_insert_default().merge(nested);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Decoder: decodes batches on several threads and keeps the chunks in the order of the export.
+//! Decoder: decodes batches on several threads and gives the chunks back in the order of the export.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
@@ -10,29 +10,33 @@ use crate::runtime::{in_background, parallelism};
 
 type Decoded = (usize, Result<Chunk, DecodeError>);
 
-/// The records so far.
+/// The records on their way.
 pub(super) struct Decoder {
     reading: Arc<[Reading]>,
     observer: Arc<dyn Observer>,
     /// How many batches were handed out.
     begun: usize,
-    done: BTreeMap<usize, Chunk>,
+    /// How many chunks were given back.
+    given: usize,
+    /// Chunks that came before an earlier one.
+    early: BTreeMap<usize, Chunk>,
     sender: mpsc::Sender<Decoded>,
     receiver: mpsc::Receiver<Decoded>,
 }
 
 impl Decoder {
     /// `reading` tells of each wanted table how its records are read.
-    pub(super) fn new(reading: Vec<Reading>, observer: Arc<dyn Observer>) -> Self {
+    pub(super) fn new(reading: Arc<[Reading]>, observer: Arc<dyn Observer>) -> Self {
         let (sender, receiver) = mpsc::channel();
-        let reading = reading.into();
-        Self { reading, observer, begun: 0, done: BTreeMap::new(), sender, receiver }
+        Self { reading, observer, begun: 0, given: 0, early: BTreeMap::new(), sender, receiver }
     }
 
-    /// Hands a batch to a thread; waits first when they all have more than enough to do.
-    pub(super) fn decode(&mut self, batch: RecordBatch) -> Result<(), RunError> {
-        while self.begun - self.done.len() >= 2 * parallelism() {
-            self.take_one()?;
+    /// Hands a batch to a thread; waits first when they all have more than enough to do. Returns the chunks that are
+    /// next in order.
+    pub(super) fn decode(&mut self, batch: RecordBatch) -> Result<Vec<Chunk>, RunError> {
+        let mut next = Vec::new();
+        while self.begun - self.given - self.early.len() >= 2 * parallelism() {
+            next.extend(self.take_one()?);
         }
         let (number, reading) = (self.begun, self.reading.clone());
         let (sender, observer) = (self.sender.clone(), self.observer.clone());
@@ -43,22 +47,28 @@ impl Decoder {
             // Nobody receives it any more when another batch has ended the run.
             let _ = sender.send((number, decoded));
         });
-        Ok(())
+        Ok(next)
     }
 
-    fn take_one(&mut self) -> Result<(), RunError> {
+    fn take_one(&mut self) -> Result<Vec<Chunk>, RunError> {
         // There is a sender in `self`, so receiving does not fail.
         if let Ok((number, decoded)) = self.receiver.recv() {
-            self.done.insert(number, decoded?);
+            self.early.insert(number, decoded?);
         }
-        Ok(())
+        let mut next = Vec::new();
+        while let Some(chunk) = self.early.remove(&self.given) {
+            self.given += 1;
+            next.push(chunk);
+        }
+        Ok(next)
     }
 
-    /// The chunks, in the order of the export.
+    /// The last chunks.
     pub(super) fn finish(mut self) -> Result<Vec<Chunk>, RunError> {
-        while self.done.len() < self.begun {
-            self.take_one()?;
+        let mut last = Vec::new();
+        while self.given < self.begun {
+            last.extend(self.take_one()?);
         }
-        Ok(self.done.into_values().collect())
+        Ok(last)
     }
 }

@@ -14,6 +14,7 @@ use crate::normalise::{ConformError, SchemaError};
 use crate::report::TableReport;
 use crate::retry::{History, Verdict};
 use crate::run_id::RunId;
+use crate::spill::SpillError;
 use crate::write::WriteError;
 
 /// A run that failed. No table has changed.
@@ -40,6 +41,8 @@ pub enum RunError {
     Schema(#[from] SchemaError),
     #[error(transparent)]
     Conform(#[from] ConformError),
+    #[error(transparent)]
+    Spill(#[from] SpillError),
     #[error(transparent)]
     Write(#[from] WriteError),
     #[error(transparent)]

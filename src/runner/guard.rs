@@ -3,7 +3,7 @@
 use super::RunError;
 use super::fresh::Fresh;
 use super::intake::Intake;
-use super::load::Load;
+use super::load::Loaded;
 use crate::commit::{Manifest, Snapshot};
 use crate::definition::{Limit, WriteDisposition};
 use crate::plan::Plan;
@@ -41,7 +41,7 @@ pub(super) fn against_shrinking(
 }
 
 /// An export of which much does not fit has changed in a way that somebody should look at.
-pub(super) fn against_quarantine(plan: &Plan, load: &Load) -> Result<(), RunError> {
+pub(super) fn against_quarantine(plan: &Plan, load: &Loaded) -> Result<(), RunError> {
     let received = load.schemas.roots.iter().map(|root| load.counts[*root].received).sum();
     let most = match plan.pipeline.limits.max_quarantined {
         None => return Ok(()),
@@ -60,7 +60,7 @@ pub(super) fn against_quarantine(plan: &Plan, load: &Load) -> Result<(), RunErro
 }
 
 /// An export of which nothing fits the table is not that table's export.
-pub(super) fn against_losing_all(load: &Load) -> Result<(), RunError> {
+pub(super) fn against_losing_all(load: &Loaded) -> Result<(), RunError> {
     for &root in &load.schemas.roots {
         let counts = load.counts[root];
         if counts.received > 0 && counts.kept == 0 {

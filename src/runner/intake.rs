@@ -1,5 +1,6 @@
 //! Intake: receives, keeps and decodes the export, all at once while it arrives.
 
+use std::io::Read;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -9,19 +10,23 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::RunError;
+use super::collect::{Collector, Content, Expectation};
 use super::decoder::Decoder;
 use crate::api_key::ApiKey;
 use crate::decode::{Chunk, Found, Reading, RecordsAt, Splitter, Wanted};
 use crate::definition::RetryLimits;
 use crate::fetch::{FetchError, Fetcher, Letterhead};
-use crate::land::{Landed, Landing};
+use crate::land::{LandError, Landed, Landing};
+use crate::normalise::Shape;
 use crate::plan::Request;
-use crate::report::{Event, Observer};
+use crate::report::{Event, Observer, Silent};
 use crate::retry::{History, Retries};
 use crate::runtime::on_cpu;
 
 /// Pieces of the body that may wait for the decoder; when it falls behind, the network waits.
 const WAITING_PIECES: usize = 16;
+/// How much is read at once of an export that is decoded again.
+const REREAD_BYTES: usize = 1 << 20;
 
 /// A complete export, in as many pieces as were asked for.
 #[derive(Default)]
@@ -30,12 +35,16 @@ pub(super) struct Intake {
     pub(super) landed: Vec<Landed>,
     /// What each answer said before its body.
     pub(super) letterheads: Vec<Letterhead>,
+    /// How their records are found.
+    pub(super) wanted: Option<Wanted>,
+    /// What there is of each besides its landing.
+    pub(super) contents: Vec<Content>,
+    /// What was seen of each wanted table.
+    pub(super) shapes: Vec<Shape>,
     /// Where each wanted table's records were.
     records_at: Vec<RecordsAt>,
     /// How many records each wanted table has, in all pieces.
     records: Vec<u64>,
-    /// Their values, each chunk with the piece that it came from.
-    pub(super) chunks: Vec<(usize, Chunk)>,
 }
 
 /// Where a table's records were, and how many.
@@ -53,15 +62,18 @@ impl Intake {
     }
 
     fn add(&mut self, piece: Piece) {
-        let number = self.landed.len();
         self.landed.push(piece.landed);
         self.letterheads.push(piece.letterhead);
-        self.chunks.extend(piece.chunks.into_iter().map(|chunk| (number, chunk)));
+        self.contents.push(piece.content);
         self.records.resize(piece.found.records.len(), 0);
         for (sum, records) in self.records.iter_mut().zip(&piece.found.records) {
             *sum += records;
         }
         self.records_at = piece.found.records_at;
+        self.shapes.resize_with(piece.shapes.len(), Shape::default);
+        for (all, shape) in self.shapes.iter_mut().zip(&piece.shapes) {
+            all.merge(shape);
+        }
     }
 }
 
@@ -70,7 +82,8 @@ struct Piece {
     landed: Landed,
     letterhead: Letterhead,
     found: Found,
-    chunks: Vec<Chunk>,
+    shapes: Vec<Shape>,
+    content: Content,
 }
 
 /// What it takes to receive an export.
@@ -81,7 +94,8 @@ pub(super) struct Receiver<'a> {
     /// How many requests may be under way at once.
     pub(super) jobs: NonZeroUsize,
     /// For each wanted table, how its records are read.
-    pub(super) reading: Vec<Reading>,
+    pub(super) reading: Arc<[Reading]>,
+    pub(super) expectation: Arc<Expectation>,
     pub(super) observer: Arc<dyn Observer>,
 }
 
@@ -107,6 +121,8 @@ impl Receiver<'_> {
         while let Some(piece) = others.try_next().await? {
             intake.add(piece);
         }
+        drop(others);
+        intake.wanted = Some(wanted);
         Ok(intake)
     }
 
@@ -136,7 +152,7 @@ impl Receiver<'_> {
         }
         self.observer.event(&Event::Receiving(answer.announced_bytes()));
         let letterhead = answer.letterhead.clone();
-        let digestion = Digestion::begin(wanted, self.reading.clone(), self.observer.clone())?;
+        let digestion = self.digestion(wanted)?;
         let (sender, receiver) = mpsc::channel(WAITING_PIECES);
         let (fed, digested) =
             tokio::join!(feed(answer.body(), sender), digestion.take_in(receiver));
@@ -144,6 +160,16 @@ impl Receiver<'_> {
         // The decoder cannot tell a body that is over from one that broke off: only the network can.
         fed?;
         on_cpu(move || digested.finish(letterhead)).await
+    }
+
+    fn digestion(&self, wanted: Wanted) -> Result<Digestion, RunError> {
+        Ok(Digestion {
+            landing: Landing::create()?,
+            splitter: Splitter::new(wanted),
+            decoder: Decoder::new(self.reading.clone(), self.observer.clone()),
+            collector: Collector::new(self.expectation.clone()),
+            observer: self.observer.clone(),
+        })
     }
 }
 
@@ -177,20 +203,11 @@ struct Digestion {
     landing: Landing,
     splitter: Splitter,
     decoder: Decoder,
+    collector: Collector,
     observer: Arc<dyn Observer>,
 }
 
 impl Digestion {
-    fn begin(
-        wanted: Wanted,
-        reading: Vec<Reading>,
-        observer: Arc<dyn Observer>,
-    ) -> Result<Self, RunError> {
-        let (landing, splitter) = (Landing::create()?, Splitter::new(wanted));
-        let decoder = Decoder::new(reading, observer.clone());
-        Ok(Self { landing, splitter, decoder, observer })
-    }
-
     /// Takes pieces as they come, on a CPU thread only while there are some.
     async fn take_in(mut self, mut arriving: mpsc::Receiver<Bytes>) -> Result<Self, RunError> {
         let mut pieces = Vec::new();
@@ -205,7 +222,7 @@ impl Digestion {
         for piece in pieces {
             self.landing.write(&piece)?;
             for batch in self.splitter.feed(&piece)? {
-                self.decoder.decode(batch)?;
+                self.collector.take(self.decoder.decode(batch)?)?;
             }
             self.observer.event(&Event::Received(piece.len() as u64));
         }
@@ -215,9 +232,36 @@ impl Digestion {
     fn finish(mut self, letterhead: Letterhead) -> Result<Piece, RunError> {
         let (batches, found) = self.splitter.finish()?;
         for batch in batches {
-            self.decoder.decode(batch)?;
+            self.collector.take(self.decoder.decode(batch)?)?;
         }
-        let chunks = self.decoder.finish()?;
-        Ok(Piece { landed: self.landing.finish()?, letterhead, found, chunks })
+        self.collector.take(self.decoder.finish()?)?;
+        let (shapes, content) = self.collector.finish()?;
+        Ok(Piece { landed: self.landing.finish()?, letterhead, found, shapes, content })
     }
+}
+
+/// Decodes an export again that has been decoded before, and hands its chunks on in order.
+pub(super) fn decode_again(
+    landed: &Landed,
+    wanted: Wanted,
+    reading: Arc<[Reading]>,
+    mut take: impl FnMut(Vec<Chunk>) -> Result<(), RunError>,
+) -> Result<(), RunError> {
+    let mut export = landed.read()?;
+    let (mut splitter, mut decoder) =
+        (Splitter::new(wanted), Decoder::new(reading, Arc::new(Silent)));
+    let mut piece = vec![0; REREAD_BYTES];
+    loop {
+        let read = export.read(&mut piece).map_err(LandError::from)?;
+        if read == 0 {
+            break;
+        }
+        for batch in splitter.feed(&piece[..read])? {
+            take(decoder.decode(batch)?)?;
+        }
+    }
+    for batch in splitter.finish()?.0 {
+        take(decoder.decode(batch)?)?;
+    }
+    take(decoder.finish()?)
 }

@@ -3,7 +3,7 @@
 use super::RunError;
 use super::fresh::Fresh;
 use super::intake::Intake;
-use super::load::Load;
+use super::load::Loaded;
 use crate::commit::{Manifest, Snapshot};
 use crate::definition::Table;
 use crate::report::TableReport;
@@ -28,7 +28,7 @@ pub(super) fn unchanged(
 }
 
 /// The ledger of a table that was loaded.
-pub(super) fn of(load: &Load, table: usize, manifest: &Manifest) -> TableReport {
+pub(super) fn of(load: &Loaded, table: usize, manifest: &Manifest) -> TableReport {
     let counts = load.counts[table];
     TableReport {
         received: counts.received,

@@ -1,32 +1,88 @@
-//! Load: the chunks of an export as the rows of every partition of every table.
+//! Load: the chunks of an export as the rows of every partition of every table, in bounded memory.
+//!
+//! ```text
+//! chunks ─▶ rows of each table ─▶ pending ─▶ rows of each partition, held or spilled ─▶ files
+//!           on all cores          up to a budget
+//! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Cursor;
 use std::ops::Range;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use object_store::path::Path;
-use polars::prelude::{DataFrame, ParquetReader, PlSmallStr, PolarsResult, SerReader};
+use polars::prelude::{
+    BooleanChunked, DataFrame, IntoColumn, NewChunkedArray, ParquetReader, PlSmallStr,
+    PolarsResult, SerReader, UInt64Chunked,
+};
 
 use super::RunError;
+use super::budget::Budget;
 use crate::commit::DataFile;
 use crate::decode::{Chunk, ChunkSource};
 use crate::destination::Destination;
 use crate::normalise::{
-    Normalised, Normaliser, RecordIds, Schemas, TableSchema, conform, keep_latest,
+    Normalised, Normaliser, RecordIds, Rejection, Schemas, TableSchema, Versions, conform,
 };
 use crate::partition::{Partitioner, split};
 use crate::run_id::RunId;
 use crate::runtime::{on_all_cores, on_cpu};
+use crate::spill::{Block, Packed, Spill, SpillError};
+
+/// The column that tells which record a row came from, where a later version may put it out. No column of a table is
+/// called so, and it is gone before anything is written.
+const RECORD_COLUMN: &str = "\0record";
+
+/// The rows of an export so far.
+pub(super) struct Load {
+    schemas: Arc<Schemas>,
+    run_id: RunId,
+    loaded_at: DateTime<Utc>,
+    budget: Budget,
+    ids: RecordIds,
+    partitioner: Partitioner,
+    /// For each wanted table of which one record may put out another, what has been seen of its records.
+    versions: HashMap<usize, Versions>,
+    /// How many chunks there were.
+    chunks: u32,
+    pending: Vec<Pending>,
+    pending_bytes: usize,
+    rows: BTreeMap<(usize, String), Vec<Piece>>,
+    spill: Option<Spill>,
+    counts: Vec<Counts>,
+    quarantined: Vec<Quarantined>,
+}
+
+/// Rows of one table that are not sorted into partitions yet.
+struct Pending {
+    table: usize,
+    rows: DataFrame,
+    /// The number of each row's partition.
+    partitions: Vec<usize>,
+}
+
+/// Rows of one partition of one table.
+enum Piece {
+    Held(DataFrame),
+    Spilled(Block),
+}
 
 /// What an export holds, ready to be written.
-pub(super) struct Load {
-    pub(super) schemas: Schemas,
+pub(super) struct Loaded {
+    pub(super) schemas: Arc<Schemas>,
     /// The rows of each table's partition, in export order.
-    pub(super) rows: BTreeMap<(usize, String), Vec<DataFrame>>,
+    pub(super) rows: BTreeMap<(usize, String), PartitionRows>,
     /// For each table, its rows by what became of them.
     pub(super) counts: Vec<Counts>,
     pub(super) quarantined: Vec<Quarantined>,
+}
+
+/// The rows of one partition of one table, in export order.
+#[derive(Default)]
+pub(super) struct PartitionRows {
+    pieces: Vec<Piece>,
+    superseded: Arc<HashSet<u64>>,
 }
 
 /// How many rows of a table an export had, and what became of them.
@@ -53,55 +109,76 @@ pub(super) struct Quarantined {
 }
 
 impl Load {
-    pub(super) fn of(
+    pub(super) fn new(
         schemas: Schemas,
-        chunks: Vec<(usize, Chunk)>,
-        run_id: &RunId,
+        run_id: RunId,
         loaded_at: DateTime<Utc>,
-    ) -> PolarsResult<Self> {
-        let mut load = Self {
-            rows: BTreeMap::new(),
+        budget: Budget,
+    ) -> Self {
+        let told = schemas.roots.iter().filter(|root| Versions::are_told(&schemas.tables[**root]));
+        Self {
+            versions: told.map(|root| (*root, Versions::default())).collect(),
             counts: vec![Counts::default(); schemas.tables.len()],
+            schemas: Arc::new(schemas),
+            run_id,
+            loaded_at,
+            budget,
+            ids: RecordIds::default(),
+            partitioner: Partitioner::default(),
+            chunks: 0,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            rows: BTreeMap::new(),
+            spill: None,
             quarantined: Vec::new(),
-            schemas,
-        };
-        let schemas = load.schemas.clone();
-        let normaliser = Normaliser::new(&schemas, run_id, loaded_at);
-        let mut record_ids = RecordIds::default();
-        let chunks: Vec<(usize, Vec<String>, Chunk)> = chunks
-            .into_iter()
-            .map(|(piece, chunk)| (piece, record_ids.of(&chunk), chunk))
-            .collect();
-        let loaded = on_all_cores(chunks, |(piece, ids, chunk)| {
-            let rows = normaliser.frames(&chunk, &ids);
-            (piece, chunk.into_source(), rows)
-        });
-        let (mut sources, mut rows) = (Vec::new(), Vec::new());
-        for (piece, source, normalised) in loaded {
-            sources.push((piece, source));
-            rows.push(normalised?);
         }
-        load.supersede(&sources, &mut rows)?;
-        let mut partitioner = Partitioner::default();
-        for ((piece, source), rows) in sources.iter().zip(rows) {
-            load.add(*piece, source, rows, &mut partitioner)?;
-        }
-        Ok(load)
     }
 
-    /// Of records with the same key, only the latest stays.
-    fn supersede(
-        &self,
-        sources: &[(usize, ChunkSource)],
-        rows: &mut [Normalised],
-    ) -> PolarsResult<()> {
-        for (table, root) in self.schemas.roots.iter().enumerate() {
-            let schema = &self.schemas.tables[*root];
-            let chunks = sources.iter().zip(rows.iter_mut());
-            let chunks = chunks.filter(|((_, source), _)| source.table == table);
-            keep_latest(schema, *root, chunks.map(|(_, rows)| rows).collect())?;
+    /// Takes in the next chunks, in the order of the export; all of them came with this piece of it.
+    pub(super) fn take(&mut self, piece: usize, chunks: Vec<Chunk>) -> Result<(), RunError> {
+        let chunks: Vec<(Vec<String>, Chunk)> =
+            chunks.into_iter().map(|chunk| (self.ids.of(&chunk), chunk)).collect();
+        let normaliser = Normaliser::new(&self.schemas, &self.run_id, self.loaded_at);
+        let normalised = on_all_cores(chunks, |(ids, chunk)| {
+            let rows = normaliser.frames(&chunk, &ids);
+            (chunk.into_source(), rows)
+        });
+        for (source, normalised) in normalised {
+            self.add(piece, &source, normalised?)?;
+            if self.pending_bytes > self.budget.pending() {
+                self.spill_pending()?;
+            }
         }
         Ok(())
+    }
+
+    /// The rows of the whole export. The schemas are those that the whole export has: the same but for what is known
+    /// of values.
+    pub(super) fn finish(mut self, schemas: Schemas) -> Result<Loaded, RunError> {
+        if self.spill.is_some() {
+            self.spill_pending()?;
+        } else {
+            for (key, rows) in self.arrange()? {
+                self.rows.entry(key).or_default().push(Piece::Held(rows));
+            }
+        }
+        let superseded = self.versions.into_values().map(Versions::into_superseded);
+        let superseded: Arc<HashSet<u64>> = Arc::new(superseded.flatten().collect());
+        let rows = self
+            .rows
+            .into_iter()
+            .map(|(key, pieces)| (key, PartitionRows { pieces, superseded: superseded.clone() }));
+        Ok(Loaded {
+            schemas: Arc::new(schemas),
+            rows: rows.collect(),
+            counts: self.counts,
+            quarantined: self.quarantined,
+        })
+    }
+
+    /// Whether its rows are those that other schemas would have made.
+    pub(super) fn fits(&self, schemas: &Schemas) -> bool {
+        self.schemas.same_rows(schemas)
     }
 
     fn add(
@@ -109,53 +186,155 @@ impl Load {
         piece: usize,
         source: &ChunkSource,
         normalised: Normalised,
-        partitioner: &mut Partitioner,
-    ) -> PolarsResult<()> {
-        let root = self.schemas.roots[source.table];
+    ) -> Result<(), RunError> {
+        let schemas = self.schemas.clone();
+        let root = schemas.roots[source.table];
         let mut partition_of_record = vec![0; source.places.len()];
+        let first_record = u64::from(self.chunks) << 32;
+        self.chunks += 1;
         for frame in normalised.frames {
-            let schema = &self.schemas.tables[frame.table];
+            let schema = &schemas.tables[frame.table];
+            let counts = &mut self.counts[frame.table];
+            counts.received += frame.received as u64;
+            counts.kept += frame.rows.height() as u64;
+            counts.quarantined += frame.quarantined as u64;
             if frame.table == root {
-                let partitions = partitioner.assign(&frame.rows, &schema.partition_by)?;
+                let partitions = self.partitioner.assign(&frame.rows, &schema.partition_by)?;
                 for (record, partition) in frame.records.iter().zip(partitions) {
                     partition_of_record[*record as usize] = partition;
                 }
             }
-            let kept = frame.rows.height() as u64;
-            let counts = &mut self.counts[frame.table];
-            counts.received += frame.received as u64;
-            counts.kept += kept;
-            counts.quarantined += frame.quarantined as u64;
-            counts.superseded += frame.superseded as u64;
-            let partitions: Vec<usize> =
-                frame.records.iter().map(|record| partition_of_record[*record as usize]).collect();
-            let rows = frame.rows.select(file_column_names(schema))?;
-            for (partition, rows) in split(&rows, &partitions)? {
-                let directory = partitioner.key(partition).to_string();
-                self.rows.entry((frame.table, directory)).or_default().push(rows);
+            let mut rows = frame.rows.select(file_column_names(schema))?;
+            if let Some(versions) = self.versions.get_mut(&root) {
+                let records = frame.records.iter().map(|record| first_record | u64::from(*record));
+                let records: Vec<u64> = records.collect();
+                if frame.table == root {
+                    versions.observe(schema, &frame.rows, &records)?;
+                }
+                let name = PlSmallStr::from_static(RECORD_COLUMN);
+                rows.with_column(UInt64Chunked::from_slice(name, &records).into_column())?;
             }
+            self.pending_bytes += rows.estimated_size();
+            let partitions =
+                frame.records.iter().map(|record| partition_of_record[*record as usize]);
+            let partitions = partitions.collect();
+            self.pending.push(Pending { table: frame.table, rows, partitions });
         }
+        self.quarantine(piece, root, source, normalised.rejected, normalised.curtailed);
+        Ok(())
+    }
+
+    fn quarantine(
+        &mut self,
+        piece: usize,
+        table: usize,
+        source: &ChunkSource,
+        rejected: Vec<Rejection>,
+        curtailed: Vec<Rejection>,
+    ) {
         let undecodable = source.undecodable.len() as u64;
-        self.counts[root].received += undecodable;
-        self.counts[root].quarantined += undecodable;
+        self.counts[table].received += undecodable;
+        self.counts[table].quarantined += undecodable;
         self.quarantined.extend(source.undecodable.iter().map(|record| Quarantined {
             piece,
-            table: root,
+            table,
             place: record.place.clone(),
             reasons: vec![record.reason.to_owned()],
             row_kept: false,
         }));
-        for (rejections, row_kept) in [(normalised.rejected, false), (normalised.curtailed, true)] {
+        for (rejections, row_kept) in [(rejected, false), (curtailed, true)] {
             self.quarantined.extend(rejections.into_iter().map(|rejection| Quarantined {
-                table: root,
+                table,
                 piece,
                 place: source.places[rejection.record as usize].clone(),
                 reasons: rejection.reasons,
                 row_kept,
             }));
         }
+    }
+
+    /// Puts what is pending on local disk.
+    fn spill_pending(&mut self) -> Result<(), RunError> {
+        let arranged = self.arrange()?;
+        let packed =
+            on_all_cores(arranged, |(key, rows)| Ok::<_, SpillError>((key, Packed::new(rows)?)));
+        if self.spill.is_none() {
+            self.spill = Some(Spill::create()?);
+        }
+        for packed in packed {
+            let (key, packed) = packed?;
+            if let Some(spill) = &mut self.spill {
+                let block = spill.put(&packed)?;
+                self.rows.entry(key).or_default().push(Piece::Spilled(block));
+            }
+        }
         Ok(())
     }
+
+    /// What is pending, by table and partition.
+    fn arrange(&mut self) -> PolarsResult<Vec<((usize, String), DataFrame)>> {
+        self.pending_bytes = 0;
+        let mut tables: BTreeMap<usize, (DataFrame, Vec<usize>)> = BTreeMap::new();
+        for Pending { table, rows, partitions } in self.pending.drain(..) {
+            match tables.get_mut(&table) {
+                None => {
+                    tables.insert(table, (rows, partitions));
+                }
+                Some((all, numbers)) => {
+                    all.vstack_mut_owned(rows)?;
+                    numbers.extend(partitions);
+                }
+            }
+        }
+        let mut arranged = Vec::new();
+        for (table, (mut rows, partitions)) in tables {
+            rows.rechunk_mut();
+            for (partition, rows) in split(&rows, &partitions)? {
+                arranged.push(((table, self.partitioner.key(partition).to_string()), rows));
+            }
+        }
+        Ok(arranged)
+    }
+}
+
+impl Piece {
+    fn read(self) -> Result<DataFrame, SpillError> {
+        match self {
+            Self::Held(rows) => Ok(rows),
+            Self::Spilled(block) => block.read(),
+        }
+    }
+
+    fn rows(&self) -> usize {
+        match self {
+            Self::Held(rows) => rows.height(),
+            Self::Spilled(block) => block.rows,
+        }
+    }
+}
+
+impl PartitionRows {
+    /// How many there are, with those that a later version puts out.
+    pub(super) fn count(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.rows() as u64).sum()
+    }
+
+    /// The rows that stay, a few at a time.
+    pub(super) fn read(self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
+        let superseded = self.superseded;
+        self.pieces.into_iter().map(move |piece| Ok(without(piece.read()?, &superseded)?))
+    }
+}
+
+/// The rows of records that stay, without the number of their record.
+fn without(mut rows: DataFrame, superseded: &HashSet<u64>) -> PolarsResult<DataFrame> {
+    let Ok(records) = rows.drop_in_place(RECORD_COLUMN) else { return Ok(rows) };
+    if superseded.is_empty() {
+        return Ok(rows);
+    }
+    let stays =
+        records.u64()?.iter().map(|record| record.is_none_or(|it| !superseded.contains(&it)));
+    rows.filter(&stays.collect::<BooleanChunked>())
 }
 
 fn file_column_names(schema: &TableSchema) -> impl Iterator<Item = PlSmallStr> {

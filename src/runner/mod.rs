@@ -8,6 +8,8 @@
 //! Until the commit nothing that a reader looks at has changed; a failure before it leaves the tables as they
 //! were.
 
+mod budget;
+mod collect;
 mod decoder;
 mod error;
 mod fresh;
@@ -20,6 +22,7 @@ mod quarantine;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,8 +37,8 @@ use crate::commit::{
     CommitError, DataFile, Intent, Manifest, Publication, Snapshot, State, TakenExport,
     discard_staged,
 };
-use crate::decode::{Reading, Wanted};
-use crate::definition::{Environment, Nested, Table, TableName, WriteDisposition};
+use crate::decode::{Chunk, Reading, Wanted};
+use crate::definition::{Environment, Nested, Table, WriteDisposition};
 use crate::destination::Destination;
 use crate::fetch::Fetcher;
 use crate::interruption::Interruption;
@@ -44,10 +47,12 @@ use crate::normalise::{Schemas, Shape, TableSchema};
 use crate::plan::Plan;
 use crate::report::{Event, ExportReport, Observer, Outcome, RunReport, TableReport};
 use crate::runtime::{on_cpu, parallelism};
-use crate::write::{PartitionRows, StagedFile, stage};
+use crate::write::{StagedFile, stage};
+use budget::Budget;
+use collect::{Content, Expectation};
 use fresh::Fresh;
-use intake::{FoundRecords, Intake, Receiver};
-use load::Load;
+use intake::{FoundRecords, Intake, Receiver, decode_again};
+use load::{Loaded, PartitionRows};
 
 /// How long a run that was told to stop tidies up.
 const PATIENCE_WHEN_STOPPED: Duration = Duration::from_millis(500);
@@ -119,6 +124,15 @@ struct Prepared {
     report: RunReport,
 }
 
+/// What became of the rows of one partition.
+struct Written {
+    table: usize,
+    /// The rows that a later version put out.
+    superseded: u64,
+    /// The file with the others, if there are any.
+    file: Option<StagedFile>,
+}
+
 impl Run<'_> {
     async fn prepare(&self, keys: &[ApiKey]) -> Result<Prepared, RunError> {
         self.refuse_used_id().await?;
@@ -135,7 +149,9 @@ impl Run<'_> {
             return Ok(Prepared { snapshot, intent: None, report });
         }
         let roots: Vec<&Table> = self.plan.pipeline.root_tables().collect();
-        let intake = self.receive(keys, wanted(&roots, &snapshot), &roots).await?;
+        let expectation = Arc::new(self.expectation(&roots, &snapshot));
+        let wanted = wanted(&roots, &snapshot);
+        let intake = self.receive(keys, wanted, expectation.clone()).await?;
         landing::keep(self.destination, self.plan, &intake).await?;
         let exports = self.exports(&intake);
 
@@ -150,10 +166,10 @@ impl Run<'_> {
         }
         guard::against_shrinking(self.plan, &fresh, &intake, &snapshot)?;
         let found = fresh.of(&intake.found());
-        let (landed, load) = self.load(intake, &fresh, &snapshot).await?;
+        let (landed, mut load) = self.load(intake, &fresh, expectation).await?;
         guard::against_losing_all(&load)?;
         guard::against_quarantine(self.plan, &load)?;
-        let staged = self.write(&load, &snapshot).await?;
+        let staged = self.write(&mut load, &snapshot).await?;
         let (intent, fresh_ledgers) =
             self.intent(&load, staged, &snapshot, &taken, &found, &landed).await?;
         ledger::check(&fresh_ledgers)?;
@@ -226,88 +242,140 @@ impl Run<'_> {
         }
     }
 
+    fn expectation(&self, roots: &[&Table], snapshot: &Snapshot) -> Expectation {
+        let known = snapshot.manifests.iter();
+        Expectation {
+            roots: roots.iter().copied().cloned().collect(),
+            declared: self.plan.pipeline.tables.clone(),
+            known: known.map(|(name, manifest)| (name.clone(), manifest.schema.clone())).collect(),
+            run_id: self.plan.run_id.clone(),
+            loaded_at: self.plan.started_at,
+            budget: Budget::new(self.plan.memory),
+            whole: self.plan.requests.len() == 1,
+            held_bytes: AtomicUsize::new(0),
+        }
+    }
+
     async fn receive(
         &self,
         keys: &[ApiKey],
         wanted: Wanted,
-        roots: &[&Table],
+        expectation: Arc<Expectation>,
     ) -> Result<Intake, RunError> {
-        let reading = roots.iter().map(|table| Reading {
-            identify: table.primary_key.is_empty(),
-            null_values: table.null_values.clone(),
-            nested_as_json: table.nested == Nested::Json,
-        });
         let source = &self.plan.pipeline.source;
         let intake = Receiver {
             fetcher: Fetcher::new(source, self.plan.pipeline.limits.max_bytes())?,
             keys,
             retry: source.retry,
             jobs: self.plan.jobs,
-            reading: reading.collect(),
+            reading: reading(&expectation.roots),
+            expectation,
             observer: self.observer.clone(),
         };
         intake.receive(&self.plan.requests, wanted).await
     }
 
-    /// Settles the schemas and turns the chunks into the rows of every partition of every table.
+    /// Settles the schemas, and makes the rows of every partition of every table unless there are right ones already.
     async fn load(
         &self,
         intake: Intake,
         fresh: &Fresh<'_>,
-        snapshot: &Snapshot,
-    ) -> Result<(Vec<Landed>, Load), RunError> {
-        let Intake { landed, chunks, .. } = intake;
-        let mut kept = Vec::new();
-        let mut shapes = vec![Shape::default(); fresh.tables.len()];
-        for (piece, mut chunk) in chunks {
-            let Some(position) = fresh.positions[chunk.table] else { continue };
-            chunk.table = position;
-            shapes[position].observe(&chunk.records);
-            kept.push((piece, chunk));
-        }
-        let roots: Vec<(&Table, &Shape)> = fresh.tables.iter().copied().zip(&shapes).collect();
-        let known: BTreeMap<TableName, TableSchema> = snapshot
-            .manifests
-            .iter()
-            .map(|(name, manifest)| (name.clone(), manifest.schema.clone()))
-            .collect();
-        let schemas = Schemas::settle(&roots, &self.plan.pipeline.tables, &known)?;
-        let (run_id, loaded_at) = (self.plan.run_id.clone(), self.plan.started_at);
-        let load = on_cpu(move || Load::of(schemas, kept, &run_id, loaded_at)).await?;
-        Ok((landed, load))
+        expectation: Arc<Expectation>,
+    ) -> Result<(Vec<Landed>, Loaded), RunError> {
+        let shapes = fresh.of(&intake.shapes);
+        let seen: Vec<(&Table, &Shape)> = fresh.tables.iter().copied().zip(&shapes).collect();
+        let schemas = expectation.settle(&seen)?;
+        let positions = fresh.positions.clone();
+        let reading = reading(&expectation.roots);
+        on_cpu(move || {
+            let Intake { landed, wanted, mut contents, .. } = intake;
+            if let [Content::Rows(load)] = contents.as_slice()
+                && load.fits(&schemas)
+                && let Some(Content::Rows(load)) = contents.pop()
+            {
+                return Ok((landed, load.finish(schemas)?));
+            }
+            let mut load = expectation.load(schemas.clone());
+            for (piece, content) in contents.into_iter().enumerate() {
+                let mut take = |chunks| load.take(piece, of_fresh(chunks, &positions));
+                match (content, &wanted) {
+                    (Content::Chunks(chunks), _) => take(chunks)?,
+                    (_, Some(wanted)) => {
+                        decode_again(&landed[piece], wanted.clone(), reading.clone(), take)?;
+                    }
+                    (_, None) => {}
+                }
+            }
+            Ok((landed, load.finish(schemas)?))
+        })
+        .await
     }
 
     /// Puts the rows of every partition in staging, and with them the older rows that have to be rewritten.
     async fn write(
         &self,
-        load: &Load,
+        load: &mut Loaded,
         snapshot: &Snapshot,
     ) -> Result<Vec<(usize, StagedFile)>, RunError> {
-        let mut rows = load.rows.clone();
-        for (table, file) in self.files_to_rewrite(load, snapshot) {
-            let older =
-                load::read_conformed(self.destination, file, &load.schemas.tables[table]).await?;
-            rows.entry((table, file.partition.clone())).or_default().insert(0, older);
+        let mut files: BTreeMap<(usize, String), (Vec<&DataFile>, PartitionRows)> = BTreeMap::new();
+        for (table, file) in self.files_to_rewrite(&load.schemas, snapshot) {
+            files.entry((table, file.partition.clone())).or_default().0.push(file);
         }
-        self.observer.event(&Event::Writing(rows.len() as u64));
-        let files = rows.into_iter().map(|((table, partition), pieces)| async move {
-            let schema = &load.schemas.tables[table];
-            let rows = PartitionRows { partition, pieces };
-            let file = stage(self.destination, schema, &self.plan.run_id, rows).await?;
-            self.observer.event(&Event::Written);
-            Ok::<_, RunError>((table, file))
-        });
-        stream::iter(files).buffered(parallelism()).try_collect().await
+        for (key, rows) in std::mem::take(&mut load.rows) {
+            files.entry(key).or_default().1 = rows;
+        }
+        self.observer.event(&Event::Writing(files.len() as u64));
+        let files: Vec<_> = files
+            .into_iter()
+            .map(|((table, partition), (older, new))| {
+                self.write_file(&load.schemas, table, partition, older, new)
+            })
+            .collect();
+        let mut written = stream::iter(files).buffered(parallelism());
+        let mut staged = Vec::new();
+        let mut superseded = Vec::new();
+        while let Some(Written { table, superseded: rows, file }) = written.try_next().await? {
+            superseded.push((table, rows));
+            staged.extend(file.map(|file| (table, file)));
+        }
+        drop(written);
+        for (table, rows) in superseded {
+            load.counts[table].superseded += rows;
+            load.counts[table].kept -= rows;
+        }
+        Ok(staged)
+    }
+
+    /// Puts the rows of one partition in staging, behind those of older files.
+    async fn write_file(
+        &self,
+        schemas: &Schemas,
+        table: usize,
+        partition: String,
+        older: Vec<&DataFile>,
+        new: PartitionRows,
+    ) -> Result<Written, RunError> {
+        let schema = &schemas.tables[table];
+        let all = older.iter().map(|file| file.rows).sum::<u64>() + new.count();
+        let mut first = Vec::new();
+        for file in older {
+            first.push(Ok(load::read_conformed(self.destination, file, schema).await?));
+        }
+        let rows = first.into_iter().chain(new.read());
+        let file = stage(self.destination, schema, &self.plan.run_id, partition, rows).await?;
+        self.observer.event(&Event::Written);
+        let superseded = all - file.as_ref().map_or(0, |file| file.rows);
+        Ok(Written { table, superseded, file })
     }
 
     /// Live files of appended tables whose columns are no longer the table's (promise P5).
     fn files_to_rewrite<'s>(
         &self,
-        load: &Load,
+        schemas: &Schemas,
         snapshot: &'s Snapshot,
     ) -> Vec<(usize, &'s DataFile)> {
         let mut files = Vec::new();
-        for (table, schema) in load.schemas.tables.iter().enumerate() {
+        for (table, schema) in schemas.tables.iter().enumerate() {
             let Some(old) = snapshot.manifests.get(&schema.name) else { continue };
             if self.disposition(schema) == WriteDisposition::Append
                 && !schema.same_files(&old.schema)
@@ -331,7 +399,7 @@ impl Run<'_> {
 
     async fn intent(
         &self,
-        load: &Load,
+        load: &Loaded,
         staged: Vec<(usize, StagedFile)>,
         snapshot: &Snapshot,
         taken: &TakenExport,
@@ -452,6 +520,24 @@ fn nothing_was_promised(error: &RunError) -> bool {
         }
         _ => true,
     }
+}
+
+/// How the records of each of the tables are read.
+fn reading(roots: &[Table]) -> Arc<[Reading]> {
+    let reading = roots.iter().map(|table| Reading {
+        identify: table.primary_key.is_empty(),
+        null_values: table.null_values.clone(),
+        nested_as_json: table.nested == Nested::Json,
+    });
+    reading.collect()
+}
+
+/// The chunks of tables that the export is new to, with their positions among these.
+fn of_fresh(chunks: Vec<Chunk>, positions: &[Option<usize>]) -> Vec<Chunk> {
+    let fresh = chunks.into_iter().filter_map(|chunk| {
+        positions[chunk.table].map(|position| Chunk { table: position, ..chunk })
+    });
+    fresh.collect()
 }
 
 /// Which arrays of the export hold records: as declared, or the only one there is.

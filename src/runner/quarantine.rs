@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::RunError;
-use super::load::{Load, Quarantined};
+use super::load::{Loaded, Quarantined};
 use crate::commit::Publication;
 use crate::decode::without_whitespace;
 use crate::definition::TableName;
@@ -54,7 +54,7 @@ impl<'a> Kept<'a> {
 pub(super) async fn stage(
     destination: &Destination,
     plan: &Plan,
-    load: &Load,
+    load: &Loaded,
     landed: &[Landed],
 ) -> Result<Vec<Publication>, RunError> {
     let mut publications = Vec::new();
