@@ -110,8 +110,8 @@ impl Collector {
                 Content::Rows(_) => self.waiting.push(chunk),
                 Content::Landed => {}
             }
+            self.hold_no_more_than_allowed();
         }
-        self.hold_no_more_than_allowed();
         if self.waiting.len() >= 2 * parallelism() {
             self.make_rows()?;
         }
