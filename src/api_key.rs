@@ -128,6 +128,12 @@ impl ApiKey {
         redacted
     }
 
+    /// The same, without any of several keys.
+    #[must_use]
+    pub fn redact_all(keys: &[Self], text: &str) -> String {
+        keys.iter().fold(text.to_owned(), |text, key| key.redact(&text))
+    }
+
     fn of_text(text: &str, source: &KeySource) -> Result<Option<Self>, ApiKeyError> {
         let value = text.trim();
         if value.is_empty() {

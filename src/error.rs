@@ -224,9 +224,11 @@ fn run_help(error: &RunError) -> Option<String> {
             "partition by a column with short values or by a date, or give the table a shorter name; \
              the tables are as they were"
         }
-        RunError::Commit(CommitError::Destination(_))
-        | RunError::Destination(_)
-        | RunError::Write(WriteError::Destination(_)) => {
+        RunError::Commit(CommitError::Destination(_)) => {
+            "check that the destination exists, has room, and lets this user write; \
+             if the commit had begun, the next run finishes it"
+        }
+        RunError::Destination(_) | RunError::Write(WriteError::Destination(_)) => {
             "check that the destination exists, has room, and lets this user write; \
              the tables are as they were, and the next run cleans up"
         }
@@ -264,7 +266,9 @@ fn fetch_help(error: &FetchError) -> Option<&'static str> {
         FetchError::LeavesOrigin { .. } => {
             Some("set `base_url` to the host that answers, if it is one you trust with the key")
         }
-        FetchError::NotAnExport { content_type, .. } if content_type.starts_with("text/html") => {
+        FetchError::NotAnExport { content_type, .. }
+            if content_type.to_ascii_lowercase().starts_with("text/html") =>
+        {
             Some(
                 "this is a web page, of a proxy or a login: check `base_url`; the tables are as they were",
             )

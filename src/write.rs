@@ -193,8 +193,12 @@ impl<P: Iterator<Item = Result<DataFrame, SpillError>>> Groups<P> {
         if self.waiting.height() == 0 {
             return Ok(None);
         }
-        let (mut group, rest) = self.waiting.split_at(self.rows.min(self.waiting.height()) as i64);
-        self.waiting = rest;
+        let height = self.waiting.height();
+        let mut group = self.waiting.slice(0, self.rows.min(height));
+        self.waiting = match i64::try_from(self.rows) {
+            Ok(rest) if self.rows < height => self.waiting.slice(rest, height - self.rows),
+            _ => DataFrame::empty(),
+        };
         group.rechunk_mut();
         Ok(Some(group))
     }

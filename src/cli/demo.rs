@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use super::{fail, run, sample_api, summary};
 use crate::definition::{Definition, DefinitionError, Environment};
 use crate::error::{Error, ExitCode};
-use crate::interruption::Interruption;
+use crate::interruption::{Interruption, Signal};
 use crate::sample_api::SampleApi;
 
 /// The definitions of `pipelines/`, as they stand there.
@@ -17,7 +17,7 @@ const DEFINITIONS: [(&str, &str); 2] = [
 
 pub(super) async fn demo(environment: &Environment, interruption: &Interruption) -> ExitCode {
     match pull_samples(environment, interruption).await {
-        Ok(()) => ExitCode::Done,
+        Ok(()) => interruption.signal().map_or(ExitCode::Done, Signal::exit_code),
         Err(error) => fail(&error),
     }
 }

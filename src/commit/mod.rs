@@ -11,7 +11,7 @@
 
 mod manifest;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -351,21 +351,10 @@ async fn publish(
     Err(CommitError::Lost { run_id: intent.run_id.clone(), target: publication.target.clone() })
 }
 
-/// Removes staged files that nobody will publish any more: of runs that have ended, and of those that must have.
+/// Removes staged files that nobody will publish any more.
 async fn sweep_staging(destination: &Destination, now: DateTime<Utc>) -> Result<(), CommitError> {
-    let area = Destination::own("staging");
-    let mut ended: HashMap<String, bool> = HashMap::new();
-    for listed in destination.list(&area).await? {
-        let run = listed.path.prefix_match(&area).and_then(|mut parts| parts.next());
-        let run = run.map_or_else(String::new, |part| part.as_ref().to_owned());
-        let report = Destination::report(&run);
-        let has_ended = match ended.get(&run) {
-            Some(has_ended) => *has_ended,
-            // Every run that can still tell leaves a report at its end.
-            None => destination.size(&report).await?.is_some(),
-        };
-        ended.insert(run, has_ended);
-        if has_ended || now - listed.modified > ABANDONED_AFTER {
+    for listed in destination.list(&Destination::own("staging")).await? {
+        if now - listed.modified > ABANDONED_AFTER {
             destination.delete(&listed.path).await?;
         }
     }

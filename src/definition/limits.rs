@@ -52,7 +52,10 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, InvalidSize> {
         match text.parse::<bytesize::ByteSize>() {
-            Ok(size) if size.as_u64() > 0 => Ok(Self { bytes: size.as_u64() }),
+            // A number without a unit is more often forgotten to be megabytes than meant to be bytes.
+            Ok(size) if size.as_u64() > 0 && text.ends_with(['B', 'b']) => {
+                Ok(Self { bytes: size.as_u64() })
+            }
             _ => Err(InvalidSize(text.to_owned())),
         }
     }
@@ -137,7 +140,7 @@ mod tests {
         assert_eq!(bytes("20GB"), Ok(20_000_000_000));
         assert_eq!(bytes("1.5 GiB"), Ok(1_610_612_736));
         assert_eq!(bytes(&"7kB".parse::<Size>().unwrap().to_string()), Ok(7000));
-        for text in ["", "0", "0GB", "-1GB", "GB", "1 apple"] {
+        for text in ["", "0", "20", "0GB", "-1GB", "GB", "1 apple"] {
             assert!(bytes(text).is_err(), "{text}");
         }
     }

@@ -60,10 +60,10 @@ pub struct Letterhead {
 }
 
 impl Letterhead {
-    fn of(response: &Response, key: &ApiKey) -> Self {
+    fn of(response: &Response) -> Self {
         let header = |name: &str| {
             let value = response.headers().get(name)?.to_str().ok()?;
-            Some((name.to_owned(), key.redact(value)))
+            Some((name.to_owned(), value.to_owned()))
         };
         Self {
             status: response.status().as_u16(),
@@ -77,11 +77,12 @@ impl Answer {
     /// Takes a response that no key was refused in, if it can be an export.
     pub(super) async fn accept(
         response: Response,
-        url: Url,
-        key: &ApiKey,
+        url: &Url,
+        taken: KeyName,
         refused: Vec<KeyName>,
         most: u64,
     ) -> Result<Self, FetchError> {
+        let url = url.clone();
         let status = response.status();
         if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) {
             let retry_after = response.headers().get(RETRY_AFTER).and_then(wait_asked_for);
@@ -102,8 +103,16 @@ impl Answer {
         let Some(encoding) = Encoding::of_name(&encoding) else {
             return Err(FetchError::UnknownEncoding { url, encoding });
         };
-        let letterhead = Letterhead::of(&response, key);
-        Ok(Self { response, url, encoding, most, letterhead, refused, taken: key.name() })
+        let letterhead = Letterhead::of(&response);
+        Ok(Self { response, url, encoding, most, letterhead, refused, taken })
+    }
+
+    /// The same answer, without any of the keys in what is kept of it.
+    pub(super) fn redacted(mut self, keys: &[ApiKey]) -> Self {
+        for value in self.letterhead.headers.values_mut() {
+            *value = ApiKey::redact_all(keys, value);
+        }
+        self
     }
 
     /// The size the source announced, in bytes on the wire.
@@ -120,6 +129,7 @@ impl Answer {
 
 /// Whether JSON is ever sent under this content type: sources that do not know better call it text or bytes.
 fn may_be_json(content_type: &str) -> bool {
+    let content_type = content_type.to_ascii_lowercase();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let known = ["", "text/plain", "text/json", "application/octet-stream", "binary/octet-stream"];
     let (_, subtype) = essence.split_once('/').unwrap_or_default();
@@ -139,7 +149,7 @@ fn wait_asked_for(header: &HeaderValue) -> Option<Duration> {
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    Some(headers.get(name)?.to_str().ok()?.to_ascii_lowercase())
+    Some(headers.get(name)?.to_str().ok()?.to_owned())
 }
 
 /// The beginning of a body that is not going to be loaded; only as much of it is read as is shown.
@@ -172,7 +182,7 @@ mod tests {
     #[test]
     fn p9_only_what_may_be_json_is_read() {
         for json in [
-            "application/json; charset=utf-8",
+            "Application/JSON; charset=utf-8",
             "application/problem+json",
             "application/x-ndjson",
             "application/jsonl",

@@ -136,15 +136,17 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// The same error, without the key in what the source answered.
-    pub(super) fn redacted(mut self, key: &ApiKey) -> Self {
-        if let Self::Unavailable { body: text, .. }
-        | Self::Rejected { body: text, .. }
-        | Self::NotAnExport { body: text, .. }
-        | Self::UnknownEncoding { encoding: text, .. }
-        | Self::LeavesOrigin { to: text, .. } = &mut self
-        {
-            *text = key.redact(text);
+    /// The same error, without any of the keys in what the source answered.
+    pub(super) fn redacted(mut self, keys: &[ApiKey]) -> Self {
+        let (first, second) = match &mut self {
+            Self::Unavailable { body, .. } | Self::Rejected { body, .. } => (Some(body), None),
+            Self::NotAnExport { body, content_type, .. } => (Some(body), Some(content_type)),
+            Self::UnknownEncoding { encoding, .. } => (Some(encoding), None),
+            Self::LeavesOrigin { to, .. } => (Some(to), None),
+            _ => (None, None),
+        };
+        for text in [first, second].into_iter().flatten() {
+            *text = ApiKey::redact_all(keys, text);
         }
         self
     }

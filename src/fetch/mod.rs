@@ -84,13 +84,15 @@ impl Fetcher {
         let first = self.taken.load(Ordering::Relaxed);
         for position in (first..keys.len()).chain(0..first.min(keys.len())) {
             let key = &keys[position];
-            let response = self.send(url, key).await.map_err(|error| error.redacted(key))?;
+            let response = self.send(url, key).await.map_err(|error| error.redacted(keys))?;
             status = response.status();
             if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                 self.taken.store(position, Ordering::Relaxed);
                 let answer =
-                    Answer::accept(response, url.clone(), key, tried, self.most_bytes).await;
-                return answer.map_err(|error| error.redacted(key));
+                    Answer::accept(response, url, key.name(), tried, self.most_bytes).await;
+                return answer
+                    .map(|answer| answer.redacted(keys))
+                    .map_err(|error| error.redacted(keys));
             }
             tried.push(key.name());
         }

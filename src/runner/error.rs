@@ -102,9 +102,7 @@ impl RunError {
         )
         | Self::Decode(DecodeError { rest: excerpt, .. }) = &mut self
         {
-            for key in keys {
-                *excerpt = key.redact(excerpt);
-            }
+            *excerpt = ApiKey::redact_all(keys, excerpt);
         }
         self
     }

@@ -185,17 +185,21 @@ fn given_up(mut error: RunError, request: &Request, history: History) -> RunErro
     }
 }
 
-/// Hands the body on, piece by piece, until it ends or nobody wants it any more.
+/// Hands the body on, piece by piece, until it ends or nobody wants it any more, even if it has nothing to say then.
 async fn feed(
     mut body: impl Stream<Item = Result<Bytes, FetchError>> + Unpin,
     sender: mpsc::Sender<Bytes>,
 ) -> Result<(), FetchError> {
-    while let Some(piece) = body.next().await {
+    loop {
+        let piece = tokio::select! {
+            piece = body.next() => piece,
+            () = sender.closed() => return Ok(()),
+        };
+        let Some(piece) = piece else { return Ok(()) };
         if sender.send(piece?).await.is_err() {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 /// The export so far.

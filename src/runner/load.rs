@@ -139,12 +139,12 @@ impl Load {
         let chunks: Vec<(Vec<String>, Chunk)> =
             chunks.into_iter().map(|chunk| (self.ids.of(&chunk), chunk)).collect();
         let normaliser = Normaliser::new(&self.schemas, &self.run_id, self.loaded_at);
-        let normalised = on_all_cores(chunks, |(ids, chunk)| {
+        let made = on_all_cores(chunks, |(ids, chunk)| {
             let rows = normaliser.frames(&chunk, &ids);
             (chunk.into_source(), rows)
         });
-        for (source, normalised) in normalised {
-            self.add(piece, &source, normalised?)?;
+        for (source, rows) in made {
+            self.add(piece, &source, rows?)?;
             if self.pending_bytes > self.budget.pending() {
                 self.spill_pending()?;
             }

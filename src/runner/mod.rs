@@ -85,28 +85,29 @@ pub async fn run_into(
     interruption: &Interruption,
 ) -> Result<RunReport, RunError> {
     let run = Run { plan, destination, observer };
-    let result = match interruption.or(run.prepare(keys)).await {
+    // A signal is not looked at meanwhile: the commit of an earlier run is finished or not begun, and nothing is
+    // tidied up under an id that may be that run's.
+    let snapshot = run.claim().await?;
+    let result = match interruption.or(run.prepare(keys, snapshot)).await {
         Ok(Ok(prepared)) => run.complete(prepared).await,
         Ok(Err(error)) => Err(error),
         Err(signal) => Err(RunError::Stopped(signal)),
     };
-    let error = match result {
+    match &result {
         Ok(report) => {
-            run.put_report(&report).await?;
-            return Ok(report);
+            if let Err(error) = run.put_report(report).await {
+                tracing::warn!(%error, "the run is complete, and its report cannot be written");
+            }
         }
-        // The report of this id is not this run's to write.
-        Err(error @ RunError::UsedRunId { .. }) => return Err(error),
-        Err(error) => error,
-    };
-    let patience = match error {
-        RunError::Stopped(_) => PATIENCE_WHEN_STOPPED,
-        _ => Duration::MAX,
-    };
-    if let Ok(Err(put)) = tokio::time::timeout(patience, run.leave(&error)).await {
-        tracing::warn!(error = %put, "the run leaves no report");
+        Err(error @ RunError::Stopped(_)) => {
+            let left = tokio::time::timeout(PATIENCE_WHEN_STOPPED, run.leave(error)).await;
+            if left.is_err() {
+                tracing::warn!("the run had no time to tidy up; a later one does");
+            }
+        }
+        Err(error) => run.leave(error).await,
     }
-    Err(error)
+    result
 }
 
 /// One run under way.
@@ -134,12 +135,17 @@ struct Written {
 }
 
 impl Run<'_> {
-    async fn prepare(&self, keys: &[ApiKey]) -> Result<Prepared, RunError> {
+    /// Finishes what an earlier run left, and makes sure that no run was called like this one.
+    async fn claim(&self) -> Result<Snapshot, RunError> {
         self.refuse_used_id().await?;
         let snapshot = Snapshot::recover(self.destination, self.plan.started_at).await?;
         if snapshot.has_run(&self.plan.run_id) {
             return Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() });
         }
+        Ok(snapshot)
+    }
+
+    async fn prepare(&self, keys: &[ApiKey], snapshot: Snapshot) -> Result<Prepared, RunError> {
         if self.plan.window.is_some() && snapshot.watermark() != self.plan.watermark {
             // Another run has moved it since this one was planned.
             return Err(CommitError::Overtaken.into());
@@ -153,6 +159,7 @@ impl Run<'_> {
         let wanted = wanted(&roots, &snapshot);
         let intake = self.receive(keys, wanted, expectation.clone()).await?;
         landing::keep(self.destination, self.plan, &intake).await?;
+        landing::prune(self.destination, self.plan).await?;
         let exports = self.exports(&intake);
 
         let hash = ExportHash::of_all(exports.iter().map(|export| &export.hash));
@@ -185,20 +192,19 @@ impl Run<'_> {
             self.observer.event(&Event::Committing);
             snapshot.commit(self.destination, intent).await?;
         }
-        if !report.exports.is_empty() {
-            landing::prune(self.destination, self.plan).await?;
-        }
         report.finished_at = Utc::now();
         Ok(report)
     }
 
-    /// After a failure: removes what will not be needed, and leaves a report.
-    async fn leave(&self, error: &RunError) -> Result<(), RunError> {
+    /// After a failure: leaves a report, and removes what will not be needed.
+    async fn leave(&self, error: &RunError) {
+        let report = self.report(Outcome::Failed(error.to_string()), Vec::new(), Vec::new());
+        if let Err(error) = self.put_report(&report).await {
+            tracing::warn!(%error, "the report of the failed run cannot be written");
+        }
         if nothing_was_promised(error) {
             self.clean_up().await;
         }
-        let outcome = Outcome::Failed(error.to_string());
-        self.put_report(&self.report(outcome, Vec::new(), Vec::new())).await
     }
 
     fn exports(&self, intake: &Intake) -> Vec<ExportReport> {
