@@ -1,7 +1,8 @@
 //! Interruption: somebody wants this process to stop.
 //!
-//! A run looks for it until it begins to commit. From then on it finishes, which takes a moment, so that it has
-//! committed nothing or all. A second signal ends the process at once, and the next run finishes the commit.
+//! A run looks for it between recovery, which finishes the commit of an earlier run, and its own commit. Both take a
+//! moment and are not split, so that a run has committed nothing or all. A second signal ends the process at once, and
+//! the next run finishes what it had begun.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
