@@ -63,7 +63,7 @@ pub struct Landing {
 }
 
 /// An export that has arrived. Its file has no name, so that it is gone with the process, however that ends.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Landed {
     file: Arc<File>,
     /// Names the content.

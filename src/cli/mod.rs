@@ -20,6 +20,7 @@ use crate::definition::{Environment, Setting};
 use crate::error::{Error, ExitCode};
 use crate::interruption::{Interruption, Signal};
 use crate::run_id::RunId;
+use crate::runtime::share_heaps;
 use planning::PlanArguments;
 
 /// Pulls purchasing data from the ProcurementFlow export API and keeps it as partitioned Parquet.
@@ -104,6 +105,7 @@ enum Command {
 /// Reads the command line, does what it says, and returns the code to exit with.
 #[must_use]
 pub fn main() -> ExitCode {
+    share_heaps();
     let arguments = Arguments::parse();
     start_logging(arguments.log_format);
     let runtime = match tokio::runtime::Runtime::new() {

@@ -112,11 +112,11 @@ impl ValuesBuilder {
     }
 
     pub(super) fn number(&mut self, row: u32, text: &str) {
-        self.scalars.text(row as usize, text, Facts::of_number);
+        self.scalars.number(row as usize, text);
     }
 
     pub(super) fn text(&mut self, row: u32, text: &str) {
-        self.scalars.text(row as usize, text, Facts::of_text);
+        self.scalars.text(row as usize, text);
     }
 
     pub(super) fn empty_list(&mut self, row: u32) {
@@ -231,8 +231,15 @@ impl ScalarBuilder {
         }
     }
 
-    fn text(&mut self, row: usize, text: &str, facts: impl Fn(&str) -> Facts) {
-        self.facts = self.facts.merge(facts(text));
+    fn text(&mut self, row: usize, text: &str) {
+        if !self.facts.are_of_any_text() {
+            self.facts = self.facts.merge(Facts::of_text(text));
+        }
+        self.append_text(row, text);
+    }
+
+    fn number(&mut self, row: usize, text: &str) {
+        self.facts = self.facts.merge(Facts::of_number(text));
         self.append_text(row, text);
     }
 
@@ -307,7 +314,7 @@ mod tests {
     fn p4_widening_keeps_the_text_of_every_earlier_value() {
         let mut builder = ScalarBuilder::default();
         builder.integer(1, 10);
-        builder.text(2, "1.50", Facts::of_number);
+        builder.number(2, "1.50");
         builder.boolean(4, true);
         let scalars = builder.finish(6).unwrap();
         assert_eq!(

@@ -16,6 +16,7 @@ mod identity;
 mod lines;
 mod nesting;
 mod parse;
+mod scan;
 mod split;
 
 use std::collections::BTreeMap;

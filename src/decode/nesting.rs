@@ -1,6 +1,6 @@
 //! Nesting: where a value ends, piece by piece, by its brackets and strings alone.
 
-use memchr::memchr2;
+use super::scan::before_quote_or_escape;
 
 /// Deeper nesting is refused, as by other JSON parsers.
 pub(super) const MOST_DEPTH: usize = 128;
@@ -73,18 +73,20 @@ impl Nesting {
             self.escaped = false;
             at = 1;
         }
-        while let Some(found) = memchr2(b'"', b'\\', &bytes[at..]) {
-            at += found + 1;
-            if bytes[at - 1] == b'"' {
-                self.in_string = false;
-                return at;
+        loop {
+            at += before_quote_or_escape(&bytes[at..]);
+            match bytes.get(at) {
+                None => return at,
+                Some(b'"') => {
+                    self.in_string = false;
+                    return at + 1;
+                }
+                Some(_) if at + 1 == bytes.len() => {
+                    self.escaped = true;
+                    return at + 1;
+                }
+                Some(_) => at += 2,
             }
-            if at == bytes.len() {
-                self.escaped = true;
-                return at;
-            }
-            at += 1;
         }
-        bytes.len()
     }
 }

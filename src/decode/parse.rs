@@ -7,6 +7,7 @@ use super::columns::{LevelBuilder, Taken, ValuesBuilder};
 use super::compact::without_whitespace;
 use super::identity::identity;
 use super::nesting::MOST_DEPTH;
+use super::scan::before_quote_escape_or_control;
 use super::split::RecordBatch;
 use super::{Chunk, Level, Reading, Undecodable};
 use crate::excerpt::excerpt;
@@ -34,7 +35,7 @@ pub struct DecodeError {
 pub fn decode_batch(batch: &RecordBatch, reading: &Reading) -> Result<Chunk, DecodeError> {
     let text = std::str::from_utf8(&batch.bytes)
         .map_err(|error| at(batch, error.valid_up_to(), "this is not UTF-8"))?;
-    let mut extents = extents(batch);
+    let mut extents: Vec<Extent> = batch.extents().collect();
     let (mut records, flaws) = decode_records(batch, text, &extents, reading)?;
     let mut undecodable = Vec::new();
     if !flaws.is_empty() {
@@ -88,12 +89,6 @@ fn decode_records(
 
 /// Where a record stands in its batch, and its first byte in the export.
 type Extent = (Range<usize>, u64);
-
-fn extents(batch: &RecordBatch) -> Vec<Extent> {
-    let ends = batch.records.iter().skip(1).map(|record| record.start).chain([batch.bytes.len()]);
-    let records = batch.records.iter().zip(ends);
-    records.map(|(record, end)| (record.start..end, record.offset)).collect()
-}
 
 fn place(extent: &Range<usize>, offset: u64) -> Range<u64> {
     offset..offset + extent.len() as u64
@@ -372,12 +367,13 @@ impl<'a> Parser<'a> {
     /// Moves to the next `"` or `\`.
     fn plain_run(&mut self) -> Parsed<()> {
         let rest = &self.text.as_bytes()[self.at..];
-        let length = rest
-            .iter()
-            .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F))
-            .ok_or("this string has no end")?;
+        let length = before_quote_escape_or_control(rest);
         self.at += length;
-        if rest[length] < 0x20 { Err("a control character stands in a string") } else { Ok(()) }
+        match rest.get(length) {
+            Some(b'"' | b'\\') => Ok(()),
+            Some(_) => Err("a control character stands in a string"),
+            None => Err("this string has no end"),
+        }
     }
 
     fn escape(&mut self) -> Parsed<char> {

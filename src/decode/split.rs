@@ -4,6 +4,8 @@
 //! only counts brackets: what is inside a record is the parser's business. State lives between pieces, so
 //! where the network cuts the body changes nothing.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::lines::LineSniffer;
@@ -98,6 +100,18 @@ impl RecordBatch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
+    }
+
+    /// Each record's first byte within the export, and its bytes.
+    pub fn records(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.extents().map(|(extent, offset)| (offset, &self.bytes[extent]))
+    }
+
+    /// Where each record stands in the batch, and its first byte within the export.
+    pub(super) fn extents(&self) -> impl Iterator<Item = (Range<usize>, u64)> {
+        let starts = self.records.iter().skip(1).map(|record| record.start);
+        let ends = starts.chain([self.bytes.len()]);
+        self.records.iter().zip(ends).map(|(record, end)| (record.start..end, record.offset))
     }
 }
 
@@ -660,10 +674,8 @@ mod tests {
     }
 
     fn texts(batch: &RecordBatch) -> Vec<String> {
-        let ends =
-            batch.records.iter().skip(1).map(|record| record.start).chain([batch.bytes.len()]);
-        let text = |start, end| String::from_utf8_lossy(&batch.bytes[start..end]).into_owned();
-        batch.records.iter().zip(ends).map(|(record, end)| text(record.start, end)).collect()
+        let texts = batch.records().map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned());
+        texts.collect()
     }
 
     fn found_in(json: &str) -> Result<Vec<String>, SplitError> {

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use polars::prelude::{DataFrame, PolarsResult};
 
 use crate::decode::{Chunk, Step};
 use crate::definition::{ColumnName, ColumnType, JsonPointer, MAX_PRECISION, TableName};
 use crate::normalise::{
-    ColumnSchema, ColumnSource, Normaliser, RecordIds, Schemas, TableSchema, scalar_texts,
+    ColumnSchema, ColumnSource, Normaliser, RecordIds, Schemas, Stamp, TableSchema, scalar_texts,
 };
 use crate::run_id::RunId;
 use crate::scalar::Facts;
@@ -73,9 +73,9 @@ impl Proposal {
         pointers: &[JsonPointer],
         chunks: &[Chunk],
     ) -> PolarsResult<Self> {
-        let run_id = RunId::at(DateTime::<Utc>::UNIX_EPOCH);
+        let stamp = Stamp::new(RunId::at(DateTime::UNIX_EPOCH), DateTime::UNIX_EPOCH);
         let mut ids = RecordIds::default();
-        let normaliser = Normaliser::new(schemas, &run_id, DateTime::<Utc>::UNIX_EPOCH);
+        let normaliser = Normaliser::new(schemas, &stamp);
         let mut rows: Vec<Rows> = schemas.tables.iter().map(|_| Rows(Vec::new())).collect();
         for chunk in chunks {
             for frame in normaliser.frames(chunk, &ids.of(chunk))?.frames {

@@ -1,9 +1,9 @@
 //! Cast: a column as it stood in the JSON to its settled type, exactly or not at all.
 
 use polars::prelude::{
-    BooleanChunked, DataType, Float64Chunked, Int32Chunked, Int64Chunked, Int128Chunked,
-    IntoSeries, NewChunkedArray, PlSmallStr, PolarsError, PolarsResult, Series, StringChunked,
-    TimeUnit, TimeZone,
+    BooleanChunked, ChunkedArray, ChunkedBuilder, DataType, Float64Type, Int32Type, Int64Chunked,
+    Int64Type, Int128Type, IntoSeries, NewChunkedArray, PlSmallStr, PolarsError, PolarsNumericType,
+    PolarsResult, PrimitiveChunkedBuilder, Series, StringChunked, TimeUnit, TimeZone,
 };
 
 use crate::definition::ColumnType;
@@ -126,26 +126,25 @@ fn converted<T>(
             (BooleanChunked::from_slice_options(name, &values).into_series(), unfit)
         }
         ColumnType::Int64 => {
-            let (values, unfit) = fitting(raw, parse.integer);
-            (Int64Chunked::from_slice_options(name, &values).into_series(), unfit)
+            let (values, unfit) = numbers::<Int64Type, T>(raw, parse.integer);
+            (values.into_series(), unfit)
         }
         ColumnType::Float64 => {
-            let (values, unfit) = fitting(raw, parse.float);
-            (Float64Chunked::from_slice_options(name, &values).into_series(), unfit)
+            let (values, unfit) = numbers::<Float64Type, T>(raw, parse.float);
+            (values.into_series(), unfit)
         }
         ColumnType::Decimal { precision, scale } => {
-            let (values, unfit) = fitting(raw, |value| (parse.decimal)(value, *precision, *scale));
-            let units = Int128Chunked::from_slice_options(name, &values);
+            let parse = |value| (parse.decimal)(value, *precision, *scale);
+            let (units, unfit) = numbers::<Int128Type, T>(raw, parse);
             let decimals = units.into_decimal_unchecked((*precision).into(), (*scale).into());
             (decimals.into_series(), unfit)
         }
         ColumnType::Date => {
-            let (values, unfit) = fitting(raw, parse.date);
-            (Int32Chunked::from_slice_options(name, &values).into_date().into_series(), unfit)
+            let (days, unfit) = numbers::<Int32Type, T>(raw, parse.date);
+            (days.into_date().into_series(), unfit)
         }
         ColumnType::Timestamp => {
-            let (values, unfit) = fitting(raw, parse.timestamp);
-            let instants = Int64Chunked::from_slice_options(name, &values);
+            let (instants, unfit) = numbers::<Int64Type, T>(raw, parse.timestamp);
             let instants = instants.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
             (instants.into_series(), unfit)
         }
@@ -158,6 +157,25 @@ fn converted<T>(
         }
     };
     Ok(Cast { series, unfit })
+}
+
+/// The converted numbers, and the rows where there was a value and no conversion. They go straight into a column:
+/// a `Vec<Option<i128>>` on the way is twice its size.
+fn numbers<N: PolarsNumericType, T>(
+    raw: impl Iterator<Item = Option<T>>,
+    convert: impl Fn(T) -> Option<N::Native>,
+) -> (ChunkedArray<N>, Vec<u32>) {
+    let mut unfit = Vec::new();
+    let mut values = PrimitiveChunkedBuilder::new(PlSmallStr::EMPTY, raw.size_hint().0);
+    for (value, row) in raw.zip(0_u32..) {
+        let is_value = value.is_some();
+        let converted = value.and_then(&convert);
+        if is_value && converted.is_none() {
+            unfit.push(row);
+        }
+        values.append_option(converted);
+    }
+    (values.finish(), unfit)
 }
 
 /// The converted values, and the rows where there was a value and no conversion.

@@ -2,19 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
 use polars::prelude::{
     BooleanChunked, Column, DataFrame, IdxCa, Int64Chunked, IntoSeries, NewChunkedArray,
-    PlSmallStr, PolarsResult, Scalar, Series, StringChunked, TimeUnit, TimeZone,
+    PlSmallStr, PolarsResult, Series, StringChunked,
 };
 
 use super::cast::{Cast, cast, polars_type};
 use super::dates::in_iso_form;
 use super::lists::list_column;
 use super::schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
+use super::stamp::Stamp;
 use crate::decode::{Chunk, Level, ShownPath, Step, Values};
 use crate::definition::{ColumnType, Discard};
-use crate::run_id::RunId;
 
 /// Rows of one table that came from one chunk.
 #[derive(Debug)]
@@ -66,15 +65,14 @@ pub struct Normalised {
 #[derive(Debug)]
 pub struct Normaliser<'a> {
     schemas: &'a Schemas,
-    run_id: &'a RunId,
-    loaded_at: DateTime<Utc>,
+    stamp: &'a Stamp,
 }
 
 impl<'a> Normaliser<'a> {
     /// A normaliser for one run.
     #[must_use]
-    pub fn new(schemas: &'a Schemas, run_id: &'a RunId, loaded_at: DateTime<Utc>) -> Self {
-        Self { schemas, run_id, loaded_at }
+    pub fn new(schemas: &'a Schemas, stamp: &'a Stamp) -> Self {
+        Self { schemas, stamp }
     }
 
     /// The rows of a chunk, whose records have these ids.
@@ -84,8 +82,7 @@ impl<'a> Normaliser<'a> {
     pub fn frames(&self, chunk: &Chunk, ids: &[String]) -> PolarsResult<Normalised> {
         let mut work = ChunkWork {
             schemas: self.schemas,
-            run_id: self.run_id,
-            loaded_at: self.loaded_at,
+            stamp: self.stamp,
             ids,
             frames: Vec::new(),
             reasons: BTreeMap::new(),
@@ -129,8 +126,7 @@ struct ParentRows<'p> {
 /// The state of turning one chunk into frames.
 struct ChunkWork<'a> {
     schemas: &'a Schemas,
-    run_id: &'a RunId,
-    loaded_at: DateTime<Utc>,
+    stamp: &'a Stamp,
     ids: &'a [String],
     frames: Vec<TableFrame>,
     /// Why records are rejected.
@@ -248,17 +244,9 @@ impl ChunkWork<'_> {
             ColumnSource::Identity => {
                 Ok(StringChunked::from_slice(PlSmallStr::EMPTY, self.ids).into_series().into())
             }
-            ColumnSource::RunId => {
-                let run_id = Scalar::from(PlSmallStr::from_str(self.run_id.as_str()));
-                Ok(Column::new_scalar(PlSmallStr::EMPTY, run_id, level.rows))
-            }
-            ColumnSource::LoadedAt => {
-                let instant = Int64Chunked::from_slice(
-                    PlSmallStr::EMPTY,
-                    &[self.loaded_at.timestamp_micros()],
-                );
-                let instant = instant.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
-                Ok(instant.into_series().new_from_index(0, level.rows).into())
+            source @ (ColumnSource::RunId | ColumnSource::LoadedAt) => {
+                let stamped = self.stamp.column(source, level.rows);
+                Ok(stamped.unwrap_or_else(|| nulls(level.rows, &column.column_type).into()))
             }
         }
     }
@@ -474,6 +462,7 @@ fn typed(
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
     use polars::prelude::DataType;
     use proptest::prelude::*;
     use serde_json::Value;
@@ -543,8 +532,8 @@ mod tests {
         }
         let table = Table::named("t".parse().unwrap());
         let schemas = Schemas::settle(&[(&table, &shape)], &[], known).unwrap();
-        let run_id = "run".parse().unwrap();
-        let normaliser = Normaliser::new(&schemas, &run_id, DateTime::<Utc>::UNIX_EPOCH);
+        let stamp = Stamp::new("run".parse().unwrap(), DateTime::UNIX_EPOCH);
+        let normaliser = Normaliser::new(&schemas, &stamp);
         let mut ids = RecordIds::default();
         let mut count = 0;
         for chunk in &chunks {

@@ -30,6 +30,7 @@ mod naming;
 mod schema;
 mod settle;
 mod shape;
+mod stamp;
 mod survey;
 
 pub use cast::polars_type;
@@ -41,6 +42,7 @@ pub use latest::Versions;
 pub use naming::snake_case;
 pub use schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
 pub use shape::Shape;
+pub use stamp::Stamp;
 
 /// The column of the run that last changed a row.
 pub const RUN_ID_COLUMN: &str = "_flowlake_run_id";

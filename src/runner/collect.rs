@@ -13,15 +13,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chrono::{DateTime, Utc};
-
 use super::RunError;
 use super::budget::Budget;
 use super::load::Load;
 use crate::decode::Chunk;
 use crate::definition::{Table, TableName};
-use crate::normalise::{SchemaError, Schemas, Shape, TableSchema};
-use crate::run_id::RunId;
+use crate::normalise::{SchemaError, Schemas, Shape, Stamp, TableSchema};
 use crate::runtime::parallelism;
 
 /// What it takes to settle schemas and to make rows by them.
@@ -32,8 +29,7 @@ pub(super) struct Expectation {
     pub(super) declared: Vec<Table>,
     /// The tables that there are.
     pub(super) known: BTreeMap<TableName, TableSchema>,
-    pub(super) run_id: RunId,
-    pub(super) loaded_at: DateTime<Utc>,
+    pub(super) stamp: Stamp,
     pub(super) budget: Budget,
     /// The export comes in one answer, so that its chunks come in order.
     pub(super) whole: bool,
@@ -48,7 +44,7 @@ impl Expectation {
     }
 
     pub(super) fn load(&self, schemas: Schemas) -> Load {
-        Load::new(schemas, self.run_id.clone(), self.loaded_at, self.budget)
+        Load::new(schemas, self.stamp.clone(), self.budget)
     }
 
     /// The schemas that follow from the beginning of an export, if any do.

@@ -152,24 +152,27 @@ impl Receiver<'_> {
         }
         self.observer.event(&Event::Receiving(answer.announced_bytes()));
         let letterhead = answer.letterhead.clone();
-        let digestion = self.digestion(wanted)?;
-        let (sender, receiver) = mpsc::channel(WAITING_PIECES);
-        let (fed, digested) =
-            tokio::join!(feed(answer.body(), sender), digestion.take_in(receiver));
-        let digested = digested?;
+        let (landing, digestion) = (Landing::create()?, self.digestion(wanted));
+        let (to_landing, for_landing) = mpsc::channel(WAITING_PIECES);
+        let (to_digestion, for_digestion) = mpsc::channel(WAITING_PIECES);
+        let (fed, landing, digested) = tokio::join!(
+            feed(answer.body(), [to_landing, to_digestion]),
+            take_in(for_landing, landing, |landing, piece| Ok(landing.write(&piece)?)),
+            take_in(for_digestion, digestion, |digestion, piece| digestion.take(&piece)),
+        );
+        let (landing, digested) = (landing?, digested?);
         // The decoder cannot tell a body that is over from one that broke off: only the network can.
         fed?;
-        on_cpu(move || digested.finish(letterhead)).await
+        on_cpu(move || digested.finish(letterhead, landing.finish()?)).await
     }
 
-    fn digestion(&self, wanted: Wanted) -> Result<Digestion, RunError> {
-        Ok(Digestion {
-            landing: Landing::create()?,
+    fn digestion(&self, wanted: Wanted) -> Digestion {
+        Digestion {
             splitter: Splitter::new(wanted),
             decoder: Decoder::new(self.reading.clone(), self.observer.clone()),
             collector: Collector::new(self.expectation.clone()),
             observer: self.observer.clone(),
-        })
+        }
     }
 }
 
@@ -185,26 +188,45 @@ fn given_up(mut error: RunError, request: &Request, history: History) -> RunErro
     }
 }
 
-/// Hands the body on, piece by piece, until it ends or nobody wants it any more, even if it has nothing to say then.
+/// Hands the body on, piece by piece, until it ends or somebody does not want it any more, even if it has nothing to
+/// say then.
 async fn feed(
     mut body: impl Stream<Item = Result<Bytes, FetchError>> + Unpin,
-    sender: mpsc::Sender<Bytes>,
+    [first, second]: [mpsc::Sender<Bytes>; 2],
 ) -> Result<(), FetchError> {
     loop {
         let piece = tokio::select! {
             piece = body.next() => piece,
-            () = sender.closed() => return Ok(()),
+            () = first.closed() => return Ok(()),
+            () = second.closed() => return Ok(()),
         };
-        let Some(piece) = piece else { return Ok(()) };
-        if sender.send(piece?).await.is_err() {
+        let Some(piece) = piece.transpose()? else { return Ok(()) };
+        if first.send(piece.clone()).await.is_err() || second.send(piece).await.is_err() {
             return Ok(());
         }
     }
 }
 
+/// Gives the pieces that arrive to one who takes them, on a CPU thread only while there are some.
+async fn take_in<T: Send + 'static>(
+    mut arriving: mpsc::Receiver<Bytes>,
+    mut taker: T,
+    take: impl Fn(&mut T, Bytes) -> Result<(), RunError> + Copy + Send + 'static,
+) -> Result<T, RunError> {
+    let mut pieces = Vec::new();
+    while arriving.recv_many(&mut pieces, WAITING_PIECES).await > 0 {
+        let mut arrived = std::mem::take(&mut pieces).into_iter();
+        taker = on_cpu(move || {
+            arrived.try_for_each(|piece| take(&mut taker, piece))?;
+            Ok::<T, RunError>(taker)
+        })
+        .await?;
+    }
+    Ok(taker)
+}
+
 /// The export so far.
 struct Digestion {
-    landing: Landing,
     splitter: Splitter,
     decoder: Decoder,
     collector: Collector,
@@ -212,35 +234,22 @@ struct Digestion {
 }
 
 impl Digestion {
-    /// Takes pieces as they come, on a CPU thread only while there are some.
-    async fn take_in(mut self, mut arriving: mpsc::Receiver<Bytes>) -> Result<Self, RunError> {
-        let mut pieces = Vec::new();
-        while arriving.recv_many(&mut pieces, WAITING_PIECES).await > 0 {
-            let arrived = std::mem::take(&mut pieces);
-            self = on_cpu(move || self.digest(arrived)).await?;
+    fn take(&mut self, piece: &[u8]) -> Result<(), RunError> {
+        for batch in self.splitter.feed(piece)? {
+            self.collector.take(self.decoder.decode(batch)?)?;
         }
-        Ok(self)
+        self.observer.event(&Event::Received(piece.len() as u64));
+        Ok(())
     }
 
-    fn digest(mut self, pieces: Vec<Bytes>) -> Result<Self, RunError> {
-        for piece in pieces {
-            self.landing.write(&piece)?;
-            for batch in self.splitter.feed(&piece)? {
-                self.collector.take(self.decoder.decode(batch)?)?;
-            }
-            self.observer.event(&Event::Received(piece.len() as u64));
-        }
-        Ok(self)
-    }
-
-    fn finish(mut self, letterhead: Letterhead) -> Result<Piece, RunError> {
+    fn finish(mut self, letterhead: Letterhead, landed: Landed) -> Result<Piece, RunError> {
         let (batches, found) = self.splitter.finish()?;
         for batch in batches {
             self.collector.take(self.decoder.decode(batch)?)?;
         }
         self.collector.take(self.decoder.finish()?)?;
         let (shapes, content) = self.collector.finish()?;
-        Ok(Piece { landed: self.landing.finish()?, letterhead, found, shapes, content })
+        Ok(Piece { landed, letterhead, found, shapes, content })
     }
 }
 

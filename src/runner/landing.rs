@@ -11,7 +11,7 @@ use super::intake::Intake;
 use crate::definition::Window;
 use crate::destination::Destination;
 use crate::fetch::Letterhead;
-use crate::land::ExportHash;
+use crate::land::{ExportHash, Landed};
 use crate::plan::Plan;
 
 /// What is kept beside an export: where it came from, and what it has to be.
@@ -29,29 +29,41 @@ struct Origin<'a> {
     blake3: &'a ExportHash,
 }
 
-/// Keeps the exports of a run, unless the definition says not to.
-pub(super) async fn keep(
-    destination: &Destination,
-    plan: &Plan,
-    intake: &Intake,
-) -> Result<(), RunError> {
-    if plan.pipeline.landing.keep == 0 {
-        return Ok(());
+/// The bodies that a run has received, and what was said before each.
+pub(super) struct Received {
+    answers: Vec<(Landed, Letterhead)>,
+}
+
+impl Received {
+    pub(super) fn of(intake: &Intake) -> Self {
+        let answers = intake.landed.iter().cloned().zip(intake.letterheads.iter().cloned());
+        Self { answers: answers.collect() }
     }
-    let answers = intake.landed.iter().zip(&intake.letterheads);
-    for (piece, (request, (landed, letterhead))) in plan.requests.iter().zip(answers).enumerate() {
-        let origin = Origin {
-            url: request.url.as_str(),
-            window: request.window,
-            letterhead,
-            bytes: landed.bytes,
-            blake3: &landed.hash,
-        };
-        let origin = serde_json::to_vec_pretty(&origin).map_err(RunError::Report)?;
-        destination.put_stream(&path(plan, piece, EXPORT), landed.compressed()).await?;
-        destination.put(&path(plan, piece, ORIGIN), Bytes::from(origin)).await?;
+
+    /// Keeps them for as long as the definition says, and those of earlier runs no longer.
+    pub(super) async fn keep(self, destination: &Destination, plan: &Plan) -> Result<(), RunError> {
+        if plan.pipeline.landing.keep > 0 {
+            self.put(destination, plan).await?;
+        }
+        prune(destination, plan).await
     }
-    Ok(())
+
+    async fn put(self, destination: &Destination, plan: &Plan) -> Result<(), RunError> {
+        let answers = plan.requests.iter().zip(&self.answers);
+        for (piece, (request, (landed, letterhead))) in answers.enumerate() {
+            let origin = Origin {
+                url: request.url.as_str(),
+                window: request.window,
+                letterhead,
+                bytes: landed.bytes,
+                blake3: &landed.hash,
+            };
+            let origin = serde_json::to_vec_pretty(&origin).map_err(RunError::Report)?;
+            destination.put_stream(&path(plan, piece, EXPORT), landed.compressed()).await?;
+            destination.put(&path(plan, piece, ORIGIN), Bytes::from(origin)).await?;
+        }
+        Ok(())
+    }
 }
 
 /// How the name of an export ends.
@@ -69,7 +81,7 @@ fn path(plan: &Plan, piece: usize, ending: &str) -> Path {
 }
 
 /// Removes all but the exports of the last runs. Run ids sort by time, so names do.
-pub(super) async fn prune(destination: &Destination, plan: &Plan) -> Result<(), RunError> {
+async fn prune(destination: &Destination, plan: &Plan) -> Result<(), RunError> {
     let area = Destination::own("landing");
     let mut runs: BTreeMap<String, Vec<Path>> = BTreeMap::new();
     for listed in destination.list(&area).await? {

@@ -10,7 +10,6 @@ use std::io::Cursor;
 use std::ops::Range;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use object_store::path::Path;
 use polars::prelude::{
     BooleanChunked, DataFrame, IntoColumn, NewChunkedArray, ParquetReader, PlSmallStr,
@@ -23,10 +22,9 @@ use crate::commit::DataFile;
 use crate::decode::{Chunk, ChunkSource};
 use crate::destination::Destination;
 use crate::normalise::{
-    Normalised, Normaliser, RecordIds, Rejection, Schemas, TableSchema, Versions, conform,
+    Normalised, Normaliser, RecordIds, Rejection, Schemas, Stamp, TableSchema, Versions, conform,
 };
 use crate::partition::{Partitioner, split};
-use crate::run_id::RunId;
 use crate::runtime::{on_all_cores, on_cpu};
 use crate::spill::{Block, Packed, Spill, SpillError};
 
@@ -37,8 +35,7 @@ const RECORD_COLUMN: &str = "\0record";
 /// The rows of an export so far.
 pub(super) struct Load {
     schemas: Arc<Schemas>,
-    run_id: RunId,
-    loaded_at: DateTime<Utc>,
+    stamp: Stamp,
     budget: Budget,
     ids: RecordIds,
     partitioner: Partitioner,
@@ -79,9 +76,11 @@ pub(super) struct Loaded {
 }
 
 /// The rows of one partition of one table, in export order.
-#[derive(Default)]
 pub(super) struct PartitionRows {
     pieces: Vec<Piece>,
+    schemas: Arc<Schemas>,
+    table: usize,
+    stamp: Stamp,
     superseded: Arc<HashSet<u64>>,
 }
 
@@ -109,19 +108,13 @@ pub(super) struct Quarantined {
 }
 
 impl Load {
-    pub(super) fn new(
-        schemas: Schemas,
-        run_id: RunId,
-        loaded_at: DateTime<Utc>,
-        budget: Budget,
-    ) -> Self {
+    pub(super) fn new(schemas: Schemas, stamp: Stamp, budget: Budget) -> Self {
         let told = schemas.roots.iter().filter(|root| Versions::are_told(&schemas.tables[**root]));
         Self {
             versions: told.map(|root| (*root, Versions::default())).collect(),
             counts: vec![Counts::default(); schemas.tables.len()],
             schemas: Arc::new(schemas),
-            run_id,
-            loaded_at,
+            stamp,
             budget,
             ids: RecordIds::default(),
             partitioner: Partitioner::default(),
@@ -138,7 +131,7 @@ impl Load {
     pub(super) fn take(&mut self, piece: usize, chunks: Vec<Chunk>) -> Result<(), RunError> {
         let chunks: Vec<(Vec<String>, Chunk)> =
             chunks.into_iter().map(|chunk| (self.ids.of(&chunk), chunk)).collect();
-        let normaliser = Normaliser::new(&self.schemas, &self.run_id, self.loaded_at);
+        let normaliser = Normaliser::new(&self.schemas, &self.stamp);
         let made = on_all_cores(chunks, |(ids, chunk)| {
             let rows = normaliser.frames(&chunk, &ids);
             (chunk.into_source(), rows)
@@ -164,12 +157,14 @@ impl Load {
         }
         let superseded = self.versions.into_values().map(Versions::into_superseded);
         let superseded: Arc<HashSet<u64>> = Arc::new(superseded.flatten().collect());
-        let rows = self
-            .rows
-            .into_iter()
-            .map(|(key, pieces)| (key, PartitionRows { pieces, superseded: superseded.clone() }));
+        let schemas = Arc::new(schemas);
+        let rows = self.rows.into_iter().map(|(key, pieces)| {
+            let (schemas, table) = (schemas.clone(), key.0);
+            let (stamp, superseded) = (self.stamp.clone(), superseded.clone());
+            (key, PartitionRows { pieces, schemas, table, stamp, superseded })
+        });
         Ok(Loaded {
-            schemas: Arc::new(schemas),
+            schemas: schemas.clone(),
             rows: rows.collect(),
             counts: self.counts,
             quarantined: self.quarantined,
@@ -204,7 +199,7 @@ impl Load {
                     partition_of_record[*record as usize] = partition;
                 }
             }
-            let mut rows = frame.rows.select(file_column_names(schema))?;
+            let mut rows = frame.rows.select(carried_column_names(schema))?;
             if let Some(versions) = self.versions.get_mut(&root) {
                 let records = frame.records.iter().map(|record| first_record | u64::from(*record));
                 let records: Vec<u64> = records.collect();
@@ -321,8 +316,11 @@ impl PartitionRows {
 
     /// The rows that stay, a few at a time.
     pub(super) fn read(self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
-        let superseded = self.superseded;
-        self.pieces.into_iter().map(move |piece| Ok(without(piece.read()?, &superseded)?))
+        let Self { pieces, schemas, table, stamp, superseded } = self;
+        pieces.into_iter().map(move |piece| {
+            let rows = without(piece.read()?, &superseded)?;
+            Ok(stamp.complete(rows, &schemas.tables[table])?)
+        })
     }
 }
 
@@ -337,8 +335,8 @@ fn without(mut rows: DataFrame, superseded: &HashSet<u64>) -> PolarsResult<DataF
     rows.filter(&stays.collect::<BooleanChunked>())
 }
 
-fn file_column_names(schema: &TableSchema) -> impl Iterator<Item = PlSmallStr> {
-    schema.file_columns().map(|column| PlSmallStr::from_str(column.name.as_str()))
+fn carried_column_names(schema: &TableSchema) -> impl Iterator<Item = PlSmallStr> {
+    Stamp::carried(schema).map(|column| PlSmallStr::from_str(column.name.as_str()))
 }
 
 /// The rows of a file that is in the table, with the columns and types the table has now.

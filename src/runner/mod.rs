@@ -43,7 +43,7 @@ use crate::destination::Destination;
 use crate::fetch::Fetcher;
 use crate::interruption::Interruption;
 use crate::land::{ExportHash, Landed};
-use crate::normalise::{Schemas, Shape, TableSchema};
+use crate::normalise::{Schemas, Shape, Stamp, TableSchema};
 use crate::plan::Plan;
 use crate::report::{Event, ExportReport, Observer, Outcome, RunReport, TableReport};
 use crate::runtime::{on_cpu, parallelism};
@@ -52,6 +52,7 @@ use budget::Budget;
 use collect::{Content, Expectation};
 use fresh::Fresh;
 use intake::{FoundRecords, Intake, Receiver, decode_again};
+use landing::Received;
 use load::{Loaded, PartitionRows};
 
 /// How long a run that was told to stop tidies up.
@@ -125,6 +126,13 @@ struct Prepared {
     report: RunReport,
 }
 
+/// What a file is to hold: the rows of older files, and behind them new ones.
+#[derive(Default)]
+struct FileRows<'a> {
+    older: Vec<&'a DataFile>,
+    new: Option<PartitionRows>,
+}
+
 /// What became of the rows of one partition.
 struct Written {
     table: usize,
@@ -158,14 +166,30 @@ impl Run<'_> {
         let expectation = Arc::new(self.expectation(&roots, &snapshot));
         let wanted = wanted(&roots, &snapshot);
         let intake = self.receive(keys, wanted, expectation.clone()).await?;
-        landing::keep(self.destination, self.plan, &intake).await?;
-        landing::prune(self.destination, self.plan).await?;
+        let landing = Received::of(&intake);
+        // The export is kept whatever becomes of its rows.
+        let (kept, staged) = tokio::join!(
+            landing.keep(self.destination, self.plan),
+            self.stage(&roots, snapshot, intake, expectation)
+        );
+        kept?;
+        staged
+    }
+
+    /// Puts the files that an export makes in staging, unless they are in the tables already.
+    async fn stage(
+        &self,
+        roots: &[&Table],
+        snapshot: Snapshot,
+        intake: Intake,
+        expectation: Arc<Expectation>,
+    ) -> Result<Prepared, RunError> {
         let exports = self.exports(&intake);
 
         let hash = ExportHash::of_all(exports.iter().map(|export| &export.hash));
         let taken = TakenExport { hash, definition: self.definition_hash() };
-        let fresh = Fresh::of_export(&roots, &snapshot, &taken);
-        let mut ledgers = ledger::unchanged(&roots, &fresh, &intake, &snapshot);
+        let fresh = Fresh::of_export(roots, &snapshot, &taken);
+        let mut ledgers = ledger::unchanged(roots, &fresh, &intake, &snapshot);
         if fresh.tables.is_empty() {
             let intent = self.moved_watermark(&snapshot);
             let report = self.report(Outcome::NothingNew, exports, ledgers);
@@ -254,8 +278,7 @@ impl Run<'_> {
             roots: roots.iter().copied().cloned().collect(),
             declared: self.plan.pipeline.tables.clone(),
             known: known.map(|(name, manifest)| (name.clone(), manifest.schema.clone())).collect(),
-            run_id: self.plan.run_id.clone(),
-            loaded_at: self.plan.started_at,
+            stamp: Stamp::new(self.plan.run_id.clone(), self.plan.started_at),
             budget: Budget::new(self.plan.memory),
             whole: self.plan.requests.len() == 1,
             held_bytes: AtomicUsize::new(0),
@@ -323,18 +346,18 @@ impl Run<'_> {
         load: &mut Loaded,
         snapshot: &Snapshot,
     ) -> Result<Vec<(usize, StagedFile)>, RunError> {
-        let mut files: BTreeMap<(usize, String), (Vec<&DataFile>, PartitionRows)> = BTreeMap::new();
+        let mut files: BTreeMap<(usize, String), FileRows<'_>> = BTreeMap::new();
         for (table, file) in self.files_to_rewrite(&load.schemas, snapshot) {
-            files.entry((table, file.partition.clone())).or_default().0.push(file);
+            files.entry((table, file.partition.clone())).or_default().older.push(file);
         }
         for (key, rows) in std::mem::take(&mut load.rows) {
-            files.entry(key).or_default().1 = rows;
+            files.entry(key).or_default().new = Some(rows);
         }
         self.observer.event(&Event::Writing(files.len() as u64));
         let files: Vec<_> = files
             .into_iter()
-            .map(|((table, partition), (older, new))| {
-                self.write_file(&load.schemas, table, partition, older, new)
+            .map(|((table, partition), rows)| {
+                self.write_file(&load.schemas, table, partition, rows)
             })
             .collect();
         let mut written = stream::iter(files).buffered(parallelism());
@@ -358,16 +381,16 @@ impl Run<'_> {
         schemas: &Schemas,
         table: usize,
         partition: String,
-        older: Vec<&DataFile>,
-        new: PartitionRows,
+        FileRows { older, new }: FileRows<'_>,
     ) -> Result<Written, RunError> {
         let schema = &schemas.tables[table];
-        let all = older.iter().map(|file| file.rows).sum::<u64>() + new.count();
+        let all = older.iter().map(|file| file.rows).sum::<u64>()
+            + new.as_ref().map_or(0, PartitionRows::count);
         let mut first = Vec::new();
         for file in older {
             first.push(Ok(load::read_conformed(self.destination, file, schema).await?));
         }
-        let rows = first.into_iter().chain(new.read());
+        let rows = first.into_iter().chain(new.into_iter().flat_map(PartitionRows::read));
         let file = stage(self.destination, schema, &self.plan.run_id, partition, rows).await?;
         self.observer.event(&Event::Written);
         let superseded = all - file.as_ref().map_or(0, |file| file.rows);

@@ -104,11 +104,63 @@ impl NumberText {
     }
 }
 
+/// A number of at most 15 digits that is written with a point and without exponent, as prices are: `units × 10^-scale`,
+/// trailing zeros removed. It is taken apart without a place on the heap for its digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ShortNumber {
+    units: i64,
+    pub(super) scale: u8,
+}
+
+impl ShortNumber {
+    /// Takes a number apart; `None` when it is written otherwise, or is none.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let unsigned = text.strip_prefix('-').unwrap_or(text).as_bytes();
+        if unsigned.len() > DIGITS_A_DOUBLE_KEEPS + 1 {
+            return None;
+        }
+        let (mut units, mut point) = (0, None);
+        for (position, byte) in unsigned.iter().enumerate() {
+            match byte {
+                b'0'..=b'9' => units = units * 10 + i64::from(byte - b'0'),
+                b'.' if point.is_none() => point = Some(position),
+                _ => return None,
+            }
+        }
+        let point = point?;
+        let leading_zero = point > 1 && unsigned[0] == b'0';
+        let mut scale = u8::try_from(unsigned.len() - point - 1).ok()?;
+        if point == 0 || scale == 0 || leading_zero {
+            return None;
+        }
+        while scale > 0 && units % 10 == 0 {
+            units /= 10;
+            scale -= 1;
+        }
+        let negative = unsigned.len() < text.len();
+        Some(Self { units: if negative { -units } else { units }, scale })
+    }
+
+    /// Digits in front of the point.
+    pub(super) fn integer_digits(self) -> u64 {
+        let digits = self.units.unsigned_abs().checked_ilog10().map_or(0, |log| log + 1);
+        digits.saturating_sub(self.scale.into()).into()
+    }
+
+    /// The number in units of `10^-scale`; `None` when it has more digits than that or than 128 bits.
+    fn scaled(self, scale: u8) -> Option<i128> {
+        let shift = scale.checked_sub(self.scale)?;
+        i128::from(self.units).checked_mul(10_i128.checked_pow(shift.into())?)
+    }
+}
+
 /// The double for a JSON number: the nearest one for a number that is written as a fraction, and for an integer the
 /// one that is this integer; `None` when there is none.
 #[must_use]
 pub fn parse_float(text: &str) -> Option<f64> {
-    NumberText::parse(text)?;
+    if ShortNumber::parse(text).is_none() {
+        NumberText::parse(text)?;
+    }
     let float: f64 = text.parse().ok()?;
     let exact = !is_integer(text) || format!("{float:.0}") == text;
     (float.is_finite() && exact).then_some(float)
@@ -133,7 +185,10 @@ fn parse_exponent(text: &str) -> Option<i64> {
 /// `None` when a digit would be lost.
 #[must_use]
 pub fn parse_decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
-    let value = NumberText::parse(text)?.scaled(scale)?;
+    let value = match ShortNumber::parse(text) {
+        Some(number) => number.scaled(scale)?,
+        None => NumberText::parse(text)?.scaled(scale)?,
+    };
     let limit = 10_i128.checked_pow(u32::from(precision))?;
     (-limit < value && value < limit).then_some(value)
 }

@@ -19,7 +19,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::decimal::{NumberText, is_integer, parse_float};
+use super::decimal::{NumberText, ShortNumber, is_integer, parse_float};
 use super::temporal::{parse_date, parse_timestamp};
 use crate::definition::{ColumnType, MAX_PRECISION};
 
@@ -89,6 +89,18 @@ impl Facts {
     /// The facts about a number that is not a 64-bit integer.
     #[must_use]
     pub fn of_number(text: &str) -> Self {
+        if let Some(number) = ShortNumber::parse(text) {
+            return Self {
+                numbers: Some(Numbers {
+                    integers: false,
+                    fit_int64: false,
+                    fit_float64: true,
+                    integer_digits: number.integer_digits(),
+                    scale: number.scale.into(),
+                }),
+                ..Self::default()
+            };
+        }
         let Some(number) = NumberText::parse(text) else { return Self::of_text(text) };
         let integers = is_integer(text);
         let fit_float64 =
@@ -109,6 +121,12 @@ impl Facts {
     #[must_use]
     pub fn of_text(text: &str) -> Self {
         Self { texts: Some(Texts::of(text)), ..Self::default() }
+    }
+
+    /// Whether one more text can tell nothing new.
+    #[must_use]
+    pub fn are_of_any_text(&self) -> bool {
+        self.texts == Some(Texts::Any)
     }
 
     /// Whether there was nothing but null.
@@ -209,6 +227,7 @@ impl Texts {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::decimal::parse_decimal;
     use super::*;
 
     fn facts(json: &serde_json::Value) -> Facts {
@@ -255,6 +274,21 @@ mod tests {
             ColumnType::Timestamp
         );
         assert_eq!(type_of(&["2026-01-01".into(), "soon".into()]), ColumnType::String);
+    }
+
+    proptest! {
+        #[test]
+        fn p4_short_numbers_are_taken_apart_like_others(text in "-?(0|[1-9][0-9]{0,8})\\.[0-9]{1,8}") {
+            let whole = NumberText::parse(&text).unwrap();
+            let numbers = Facts::of_number(&text).numbers.unwrap();
+            prop_assert_eq!(numbers.integer_digits, whole.integer_digits());
+            prop_assert_eq!(numbers.scale, whole.scale());
+            prop_assert_eq!(numbers.fit_float64, whole.survives_as_float());
+            for scale in 0..12 {
+                let long = whole.scaled(scale).filter(|value| value.unsigned_abs() < 10_u128.pow(14));
+                prop_assert_eq!(parse_decimal(&text, 14, scale), long);
+            }
+        }
     }
 
     fn any_facts() -> impl Strategy<Value = Facts> {

@@ -1,0 +1,62 @@
+//! Stamp: the columns that tell which run wrote a row.
+
+use chrono::{DateTime, Utc};
+use polars::prelude::{
+    AnyValue, Column, DataFrame, DataType, PlSmallStr, PolarsResult, Scalar, TimeUnit, TimeZone,
+};
+
+use super::schema::{ColumnSchema, ColumnSource, TableSchema};
+use crate::run_id::RunId;
+
+/// What every row of a run says of it. All rows say the same, so they need not be carried with them.
+#[derive(Debug, Clone)]
+pub struct Stamp {
+    run_id: RunId,
+    loaded_at: DateTime<Utc>,
+}
+
+impl Stamp {
+    /// The stamp of a run that began at an instant.
+    #[must_use]
+    pub fn new(run_id: RunId, loaded_at: DateTime<Utc>) -> Self {
+        Self { run_id, loaded_at }
+    }
+
+    /// The columns that a run's rows have to be carried with until they are written.
+    pub fn carried(schema: &TableSchema) -> impl Iterator<Item = &ColumnSchema> {
+        let own =
+            |source: &ColumnSource| matches!(source, ColumnSource::RunId | ColumnSource::LoadedAt);
+        schema.file_columns().filter(move |column| !own(&column.source))
+    }
+
+    /// The column of so many rows; `None` when their values have another source.
+    pub(super) fn column(&self, source: &ColumnSource, rows: usize) -> Option<Column> {
+        let value = match source {
+            ColumnSource::RunId => Scalar::from(PlSmallStr::from_str(self.run_id.as_str())),
+            ColumnSource::LoadedAt => {
+                let (unit, zone) = (TimeUnit::Microseconds, Some(TimeZone::UTC));
+                let micros = self.loaded_at.timestamp_micros();
+                let value = AnyValue::DatetimeOwned(micros, unit, None);
+                Scalar::new(DataType::Datetime(unit, zone), value)
+            }
+            _ => return None,
+        };
+        Some(Column::new_scalar(PlSmallStr::EMPTY, value, rows))
+    }
+
+    /// Carried rows with all columns of the table's files.
+    ///
+    /// # Errors
+    /// They lack others, which would be a mistake of ours.
+    pub fn complete(&self, mut rows: DataFrame, schema: &TableSchema) -> PolarsResult<DataFrame> {
+        let mut columns = Vec::with_capacity(schema.columns.len());
+        for column in schema.file_columns() {
+            let name = column.name.as_str();
+            columns.push(match self.column(&column.source, rows.height()) {
+                Some(values) => values.with_name(PlSmallStr::from_str(name)),
+                None => rows.drop_in_place(name)?,
+            });
+        }
+        DataFrame::new(rows.height(), columns)
+    }
+}
