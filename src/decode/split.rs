@@ -207,6 +207,8 @@ fn others(candidates: &[JsonPointer]) -> String {
 enum State {
     /// Before a value of the whole export.
     Root,
+    /// After the first byte of a byte order mark.
+    InByteOrderMark,
     /// After `{`.
     KeyOrEnd,
     /// After `,` in an object.
@@ -387,7 +389,7 @@ impl Splitter {
                     self.end_scalar()?;
                     0
                 }
-                _ if matches!(rest[0], b' ' | b'\n' | b'\r' | b'\t') => 1,
+                state if is_whitespace(rest[0]) && state != State::InByteOrderMark => 1,
                 _ => self.step(rest)?,
             };
             at += used;
@@ -400,9 +402,12 @@ impl Splitter {
     fn step(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
         let byte = rest[0];
         match (self.state, byte) {
-            (State::Root, 0xEF) if self.offset == 0 => {}
-            (State::Root, 0xBB) if self.offset == 1 => {}
-            (State::Root, 0xBF) if self.offset == 2 => {}
+            (State::Root, 0xEF) if self.offset == 0 => self.state = State::InByteOrderMark,
+            (State::InByteOrderMark, 0xBB) if self.offset == 1 => {}
+            (State::InByteOrderMark, 0xBF) if self.offset == 2 => self.state = State::Root,
+            (State::InByteOrderMark, _) => {
+                return Err(SplitError::NotJson { beginning: excerpt(rest) });
+            }
             (State::Root, b'{' | b'[') => {
                 if self.roots > 0 && !takes_every_value(&self.wanted) {
                     return Err(SplitError::SecondValue { offset: self.offset });
@@ -615,6 +620,10 @@ fn empty_batch(table: usize, first_record: u64) -> RecordBatch {
     RecordBatch { table, first_record, bytes: Vec::new(), records: Vec::new() }
 }
 
+fn is_whitespace(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
+
 fn is_scalar_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
 }
@@ -707,6 +716,9 @@ mod tests {
     fn p9_what_is_not_a_whole_export_is_refused() {
         let error = |json: &str| found_in(json).unwrap_err().to_string();
         assert_eq!(error(" \n"), "the export is empty");
+        assert!(found_in("\u{feff}[{}]").is_ok());
+        let half_a_mark = split_in(at(&[""]), &[b"\xEF[{}]"]).unwrap_err();
+        assert!(matches!(half_a_mark, SplitError::NotJson { .. }), "{half_a_mark}");
         assert_eq!(error("<html>\n<body>"), "the export is not JSON: it begins with `<html>`");
         assert_eq!(error("[{\"a\":1},"), "the export is cut off after 9 bytes");
         assert_eq!(error("{\"a\":[{}]"), "the export is cut off after 9 bytes");
