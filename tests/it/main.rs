@@ -11,10 +11,12 @@
 mod support;
 
 mod commit;
+mod corpus;
 mod definitions;
 mod demo;
 mod dispositions;
 mod evolution;
+mod exactness;
 mod failures;
 mod faults;
 mod init;
@@ -30,4 +32,5 @@ mod s3;
 mod sample_api;
 mod schema;
 mod secrets;
+mod types;
 mod windows;
