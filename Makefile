@@ -32,6 +32,24 @@ $(READERS_VENV)/ready: tests/readers/requirements.txt
 	$(READERS_VENV)/bin/pip install --quiet --requirement tests/readers/requirements.txt
 	touch $@
 
+.PHONY: test-long
+test-long: ## 100,000 exports of random JSON, read back by another library
+	PROPTEST_CASES=100000 $(CARGO) test --test it exactness
+
+.PHONY: fuzz
+fuzz: ## Fuzz the splitter and the decoder, 20 minutes each (needs cargo-fuzz and a nightly toolchain)
+	for target in split decode; do \
+		$(CARGO) +nightly fuzz run --dev --sanitizer none $$target -- -max_total_time=1200 -max_len=600 -dict=fuzz/json.dict || exit 1; \
+	done
+
+.PHONY: bench
+bench: ## Measure each step, and the job of a night at three sizes
+	$(CARGO) bench
+
+.PHONY: bench-peers
+bench-peers: $(READERS_VENV)/ready ## Measure the job of a night beside DuckDB and polars
+	BENCH_PYTHON=$(READERS_VENV)/bin/python $(CARGO) bench --bench end_to_end
+
 .PHONY: check
 check: format-check lint docs ## Everything that is checked without running
 
