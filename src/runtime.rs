@@ -3,7 +3,7 @@
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 /// Gives the allocator as many heaps as there are cores. glibc makes eight times as many otherwise, and what is freed in
-/// one is of no use to another: a run's peak is a third higher (270 MB instead of 430), and its system time twice.
+/// one is of no use to another: a run's peak is 430 MB instead of 270, and its system time half as much again.
 pub fn share_heaps() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {

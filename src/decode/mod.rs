@@ -16,7 +16,6 @@ mod identity;
 mod lines;
 mod nesting;
 mod parse;
-mod scan;
 mod split;
 
 use std::collections::BTreeMap;

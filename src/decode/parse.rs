@@ -7,7 +7,6 @@ use super::columns::{LevelBuilder, Taken, ValuesBuilder};
 use super::compact::without_whitespace;
 use super::identity::identity;
 use super::nesting::MOST_DEPTH;
-use super::scan::before_quote_escape_or_control;
 use super::split::RecordBatch;
 use super::{Chunk, Level, Reading, Undecodable};
 use crate::excerpt::excerpt;
@@ -367,7 +366,8 @@ impl<'a> Parser<'a> {
     /// Moves to the next `"` or `\`.
     fn plain_run(&mut self) -> Parsed<()> {
         let rest = &self.text.as_bytes()[self.at..];
-        let length = before_quote_escape_or_control(rest);
+        let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1F);
+        let length = rest.iter().position(ends).unwrap_or(rest.len());
         self.at += length;
         match rest.get(length) {
             Some(b'"' | b'\\') => Ok(()),
