@@ -17,6 +17,7 @@ mod lines;
 mod nesting;
 mod parse;
 mod split;
+mod spot;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,6 +32,7 @@ use crate::scalar::Facts;
 pub use compact::without_whitespace;
 pub use parse::{DecodeError, decode_batch};
 pub use split::{Found, RecordBatch, RecordsAt, SplitError, Splitter, Wanted};
+pub use spot::Spot;
 
 /// One step on the way from a record to a value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -8,19 +8,18 @@ use super::compact::without_whitespace;
 use super::identity::identity;
 use super::nesting::MOST_DEPTH;
 use super::split::RecordBatch;
+use super::spot::Spot;
 use super::{Chunk, Level, Reading, Undecodable};
 use crate::excerpt::excerpt;
 
 /// A record is not valid JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "record {record} of the export is not valid JSON at byte {offset}: {reason}, before `{rest}`"
-)]
+#[error("record {record} of the export is not valid JSON at {spot}: {reason}, before `{rest}`")]
 pub struct DecodeError {
     /// Its number within its table, from 0.
     pub record: u64,
-    /// Where in the export, in bytes.
-    pub offset: u64,
+    /// Where in the export.
+    pub spot: Spot,
     /// What is wrong.
     pub reason: &'static str,
     /// What stands there.
@@ -98,7 +97,7 @@ fn at(batch: &RecordBatch, position: usize, reason: &'static str) -> DecodeError
     let record = batch.records[index];
     DecodeError {
         record: batch.first_record + index as u64,
-        offset: record.offset + (position - record.start) as u64,
+        spot: record.spot.behind(&batch.bytes[record.start..position]),
         reason,
         rest: excerpt(&batch.bytes[position..]),
     }
@@ -482,7 +481,10 @@ mod tests {
     fn p9_a_record_that_is_not_json_is_refused_with_its_place() {
         let error = |json: &str| decode(json).unwrap_err();
         let refused = error(r#"[{"a":1},{"a":01}]"#);
-        assert_eq!((refused.record, refused.offset), (1, 15));
+        assert_eq!((refused.record, refused.spot), (1, Spot { byte: 15, line: 1 }));
+        let refused = decode("[\n{\"a\":1},\n{\n\"a\":tru}]").unwrap_err();
+        assert_eq!((refused.record, refused.spot), (1, Spot { byte: 17, line: 4 }));
+        assert!(refused.to_string().contains("at byte 17, line 4: "), "{refused}");
         for (json, reason) in [
             (r#"[{"a":tru}]"#, "`true`, `false` or `null` was expected"),
             (r#"[{"a":"\x"}]"#, "there is no such escape"),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lines::LineSniffer;
 use super::nesting::{Advance, Nesting};
+use super::spot::Spot;
 use crate::definition::{InvalidPointer, JsonPointer};
 use crate::excerpt::excerpt;
 
@@ -86,7 +87,7 @@ pub(super) struct Record {
     /// Its first byte within the batch; it ends where the next one begins.
     pub(super) start: usize,
     /// Its first byte within the export.
-    pub(super) offset: u64,
+    pub(super) spot: Spot,
 }
 
 impl RecordBatch {
@@ -111,7 +112,7 @@ impl RecordBatch {
     pub(super) fn extents(&self) -> impl Iterator<Item = (Range<usize>, u64)> {
         let starts = self.records.iter().skip(1).map(|record| record.start);
         let ends = starts.chain([self.bytes.len()]);
-        self.records.iter().zip(ends).map(|(record, end)| (record.start..end, record.offset))
+        self.records.iter().zip(ends).map(|(record, end)| (record.start..end, record.spot.byte))
     }
 }
 
@@ -143,22 +144,20 @@ pub enum SplitError {
         bytes: u64,
     },
     /// Something stands where it cannot.
-    #[error(
-        "the export is not valid JSON at byte {offset}: {expected} was expected, before `{rest}`"
-    )]
+    #[error("the export is not valid JSON at {spot}: {expected} was expected, before `{rest}`")]
     Malformed {
-        /// Where, in bytes.
-        offset: u64,
+        /// Where.
+        spot: Spot,
         /// What should have been there.
         expected: &'static str,
         /// What is there.
         rest: String,
     },
     /// A whole value, and then another one.
-    #[error("the export has a second JSON value, at byte {offset}")]
+    #[error("the export has a second JSON value, at {spot}")]
     SecondValue {
-        /// Where, in bytes.
-        offset: u64,
+        /// Where.
+        spot: Spot,
     },
     /// There are several arrays of objects and no word which is meant.
     #[error("the export has several arrays of objects: {}", list(.candidates))]
@@ -260,7 +259,7 @@ pub struct Splitter {
     sniffer: Option<LineSniffer>,
     /// The export is newline-delimited, or was before.
     lines: bool,
-    offset: u64,
+    spot: Spot,
     roots: u64,
 }
 
@@ -289,7 +288,7 @@ impl Splitter {
             found: vec![false; tables],
             candidates: Vec::new(),
             empty_arrays: Vec::new(),
-            offset: 0,
+            spot: Spot::START,
             roots: 0,
         }
     }
@@ -329,11 +328,11 @@ impl Splitter {
         if self.state == State::InScalar && self.open_objects == 0 {
             self.end_scalar()?;
         }
-        if self.offset == 0 || (self.state == State::Root && self.roots == 0) {
+        if self.spot.byte == 0 || (self.state == State::Root && self.roots == 0) {
             return Err(SplitError::Empty);
         }
         if self.state != State::Root {
-            return Err(SplitError::Truncated { bytes: self.offset });
+            return Err(SplitError::Truncated { bytes: self.spot.byte });
         }
         let records_at = self.found()?;
         batches.extend(self.batches.into_iter().filter(|batch| !batch.is_empty()));
@@ -393,7 +392,7 @@ impl Splitter {
                 _ => self.step(rest)?,
             };
             at += used;
-            self.offset += used as u64;
+            self.spot = self.spot.behind(&rest[..used]);
         }
         Ok(())
     }
@@ -402,15 +401,15 @@ impl Splitter {
     fn step(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
         let byte = rest[0];
         match (self.state, byte) {
-            (State::Root, 0xEF) if self.offset == 0 => self.state = State::InByteOrderMark,
-            (State::InByteOrderMark, 0xBB) if self.offset == 1 => {}
-            (State::InByteOrderMark, 0xBF) if self.offset == 2 => self.state = State::Root,
+            (State::Root, 0xEF) if self.spot.byte == 0 => self.state = State::InByteOrderMark,
+            (State::InByteOrderMark, 0xBB) if self.spot.byte == 1 => {}
+            (State::InByteOrderMark, 0xBF) if self.spot.byte == 2 => self.state = State::Root,
             (State::InByteOrderMark, _) => {
                 return Err(SplitError::NotJson { beginning: excerpt(rest) });
             }
             (State::Root, b'{' | b'[') => {
                 if self.roots > 0 && !takes_every_value(&self.wanted) {
-                    return Err(SplitError::SecondValue { offset: self.offset });
+                    return Err(SplitError::SecondValue { spot: self.spot });
                 }
                 self.roots += 1;
                 return self.begin_value(byte);
@@ -440,7 +439,7 @@ impl Splitter {
     }
 
     fn malformed(&self, rest: &[u8], expected: &'static str) -> SplitError {
-        SplitError::Malformed { offset: self.offset, expected, rest: excerpt(rest) }
+        SplitError::Malformed { spot: self.spot, expected, rest: excerpt(rest) }
     }
 
     /// Stands before a value of the envelope.
@@ -519,7 +518,7 @@ impl Splitter {
 
     fn begin_record(&mut self, in_array: bool) {
         let batch = &mut self.batches[self.table];
-        batch.records.push(Record { start: batch.bytes.len(), offset: self.offset });
+        batch.records.push(Record { start: batch.bytes.len(), spot: self.spot });
         self.in_array = in_array;
         self.nesting = Nesting::default();
         self.state = State::InRecord;
@@ -565,7 +564,7 @@ impl Splitter {
 
     fn wrong_bracket(&self, rest: &[u8], at: usize) -> SplitError {
         SplitError::Malformed {
-            offset: self.offset + at as u64,
+            spot: self.spot.behind(&rest[..at]),
             expected: "the bracket that closes what is open, at most 128 levels deep,",
             rest: excerpt(&rest[at..]),
         }
@@ -723,7 +722,8 @@ mod tests {
         assert_eq!(error("[{\"a\":1},"), "the export is cut off after 9 bytes");
         assert_eq!(error("{\"a\":[{}]"), "the export is cut off after 9 bytes");
         assert_eq!(error("{\"error\":\"no\"}"), "the export has no array of objects");
-        assert!(error("[{\"a\":1]}]").contains("at byte 7"), "{}", error("[{\"a\":1]}]"));
+        assert!(error("[\n{\"a\":\n1]}]").contains("at byte 9, line 3:"));
+        assert!(error("[{\"a\":1]}]").contains("at byte 7:"), "{}", error("[{\"a\":1]}]"));
         assert!(error("[{}] x").contains("the end of the export"));
         assert!(error("{\"a\":[{}],\"b\":[{}]}").contains("`/a`, `/b`"));
         assert!(error("{\"a\":tru,\"b\":[{}]}").contains("a value"));
