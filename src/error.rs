@@ -8,6 +8,7 @@ use crate::fetch::FetchError;
 use crate::init::InitError;
 use crate::normalise::SchemaError;
 use crate::plan::PlanError;
+use crate::quarantine::QuarantineError;
 use crate::runner::RunError;
 use crate::sample_api::SampleApiError;
 use crate::write::WriteError;
@@ -155,10 +156,13 @@ fn run_exit_code(error: &RunError) -> ExitCode {
         | RunError::Decode(_)
         | RunError::Schema(_)
         | RunError::Conform(_)
+        | RunError::BrokenCheck { .. }
         | RunError::Commit(CommitError::Name(_)) => ExitCode::Export,
         RunError::NothingFits { .. } | RunError::TooManyQuarantined { .. } => ExitCode::Partial,
         RunError::Commit(CommitError::Overtaken) => ExitCode::Busy,
+        RunError::Quarantine(QuarantineError::Unwritable(_)) => ExitCode::Unexpected,
         RunError::Commit(_)
+        | RunError::Quarantine(_)
         | RunError::Destination(_)
         | RunError::MissingFile { .. }
         | RunError::UnreadableFile { .. }
@@ -208,6 +212,9 @@ fn run_help(error: &RunError) -> Option<String> {
         RunError::TooFew { .. } | RunError::Shrunk { .. } => {
             "the tables are as they were; if the export is right, run once with `--allow-shrink`"
         }
+        RunError::BrokenCheck { .. } => {
+            "the tables are as they were; look at the source, or let the check `quarantine` or `warn`"
+        }
         RunError::TooManyQuarantined { .. } => {
             "the tables are as they were; mend the declared types or keys, or raise the limit"
         }
@@ -228,16 +235,22 @@ fn run_help(error: &RunError) -> Option<String> {
             "check that the destination exists, has room, and lets this user write; \
              if the commit had begun, the next run finishes it"
         }
-        RunError::Destination(_) | RunError::Write(WriteError::Destination(_)) => {
+        RunError::Destination(_)
+        | RunError::Quarantine(QuarantineError::Destination(_))
+        | RunError::Write(WriteError::Destination(_)) => {
             "check that the destination exists, has room, and lets this user write; \
              the tables are as they were, and the next run cleans up"
         }
         RunError::Commit(CommitError::Lost { .. } | CommitError::Unreadable { .. })
+        | RunError::Quarantine(
+            QuarantineError::Missing { .. } | QuarantineError::Unreadable { .. },
+        )
         | RunError::MissingFile { .. }
         | RunError::UnreadableFile { .. } => {
             "somebody changed files of this destination by hand; restore them from a backup"
         }
         RunError::Commit(CommitError::Unwritable(_))
+        | RunError::Quarantine(QuarantineError::Unwritable(_))
         | RunError::Write(WriteError::Encode { .. })
         | RunError::Unbalanced { .. }
         | RunError::Frame(_)
@@ -342,6 +355,9 @@ fn schema_help(error: &SchemaError) -> String {
             format!(
                 "partition by `{column}` itself or by a date, or declare it: `{column} = \"timestamp\"`"
             )
+        }
+        SchemaError::Uncheckable { .. } => {
+            "correct the check in `[[tables]]`, or declare its columns under `[tables.columns]`".into()
         }
         SchemaError::PartitionCollision { directory_key, .. } => {
             format!(

@@ -11,7 +11,8 @@
 //!
 //! [`runner`] is the only module that knows every step. Beside the flow stand what several steps share:
 //! [`scalar`] (what a JSON number or text is, exactly), [`destination`] (the object store), [`runtime`] (the
-//! bridge to CPU threads), [`spill`] (rows that do not fit in memory), [`retry`], [`interruption`], [`api_key`] and
+//! bridge to CPU threads), [`spill`] (rows that do not fit in memory), [`quarantine`] (the
+//! lines that tell of records in no table), [`retry`], [`interruption`], [`api_key`] and
 //! [`run_id`]. [`cli`] turns arguments into calls and [`error`] turns failures into exit codes and help. [`init`] writes
 //! a first definition from an export. [`sample_api`] is the stand-in source for the demo and for tests.
 
@@ -30,6 +31,7 @@ pub mod land;
 pub mod normalise;
 pub mod partition;
 pub mod plan;
+pub mod quarantine;
 pub mod report;
 pub mod retry;
 pub mod run_id;

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::definition::{
     DestinationUrl, Filter, InvalidDestination, InvalidTemplate, ListStyle, Occasion, Period,
-    Pipeline, Source, Window, WindowPolicy,
+    Pipeline, Source, Window, WindowPolicy, WriteDisposition,
 };
 use crate::run_id::RunId;
 
@@ -158,11 +158,24 @@ impl Plan {
         })
     }
 
+    /// The plan of a run that asks for nothing: what it takes in is in the destination already, and is added to what
+    /// the tables have.
+    #[must_use]
+    pub fn without_requests(mut self) -> Self {
+        self.requests.clear();
+        self.window = None;
+        for table in self.pipeline.tables.iter_mut().filter(|table| table.parent.is_none()) {
+            table.write_disposition = WriteDisposition::Append;
+        }
+        self
+    }
+
     /// The watermark once this run has committed. A window that does not reach back to the old one leaves a gap,
     /// and must not hide it.
     #[must_use]
     pub fn watermark_after(&self) -> Option<DateTime<Utc>> {
-        let (policy, window) = self.pipeline.source.window.as_ref().zip(self.window)?;
+        let policy = self.pipeline.source.window.as_ref()?;
+        let Some(window) = self.window else { return self.watermark };
         let reached = self.watermark.unwrap_or(policy.start);
         if window.start <= reached { Some(window.end.max(reached)) } else { self.watermark }
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::api_key::KeyName;
 use crate::definition::{TableName, Window};
 use crate::land::ExportHash;
+use crate::normalise::Change;
 use crate::run_id::RunId;
 
 /// Something that happened in a run.
@@ -161,8 +162,30 @@ pub struct RunReport {
     /// What was received, once it was received in full: one for each request.
     #[serde(default)]
     pub exports: Vec<ExportReport>,
+    /// How many records the run took in from quarantine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried: Option<u64>,
     /// The ledger of every table the run concerned.
     pub tables: Vec<TableReport>,
+    /// What is different from the schemas that there were.
+    #[serde(default)]
+    pub changes: Vec<Change>,
+    /// The checks that rows break.
+    #[serde(default)]
+    pub checks: Vec<CheckReport>,
+}
+
+/// A check that rows break.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// The table.
+    pub table: TableName,
+    /// The check, as in `range(total_amount)`.
+    pub check: String,
+    /// How many rows break it.
+    pub rows: u64,
+    /// What was done about them: `quarantine` or `warn`.
+    pub on_failure: String,
 }
 
 /// How a run ended.
@@ -173,6 +196,8 @@ pub enum Outcome {
     Committed,
     /// The export was taken before; nothing was changed.
     NothingNew,
+    /// No records waited in quarantine; nothing was changed.
+    NothingWaiting,
     /// Nothing was changed, because of this.
     Failed(String),
 }
@@ -216,6 +241,13 @@ pub struct TableReport {
     pub bytes: u64,
     /// Partitions of the table after the run.
     pub partitions: u64,
+}
+
+impl std::fmt::Display for CheckReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rows = if self.rows == 1 { "1 row".to_owned() } else { format!("{} rows", self.rows) };
+        write!(f, "! {} {} (broken by {rows}, {})", self.table, self.check, self.on_failure)
+    }
 }
 
 impl RunReport {

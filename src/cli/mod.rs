@@ -5,6 +5,7 @@ mod demo;
 mod init;
 mod plan;
 mod planning;
+mod quarantine;
 mod run;
 mod sample_api;
 mod summary;
@@ -90,6 +91,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// See the records that are in no table, and take them in again once the definition is mended.
+    #[command(subcommand)]
+    Quarantine(quarantine::QuarantineCommand),
     /// Write a definition from a saved or a live export.
     Init(init::InitArguments),
     /// See it work: pull the sample exports over HTTP into ./lake. Needs no account.
@@ -133,6 +137,9 @@ async fn dispatch(command: Command) -> ExitCode {
         }
         Command::Plan { file, plan: arguments, json } => {
             until_signal(&interruption, plan::plan(&file, json, &arguments, &environment)).await
+        }
+        Command::Quarantine(command) => {
+            quarantine::quarantine(command, &environment, &interruption).await
         }
         Command::Init(arguments) => {
             until_signal(&interruption, init::init(arguments, &environment)).await

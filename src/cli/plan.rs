@@ -13,6 +13,7 @@ use crate::definition::{
     ColumnName, Definition, Environment, PartitionField, Table, Window, WriteDisposition,
 };
 use crate::error::{Error, ExitCode};
+use crate::normalise::{Change, SchemaError, Schemas, Shape};
 
 /// A plan as it is shown: what a run will do, in its own words.
 #[derive(Serialize)]
@@ -27,6 +28,11 @@ struct ShownPlan {
     destination: String,
     landing_keep: usize,
     tables: Vec<ShownTable>,
+    /// What the definition changes in the schemas that the destination has, whatever the export holds.
+    changes: Vec<Change>,
+    /// Why the definition and the tables that there are do not go together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -75,6 +81,10 @@ impl ShownPlan {
         let plan = &planned.plan;
         let (pipeline, source) = (&plan.pipeline, &plan.pipeline.source);
         let requests = plan.requests.iter().map(|request| format!("GET {}", request.url));
+        let (changes, refused) = match changes(planned) {
+            Ok(changes) => (changes, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
         Self {
             pipeline: pipeline.name.clone(),
             window: plan.window,
@@ -84,6 +94,8 @@ impl ShownPlan {
             destination: plan.destination.to_string(),
             landing_keep: pipeline.landing.keep,
             tables: pipeline.tables.iter().map(|table| ShownTable::of(table, planned)).collect(),
+            changes,
+            refused,
         }
     }
 
@@ -111,7 +123,31 @@ impl ShownPlan {
         lines.push(line("landing", &keep));
         lines.push("tables".to_owned());
         lines.extend(self.tables.iter().map(ShownTable::line));
+        if !self.changes.is_empty() {
+            lines.push("changes by the definition".to_owned());
+            lines.extend(self.changes.iter().map(|change| format!("  {change}")));
+        }
+        lines.extend(self.refused.iter().map(|reason| line("refused", reason)));
         lines.join("\n")
+    }
+}
+
+/// What the definition alone changes in tables that are there.
+fn changes(planned: &Planned) -> Result<Vec<Change>, SchemaError> {
+    let (tables, known) = (&planned.plan.pipeline.tables, planned.snapshot.schemas());
+    let roots = planned.plan.pipeline.root_tables().filter(|root| known.contains_key(&root.name));
+    let (roots, nothing): (Vec<&Table>, _) = (roots.collect(), Shape::default());
+    let seen: Vec<_> = roots.iter().map(|root| (*root, &nothing)).collect();
+    match Schemas::settle(&seen, tables, &known) {
+        Ok(schemas) => {
+            let is_declared = |change: &Change| !matches!(change, Change::Vanished { .. });
+            Ok(schemas.changes(tables, &known).into_iter().filter(is_declared).collect())
+        }
+        Err(error @ (SchemaError::Repartitioned { .. } | SchemaError::Rekeyed { .. })) => {
+            Err(error)
+        }
+        // What is missing may come with the export.
+        Err(_) => Ok(Vec::new()),
     }
 }
 

@@ -60,6 +60,11 @@ pub(super) struct Planned {
 }
 
 impl PlanArguments {
+    /// Nothing is said but this.
+    pub(super) fn with(settings: Vec<Setting>, memory: Size) -> Self {
+        Self { settings, memory, ..Self::default() }
+    }
+
     /// Plans a run that begins now. Reads the destination only if the plan depends on it.
     pub(super) async fn plan(
         &self,

@@ -75,11 +75,20 @@ async fn run_one(
     interruption: &Interruption,
 ) -> Result<(), ExitCode> {
     let name = pipeline.name.clone();
-    let report = match execute(pipeline, options, environment, interruption).await {
-        Ok(report) => report,
-        Err(error) => return Err(show_failure(&error, &name)),
-    };
-    show_report(&report, options.json).map_err(|error| fail(&error))
+    let ended = execute(pipeline, options, environment, interruption).await;
+    show(ended, &name, options.json)
+}
+
+/// Shows how a run ended; the code to exit with when it failed.
+pub(super) fn show(
+    ended: Result<RunReport, Error>,
+    pipeline: &str,
+    json: bool,
+) -> Result<(), ExitCode> {
+    match ended {
+        Ok(report) => show_report(&report, json).map_err(|error| fail(&error)),
+        Err(error) => Err(show_failure(&error, pipeline)),
+    }
 }
 
 /// Plans and runs one pipeline, with progress on a terminal.

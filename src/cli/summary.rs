@@ -5,7 +5,7 @@ use indicatif::{HumanBytes, HumanCount};
 
 use crate::definition::Problems;
 use crate::error::Error;
-use crate::report::{Outcome, RunReport};
+use crate::report::{Outcome, RunReport, TableReport};
 
 /// An error with its pipeline and its way out.
 pub(super) fn error(error: &Error, pipeline: Option<&str>) -> String {
@@ -39,43 +39,60 @@ pub(super) fn report(report: &RunReport) -> String {
     let outcome = match &report.outcome {
         Outcome::Committed => "committed".to_owned(),
         Outcome::NothingNew => "nothing new: this export is in the tables already".to_owned(),
+        Outcome::NothingWaiting => "nothing new: no records wait in quarantine".to_owned(),
         Outcome::Failed(reason) => format!("failed: {reason}"),
     };
-    format!(
-        "{}: {outcome} ({} in {seconds:.1} s, run {})\n{}",
-        report.pipeline,
-        HumanBytes(received),
-        report.run_id,
-        tables(report)
-    )
+    let taken = match report.retried {
+        Some(1) => "1 record from quarantine".to_owned(),
+        Some(records) => format!("{records} records from quarantine"),
+        None => HumanBytes(received).to_string(),
+    };
+    let (name, run) = (&report.pipeline, &report.run_id);
+    let mut lines = vec![format!("{name}: {outcome} ({taken} in {seconds:.1} s, run {run})")];
+    lines.push(tables(report).to_string());
+    lines.extend(report.changes.iter().map(ToString::to_string));
+    lines.extend(report.checks.iter().map(ToString::to_string));
+    lines.join("\n")
 }
 
+/// A column of the table: its heading and a row's number in it.
+type CountOf = (&'static str, fn(&TableReport) -> u64);
+
+/// What may become of a row. What hardly ever happens is shown when it does.
+const FATES: [CountOf; 6] = [
+    ("received", |row| row.received),
+    ("inserted", |row| row.inserted),
+    ("updated", |row| row.updated),
+    ("unchanged", |row| row.unchanged),
+    ("superseded", |row| row.superseded),
+    ("quarantined", |row| row.quarantined),
+];
+const RARE: [&str; 2] = ["updated", "superseded"];
+
 fn tables(report: &RunReport) -> Table {
+    let happened = |count: &fn(&TableReport) -> u64| report.tables.iter().any(|row| count(row) > 0);
+    let fates: Vec<&CountOf> =
+        FATES.iter().filter(|(name, count)| !RARE.contains(name) || happened(count)).collect();
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header([
-        "table",
-        "received",
-        "inserted",
-        "unchanged",
-        "quarantined",
+    let headings = fates.iter().map(|(name, _)| *name);
+    let headings = std::iter::once("table").chain(headings);
+    table.load_preset(presets::NOTHING).set_header(headings.chain([
         "rows",
         "files",
         "bytes",
         "partitions",
-    ]);
+    ]));
     for row in &report.tables {
         let count = |number: u64| HumanCount(number).to_string();
-        table.add_row([
-            row.table.to_string(),
-            count(row.received),
-            count(row.inserted),
-            count(row.unchanged),
-            count(row.quarantined),
+        let mut cells = vec![row.table.to_string()];
+        cells.extend(fates.iter().map(|(_, of)| count(of(row))));
+        cells.extend([
             count(row.rows),
             count(row.files),
             HumanBytes(row.bytes).to_string(),
             count(row.partitions),
         ]);
+        table.add_row(cells);
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);

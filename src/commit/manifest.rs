@@ -8,6 +8,7 @@ use crate::definition::TableName;
 use crate::destination::Destination;
 use crate::land::ExportHash;
 use crate::normalise::TableSchema;
+use crate::quarantine::QuarantineFile;
 use crate::run_id::RunId;
 use crate::write::StagedFile;
 
@@ -28,6 +29,9 @@ pub struct Manifest {
     pub received: u64,
     /// The files that are the table.
     pub files: Vec<DataFile>,
+    /// The records that the table should have and does not take, for a table without a parent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantine: Vec<QuarantineFile>,
     /// The exports whose rows are in it: the last one of a table that is replaced, all of one that is
     /// appended to.
     pub exports: Vec<TakenExport>,

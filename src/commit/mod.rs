@@ -25,6 +25,7 @@ use crate::definition::TableName;
 use crate::destination::{
     Creation, Destination, DestinationError, Listed, NameTooLong, Replacement,
 };
+use crate::normalise::TableSchema;
 use crate::run_id::RunId;
 use crate::write::StagedFile;
 
@@ -216,6 +217,13 @@ impl Snapshot {
             }
         }
         Ok(seen)
+    }
+
+    /// The schemas of its tables.
+    #[must_use]
+    pub fn schemas(&self) -> BTreeMap<TableName, TableSchema> {
+        let manifests = self.manifests.iter();
+        manifests.map(|(name, manifest)| (name.clone(), manifest.schema.clone())).collect()
     }
 
     /// Up to where windows have been loaded.

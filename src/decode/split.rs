@@ -577,8 +577,8 @@ impl Splitter {
             b'\\' => self.state = State::InKey { escaped: true },
             b'"' => {
                 let quoted = [b"\"", self.token.as_slice(), b"\""].concat();
-                let key = serde_json::from_slice(&quoted)
-                    .map_err(|_| self.malformed(rest, "the end of a valid key"))?;
+                let key = key_of(&quoted)
+                    .ok_or_else(|| self.malformed(rest, "the end of a valid key"))?;
                 self.path.truncate(self.open_objects - 1);
                 self.path.push(key);
                 self.state = State::Colon;
@@ -660,6 +660,16 @@ fn takes_every_value(wanted: &Wanted) -> bool {
         Wanted::At(pointers) => pointers.iter().any(|pointer| pointer.keys().is_empty()),
         Wanted::TheOnlyArray { .. } => false,
     }
+}
+
+/// The text of a quoted key. Half of a surrogate pair is valid JSON and no text: a key that has one is none that anybody
+/// asks for.
+fn key_of(quoted: &[u8]) -> Option<String> {
+    serde_json::from_slice(quoted).ok().or_else(|| {
+        let text = std::str::from_utf8(quoted).ok()?;
+        serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
+        Some(text.to_owned())
+    })
 }
 
 #[cfg(test)]

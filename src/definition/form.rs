@@ -212,6 +212,83 @@ impl JsonSchema for RawColumn {
     }
 }
 
+/// A check: the word of its rule with the column that it is about, and what else the rule takes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RawCheck {
+    /// The words of rules in it, each with its columns. There is to be one.
+    pub(super) rules: Vec<(&'static str, Vec<String>)>,
+    pub(super) values: Option<Vec<String>>,
+    pub(super) min: Option<String>,
+    pub(super) max: Option<String>,
+    pub(super) pattern: Option<String>,
+    pub(super) to: Option<String>,
+    pub(super) equals: Option<String>,
+    pub(super) tolerance: Option<String>,
+    pub(super) on_failure: Option<String>,
+}
+
+impl JsonSchema for RawCheck {
+    fn schema_name() -> Cow<'static, str> {
+        "Check".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let on_failure = json!({
+            "description": "What is done about a row that breaks it: its record goes to quarantine, it is loaded and counted, or the run ends.",
+            "enum": ["quarantine", "warn", "fail"],
+            "default": "quarantine",
+        });
+        let text = |description: &str| json!({ "type": "string", "description": description });
+        let scalar = |description: &str| json!({ "type": ["string", "number", "boolean"], "description": description });
+        let check = |rule: &str,
+                     schema: serde_json::Value,
+                     more: &[(&str, serde_json::Value)],
+                     required: &[&str]| {
+            let mut properties = serde_json::Map::new();
+            properties.insert(rule.to_owned(), schema);
+            properties.extend(more.iter().map(|(key, schema)| ((*key).to_owned(), schema.clone())));
+            properties.insert("on_failure".to_owned(), on_failure.clone());
+            let required: Vec<&str> = std::iter::once(&rule).chain(required).copied().collect();
+            json_schema!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": required,
+                "properties": properties,
+            })
+        };
+        let column = || text("The column.");
+        let values = json!({
+            "type": "array",
+            "items": { "type": ["string", "number", "boolean"] },
+            "description": "The values there may be.",
+        });
+        let columns = json!({
+            "description": "The column, or the columns that are unique together.",
+            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 }],
+        });
+        json_schema!({
+            "description": "What the rows of a table have to be like.",
+            "anyOf": [
+                check("not_null", column(), &[], &[]),
+                check("unique", columns, &[], &[]),
+                check("accepted_values", column(), &[("values", values)], &["values"]),
+                check("range", column(), &[("min", scalar("The least value.")), ("max", scalar("The greatest value."))], &[]),
+                check("matches", column(), &[("pattern", text("A regular expression for the whole value."))], &["pattern"]),
+                check("references", column(), &[("to", text("A column of another table of the same record, as in `lots.id`."))], &["to"]),
+                check(
+                    "sum",
+                    text("The column of a child table that is added up, as in `lines.amount`."),
+                    &[
+                        ("equals", text("The column that the sum has to be equal to.")),
+                        ("tolerance", scalar("By how much the two may differ; not at all by default.")),
+                    ],
+                    &["equals"],
+                ),
+            ],
+        })
+    }
+}
+
 /// A value that does not look as its key wants it.
 #[derive(Debug, Clone)]
 pub(super) struct WrongForm {
@@ -430,6 +507,91 @@ fn column_of(members: &Table) -> Result<RawColumn, WrongForm> {
         }
     }
     Ok(column)
+}
+
+impl Form for Vec<RawCheck> {
+    const NAME: &'static str = "a list of checks";
+    const HELP: &'static str = "write `checks = [{ not_null = \"supplier_id\" }]`";
+
+    fn accept(_: &Value) -> Option<Self> {
+        None
+    }
+
+    fn read(value: Value) -> Result<Self, WrongForm> {
+        let wrong = |value: &Value| WrongForm {
+            message: format!("this has to be {}, and it is {}", Self::NAME, name_of(value)),
+            help: Self::HELP.to_owned(),
+        };
+        let Value::Array(items) = &value else { return Err(wrong(&value)) };
+        items.iter().map(|item| check_of(item.as_table().ok_or_else(|| wrong(item))?)).collect()
+    }
+}
+
+const CHECK_KEYS: [&str; 15] = [
+    "not_null",
+    "unique",
+    "accepted_values",
+    "range",
+    "matches",
+    "references",
+    "sum",
+    "values",
+    "min",
+    "max",
+    "pattern",
+    "to",
+    "equals",
+    "tolerance",
+    "on_failure",
+];
+
+fn check_of(members: &Table) -> Result<RawCheck, WrongForm> {
+    let mut check = RawCheck::default();
+    for (key, value) in members {
+        match key.as_str() {
+            "values" => check.values = Some(scalars(key, value)?),
+            "min" => check.min = Some(scalar(key, value)?),
+            "max" => check.max = Some(scalar(key, value)?),
+            "tolerance" => check.tolerance = Some(scalar(key, value)?),
+            "pattern" => check.pattern = Some(member(key, value)?),
+            "to" => check.to = Some(member(key, value)?),
+            "equals" => check.equals = Some(member(key, value)?),
+            "on_failure" => check.on_failure = Some(member(key, value)?),
+            "unique" if value.is_array() => check.rules.push(("unique", texts(key, value)?)),
+            _ => match CHECK_KEYS[..7].iter().find(|rule| **rule == key) {
+                Some(rule) => check.rules.push((*rule, vec![member(key, value)?])),
+                None => {
+                    return Err(WrongForm {
+                        message: format!("a check has no key `{key}`"),
+                        help: suggest(key, &CHECK_KEYS),
+                    });
+                }
+            },
+        }
+    }
+    Ok(check)
+}
+
+/// A text, a number, true or false, or a date, as text.
+fn scalar(key: &str, value: &Value) -> Result<String, WrongForm> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {
+            Ok(value.to_string())
+        }
+        Value::Array(_) | Value::Table(_) => Err(WrongForm {
+            message: format!("`{key}` has to be one value, and it is {}", name_of(value)),
+            help: "write a number, or a text in double quotes".to_owned(),
+        }),
+    }
+}
+
+fn scalars(key: &str, value: &Value) -> Result<Vec<String>, WrongForm> {
+    let wrong = || WrongForm {
+        message: format!("`{key}` has to be a list of values, and it is {}", name_of(value)),
+        help: "put them in brackets, as in `[\"approved\", \"sent\"]`".to_owned(),
+    };
+    value.as_array().ok_or_else(wrong)?.iter().map(|item| scalar(key, item)).collect()
 }
 
 fn member(key: &str, value: &Value) -> Result<String, WrongForm> {

@@ -9,6 +9,7 @@
 //! Nothing here touches the network, the clock or the process environment: `${NAME}` is looked up in the
 //! [`Environment`] that the caller hands in. Reading the file is the one exception, in [`Definition::load`].
 
+mod check;
 mod column_type;
 mod destination;
 mod environment;
@@ -28,6 +29,10 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+pub use check::{
+    Check, CheckRule, ColumnOf, InvalidColumnOf, InvalidPattern, InvalidTolerance, OnFailure,
+    Pattern, Tolerance,
+};
 pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION};
 pub use destination::{DestinationUrl, InvalidDestination};
 pub use environment::Environment;

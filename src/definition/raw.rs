@@ -13,7 +13,8 @@ use serde_json::Value;
 use toml::Spanned;
 
 use super::form::{
-    Form, RawColumn, RawContract, RawFilter, RawInstant, RawKeySource, RawLimit, WrongForm,
+    Form, RawCheck, RawColumn, RawContract, RawFilter, RawInstant, RawKeySource, RawLimit,
+    WrongForm,
 };
 use super::problem::{Exposure, Problem, Severity, nearest, suggest};
 
@@ -270,6 +271,9 @@ pub(super) struct RawTable {
     /// Texts that mean that there is no value, in the records and all that is in them.
     #[schemars(extend("examples" = [["", "n/a"]]))]
     pub(super) null_values: Option<Field<Vec<String>>>,
+    /// What the rows have to be like, besides their types.
+    #[schemars(extend("examples" = [[{ "not_null": "supplier_id" }, { "range": "total_amount", "min": 0, "on_failure": "warn" }]]))]
+    pub(super) checks: Option<Field<Vec<RawCheck>>>,
     /// What is known of columns, by their names in the table. Columns that are not named here are there all
     /// the same.
     #[serde(default)]
@@ -343,6 +347,7 @@ const KEYS: [(&str, &[&str]); 10] = [
             "nested",
             "schema_contract",
             "null_values",
+            "checks",
             "columns",
         ],
     ),

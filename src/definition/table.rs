@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{ColumnName, ColumnType, JsonPointer, TableName};
+use super::{Check, ColumnName, ColumnType, JsonPointer, TableName};
 
 /// One declared table or child table.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,8 @@ pub struct Table {
     pub null_values: Vec<String>,
     /// For people; goes into the files' metadata.
     pub description: Option<String>,
+    /// What its rows have to be like, besides their types.
+    pub checks: Vec<Check>,
     /// Columns the author says something about, in the order written.
     pub columns: IndexMap<ColumnName, Column>,
 }
@@ -53,6 +55,7 @@ impl Table {
             contract: None,
             null_values: Vec::new(),
             description: None,
+            checks: Vec::new(),
             columns: IndexMap::new(),
         }
     }

@@ -6,9 +6,9 @@ use chrono::SecondsFormat;
 use toml::{Table as Section, Value};
 
 use super::{
-    Column, Contract, Endpoint, Filter, Header, KeySource, Limit, Limits, ListStyle, Nested,
-    PartitionField, Period, Pipeline, Resource, RetryLimits, Source, Surprise, Table, Timeouts,
-    Transform, WindowPolicy, WriteDisposition,
+    Check, CheckRule, Column, Contract, Endpoint, Filter, Header, KeySource, Limit, Limits,
+    ListStyle, Nested, OnFailure, PartitionField, Period, Pipeline, Resource, RetryLimits, Source,
+    Surprise, Table, Timeouts, Transform, WindowPolicy, WriteDisposition,
 };
 
 /// The definition, every key written out.
@@ -179,9 +179,51 @@ fn table(table: &Table) -> Section {
     }
     let contract = table.contract.map(|it| Value::Table(contract(it)));
     insert_some(&mut written, "schema_contract", contract);
+    if !table.checks.is_empty() {
+        let checks = table.checks.iter().map(|it| Value::Table(check(it)));
+        written.insert("checks".to_owned(), Value::Array(checks.collect()));
+    }
     let columns = table.columns.iter();
     let columns = columns.map(|(name, it)| (name.to_string(), Value::Table(column(it))));
     written.insert("columns".to_owned(), Value::Table(columns.collect()));
+    written
+}
+
+fn check(check: &Check) -> Section {
+    let rule = check.rule.word();
+    let mut written = match &check.rule {
+        CheckRule::NotNull(column) => section([(rule, text(column.as_str()))]),
+        CheckRule::Unique(columns) => {
+            let mut written = Section::new();
+            insert_some(&mut written, rule, texts(columns));
+            written
+        }
+        CheckRule::AcceptedValues { column, values } => {
+            let mut written = section([(rule, text(column.as_str()))]);
+            let values = values.iter().map(|value| text(value)).collect();
+            written.insert("values".to_owned(), Value::Array(values));
+            written
+        }
+        CheckRule::Range { column, min, max } => {
+            let mut written = section([(rule, text(column.as_str()))]);
+            insert_some(&mut written, "min", min.as_deref().map(text));
+            insert_some(&mut written, "max", max.as_deref().map(text));
+            written
+        }
+        CheckRule::Matches { column, pattern } => {
+            section([(rule, text(column.as_str())), ("pattern", text(&pattern.to_string()))])
+        }
+        CheckRule::References { column, to } => {
+            section([(rule, text(column.as_str())), ("to", text(&to.to_string()))])
+        }
+        CheckRule::Sum { of, equals, tolerance } => section([
+            (rule, text(&of.to_string())),
+            ("equals", text(equals.as_str())),
+            ("tolerance", text(&tolerance.to_string())),
+        ]),
+    };
+    let on_failure = word(&OnFailure::WORDS, check.on_failure);
+    written.insert("on_failure".to_owned(), text(on_failure));
     written
 }
 
@@ -418,6 +460,34 @@ mod tests {
         )
     }
 
+    fn check() -> impl Strategy<Value = Check> {
+        let scalar = prop_oneof![any_text(), (-9_i64..9).prop_map(|it| it.to_string())];
+        let rule = prop_oneof![
+            column_name().prop_map(CheckRule::NotNull),
+            vec(column_name(), 1..3).prop_map(CheckRule::Unique),
+            (column_name(), vec(scalar.clone(), 1..3))
+                .prop_map(|(column, values)| CheckRule::AcceptedValues { column, values }),
+            (column_name(), scalar.clone(), option::of(scalar))
+                .prop_map(|(column, min, max)| CheckRule::Range { column, min: Some(min), max }),
+            (
+                column_name(),
+                "[a-z.*+\\\\d]{0,6}".prop_filter_map("a pattern", |it| it.parse().ok())
+            )
+                .prop_map(|(column, pattern)| CheckRule::Matches { column, pattern }),
+            (column_name(), column_name()).prop_map(|(column, other)| CheckRule::References {
+                column,
+                to: format!("child.{other}").parse().unwrap(),
+            }),
+            (column_name(), column_name()).prop_map(|(equals, other)| CheckRule::Sum {
+                of: format!("child.{other}").parse().unwrap(),
+                equals,
+                tolerance: "0.05".parse().unwrap(),
+            }),
+        ];
+        let on_failure = proptest::sample::select(OnFailure::WORDS.map(|(_, word)| word).to_vec());
+        (rule, on_failure).prop_map(|(rule, on_failure)| Check { rule, on_failure })
+    }
+
     fn pipeline() -> impl Strategy<Value = Pipeline> {
         let tables = ["one", "two"].map(|name| table(name.parse().unwrap()));
         let child = (pointer(), vec(column_name(), 0..2)).prop_map(|(records, sort_by)| Table {
@@ -434,6 +504,8 @@ mod tests {
         let landing = (0_usize..50).prop_map(|keep| LandingPolicy { keep });
         let nested = prop_oneof![Just(Nested::Tables), Just(Nested::Json)];
         let words = (any_text(), option::of(any_text()), nested);
+        let tables = (tables, vec(check(), 0..3))
+            .prop_map(|([parent, table], checks)| [Table { checks, ..parent }, table]);
         (words, source(), destination, landing, limits(), tables, child).prop_map(
             |((name, description, nested), source, destination, landing, limits, tables, child)| {
                 let [parent, table] = tables;

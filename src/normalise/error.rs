@@ -71,6 +71,16 @@ pub enum SchemaError {
         /// The key that its rows have; none for a hash of the record.
         before: Vec<ColumnName>,
     },
+    /// A check cannot be made of the columns there are.
+    #[error("table `{table}` cannot be checked by {rule}: {reason}")]
+    Uncheckable {
+        /// The table.
+        table: TableName,
+        /// The rule, as it is shown.
+        rule: String,
+        /// Why not.
+        reason: String,
+    },
     /// A directory's key is also the name of a column that stands in the files.
     #[error(
         "table `{table}` has a column `{directory_key}`, which is also the name of a partition"

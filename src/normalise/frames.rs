@@ -8,12 +8,15 @@ use polars::prelude::{
 };
 
 use super::cast::{Cast, cast, polars_type};
+use super::checks::{Breach, Records, Uniques};
 use super::dates::in_iso_form;
+use super::finding::{Origin, Origins, Place, Reason, Reasons, Rule};
+use super::latest::Versions;
 use super::lists::list_column;
 use super::schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
 use super::stamp::Stamp;
-use crate::decode::{Chunk, Level, ShownPath, Step, Values};
-use crate::definition::{ColumnType, Discard};
+use crate::decode::{Chunk, Level, Step, Values};
+use crate::definition::{ColumnType, Discard, OnFailure};
 
 /// Rows of one table that came from one chunk.
 #[derive(Debug)]
@@ -42,12 +45,12 @@ impl TableFrame {
 }
 
 /// A record that cannot be in the table as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rejection {
     /// Its number in the chunk.
     pub record: u32,
     /// Everything that is wrong with it.
-    pub reasons: Vec<String>,
+    pub reasons: Reasons,
 }
 
 /// What a chunk became.
@@ -59,6 +62,76 @@ pub struct Normalised {
     pub rejected: Vec<Rejection>,
     /// The records that have rows in `frames` from which values are missing, ascending.
     pub curtailed: Vec<Rejection>,
+    /// The checks that rows break, by their tables' positions and their own.
+    pub broken: BTreeMap<(usize, usize), Broken>,
+}
+
+/// Rows that break a check.
+#[derive(Debug, Clone, Copy)]
+pub struct Broken {
+    /// How many.
+    pub rows: u64,
+    /// The record of the first of them.
+    pub first_record: u32,
+}
+
+impl Normalised {
+    /// Leaves out the records that have values which are to be unique, and which an earlier record has.
+    ///
+    /// # Errors
+    /// A column is not there, which `Schemas::settle` rules out.
+    pub fn reject_repeated(&mut self, schemas: &Schemas, seen: &mut Uniques) -> PolarsResult<()> {
+        let mut reasons: BTreeMap<u32, Reasons> = BTreeMap::new();
+        for frame in &self.frames {
+            let schema = &schemas.tables[frame.table];
+            let root = schemas.tables.iter().find(|table| table.name == schema.root);
+            for breach in seen.observe(schema, frame, root.is_some_and(Versions::are_told))? {
+                let record = frame.records[breach.row as usize];
+                count(&mut self.broken, frame.table, breach, record);
+                let check = &schema.checks[breach.check];
+                if check.on_failure == OnFailure::Quarantine {
+                    let (table, rule) = (schema.name.clone(), Rule::Check(check.rule.clone()));
+                    // Where in the record does not matter: it is fine by itself.
+                    let reason = Reason { table, place: Place::new(), rule };
+                    reasons.entry(record).or_default().add(reason);
+                }
+            }
+        }
+        self.leave_out(reasons)
+    }
+
+    /// Takes the rows of some records out, in every table.
+    fn leave_out(&mut self, reasons: BTreeMap<u32, Reasons>) -> PolarsResult<()> {
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        for frame in &mut self.frames {
+            frame.quarantined += frame.remove(|record| reasons.contains_key(&record))?;
+        }
+        let mut rejected: BTreeMap<u32, Reasons> = reasons;
+        // Of a record that is left out, the values that it would have lost are reasons like any other.
+        let curtailed = std::mem::take(&mut self.curtailed).into_iter();
+        let (lost_too, curtailed): (Vec<_>, Vec<_>) =
+            curtailed.partition(|curtailed| rejected.contains_key(&curtailed.record));
+        self.curtailed = curtailed;
+        for Rejection { record, reasons } in lost_too {
+            rejected.entry(record).or_default().extend(reasons);
+        }
+        self.rejected.extend(rejections(rejected));
+        self.rejected.sort_by_key(|rejection| rejection.record);
+        Ok(())
+    }
+}
+
+fn rejections(reasons: BTreeMap<u32, Reasons>) -> impl Iterator<Item = Rejection> {
+    reasons.into_iter().map(|(record, reasons)| Rejection { record, reasons })
+}
+
+fn count(broken: &mut BTreeMap<(usize, usize), Broken>, table: usize, breach: Breach, record: u32) {
+    let first = Broken { rows: 0, first_record: record };
+    let count = broken.entry((table, breach.check)).or_insert(first);
+    count.rows += 1;
+    count.first_record = count.first_record.min(record);
 }
 
 /// Turns chunks into frames. Chunks may be turned in any order once their records have ids.
@@ -85,12 +158,15 @@ impl<'a> Normaliser<'a> {
             stamp: self.stamp,
             ids,
             frames: Vec::new(),
+            origins: Origins::default(),
             reasons: BTreeMap::new(),
             losses: BTreeMap::new(),
+            broken: BTreeMap::new(),
         };
         let table = self.schemas.roots[chunk.table];
         let records: Vec<u32> = (0..).take(chunk.records.rows).collect();
-        work.table(table, &chunk.records, &records, None)?;
+        let origin = Origin { parent: None, path: &[], parents: Vec::new(), positions: &[] };
+        work.table(table, &chunk.records, &records, origin, None)?;
         work.finish()
     }
 }
@@ -129,22 +205,27 @@ struct ChunkWork<'a> {
     stamp: &'a Stamp,
     ids: &'a [String],
     frames: Vec<TableFrame>,
+    /// Where the rows of each frame stand in their records.
+    origins: Origins<'a>,
     /// Why records are rejected.
-    reasons: BTreeMap<u32, Vec<String>>,
+    reasons: BTreeMap<u32, Reasons>,
     /// Which values records are loaded without, and why.
-    losses: BTreeMap<u32, Vec<String>>,
+    losses: BTreeMap<u32, Reasons>,
+    broken: BTreeMap<(usize, usize), Broken>,
 }
 
-impl ChunkWork<'_> {
+impl<'a> ChunkWork<'a> {
     /// Builds the rows of a table from a level, then those of its child tables.
     fn table(
         &mut self,
         table: usize,
-        level: &Level,
+        level: &'a Level,
         records: &[u32],
+        origin: Origin<'a>,
         parent: Option<&ParentRows<'_>>,
     ) -> PolarsResult<()> {
         let schemas = self.schemas;
+        self.origins.0.push(origin);
         let schema = &schemas.tables[table];
         let mut columns = Vec::with_capacity(schema.columns.len());
         let mut aligner = Aligner::new(level, self.child_paths(table));
@@ -154,8 +235,8 @@ impl ChunkWork<'_> {
         }
         for discarded in &schema.discarded {
             for row in rows_that_have(level, &discarded.path) {
-                let place = ShownPath(&discarded.path);
-                let reason = format!("`{place}` is not in the schema of {}", schema.name);
+                let rule = Rule::Schema { path: discarded.path.clone() };
+                let reason = self.reason(schema, row, &discarded.path, rule);
                 self.discard(records[row as usize], discarded.discard, reason);
             }
         }
@@ -179,23 +260,23 @@ impl ChunkWork<'_> {
     fn children(
         &mut self,
         table: usize,
-        level: &Level,
+        level: &'a Level,
         records: &[u32],
         keys: &[Column],
     ) -> PolarsResult<()> {
         let schemas = self.schemas;
+        let own = self.frames.len() - 1;
         for child in &schemas.children[table] {
-            let view = View::of(level, &schemas.tables[*child].path);
-            let nothing = Level::default();
-            let (child_level, parents) = match &view {
-                Some(view) => (view.level, view.rows.as_slice()),
-                None => (&nothing, &[][..]),
-            };
+            let path = &schemas.tables[*child].path;
+            let View { level: child_level, rows: parents } =
+                View::of(level, path).unwrap_or(View { level: &NOTHING, rows: Vec::new() });
             let child_records: Vec<u32> =
                 parents.iter().map(|row| records[*row as usize]).collect();
-            let rows = IdxCa::from_slice(PlSmallStr::EMPTY, parents);
+            let rows = IdxCa::from_slice(PlSmallStr::EMPTY, &parents);
             let parent = ParentRows { keys: keys.to_vec(), rows: &rows };
-            self.table(*child, child_level, &child_records, Some(&parent))?;
+            let positions = child_level.positions.as_slice();
+            let origin = Origin { parent: Some(own), path, parents, positions };
+            self.table(*child, child_level, &child_records, origin, Some(&parent))?;
         }
         Ok(())
     }
@@ -213,10 +294,9 @@ impl ChunkWork<'_> {
             ColumnSource::Value { path, .. } => {
                 let Cast { series, unfit } = aligner.column(path, column)?;
                 for row in unfit {
-                    let reason = format!(
-                        "`{}` in {} does not fit {}",
-                        column.name, schema.name, column.column_type
-                    );
+                    let (column_name, expected) = (column.name.clone(), column.column_type.clone());
+                    let rule = Rule::Type { column: column_name, expected };
+                    let reason = self.reason(schema, row, path, rule);
                     self.discard(records[row as usize], column.unfit, reason);
                 }
                 if schema.primary_key.contains(&column.name) {
@@ -251,19 +331,18 @@ impl ChunkWork<'_> {
         }
     }
 
-    fn reject(&mut self, record: u32, reason: String) {
-        self.discard(record, Discard::Row, reason);
+    /// Why a row of the frame that is being built is not fine.
+    fn reason(&self, schema: &TableSchema, row: u32, path: &[Step], rule: Rule) -> Reason {
+        let frame = self.origins.0.len() - 1;
+        Reason { table: schema.name.clone(), place: self.origins.place(frame, row, path), rule }
     }
 
-    fn discard(&mut self, record: u32, discard: Discard, reason: String) {
+    fn discard(&mut self, record: u32, discard: Discard, reason: Reason) {
         let discarded = match discard {
             Discard::Row => &mut self.reasons,
             Discard::Value => &mut self.losses,
         };
-        let reasons = discarded.entry(record).or_default();
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
-        }
+        discarded.entry(record).or_default().add(reason);
     }
 
     fn reject_nulls(
@@ -276,37 +355,53 @@ impl ChunkWork<'_> {
         if series.null_count() == 0 {
             return;
         }
-        for (is_null, record) in series.is_null().iter().zip(records) {
+        for ((row, is_null), record) in (0..).zip(series.is_null().iter()).zip(records) {
             if is_null == Some(true) {
-                self.reject(
-                    *record,
-                    format!("the primary key `{}` of {} is null", column.name, schema.name),
-                );
+                let rule = Rule::PrimaryKey { column: column.name.clone() };
+                let reason = self.reason(schema, row, column.path().unwrap_or_default(), rule);
+                self.discard(*record, Discard::Row, reason);
             }
         }
     }
 
-    /// Takes the rows of rejected records out, in every table.
-    fn finish(mut self) -> PolarsResult<Normalised> {
-        if !self.reasons.is_empty() {
-            for frame in &mut self.frames {
-                frame.quarantined = frame.remove(|record| self.reasons.contains_key(&record))?;
+    /// Finds the rows that break a check of their table.
+    fn check(&mut self) -> PolarsResult<()> {
+        for frame in 0..self.frames.len() {
+            let (schemas, frames, origins) = (self.schemas, &self.frames, &self.origins);
+            let table = frames[frame].table;
+            let schema = &schemas.tables[table];
+            for breach in (Records { schemas, frames, origins }).breaches(frame)? {
+                let record = self.frames[frame].records[breach.row as usize];
+                count(&mut self.broken, table, breach, record);
+                let check = &schema.checks[breach.check];
+                if check.on_failure == OnFailure::Quarantine {
+                    let column = check.rule.columns().first().and_then(|name| schema.column(name));
+                    let path = column.and_then(ColumnSchema::path).unwrap_or_default();
+                    let place = self.origins.place(frame, breach.row, path);
+                    let (table, rule) = (schema.name.clone(), Rule::Check(check.rule.clone()));
+                    self.discard(record, Discard::Row, Reason { table, place, rule });
+                }
             }
         }
-        // Of a record that is left out, the values that it would have lost are reasons like any other.
-        let (lost_too, curtailed): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            self.losses.into_iter().partition(|(record, _)| self.reasons.contains_key(record));
-        for (record, losses) in lost_too {
-            self.reasons.entry(record).or_default().extend(losses);
-        }
-        let rejections = |reasons: BTreeMap<u32, Vec<String>>| {
-            let reasons = reasons.into_iter();
-            reasons.map(|(record, reasons)| Rejection { record, reasons }).collect()
+        Ok(())
+    }
+
+    fn finish(mut self) -> PolarsResult<Normalised> {
+        self.check()?;
+        let mut normalised = Normalised {
+            frames: self.frames,
+            rejected: Vec::new(),
+            curtailed: rejections(self.losses).collect(),
+            broken: self.broken,
         };
-        let (rejected, curtailed) = (rejections(self.reasons), rejections(curtailed));
-        Ok(Normalised { frames: self.frames, rejected, curtailed })
+        normalised.leave_out(self.reasons)?;
+        Ok(normalised)
     }
 }
+
+/// What a chunk has for a child table that none of its records has.
+static NOTHING: Level =
+    Level { rows: 0, parents: Vec::new(), positions: Vec::new(), values: BTreeMap::new() };
 
 fn keys_for_children(schema: &TableSchema, columns: &[Column]) -> Vec<Column> {
     let keys = schema.columns.iter().zip(columns);

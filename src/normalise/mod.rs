@@ -18,11 +18,12 @@
 //! | null, a missing key | null |
 
 mod cast;
-mod check;
+mod checks;
 mod conform;
 mod contract;
 mod dates;
 mod error;
+mod finding;
 mod frames;
 mod latest;
 mod lists;
@@ -30,14 +31,17 @@ mod naming;
 mod schema;
 mod settle;
 mod shape;
+mod soundness;
 mod stamp;
 mod survey;
 
 pub use cast::polars_type;
+pub use checks::Uniques;
 pub use conform::{ConformError, conform, scalar_texts};
-pub use contract::Change;
+pub use contract::{Change, Filled};
 pub use error::SchemaError;
-pub use frames::{Normalised, Normaliser, RecordIds, Rejection, TableFrame};
+pub use finding::{Place, PlaceStep, Reason, Reasons, Rule};
+pub use frames::{Broken, Normalised, Normaliser, RecordIds, Rejection, TableFrame};
 pub use latest::Versions;
 pub use naming::snake_case;
 pub use schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::decode::{Step, ValuePath};
-use crate::definition::{ColumnName, ColumnType, Contract, Discard, PartitionField, TableName};
+use crate::definition::{
+    Check, ColumnName, ColumnType, Contract, Discard, PartitionField, TableName,
+};
+use crate::run_id::RunId;
 use crate::scalar::Facts;
 
 /// The tables of a run, parents before their children.
@@ -74,6 +77,9 @@ pub struct TableSchema {
     /// What an export may change.
     #[serde(skip)]
     pub contract: Contract,
+    /// What its rows have to be like.
+    #[serde(skip)]
+    pub checks: Vec<Check>,
     /// Values of this export that the contract does not let into the table.
     #[serde(skip)]
     pub discarded: Vec<Discarded>,
@@ -107,6 +113,18 @@ pub struct ColumnSchema {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// The runs that brought values for it, as the manifest tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<SeenIn>,
+}
+
+/// The runs that brought values for a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenIn {
+    /// The first of them.
+    pub first: RunId,
+    /// The last of them.
+    pub last: RunId,
 }
 
 /// Where a column's values come from.
@@ -167,6 +185,17 @@ impl TableSchema {
         self.columns.iter().find(|column| column.name == *name)
     }
 
+    /// The columns that together tell a row from all others.
+    pub(super) fn row_key(&self) -> Vec<ColumnName> {
+        let is_key = |column: &&ColumnSchema| {
+            matches!(
+                column.source,
+                ColumnSource::ParentKey(_) | ColumnSource::Index | ColumnSource::Identity
+            ) || self.primary_key.contains(&column.name)
+        };
+        self.columns.iter().filter(is_key).map(|column| column.name.clone()).collect()
+    }
+
     /// The columns that stand in the files: a column that is itself a partition stands in the path only.
     pub fn file_columns(&self) -> impl Iterator<Item = &ColumnSchema> {
         self.columns.iter().filter(|column| !self.is_partition(&column.name))
@@ -177,6 +206,23 @@ impl TableSchema {
     pub fn is_partition(&self, column: &ColumnName) -> bool {
         self.parent.is_none()
             && self.partition_by.iter().any(|field| field.directory_key() == column.as_str())
+    }
+
+    /// The schema as the manifest of a run has it: with the runs that brought values for each column.
+    #[must_use]
+    pub fn seen_in(&self, run_id: &RunId, before: Option<&Self>) -> Self {
+        let mut schema = self.clone();
+        for column in &mut schema.columns {
+            let seen = before.and_then(|before| before.column(&column.name)?.seen.clone());
+            column.seen = match (&column.source, seen) {
+                (ColumnSource::Value { .. }, seen) => Some(SeenIn {
+                    first: seen.map_or_else(|| run_id.clone(), |seen| seen.first),
+                    last: run_id.clone(),
+                }),
+                (_, seen) => seen,
+            };
+        }
+        schema
     }
 
     /// Whether files written with `other` have the columns and types of this schema.

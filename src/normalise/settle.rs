@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use indexmap::IndexMap;
 
-use super::check::{check_columns, check_partitions};
-use super::contract::forbidden_changes;
+use super::checks::verify_checks;
 use super::error::SchemaError;
 use super::naming::parent_key_name;
 use super::schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
 use super::shape::Shape;
+use super::soundness::{check_columns, check_partitions};
 use super::survey::Survey;
 use super::{IDENTITY_COLUMN, INDEX_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN};
 use crate::decode::{Step, ValuePath};
@@ -86,7 +86,8 @@ impl Schemas {
         }
         let Settler { tables, children, .. } = settler;
         let schemas = Self { tables, roots: positions, children };
-        let changes = forbidden_changes(&schemas, declared, known);
+        verify_checks(&schemas)?;
+        let changes = schemas.forbidden_changes(declared, known);
         if changes.is_empty() { Ok(schemas) } else { Err(SchemaError::Frozen { changes }) }
     }
 }
@@ -169,6 +170,7 @@ impl<'a> Settler<'a> {
             sort_by: pending.declared.map(|table| table.sort_by.clone()).unwrap_or_default(),
             columns,
             contract: pending.contract,
+            checks: pending.declared.map(|table| table.checks.clone()).unwrap_or_default(),
             discarded: Vec::new(),
         };
         check_columns(&schema)?;
@@ -270,6 +272,7 @@ impl Known {
             formats: declared.map(|column| column.formats.clone()).unwrap_or_default(),
             unfit: Discard::Row,
             description: declared.and_then(|column| column.description.clone()),
+            seen: None,
         }
     }
 }
@@ -300,6 +303,7 @@ fn own_column(name: &str, column_type: ColumnType, source: ColumnSource) -> Colu
         formats: Vec::new(),
         unfit: Discard::Row,
         description: None,
+        seen: None,
     }
 }
 
@@ -318,6 +322,7 @@ fn key_columns(parent: Option<&TableSchema>, primary_key: &[ColumnName]) -> Vec<
             formats: Vec::new(),
             unfit: Discard::Row,
             description: None,
+            seen: None,
         })
         .collect();
     columns.push(own_column(INDEX_COLUMN, ColumnType::Int64, ColumnSource::Index));

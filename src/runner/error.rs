@@ -11,6 +11,7 @@ use crate::fetch::FetchError;
 use crate::interruption::Signal;
 use crate::land::LandError;
 use crate::normalise::{ConformError, SchemaError};
+use crate::quarantine::QuarantineError;
 use crate::report::TableReport;
 use crate::retry::{History, Verdict};
 use crate::run_id::RunId;
@@ -48,6 +49,8 @@ pub enum RunError {
     #[error(transparent)]
     Commit(#[from] CommitError),
     #[error(transparent)]
+    Quarantine(#[from] QuarantineError),
+    #[error(transparent)]
     Destination(#[from] DestinationError),
     #[error("a run called `{run_id}` has been in this destination before")]
     UsedRunId { run_id: RunId },
@@ -67,6 +70,10 @@ pub enum RunError {
          the first: {reasons}"
     )]
     TooManyQuarantined { quarantined: u64, received: u64, reasons: String },
+    #[error(
+        "{rows} rows of table `{table}` break {rule}; the first is in the record at byte {first} of the export"
+    )]
+    BrokenCheck { table: TableName, rule: String, rows: u64, first: u64 },
     #[error("none of the {records} records fits table `{table}`; the first: {reasons}")]
     NothingFits { table: TableName, records: u64, reasons: String },
     #[error("a file of the table is not there any more: `{path}`")]

@@ -25,6 +25,11 @@ impl<'t> Fresh<'t> {
         fresh
     }
 
+    /// All of them are.
+    pub(super) fn all(roots: &[&'t Table]) -> Self {
+        Self { positions: (0..roots.len()).map(Some).collect(), tables: roots.to_vec() }
+    }
+
     /// Of what there is for each root table, that of the fresh ones.
     pub(super) fn of<T: Clone>(&self, all: &[T]) -> Vec<T> {
         let all = self.positions.iter().zip(all);

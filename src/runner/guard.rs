@@ -5,7 +5,7 @@ use super::fresh::Fresh;
 use super::intake::Intake;
 use super::load::Loaded;
 use crate::commit::{Manifest, Snapshot};
-use crate::definition::{Limit, WriteDisposition};
+use crate::definition::{Limit, OnFailure, WriteDisposition};
 use crate::plan::Plan;
 
 /// An export that is suddenly small, or empty, is more often a mistake of the source than a change of the
@@ -52,11 +52,29 @@ pub(super) fn against_quarantine(plan: &Plan, load: &Loaded) -> Result<(), RunEr
     let quarantined = left_out.clone().count() as u64;
     match left_out.next() {
         Some(first) if quarantined > most => {
-            let reasons = first.reasons.join(", ");
+            let reasons = first.reasons.to_string();
             Err(RunError::TooManyQuarantined { quarantined, received, reasons })
         }
         _ => Ok(()),
     }
+}
+
+/// A check of which the definition says that a run shall not go on when it is broken.
+pub(super) fn against_broken_checks(load: &Loaded) -> Result<(), RunError> {
+    for ((table, position), broken) in &load.broken {
+        let schema = &load.schemas.tables[*table];
+        let check = &schema.checks[*position];
+        if check.on_failure == OnFailure::Fail {
+            let (table, rule) = (schema.name.clone(), check.rule.to_string());
+            return Err(RunError::BrokenCheck {
+                table,
+                rule,
+                rows: broken.rows,
+                first: broken.first,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// An export of which nothing fits the table is not that table's export.
@@ -68,7 +86,7 @@ pub(super) fn against_losing_all(load: &Loaded) -> Result<(), RunError> {
             return Err(RunError::NothingFits {
                 table: load.schemas.tables[root].name.clone(),
                 records: counts.received,
-                reasons: first.map(|record| record.reasons.join(", ")).unwrap_or_default(),
+                reasons: first.map(|record| record.reasons.to_string()).unwrap_or_default(),
             });
         }
     }

@@ -33,7 +33,7 @@ const REREAD_BYTES: usize = 1 << 20;
 pub(super) struct Intake {
     /// The bodies of the requests, in their order.
     pub(super) landed: Vec<Landed>,
-    /// What each answer said before its body.
+    /// What each answer said before its body; nothing of an export that was here already.
     pub(super) letterheads: Vec<Letterhead>,
     /// How their records are found.
     pub(super) wanted: Option<Wanted>,
@@ -63,7 +63,7 @@ impl Intake {
 
     fn add(&mut self, piece: Piece) {
         self.landed.push(piece.landed);
-        self.letterheads.push(piece.letterhead);
+        self.letterheads.extend(piece.letterhead);
         self.contents.push(piece.content);
         self.records.resize(piece.found.records.len(), 0);
         for (sum, records) in self.records.iter_mut().zip(&piece.found.records) {
@@ -80,7 +80,7 @@ impl Intake {
 /// What one request brought.
 struct Piece {
     landed: Landed,
-    letterhead: Letterhead,
+    letterhead: Option<Letterhead>,
     found: Found,
     shapes: Vec<Shape>,
     content: Content,
@@ -163,7 +163,7 @@ impl Receiver<'_> {
         let (landing, digested) = (landing?, digested?);
         // The decoder cannot tell a body that is over from one that broke off: only the network can.
         fed?;
-        on_cpu(move || digested.finish(letterhead, landing.finish()?)).await
+        on_cpu(move || digested.finish(Some(letterhead), landing.finish()?)).await
     }
 
     fn digestion(&self, wanted: Wanted) -> Digestion {
@@ -172,6 +172,41 @@ impl Receiver<'_> {
             decoder: Decoder::new(self.reading.clone(), self.observer.clone()),
             collector: Collector::new(self.expectation.clone()),
             observer: self.observer.clone(),
+        }
+    }
+}
+
+/// Takes in an export that is here already, as if it had been received.
+pub(super) fn take_in_landed(
+    landed: Landed,
+    wanted: Wanted,
+    expectation: Arc<Expectation>,
+    reading: Arc<[Reading]>,
+    observer: Arc<dyn Observer>,
+) -> Result<Intake, RunError> {
+    let mut digestion = Digestion {
+        splitter: Splitter::new(wanted.clone()),
+        decoder: Decoder::new(reading, observer.clone()),
+        collector: Collector::new(expectation),
+        observer,
+    };
+    read_pieces(&landed, |piece| digestion.take(piece))?;
+    let mut intake = Intake::default();
+    intake.add(digestion.finish(None, landed)?);
+    intake.wanted = Some(wanted);
+    Ok(intake)
+}
+
+fn read_pieces(
+    landed: &Landed,
+    mut take: impl FnMut(&[u8]) -> Result<(), RunError>,
+) -> Result<(), RunError> {
+    let mut export = landed.read()?;
+    let mut piece = vec![0; REREAD_BYTES];
+    loop {
+        match export.read(&mut piece).map_err(LandError::from)? {
+            0 => return Ok(()),
+            read => take(&piece[..read])?,
         }
     }
 }
@@ -242,7 +277,7 @@ impl Digestion {
         Ok(())
     }
 
-    fn finish(mut self, letterhead: Letterhead, landed: Landed) -> Result<Piece, RunError> {
+    fn finish(mut self, letterhead: Option<Letterhead>, landed: Landed) -> Result<Piece, RunError> {
         let (batches, found) = self.splitter.finish()?;
         for batch in batches {
             self.collector.take(self.decoder.decode(batch)?)?;
@@ -260,19 +295,11 @@ pub(super) fn decode_again(
     reading: Arc<[Reading]>,
     mut take: impl FnMut(Vec<Chunk>) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
-    let mut export = landed.read()?;
     let (mut splitter, mut decoder) =
         (Splitter::new(wanted), Decoder::new(reading, Arc::new(Silent)));
-    let mut piece = vec![0; REREAD_BYTES];
-    loop {
-        let read = export.read(&mut piece).map_err(LandError::from)?;
-        if read == 0 {
-            break;
-        }
-        for batch in splitter.feed(&piece[..read])? {
-            take(decoder.decode(batch)?)?;
-        }
-    }
+    read_pieces(landed, |piece| {
+        splitter.feed(piece)?.into_iter().try_for_each(|batch| take(decoder.decode(batch)?))
+    })?;
     for batch in splitter.finish()?.0 {
         take(decoder.decode(batch)?)?;
     }

@@ -20,9 +20,11 @@ use super::RunError;
 use super::budget::Budget;
 use crate::commit::DataFile;
 use crate::decode::{Chunk, ChunkSource};
+use crate::definition::{ColumnName, TableName};
 use crate::destination::Destination;
 use crate::normalise::{
-    Normalised, Normaliser, RecordIds, Rejection, Schemas, Stamp, TableSchema, Versions, conform,
+    Filled, Normalised, Normaliser, Reason, Reasons, RecordIds, Rejection, Rule, Schemas, Stamp,
+    TableSchema, Uniques, Versions, conform,
 };
 use crate::partition::{Partitioner, split};
 use crate::runtime::{on_all_cores, on_cpu};
@@ -41,6 +43,7 @@ pub(super) struct Load {
     partitioner: Partitioner,
     /// For each wanted table of which one record may put out another, what has been seen of its records.
     versions: HashMap<usize, Versions>,
+    uniques: Uniques,
     /// How many chunks there were.
     chunks: u32,
     pending: Vec<Pending>,
@@ -48,7 +51,10 @@ pub(super) struct Load {
     rows: BTreeMap<(usize, String), Vec<Piece>>,
     spill: Option<Spill>,
     counts: Vec<Counts>,
+    /// For each table and column, how many rows have a value.
+    filled: Vec<Vec<u64>>,
     quarantined: Vec<Quarantined>,
+    broken: BTreeMap<(usize, usize), BrokenCheck>,
 }
 
 /// Rows of one table that are not sorted into partitions yet.
@@ -72,7 +78,20 @@ pub(super) struct Loaded {
     pub(super) rows: BTreeMap<(usize, String), PartitionRows>,
     /// For each table, its rows by what became of them.
     pub(super) counts: Vec<Counts>,
+    /// For each table and column, how many rows have a value, with those that a later version puts out.
+    filled: Vec<Vec<u64>>,
     pub(super) quarantined: Vec<Quarantined>,
+    /// The checks that rows break, by their tables' positions and their own.
+    pub(super) broken: BTreeMap<(usize, usize), BrokenCheck>,
+}
+
+/// A check that rows break.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BrokenCheck {
+    /// How many.
+    pub(super) rows: u64,
+    /// Where in the export the record of the first of them stands, in bytes.
+    pub(super) first: u64,
 }
 
 /// The rows of one partition of one table, in export order.
@@ -102,7 +121,7 @@ pub(super) struct Quarantined {
     pub(super) piece: usize,
     /// Where it stands there, in bytes.
     pub(super) place: Range<u64>,
-    pub(super) reasons: Vec<String>,
+    pub(super) reasons: Reasons,
     /// It is in its table all the same, without the values that the reasons name.
     pub(super) row_kept: bool,
 }
@@ -113,6 +132,9 @@ impl Load {
         Self {
             versions: told.map(|root| (*root, Versions::default())).collect(),
             counts: vec![Counts::default(); schemas.tables.len()],
+            filled: schemas.tables.iter().map(|table| vec![0; table.columns.len()]).collect(),
+            uniques: Uniques::default(),
+            broken: BTreeMap::new(),
             schemas: Arc::new(schemas),
             stamp,
             budget,
@@ -167,7 +189,9 @@ impl Load {
             schemas: schemas.clone(),
             rows: rows.collect(),
             counts: self.counts,
+            filled: self.filled,
             quarantined: self.quarantined,
+            broken: self.broken,
         })
     }
 
@@ -180,9 +204,15 @@ impl Load {
         &mut self,
         piece: usize,
         source: &ChunkSource,
-        normalised: Normalised,
+        mut normalised: Normalised,
     ) -> Result<(), RunError> {
         let schemas = self.schemas.clone();
+        normalised.reject_repeated(&schemas, &mut self.uniques)?;
+        for (check, broken) in &normalised.broken {
+            let first = source.places[broken.first_record as usize].start;
+            let all = self.broken.entry(*check).or_insert(BrokenCheck { rows: 0, first });
+            all.rows += broken.rows;
+        }
         let root = schemas.roots[source.table];
         let mut partition_of_record = vec![0; source.places.len()];
         let first_record = u64::from(self.chunks) << 32;
@@ -193,6 +223,9 @@ impl Load {
             counts.received += frame.received as u64;
             counts.kept += frame.rows.height() as u64;
             counts.quarantined += frame.quarantined as u64;
+            for (filled, column) in self.filled[frame.table].iter_mut().zip(frame.rows.columns()) {
+                *filled += (column.len() - column.null_count()) as u64;
+            }
             if frame.table == root {
                 let partitions = self.partitioner.assign(&frame.rows, &schema.partition_by)?;
                 for (record, partition) in frame.records.iter().zip(partitions) {
@@ -230,12 +263,20 @@ impl Load {
         let undecodable = source.undecodable.len() as u64;
         self.counts[table].received += undecodable;
         self.counts[table].quarantined += undecodable;
-        self.quarantined.extend(source.undecodable.iter().map(|record| Quarantined {
-            piece,
-            table,
-            place: record.place.clone(),
-            reasons: vec![record.reason.to_owned()],
-            row_kept: false,
+        let name = &self.schemas.tables[table].name;
+        self.quarantined.extend(source.undecodable.iter().map(|record| {
+            Quarantined {
+                piece,
+                table,
+                place: record.place.clone(),
+                reasons: Reason {
+                    table: name.clone(),
+                    place: Vec::new(),
+                    rule: Rule::Json(record.reason),
+                }
+                .into(),
+                row_kept: false,
+            }
         }));
         for (rejections, row_kept) in [(rejected, false), (curtailed, true)] {
             self.quarantined.extend(rejections.into_iter().map(|rejection| Quarantined {
@@ -289,6 +330,19 @@ impl Load {
             }
         }
         Ok(arranged)
+    }
+}
+
+impl Loaded {
+    /// How many rows of a table have a value in a column.
+    pub(super) fn filled(&self, table: &TableName, column: &ColumnName) -> Filled {
+        let table = self.schemas.tables.iter().position(|schema| schema.name == *table);
+        let filled = table.and_then(|table| {
+            let columns = &self.schemas.tables[table].columns;
+            let position = columns.iter().position(|it| it.name == *column)?;
+            Some(Filled { rows: self.filled[table][position], of: self.counts[table].kept })
+        });
+        filled.unwrap_or_default()
     }
 }
 

@@ -12,6 +12,7 @@ mod budget;
 mod collect;
 mod decoder;
 mod error;
+mod findings;
 mod fresh;
 mod guard;
 mod intake;
@@ -19,6 +20,7 @@ mod landing;
 mod ledger;
 mod load;
 mod quarantine;
+mod succession;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,8 +36,7 @@ pub use error::RunError;
 
 use crate::api_key::ApiKey;
 use crate::commit::{
-    CommitError, DataFile, Intent, Manifest, Publication, Snapshot, State, TakenExport,
-    discard_staged,
+    CommitError, DataFile, Intent, Publication, Snapshot, State, TakenExport, discard_staged,
 };
 use crate::decode::{Chunk, Reading, Wanted};
 use crate::definition::{Environment, Nested, Table, WriteDisposition};
@@ -51,9 +52,11 @@ use crate::write::{StagedFile, stage};
 use budget::Budget;
 use collect::{Content, Expectation};
 use fresh::Fresh;
-use intake::{FoundRecords, Intake, Receiver, decode_again};
+use intake::{FoundRecords, Intake, Receiver, decode_again, take_in_landed};
 use landing::Received;
 use load::{Loaded, PartitionRows};
+use quarantine::Waiting;
+use succession::{Brought, Succession};
 
 /// How long a run that was told to stop tidies up.
 const PATIENCE_WHEN_STOPPED: Duration = Duration::from_millis(500);
@@ -86,10 +89,35 @@ pub async fn run_into(
     interruption: &Interruption,
 ) -> Result<RunReport, RunError> {
     let run = Run { plan, destination, observer };
+    carry_out(&run, interruption, async |snapshot| run.prepare(keys, snapshot).await).await
+}
+
+/// Takes the records that wait in the quarantine of a destination in again, by what the definition says now. What still
+/// does not fit waits on.
+///
+/// # Errors
+/// The run failed; no table has changed, and the records wait as before.
+pub async fn retry(
+    plan: Plan,
+    observer: Arc<dyn Observer>,
+    interruption: &Interruption,
+) -> Result<RunReport, RunError> {
+    let destination = Destination::open(&plan.destination)?;
+    let plan = plan.without_requests();
+    let run = Run { plan: &plan, destination: &destination, observer };
+    carry_out(&run, interruption, async |snapshot| run.prepare_retry(snapshot).await).await
+}
+
+/// Prepares a run and commits it. It can be interrupted until it begins to commit.
+async fn carry_out(
+    run: &Run<'_>,
+    interruption: &Interruption,
+    prepare: impl AsyncFnOnce(Snapshot) -> Result<Prepared, RunError>,
+) -> Result<RunReport, RunError> {
     // A signal is not looked at meanwhile: the commit of an earlier run is finished or not begun, and nothing is
     // tidied up under an id that may be that run's.
     let snapshot = run.claim().await?;
-    let result = match interruption.or(run.prepare(keys, snapshot)).await {
+    let result = match interruption.or(prepare(snapshot)).await {
         Ok(Ok(prepared)) => run.complete(prepared).await,
         Ok(Err(error)) => Err(error),
         Err(signal) => Err(RunError::Stopped(signal)),
@@ -124,6 +152,18 @@ struct Prepared {
     /// What is to be committed, unless nothing has changed.
     intent: Option<Intent>,
     report: RunReport,
+}
+
+/// What the rows of a run come from.
+enum Supply {
+    /// An export that the source sent.
+    Export {
+        taken: TakenExport,
+        /// What was found for each root table.
+        found: Vec<FoundRecords>,
+    },
+    /// Records that waited in quarantine.
+    Quarantine(Waiting),
 }
 
 /// What a file is to hold: the rows of older files, and behind them new ones.
@@ -189,7 +229,7 @@ impl Run<'_> {
         let hash = ExportHash::of_all(exports.iter().map(|export| &export.hash));
         let taken = TakenExport { hash, definition: self.definition_hash() };
         let fresh = Fresh::of_export(roots, &snapshot, &taken);
-        let mut ledgers = ledger::unchanged(roots, &fresh, &intake, &snapshot);
+        let ledgers = ledger::unchanged(roots, &fresh, &intake, &snapshot);
         if fresh.tables.is_empty() {
             let intent = self.moved_watermark(&snapshot);
             let report = self.report(Outcome::NothingNew, exports, ledgers);
@@ -197,15 +237,55 @@ impl Run<'_> {
         }
         guard::against_shrinking(self.plan, &fresh, &intake, &snapshot)?;
         let found = fresh.of(&intake.found());
-        let (landed, mut load) = self.load(intake, &fresh, expectation).await?;
+        let (landed, load) = self.load(intake, &fresh, expectation).await?;
         guard::against_losing_all(&load)?;
         guard::against_quarantine(self.plan, &load)?;
+        let supply = Supply::Export { taken, found };
+        let mut prepared = self.stage_rows(load, snapshot, supply, &landed).await?;
+        prepared.report.exports = exports;
+        prepared.report.tables.splice(0..0, ledgers);
+        Ok(prepared)
+    }
+
+    /// Puts the files that the records in quarantine make in staging.
+    async fn prepare_retry(&self, snapshot: Snapshot) -> Result<Prepared, RunError> {
+        let roots: Vec<&Table> = self.plan.pipeline.root_tables().collect();
+        let Some(waiting) = Waiting::collect(self.destination, &roots, &snapshot).await? else {
+            let report = self.report(Outcome::NothingWaiting, Vec::new(), Vec::new());
+            return Ok(Prepared { snapshot, intent: None, report });
+        };
+        let roots: Vec<&Table> = waiting.tables.iter().collect();
+        let expectation = Arc::new(self.expectation(&roots, &snapshot));
+        let (export, wanted) = (waiting.export.clone(), waiting.wanted.clone());
+        let (expected, observer) = (expectation.clone(), self.observer.clone());
+        let reading = reading(&expectation.roots);
+        let intake =
+            on_cpu(move || take_in_landed(export, wanted, expected, reading, observer)).await?;
+        let fresh = Fresh::all(&roots);
+        let (landed, load) = self.load(intake, &fresh, expectation).await?;
+        guard::against_losing_all(&load)?;
+        let records = load.schemas.roots.iter().map(|root| load.counts[*root].received).sum();
+        let supply = Supply::Quarantine(waiting);
+        let mut prepared = self.stage_rows(load, snapshot, supply, &landed).await?;
+        prepared.report.retried = Some(records);
+        Ok(prepared)
+    }
+
+    /// Puts the rows of a run in staging, and with them all that its commit takes.
+    async fn stage_rows(
+        &self,
+        mut load: Loaded,
+        snapshot: Snapshot,
+        supply: Supply,
+        landed: &[Landed],
+    ) -> Result<Prepared, RunError> {
+        guard::against_broken_checks(&load)?;
         let staged = self.write(&mut load, &snapshot).await?;
-        let (intent, fresh_ledgers) =
-            self.intent(&load, staged, &snapshot, &taken, &found, &landed).await?;
-        ledger::check(&fresh_ledgers)?;
-        ledgers.extend(fresh_ledgers);
-        let report = self.report(Outcome::Committed, exports, ledgers);
+        let (intent, ledgers) = self.intent(&load, staged, &snapshot, supply, landed).await?;
+        ledger::check(&ledgers)?;
+        let mut report = self.report(Outcome::Committed, Vec::new(), ledgers);
+        report.changes = findings::changes(&load, &self.plan.pipeline.tables, &snapshot);
+        report.checks = findings::checks(&load);
         Ok(Prepared { snapshot, intent: Some(intent), report })
     }
 
@@ -273,11 +353,10 @@ impl Run<'_> {
     }
 
     fn expectation(&self, roots: &[&Table], snapshot: &Snapshot) -> Expectation {
-        let known = snapshot.manifests.iter();
         Expectation {
             roots: roots.iter().copied().cloned().collect(),
             declared: self.plan.pipeline.tables.clone(),
-            known: known.map(|(name, manifest)| (name.clone(), manifest.schema.clone())).collect(),
+            known: snapshot.schemas(),
             stamp: Stamp::new(self.plan.run_id.clone(), self.plan.started_at),
             budget: Budget::new(self.plan.memory),
             whole: self.plan.requests.len() == 1,
@@ -431,70 +510,45 @@ impl Run<'_> {
         load: &Loaded,
         staged: Vec<(usize, StagedFile)>,
         snapshot: &Snapshot,
-        taken: &TakenExport,
-        found: &[FoundRecords],
+        supply: Supply,
         landed: &[Landed],
     ) -> Result<(Intent, Vec<TableReport>), RunError> {
         let mut publish: Vec<Publication> =
             staged.iter().map(|(_, file)| Publication::from(file)).collect();
-        publish.extend(quarantine::stage(self.destination, self.plan, load, landed).await?);
+        let (brought, waiting) = match supply {
+            Supply::Export { taken, found } => (Some((taken, found)), None),
+            Supply::Quarantine(waiting) => (None, Some(waiting)),
+        };
+        let mut lines =
+            quarantine::stage(self.destination, self.plan, load, landed, waiting).await?;
+        publish.append(&mut lines.publications);
         let mut files: Vec<Vec<DataFile>> = vec![Vec::new(); load.schemas.tables.len()];
         for (table, file) in staged {
             files[table].push(file.into());
         }
         let (mut remove, mut manifests, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
         for (table, schema) in load.schemas.tables.iter().enumerate() {
-            let old = snapshot.manifests.get(&schema.name);
-            let (manifest, replaced) =
-                self.manifest(schema, std::mem::take(&mut files[table]), old, taken);
             let root = load.schemas.roots.iter().position(|root| *root == table);
-            let found = root.map(|root| &found[root]);
+            let brought = brought
+                .as_ref()
+                .map(|(taken, found)| Brought { taken, found: root.map(|root| &found[root]) });
+            let succession = Succession {
+                run_id: &self.plan.run_id,
+                schema,
+                appends: self.disposition(schema) == WriteDisposition::Append,
+                old: snapshot.manifests.get(&schema.name),
+                brought,
+            };
+            let quarantine = lines.files.remove(&schema.name);
+            let (manifest, replaced) =
+                succession.manifest(std::mem::take(&mut files[table]), quarantine);
             remove.extend(replaced);
             ledgers.push(ledger::of(load, table, &manifest));
-            manifests.push(Manifest {
-                records: found.map(|found| found.at.clone()),
-                received: found.map_or(0, |found| found.count),
-                ..manifest
-            });
+            manifests.push(manifest);
         }
         let state = self.state();
         let run_id = self.plan.run_id.clone();
         Ok((Intent { run_id, publish, remove, manifests, state }, ledgers))
-    }
-
-    /// The manifest of a table with its new files, and the files that they replace.
-    fn manifest(
-        &self,
-        schema: &TableSchema,
-        new: Vec<DataFile>,
-        old: Option<&Manifest>,
-        taken: &TakenExport,
-    ) -> (Manifest, Vec<String>) {
-        let mut files = new;
-        let mut exports = Vec::new();
-        let mut replaced = Vec::new();
-        if let Some(old) = old {
-            let appends = self.disposition(schema) == WriteDisposition::Append;
-            if appends {
-                exports.clone_from(&old.exports);
-            }
-            if appends && schema.same_files(&old.schema) {
-                files.splice(0..0, old.files.iter().cloned());
-            } else {
-                replaced.extend(old.files.iter().map(|file| file.path.clone()));
-            }
-        }
-        exports.push(taken.clone());
-        let manifest = Manifest {
-            version: Manifest::VERSION,
-            run_id: self.plan.run_id.clone(),
-            schema: schema.clone(),
-            records: None,
-            received: 0,
-            files,
-            exports,
-        };
-        (manifest, replaced)
     }
 
     /// What the definition says of tables, hashed: a change of it makes an old export new.
@@ -518,7 +572,10 @@ impl Run<'_> {
             outcome,
             window: self.plan.window,
             exports,
+            retried: None,
             tables,
+            changes: Vec::new(),
+            checks: Vec::new(),
         }
     }
 

@@ -23,6 +23,12 @@ pub struct NumberText {
 }
 
 impl NumberText {
+    /// 0.
+    #[must_use]
+    pub fn zero() -> Self {
+        Self { negative: false, digits: Vec::new(), exponent: 0 }
+    }
+
     /// Takes a number apart; `None` when the text is not a JSON number.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -101,6 +107,28 @@ impl NumberText {
         }
         value = value.checked_mul(10_i128.checked_pow(shift)?)?;
         Some(if self.negative { -value } else { value })
+    }
+
+    /// The greatest number of units of `10^-scale` that is not greater than this number, or the end of what 128 bits
+    /// hold.
+    #[must_use]
+    pub fn floor(&self, scale: u8) -> i128 {
+        let dropped = self.scale().saturating_sub(scale.into());
+        let kept = self.digits.len().saturating_sub(usize::try_from(dropped).unwrap_or(usize::MAX));
+        let whole = Self {
+            negative: self.negative,
+            digits: self.digits[..kept].to_vec(),
+            exponent: self.exponent.saturating_add(i64::try_from(dropped).unwrap_or(i64::MAX)),
+        };
+        let end = if self.negative { i128::MIN } else { i128::MAX };
+        let below = i128::from(self.negative && dropped > 0);
+        whole.scaled(scale).map_or(end, |units| units - below)
+    }
+
+    /// The least number of units of `10^-scale` that is not less than this number, or the end of what 128 bits hold.
+    #[must_use]
+    pub fn ceiling(&self, scale: u8) -> i128 {
+        -Self { negative: !self.negative, ..self.clone() }.floor(scale).max(-i128::MAX)
     }
 }
 
@@ -232,6 +260,24 @@ mod tests {
             assert_eq!(parse_float(lossy), None, "{lossy}");
         }
         assert_eq!(parse_float("0.1"), Some(0.1));
+    }
+
+    #[test]
+    fn bounds_between_two_units_are_the_unit_within() {
+        let number = |text| NumberText::parse(text).unwrap();
+        for (text, scale, floor, ceiling) in [
+            ("1.25", 1, 12, 13),
+            ("-1.25", 1, -13, -12),
+            ("1.2", 2, 120, 120),
+            ("-3", 0, -3, -3),
+            ("0", 4, 0, 0),
+            ("0.001", 2, 0, 1),
+            ("-0.001", 2, -1, 0),
+            ("1E60", 2, i128::MAX, i128::MAX),
+        ] {
+            assert_eq!(number(text).floor(scale), floor, "{text}");
+            assert_eq!(number(text).ceiling(scale), ceiling, "{text}");
+        }
     }
 
     #[test]

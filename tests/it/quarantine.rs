@@ -56,8 +56,22 @@ fn p1_and_p4_what_does_not_fit_is_in_quarantine_with_its_raw_json() {
     assert_eq!(
         lines[1]["reasons"],
         serde_json::json!([
-            "`amount` in orders does not fit decimal(5,2)",
-            "`n` in lines does not fit int64"
+            {
+                "table": "orders",
+                "column": "amount",
+                "pointer": "/amount",
+                "rule": "type",
+                "expected": "decimal(5,2)",
+                "message": "`amount` in orders does not fit decimal(5,2)",
+            },
+            {
+                "table": "lines",
+                "column": "n",
+                "pointer": "/lines/0/n",
+                "rule": "type",
+                "expected": "int64",
+                "message": "`n` in lines does not fit int64",
+            },
         ])
     );
     assert_eq!(lines[1]["record"].to_string(), r#"{"amount":0.005,"id":3,"lines":[{"n":"x"}]}"#);
@@ -139,7 +153,8 @@ fn p1_records_that_cannot_be_decoded_exactly_are_in_quarantine_and_others_in_the
     let lines = quarantined(&workplace, "t");
     let read: Vec<serde_json::Value> =
         lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let reasons: Vec<&str> = read.iter().map(|line| line["reasons"][0].as_str().unwrap()).collect();
+    let reasons: Vec<&str> =
+        read.iter().map(|line| line["reasons"][0]["message"].as_str().unwrap()).collect();
     assert_eq!(reasons, [half, twice, half, twice, "the primary key `id` of t is null"]);
     assert_eq!(read[0]["raw"], r#"{"id":2,"v":"cut \ud83d","l":[{"n":"x"}]}"#);
     assert!(lines[1].ends_with(r#""record":{"id":3,"v":1,"v":2.50}}"#), "{}", lines[1]);

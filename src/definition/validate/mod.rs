@@ -1,5 +1,6 @@
 //! From the definition as typed to the pipeline as meant. Pure; finds every problem it can.
 
+mod checks;
 mod relations;
 pub(super) mod source;
 mod tables;

@@ -26,6 +26,7 @@ impl Checker<'_> {
             self.shared_sources(&key, table);
             self.unfit_partitions(&key, table);
             self.partition_names(&key, table);
+            self.checks_of(&key, table, tables);
         }
         self.places_of_records(tables);
     }

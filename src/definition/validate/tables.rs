@@ -92,6 +92,7 @@ impl Checker<'_> {
         let contract = self.contract(raw.schema_contract, &key("schema_contract"));
         let null_values = self.value(raw.null_values, &key("null_values"));
         let description = self.value(raw.description, &key("description"));
+        let checks = self.checks(raw.checks, &key("checks"));
         let columns = self.columns(raw.columns, &key("columns"));
         if parent.is_some() {
             // The rest it has from its parent.
@@ -102,6 +103,7 @@ impl Checker<'_> {
                 sort_by,
                 contract,
                 description,
+                checks,
                 columns,
                 ..base
             });
@@ -118,6 +120,7 @@ impl Checker<'_> {
             contract: contract.or(base.contract),
             null_values: null_values.unwrap_or(base.null_values),
             description,
+            checks,
             columns,
             ..base
         })

@@ -1,4 +1,4 @@
-//! Checks of a settled table.
+//! Soundness: what cannot be of a settled table.
 
 use std::collections::HashMap;
 

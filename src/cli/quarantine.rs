@@ -1,0 +1,234 @@
+//! `flowlake quarantine`
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::Utc;
+use clap::{Args, Subcommand};
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::planning::PlanArguments;
+use super::{fail, run};
+use crate::commit::Snapshot;
+use crate::definition::{Definition, DestinationUrl, Environment, Setting, Size, TableName};
+use crate::destination::Destination;
+use crate::error::{Error, ExitCode};
+use crate::interruption::Interruption;
+use crate::plan::destination_at;
+use crate::quarantine::{Finding, Line, QuarantineFile, read};
+use crate::report::Progress;
+use crate::run_id::RunId;
+use crate::runner::{self, RunError};
+
+/// As many characters as are shown of a record.
+const SHOWN_OF_A_RECORD: usize = 500;
+/// As many characters as are shown of a value in it.
+const SHOWN_OF_A_VALUE: usize = 80;
+
+/// What to do with records that are in no table.
+#[derive(Debug, Subcommand)]
+pub(super) enum QuarantineCommand {
+    /// List how many records wait, and why.
+    List {
+        #[command(flatten)]
+        chosen: Chosen,
+    },
+    /// Show each record that waits, with all that is wrong with it.
+    Show {
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Print each as a line of JSON, as it is kept.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take the records that wait in again, by what the definition says now.
+    Retry {
+        /// The definition.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Print the report as a line of JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Set a key of the definition, as in `tables[0].columns.amount=string`.
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        settings: Vec<Setting>,
+        /// How much memory the rows may take; beyond it they go to local disk for a while.
+        #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+        memory: Size,
+        /// What to call the run, instead of a new id that sorts by time.
+        #[arg(long)]
+        run_id: Option<RunId>,
+    },
+}
+
+/// Which records.
+#[derive(Debug, Args)]
+pub(super) struct Chosen {
+    /// A definition, or the URL of a destination.
+    #[arg(value_name = "FILE|DESTINATION")]
+    place: String,
+    /// Only those of this table.
+    #[arg(long)]
+    table: Option<TableName>,
+    /// Only those of this run.
+    #[arg(long)]
+    run: Option<RunId>,
+}
+
+/// Does what was asked.
+pub(super) async fn quarantine(
+    command: QuarantineCommand,
+    environment: &Environment,
+    interruption: &Interruption,
+) -> ExitCode {
+    let done = match command {
+        QuarantineCommand::List { chosen } => list(&chosen, environment).await,
+        QuarantineCommand::Show { chosen, json } => show(&chosen, json, environment).await,
+        QuarantineCommand::Retry { file, json, settings, memory, run_id } => {
+            let arguments = PlanArguments::with(settings, memory);
+            let definition = match Definition::load(&file, &arguments.settings, environment) {
+                Ok(definition) => definition,
+                Err(error) => return fail(&error.into()),
+            };
+            let name = definition.pipeline.name.clone();
+            let retried = retry(definition, &arguments, run_id, interruption).await;
+            return run::show(retried, &name, json).err().unwrap_or(ExitCode::Done);
+        }
+    };
+    done.err().map_or(ExitCode::Done, |error| fail(&error))
+}
+
+async fn retry(
+    definition: Definition,
+    arguments: &PlanArguments,
+    run_id: Option<RunId>,
+    interruption: &Interruption,
+) -> Result<crate::report::RunReport, Error> {
+    let progress = Arc::new(Progress::new(&definition.pipeline.name));
+    let plan = arguments.plan(definition.pipeline, run_id);
+    let plan = interruption.or(plan).await.map_err(RunError::Stopped)??;
+    Ok(runner::retry(plan, progress, interruption).await?)
+}
+
+/// Files of records that wait, and where they are.
+struct Waiting {
+    /// None when there is no such destination yet.
+    destination: Option<Destination>,
+    files: Vec<(TableName, QuarantineFile)>,
+}
+
+impl Chosen {
+    async fn waiting(&self, environment: &Environment) -> Result<Waiting, Error> {
+        let url = self.destination(environment)?;
+        let destination = Destination::open_existing(&url).map_err(RunError::from)?;
+        let snapshot = match &destination {
+            Some(destination) => Snapshot::peek(destination).await.map_err(RunError::from)?,
+            None => Snapshot::default(),
+        };
+        let mut files = Vec::new();
+        for (table, manifest) in snapshot.manifests {
+            let chosen = manifest.quarantine.into_iter().filter(|file| self.takes(&table, file));
+            files.extend(chosen.map(|file| (table.clone(), file)));
+        }
+        Ok(Waiting { destination, files })
+    }
+
+    fn takes(&self, table: &TableName, file: &QuarantineFile) -> bool {
+        self.table.as_ref().is_none_or(|chosen| chosen == table)
+            && self.run.as_ref().is_none_or(|chosen| *chosen == file.run_id)
+    }
+
+    fn destination(&self, environment: &Environment) -> Result<DestinationUrl, Error> {
+        let file = Path::new(&self.place);
+        if file.is_file() || file.extension().is_some_and(|extension| extension == "toml") {
+            let definition = Definition::load(file, &[], environment)?;
+            return Ok(destination_at(&definition.pipeline, Utc::now())?);
+        }
+        Ok(self.place.parse().map_err(crate::plan::PlanError::from)?)
+    }
+}
+
+impl Waiting {
+    async fn lines(&self, file: &QuarantineFile) -> Result<Vec<Line>, Error> {
+        match &self.destination {
+            Some(destination) => Ok(read(destination, file).await.map_err(RunError::from)?),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+async fn list(chosen: &Chosen, environment: &Environment) -> Result<(), Error> {
+    let waiting = chosen.waiting(environment).await?;
+    let mut out = std::io::stdout();
+    if waiting.files.is_empty() {
+        return Ok(writeln!(out, "no records are in quarantine")?);
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(["table", "run", "records", "only values"]);
+    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
+    for (name, file) in &waiting.files {
+        let (records, values) = (file.records.to_string(), file.curtailed.to_string());
+        table.add_row([name.to_string(), file.run_id.to_string(), records, values]);
+        for finding in waiting.lines(file).await?.into_iter().flat_map(|line| line.reasons) {
+            *reasons.entry(finding.message).or_default() += 1;
+        }
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    writeln!(out, "{table}\n")?;
+    let mut reasons: Vec<(String, u64)> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    for (reason, count) in reasons {
+        writeln!(out, "{count} × {reason}")?;
+    }
+    Ok(())
+}
+
+async fn show(chosen: &Chosen, json: bool, environment: &Environment) -> Result<(), Error> {
+    let waiting = chosen.waiting(environment).await?;
+    let mut out = std::io::stdout();
+    for (_, file) in &waiting.files {
+        for line in waiting.lines(file).await? {
+            if json {
+                writeln!(out, "{}", serde_json::to_string(&line)?)?;
+            } else {
+                writeln!(out, "{}", shown(&line))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A record for people: where it came from, what is wrong with it, and the record.
+fn shown(line: &Line) -> String {
+    let kept = if line.row_kept { ", in the table without what follows" } else { "" };
+    let mut lines =
+        vec![format!("{} at byte {} of run {}{kept}", line.table, line.offset, line.run_id)];
+    for finding in &line.reasons {
+        let Finding { pointer, message, .. } = finding;
+        lines.push(match line.value_at(finding).filter(|_| !pointer.is_empty()) {
+            Some(value) => {
+                format!("  {pointer}: {message}: {}", beginning(value, SHOWN_OF_A_VALUE))
+            }
+            None if pointer.is_empty() => format!("  {message}"),
+            None => format!("  {pointer}: {message}"),
+        });
+    }
+    if line.more_reasons > 0 {
+        lines.push(format!("  and {} more", line.more_reasons));
+    }
+    lines.push(format!("  {}\n", beginning(line.received(), SHOWN_OF_A_RECORD)));
+    lines.join("\n")
+}
+
+/// As much of a text as fits; it is JSON without whitespace, so that it has no control characters.
+fn beginning(json: &str, characters: usize) -> String {
+    let mut shown: String = json.chars().take(characters).collect();
+    if shown.len() < json.len() {
+        shown.push('…');
+    }
+    shown
+}

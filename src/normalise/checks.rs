@@ -1,0 +1,392 @@
+//! Checks: which rows of a chunk break what the definition promises of them.
+//!
+//! A record is looked at by itself: what a check compares a row with is in the same record. Only `unique` looks
+//! further, in [`Uniques`](super::Uniques).
+
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
+
+use polars::prelude::{DataType, NamedFrom, PlSmallStr, PolarsResult, Series};
+
+use super::cast::cast;
+use super::conform::scalar_texts;
+use super::error::SchemaError;
+use super::finding::Origins;
+use super::frames::TableFrame;
+use super::schema::{Schemas, TableSchema};
+use crate::definition::{CheckRule, ColumnName, ColumnOf, ColumnType, Tolerance};
+use crate::scalar::NumberText;
+
+/// Refuses checks that cannot be made of the columns there are.
+pub(super) fn verify_checks(schemas: &Schemas) -> Result<(), SchemaError> {
+    for schema in &schemas.tables {
+        for check in &schema.checks {
+            verify(schemas, schema, &check.rule).map_err(|reason| SchemaError::Uncheckable {
+                table: schema.name.clone(),
+                rule: check.rule.to_string(),
+                reason,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn verify(schemas: &Schemas, schema: &TableSchema, rule: &CheckRule) -> Result<(), String> {
+    let types = rule.columns().iter().map(|column| type_of(schema, column));
+    let types: Vec<&ColumnType> = types.collect::<Result<_, _>>()?;
+    let other = match rule.other() {
+        Some(ColumnOf { table, column }) => {
+            let other = schemas.tables.iter().find(|other| other.name == *table);
+            let other = other.ok_or_else(|| format!("there is no table `{table}`"))?;
+            if other.root != schema.root {
+                return Err(format!("`{table}` is not part of the same record"));
+            }
+            if matches!(rule, CheckRule::Sum { .. }) && other.parent.as_ref() != Some(&schema.name)
+            {
+                return Err(format!("`{table}` is no child table of `{}`", schema.name));
+            }
+            Some((column, type_of(other, column)?))
+        }
+        None => None,
+    };
+    let named = rule.columns().iter().zip(types).chain(other);
+    for (column, column_type) in named {
+        if !fits(rule, column_type) {
+            return Err(format!("`{column}` is {column_type}"));
+        }
+        if let CheckRule::Range { min, max, .. } = rule {
+            let mut bounds = min.iter().chain(max);
+            if let Some(bound) = bounds.find(|bound| Bound::parse(bound, column_type).is_none()) {
+                return Err(format!(
+                    "`{bound}` is no bound for `{column}`, which is {column_type}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn type_of<'s>(schema: &'s TableSchema, column: &ColumnName) -> Result<&'s ColumnType, String> {
+    match schema.column(column) {
+        Some(column) => Ok(&column.column_type),
+        None => Err(format!("`{}` has no column `{column}`", schema.name)),
+    }
+}
+
+/// Whether a rule can be about values of a type.
+fn fits(rule: &CheckRule, column_type: &ColumnType) -> bool {
+    match rule {
+        CheckRule::NotNull(_) => true,
+        CheckRule::Range { .. } => {
+            !matches!(column_type, ColumnType::Bool | ColumnType::String | ColumnType::List(_))
+        }
+        // A sum of doubles is not exact.
+        CheckRule::Sum { .. } => {
+            matches!(column_type, ColumnType::Int64 | ColumnType::Decimal { .. })
+        }
+        _ => !matches!(column_type, ColumnType::List(_)),
+    }
+}
+
+/// A row of a table's frame that breaks one of the table's checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Breach {
+    /// The check's position among those of the table.
+    pub(super) check: usize,
+    pub(super) row: u32,
+}
+
+/// The frames of a chunk, all rows in them still, and where their rows stand.
+pub(super) struct Records<'r, 'l> {
+    pub(super) schemas: &'r Schemas,
+    pub(super) frames: &'r [TableFrame],
+    pub(super) origins: &'r Origins<'l>,
+}
+
+impl Records<'_, '_> {
+    /// The rows of a frame that break a check of their table, `unique` left aside.
+    pub(super) fn breaches(&self, frame: usize) -> PolarsResult<Vec<Breach>> {
+        let checks = &self.schemas.tables[self.frames[frame].table].checks;
+        let mut breaches = Vec::new();
+        for (position, check) in checks.iter().enumerate() {
+            let broken = self.broken(frame, &check.rule)?;
+            breaches.extend(broken.into_iter().map(|row| Breach { check: position, row }));
+        }
+        Ok(breaches)
+    }
+
+    fn broken(&self, frame: usize, rule: &CheckRule) -> PolarsResult<Vec<u32>> {
+        let rows = &self.frames[frame];
+        let column = |name: &ColumnName| values(rows, name);
+        match rule {
+            CheckRule::Unique(_) => Ok(Vec::new()),
+            CheckRule::NotNull(name) => {
+                let is_null = column(name)?.is_null();
+                let nulls = (0..).zip(is_null.iter()).filter(|(_, null)| *null == Some(true));
+                Ok(nulls.map(|(row, _)| row).collect())
+            }
+            CheckRule::AcceptedValues { column: name, values } => {
+                let series = column(name)?;
+                let accepted = as_texts_of(values, series.dtype(), self.type_of(frame, name))?;
+                texts_that(series, |text| !accepted.contains(text))
+            }
+            CheckRule::Matches { column: name, pattern } => {
+                texts_that(column(name)?, |text| !pattern.matches(text))
+            }
+            CheckRule::Range { column: name, min, max } => {
+                let column_type = self.type_of(frame, name);
+                out_of_range(column(name)?, column_type, min.as_deref(), max.as_deref())
+            }
+            CheckRule::References { column: name, to } => self.without_referent(frame, name, to),
+            CheckRule::Sum { of, equals, tolerance } => {
+                self.wrong_sums(frame, of, equals, tolerance)
+            }
+        }
+    }
+
+    fn type_of(&self, frame: usize, column: &ColumnName) -> &ColumnType {
+        let schema = &self.schemas.tables[self.frames[frame].table];
+        schema.column(column).map_or(&ColumnType::String, |column| &column.column_type)
+    }
+
+    /// The position of the frame of another table.
+    fn frame_of(&self, named: &ColumnOf) -> Option<usize> {
+        let is_it = |frame: &TableFrame| self.schemas.tables[frame.table].name == named.table;
+        self.frames.iter().position(is_it)
+    }
+
+    /// The rows whose value stands nowhere in a column of the same record.
+    fn without_referent(
+        &self,
+        frame: usize,
+        column: &ColumnName,
+        to: &ColumnOf,
+    ) -> PolarsResult<Vec<u32>> {
+        let mut there: HashSet<(u32, String)> = HashSet::new();
+        if let Some(other) = self.frame_of(to) {
+            let other = &self.frames[other];
+            let texts = scalar_texts(values(other, &to.column)?)?;
+            let texts = other.records.iter().zip(texts);
+            there.extend(texts.filter_map(|(record, text)| Some((*record, text?))));
+        }
+        let rows = &self.frames[frame];
+        let texts = scalar_texts(values(rows, column)?)?.into_iter().zip(&rows.records);
+        let lost = (0..).zip(texts).filter_map(|(row, (text, record))| {
+            let text = text?;
+            (!there.contains(&(*record, text))).then_some(row)
+        });
+        Ok(lost.collect())
+    }
+
+    /// The rows whose child rows do not add up.
+    fn wrong_sums(
+        &self,
+        frame: usize,
+        of: &ColumnOf,
+        equals: &ColumnName,
+        tolerance: &Tolerance,
+    ) -> PolarsResult<Vec<u32>> {
+        let (expected, own_scale) = units(values(&self.frames[frame], equals)?)?;
+        let tolerance = tolerance.number();
+        let child = self.frame_of(of);
+        let child_values =
+            child.map(|child| values(&self.frames[child], &of.column)).transpose()?;
+        let (summands, scale) = child_values.map(units).transpose()?.unwrap_or_default();
+        let common = own_scale.max(scale);
+        let mut sums = vec![0_i128; expected.len()];
+        let parents = child.map_or(&[][..], |child| self.origins.0[child].parents.as_slice());
+        for (parent, summand) in parents.iter().zip(summands) {
+            let summand = in_units(summand.unwrap_or(0), scale, common);
+            let sum = &mut sums[*parent as usize];
+            *sum = sum.saturating_add(summand);
+        }
+        let allowed = tolerance.floor(common);
+        let wrong = (0..).zip(expected).zip(sums).filter(|((_, expected), sum)| {
+            let differs = |expected: i128| {
+                let difference = in_units(expected, own_scale, common).saturating_sub(*sum);
+                difference.saturating_abs() > allowed
+            };
+            expected.is_some_and(differs)
+        });
+        Ok(wrong.map(|((row, _), _)| row).collect())
+    }
+}
+
+fn values<'f>(frame: &'f TableFrame, column: &ColumnName) -> PolarsResult<&'f Series> {
+    Ok(frame.rows.column(column.as_str())?.as_materialized_series())
+}
+
+/// The rows that have a value whose text is such.
+fn texts_that(series: &Series, is_such: impl Fn(&str) -> bool) -> PolarsResult<Vec<u32>> {
+    let texts = (0..).zip(scalar_texts(series)?);
+    let such = texts.filter(|(_, text)| text.as_deref().is_some_and(&is_such));
+    Ok(such.map(|(row, _)| row).collect())
+}
+
+/// The texts that a column of this type has for some values; those that cannot be in it are left out.
+fn as_texts_of(
+    values: &[String],
+    data_type: &DataType,
+    column_type: &ColumnType,
+) -> PolarsResult<HashSet<String>> {
+    let raw = Series::new(PlSmallStr::EMPTY, values);
+    if raw.dtype() == data_type {
+        return Ok(values.iter().cloned().collect());
+    }
+    let typed = cast(&raw, column_type)?.series;
+    Ok(scalar_texts(&typed)?.into_iter().flatten().collect())
+}
+
+/// A bound of a range.
+enum Bound {
+    /// Of integers and decimals.
+    Number(NumberText),
+    /// Of doubles.
+    Float(f64),
+    /// Of dates and timestamps, in their units.
+    Instant(i128),
+}
+
+impl Bound {
+    /// A bound of values of a type; none when it is no such value.
+    fn parse(text: &str, column_type: &ColumnType) -> Option<Self> {
+        match column_type {
+            ColumnType::Int64 | ColumnType::Decimal { .. } => {
+                Some(Self::Number(NumberText::parse(text)?))
+            }
+            ColumnType::Float64 => Some(Self::Float(text.parse().ok()?)),
+            ColumnType::Date | ColumnType::Timestamp => {
+                let text = Series::new(PlSmallStr::EMPTY, [text]);
+                let typed = cast(&text, column_type).ok()?.series;
+                Some(Self::Instant(units(&typed).ok()?.0.first().copied().flatten()?))
+            }
+            ColumnType::Bool | ColumnType::String | ColumnType::List(_) => None,
+        }
+    }
+}
+
+fn out_of_range(
+    series: &Series,
+    column_type: &ColumnType,
+    min: Option<&str>,
+    max: Option<&str>,
+) -> PolarsResult<Vec<u32>> {
+    let bound = |text: Option<&str>| text.and_then(|text| Bound::parse(text, column_type));
+    let (min, max) = (bound(min), bound(max));
+    if let Ok(floats) = series.f64() {
+        let is_out = |value: f64| {
+            matches!(min, Some(Bound::Float(min)) if value < min)
+                || matches!(max, Some(Bound::Float(max)) if value > max)
+        };
+        let out = (0..).zip(floats.iter()).filter(|(_, value)| value.is_some_and(is_out));
+        return Ok(out.map(|(row, _)| row).collect());
+    }
+    let (units, scale) = units(series)?;
+    let least = min.map(|min| match min {
+        Bound::Number(number) => number.ceiling(scale),
+        Bound::Instant(instant) => instant,
+        Bound::Float(_) => i128::MIN,
+    });
+    let greatest = max.map(|max| match max {
+        Bound::Number(number) => number.floor(scale),
+        Bound::Instant(instant) => instant,
+        Bound::Float(_) => i128::MAX,
+    });
+    let is_out = |value: i128| {
+        least.is_some_and(|least| value < least) || greatest.is_some_and(|most| value > most)
+    };
+    let out = (0..).zip(units).filter(|(_, value)| value.is_some_and(is_out));
+    Ok(out.map(|(row, _)| row).collect())
+}
+
+/// The values of a column of integers, decimals, dates or timestamps in its own units, and how many digits after the
+/// point a unit is.
+fn units(series: &Series) -> PolarsResult<(Vec<Option<i128>>, u8)> {
+    Ok(match series.dtype() {
+        DataType::Decimal(_, scale) => {
+            let scale = u8::try_from(*scale).unwrap_or(u8::MAX);
+            (series.decimal()?.physical().iter().collect(), scale)
+        }
+        DataType::Date => {
+            (series.date()?.physical().iter().map(|value| value.map(i128::from)).collect(), 0)
+        }
+        DataType::Datetime(..) => {
+            (series.datetime()?.physical().iter().map(|value| value.map(i128::from)).collect(), 0)
+        }
+        _ => (series.i64()?.iter().map(|value| value.map(i128::from)).collect(), 0),
+    })
+}
+
+/// Units of one size in smaller ones, or the end of what 128 bits hold.
+fn in_units(units: i128, scale: u8, finer: u8) -> i128 {
+    10_i128
+        .checked_pow(u32::from(finer.saturating_sub(scale)))
+        .map_or(if units < 0 { i128::MIN } else { i128::MAX }, |factor| {
+            units.saturating_mul(factor)
+        })
+}
+
+/// The values that the unique columns of an export have had so far.
+#[derive(Debug, Default)]
+pub struct Uniques {
+    /// By table and check: the hash of each row's values, with that of its key.
+    seen: HashMap<(usize, usize), HashMap<u128, u128>>,
+}
+
+impl Uniques {
+    /// Takes in the next rows of a table; gives those that have the values of an earlier one. Where records have
+    /// versions, those of one record may have the same.
+    pub(super) fn observe(
+        &mut self,
+        schema: &TableSchema,
+        frame: &TableFrame,
+        has_versions: bool,
+    ) -> PolarsResult<Vec<Breach>> {
+        let mut breaches = Vec::new();
+        for (position, check) in schema.checks.iter().enumerate() {
+            let CheckRule::Unique(columns) = &check.rule else { continue };
+            let seen = self.seen.entry((frame.table, position)).or_default();
+            let keys = if has_versions {
+                row_hashes(frame, &schema.row_key())?
+            } else {
+                vec![None; frame.rows.height()]
+            };
+            for ((row, hash), key) in (0..).zip(row_hashes(frame, columns)?).zip(keys) {
+                let Some(hash) = hash else { continue };
+                let is_repeated = match seen.entry(hash) {
+                    Entry::Vacant(entry) => {
+                        entry.insert(key.unwrap_or_default());
+                        false
+                    }
+                    Entry::Occupied(entry) => key != Some(*entry.get()),
+                };
+                if is_repeated {
+                    breaches.push(Breach { check: position, row });
+                }
+            }
+        }
+        Ok(breaches)
+    }
+}
+
+/// A hash of the values that each row has in some columns; none when one of them is null.
+fn row_hashes(frame: &TableFrame, columns: &[ColumnName]) -> PolarsResult<Vec<Option<u128>>> {
+    let mut contents = vec![Some(Vec::new()); frame.rows.height()];
+    for column in columns {
+        for (content, text) in contents.iter_mut().zip(scalar_texts(values(frame, column)?)?) {
+            match (content.as_mut(), text) {
+                (Some(content), Some(text)) => {
+                    content.extend_from_slice(&(text.len() as u64).to_le_bytes());
+                    content.extend_from_slice(text.as_bytes());
+                }
+                _ => *content = None,
+            }
+        }
+    }
+    let hash = |content: Vec<u8>| {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&blake3::hash(&content).as_bytes()[..16]);
+        u128::from_le_bytes(bytes)
+    };
+    Ok(contents.into_iter().map(|content| content.map(hash)).collect())
+}

@@ -1,0 +1,90 @@
+//! Succession: the manifest that follows on a table's old one, and the files that it takes leave of.
+
+use super::intake::FoundRecords;
+use crate::commit::{DataFile, Manifest, TakenExport};
+use crate::normalise::TableSchema;
+use crate::quarantine::QuarantineFile;
+use crate::run_id::RunId;
+
+/// What a run does to one table.
+pub(super) struct Succession<'a> {
+    pub(super) run_id: &'a RunId,
+    /// The table as it will be.
+    pub(super) schema: &'a TableSchema,
+    /// Its rows are added to those there are.
+    pub(super) appends: bool,
+    pub(super) old: Option<&'a Manifest>,
+    /// The export that its rows are from; none when they waited in quarantine.
+    pub(super) brought: Option<Brought<'a>>,
+}
+
+/// What an export brought for a table.
+pub(super) struct Brought<'a> {
+    pub(super) taken: &'a TakenExport,
+    /// Where its records were, for a table without a parent.
+    pub(super) found: Option<&'a FoundRecords>,
+}
+
+impl Succession<'_> {
+    /// The manifest with the new files, and the files that are not needed any more.
+    pub(super) fn manifest(
+        &self,
+        new: Vec<DataFile>,
+        quarantined: Option<QuarantineFile>,
+    ) -> (Manifest, Vec<String>) {
+        let mut replaced = Vec::new();
+        let files = self.files(new, &mut replaced);
+        let quarantine = self.quarantine(quarantined, &mut replaced);
+        let found = self.brought.as_ref().and_then(|brought| brought.found);
+        let manifest = Manifest {
+            version: Manifest::VERSION,
+            run_id: self.run_id.clone(),
+            schema: self.schema.seen_in(self.run_id, self.old.map(|old| &old.schema)),
+            records: match &self.brought {
+                Some(_) => found.map(|found| found.at.clone()),
+                None => self.old.and_then(|old| old.records.clone()),
+            },
+            received: match &self.brought {
+                Some(_) => found.map_or(0, |found| found.count),
+                None => self.old.map_or(0, |old| old.received),
+            },
+            files,
+            quarantine,
+            exports: self.exports(),
+        };
+        (manifest, replaced)
+    }
+
+    fn files(&self, new: Vec<DataFile>, replaced: &mut Vec<String>) -> Vec<DataFile> {
+        let Some(old) = self.old else { return new };
+        if self.appends && self.schema.same_files(&old.schema) {
+            return old.files.iter().cloned().chain(new).collect();
+        }
+        replaced.extend(old.files.iter().map(|file| file.path.clone()));
+        new
+    }
+
+    /// The records that wait from now on. When the table is replaced, those of earlier exports do not any more; when
+    /// they were taken in again, they have been told of anew.
+    fn quarantine(
+        &self,
+        new: Option<QuarantineFile>,
+        replaced: &mut Vec<String>,
+    ) -> Vec<QuarantineFile> {
+        let old = self.old.map_or(&[][..], |old| &old.quarantine);
+        if self.appends && self.brought.is_some() {
+            return old.iter().cloned().chain(new).collect();
+        }
+        replaced.extend(old.iter().map(|file| file.path.clone()));
+        new.into_iter().collect()
+    }
+
+    fn exports(&self) -> Vec<TakenExport> {
+        let old = self.old.map_or(&[][..], |old| &old.exports);
+        match &self.brought {
+            None => old.to_vec(),
+            Some(brought) if self.appends => old.iter().chain([brought.taken]).cloned().collect(),
+            Some(brought) => vec![brought.taken.clone()],
+        }
+    }
+}
