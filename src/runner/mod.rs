@@ -103,8 +103,21 @@ pub async fn retry(
     interruption: &Interruption,
 ) -> Result<RunReport, RunError> {
     let destination = Destination::open(&plan.destination)?;
+    retry_in(&destination, plan, observer, interruption).await
+}
+
+/// The same in a destination that is open already.
+///
+/// # Errors
+/// The run failed; no table has changed, and the records wait as before.
+pub async fn retry_in(
+    destination: &Destination,
+    plan: Plan,
+    observer: Arc<dyn Observer>,
+    interruption: &Interruption,
+) -> Result<RunReport, RunError> {
     let plan = plan.without_requests();
-    let run = Run { plan: &plan, destination: &destination, observer };
+    let run = Run { plan: &plan, destination, observer };
     carry_out(&run, interruption, async |snapshot| run.prepare_retry(snapshot).await).await
 }
 

@@ -228,6 +228,47 @@ fn p2_all_or_nothing(disposition: &str, old: [u64; 2], new: [u64; 2]) {
 }
 
 #[test]
+fn p2_what_waits_in_quarantine_is_taken_in_exactly_once_whatever_fails() {
+    const WAITING: &str = r#"[{"id":1,"at":"2026-01-05","n":1,"lines":[{"n":1}]},
+        {"id":2,"at":"2026-02-05","n":"x","lines":[{"n":2},{"n":3}]},{"id":3,"at":"2026-02-06","n":"y"}]"#;
+    const TABLE: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\npartition_by = [\"month(at)\"]\n[tables.columns]\n";
+    let source = Source::serving(WAITING);
+    let workplace = Workplace::empty();
+    let define = |column: &str| {
+        workplace.define(&format!("{TABLE}n = \"{column}\""));
+        runtime().block_on(InProcess::asking(source.base_url(), &workplace))
+    };
+    let (strict, mended) = (define("int64"), define("string"));
+    let outcomes = runtime().block_on(async {
+        let mut outcomes = BTreeSet::new();
+        for failure in [Failure::Before, Failure::After] {
+            for fails_at in 0.. {
+                let store = Arc::new(InMemory::new());
+                strict.run(store.clone(), "run-1", &Overrides::default()).await.unwrap();
+                assert_eq!(settled_rows(&store).await, [1, 1]);
+                let failing = HookedStore::failing(&store, fails_at, failure);
+                let result = mended.retry(failing, "run-2").await;
+                let rows = settled_rows(&store).await;
+                assert!(rows == [1, 1] || rows == [3, 3], "call {fails_at} {failure:?}: {rows:?}");
+                for run_id in ["run-3", "run-4"] {
+                    mended.retry(store.clone(), run_id).await.unwrap();
+                    assert_eq!(settled_rows(&store).await, [3, 3], "call {fails_at} {failure:?}");
+                }
+                let waiting = store.list(Some(&Destination::own("quarantine")));
+                assert_eq!(waiting.count().await, 0, "call {fails_at} {failure:?}");
+                outcomes.insert(rows);
+                if result.is_ok() {
+                    assert!(fails_at > 20, "the store was hardly used");
+                    break;
+                }
+            }
+        }
+        outcomes
+    });
+    assert_eq!(outcomes.len(), 2, "both the old and the new table were seen: {outcomes:?}");
+}
+
+#[test]
 fn p2_replace_is_all_or_nothing_at_every_store_call() {
     p2_all_or_nothing("replace", [2, 1], [2, 2]);
 }

@@ -10,6 +10,7 @@
 
 mod support;
 
+mod checks;
 mod commit;
 mod corpus;
 mod definitions;

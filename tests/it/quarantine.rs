@@ -1,6 +1,6 @@
 //! Records that do not fit what was declared.
 
-use crate::support::{Source, Workplace};
+use crate::support::{Finished, Source, Workplace};
 
 #[test]
 fn p1_a_list_where_a_scalar_is_declared_is_in_quarantine() {
@@ -171,4 +171,142 @@ fn p9_when_no_record_can_be_decoded_the_table_stays_as_it_was() {
     let finished = workplace.run();
     assert_eq!(finished.code, 3, "{}", finished.stderr);
     assert_eq!(workplace.lake().column("t", "id"), ["1"]);
+}
+
+/// A workplace in which a first export was loaded by a definition that records do not fit.
+fn with_waiting(disposition: &str) -> (Source, Workplace, String) {
+    let source = Source::serving(
+        r#"[{"id":1,"amount":9.99,"lines":[{"n":1}]},
+            {"id":2,"amount":1000.00,"lines":[{"n":2},{"n":3}]},
+            {"id":3,"amount":1.005,"lines":[{"n":"x"}]},
+            {"id":null,"amount":1}]"#,
+    );
+    let workplace = Workplace::asking(&source);
+    let tables = TABLES.replacen(
+        "primary_key",
+        &format!("write_disposition = \"{disposition}\"\nprimary_key"),
+        1,
+    );
+    workplace.define(&tables);
+    workplace.run().success();
+    assert_eq!(workplace.lake().column("orders", "id"), ["1"]);
+    (source, workplace, tables)
+}
+
+fn retry(workplace: &Workplace) -> Finished {
+    workplace.flowlake(&["quarantine", "retry", "test.toml"])
+}
+
+#[test]
+fn p1_records_that_fit_a_mended_definition_are_taken_in_once() {
+    for disposition in ["replace", "append"] {
+        let (_source, workplace, tables) = with_waiting(disposition);
+        let lake = workplace.lake();
+        assert_eq!(lake.quarantine("orders").len(), 3);
+        // One of the two mistakes is mended, then the other.
+        workplace.define(&tables.replace("decimal(5,2)", "decimal(9,3)"));
+        let shown = retry(&workplace).success();
+        assert!(shown.contains("3 records from quarantine"), "{shown}");
+        assert_eq!(lake.column("orders", "id"), ["1", "2"], "{disposition}");
+        assert_eq!(lake.column("orders", "amount"), ["9.990", "1000.000"]);
+        assert_eq!(lake.column("lines", "n"), ["1", "2", "3"]);
+        let counts =
+            |of: &str| ["received", "inserted", "quarantined"].map(|it| lake.ledger()[of][it]);
+        assert_eq!([counts("orders"), counts("lines")], [[3, 1, 2], [3, 2, 1]]);
+        workplace.define(
+            &tables
+                .replace("decimal(5,2)", "decimal(9,3)")
+                .replace("n = \"int64\"", "n = \"string\""),
+        );
+        retry(&workplace).success();
+        assert_eq!(lake.column("orders", "id"), ["1", "2", "3"]);
+        assert_eq!(lake.column("lines", "n"), ["1", "2", "3", "x"]);
+        // What is left cannot be mended, and nothing happens to it or to the tables.
+        let before = lake.snapshot();
+        let finished = retry(&workplace);
+        assert_eq!(finished.code, 3, "{}", finished.stderr);
+        assert_eq!(lake.snapshot(), before);
+        let left = lake.quarantine("orders");
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0]["record"].to_string(), r#"{"amount":1,"id":null}"#);
+    }
+}
+
+#[test]
+fn p1_what_waits_on_keeps_saying_where_it_came_from() {
+    let (_source, workplace, tables) = with_waiting("append");
+    let lake = workplace.lake();
+    let origin = |line: &serde_json::Value| {
+        [line["run_id"].clone(), line["offset"].clone(), line["record"].clone()]
+    };
+    let before: Vec<_> = lake.quarantine("orders").iter().map(origin).collect();
+    workplace.define(&tables.replace("decimal(5,2)", "decimal(9,3)"));
+    retry(&workplace).success();
+    let after: Vec<_> = lake.quarantine("orders").iter().map(origin).collect();
+    assert_eq!(after, before[1..]);
+}
+
+#[test]
+fn p3_taking_in_what_waits_changes_nothing_when_nothing_does() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define("[[tables]]\nname = \"t\"");
+    assert!(retry(&workplace).success().contains("no records wait"));
+    workplace.run().success();
+    let before = workplace.lake().snapshot();
+    assert!(retry(&workplace).success().contains("no records wait"));
+    assert_eq!(workplace.lake().snapshot(), before);
+}
+
+#[test]
+fn p1_the_next_export_of_a_replaced_table_says_anew_what_waits() {
+    let (source, workplace, _) = with_waiting("replace");
+    source.serve(r#"[{"id":1,"amount":1},{"id":4,"amount":"?"}]"#);
+    workplace.run().success();
+    let waiting = workplace.lake().quarantine("orders");
+    assert_eq!(waiting.len(), 1);
+    assert_eq!(waiting[0]["record"]["id"], 4);
+    // That of an appended table waits with what there is.
+    let (source, workplace, _) = with_waiting("append");
+    source.serve(r#"[{"id":1,"amount":1},{"id":4,"amount":"?"}]"#);
+    workplace.run().success();
+    assert_eq!(workplace.lake().quarantine("orders").len(), 4);
+}
+
+#[test]
+fn p1_records_that_are_in_the_table_without_a_value_wait_on() {
+    let source = Source::serving(r#"[{"id":1,"n":1},{"id":2,"n":"x"},{"id":null,"n":3}]"#);
+    let workplace = Workplace::asking(&source);
+    let table = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nschema_contract = { data_type = \"discard_value\" }\n";
+    workplace.define(&format!("{table}[tables.columns]\nn = \"int64\""));
+    workplace.run().success();
+    let lake = workplace.lake();
+    assert_eq!(lake.column("t", "n"), ["1", "null"]);
+    workplace
+        .define("[[tables]]\nname = \"t\"\nprimary_key = [\"n\"]\nwrite_disposition = \"append\"");
+    assert_eq!(retry(&workplace).code, 6, "rows with another key");
+    workplace.define(&table.replace("[\"id\"]", "[\"id\"]\nnull_values = [\"?\"]"));
+    assert_eq!(retry(&workplace).code, 3, "still without its key");
+    assert_eq!(lake.column("t", "id"), ["1", "2"]);
+    assert_eq!(lake.quarantine("t").len(), 2);
+}
+
+#[test]
+fn what_waits_is_listed_and_shown_for_a_definition_and_a_destination() {
+    let (_source, workplace, _) = with_waiting("replace");
+    let quarantine = |arguments: &[&str]| {
+        let arguments: Vec<&str> = ["quarantine"].iter().chain(arguments).copied().collect();
+        workplace.flowlake(&arguments)
+    };
+    let list = quarantine(&["list", "test.toml"]);
+    insta::assert_snapshot!("quarantine_list", list.redacted());
+    assert_eq!(quarantine(&["list", "lake"]).stdout, list.stdout);
+    insta::assert_snapshot!("quarantine_show", quarantine(&["show", "lake"]).redacted());
+    assert_eq!(quarantine(&["show", "lake", "--table", "lines"]).success(), "");
+    let lines = quarantine(&["show", "lake", "--json", "--table", "orders"]).success();
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, workplace.lake().quarantine("orders"));
+    assert_eq!(quarantine(&["list", "elsewhere"]).success(), "no records are in quarantine\n");
+    assert_eq!(quarantine(&["list", "none.toml"]).code, 2);
 }

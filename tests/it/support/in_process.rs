@@ -9,7 +9,7 @@ use flowlake::destination::Destination;
 use flowlake::interruption::Interruption;
 use flowlake::plan::{Overrides, Plan};
 use flowlake::report::{RunReport, Silent};
-use flowlake::runner::{RunError, run_into};
+use flowlake::runner::{RunError, retry_in, run_into};
 use object_store::ObjectStore;
 
 use super::{KEY, Workplace};
@@ -37,6 +37,22 @@ impl InProcess {
         Self { pipeline, keys }
     }
 
+    fn plan(&self, run_id: &str, overrides: &Overrides) -> Plan {
+        let (run_id, now) = (run_id.parse().unwrap(), DateTime::<Utc>::UNIX_EPOCH);
+        Plan::new(self.pipeline.clone(), run_id, now, None, overrides).unwrap()
+    }
+
+    /// Takes in again what waits in quarantine.
+    pub async fn retry(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        run_id: &str,
+    ) -> Result<RunReport, RunError> {
+        let plan = self.plan(run_id, &Overrides::default());
+        let destination = Destination::of_store(store, "memory");
+        retry_in(&destination, plan, Arc::new(Silent), &Interruption::never()).await
+    }
+
     /// Runs it at the beginning of all time.
     pub async fn run(
         &self,
@@ -44,8 +60,7 @@ impl InProcess {
         run_id: &str,
         overrides: &Overrides,
     ) -> Result<RunReport, RunError> {
-        let (run_id, now) = (run_id.parse().unwrap(), DateTime::<Utc>::UNIX_EPOCH);
-        let plan = Plan::new(self.pipeline.clone(), run_id, now, None, overrides).unwrap();
+        let plan = self.plan(run_id, overrides);
         let destination = Destination::of_store(store, "memory");
         let (silent, stays) = (Arc::new(Silent), Interruption::never());
         run_into(&destination, &plan, &self.keys, silent, &stays).await
