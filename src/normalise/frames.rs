@@ -13,7 +13,7 @@ use super::dates::in_iso_form;
 use super::finding::{Origin, Origins, Place, Reason, Reasons, Rule};
 use super::latest::Versions;
 use super::lists::list_column;
-use super::schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
+use super::schema::{ColumnSchema, ColumnSource, Discarded, Schemas, TableSchema};
 use super::stamp::Stamp;
 use crate::decode::{Chunk, Level, Step, Values};
 use crate::definition::{ColumnType, Discard, OnFailure};
@@ -234,7 +234,7 @@ impl<'a> ChunkWork<'a> {
             columns.push(values.with_name(PlSmallStr::from_str(column.name.as_str())));
         }
         for discarded in &schema.discarded {
-            for row in rows_that_have(level, &discarded.path) {
+            for row in rows_that_have(level, discarded) {
                 let rule = Rule::Schema { path: discarded.path.clone() };
                 let reason = self.reason(schema, row, &discarded.path, rule);
                 self.discard(records[row as usize], discarded.discard, reason);
@@ -416,9 +416,9 @@ fn nulls(rows: usize, column_type: &ColumnType) -> Series {
     Series::full_null(PlSmallStr::EMPTY, rows, &polars_type(column_type))
 }
 
-/// The rows of a level that have a value at a path, however deep in objects it stands.
-fn rows_that_have(level: &Level, path: &[Step]) -> Vec<u32> {
-    let Some((step, objects)) = path.split_last() else { return Vec::new() };
+/// The rows of a level that have a value that is not let in, however deep in objects it stands.
+fn rows_that_have(level: &Level, discarded: &Discarded) -> Vec<u32> {
+    let Some((step, objects)) = discarded.path.split_last() else { return Vec::new() };
     let view = View::of(level, objects);
     let (holder, rows) = match &view {
         Some(view) => (view.level, Some(&view.rows)),
@@ -427,7 +427,9 @@ fn rows_that_have(level: &Level, path: &[Step]) -> Vec<u32> {
     };
     let Some(values) = holder.values.get(step) else { return Vec::new() };
     let mut own: BTreeSet<u32> = values.empty_lists.iter().copied().collect();
-    own.extend(values.nested.iter().flat_map(|nested| &nested.level.parents));
+    if !discarded.beside_objects {
+        own.extend(values.nested.iter().flat_map(|nested| &nested.level.parents));
+    }
     if let Some(scalars) = &values.scalars {
         let there = scalars.series.is_not_null();
         own.extend(

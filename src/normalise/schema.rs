@@ -90,6 +90,8 @@ pub struct TableSchema {
 pub struct Discarded {
     /// The way to it from the record.
     pub path: ValuePath,
+    /// Objects that stand in the same place hold values that are let in, or not, by themselves.
+    pub beside_objects: bool,
     /// What goes with it.
     pub discard: Discard,
 }

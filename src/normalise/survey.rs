@@ -42,8 +42,12 @@ impl<'a> Survey<'_, 'a> {
         let child = self.child_table(&name, value, lists, path);
         let surprise = self.surprise(&name, child.as_ref(), value);
         if let Some(discard) = surprise.and_then(Surprise::discards) {
-            self.discarded.push(Discarded { path: path.clone(), discard });
-            return Ok(());
+            let beside_objects = child.is_none() && !lists && value.has_keys();
+            self.discarded.push(Discarded { path: path.clone(), beside_objects, discard });
+            return match &value.nested {
+                Some(objects) if beside_objects => self.level(objects, path),
+                _ => Ok(()),
+            };
         }
         if let Some(child) = &child {
             let shape = value.nested.as_deref().unwrap_or(&NOTHING_SEEN);

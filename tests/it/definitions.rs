@@ -61,6 +61,10 @@ records = "/purchaseOrders"
 primary_key = ["id"]
 schema_contract = { columns = "freeze" }
 null_values = ["", "n/a"]
+checks = [
+  { not_null = "status" },
+  { sum = "lines.amount", equals = "total", tolerance = "0.01", on_failure = "warn" },
+]
 write_disposition = "append"
 partition_by = ["month(created_at)", "status"]
 sort_by = ["created_at", "id"]
@@ -264,6 +268,26 @@ const MISTAKES: &[(&str, &str)] = &[
     ("memo = { exclude = true }", "amount = { from = \"/totalAmount\" }"),
     ("formats = [\"%d.%m.%Y\"]", "formats = [\"dd.mm.yyyy\"]"),
     ("type = \"date\", formats", "type = \"string\", formats"),
+    // Checks.
+    ("{ not_null = \"status\" }", "{ notnull = \"status\" }"),
+    ("{ not_null = \"status\" }", "{ on_failure = \"warn\" }"),
+    ("{ not_null = \"status\" }", "{ not_null = \"status\", unique = \"status\" }"),
+    ("{ not_null = \"status\" }", "{ not_null = \"status\", min = 0 }"),
+    ("{ not_null = \"status\" }", "{ not_null = \"Status\" }"),
+    ("{ not_null = \"status\" }", "{ not_null = true }"),
+    ("{ not_null = \"status\" }", "{ not_null = \"memo\" }"),
+    ("{ not_null = \"status\" }", "{ unique = [] }"),
+    ("{ not_null = \"status\" }", "{ accepted_values = \"status\" }"),
+    ("{ not_null = \"status\" }", "{ accepted_values = \"status\", values = \"sent\" }"),
+    ("{ not_null = \"status\" }", "{ range = \"total\" }"),
+    ("{ not_null = \"status\" }", "{ range = \"total\", mini = 0 }"),
+    ("{ not_null = \"status\" }", "{ matches = \"status\", pattern = \"(\" }"),
+    ("{ not_null = \"status\" }", "{ references = \"status\", to = \"lines\" }"),
+    ("{ not_null = \"status\" }", "{ references = \"status\", to = \"line.no\" }"),
+    ("{ not_null = \"status\" }", "{ references = \"status\", to = \"requisitions.no\" }"),
+    ("sum = \"lines.amount\"", "sum = \"orders.amount\""),
+    ("tolerance = \"0.01\"", "tolerance = -1"),
+    ("on_failure = \"warn\"", "on_failure = \"ignore\""),
 ];
 
 fn workplace() -> Workplace {

@@ -26,9 +26,14 @@ impl Checker<'_> {
             self.shared_sources(&key, table);
             self.unfit_partitions(&key, table);
             self.partition_names(&key, table);
-            self.checks_of(&key, table, tables);
         }
         self.places_of_records(tables);
+        // A wrong parent would make a check wrong that is not.
+        if self.problems.is_empty() {
+            for (position, table) in tables.iter().enumerate() {
+                self.checks_of(&format!("tables[{position}]"), table, tables);
+            }
+        }
     }
 
     /// With several tables, each has to say where its records are; a place that was written and is wrong has

@@ -1,0 +1,179 @@
+//! The ledger, over any sequence of exports and any of what a definition may say (promise P1).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flowlake::commit::{Manifest, Snapshot};
+use flowlake::definition::TableName;
+use flowlake::destination::Destination;
+use flowlake::plan::Overrides;
+use flowlake::report::{Outcome, RunReport};
+use object_store::ObjectStoreExt;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use polars::prelude::{ParquetReader, SerReader};
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::Value;
+
+use crate::support::{InProcess, Source, Workplace, runtime};
+
+/// Records in which a few keys hold everything by turns, their own key included.
+fn record() -> impl Strategy<Value = Value> {
+    let scalar = prop_oneof![
+        Just(Value::Null),
+        (0_i64..4).prop_map(Value::from),
+        Just(Value::from(0.5)),
+        Just(Value::from("x")),
+        Just(Value::from(true)),
+    ];
+    let value = scalar.clone().prop_recursive(3, 12, 3, |inner| {
+        let members = proptest::collection::btree_map("[ab]", inner.clone(), 0..3);
+        prop_oneof![
+            proptest::collection::vec(inner, 0..3).prop_map(Value::from),
+            members.prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    });
+    (scalar, proptest::collection::btree_map("[abn]", value, 0..3)).prop_map(|(id, members)| {
+        let mut record: serde_json::Map<String, Value> = members.into_iter().collect();
+        record.insert("id".to_owned(), id);
+        Value::Object(record)
+    })
+}
+
+/// What a definition says of the table.
+#[derive(Debug, Clone)]
+struct Said {
+    disposition: &'static str,
+    contract: [&'static str; 3],
+    keys: &'static str,
+    columns: &'static str,
+    checks: &'static str,
+}
+
+fn said() -> impl Strategy<Value = Said> {
+    let word = || select(vec!["evolve", "evolve", "freeze", "discard_row", "discard_value"]);
+    let keys = select(vec!["", "primary_key = [\"id\"]", "primary_key = [\"id\"]\ncursor = \"n\""]);
+    let columns = select(vec!["", "n = \"int64\"", "n = \"string\"\na = \"bool\""]);
+    let checks = select(vec![
+        "",
+        "{ not_null = \"id\" }",
+        "{ unique = \"id\" }, { accepted_values = \"id\", values = [1, 2], on_failure = \"warn\" }",
+    ]);
+    (select(vec!["replace", "append"]), [word(), word(), word()], keys, columns, checks).prop_map(
+        |(disposition, contract, keys, columns, checks)| Said {
+            disposition,
+            contract,
+            keys,
+            columns,
+            checks,
+        },
+    )
+}
+
+impl Said {
+    fn pipeline(&self, source: &Source) -> InProcess {
+        let [tables, columns, data_type] = self.contract;
+        let workplace = Workplace::empty();
+        let columns_section =
+            if self.columns.is_empty() { "n = { from = \"/n\" }" } else { self.columns };
+        workplace.define(&format!(
+            "[[tables]]\nname = \"t\"\nrecords = \"\"\nwrite_disposition = \"{}\"\n{}\nchecks = [{}]\n\
+             schema_contract = {{ tables = \"{tables}\", columns = \"{columns}\", data_type = \"{data_type}\" }}\n\
+             [tables.columns]\n{columns_section}\n",
+            self.disposition, self.keys, self.checks
+        ));
+        runtime().block_on(InProcess::asking(source.base_url(), &workplace))
+    }
+}
+
+/// A lake, and what its tables have to hold by the reports so far.
+struct Books {
+    store: Arc<InMemory>,
+    /// The rows of each table.
+    rows: BTreeMap<TableName, u64>,
+    /// Records that were received for `t` and that are in the table or wait.
+    records: u64,
+}
+
+impl Books {
+    fn record(&mut self, report: &RunReport, disposition: &str) {
+        if report.outcome != Outcome::Committed {
+            return;
+        }
+        if disposition == "replace" && report.retried.is_none() {
+            self.rows.clear();
+            self.records = 0;
+        }
+        for table in &report.tables {
+            assert!(table.balances(), "{table:?}");
+            *self.rows.entry(table.table.clone()).or_default() += table.inserted;
+            if table.table.as_str() == "t" && report.retried.is_none() {
+                self.records += table.received - table.superseded;
+            }
+            if table.table.as_str() == "t" && report.retried.is_some() {
+                self.records -= table.superseded;
+            }
+        }
+    }
+
+    /// The books say what the files and the quarantine say.
+    async fn check(&self) {
+        let destination = Destination::of_store(self.store.clone(), "memory");
+        let snapshot = Snapshot::peek(&destination).await.unwrap();
+        for manifest in snapshot.manifests.values() {
+            let name = &manifest.schema.name;
+            assert_eq!(manifest.rows(), self.rows.get(name).copied().unwrap_or_default(), "{name}");
+            assert_eq!(manifest.rows(), self.rows_in_files(manifest).await, "{name}");
+        }
+        let t = snapshot.manifests.get(&"t".parse::<TableName>().unwrap());
+        let waiting: u64 = t.iter().flat_map(|t| &t.quarantine).map(|file| file.records).sum();
+        assert_eq!(t.map_or(0, Manifest::rows) + waiting, self.records);
+    }
+
+    async fn rows_in_files(&self, manifest: &Manifest) -> u64 {
+        let mut rows = 0;
+        let mut schema = None;
+        for file in &manifest.files {
+            let path = Path::parse(&file.path).unwrap();
+            let content = self.store.get(&path).await.unwrap().bytes().await.unwrap();
+            let frame = ParquetReader::new(std::io::Cursor::new(content)).finish().unwrap();
+            rows += frame.height() as u64;
+            let own = frame.schema().clone();
+            assert_eq!(*schema.get_or_insert(own.clone()), own, "P5: one table, one schema");
+        }
+        rows
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #[test]
+    fn p1_rows_and_quarantine_explain_every_record_of_any_nights(
+        said in said(),
+        nights in proptest::collection::vec((proptest::collection::vec(record(), 0..5), any::<bool>()), 1..5),
+    ) {
+        let source = Source::serving("[]");
+        let pipeline = said.pipeline(&source);
+        let lenient = Said { columns: "n = \"string\"", checks: "", contract: ["evolve"; 3], ..said.clone() };
+        let lenient = lenient.pipeline(&source);
+        let store = Arc::new(InMemory::new());
+        let mut books = Books { store: store.clone(), rows: BTreeMap::new(), records: 0 };
+        runtime().block_on(async {
+            for (night, (records, retries)) in nights.iter().enumerate() {
+                source.serve(&Value::from(records.clone()).to_string());
+                let overrides = Overrides { allow_shrink: true, ..Overrides::default() };
+                if let Ok(report) = pipeline.run(store.clone(), &format!("night-{night}"), &overrides).await {
+                    books.record(&report, said.disposition);
+                }
+                books.check().await;
+                if *retries {
+                    if let Ok(report) = lenient.retry(store.clone(), &format!("retry-{night}")).await {
+                        books.record(&report, said.disposition);
+                    }
+                    books.check().await;
+                }
+            }
+        });
+    }
+}
