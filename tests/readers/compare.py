@@ -1,4 +1,5 @@
-"""Reads every table of the demo's lake with pyarrow, pandas, polars and DuckDB: all have to see the same.
+"""Reads every table of the demo's lake, and of one whose columns widened after a year, with pyarrow, pandas, polars and
+DuckDB, with no option for files of different schemas: all have to see the same.
 
 compare.py PATH_OF_FLOWLAKE. Compared are row counts, column names, types, sums of decimals and integers,
 and the first and last of timestamps and dates; the row counts of the top tables also with the JSON itself.
@@ -6,11 +7,14 @@ and the first and last of timestamps and dates; the row counts of the top tables
 
 import datetime
 import decimal
+import http.server
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
 
 import duckdb
 import pandas
@@ -115,11 +119,61 @@ def compare(path):
     return expected[0]
 
 
+WIDENING = """version = 1
+name = "widening"
+[source]
+path = "/export"
+base_url = "http://127.0.0.1:{port}"
+[destination]
+url = "lake/widening"
+[[tables]]
+name = "t"
+primary_key = ["id"]
+write_disposition = "append"
+partition_by = ["month(at)"]
+"""
+
+
+def year_of_integers_that_widen(flowlake, directory):
+    """Twelve months of integers, and then a night on which each column has a value of another type."""
+    months = [{"id": month, "at": f"2025-{month:02}-15", "money": month * 100, "share": month, "code": month, "tags": month,
+               "lines": [{"n": month}]} for month in range(1, 13)]
+    widened = {"id": 13, "at": "2026-01-15", "money": "MONEY", "share": 0.25, "code": "A1", "tags": [1, 2], "lines": [{"n": 0.5}]}
+    exports = [json.dumps([month]) for month in months]
+    # Digits that a float of this language would lose.
+    exports.append(json.dumps([widened]).replace('"MONEY"', "1300.0000000000000001"))
+
+    class Export(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = exports[0].encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Export)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    pathlib.Path(directory, "widening.toml").write_text(WIDENING.format(port=server.server_port))
+    environment = {**os.environ, "PROCUREMENTFLOW_API_KEY": "pf_key_that_nobody_checks"}
+    while exports:
+        subprocess.run([flowlake, "run", "widening.toml"], cwd=directory, env=environment, check=True, stdout=subprocess.DEVNULL)
+        exports.pop(0)
+    server.shutdown()
+    types = with_pyarrow(str(pathlib.Path(directory, "lake/widening/t")))[1]
+    expected = {"money": "decimal(38,16)", "share": "float64", "code": "string", "tags": "list<int64>"}
+    assert {name: types[name] for name in expected} == expected, types
+
+
 def main():
     flowlake = pathlib.Path(sys.argv[1]).resolve()
     passed = failed = 0
     with tempfile.TemporaryDirectory() as directory:
         subprocess.run([flowlake, "demo"], cwd=directory, check=True, stdout=subprocess.DEVNULL)
+        year_of_integers_that_widen(flowlake, directory)
         lake = pathlib.Path(directory, "lake")
         for table in sorted(path for path in lake.glob("*/*") if path.name != "_flowlake"):
             name = str(table.relative_to(lake))
