@@ -146,9 +146,9 @@ fn run_exit_code(error: &RunError) -> ExitCode {
         RunError::Fetch(error) => fetch_exit_code(error),
         RunError::GaveUp { error, .. } | RunError::InPiece { error, .. } => run_exit_code(error),
         RunError::Stopped(signal) => signal.exit_code(),
-        RunError::UsedRunId { .. } | RunError::Split(SplitError::Ambiguous { .. }) => {
-            ExitCode::Usage
-        }
+        RunError::UsedRunId { .. }
+        | RunError::Unordered { .. }
+        | RunError::Split(SplitError::Ambiguous { .. }) => ExitCode::Usage,
         RunError::Emptied { .. }
         | RunError::TooFew { .. }
         | RunError::Shrunk { .. }
@@ -211,6 +211,9 @@ fn run_help(error: &RunError) -> Option<String> {
         }
         RunError::TooFew { .. } | RunError::Shrunk { .. } => {
             "the tables are as they were; if the export is right, run once with `--allow-shrink`"
+        }
+        RunError::Unordered { .. } => {
+            "run the pipeline again: a new export has them as they are now; or declare the `cursor`"
         }
         RunError::BrokenCheck { .. } => {
             "the tables are as they were; look at the source, or let the check `quarantine` or `warn`"

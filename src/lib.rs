@@ -28,6 +28,7 @@ pub mod fetch;
 pub mod init;
 pub mod interruption;
 pub mod land;
+pub mod merge;
 pub mod normalise;
 pub mod partition;
 pub mod plan;

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::definition::{
     DestinationUrl, Filter, InvalidDestination, InvalidTemplate, ListStyle, Occasion, Period,
-    Pipeline, Source, Window, WindowPolicy, WriteDisposition,
+    Pipeline, Source, Table, Window, WindowPolicy, WriteDisposition,
 };
 use crate::run_id::RunId;
 
@@ -164,7 +164,8 @@ impl Plan {
     pub fn without_requests(mut self) -> Self {
         self.requests.clear();
         self.window = None;
-        for table in self.pipeline.tables.iter_mut().filter(|table| table.parent.is_none()) {
+        let replaced = |table: &&mut Table| table.write_disposition == WriteDisposition::Replace;
+        for table in self.pipeline.tables.iter_mut().filter(replaced) {
             table.write_disposition = WriteDisposition::Append;
         }
         self

@@ -191,7 +191,7 @@ pub(super) struct RawDefaults {
     /// The `cursor` of tables without a parent.
     pub(super) cursor: Option<Field<String>>,
     /// The `write_disposition` of tables without a parent.
-    #[schemars(extend("enum" = ["replace", "append"], "default" = "replace"))]
+    #[schemars(extend("enum" = ["replace", "append", "merge"], "default" = "replace"))]
     pub(super) write_disposition: Option<Field<String>>,
     /// The `partition_by` of tables without a parent.
     pub(super) partition_by: Option<Field<Vec<String>>>,
@@ -251,8 +251,9 @@ pub(super) struct RawTable {
     /// loaded; without a cursor all are.
     #[schemars(extend("examples" = ["updated_at"]))]
     pub(super) cursor: Option<Field<String>>,
-    /// What a run does with the rows that are there: `replace` them with the export's, or `append` to them.
-    #[schemars(extend("enum" = ["replace", "append"], "default" = "replace"))]
+    /// What a run does with the rows that are there: `replace` them with the export's, `append` to them, or `merge`:
+    /// replace those whose `primary_key` the export has, and add the others.
+    #[schemars(extend("enum" = ["replace", "append", "merge"], "default" = "replace"))]
     pub(super) write_disposition: Option<Field<String>>,
     /// Hive partitions, outermost first: a column, or `year()`, `month()` or `day()` of one. Child tables lie
     /// in the partitions of their records.

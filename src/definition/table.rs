@@ -69,11 +69,14 @@ pub enum WriteDisposition {
     Replace,
     /// The export's rows are added; an export that was taken before is not added again.
     Append,
+    /// A record takes the place of the one with its key, with all its child rows; others are added.
+    Merge,
 }
 
 impl WriteDisposition {
     /// The words a definition may use.
-    pub const WORDS: [(&str, Self); 2] = [("replace", Self::Replace), ("append", Self::Append)];
+    pub const WORDS: [(&str, Self); 3] =
+        [("replace", Self::Replace), ("append", Self::Append), ("merge", Self::Merge)];
 }
 
 impl std::fmt::Display for WriteDisposition {

@@ -8,6 +8,7 @@ use polars::prelude::{AnyValue, Column, DataFrame, PolarsResult, Series};
 
 use super::conform::scalar_texts;
 use super::schema::TableSchema;
+use crate::definition::WriteDisposition;
 
 /// The records of a table that have a later version, found as they come by in the order of the export.
 ///
@@ -28,10 +29,11 @@ struct Version {
 
 impl Versions {
     /// Whether one of two records of this table can be said to be later. Without a cursor that is not known, and all
-    /// stay.
+    /// stay; unless there can be only one, as in a table that is merged: then the one that stands later does.
     #[must_use]
     pub fn are_told(schema: &TableSchema) -> bool {
-        schema.cursor.is_some() && !schema.primary_key.is_empty()
+        let told = schema.cursor.is_some() || schema.disposition == WriteDisposition::Merge;
+        told && !schema.primary_key.is_empty()
     }
 
     /// Takes in the next rows, whose records go by these numbers.
@@ -44,13 +46,16 @@ impl Versions {
         rows: &DataFrame,
         records: &[u64],
     ) -> PolarsResult<()> {
-        let Some(cursor) = &schema.cursor else { return Ok(()) };
         let named = |name: &str| rows.column(name).map(Column::as_materialized_series);
-        let cursors = named(cursor.as_str())?;
+        let cursors = schema.cursor.as_ref().map(|cursor| named(cursor.as_str())).transpose()?;
         let keys: Vec<&Series> =
             schema.primary_key.iter().map(|name| named(name.as_str())).collect::<Result<_, _>>()?;
         for (row, (key, record)) in row_keys(&keys)?.into_iter().zip(records).enumerate() {
-            let now = Version { cursor: cursors.get(row)?.into_static(), record: *record };
+            let cursor = match cursors {
+                Some(cursors) => cursors.get(row)?.into_static(),
+                None => AnyValue::Null,
+            };
+            let now = Version { cursor, record: *record };
             match self.latest.entry(key) {
                 Entry::Vacant(entry) => {
                     entry.insert(now);
@@ -82,6 +87,12 @@ fn row_keys(columns: &[&Series]) -> PolarsResult<Vec<Vec<String>>> {
         }
     }
     Ok(keys)
+}
+
+/// Whether a cursor is greater than another one.
+#[must_use]
+pub fn is_later(one: &AnyValue<'_>, other: &AnyValue<'_>) -> bool {
+    compare(one, other) == Ordering::Greater
 }
 
 fn compare(left: &AnyValue<'_>, right: &AnyValue<'_>) -> Ordering {

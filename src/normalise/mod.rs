@@ -42,7 +42,7 @@ pub use contract::{Change, Filled};
 pub use error::SchemaError;
 pub use finding::{Place, PlaceStep, Reason, Reasons, Rule};
 pub use frames::{Broken, Normalised, Normaliser, RecordIds, Rejection, TableFrame};
-pub use latest::Versions;
+pub use latest::{Versions, is_later};
 pub use naming::snake_case;
 pub use schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
 pub use shape::Shape;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::{Step, ValuePath};
 use crate::definition::{
-    Check, ColumnName, ColumnType, Contract, Discard, PartitionField, TableName,
+    Check, ColumnName, ColumnType, Contract, Discard, PartitionField, TableName, WriteDisposition,
 };
 use crate::run_id::RunId;
 use crate::scalar::Facts;
@@ -74,6 +74,9 @@ pub struct TableSchema {
     pub sort_by: Vec<ColumnName>,
     /// The columns, in the order of the files.
     pub columns: Vec<ColumnSchema>,
+    /// What a run does with the rows it has; what is left out does not stay, whatever its root's is.
+    #[serde(skip)]
+    pub disposition: WriteDisposition,
     /// What an export may change.
     #[serde(skip)]
     pub contract: Contract,
@@ -188,12 +191,21 @@ impl TableSchema {
     }
 
     /// The columns that together tell a row from all others.
-    pub(super) fn row_key(&self) -> Vec<ColumnName> {
+    pub(crate) fn row_key(&self) -> Vec<ColumnName> {
         let is_key = |column: &&ColumnSchema| {
             matches!(
                 column.source,
                 ColumnSource::ParentKey(_) | ColumnSource::Index | ColumnSource::Identity
             ) || self.primary_key.contains(&column.name)
+        };
+        self.columns.iter().filter(is_key).map(|column| column.name.clone()).collect()
+    }
+
+    /// The columns that name the record that a row is of; the key of the root table has so many columns.
+    pub(crate) fn record_key(&self, root_keys: usize) -> Vec<ColumnName> {
+        let is_key = |column: &&ColumnSchema| match column.source {
+            ColumnSource::ParentKey(position) => position < root_keys,
+            _ => self.primary_key.contains(&column.name),
         };
         self.columns.iter().filter(is_key).map(|column| column.name.clone()).collect()
     }

@@ -169,6 +169,7 @@ impl<'a> Settler<'a> {
             partition_by,
             sort_by: pending.declared.map(|table| table.sort_by.clone()).unwrap_or_default(),
             columns,
+            disposition: disposition(pending, parent),
             contract: pending.contract,
             checks: pending.declared.map(|table| table.checks.clone()).unwrap_or_default(),
             discarded: Vec::new(),
@@ -182,9 +183,10 @@ impl<'a> Settler<'a> {
     /// Files that stay in the table have to lie where the definition's partitions put them, and child rows that
     /// stay have to name their parents by the key there is.
     fn check_layout(&self, schema: &TableSchema) -> Result<(), SchemaError> {
-        let root = self.declared.iter().find(|table| table.name == schema.root);
-        let appends = root.is_some_and(|table| table.write_disposition == WriteDisposition::Append);
-        let Some(known) = self.known.get(&schema.name).filter(|_| appends) else { return Ok(()) };
+        if schema.disposition == WriteDisposition::Replace {
+            return Ok(());
+        }
+        let Some(known) = self.known.get(&schema.name) else { return Ok(()) };
         let table = schema.name.clone();
         if known.partition_by != schema.partition_by {
             return Err(SchemaError::Repartitioned { table });
@@ -193,6 +195,15 @@ impl<'a> Settler<'a> {
             return Err(SchemaError::Rekeyed { table, before: known.primary_key.clone() });
         }
         Ok(())
+    }
+}
+
+/// What a run does with the rows of a table: what its root says. What is left out does not stay.
+fn disposition(pending: &Pending<'_>, parent: Option<&TableSchema>) -> WriteDisposition {
+    match (pending.rows, parent) {
+        (Rows::Excluded, _) => WriteDisposition::Replace,
+        (_, Some(parent)) => parent.disposition,
+        (_, None) => pending.declared.map(|table| table.write_disposition).unwrap_or_default(),
     }
 }
 

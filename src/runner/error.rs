@@ -74,6 +74,10 @@ pub enum RunError {
         "{rows} rows of table `{table}` break {rule}; the first is in the record at byte {first} of the export"
     )]
     BrokenCheck { table: TableName, rule: String, rows: u64, first: u64 },
+    #[error(
+        "records wait for table `{table}`, which is merged and has no `cursor`: they may be older than its rows"
+    )]
+    Unordered { table: TableName },
     #[error("none of the {records} records fits table `{table}`; the first: {reasons}")]
     NothingFits { table: TableName, records: u64, reasons: String },
     #[error("a file of the table is not there any more: `{path}`")]

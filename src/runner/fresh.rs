@@ -42,6 +42,6 @@ impl<'t> Fresh<'t> {
 fn has_taken(old: &Manifest, disposition: WriteDisposition, taken: &TakenExport) -> bool {
     match disposition {
         WriteDisposition::Append => old.exports.iter().any(|export| export.hash == taken.hash),
-        WriteDisposition::Replace => old.exports.last() == Some(taken),
+        WriteDisposition::Replace | WriteDisposition::Merge => old.exports.last() == Some(taken),
     }
 }

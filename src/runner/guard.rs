@@ -5,7 +5,7 @@ use super::fresh::Fresh;
 use super::intake::Intake;
 use super::load::Loaded;
 use crate::commit::{Manifest, Snapshot};
-use crate::definition::{Limit, OnFailure, WriteDisposition};
+use crate::definition::{Limit, OnFailure, Table, WriteDisposition};
 use crate::plan::Plan;
 
 /// An export that is suddenly small, or empty, is more often a mistake of the source than a change of the
@@ -56,6 +56,17 @@ pub(super) fn against_quarantine(plan: &Plan, load: &Loaded) -> Result<(), RunEr
             Err(RunError::TooManyQuarantined { quarantined, received, reasons })
         }
         _ => Ok(()),
+    }
+}
+
+/// Of what waits and what is in a merged table nobody knows which is later, unless there is a cursor.
+pub(super) fn against_unordered(roots: &[&Table]) -> Result<(), RunError> {
+    let is_unordered = |table: &&&Table| {
+        table.write_disposition == WriteDisposition::Merge && table.cursor.is_none()
+    };
+    match roots.iter().find(is_unordered) {
+        Some(table) => Err(RunError::Unordered { table: table.name.clone() }),
+        None => Ok(()),
     }
 }
 

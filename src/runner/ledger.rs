@@ -33,6 +33,8 @@ pub(super) fn of(load: &Loaded, table: usize, manifest: &Manifest) -> TableRepor
     TableReport {
         received: counts.received,
         inserted: counts.kept,
+        updated: counts.updated,
+        unchanged: counts.unchanged,
         quarantined: counts.quarantined,
         superseded: counts.superseded,
         ..table_report(manifest)

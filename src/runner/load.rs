@@ -10,6 +10,7 @@ use std::io::Cursor;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use object_store::path::Path;
 use polars::prelude::{
     BooleanChunked, DataFrame, IntoColumn, NewChunkedArray, ParquetReader, PlSmallStr,
@@ -22,6 +23,7 @@ use crate::commit::DataFile;
 use crate::decode::{Chunk, ChunkSource};
 use crate::definition::{ColumnName, TableName};
 use crate::destination::Destination;
+use crate::merge::{self, Fates, RowId};
 use crate::normalise::{
     Filled, Normalised, Normaliser, Reason, Reasons, RecordIds, Rejection, Rule, Schemas, Stamp,
     TableSchema, Uniques, Versions, conform,
@@ -101,6 +103,8 @@ pub(super) struct PartitionRows {
     table: usize,
     stamp: Stamp,
     superseded: Arc<HashSet<u64>>,
+    /// Rows that the table has already, where it is merged.
+    surplus: Arc<HashSet<RowId>>,
 }
 
 /// How many rows of a table an export had, and what became of them.
@@ -110,6 +114,20 @@ pub(super) struct Counts {
     pub(super) kept: u64,
     pub(super) quarantined: u64,
     pub(super) superseded: u64,
+    pub(super) updated: u64,
+    pub(super) unchanged: u64,
+}
+
+impl Counts {
+    /// Of the rows that were kept so far, so many are not new in the table.
+    pub(super) fn divide(&mut self, fates: Fates) {
+        let Fates { inserted, updated, unchanged, superseded } = fates;
+        let in_export = self.kept - inserted - updated - unchanged - superseded;
+        self.kept = inserted;
+        self.updated = updated;
+        self.unchanged = unchanged;
+        self.superseded += in_export + superseded;
+    }
 }
 
 /// A record that goes to quarantine.
@@ -183,7 +201,8 @@ impl Load {
         let rows = self.rows.into_iter().map(|(key, pieces)| {
             let (schemas, table) = (schemas.clone(), key.0);
             let (stamp, superseded) = (self.stamp.clone(), superseded.clone());
-            (key, PartitionRows { pieces, schemas, table, stamp, superseded })
+            let surplus = Arc::default();
+            (key, PartitionRows { pieces, schemas, table, stamp, superseded, surplus })
         });
         Ok(Loaded {
             schemas: schemas.clone(),
@@ -340,16 +359,18 @@ impl Loaded {
         let filled = table.and_then(|table| {
             let columns = &self.schemas.tables[table].columns;
             let position = columns.iter().position(|it| it.name == *column)?;
-            Some(Filled { rows: self.filled[table][position], of: self.counts[table].kept })
+            let counts = self.counts[table];
+            let of = counts.received - counts.quarantined;
+            Some(Filled { rows: self.filled[table][position], of })
         });
         filled.unwrap_or_default()
     }
 }
 
 impl Piece {
-    fn read(self) -> Result<DataFrame, SpillError> {
+    fn read(&self) -> Result<DataFrame, SpillError> {
         match self {
-            Self::Held(rows) => Ok(rows),
+            Self::Held(rows) => Ok(rows.clone()),
             Self::Spilled(block) => block.read(),
         }
     }
@@ -368,12 +389,24 @@ impl PartitionRows {
         self.pieces.iter().map(|piece| piece.rows() as u64).sum()
     }
 
+    /// The rows that no later version of the same export puts out, a few at a time.
+    pub(super) fn latest(&self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
+        self.pieces.iter().map(|piece| Ok(without(piece.read()?, &self.superseded)?))
+    }
+
+    /// The same without rows that the table has already.
+    pub(super) fn without(self, surplus: &Arc<HashSet<RowId>>) -> Self {
+        Self { surplus: surplus.clone(), ..self }
+    }
+
     /// The rows that stay, a few at a time.
     pub(super) fn read(self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
-        let Self { pieces, schemas, table, stamp, superseded } = self;
+        let Self { pieces, schemas, table, stamp, superseded, surplus } = self;
         pieces.into_iter().map(move |piece| {
+            let schema = &schemas.tables[table];
             let rows = without(piece.read()?, &superseded)?;
-            Ok(stamp.complete(rows, &schemas.tables[table])?)
+            let rows = merge::without(rows, table, schema, &surplus)?;
+            Ok(stamp.complete(rows, schema)?)
         })
     }
 }
@@ -399,17 +432,32 @@ pub(super) async fn read_conformed(
     file: &DataFile,
     schema: &TableSchema,
 ) -> Result<DataFrame, RunError> {
+    let content = content_of(destination, file).await?;
+    let (path, schema) = (file.path.clone(), schema.clone());
+    on_cpu(move || conformed(&path, content, &schema, None)).await
+}
+
+/// The content of a file that is in a table.
+pub(super) async fn content_of(
+    destination: &Destination,
+    file: &DataFile,
+) -> Result<Bytes, RunError> {
     let path = Path::parse(&file.path).unwrap_or_else(|_| Path::from(file.path.as_str()));
-    let content = destination
-        .get(&path)
-        .await?
-        .ok_or_else(|| RunError::MissingFile { path: file.path.clone() })?;
-    let (name, schema) = (file.path.clone(), schema.clone());
-    on_cpu(move || {
-        let rows = ParquetReader::new(Cursor::new(content))
-            .finish()
-            .map_err(|source| RunError::UnreadableFile { path: name, source })?;
-        Ok(conform(&rows, &schema)?)
-    })
-    .await
+    let content = destination.get(&path).await?;
+    content.ok_or_else(|| RunError::MissingFile { path: file.path.clone() })
+}
+
+/// The rows of a file from its content, with the columns and types the table has now; only some of them when they are
+/// named, and null in all others.
+pub(super) fn conformed(
+    path: &str,
+    content: Bytes,
+    schema: &TableSchema,
+    columns: Option<Vec<String>>,
+) -> Result<DataFrame, RunError> {
+    let rows = ParquetReader::new(Cursor::new(content))
+        .with_columns(columns)
+        .finish()
+        .map_err(|source| RunError::UnreadableFile { path: path.to_owned(), source })?;
+    Ok(conform(&rows, schema)?)
 }

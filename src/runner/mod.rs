@@ -19,10 +19,11 @@ mod intake;
 mod landing;
 mod ledger;
 mod load;
+mod merge;
 mod quarantine;
 mod succession;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -36,7 +37,8 @@ pub use error::RunError;
 
 use crate::api_key::ApiKey;
 use crate::commit::{
-    CommitError, DataFile, Intent, Publication, Snapshot, State, TakenExport, discard_staged,
+    CommitError, DataFile, Intent, Manifest, Publication, Snapshot, State, TakenExport,
+    discard_staged,
 };
 use crate::decode::{Chunk, Reading, Wanted};
 use crate::definition::{Environment, Nested, Table, WriteDisposition};
@@ -44,6 +46,7 @@ use crate::destination::Destination;
 use crate::fetch::Fetcher;
 use crate::interruption::Interruption;
 use crate::land::{ExportHash, Landed};
+use crate::merge::{RowId, without};
 use crate::normalise::{Schemas, Shape, Stamp, TableSchema};
 use crate::plan::Plan;
 use crate::report::{Event, ExportReport, Observer, Outcome, RunReport, TableReport};
@@ -55,6 +58,7 @@ use fresh::Fresh;
 use intake::{FoundRecords, Intake, Receiver, decode_again, take_in_landed};
 use landing::Received;
 use load::{Loaded, PartitionRows};
+use merge::Merged;
 use quarantine::Waiting;
 use succession::{Brought, Succession};
 
@@ -186,8 +190,14 @@ struct FileRows<'a> {
     new: Option<PartitionRows>,
 }
 
-/// What became of the rows of one partition.
+/// The files that a run has in staging, and those of the tables that they take the place of.
 struct Written {
+    staged: Vec<(usize, StagedFile)>,
+    rewritten: HashSet<String>,
+}
+
+/// What became of the rows of one partition.
+struct WrittenFile {
     table: usize,
     /// The rows that a later version put out.
     superseded: u64,
@@ -268,6 +278,7 @@ impl Run<'_> {
             return Ok(Prepared { snapshot, intent: None, report });
         };
         let roots: Vec<&Table> = waiting.tables.iter().collect();
+        guard::against_unordered(&roots)?;
         let expectation = Arc::new(self.expectation(&roots, &snapshot));
         let (export, wanted) = (waiting.export.clone(), waiting.wanted.clone());
         let (expected, observer) = (expectation.clone(), self.observer.clone());
@@ -296,7 +307,11 @@ impl Run<'_> {
         let staged = self.write(&mut load, &snapshot).await?;
         let (intent, ledgers) = self.intent(&load, staged, &snapshot, supply, landed).await?;
         ledger::check(&ledgers)?;
-        let mut report = self.report(Outcome::Committed, Vec::new(), ledgers);
+        let outcome = match has_changed(&load, &intent) {
+            true => Outcome::Committed,
+            false => Outcome::NothingNew,
+        };
+        let mut report = self.report(outcome, Vec::new(), ledgers);
         report.changes = findings::changes(&load, &self.plan.pipeline.tables, &snapshot);
         report.checks = findings::checks(&load);
         Ok(Prepared { snapshot, intent: Some(intent), report })
@@ -433,38 +448,45 @@ impl Run<'_> {
     }
 
     /// Puts the rows of every partition in staging, and with them the older rows that have to be rewritten.
-    async fn write(
-        &self,
-        load: &mut Loaded,
-        snapshot: &Snapshot,
-    ) -> Result<Vec<(usize, StagedFile)>, RunError> {
+    async fn write(&self, load: &mut Loaded, snapshot: &Snapshot) -> Result<Written, RunError> {
+        let merged = merge::decide(self.destination, load, snapshot).await?;
         let mut files: BTreeMap<(usize, String), FileRows<'_>> = BTreeMap::new();
-        for (table, file) in self.files_to_rewrite(&load.schemas, snapshot) {
-            files.entry((table, file.partition.clone())).or_default().older.push(file);
+        let mut rewritten = HashSet::new();
+        for (table, schema) in load.schemas.tables.iter().enumerate() {
+            let Some(old) = snapshot.manifests.get(&schema.name) else { continue };
+            for file in old.files.iter().filter(|file| is_rewritten(schema, old, file, &merged)) {
+                files.entry((table, file.partition.clone())).or_default().older.push(file);
+                rewritten.insert(file.path.clone());
+            }
         }
         for (key, rows) in std::mem::take(&mut load.rows) {
-            files.entry(key).or_default().new = Some(rows);
+            files.entry(key).or_default().new = Some(rows.without(&merged.surplus));
         }
         self.observer.event(&Event::Writing(files.len() as u64));
         let files: Vec<_> = files
             .into_iter()
             .map(|((table, partition), rows)| {
-                self.write_file(&load.schemas, table, partition, rows)
+                self.write_file(&load.schemas, table, partition, rows, &merged.outdated)
             })
             .collect();
         let mut written = stream::iter(files).buffered(parallelism());
         let mut staged = Vec::new();
         let mut superseded = Vec::new();
-        while let Some(Written { table, superseded: rows, file }) = written.try_next().await? {
+        while let Some(WrittenFile { table, superseded: rows, file }) = written.try_next().await? {
             superseded.push((table, rows));
             staged.extend(file.map(|file| (table, file)));
         }
         drop(written);
         for (table, rows) in superseded {
-            load.counts[table].superseded += rows;
-            load.counts[table].kept -= rows;
+            if !merged.fates.contains_key(&table) {
+                load.counts[table].superseded += rows;
+                load.counts[table].kept -= rows;
+            }
         }
-        Ok(staged)
+        for (table, fates) in merged.fates {
+            load.counts[table].divide(fates);
+        }
+        Ok(Written { staged, rewritten })
     }
 
     /// Puts the rows of one partition in staging, behind those of older files.
@@ -474,54 +496,27 @@ impl Run<'_> {
         table: usize,
         partition: String,
         FileRows { older, new }: FileRows<'_>,
-    ) -> Result<Written, RunError> {
+        outdated: &HashSet<RowId>,
+    ) -> Result<WrittenFile, RunError> {
         let schema = &schemas.tables[table];
         let all = older.iter().map(|file| file.rows).sum::<u64>()
             + new.as_ref().map_or(0, PartitionRows::count);
         let mut first = Vec::new();
         for file in older {
-            first.push(Ok(load::read_conformed(self.destination, file, schema).await?));
+            let rows = load::read_conformed(self.destination, file, schema).await?;
+            first.push(Ok(without(rows, table, schema, outdated)?));
         }
         let rows = first.into_iter().chain(new.into_iter().flat_map(PartitionRows::read));
         let file = stage(self.destination, schema, &self.plan.run_id, partition, rows).await?;
         self.observer.event(&Event::Written);
         let superseded = all - file.as_ref().map_or(0, |file| file.rows);
-        Ok(Written { table, superseded, file })
-    }
-
-    /// Live files of appended tables whose columns are no longer the table's (promise P5).
-    fn files_to_rewrite<'s>(
-        &self,
-        schemas: &Schemas,
-        snapshot: &'s Snapshot,
-    ) -> Vec<(usize, &'s DataFile)> {
-        let mut files = Vec::new();
-        for (table, schema) in schemas.tables.iter().enumerate() {
-            let Some(old) = snapshot.manifests.get(&schema.name) else { continue };
-            if self.disposition(schema) == WriteDisposition::Append
-                && !schema.same_files(&old.schema)
-            {
-                files.extend(old.files.iter().map(|file| (table, file)));
-            }
-        }
-        files
-    }
-
-    /// The write disposition of a table: its own, or that of the root it hangs from. What is left out does not
-    /// stay, whatever the disposition.
-    fn disposition(&self, schema: &TableSchema) -> WriteDisposition {
-        if schema.excluded {
-            return WriteDisposition::Replace;
-        }
-        let tables = &self.plan.pipeline.tables;
-        let declared = tables.iter().find(|table| table.name == schema.root);
-        declared.map(|table| table.write_disposition).unwrap_or_default()
+        Ok(WrittenFile { table, superseded, file })
     }
 
     async fn intent(
         &self,
         load: &Loaded,
-        staged: Vec<(usize, StagedFile)>,
+        Written { staged, rewritten }: Written,
         snapshot: &Snapshot,
         supply: Supply,
         landed: &[Landed],
@@ -548,8 +543,8 @@ impl Run<'_> {
             let succession = Succession {
                 run_id: &self.plan.run_id,
                 schema,
-                appends: self.disposition(schema) == WriteDisposition::Append,
                 old: snapshot.manifests.get(&schema.name),
+                rewritten: &rewritten,
                 brought,
             };
             let quarantine = lines.files.remove(&schema.name);
@@ -608,6 +603,21 @@ impl Run<'_> {
             tracing::warn!(%error, "staged files are left for a later run to remove");
         }
     }
+}
+
+/// Whether a run changes what readers see. One that merges what the tables have already does not; how far it came, and
+/// which export it was, is noted all the same.
+fn has_changed(load: &Loaded, intent: &Intent) -> bool {
+    let mut roots = load.schemas.roots.iter().map(|root| &load.schemas.tables[*root]);
+    let merges = roots.all(|root| root.disposition == WriteDisposition::Merge);
+    !(merges && intent.publish.is_empty() && intent.remove.is_empty())
+}
+
+/// Whether a file of a table that is added to or merged has to be written anew: because the columns of the table are no
+/// longer its (promise P5), or because rows of it go.
+fn is_rewritten(schema: &TableSchema, old: &Manifest, file: &DataFile, merged: &Merged) -> bool {
+    schema.disposition != WriteDisposition::Replace
+        && (!schema.same_files(&old.schema) || merged.touched.contains(&file.path))
 }
 
 /// Whether a failed run has certainly left no intent. Otherwise its staged files may be all there is of a

@@ -1,7 +1,10 @@
 //! Succession: the manifest that follows on a table's old one, and the files that it takes leave of.
 
+use std::collections::HashSet;
+
 use super::intake::FoundRecords;
 use crate::commit::{DataFile, Manifest, TakenExport};
+use crate::definition::WriteDisposition;
 use crate::normalise::TableSchema;
 use crate::quarantine::QuarantineFile;
 use crate::run_id::RunId;
@@ -11,9 +14,9 @@ pub(super) struct Succession<'a> {
     pub(super) run_id: &'a RunId,
     /// The table as it will be.
     pub(super) schema: &'a TableSchema,
-    /// Its rows are added to those there are.
-    pub(super) appends: bool,
     pub(super) old: Option<&'a Manifest>,
+    /// The files whose rows are in new ones, as far as they stay.
+    pub(super) rewritten: &'a HashSet<String>,
     /// The export that its rows are from; none when they waited in quarantine.
     pub(super) brought: Option<Brought<'a>>,
 }
@@ -55,13 +58,16 @@ impl Succession<'_> {
         (manifest, replaced)
     }
 
+    fn replaces(&self) -> bool {
+        self.schema.disposition == WriteDisposition::Replace
+    }
+
     fn files(&self, new: Vec<DataFile>, replaced: &mut Vec<String>) -> Vec<DataFile> {
-        let Some(old) = self.old else { return new };
-        if self.appends && self.schema.same_files(&old.schema) {
-            return old.files.iter().cloned().chain(new).collect();
-        }
-        replaced.extend(old.files.iter().map(|file| file.path.clone()));
-        new
+        let old = self.old.map_or(&[][..], |old| &old.files).iter();
+        let stays = |file: &&DataFile| !self.replaces() && !self.rewritten.contains(&file.path);
+        let (kept, gone): (Vec<&DataFile>, Vec<&DataFile>) = old.partition(stays);
+        replaced.extend(gone.into_iter().map(|file| file.path.clone()));
+        kept.into_iter().cloned().chain(new).collect()
     }
 
     /// The records that wait from now on. When the table is replaced, those of earlier exports do not any more; when
@@ -72,7 +78,7 @@ impl Succession<'_> {
         replaced: &mut Vec<String>,
     ) -> Vec<QuarantineFile> {
         let old = self.old.map_or(&[][..], |old| &old.quarantine);
-        if self.appends && self.brought.is_some() {
+        if !self.replaces() && self.brought.is_some() {
             return old.iter().cloned().chain(new).collect();
         }
         replaced.extend(old.iter().map(|file| file.path.clone()));
@@ -83,7 +89,9 @@ impl Succession<'_> {
         let old = self.old.map_or(&[][..], |old| &old.exports);
         match &self.brought {
             None => old.to_vec(),
-            Some(brought) if self.appends => old.iter().chain([brought.taken]).cloned().collect(),
+            Some(brought) if self.schema.disposition == WriteDisposition::Append => {
+                old.iter().chain([brought.taken]).cloned().collect()
+            }
             Some(brought) => vec![brought.taken.clone()],
         }
     }

@@ -193,7 +193,7 @@ async fn settled_rows(store: &Arc<InMemory>) -> Vec<u64> {
     vec![rows("t"), rows("t__lines")]
 }
 
-fn p2_all_or_nothing(disposition: &str, old: [u64; 2], new: [u64; 2]) {
+fn p2_all_or_nothing(disposition: &str, export: &str, old: [u64; 2], new: [u64; 2]) {
     let bench = Bench::with(disposition);
     let outcomes = runtime().block_on(async {
         let mut outcomes = BTreeSet::new();
@@ -202,7 +202,7 @@ fn p2_all_or_nothing(disposition: &str, old: [u64; 2], new: [u64; 2]) {
                 let store = Arc::new(InMemory::new());
                 bench.source.serve(OLD);
                 bench.run(store.clone(), "run-1").await.unwrap();
-                bench.source.serve(NEW);
+                bench.source.serve(export);
                 let failing = HookedStore::failing(&store, fails_at, failure);
                 let result = bench.run(failing, "run-2").await;
                 let rows = settled_rows(&store).await;
@@ -270,12 +270,20 @@ fn p2_what_waits_in_quarantine_is_taken_in_exactly_once_whatever_fails() {
 
 #[test]
 fn p2_replace_is_all_or_nothing_at_every_store_call() {
-    p2_all_or_nothing("replace", [2, 1], [2, 2]);
+    p2_all_or_nothing("replace", NEW, [2, 1], [2, 2]);
 }
 
 #[test]
 fn p2_append_is_all_or_nothing_at_every_store_call() {
-    p2_all_or_nothing("append", [2, 1], [4, 3]);
+    p2_all_or_nothing("append", NEW, [2, 1], [4, 3]);
+}
+
+#[test]
+fn p2_when_the_store_fails_at_any_call_a_merge_is_whole_or_not_there() {
+    // One record moves to another partition with more lines, one stays as it is, one is new.
+    const MERGED: &str = r#"[{"id":1,"at":"2026-02-05","lines":[{"n":1},{"n":2}]},{"id":2,"at":"2026-02-05"},
+        {"id":3,"at":"2026-03-05","lines":[{"n":3}]}]"#;
+    p2_all_or_nothing("merge", MERGED, [2, 1], [3, 3]);
 }
 
 #[test]

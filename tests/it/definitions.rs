@@ -142,7 +142,15 @@ const MISTAKES: &[(&str, &str)] = &[
     ("list_style = \"comma\"", "list_style = \"commas\""),
     ("format = \"parquet\"", "format = \"csv\""),
     ("write_disposition = \"append\"", "write_disposition = \"apend\""),
-    ("write_disposition = \"append\"", "write_disposition = \"merge\""),
+    ("write_disposition = \"append\"", "write_disposition = \"upsert\""),
+    (
+        "nested = \"json\"",
+        "nested = \"json\"\nwrite_disposition = \"merge\"\npartition_by = [\"no\"]",
+    ),
+    (
+        "name = \"requisitions\"\nrecords = \"/purchaseRequisitions\"\nprimary_key = [\"no\"]\nnested = \"json\"\ncursor = \"updated_at\"",
+        "name = \"requisitions\"\nrecords = \"/purchaseRequisitions\"\nwrite_disposition = \"merge\"",
+    ),
     ("write_disposition = \"append\"", "write_disposition = 1"),
     ("created_at = \"timestamp\"", "created_at = \"datetime\""),
     ("decimal(18,2)", "decimal(18)"),

@@ -26,6 +26,8 @@ mod keys;
 mod ledger;
 mod limits;
 mod memory;
+mod merge;
+mod names;
 mod nights;
 mod ocds;
 mod pieces;

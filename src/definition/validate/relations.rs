@@ -22,6 +22,7 @@ impl Checker<'_> {
             self.parentage(&key, table, tables);
             self.excluded_columns(&key, table);
             self.cursor(&key, table);
+            self.merge(&key, table);
             self.texts_of_json(&key, table, tables);
             self.shared_sources(&key, table);
             self.unfit_partitions(&key, table);
@@ -94,6 +95,28 @@ impl Checker<'_> {
         if table.cursor.is_some() && table.primary_key.is_empty() {
             let message = "without a key no two records are the same, so none is later".to_owned();
             self.misuse(&format!("{key}.cursor"), message, "add `primary_key = [\"id\"]`");
+        }
+    }
+
+    /// Rows are merged by their keys, which therefore have to stand in the files.
+    fn merge(&mut self, key: &str, table: &Table) {
+        if table.write_disposition != WriteDisposition::Merge {
+            return;
+        }
+        let place = format!("{key}.write_disposition");
+        if table.primary_key.is_empty() {
+            let message = "without a key no row is known again".to_owned();
+            self.misuse(&place, message, "add `primary_key = [\"id\"]`, or write `append`");
+        }
+        let is_directory = |name: &&ColumnName| {
+            let fields = table.partition_by.iter();
+            fields.clone().any(|field| field.directory_key() == name.as_str())
+        };
+        let in_files = table.primary_key.iter().chain(&table.cursor);
+        if let Some(name) = in_files.clone().find(is_directory) {
+            let message = format!("`{name}` is a partition, and so is not in the files");
+            let help = "partition a merged table by another column than its key and cursor";
+            self.misuse(&format!("{key}.partition_by"), message, help);
         }
     }
 
@@ -183,7 +206,7 @@ impl Checker<'_> {
             if disposition == Some(WriteDisposition::Replace) {
                 let message =
                     format!("`{}` would hold the last window only and lose all others", table.name);
-                let help = "write `write_disposition = \"append\"`, or leave `[source.window]` out";
+                let help = "write `write_disposition = \"merge\"` or `\"append\"`, or leave `[source.window]` out";
                 self.misuse(&key, message, help);
             }
         }

@@ -1,0 +1,243 @@
+//! Merge: what becomes of records whose keys a table has already.
+//!
+//! | the record is | its row in the table | its row in the export |
+//! |---|---|---|
+//! | not in the table | | inserted |
+//! | the same in both | stays as it is | unchanged |
+//! | another version | taken out | updated |
+//! | in another partition | taken out | updated |
+//! | an older version, by the cursor | stays as it is | superseded |
+//!
+//! Child rows are compared one by one, so that of a changed record only those lines are new that are; lines that it has
+//! no more are taken out. Rows are told apart by hashes of 128 bits: of the record's key, of the row's own and of what
+//! the row holds.
+
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
+
+use polars::chunked_array::ops::row_encode::encode_rows_unordered;
+use polars::prelude::{AnyValue, BooleanChunked, Column, DataFrame, PolarsResult};
+
+use crate::definition::ColumnName;
+use crate::normalise::{Stamp, TableSchema, is_later};
+
+/// One row of a merged table: the table's position and the hash of the row's key.
+pub type RowId = (usize, u128);
+
+/// The hashes of one row.
+#[derive(Debug, Clone, Copy)]
+pub struct RowHashes {
+    /// Of the key of the record that it is of.
+    pub record: u128,
+    /// Of its own key.
+    pub row: u128,
+    /// Of all that it holds.
+    pub content: u128,
+}
+
+/// The hashes of the records that rows are of; `root_keys` is how many columns the key of the root table has.
+///
+/// # Errors
+/// A column is not there, which `Schemas::settle` rules out.
+pub fn record_hashes(
+    rows: &DataFrame,
+    schema: &TableSchema,
+    root_keys: usize,
+) -> PolarsResult<Vec<u128>> {
+    hashes(rows, &schema.record_key(root_keys))
+}
+
+/// All hashes of rows.
+///
+/// # Errors
+/// A column is not there, which `Schemas::settle` rules out.
+pub fn row_hashes(
+    rows: &DataFrame,
+    schema: &TableSchema,
+    root_keys: usize,
+) -> PolarsResult<Vec<RowHashes>> {
+    let contents: Vec<ColumnName> =
+        Stamp::carried(schema).map(|column| column.name.clone()).collect();
+    let records = record_hashes(rows, schema, root_keys)?;
+    let own = hashes(rows, &schema.row_key())?;
+    let contents = hashes(rows, &contents)?;
+    let hashes = records.into_iter().zip(own).zip(contents);
+    Ok(hashes.map(|((record, row), content)| RowHashes { record, row, content }).collect())
+}
+
+/// Rows without those that are taken out.
+///
+/// # Errors
+/// A column is not there, which `Schemas::settle` rules out.
+pub fn without(
+    rows: DataFrame,
+    table: usize,
+    schema: &TableSchema,
+    out: &HashSet<RowId>,
+) -> PolarsResult<DataFrame> {
+    if out.is_empty() {
+        return Ok(rows);
+    }
+    let own = hashes(&rows, &schema.row_key())?;
+    let stays: BooleanChunked = own.into_iter().map(|row| !out.contains(&(table, row))).collect();
+    rows.filter(&stays)
+}
+
+fn hashes(rows: &DataFrame, columns: &[ColumnName]) -> PolarsResult<Vec<u128>> {
+    let columns = columns.iter().map(|name| rows.column(name.as_str()).cloned());
+    let columns: Vec<Column> = columns.collect::<PolarsResult<_>>()?;
+    let encoded = encode_rows_unordered(&columns)?;
+    let hash = |row: Option<&[u8]>| {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&blake3::hash(row.unwrap_or_default()).as_bytes()[..16]);
+        u128::from_le_bytes(bytes)
+    };
+    Ok(encoded.iter().map(hash).collect())
+}
+
+/// What there is of a record, in an export or in a table.
+#[derive(Debug, Default)]
+pub struct Version {
+    /// The partition of its rows; none when they are in several.
+    partition: Option<usize>,
+    cursor: Option<AnyValue<'static>>,
+    rows: Vec<VersionRow>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct VersionRow {
+    id: RowId,
+    content: u128,
+    /// The file that it is in, if it is in the table.
+    file: usize,
+}
+
+/// Versions of records, by the hashes of their keys.
+#[derive(Debug, Default)]
+pub struct Versions(HashMap<u128, Version>);
+
+impl Versions {
+    /// Takes in a row. `file` is where it is in the table, 0 for a row of an export.
+    pub fn add(&mut self, table: usize, hashes: RowHashes, partition: usize, file: usize) {
+        let RowHashes { record, row, content } = hashes;
+        let row = VersionRow { id: (table, row), content, file };
+        match self.0.entry(record) {
+            Entry::Vacant(entry) => {
+                let version = Version { partition: Some(partition), cursor: None, rows: vec![row] };
+                entry.insert(version);
+            }
+            Entry::Occupied(mut entry) => {
+                let version = entry.get_mut();
+                if version.partition != Some(partition) {
+                    version.partition = None;
+                }
+                version.rows.push(row);
+            }
+        }
+    }
+
+    /// Notes the cursor of a record that is there.
+    pub fn set_cursor(&mut self, record: u128, cursor: AnyValue<'static>) {
+        if let Some(version) = self.0.get_mut(&record) {
+            version.cursor = Some(cursor);
+        }
+    }
+
+    /// Whether a record is there.
+    #[must_use]
+    pub fn has(&self, record: u128) -> bool {
+        self.0.contains_key(&record)
+    }
+}
+
+/// What became of the rows of one table in an export.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fates {
+    /// New in the table.
+    pub inserted: u64,
+    /// Other than in the table before.
+    pub updated: u64,
+    /// In the table already.
+    pub unchanged: u64,
+    /// Older than in the table.
+    pub superseded: u64,
+}
+
+/// What a merge does.
+#[derive(Debug, Default)]
+pub struct Merge {
+    /// Rows of the export that are not needed.
+    pub surplus: HashSet<RowId>,
+    /// Rows of the table that are taken out.
+    pub outdated: HashSet<RowId>,
+    /// The files that those are in.
+    pub touched: HashSet<usize>,
+    /// For each table, what became of the export's rows.
+    pub fates: HashMap<usize, Fates>,
+}
+
+impl Merge {
+    /// Decides on every record of an export.
+    #[must_use]
+    pub fn of(export: &Versions, table: &Versions) -> Self {
+        let mut merge = Self::default();
+        for (record, new) in &export.0 {
+            match table.0.get(record) {
+                None => merge.insert(new),
+                Some(old) if is_older(new, old) => merge.supersede(new),
+                Some(old) => merge.update(new, old),
+            }
+        }
+        merge
+    }
+
+    fn fates(&mut self, row: &VersionRow) -> &mut Fates {
+        self.fates.entry(row.id.0).or_default()
+    }
+
+    fn insert(&mut self, new: &Version) {
+        new.rows.iter().for_each(|row| self.fates(row).inserted += 1);
+    }
+
+    fn supersede(&mut self, new: &Version) {
+        for row in &new.rows {
+            self.fates(row).superseded += 1;
+            self.surplus.insert(row.id);
+        }
+    }
+
+    fn update(&mut self, new: &Version, old: &Version) {
+        let has_moved = new.partition.is_none() || new.partition != old.partition;
+        let mut contents: HashMap<RowId, Option<u128>> = HashMap::new();
+        for row in &old.rows {
+            // What is there twice is the same as nothing: both are taken out.
+            contents
+                .entry(row.id)
+                .and_modify(|content| *content = None)
+                .or_insert(Some(row.content));
+        }
+        for row in &new.rows {
+            match contents.get(&row.id) {
+                None => self.fates(row).inserted += 1,
+                Some(content) if !has_moved && *content == Some(row.content) => {
+                    self.fates(row).unchanged += 1;
+                    self.surplus.insert(row.id);
+                    contents.remove(&row.id);
+                }
+                Some(_) => self.fates(row).updated += 1,
+            }
+        }
+        for row in old.rows.iter().filter(|row| contents.contains_key(&row.id)) {
+            self.outdated.insert(row.id);
+            self.touched.insert(row.file);
+        }
+    }
+}
+
+/// Whether a version of the export is older than that of the table.
+fn is_older(new: &Version, old: &Version) -> bool {
+    match (&new.cursor, &old.cursor) {
+        (Some(new), Some(old)) => is_later(old, new),
+        _ => false,
+    }
+}

@@ -1,0 +1,213 @@
+//! `merge`: rows by their keys.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::support::{Lake, Source, Workplace};
+
+const MERGED: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"merge\"\npartition_by = [\"month(at)\"]\nsort_by = [\"id\"]\n";
+
+/// A lake into which exports are merged, one after the other.
+struct Nights {
+    source: Source,
+    workplace: Workplace,
+}
+
+impl Nights {
+    fn of(tables: &str) -> Self {
+        let source = Source::serving("[]");
+        let workplace = Workplace::asking(&source);
+        workplace.define(tables);
+        Self { source, workplace }
+    }
+
+    #[track_caller]
+    fn load(&self, json: &str) -> (Lake, String) {
+        self.source.serve(json);
+        let shown = self.workplace.run().success();
+        (self.workplace.lake(), shown)
+    }
+}
+
+/// What became of the rows of a table in the last run: inserted, updated, unchanged, superseded.
+fn fates(lake: &Lake, table: &str) -> [usize; 4] {
+    let ledger = lake.ledger();
+    ["inserted", "updated", "unchanged", "superseded"].map(|fate| ledger[table][fate])
+}
+
+/// Rows of some columns, sorted.
+fn rows(lake: &Lake, table: &str, columns: &[&str]) -> Vec<String> {
+    let columns: Vec<Vec<String>> = columns.iter().map(|name| lake.column(table, name)).collect();
+    let height = columns.first().map_or(0, Vec::len);
+    let row =
+        |row: usize| columns.iter().map(|column| column[row].clone()).collect::<Vec<_>>().join(" ");
+    let mut rows: Vec<String> = (0..height).map(row).collect();
+    rows.sort();
+    rows
+}
+
+const FIRST: &str = r#"[
+    {"id":1,"at":"2026-01-05","v":"a","lines":[{"n":1},{"n":2}]},
+    {"id":2,"at":"2026-01-06","v":"b","lines":[{"n":3}]},
+    {"id":3,"at":"2026-02-05","v":"c","lines":[{"n":4}]},
+    {"id":4,"at":"2026-03-05","v":"d"}]"#;
+
+#[test]
+fn rows_are_inserted_updated_and_left_alone_with_their_lines() {
+    let nights = Nights::of(MERGED);
+    nights.load(FIRST);
+    let (lake, _) = nights.load(
+        r#"[{"id":1,"at":"2026-01-05","v":"a","lines":[{"n":1},{"n":20},{"n":5}]},
+            {"id":3,"at":"2026-02-05","v":"c","lines":[{"n":4}]},
+            {"id":5,"at":"2026-02-07","v":"e","lines":[{"n":6}]}]"#,
+    );
+    assert_eq!(fates(&lake, "t"), [1, 0, 2, 0], "only a line of 1 is another");
+    assert_eq!(fates(&lake, "t__lines"), [2, 1, 2, 0]);
+    assert_eq!(rows(&lake, "t", &["id", "v"]), ["1 a", "2 b", "3 c", "4 d", "5 e"]);
+    assert_eq!(
+        rows(&lake, "t__lines", &["t__id", "_index", "n"]),
+        ["1 0 1", "1 1 20", "1 2 5", "2 0 3", "3 0 4", "5 0 6"]
+    );
+}
+
+#[test]
+fn what_is_not_touched_keeps_its_files_and_its_run() {
+    let nights = Nights::of(MERGED);
+    let (lake, _) = nights.load(FIRST);
+    let before = lake.snapshot();
+    let runs = lake.column("t", "_flowlake_run_id");
+    let (lake, _) =
+        nights.load(r#"[{"id":1,"at":"2026-01-05","v":"A","lines":[{"n":1},{"n":2}]}]"#);
+    let after = lake.snapshot();
+    let kept: BTreeMap<&PathBuf, &String> =
+        before.iter().filter(|(path, _)| after.contains_key(*path)).collect();
+    let is_kept = |part: &str| kept.keys().any(|path| path.to_str().unwrap().contains(part));
+    assert!(kept.iter().all(|(path, hash)| after[*path] == **hash));
+    assert!(is_kept("t/at_month=2026-02") && is_kept("t/at_month=2026-03"));
+    assert!(!is_kept("t/at_month=2026-01"), "1 has changed");
+    assert!(is_kept("t__lines/at_month=2026-01"), "its lines have not");
+    let runs_now = lake.column("t", "_flowlake_run_id");
+    assert_ne!(runs_now[0], runs[0]);
+    assert_eq!(runs_now[1..], runs[1..], "2 is in a new file and has not changed");
+}
+
+#[test]
+fn p3_the_same_rows_again_change_nothing() {
+    let nights = Nights::of(MERGED);
+    let (lake, _) = nights.load(FIRST);
+    let before = lake.snapshot();
+    let (lake, shown) = nights.load(FIRST);
+    assert!(shown.contains("nothing new"), "{shown}");
+    assert_eq!(lake.snapshot(), before);
+    // Another export that says the same.
+    let (lake, shown) = nights.load(&FIRST.replace("{\"id\":4", "{\"id\" : 4"));
+    assert!(shown.contains("nothing new"), "{shown}");
+    assert_eq!(lake.snapshot(), before);
+    assert_eq!(fates(&lake, "t"), [0, 0, 4, 0]);
+    assert_eq!(fates(&lake, "t__lines"), [0, 0, 4, 0]);
+}
+
+#[test]
+fn a_record_that_moved_to_another_partition_is_there_once_with_its_lines() {
+    let nights = Nights::of(MERGED);
+    nights.load(FIRST);
+    let (lake, _) =
+        nights.load(r#"[{"id":1,"at":"2026-02-01","v":"a","lines":[{"n":1},{"n":2}]}]"#);
+    assert_eq!(fates(&lake, "t"), [0, 1, 0, 0]);
+    assert_eq!(
+        rows(&lake, "t", &["id", "at"]),
+        ["1 2026-02-01", "2 2026-01-06", "3 2026-02-05", "4 2026-03-05"]
+    );
+    assert_eq!(rows(&lake, "t__lines", &["t__id", "n"]), ["1 1", "1 2", "2 3", "3 4"]);
+    // The last of a partition leaves nothing behind.
+    let (lake, _) = nights.load(r#"[{"id":4,"at":null,"v":"d"}]"#);
+    let partitions =
+        ["at_month=2026-01", "at_month=2026-02", "at_month=__HIVE_DEFAULT_PARTITION__"];
+    assert_eq!(lake.partitions("t"), partitions);
+}
+
+#[test]
+fn of_records_with_one_key_the_later_stays() {
+    let nights = Nights::of(MERGED);
+    let (lake, _) =
+        nights.load(r#"[{"id":1,"at":"2026-01-05","v":"a"},{"id":1,"at":"2026-02-05","v":"b"}]"#);
+    assert_eq!(fates(&lake, "t"), [1, 0, 0, 1], "the one that stands later");
+    assert_eq!(rows(&lake, "t", &["id", "v"]), ["1 b"]);
+    let with_cursor = Nights::of(&format!("{MERGED}cursor = \"rev\"\n"));
+    with_cursor.load(r#"[{"id":1,"at":"2026-01-05","rev":5,"v":"a","lines":[{"n":1}]},{"id":2,"at":"2026-01-05","rev":null}]"#);
+    let (lake, _) = with_cursor.load(
+        r#"[{"id":1,"at":"2026-02-05","rev":4,"v":"older","lines":[{"n":0},{"n":0}]},{"id":2,"at":"2026-01-05","rev":1}]"#,
+    );
+    assert_eq!(fates(&lake, "t"), [0, 1, 0, 1]);
+    assert_eq!(fates(&lake, "t__lines"), [0, 0, 0, 2]);
+    assert_eq!(rows(&lake, "t", &["id", "rev", "v"]), ["1 5 a", "2 1 null"]);
+    assert_eq!(rows(&lake, "t__lines", &["n"]), ["1"]);
+    let (lake, _) = with_cursor.load(r#"[{"id":1,"at":"2026-02-05","rev":5,"v":"same cursor"}]"#);
+    assert_eq!(fates(&lake, "t"), [0, 1, 0, 0]);
+    assert_eq!(rows(&lake, "t", &["id", "v"]), ["1 same cursor", "2 null"]);
+}
+
+#[test]
+fn p5_a_merge_that_widens_writes_all_files_anew_and_knows_its_rows() {
+    let nights = Nights::of(MERGED);
+    nights.load(FIRST);
+    let (lake, _) = nights.load(r#"[{"id":1,"at":"2026-01-05","v":"a","lines":[{"n":1},{"n":2.5}]},{"id":"x","at":"2026-01-05","new":true}]"#);
+    assert_eq!(fates(&lake, "t"), [1, 0, 1, 0]);
+    assert_eq!(fates(&lake, "t__lines"), [0, 1, 1, 0]);
+    assert_eq!(
+        rows(&lake, "t", &["id", "new"]),
+        ["1 null", "2 null", "3 null", "4 null", "x true"]
+    );
+    assert_eq!(rows(&lake, "t__lines", &["t__id", "n"]), ["1 1", "1 2.5", "2 3", "3 4"]);
+}
+
+#[test]
+fn p1_a_record_in_quarantine_leaves_its_row_as_it_was() {
+    let nights = Nights::of(&format!("{MERGED}[tables.columns]\nv = \"string\"\nn = \"int64\"\n"));
+    nights.load(
+        r#"[{"id":1,"at":"2026-01-05","v":"a","n":1},{"id":2,"at":"2026-01-05","v":"b","n":2}]"#,
+    );
+    let (lake, _) = nights.load(
+        r#"[{"id":1,"at":"2026-01-05","v":"z","n":"?"},{"id":2,"at":"2026-01-05","v":"c","n":2}]"#,
+    );
+    assert_eq!(rows(&lake, "t", &["id", "v"]), ["1 a", "2 c"]);
+    // What waits may be older than what is there.
+    let refused = nights.workplace.flowlake(&["quarantine", "retry", "test.toml"]);
+    assert_eq!(refused.code, 2);
+    insta::assert_snapshot!(refused.redacted());
+}
+
+#[test]
+fn p6_a_merge_of_pieces_is_a_merge_of_all() {
+    // In any order, with as little memory as there may be, the table ends as the last version of each record.
+    let record = |id: usize, version: usize| {
+        let lines: Vec<String> =
+            (0..(id + version) % 4).map(|n| format!("{{\"n\":{}}}", n * version)).collect();
+        format!(
+            "{{\"id\":{id},\"at\":\"2026-{:02}-01\",\"v\":\"{version}\",\"lines\":[{}]}}",
+            (id + version / 2) % 12 + 1,
+            lines.join(",")
+        )
+    };
+    let export = |version: usize| {
+        let ids = (0..400).filter(|id| version == 0 || id % version == 0);
+        format!("[{}]", ids.map(|id| record(id, version)).collect::<Vec<_>>().join(","))
+    };
+    let nights = Nights::of(MERGED);
+    for version in 0..5 {
+        nights.source.serve(&export(version));
+        nights.workplace.flowlake(&["run", "test.toml", "--memory", "1B"]).success();
+    }
+    let latest: Vec<String> = (0..400)
+        .map(|id| {
+            record(id, (0..5).rev().find(|version| *version == 0 || id % version == 0).unwrap())
+        })
+        .collect();
+    let at_once = Nights::of(MERGED);
+    let (expected, _) = at_once.load(&format!("[{}]", latest.join(",")));
+    let lake = nights.workplace.lake();
+    assert_eq!(rows(&lake, "t", &["id", "at", "v"]), rows(&expected, "t", &["id", "at", "v"]));
+    let lines = ["t__id", "_index", "n"];
+    assert_eq!(rows(&lake, "t__lines", &lines), rows(&expected, "t__lines", &lines));
+    assert_eq!(lake.partitions("t__lines"), expected.partitions("t__lines"));
+}
