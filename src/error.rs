@@ -367,6 +367,9 @@ fn schema_help(error: &SchemaError) -> String {
                 "give the column another name: `other_name = {{ from = \"/{directory_key}\" }}`"
             )
         }
+        SchemaError::Unkept { .. } => {
+            "write `deletes` and `history` as they were, or load into a new destination".into()
+        }
         SchemaError::Repartitioned { .. } | SchemaError::Rekeyed { .. } => {
             "load into a new destination, or use `write_disposition = \"replace\"` once".into()
         }

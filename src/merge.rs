@@ -7,6 +7,9 @@
 //! | another version | taken out | updated |
 //! | in another partition | taken out | updated |
 //! | an older version, by the cursor | stays as it is | superseded |
+//! | not in the export, a full one | as the definition says: stays, is marked, or is taken out | |
+//!
+//! Where the history of a table is kept, a row that would be taken out stays, with the time of its end.
 //!
 //! Child rows are compared one by one, so that of a changed record only those lines are new that are; lines that it has
 //! no more are taken out. Rows are told apart by hashes of 128 bits: of the record's key, of the row's own and of what
@@ -16,10 +19,12 @@ use std::collections::HashSet;
 use std::collections::hash_map::{Entry, HashMap};
 
 use polars::chunked_array::ops::row_encode::encode_rows_unordered;
-use polars::prelude::{AnyValue, BooleanChunked, Column, DataFrame, PolarsResult};
+use polars::prelude::{
+    AnyValue, BooleanChunked, ChunkFull, Column, DataFrame, PlSmallStr, PolarsResult,
+};
 
-use crate::definition::ColumnName;
-use crate::normalise::{Stamp, TableSchema, is_later};
+use crate::definition::{ColumnName, Deletes};
+use crate::normalise::{ColumnSource, Stamp, TableSchema, is_later};
 
 /// One row of a merged table: the table's position and the hash of the row's key.
 pub type RowId = (usize, u128);
@@ -65,7 +70,7 @@ pub fn row_hashes(
     Ok(hashes.map(|((record, row), content)| RowHashes { record, row, content }).collect())
 }
 
-/// Rows without those that are taken out.
+/// Rows without those that are named.
 ///
 /// # Errors
 /// A column is not there, which `Schemas::settle` rules out.
@@ -78,9 +83,58 @@ pub fn without(
     if out.is_empty() {
         return Ok(rows);
     }
-    let own = hashes(&rows, &schema.row_key())?;
-    let stays: BooleanChunked = own.into_iter().map(|row| !out.contains(&(table, row))).collect();
-    rows.filter(&stays)
+    let are_out = are_in(&rows, table, schema, out)?;
+    rows.filter(&!&are_out)
+}
+
+/// Which of the rows are named.
+fn are_in(
+    rows: &DataFrame,
+    table: usize,
+    schema: &TableSchema,
+    named: &HashSet<RowId>,
+) -> PolarsResult<BooleanChunked> {
+    let own = hashes(rows, &schema.row_key())?;
+    Ok(own.into_iter().map(|row| named.contains(&(table, row))).collect())
+}
+
+/// Rows of a merged table after the merge: those that are taken out are gone, or stay with the time of their end.
+///
+/// # Errors
+/// A column is not there, which `Schemas::settle` rules out.
+pub fn carry_over(
+    rows: DataFrame,
+    table: usize,
+    schema: &TableSchema,
+    merge: &Merge,
+    stamp: &Stamp,
+) -> PolarsResult<DataFrame> {
+    if merge.outdated.is_empty() && merge.deleted.is_empty() {
+        return Ok(rows);
+    }
+    if schema.own_column(&ColumnSource::ValidTo).is_some() {
+        let outdated = are_in(&rows, table, schema, &merge.outdated)?;
+        let deleted = are_in(&rows, table, schema, &merge.deleted)?;
+        let ends = (&outdated | &deleted) & are_current(&rows, schema)?;
+        return stamp.end(rows, schema, &ColumnSource::ValidTo, &ends);
+    }
+    let rows = without(rows, table, schema, &merge.outdated)?;
+    if schema.own_column(&ColumnSource::DeletedAt).is_some() {
+        let deleted = are_in(&rows, table, schema, &merge.deleted)?;
+        return stamp.end(rows, schema, &ColumnSource::DeletedAt, &deleted);
+    }
+    without(rows, table, schema, &merge.deleted)
+}
+
+/// Which rows of a table are the last versions: all of them, unless its history is kept.
+///
+/// # Errors
+/// A column is not there, which `Schemas::settle` rules out.
+pub fn are_current(rows: &DataFrame, schema: &TableSchema) -> PolarsResult<BooleanChunked> {
+    Ok(match schema.own_column(&ColumnSource::ValidTo) {
+        Some(name) => rows.column(name.as_str())?.is_null(),
+        None => BooleanChunked::full(PlSmallStr::EMPTY, true, rows.height()),
+    })
 }
 
 fn hashes(rows: &DataFrame, columns: &[ColumnName]) -> PolarsResult<Vec<u128>> {
@@ -101,6 +155,8 @@ pub struct Version {
     /// The partition of its rows; none when they are in several.
     partition: Option<usize>,
     cursor: Option<AnyValue<'static>>,
+    /// It is in the table, marked as deleted.
+    is_marked: bool,
     rows: Vec<VersionRow>,
 }
 
@@ -123,8 +179,8 @@ impl Versions {
         let row = VersionRow { id: (table, row), content, file };
         match self.0.entry(record) {
             Entry::Vacant(entry) => {
-                let version = Version { partition: Some(partition), cursor: None, rows: vec![row] };
-                entry.insert(version);
+                let partition = Some(partition);
+                entry.insert(Version { partition, rows: vec![row], ..Version::default() });
             }
             Entry::Occupied(mut entry) => {
                 let version = entry.get_mut();
@@ -140,6 +196,13 @@ impl Versions {
     pub fn set_cursor(&mut self, record: u128, cursor: AnyValue<'static>) {
         if let Some(version) = self.0.get_mut(&record) {
             version.cursor = Some(cursor);
+        }
+    }
+
+    /// Notes that a record that is there is marked as deleted.
+    pub fn set_marked(&mut self, record: u128) {
+        if let Some(version) = self.0.get_mut(&record) {
+            version.is_marked = true;
         }
     }
 
@@ -168,8 +231,12 @@ pub struct Fates {
 pub struct Merge {
     /// Rows of the export that are not needed.
     pub surplus: HashSet<RowId>,
-    /// Rows of the table that are taken out.
+    /// Rows of the table that others take the place of, or that their records do not have any more.
     pub outdated: HashSet<RowId>,
+    /// Rows of the table whose records are deleted.
+    pub deleted: HashSet<RowId>,
+    /// How many records those are.
+    pub deleted_records: u64,
     /// The files that those are in.
     pub touched: HashSet<usize>,
     /// For each table, what became of the export's rows.
@@ -177,15 +244,21 @@ pub struct Merge {
 }
 
 impl Merge {
-    /// Decides on every record of an export.
+    /// Decides on every record of an export, and on those of the table that it does not have. `root` is the table that
+    /// records are rows of; child rows of deleted records go with them if they go.
     #[must_use]
-    pub fn of(export: &Versions, table: &Versions) -> Self {
+    pub fn of(export: &Versions, table: &Versions, root: usize, deletes: Deletes) -> Self {
         let mut merge = Self::default();
+        for (record, old) in &table.0 {
+            if !export.has(*record) && !old.is_marked {
+                merge.delete(old, root, deletes);
+            }
+        }
         for (record, new) in &export.0 {
             match table.0.get(record) {
                 None => merge.insert(new),
                 Some(old) if is_older(new, old) => merge.supersede(new),
-                Some(old) => merge.update(new, old),
+                Some(old) => merge.update(new, old, root),
             }
         }
         merge
@@ -206,15 +279,27 @@ impl Merge {
         }
     }
 
-    fn update(&mut self, new: &Version, old: &Version) {
+    fn delete(&mut self, old: &Version, root: usize, deletes: Deletes) {
+        let goes = |row: &&VersionRow| match deletes {
+            Deletes::Ignore => false,
+            Deletes::Mark => row.id.0 == root,
+            Deletes::Remove => true,
+        };
+        for row in old.rows.iter().filter(goes) {
+            self.deleted.insert(row.id);
+            self.touched.insert(row.file);
+        }
+        self.deleted_records += u64::from(deletes != Deletes::Ignore);
+    }
+
+    fn update(&mut self, new: &Version, old: &Version, root: usize) {
         let has_moved = new.partition.is_none() || new.partition != old.partition;
         let mut contents: HashMap<RowId, Option<u128>> = HashMap::new();
         for row in &old.rows {
             // What is there twice is the same as nothing: both are taken out.
-            contents
-                .entry(row.id)
-                .and_modify(|content| *content = None)
-                .or_insert(Some(row.content));
+            // Nor is a row that is marked as deleted the same as one that is not.
+            let content = Some(row.content).filter(|_| !(old.is_marked && row.id.0 == root));
+            contents.entry(row.id).and_modify(|content| *content = None).or_insert(content);
         }
         for row in &new.rows {
             match contents.get(&row.id) {

@@ -233,6 +233,10 @@ pub struct TableReport {
     pub superseded: u64,
     /// Of these, rows of records that are in quarantine.
     pub quarantined: u64,
+    /// Records of the table that the export does not have any more, and that were marked or taken out. They are none
+    /// of the received.
+    #[serde(default)]
+    pub deleted: u64,
     /// Rows of the table after the run.
     pub rows: u64,
     /// Files of the table after the run.
@@ -285,6 +289,7 @@ mod tests {
             unchanged: 0,
             superseded: 0,
             quarantined: 1,
+            deleted: 0,
             rows: 4,
             files: 1,
             bytes: 1,

@@ -59,15 +59,16 @@ pub(super) fn report(report: &RunReport) -> String {
 type CountOf = (&'static str, fn(&TableReport) -> u64);
 
 /// What may become of a row. What hardly ever happens is shown when it does.
-const FATES: [CountOf; 6] = [
+const FATES: [CountOf; 7] = [
     ("received", |row| row.received),
     ("inserted", |row| row.inserted),
     ("updated", |row| row.updated),
     ("unchanged", |row| row.unchanged),
     ("superseded", |row| row.superseded),
     ("quarantined", |row| row.quarantined),
+    ("deleted", |row| row.deleted),
 ];
-const RARE: [&str; 2] = ["updated", "superseded"];
+const RARE: [&str; 3] = ["updated", "superseded", "deleted"];
 
 fn tables(report: &RunReport) -> Table {
     let happened = |count: &fn(&TableReport) -> u64| report.tables.iter().any(|row| count(row) > 0);

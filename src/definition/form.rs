@@ -346,6 +346,15 @@ impl Form for usize {
     }
 }
 
+impl Form for bool {
+    const NAME: &'static str = "true or false";
+    const HELP: &'static str = "write it without quotes, as in `true`";
+
+    fn accept(value: &Value) -> Option<Self> {
+        value.as_bool()
+    }
+}
+
 impl Form for String {
     const NAME: &'static str = "a text";
     const HELP: &'static str = "put it in double quotes";

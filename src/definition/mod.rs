@@ -47,7 +47,8 @@ pub use source::{
     WindowPolicy,
 };
 pub use table::{
-    Column, Contract, Discard, Nested, PartitionField, Surprise, Table, Transform, WriteDisposition,
+    Column, Contract, Deletes, Discard, Nested, PartitionField, Surprise, Table, Transform,
+    WriteDisposition,
 };
 pub use template::{InvalidTemplate, Occasion, Template, Window};
 pub use validate::source::parse_instant;

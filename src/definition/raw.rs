@@ -255,6 +255,13 @@ pub(super) struct RawTable {
     /// replace those whose `primary_key` the export has, and add the others.
     #[schemars(extend("enum" = ["replace", "append", "merge"], "default" = "replace"))]
     pub(super) write_disposition: Option<Field<String>>,
+    /// What a merge does with records that a full export does not have any more.
+    #[schemars(extend("enum" = ["ignore", "mark", "remove"], "default" = "ignore"))]
+    pub(super) deletes: Option<Field<String>>,
+    /// Whether a merge keeps the rows that others take the place of: each with `_flowlake_valid_from` and
+    /// `_flowlake_valid_to`.
+    #[schemars(extend("default" = false))]
+    pub(super) history: Option<Field<bool>>,
     /// Hive partitions, outermost first: a column, or `year()`, `month()` or `day()` of one. Child tables lie
     /// in the partitions of their records.
     #[schemars(extend("examples" = [["month(created_at)"]]))]
@@ -343,6 +350,8 @@ const KEYS: [(&str, &[&str]); 10] = [
             "primary_key",
             "cursor",
             "write_disposition",
+            "deletes",
+            "history",
             "partition_by",
             "sort_by",
             "nested",

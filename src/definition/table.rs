@@ -20,6 +20,10 @@ pub struct Table {
     pub cursor: Option<ColumnName>,
     /// What a run does with rows that are already there.
     pub write_disposition: WriteDisposition,
+    /// What a merge does with records that a full export does not have any more.
+    pub deletes: Deletes,
+    /// A merge keeps the rows that others take the place of, with the time until which they were the last.
+    pub history: bool,
     /// The Hive partitions, outermost first. Empty for a child table that inherits its parent's.
     pub partition_by: Vec<PartitionField>,
     /// The order of rows within a file; export order when empty.
@@ -49,6 +53,8 @@ impl Table {
             primary_key: Vec::new(),
             cursor: None,
             write_disposition: WriteDisposition::default(),
+            deletes: Deletes::default(),
+            history: false,
             partition_by: Vec::new(),
             sort_by: Vec::new(),
             nested: Nested::default(),
@@ -84,6 +90,24 @@ impl std::fmt::Display for WriteDisposition {
         let word = Self::WORDS.iter().find(|(_, disposition)| disposition == self);
         f.write_str(word.map_or("", |(word, _)| word))
     }
+}
+
+/// What becomes of a record that is in a merged table and not in a full export any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Deletes {
+    /// It stays.
+    #[default]
+    Ignore,
+    /// It stays, with the time at which it was missed first.
+    Mark,
+    /// It goes, with its child rows.
+    Remove,
+}
+
+impl Deletes {
+    /// The words a definition may use.
+    pub const WORDS: [(&str, Self); 3] =
+        [("ignore", Self::Ignore), ("mark", Self::Mark), ("remove", Self::Remove)];
 }
 
 /// What becomes of objects and lists.

@@ -6,9 +6,9 @@ use chrono::SecondsFormat;
 use toml::{Table as Section, Value};
 
 use super::{
-    Check, CheckRule, Column, Contract, Endpoint, Filter, Header, KeySource, Limit, Limits,
-    ListStyle, Nested, OnFailure, PartitionField, Period, Pipeline, Resource, RetryLimits, Source,
-    Surprise, Table, Timeouts, Transform, WindowPolicy, WriteDisposition,
+    Check, CheckRule, Column, Contract, Deletes, Endpoint, Filter, Header, KeySource, Limit,
+    Limits, ListStyle, Nested, OnFailure, PartitionField, Period, Pipeline, Resource, RetryLimits,
+    Source, Surprise, Table, Timeouts, Transform, WindowPolicy, WriteDisposition,
 };
 
 /// The definition, every key written out.
@@ -174,6 +174,8 @@ fn table(table: &Table) -> Section {
         insert_some(&mut written, "null_values", texts(&table.null_values));
         let disposition = word(&WriteDisposition::WORDS, table.write_disposition);
         written.insert("write_disposition".to_owned(), text(disposition));
+        written.insert("deletes".to_owned(), text(word(&Deletes::WORDS, table.deletes)));
+        written.insert("history".to_owned(), Value::Boolean(table.history));
         let fields: Vec<String> = table.partition_by.iter().map(partition_field).collect();
         insert_some(&mut written, "partition_by", texts(&fields));
     }
@@ -503,11 +505,21 @@ mod tests {
         ];
         let landing = (0_usize..50).prop_map(|keep| LandingPolicy { keep });
         let nested = prop_oneof![Just(Nested::Tables), Just(Nested::Json)];
+        let deletes = proptest::sample::select(Deletes::WORDS.map(|(_, word)| word).to_vec());
+        let nested = (nested, deletes, any::<bool>());
         let words = (any_text(), option::of(any_text()), nested);
         let tables = (tables, vec(check(), 0..3))
             .prop_map(|([parent, table], checks)| [Table { checks, ..parent }, table]);
         (words, source(), destination, landing, limits(), tables, child).prop_map(
-            |((name, description, nested), source, destination, landing, limits, tables, child)| {
+            |(
+                (name, description, (nested, deletes, history)),
+                source,
+                destination,
+                landing,
+                limits,
+                tables,
+                child,
+            )| {
                 let [parent, table] = tables;
                 Pipeline {
                     name,
@@ -516,10 +528,18 @@ mod tests {
                     destination: Template::literal(&destination),
                     landing,
                     limits,
-                    tables: vec![parent, Table { nested, ..table }, child],
+                    tables: vec![parent, Table { nested, deletes, history, ..table }, child],
                 }
             },
         )
+    }
+
+    /// The same pipeline, in which no table says what needs a full export.
+    fn with_window(mut pipeline: Pipeline) -> Pipeline {
+        for table in &mut pipeline.tables {
+            (table.deletes, table.history) = (Deletes::Ignore, false);
+        }
+        pipeline
     }
 
     /// The same pipeline, fetched in full every time: what a window rules out is possible then.
@@ -531,7 +551,13 @@ mod tests {
         }
         pipeline.limits.max_shrink = "12.5%".parse().ok();
         for table in pipeline.tables.iter_mut().filter(|table| table.parent.is_none()) {
-            table.write_disposition = WriteDisposition::Replace;
+            if table.history && table.deletes == Deletes::Mark {
+                table.deletes = Deletes::Remove;
+            }
+            table.write_disposition = match (table.deletes, table.history) {
+                (Deletes::Ignore, false) => WriteDisposition::Replace,
+                _ => WriteDisposition::Merge,
+            };
         }
         pipeline
     }
@@ -539,7 +565,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_pipeline_survives_being_written(pipeline in pipeline(), in_full in any::<bool>()) {
-            let pipeline = if in_full { without_window(pipeline) } else { pipeline };
+            let pipeline = if in_full { without_window(pipeline) } else { with_window(pipeline) };
             let text = to_toml(&pipeline);
             let read = Definition::parse("written.toml", &text, &Environment::default());
             let read = read.map(|definition| definition.pipeline);

@@ -71,6 +71,16 @@ pub enum SchemaError {
         /// The key that its rows have; none for a hash of the record.
         before: Vec<ColumnName>,
     },
+    /// The definition does not keep what the table has of the lifetimes of its rows.
+    #[error(
+        "table `{table}` has rows of the past, told by `{column}`, which the definition does not keep any more"
+    )]
+    Unkept {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: ColumnName,
+    },
     /// A check cannot be made of the columns there are.
     #[error("table `{table}` cannot be checked by {rule}: {reason}")]
     Uncheckable {

@@ -31,6 +31,8 @@ pub struct TableFrame {
     pub received: usize,
     /// How many of them belong to rejected records.
     pub quarantined: usize,
+    /// The rows of these.
+    pub left_out: Option<DataFrame>,
 }
 
 impl TableFrame {
@@ -38,6 +40,11 @@ impl TableFrame {
     pub(super) fn remove(&mut self, is_out: impl Fn(u32) -> bool) -> PolarsResult<usize> {
         let before = self.records.len();
         let kept: BooleanChunked = self.records.iter().map(|record| !is_out(*record)).collect();
+        let gone = self.rows.filter(&!&kept)?;
+        self.left_out = Some(match self.left_out.take() {
+            Some(earlier) => earlier.vstack(&gone)?,
+            None => gone,
+        });
         self.rows = self.rows.filter(&kept)?;
         self.records.retain(|record| !is_out(*record));
         Ok(before - self.records.len())
@@ -246,6 +253,7 @@ impl<'a> ChunkWork<'a> {
             rows: DataFrame::new(level.rows, columns)?,
             received: level.rows,
             quarantined: 0,
+            left_out: None,
             records: records.to_vec(),
         });
         self.children(table, level, records, &keys)
@@ -324,7 +332,11 @@ impl<'a> ChunkWork<'a> {
             ColumnSource::Identity => {
                 Ok(StringChunked::from_slice(PlSmallStr::EMPTY, self.ids).into_series().into())
             }
-            source @ (ColumnSource::RunId | ColumnSource::LoadedAt) => {
+            source @ (ColumnSource::RunId
+            | ColumnSource::LoadedAt
+            | ColumnSource::DeletedAt
+            | ColumnSource::ValidFrom
+            | ColumnSource::ValidTo) => {
                 let stamped = self.stamp.column(source, level.rows);
                 Ok(stamped.unwrap_or_else(|| nulls(level.rows, &column.column_type).into()))
             }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::{Step, ValuePath};
 use crate::definition::{
-    Check, ColumnName, ColumnType, Contract, Discard, PartitionField, TableName, WriteDisposition,
+    Check, ColumnName, ColumnType, Contract, Deletes, Discard, PartitionField, TableName,
+    WriteDisposition,
 };
 use crate::run_id::RunId;
 use crate::scalar::Facts;
@@ -77,6 +78,9 @@ pub struct TableSchema {
     /// What a run does with the rows it has; what is left out does not stay, whatever its root's is.
     #[serde(skip)]
     pub disposition: WriteDisposition,
+    /// What a merge does with records that are not in a full export any more.
+    #[serde(skip)]
+    pub deletes: Deletes,
     /// What an export may change.
     #[serde(skip)]
     pub contract: Contract,
@@ -161,6 +165,12 @@ pub enum ColumnSource {
     RunId,
     /// The instant the run began.
     LoadedAt,
+    /// The instant at which a full export did not have the record any more; null while it does.
+    DeletedAt,
+    /// The instant from which on the row was the last version.
+    ValidFrom,
+    /// The instant from which on it was not any more; null while it is.
+    ValidTo,
 }
 
 impl ColumnSchema {
@@ -188,6 +198,12 @@ impl TableSchema {
     #[must_use]
     pub fn column(&self, name: &ColumnName) -> Option<&ColumnSchema> {
         self.columns.iter().find(|column| column.name == *name)
+    }
+
+    /// The name of the column of a source, if the table has one.
+    pub(crate) fn own_column(&self, source: &ColumnSource) -> Option<&ColumnName> {
+        let column = self.columns.iter().find(|column| column.source == *source)?;
+        Some(&column.name)
     }
 
     /// The columns that together tell a row from all others.

@@ -11,10 +11,14 @@ use super::schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
 use super::shape::Shape;
 use super::soundness::{check_columns, check_partitions};
 use super::survey::Survey;
-use super::{IDENTITY_COLUMN, INDEX_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN};
+use super::{
+    DELETED_AT_COLUMN, IDENTITY_COLUMN, INDEX_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN,
+    VALID_FROM_COLUMN, VALID_TO_COLUMN,
+};
 use crate::decode::{Step, ValuePath};
 use crate::definition::{
-    Column, ColumnName, ColumnType, Contract, Discard, Surprise, Table, TableName, WriteDisposition,
+    Column, ColumnName, ColumnType, Contract, Deletes, Discard, Surprise, Table, TableName,
+    WriteDisposition,
 };
 use crate::scalar::Facts;
 
@@ -155,6 +159,7 @@ impl<'a> Settler<'a> {
         let unfit = pending.contract.data_type.discards().unwrap_or_default();
         let values = value_columns(pending, known, seen).into_iter();
         columns.extend(values.map(|column| ColumnSchema { unfit, ..column }));
+        columns.extend(lifetime_columns(pending, parent));
         columns.push(own_column(RUN_ID_COLUMN, ColumnType::String, ColumnSource::RunId));
         columns.push(own_column(LOADED_AT_COLUMN, ColumnType::Timestamp, ColumnSource::LoadedAt));
         let schema = TableSchema {
@@ -170,6 +175,7 @@ impl<'a> Settler<'a> {
             sort_by: pending.declared.map(|table| table.sort_by.clone()).unwrap_or_default(),
             columns,
             disposition: disposition(pending, parent),
+            deletes: pending.declared.map(|table| table.deletes).unwrap_or_default(),
             contract: pending.contract,
             checks: pending.declared.map(|table| table.checks.clone()).unwrap_or_default(),
             discarded: Vec::new(),
@@ -188,6 +194,11 @@ impl<'a> Settler<'a> {
         }
         let Some(known) = self.known.get(&schema.name) else { return Ok(()) };
         let table = schema.name.clone();
+        let lifetimes = [ColumnSource::DeletedAt, ColumnSource::ValidTo];
+        let lost = lifetimes.iter().filter_map(|source| known.own_column(source));
+        if let Some(column) = lost.into_iter().find(|name| schema.column(name).is_none()) {
+            return Err(SchemaError::Unkept { table, column: column.clone() });
+        }
         if known.partition_by != schema.partition_by {
             return Err(SchemaError::Repartitioned { table });
         }
@@ -196,6 +207,25 @@ impl<'a> Settler<'a> {
         }
         Ok(())
     }
+}
+
+/// The columns that tell how long a row was the last version, where the definition wants to know.
+fn lifetime_columns(pending: &Pending<'_>, parent: Option<&TableSchema>) -> Vec<ColumnSchema> {
+    let column = |name, source| own_column(name, ColumnType::Timestamp, source);
+    let declared = pending.declared.filter(|_| parent.is_none());
+    let has_history = match parent {
+        Some(parent) => parent.own_column(&ColumnSource::ValidTo).is_some(),
+        None => declared.is_some_and(|table| table.history),
+    };
+    let mut columns = Vec::new();
+    if declared.is_some_and(|table| table.deletes == Deletes::Mark) {
+        columns.push(column(DELETED_AT_COLUMN, ColumnSource::DeletedAt));
+    }
+    if has_history {
+        columns.push(column(VALID_FROM_COLUMN, ColumnSource::ValidFrom));
+        columns.push(column(VALID_TO_COLUMN, ColumnSource::ValidTo));
+    }
+    columns
 }
 
 /// What a run does with the rows of a table: what its root says. What is left out does not stay.

@@ -5,7 +5,7 @@ use super::fresh::Fresh;
 use super::intake::Intake;
 use super::load::Loaded;
 use crate::commit::{Manifest, Snapshot};
-use crate::definition::{Limit, OnFailure, Table, WriteDisposition};
+use crate::definition::{Deletes, Limit, OnFailure, Table, WriteDisposition};
 use crate::plan::Plan;
 
 /// An export that is suddenly small, or empty, is more often a mistake of the source than a change of the
@@ -24,7 +24,8 @@ pub(super) fn against_shrinking(
         let (table, records) = (declared.name.clone(), found.count);
         let old = snapshot.manifests.get(&table);
         let rows = old.map_or(0, Manifest::rows);
-        let replaces = declared.write_disposition == WriteDisposition::Replace;
+        let replaces = declared.write_disposition == WriteDisposition::Replace
+            || declared.deletes != Deletes::Ignore;
         if replaces && records == 0 && rows > 0 {
             return Err(RunError::Emptied { table, rows });
         }

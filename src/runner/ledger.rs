@@ -35,6 +35,7 @@ pub(super) fn of(load: &Loaded, table: usize, manifest: &Manifest) -> TableRepor
         inserted: counts.kept,
         updated: counts.updated,
         unchanged: counts.unchanged,
+        deleted: counts.deleted,
         quarantined: counts.quarantined,
         superseded: counts.superseded,
         ..table_report(manifest)
@@ -55,6 +56,7 @@ fn table_report(manifest: &Manifest) -> TableReport {
         unchanged: 0,
         superseded: 0,
         quarantined: 0,
+        deleted: 0,
         rows: manifest.rows(),
         files: manifest.files.len() as u64,
         bytes: manifest.files.iter().map(|file| file.bytes).sum(),

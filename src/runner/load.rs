@@ -21,7 +21,7 @@ use super::RunError;
 use super::budget::Budget;
 use crate::commit::DataFile;
 use crate::decode::{Chunk, ChunkSource};
-use crate::definition::{ColumnName, TableName};
+use crate::definition::{ColumnName, Deletes, TableName};
 use crate::destination::Destination;
 use crate::merge::{self, Fates, RowId};
 use crate::normalise::{
@@ -57,6 +57,7 @@ pub(super) struct Load {
     filled: Vec<Vec<u64>>,
     quarantined: Vec<Quarantined>,
     broken: BTreeMap<(usize, usize), BrokenCheck>,
+    left_out: BTreeMap<usize, LeftOut>,
 }
 
 /// Rows of one table that are not sorted into partitions yet.
@@ -85,6 +86,16 @@ pub(super) struct Loaded {
     pub(super) quarantined: Vec<Quarantined>,
     /// The checks that rows break, by their tables' positions and their own.
     pub(super) broken: BTreeMap<(usize, usize), BrokenCheck>,
+    left_out: BTreeMap<usize, LeftOut>,
+}
+
+/// Records of a table that are in quarantine, and that the export has all the same.
+#[derive(Debug, Clone, Default)]
+struct LeftOut {
+    /// The hashes of their keys.
+    keys: HashSet<u128>,
+    /// There are some whose key nobody can tell.
+    has_unknown: bool,
 }
 
 /// A check that rows break.
@@ -116,6 +127,8 @@ pub(super) struct Counts {
     pub(super) superseded: u64,
     pub(super) updated: u64,
     pub(super) unchanged: u64,
+    /// Records of a merged table that the export does not have; none of `received`.
+    pub(super) deleted: u64,
 }
 
 impl Counts {
@@ -153,6 +166,7 @@ impl Load {
             filled: schemas.tables.iter().map(|table| vec![0; table.columns.len()]).collect(),
             uniques: Uniques::default(),
             broken: BTreeMap::new(),
+            left_out: BTreeMap::new(),
             schemas: Arc::new(schemas),
             stamp,
             budget,
@@ -211,6 +225,7 @@ impl Load {
             filled: self.filled,
             quarantined: self.quarantined,
             broken: self.broken,
+            left_out: self.left_out,
         })
     }
 
@@ -244,6 +259,12 @@ impl Load {
             counts.quarantined += frame.quarantined as u64;
             for (filled, column) in self.filled[frame.table].iter_mut().zip(frame.rows.columns()) {
                 *filled += (column.len() - column.null_count()) as u64;
+            }
+            if frame.table == root && schema.deletes != Deletes::Ignore {
+                let keys = &mut self.left_out.entry(root).or_default().keys;
+                if let Some(rows) = &frame.left_out {
+                    keys.extend(merge::record_hashes(rows, schema, schema.primary_key.len())?);
+                }
             }
             if frame.table == root {
                 let partitions = self.partitioner.assign(&frame.rows, &schema.partition_by)?;
@@ -279,6 +300,12 @@ impl Load {
         rejected: Vec<Rejection>,
         curtailed: Vec<Rejection>,
     ) {
+        let key = &self.schemas.tables[table].primary_key;
+        let hides_key = |reason: &Reason| matches!(&reason.rule, Rule::Type { column, .. } if key.contains(column));
+        let mut reasons = rejected.iter().flat_map(|rejection| &rejection.reasons.told);
+        if reasons.any(hides_key) || !source.undecodable.is_empty() {
+            self.left_out.entry(table).or_default().has_unknown = true;
+        }
         let undecodable = source.undecodable.len() as u64;
         self.counts[table].received += undecodable;
         self.counts[table].quarantined += undecodable;
@@ -353,6 +380,26 @@ impl Load {
 }
 
 impl Loaded {
+    /// What becomes of records that are in a table and not in the export. When the export has some whose key nobody can
+    /// tell, any record may be one of them.
+    pub(super) fn deletes(&self, table: usize) -> Deletes {
+        let schema = &self.schemas.tables[table];
+        let has_unknown = self.left_out.get(&table).is_some_and(|left_out| left_out.has_unknown);
+        if has_unknown && schema.deletes != Deletes::Ignore {
+            tracing::warn!(
+                table = %schema.name,
+                "records whose key cannot be read are in quarantine; no record is taken for deleted"
+            );
+            return Deletes::Ignore;
+        }
+        schema.deletes
+    }
+
+    /// The keys of records that are in quarantine.
+    pub(super) fn left_out(&self, table: usize) -> HashSet<u128> {
+        self.left_out.get(&table).map(|left_out| left_out.keys.clone()).unwrap_or_default()
+    }
+
     /// How many rows of a table have a value in a column.
     pub(super) fn filled(&self, table: &TableName, column: &ColumnName) -> Filled {
         let table = self.schemas.tables.iter().position(|schema| schema.name == *table);

@@ -11,10 +11,12 @@ use polars::prelude::{AnyValue, BooleanChunked, DataFrame, PolarsResult};
 use super::RunError;
 use super::load::{Loaded, conformed, content_of};
 use crate::commit::{DataFile, Snapshot};
-use crate::definition::WriteDisposition;
+use crate::definition::{Deletes, WriteDisposition};
 use crate::destination::Destination;
-use crate::merge::{Fates, Merge, RowHashes, RowId, Versions, record_hashes, row_hashes};
-use crate::normalise::{Schemas, TableSchema};
+use crate::merge::{
+    Fates, Merge, RowHashes, RowId, Versions, are_current, record_hashes, row_hashes,
+};
+use crate::normalise::{ColumnSource, Schemas, TableSchema};
 use crate::runtime::{on_all_cores, on_cpu, parallelism};
 use crate::spill::SpillError;
 
@@ -23,10 +25,12 @@ use crate::spill::SpillError;
 pub(super) struct Merged {
     /// Rows of the export that the tables have already, or have later versions of.
     pub(super) surplus: Arc<HashSet<RowId>>,
-    /// Rows of the tables that go.
-    pub(super) outdated: Arc<HashSet<RowId>>,
+    /// Rows of the tables that end.
+    pub(super) ending: Merge,
     /// The files that those are in.
     pub(super) touched: HashSet<String>,
+    /// For each root table, how many of its records are deleted.
+    pub(super) deleted: HashMap<usize, u64>,
     /// For each merged table that has rows already, what became of the export's.
     pub(super) fates: HashMap<usize, Fates>,
 }
@@ -37,7 +41,7 @@ pub(super) async fn decide(
     load: &Loaded,
     snapshot: &Snapshot,
 ) -> Result<Merged, RunError> {
-    let (mut surplus, mut outdated) = (HashSet::new(), HashSet::new());
+    let mut surplus = HashSet::new();
     let mut merged = Merged::default();
     for &root in &load.schemas.roots {
         let tree = Tree::new(&load.schemas, root, snapshot);
@@ -45,18 +49,39 @@ pub(super) async fn decide(
         if disposition != WriteDisposition::Merge || tree.files.is_empty() {
             continue;
         }
-        let export = Arc::new(tree.export(load)?);
-        let table = tree.versions(destination, &export).await?;
-        let merge = Merge::of(&export, &table);
+        let deletes = load.deletes(root);
+        let sought = Arc::new(Sought {
+            export: tree.export(load)?,
+            all_but: (deletes != Deletes::Ignore).then(|| load.left_out(root)),
+        });
+        let table = tree.versions(destination, &sought).await?;
+        let merge = Merge::of(&sought.export, &table, root, deletes);
         surplus.extend(merge.surplus);
-        outdated.extend(merge.outdated);
+        merged.ending.outdated.extend(merge.outdated);
+        merged.ending.deleted.extend(merge.deleted);
+        merged.deleted.insert(root, merge.deleted_records);
         let path = |file: &usize| tree.files[*file].1.path.clone();
         merged.touched.extend(merge.touched.iter().map(path));
         let fates = |table: &usize| (*table, merge.fates.get(table).copied().unwrap_or_default());
         merged.fates.extend(tree.tables.iter().map(fates));
     }
-    (merged.surplus, merged.outdated) = (Arc::new(surplus), Arc::new(outdated));
+    merged.surplus = Arc::new(surplus);
     Ok(merged)
+}
+
+/// The records that are looked for in a table.
+struct Sought {
+    /// Those of the export.
+    export: Versions,
+    /// Where deleted records are looked for, all others as well; but not these, which the export has and which are in
+    /// quarantine.
+    all_but: Option<HashSet<u128>>,
+}
+
+impl Sought {
+    fn has(&self, record: u128) -> bool {
+        self.export.has(record) || self.all_but.as_ref().is_some_and(|left| !left.contains(&record))
+    }
 }
 
 /// A table with its child tables, and the files that they have.
@@ -81,6 +106,8 @@ struct Found {
     hashes: Vec<RowHashes>,
     /// For rows of a root table with a cursor, its values.
     cursors: Vec<AnyValue<'static>>,
+    /// For rows of a root table in which deleted records are marked, whether they are.
+    marked: Vec<bool>,
 }
 
 impl<'a> Tree<'a> {
@@ -134,13 +161,13 @@ impl<'a> Tree<'a> {
     async fn versions(
         &self,
         destination: &Destination,
-        export: &Arc<Versions>,
+        sought: &Arc<Sought>,
     ) -> Result<Versions, RunError> {
         let mut versions = Versions::default();
         let mut partitions: BTreeSet<&str> = BTreeSet::new();
         let (of_root, of_children): (Vec<usize>, Vec<usize>) =
             (0..self.files.len()).partition(|file| self.files[*file].0 == self.hasher.root);
-        self.look_in(destination, of_root, export, |file, found| {
+        self.look_in(destination, of_root, sought, |file, found| {
             if !found.hashes.is_empty() {
                 partitions.insert(self.files[file].1.partition.as_str());
             }
@@ -149,7 +176,7 @@ impl<'a> Tree<'a> {
         .await?;
         let is_near = |file: &usize| partitions.contains(self.files[*file].1.partition.as_str());
         let near = of_children.into_iter().filter(is_near).collect();
-        self.look_in(destination, near, export, |file, found| self.add(&mut versions, file, found))
+        self.look_in(destination, near, sought, |file, found| self.add(&mut versions, file, found))
             .await?;
         Ok(versions)
     }
@@ -164,14 +191,14 @@ impl<'a> Tree<'a> {
         &self,
         destination: &Destination,
         files: Vec<usize>,
-        export: &Arc<Versions>,
+        sought: &Arc<Sought>,
         mut take: impl FnMut(usize, Found),
     ) -> Result<(), RunError> {
         let looking = files.into_iter().map(async |file| {
             let (table, data) = self.files[file];
             let content = content_of(destination, data).await?;
-            let (hasher, export, path) = (self.hasher.clone(), export.clone(), data.path.clone());
-            let found = on_cpu(move || hasher.find(table, &path, content, &export)).await?;
+            let (hasher, sought, path) = (self.hasher.clone(), sought.clone(), data.path.clone());
+            let found = on_cpu(move || hasher.find(table, &path, content, &sought)).await?;
             Ok::<_, RunError>((file, found))
         });
         let looking: Vec<_> = looking.collect();
@@ -189,14 +216,14 @@ impl Hasher {
         self.schemas.tables[self.root].primary_key.len()
     }
 
-    /// The rows of a file that are of records of the export. Its keys are read first, since most files have none of
+    /// The rows of a file that are of records that are looked for. Its keys are read first, since most files have none of
     /// them.
     fn find(
         &self,
         table: usize,
         path: &str,
         content: Bytes,
-        export: &Versions,
+        sought: &Sought,
     ) -> Result<Found, RunError> {
         let schema = &self.schemas.tables[table];
         let keys = schema.record_key(self.root_keys());
@@ -204,12 +231,17 @@ impl Hasher {
         let rows = conformed(path, content.clone(), schema, Some(keys))?;
         let records = record_hashes(&rows, schema, self.root_keys())?;
         let is_wanted: BooleanChunked =
-            records.into_iter().map(|record| export.has(record)).collect();
+            records.into_iter().map(|record| sought.has(record)).collect();
         if !is_wanted.any() {
             return Ok(Found::default());
         }
-        let rows = conformed(path, content, schema, None)?.filter(&is_wanted)?;
-        Ok(self.hashes(table, &rows)?)
+        let rows = conformed(path, content, schema, None)?;
+        let rows = rows.filter(&(is_wanted & are_current(&rows, schema)?))?;
+        let marked = match schema.own_column(&ColumnSource::DeletedAt) {
+            Some(name) => rows.column(name.as_str())?.is_not_null().iter().flatten().collect(),
+            None => Vec::new(),
+        };
+        Ok(Found { marked, ..self.hashes(table, &rows)? })
     }
 
     fn hashes(&self, table: usize, rows: &DataFrame) -> PolarsResult<Found> {
@@ -221,7 +253,8 @@ impl Hasher {
             }
             _ => Vec::new(),
         };
-        Ok(Found { hashes: row_hashes(rows, schema, self.root_keys())?, cursors })
+        let hashes = row_hashes(rows, schema, self.root_keys())?;
+        Ok(Found { hashes, cursors, marked: Vec::new() })
     }
 }
 
@@ -232,6 +265,9 @@ impl Found {
         }
         for (hashes, cursor) in self.hashes.iter().zip(self.cursors) {
             versions.set_cursor(hashes.record, cursor);
+        }
+        for (hashes, _) in self.hashes.iter().zip(self.marked).filter(|(_, is_marked)| *is_marked) {
+            versions.set_marked(hashes.record);
         }
     }
 }

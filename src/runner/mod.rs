@@ -46,7 +46,7 @@ use crate::destination::Destination;
 use crate::fetch::Fetcher;
 use crate::interruption::Interruption;
 use crate::land::{ExportHash, Landed};
-use crate::merge::{RowId, without};
+use crate::merge::{Merge, carry_over};
 use crate::normalise::{Schemas, Shape, Stamp, TableSchema};
 use crate::plan::Plan;
 use crate::report::{Event, ExportReport, Observer, Outcome, RunReport, TableReport};
@@ -380,12 +380,16 @@ impl Run<'_> {
         }
     }
 
+    fn stamp(&self) -> Stamp {
+        Stamp::new(self.plan.run_id.clone(), self.plan.started_at)
+    }
+
     fn expectation(&self, roots: &[&Table], snapshot: &Snapshot) -> Expectation {
         Expectation {
             roots: roots.iter().copied().cloned().collect(),
             declared: self.plan.pipeline.tables.clone(),
             known: snapshot.schemas(),
-            stamp: Stamp::new(self.plan.run_id.clone(), self.plan.started_at),
+            stamp: self.stamp(),
             budget: Budget::new(self.plan.memory),
             whole: self.plan.requests.len() == 1,
             held_bytes: AtomicUsize::new(0),
@@ -466,7 +470,7 @@ impl Run<'_> {
         let files: Vec<_> = files
             .into_iter()
             .map(|((table, partition), rows)| {
-                self.write_file(&load.schemas, table, partition, rows, &merged.outdated)
+                self.write_file(&load.schemas, table, partition, rows, &merged.ending)
             })
             .collect();
         let mut written = stream::iter(files).buffered(parallelism());
@@ -486,6 +490,9 @@ impl Run<'_> {
         for (table, fates) in merged.fates {
             load.counts[table].divide(fates);
         }
+        for (table, records) in merged.deleted {
+            load.counts[table].deleted = records;
+        }
         Ok(Written { staged, rewritten })
     }
 
@@ -496,15 +503,15 @@ impl Run<'_> {
         table: usize,
         partition: String,
         FileRows { older, new }: FileRows<'_>,
-        outdated: &HashSet<RowId>,
+        ending: &Merge,
     ) -> Result<WrittenFile, RunError> {
-        let schema = &schemas.tables[table];
+        let (schema, stamp) = (&schemas.tables[table], self.stamp());
         let all = older.iter().map(|file| file.rows).sum::<u64>()
             + new.as_ref().map_or(0, PartitionRows::count);
         let mut first = Vec::new();
         for file in older {
             let rows = load::read_conformed(self.destination, file, schema).await?;
-            first.push(Ok(without(rows, table, schema, outdated)?));
+            first.push(Ok(carry_over(rows, table, schema, ending, &stamp)?));
         }
         let rows = first.into_iter().chain(new.into_iter().flat_map(PartitionRows::read));
         let file = stage(self.destination, schema, &self.plan.run_id, partition, rows).await?;

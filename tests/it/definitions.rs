@@ -276,6 +276,19 @@ const MISTAKES: &[(&str, &str)] = &[
     ("memo = { exclude = true }", "amount = { from = \"/totalAmount\" }"),
     ("formats = [\"%d.%m.%Y\"]", "formats = [\"dd.mm.yyyy\"]"),
     ("type = \"date\", formats", "type = \"string\", formats"),
+    // Merges.
+    ("cursor = \"updated_at\"", "cursor = \"updated_at\"\ndeletes = \"mark\""),
+    ("cursor = \"updated_at\"", "cursor = \"updated_at\"\nhistory = true"),
+    ("cursor = \"updated_at\"", "cursor = \"updated_at\"\nhistory = \"yes\""),
+    (
+        "cursor = \"updated_at\"",
+        "cursor = \"updated_at\"\nwrite_disposition = \"merge\"\nhistory = true\ndeletes = \"mark\"",
+    ),
+    (
+        "cursor = \"updated_at\"",
+        "cursor = \"updated_at\"\nwrite_disposition = \"merge\"\ndeletes = \"remove\"",
+    ),
+    ("parent = \"orders\"", "parent = \"orders\"\nhistory = true"),
     // Checks.
     ("{ not_null = \"status\" }", "{ notnull = \"status\" }"),
     ("{ not_null = \"status\" }", "{ on_failure = \"warn\" }"),

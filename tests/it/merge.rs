@@ -211,3 +211,157 @@ fn p6_a_merge_of_pieces_is_a_merge_of_all() {
     assert_eq!(rows(&lake, "t__lines", &lines), rows(&expected, "t__lines", &lines));
     assert_eq!(lake.partitions("t__lines"), expected.partitions("t__lines"));
 }
+
+#[test]
+fn p9_a_story_of_five_nights() {
+    let nights = Nights::of(&format!(
+        "{MERGED}cursor = \"rev\"\ndeletes = \"remove\"\n[tables.columns]\nrev = \"int64\"\n"
+    ));
+    let orders = ["id", "at", "rev", "v"];
+    let lines = ["t__id", "_index", "n"];
+    let (lake, _) = nights.load(
+        r#"[{"id":1,"at":"2026-01-05","rev":1,"v":"a","lines":[{"n":10},{"n":11},{"n":12}]},
+            {"id":2,"at":"2026-01-06","rev":1,"v":"b","lines":[{"n":20}]},
+            {"id":3,"at":"2026-02-05","rev":1,"v":"c","lines":[{"n":30}]}]"#,
+    );
+    assert_eq!(
+        rows(&lake, "t", &orders),
+        ["1 2026-01-05 1 a", "2 2026-01-06 1 b", "3 2026-02-05 1 c"]
+    );
+
+    // An order moves from one month to another, and loses a line in the middle.
+    let (lake, _) = nights.load(
+        r#"[{"id":1,"at":"2026-02-01","rev":2,"v":"a","lines":[{"n":10},{"n":12}]},
+            {"id":2,"at":"2026-01-06","rev":1,"v":"b","lines":[{"n":20}]},
+            {"id":3,"at":"2026-02-05","rev":1,"v":"c","lines":[{"n":30}]}]"#,
+    );
+    assert_eq!(
+        rows(&lake, "t", &orders),
+        ["1 2026-02-01 2 a", "2 2026-01-06 1 b", "3 2026-02-05 1 c"]
+    );
+    assert_eq!(rows(&lake, "t__lines", &lines), ["1 0 10", "1 1 12", "2 0 20", "3 0 30"]);
+    assert_eq!(lake.partitions("t__lines"), ["at_month=2026-01", "at_month=2026-02"]);
+
+    // A key comes twice, the later version first.
+    let (lake, _) = nights.load(
+        r#"[{"id":1,"at":"2026-02-01","rev":2,"v":"a","lines":[{"n":10},{"n":12}]},
+            {"id":2,"at":"2026-01-06","rev":3,"v":"later","lines":[{"n":22}]},
+            {"id":2,"at":"2026-01-06","rev":2,"v":"earlier","lines":[{"n":21},{"n":21}]},
+            {"id":3,"at":"2026-02-05","rev":1,"v":"c","lines":[{"n":30}]}]"#,
+    );
+    assert_eq!(fates(&lake, "t"), [0, 1, 2, 1]);
+    assert_eq!(
+        rows(&lake, "t", &orders),
+        ["1 2026-02-01 2 a", "2 2026-01-06 3 later", "3 2026-02-05 1 c"]
+    );
+    assert_eq!(rows(&lake, "t__lines", &lines), ["1 0 10", "1 1 12", "2 0 22", "3 0 30"]);
+
+    // A record is deleted at the source, and another does not fit: that one is not taken for deleted.
+    let (lake, shown) = nights.load(
+        r#"[{"id":2,"at":"2026-01-06","rev":3,"v":"later","lines":[{"n":22}]},
+            {"id":3,"at":"2026-02-05","rev":"?","v":"c","lines":[{"n":30}]}]"#,
+    );
+    assert!(shown.contains("deleted"), "{shown}");
+    assert_eq!(lake.ledger()["t"]["deleted"], 1);
+    assert_eq!(rows(&lake, "t", &orders), ["2 2026-01-06 3 later", "3 2026-02-05 1 c"]);
+    assert_eq!(rows(&lake, "t__lines", &lines), ["2 0 22", "3 0 30"]);
+    assert_eq!(lake.quarantine("t").len(), 1);
+
+    // The export is cut off, and then it is empty.
+    let before = lake.snapshot();
+    for (export, code) in [(r#"[{"id":2,"at":"2026-01-06","rev":4"#, 6), ("[]", 6)] {
+        nights.source.serve(export);
+        assert_eq!(nights.workplace.run().code, code, "{export}");
+        assert_eq!(lake.snapshot(), before);
+    }
+    // A record whose key cannot be read may be any: nothing is taken for deleted.
+    let (lake, _) =
+        nights.load(r#"[{"id":2,"at":"2026-01-06","rev":5,"v":"last"},{"id":3,"id":3}]"#);
+    assert_eq!(lake.ledger()["t"]["deleted"], 0);
+    assert_eq!(rows(&lake, "t", &orders), ["2 2026-01-06 5 last", "3 2026-02-05 1 c"]);
+}
+
+#[test]
+fn records_that_are_missed_may_be_marked_and_come_back() {
+    let nights = Nights::of(&format!("{MERGED}deletes = \"mark\"\n"));
+    nights.load(FIRST);
+    let without_1 = FIRST.replace(
+        "{\"id\":1,\"at\":\"2026-01-05\",\"v\":\"a\",\"lines\":[{\"n\":1},{\"n\":2}]},",
+        "",
+    );
+    let (lake, _) = nights.load(&without_1);
+    let is_marked = |lake: &Lake| -> Vec<String> {
+        let marks = lake.column("t", "_flowlake_deleted_at");
+        let ids = lake.column("t", "id").into_iter().zip(marks);
+        ids.filter(|(_, mark)| mark != "null").map(|(id, _)| id).collect()
+    };
+    assert_eq!(is_marked(&lake), ["1"]);
+    assert_eq!(rows(&lake, "t__lines", &["n"]), ["1", "2", "3", "4"], "its lines stay");
+    let before = lake.snapshot();
+    let (lake, _) = nights.load(&without_1.replace("\"id\":2", "\"id\" : 2"));
+    assert_eq!(lake.snapshot(), before, "it is marked once");
+    let (lake, _) = nights.load(FIRST);
+    assert_eq!(is_marked(&lake), Vec::<String>::new());
+    assert_eq!(fates(&lake, "t"), [0, 1, 3, 0]);
+    // What was marked may not be forgotten.
+    nights.workplace.define(MERGED);
+    let refused = nights.workplace.run();
+    assert_eq!(refused.code, 6, "{}", refused.stderr);
+    assert!(refused.stderr.contains("_flowlake_deleted_at"), "{}", refused.stderr);
+}
+
+#[test]
+fn history_keeps_every_version_with_the_time_it_was_the_last() {
+    let nights = Nights::of(&format!("{MERGED}history = true\ndeletes = \"remove\"\n"));
+    let (lake, _) = nights.load(FIRST);
+    let believed = |lake: &Lake, table: &str, columns: &[&str], now: &str| -> Vec<String> {
+        let from = lake.column(table, "_flowlake_valid_from");
+        let to = lake.column(table, "_flowlake_valid_to");
+        let all: Vec<Vec<String>> =
+            columns.iter().map(|column| lake.column(table, column)).collect();
+        let then = (0..from.len()).filter(|row| {
+            from[*row].as_str() <= now && (to[*row] == "null" || now < to[*row].as_str())
+        });
+        let mut rows: Vec<String> = then
+            .map(|row| all.iter().map(|column| column[row].clone()).collect::<Vec<_>>().join(" "))
+            .collect();
+        rows.sort();
+        rows
+    };
+    let first_night = lake.column("t", "_flowlake_valid_from")[0].clone();
+    let (lake, _) = nights.load(
+        r#"[{"id":1,"at":"2026-01-05","v":"A","lines":[{"n":1}]},{"id":2,"at":"2026-02-06","v":"b","lines":[{"n":3}]},
+            {"id":3,"at":"2026-02-05","v":"c","lines":[{"n":4}]}]"#,
+    );
+    let second_night = lake.column("t", "_flowlake_valid_from").into_iter().max().unwrap();
+    let (lake, _) = nights.load(
+        r#"[{"id":1,"at":"2026-01-05","v":"a","lines":[{"n":1}]},{"id":2,"at":"2026-02-06","v":"b","lines":[{"n":3}]},
+            {"id":3,"at":"2026-02-05","v":"c","lines":[{"n":4}]},{"id":4,"at":"2026-03-05","v":"d"}]"#,
+    );
+    let orders = ["id", "at", "v"];
+    assert_eq!(
+        believed(&lake, "t", &orders, &first_night),
+        ["1 2026-01-05 a", "2 2026-01-06 b", "3 2026-02-05 c", "4 2026-03-05 d"]
+    );
+    assert_eq!(
+        believed(&lake, "t", &orders, &second_night),
+        ["1 2026-01-05 A", "2 2026-02-06 b", "3 2026-02-05 c"]
+    );
+    assert_eq!(
+        believed(&lake, "t", &orders, "9999"),
+        ["1 2026-01-05 a", "2 2026-02-06 b", "3 2026-02-05 c", "4 2026-03-05 d"]
+    );
+    assert_eq!(
+        believed(&lake, "t__lines", &["t__id", "n"], &first_night),
+        ["1 1", "1 2", "2 3", "3 4"]
+    );
+    assert_eq!(believed(&lake, "t__lines", &["t__id", "n"], "9999"), ["1 1", "2 3", "3 4"]);
+    assert_eq!(fates(&lake, "t"), [1, 1, 2, 0]);
+    // Nothing new is nothing new, with versions of the past as well.
+    let before = lake.snapshot();
+    let (lake, _) = nights.load(
+        r#"[{"id":1,"at":"2026-01-05","v":"a","lines":[{"n":1}]},{"id":2,"at":"2026-02-06","v":"b","lines":[{"n":3}]},
+            {"id":3,"at":"2026-02-05","v":"c","lines":[{"n":4}]},{"id":4,"at":"2026-03-05", "v":"d"}]"#,
+    );
+    assert_eq!(lake.snapshot(), before);
+}

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use super::Checker;
 use crate::definition::problem::suggest;
 use crate::definition::{
-    Column, ColumnName, Limits, Nested, PartitionField, Source, Table, Template, WriteDisposition,
+    Column, ColumnName, Deletes, Limits, Nested, PartitionField, Source, Table, Template,
+    WriteDisposition,
 };
 
 impl Checker<'_> {
@@ -101,7 +102,18 @@ impl Checker<'_> {
     /// Rows are merged by their keys, which therefore have to stand in the files.
     fn merge(&mut self, key: &str, table: &Table) {
         if table.write_disposition != WriteDisposition::Merge {
+            let keys = [("deletes", table.deletes != Deletes::Ignore), ("history", table.history)];
+            for (name, _) in keys.into_iter().filter(|(_, is_used)| *is_used) {
+                let message = "only a merge knows which rows others take the place of".to_owned();
+                let help = format!("write `write_disposition = \"merge\"`, or leave `{name}` out");
+                self.misuse(&format!("{key}.{name}"), message, &help);
+            }
             return;
+        }
+        if table.history && table.deletes == Deletes::Mark {
+            let message = "a row of which the history is kept ends when it is deleted".to_owned();
+            let help = "write `deletes = \"remove\"`: the row stays, with the time of its end";
+            self.misuse(&format!("{key}.deletes"), message, help);
         }
         let place = format!("{key}.write_disposition");
         if table.primary_key.is_empty() {
@@ -201,6 +213,11 @@ impl Checker<'_> {
             self.problems.push(problem);
         }
         for (position, table) in tables.iter().enumerate() {
+            if table.deletes != Deletes::Ignore {
+                let message = "a window does not bring what it lacks".to_owned();
+                let help = "leave `deletes` out, or `[source.window]`";
+                self.misuse(&format!("tables[{position}].deletes"), message, help);
+            }
             let disposition = (table.parent.is_none()).then_some(table.write_disposition);
             let key = format!("tables[{position}].write_disposition");
             if disposition == Some(WriteDisposition::Replace) {

@@ -12,8 +12,8 @@ use crate::definition::form::{RawColumn, RawContract};
 use crate::definition::problem::Problem;
 use crate::definition::raw::{Field, RawDefaults, RawTable};
 use crate::definition::{
-    Column, ColumnName, ColumnType, Contract, JsonPointer, Nested, PartitionField, Surprise, Table,
-    TableName, Transform, WriteDisposition,
+    Column, ColumnName, ColumnType, Contract, Deletes, JsonPointer, Nested, PartitionField,
+    Surprise, Table, TableName, Transform, WriteDisposition,
 };
 
 /// What a table says of itself, or has from `[defaults]`.
@@ -86,6 +86,8 @@ impl Checker<'_> {
         let cursor = self.name::<ColumnName>(raw.cursor, &key("cursor"));
         let write_disposition =
             self.choice(raw.write_disposition, &key("write_disposition"), &WriteDisposition::WORDS);
+        let deletes = self.choice(raw.deletes, &key("deletes"), &Deletes::WORDS);
+        let history = self.value(raw.history, &key("history"));
         let partition_by = self.partition_fields(raw.partition_by, &key("partition_by"));
         let sort_by = self.column_names(raw.sort_by, &key("sort_by"));
         let nested = self.choice(raw.nested, &key("nested"), &Nested::WORDS);
@@ -114,6 +116,8 @@ impl Checker<'_> {
             primary_key: primary_key.unwrap_or(base.primary_key),
             cursor: cursor.or(base.cursor),
             write_disposition: write_disposition.unwrap_or(base.write_disposition),
+            deletes: deletes.unwrap_or_default(),
+            history: history.unwrap_or_default(),
             partition_by: partition_by.unwrap_or(base.partition_by),
             sort_by: sort_by.unwrap_or(base.sort_by),
             nested: nested.unwrap_or(base.nested),
@@ -153,6 +157,8 @@ impl Checker<'_> {
         let names = raw.primary_key.as_ref().map(|field| &field.span);
         let partitions = raw.partition_by.as_ref().map(|field| &field.span);
         let disposition = raw.write_disposition.as_ref().map(|field| &field.span);
+        let deletes = raw.deletes.as_ref().map(|field| &field.span);
+        let history = raw.history.as_ref().map(|field| &field.span);
         let cursor = raw.cursor.as_ref().map(|field| &field.span);
         let null_values = raw.null_values.as_ref().map(|field| &field.span);
         let nested = raw.nested.as_ref().map(|field| &field.span);
@@ -163,6 +169,8 @@ impl Checker<'_> {
             ("primary_key", names, "a child row's key is its parent's key and its position"),
             ("partition_by", partitions, "a child table is partitioned as its parent is"),
             ("write_disposition", disposition, "a child table is written as its parent is"),
+            ("deletes", deletes, "a child row comes and goes with its parent"),
+            ("history", history, "a child table is written as its parent is"),
         ] {
             if let Some(span) = span {
                 let help = format!("leave `{name}` out");
