@@ -281,6 +281,25 @@ impl Destination {
         }
     }
 
+    /// Where a file is in the file system, on local disk.
+    #[must_use]
+    pub fn local_file(&self, path: &Path) -> Option<PathBuf> {
+        let directory = self.directory.as_ref()?;
+        Some(path.parts().fold(directory.clone(), |file, part| file.join(part.as_ref())))
+    }
+
+    /// When a file was last written, by the store's clock; `None` when there is none.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn modified(&self, path: &Path) -> Result<Option<DateTime<Utc>>, DestinationError> {
+        match self.store.head(path).await {
+            Ok(meta) => Ok(Some(meta.last_modified)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.error("look at", path)(source)),
+        }
+    }
+
     /// The size of a file, or `None` when it is not there.
     ///
     /// # Errors
@@ -457,8 +476,7 @@ impl Destination {
 
     /// Local disk keeps a file in memory until told otherwise: this tells it, for the file and its name.
     async fn make_durable(&self, path: &Path) -> Result<(), DestinationError> {
-        let Some(directory) = &self.directory else { return Ok(()) };
-        let file = path.parts().fold(directory.clone(), |file, part| file.join(part.as_ref()));
+        let Some(file) = self.local_file(path) else { return Ok(()) };
         let synced = crate::runtime::on_cpu(move || {
             std::fs::File::open(&file)?.sync_all()?;
             match file.parent() {

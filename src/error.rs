@@ -6,11 +6,13 @@ use crate::decode::SplitError;
 use crate::definition::DefinitionError;
 use crate::fetch::FetchError;
 use crate::init::InitError;
+use crate::lock::LockError;
 use crate::normalise::SchemaError;
 use crate::plan::PlanError;
 use crate::quarantine::QuarantineError;
 use crate::runner::RunError;
 use crate::sample_api::SampleApiError;
+use crate::verify::VerifyError;
 use crate::write::WriteError;
 
 /// The codes that flowlake ends with. They are part of the interface and do not change their meaning.
@@ -62,6 +64,9 @@ pub enum Error {
     /// No definition could be proposed.
     #[error(transparent)]
     Init(#[from] InitError),
+    /// A destination cannot be verified.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// The sample API did not start.
     #[error(transparent)]
     SampleApi(#[from] SampleApiError),
@@ -81,6 +86,8 @@ impl Error {
             Self::Definition(_) | Self::Plan(_) => ExitCode::Usage,
             Self::Run(error) => run_exit_code(error),
             Self::Init(_) => ExitCode::Export,
+            Self::Verify(VerifyError::Lock(LockError::Held { .. })) => ExitCode::Busy,
+            Self::Verify(_) => ExitCode::Destination,
             Self::SampleApi(_) | Self::Output(_) | Self::Json(_) => ExitCode::Unexpected,
         }
     }
@@ -103,6 +110,10 @@ impl Error {
             }
             Self::Plan(error) => Some(plan_help(error).into()),
             Self::Run(error) => run_help(error),
+            Self::Verify(VerifyError::Lock(LockError::Held { .. })) => {
+                Some("verify without `--repair`, or when the run has ended".into())
+            }
+            Self::Verify(_) => Some("check that the destination can be read".into()),
             Self::Init(_) => Some("give a whole export, as the API sent it".into()),
             Self::SampleApi(_) => Some("choose a free loopback address with `--listen`".into()),
         }
@@ -159,9 +170,12 @@ fn run_exit_code(error: &RunError) -> ExitCode {
         | RunError::BrokenCheck { .. }
         | RunError::Commit(CommitError::Name(_)) => ExitCode::Export,
         RunError::NothingFits { .. } | RunError::TooManyQuarantined { .. } => ExitCode::Partial,
-        RunError::Commit(CommitError::Overtaken) => ExitCode::Busy,
+        RunError::Commit(CommitError::Overtaken) | RunError::Lock(LockError::Held { .. }) => {
+            ExitCode::Busy
+        }
         RunError::Quarantine(QuarantineError::Unwritable(_)) => ExitCode::Unexpected,
         RunError::Commit(_)
+        | RunError::Lock(_)
         | RunError::Quarantine(_)
         | RunError::Destination(_)
         | RunError::MissingFile { .. }
@@ -227,6 +241,9 @@ fn run_help(error: &RunError) -> Option<String> {
         RunError::Land(_) | RunError::Spill(_) | RunError::Write(WriteError::Spill(_)) => {
             "make room there, or set TMPDIR to a directory with more"
         }
+        RunError::Lock(LockError::Held { .. }) => {
+            "let it finish, or wait for it with `--wait`; if it cannot be any more, `flowlake unlock` frees the destination"
+        }
         RunError::Commit(CommitError::Overtaken) => {
             "the other run is complete; this one can be run again"
         }
@@ -239,6 +256,7 @@ fn run_help(error: &RunError) -> Option<String> {
              if the commit had begun, the next run finishes it"
         }
         RunError::Destination(_)
+        | RunError::Lock(_)
         | RunError::Quarantine(QuarantineError::Destination(_))
         | RunError::Write(WriteError::Destination(_)) => {
             "check that the destination exists, has room, and lets this user write; \

@@ -12,9 +12,9 @@
 //! [`runner`] is the only module that knows every step. Beside the flow stand what several steps share:
 //! [`scalar`] (what a JSON number or text is, exactly), [`destination`] (the object store), [`runtime`] (the
 //! bridge to CPU threads), [`spill`] (rows that do not fit in memory), [`quarantine`] (the
-//! lines that tell of records in no table), [`retry`], [`interruption`], [`api_key`] and
-//! [`run_id`]. [`cli`] turns arguments into calls and [`error`] turns failures into exit codes and help. [`init`] writes
-//! a first definition from an export. [`sample_api`] is the stand-in source for the demo and for tests.
+//! lines that tell of records in no table), [`retry`], [`interruption`], [`lock`], [`api_key`]
+//! and [`run_id`]. [`cli`] turns arguments into calls and [`error`] turns failures into exit codes and help. [`init`] writes
+//! a first definition from an export, [`verify`] compares a destination with its manifests. [`sample_api`] is the stand-in source for the demo and for tests.
 
 pub mod api_key;
 pub mod cli;
@@ -28,6 +28,7 @@ pub mod fetch;
 pub mod init;
 pub mod interruption;
 pub mod land;
+pub mod lock;
 pub mod merge;
 pub mod normalise;
 pub mod partition;
@@ -41,4 +42,5 @@ pub mod runtime;
 pub mod sample_api;
 pub mod scalar;
 pub mod spill;
+pub mod verify;
 pub mod write;

@@ -40,6 +40,8 @@ pub struct Plan {
     pub jobs: NonZeroUsize,
     /// How many bytes of rows may be in memory at once.
     pub memory: u64,
+    /// The run waits while another one holds the destination, instead of ending.
+    pub waits: bool,
 }
 
 /// A GET request. It holds no secret: the key joins it only on the way out.
@@ -66,6 +68,8 @@ pub struct Overrides {
     pub jobs: Option<NonZeroUsize>,
     /// How many bytes of rows may be in memory at once.
     pub memory: Option<u64>,
+    /// Wait while another run holds the destination, instead of ending.
+    pub waits: bool,
 }
 
 /// There is no plan.
@@ -150,6 +154,7 @@ impl Plan {
             allow_shrink: overrides.allow_shrink,
             jobs: overrides.jobs.unwrap_or(NonZeroUsize::MIN),
             memory: overrides.memory.unwrap_or(DEFAULT_MEMORY_BYTES),
+            waits: overrides.waits,
             pipeline,
             run_id,
             started_at,

@@ -17,6 +17,8 @@ use crate::run_id::RunId;
 /// Something that happened in a run.
 #[derive(Debug, Clone)]
 pub enum Event {
+    /// Another run holds the destination, and this one waits for it.
+    Waiting(String),
     /// The source is asked, for the first time or once more.
     Asking {
         /// The number of the try, from 1.
@@ -101,6 +103,7 @@ impl Observer for Progress {
     fn event(&self, event: &Event) {
         use std::sync::atomic::Ordering::Relaxed;
         match event {
+            Event::Waiting(owner) => self.bar.set_message(format!("waiting for {owner}")),
             Event::Asking { try_number: 1 } => self.bar.set_message("asking the source"),
             Event::Asking { try_number } => {
                 self.bar.set_message(format!("asking the source, try {try_number}"));

@@ -3,12 +3,16 @@
 mod check;
 mod demo;
 mod init;
+mod place;
 mod plan;
 mod planning;
 mod quarantine;
 mod run;
+mod runs;
 mod sample_api;
 mod summary;
+mod unlock;
+mod verify;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -40,7 +44,7 @@ Exit codes:
   0 done, including nothing new       5 key missing or refused
   1 unexpected error                  6 the export is not what it should be
   2 usage, or a definition is wrong   7 destination failed
-  3 some of several pipelines failed  11 another run was faster
+  3 some of several pipelines failed  11 another run is at work
   4 source not answering              130, 143 interrupted, terminated";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -94,6 +98,39 @@ enum Command {
     /// See the records that are in no table, and take them in again once the definition is mended.
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
+    /// Compare a destination with its manifests: every file there, every byte as it was written, nothing besides.
+    Verify {
+        #[command(flatten)]
+        place: place::Place,
+        /// Look at names and sizes only.
+        #[arg(long)]
+        quick: bool,
+        /// Mend what can be mended without losing anything.
+        #[arg(long)]
+        repair: bool,
+        /// Print the result as a line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the last runs of a destination.
+    Runs {
+        #[command(flatten)]
+        place: place::Place,
+        /// How many.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// Print each run's report as a line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Free a destination from the lock of a run that is gone.
+    Unlock {
+        #[command(flatten)]
+        place: place::Place,
+        /// Also when the run may still be at work; it finds out before it commits.
+        #[arg(long)]
+        force: bool,
+    },
     /// Write a definition from a saved or a live export.
     Init(init::InitArguments),
     /// See it work: pull the sample exports over HTTP into ./lake. Needs no account.
@@ -141,6 +178,12 @@ async fn dispatch(command: Command) -> ExitCode {
         Command::Quarantine(command) => {
             quarantine::quarantine(command, &environment, &interruption).await
         }
+        Command::Verify { place, quick, repair, json } => {
+            let options = verify::Options { quick, repair, json };
+            verify::run(&place, &options, &environment).await
+        }
+        Command::Runs { place, limit, json } => runs::runs(&place, limit, json, &environment).await,
+        Command::Unlock { place, force } => unlock::unlock(&place, force, &environment).await,
         Command::Init(arguments) => {
             until_signal(&interruption, init::init(arguments, &environment)).await
         }

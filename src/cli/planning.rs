@@ -37,6 +37,9 @@ pub(super) struct PlanArguments {
     /// How much memory the rows of an export may take; beyond it they go to local disk for a while.
     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
     memory: Size,
+    /// Wait while another run holds the destination, instead of ending with exit 11.
+    #[arg(long)]
+    pub(super) wait: bool,
 }
 
 impl Default for PlanArguments {
@@ -49,6 +52,7 @@ impl Default for PlanArguments {
             allow_shrink: false,
             jobs: NonZeroUsize::MIN,
             memory: Size::from_bytes(256 << 20),
+            wait: false,
         }
     }
 }
@@ -61,8 +65,8 @@ pub(super) struct Planned {
 
 impl PlanArguments {
     /// Nothing is said but this.
-    pub(super) fn with(settings: Vec<Setting>, memory: Size) -> Self {
-        Self { settings, memory, ..Self::default() }
+    pub(super) fn with(settings: Vec<Setting>, memory: Size, wait: bool) -> Self {
+        Self { settings, memory, wait, ..Self::default() }
     }
 
     /// Plans a run that begins now. Reads the destination only if the plan depends on it.
@@ -94,6 +98,7 @@ impl PlanArguments {
             allow_shrink: self.allow_shrink,
             jobs: Some(self.jobs),
             memory: Some(self.memory.bytes()),
+            waits: self.wait,
         };
         let url = destination_at(&pipeline, self.as_of.unwrap_or(now))?;
         let snapshot = if look { peek(&url).await? } else { Snapshot::default() };

@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::Utc;
 use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 
+use super::place::Place;
 use super::planning::PlanArguments;
 use super::{fail, run};
 use crate::commit::Snapshot;
-use crate::definition::{Definition, DestinationUrl, Environment, Setting, Size, TableName};
+use crate::definition::{Definition, Environment, Setting, Size, TableName};
 use crate::destination::Destination;
 use crate::error::{Error, ExitCode};
 use crate::interruption::Interruption;
-use crate::plan::destination_at;
 use crate::quarantine::{Finding, Line, QuarantineFile, read};
 use crate::report::Progress;
 use crate::run_id::RunId;
@@ -57,6 +56,9 @@ pub(super) enum QuarantineCommand {
         /// How much memory the rows may take; beyond it they go to local disk for a while.
         #[arg(long, value_name = "SIZE", default_value = "256MiB")]
         memory: Size,
+        /// Wait while another run holds the destination, instead of ending with exit 11.
+        #[arg(long)]
+        wait: bool,
         /// What to call the run, instead of a new id that sorts by time.
         #[arg(long)]
         run_id: Option<RunId>,
@@ -66,9 +68,8 @@ pub(super) enum QuarantineCommand {
 /// Which records.
 #[derive(Debug, Args)]
 pub(super) struct Chosen {
-    /// A definition, or the URL of a destination.
-    #[arg(value_name = "FILE|DESTINATION")]
-    place: String,
+    #[command(flatten)]
+    place: Place,
     /// Only those of this table.
     #[arg(long)]
     table: Option<TableName>,
@@ -86,8 +87,8 @@ pub(super) async fn quarantine(
     let done = match command {
         QuarantineCommand::List { chosen } => list(&chosen, environment).await,
         QuarantineCommand::Show { chosen, json } => show(&chosen, json, environment).await,
-        QuarantineCommand::Retry { file, json, settings, memory, run_id } => {
-            let arguments = PlanArguments::with(settings, memory);
+        QuarantineCommand::Retry { file, json, settings, memory, wait, run_id } => {
+            let arguments = PlanArguments::with(settings, memory, wait);
             let definition = match Definition::load(&file, &arguments.settings, environment) {
                 Ok(definition) => definition,
                 Err(error) => return fail(&error.into()),
@@ -121,8 +122,7 @@ struct Waiting {
 
 impl Chosen {
     async fn waiting(&self, environment: &Environment) -> Result<Waiting, Error> {
-        let url = self.destination(environment)?;
-        let destination = Destination::open_existing(&url).map_err(RunError::from)?;
+        let destination = self.place.open(environment)?;
         let snapshot = match &destination {
             Some(destination) => Snapshot::peek(destination).await.map_err(RunError::from)?,
             None => Snapshot::default(),
@@ -138,15 +138,6 @@ impl Chosen {
     fn takes(&self, table: &TableName, file: &QuarantineFile) -> bool {
         self.table.as_ref().is_none_or(|chosen| chosen == table)
             && self.run.as_ref().is_none_or(|chosen| *chosen == file.run_id)
-    }
-
-    fn destination(&self, environment: &Environment) -> Result<DestinationUrl, Error> {
-        let file = Path::new(&self.place);
-        if file.is_file() || file.extension().is_some_and(|extension| extension == "toml") {
-            let definition = Definition::load(file, &[], environment)?;
-            return Ok(destination_at(&definition.pipeline, Utc::now())?);
-        }
-        Ok(self.place.parse().map_err(crate::plan::PlanError::from)?)
     }
 }
 

@@ -268,6 +268,23 @@ impl Snapshot {
     }
 }
 
+/// The runs whose commits are not finished.
+///
+/// # Errors
+/// The destination fails, or holds files of ours that cannot be read.
+pub async fn open_commits(destination: &Destination) -> Result<Vec<RunId>, CommitError> {
+    let mut open = Vec::new();
+    for listed in destination.list(&Destination::own("commits")).await? {
+        if is_blank(destination, &listed.path).await? {
+            continue;
+        }
+        if let Some(CommitRecord::Open(intent)) = read(destination, &listed.path).await? {
+            open.push(intent.run_id);
+        }
+    }
+    Ok(open)
+}
+
 /// After a power cut the last record may have its name and nothing in it. Its run has done nothing yet, since it
 /// waits until the record is on disk. The number stays taken.
 async fn void_if_blank(

@@ -10,6 +10,7 @@ use crate::destination::DestinationError;
 use crate::fetch::FetchError;
 use crate::interruption::Signal;
 use crate::land::LandError;
+use crate::lock::LockError;
 use crate::normalise::{ConformError, SchemaError};
 use crate::quarantine::QuarantineError;
 use crate::report::TableReport;
@@ -52,6 +53,8 @@ pub enum RunError {
     Quarantine(#[from] QuarantineError),
     #[error(transparent)]
     Destination(#[from] DestinationError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
     #[error("a run called `{run_id}` has been in this destination before")]
     UsedRunId { run_id: RunId },
     #[error("the export has no records for table `{table}`, which has {rows} rows")]

@@ -46,6 +46,7 @@ use crate::destination::Destination;
 use crate::fetch::Fetcher;
 use crate::interruption::Interruption;
 use crate::land::{ExportHash, Landed};
+use crate::lock::{Lock, LockError, Owner};
 use crate::merge::{Merge, carry_over};
 use crate::normalise::{Schemas, Shape, Stamp, TableSchema};
 use crate::plan::Plan;
@@ -62,6 +63,8 @@ use merge::Merged;
 use quarantine::Waiting;
 use succession::{Brought, Succession};
 
+/// How long a run waits between looking whether the destination is free.
+const PAUSE_WHILE_HELD: Duration = Duration::from_millis(500);
 /// How long a run that was told to stop tidies up.
 const PATIENCE_WHEN_STOPPED: Duration = Duration::from_millis(500);
 
@@ -131,10 +134,40 @@ async fn carry_out(
     interruption: &Interruption,
     prepare: impl AsyncFnOnce(Snapshot) -> Result<Prepared, RunError>,
 ) -> Result<RunReport, RunError> {
+    let lock = hold(run, interruption).await?;
+    let result = carry_out_alone(run, &lock, interruption, prepare).await;
+    lock.release().await;
+    result
+}
+
+/// Takes the lock of the destination, waiting for it if the run may wait.
+async fn hold(run: &Run<'_>, interruption: &Interruption) -> Result<Lock, RunError> {
+    let plan = run.plan;
+    loop {
+        let owner = Owner::this_process(&plan.run_id, &plan.pipeline.name);
+        match Lock::acquire(run.destination, owner).await {
+            Err(LockError::Held { owner }) if plan.waits => {
+                run.observer.event(&Event::Waiting(owner.to_string()));
+                let pause = tokio::time::sleep(PAUSE_WHILE_HELD);
+                interruption.or(pause).await.map_err(RunError::Stopped)?;
+            }
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// The same, while no other run is at work.
+async fn carry_out_alone(
+    run: &Run<'_>,
+    lock: &Lock,
+    interruption: &Interruption,
+    prepare: impl AsyncFnOnce(Snapshot) -> Result<Prepared, RunError>,
+) -> Result<RunReport, RunError> {
     // A signal is not looked at meanwhile: the commit of an earlier run is finished or not begun, and nothing is
     // tidied up under an id that may be that run's.
     let snapshot = run.claim().await?;
     let result = match interruption.or(prepare(snapshot)).await {
+        Ok(Ok(_)) if lock.is_lost() => Err(CommitError::Overtaken.into()),
         Ok(Ok(prepared)) => run.complete(prepared).await,
         Ok(Err(error)) => Err(error),
         Err(signal) => Err(RunError::Stopped(signal)),

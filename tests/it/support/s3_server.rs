@@ -51,7 +51,12 @@ impl S3Server {
             .with("AWS_REGION", "us-east-1")
             .with("AWS_ENDPOINT_URL", &self.endpoint)
             .with("AWS_ALLOW_HTTP", "true")
-            .with("TEST_DESTINATION", &format!("s3://{BUCKET}/some/prefix"))
+            .with("TEST_DESTINATION", &self.destination())
+    }
+
+    /// The URL of the destination that definitions name.
+    pub fn destination(&self) -> String {
+        format!("s3://{BUCKET}/some/prefix")
     }
 
     /// The objects under the prefix, as the files the server keeps them in.

@@ -1,0 +1,108 @@
+//! `flowlake runs`
+
+use std::io::Write;
+
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::HumanCount;
+
+use super::fail;
+use super::place::Place;
+use crate::definition::Environment;
+use crate::destination::Destination;
+use crate::error::{Error, ExitCode};
+use crate::report::{Outcome, RunReport};
+use crate::runner::RunError;
+
+/// Shows the last runs of a destination, the newest first.
+pub(super) async fn runs(
+    place: &Place,
+    limit: usize,
+    json: bool,
+    environment: &Environment,
+) -> ExitCode {
+    match show(place, limit, json, environment).await {
+        Ok(()) => ExitCode::Done,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn show(
+    place: &Place,
+    limit: usize,
+    json: bool,
+    environment: &Environment,
+) -> Result<(), Error> {
+    let reports = match place.open(environment)? {
+        Some(destination) => last_reports(&destination, limit).await?,
+        None => Vec::new(),
+    };
+    let mut out = std::io::stdout();
+    if json {
+        for report in &reports {
+            writeln!(out, "{}", serde_json::to_string(report)?)?;
+        }
+        return Ok(());
+    }
+    if reports.is_empty() {
+        return Ok(writeln!(out, "no run has been here")?);
+    }
+    Ok(writeln!(out, "{}", table(&reports))?)
+}
+
+async fn last_reports(destination: &Destination, limit: usize) -> Result<Vec<RunReport>, Error> {
+    let mut files = destination.list(&Destination::own("runs")).await.map_err(RunError::from)?;
+    // A scheduler's own ids need not sort by time.
+    files
+        .sort_by(|left, right| right.modified.cmp(&left.modified).then(right.path.cmp(&left.path)));
+    let mut reports: Vec<RunReport> = Vec::new();
+    for file in files.into_iter().take(limit) {
+        let content = destination.get(&file.path).await.map_err(RunError::from)?;
+        match content.map(|content| serde_json::from_slice(&content)) {
+            Some(Ok(report)) => reports.push(report),
+            Some(Err(error)) => {
+                tracing::warn!(path = %file.path, %error, "a report cannot be read")
+            }
+            None => {}
+        }
+    }
+    reports.sort_by(|left, right| right.started_at.cmp(&left.started_at));
+    Ok(reports)
+}
+
+fn table(reports: &[RunReport]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header([
+        "started",
+        "run",
+        "seconds",
+        "received",
+        "inserted",
+        "updated",
+        "quarantined",
+        "outcome",
+    ]);
+    for report in reports {
+        let seconds = (report.finished_at - report.started_at).as_seconds_f64();
+        let sum = |of: fn(&crate::report::TableReport) -> u64| {
+            HumanCount(report.tables.iter().map(of).sum()).to_string()
+        };
+        table.add_row([
+            report.started_at.format("%Y-%m-%d %H:%M:%S").to_string(),
+            report.run_id.to_string(),
+            format!("{seconds:.1}"),
+            sum(|table| table.received),
+            sum(|table| table.inserted),
+            sum(|table| table.updated),
+            sum(|table| table.quarantined),
+            match &report.outcome {
+                Outcome::Committed => "committed".to_owned(),
+                Outcome::NothingNew | Outcome::NothingWaiting => "nothing new".to_owned(),
+                Outcome::Failed(reason) => format!("failed: {reason}"),
+            },
+        ]);
+    }
+    for column in table.column_iter_mut().skip(2).take(5) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}

@@ -1,0 +1,115 @@
+//! One writer at a time (promise P10), with the real binary.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{Answer, S3Server, Source, Workplace};
+
+const TABLES: &str =
+    "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"append\"";
+
+/// A run that has the lock and waits for its source, which does not answer.
+fn hanging(workplace: &Workplace, run_id: &str) -> Child {
+    let mut command = workplace.command(&["run", "test.toml", "--run-id", run_id]);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn wait_for_lock(workplace: &Workplace, destination: &str) {
+    let begun = Instant::now();
+    while workplace.flowlake(&["unlock", destination]).code != 11 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no run took the lock");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn with_hanging_source() -> (Source, Workplace) {
+    let source = Source::answering_in_turn(vec![
+        Answer::Stalling("["),
+        Answer::Json(r#"[{"id":1}]"#.to_owned()),
+    ]);
+    let workplace = Workplace::asking(&source);
+    (source, workplace)
+}
+
+#[test]
+fn p10_a_second_run_ends_at_once_and_says_who_is_at_work() {
+    let (_source, workplace) = with_hanging_source();
+    workplace.define(TABLES);
+    let mut first = hanging(&workplace, "first");
+    wait_for_lock(&workplace, "lake");
+    let second = workplace.run();
+    assert_eq!(second.code, 11, "{}", second.stderr);
+    assert!(second.stderr.contains("run first of pipeline `test`"), "{}", second.stderr);
+    assert!(second.stderr.contains("--wait"), "{}", second.stderr);
+    assert_eq!(workplace.flowlake(&["unlock", "lake", "--force"]).code, 11, "its process lives");
+    // Killed, it has the lock no more.
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(workplace.flowlake(&["unlock", "lake"]).success().contains("no run holds it"));
+    workplace.run().success();
+    assert_eq!(workplace.lake().column("t", "id"), ["1"]);
+    assert!(workplace.flowlake(&["verify", "lake"]).success().contains("as its manifests say"));
+}
+
+#[test]
+fn p10_a_run_that_waits_goes_on_when_the_other_has_ended() {
+    let (_source, workplace) = with_hanging_source();
+    workplace.define(TABLES);
+    let mut first = hanging(&workplace, "first");
+    wait_for_lock(&workplace, "lake");
+    let mut waiting = workplace.command(&["run", "test.toml", "--wait"]).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    assert!(waiting.try_wait().unwrap().is_none(), "it waits");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(waiting.wait().unwrap().success());
+    assert_eq!(workplace.lake().column("t", "id"), ["1"]);
+}
+
+#[test]
+fn p10_on_s3_the_lock_of_a_killed_run_is_taken_over() {
+    let (_source, workplace) = with_hanging_source();
+    let server = S3Server::start();
+    let workplace = server.environment(workplace);
+    workplace.define(TABLES);
+    let destination = server.destination();
+    let mut first = hanging(&workplace, "first");
+    wait_for_lock(&workplace, &destination);
+    let second = workplace.run();
+    assert_eq!(second.code, 11, "{}", second.stderr);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let stray = workplace.flowlake(&["verify", &destination]);
+    assert_eq!(stray.code, 3, "{}{}", stray.stdout, stray.stderr);
+    assert!(stray.stdout.contains("stray lock: run first"), "{}", stray.stdout);
+    let third = workplace.run();
+    assert!(third.stderr.contains("taken over"), "{}", third.stderr);
+    third.success();
+    assert!(
+        workplace.flowlake(&["verify", &destination]).success().contains("as its manifests say")
+    );
+}
+
+#[test]
+fn p10_of_two_runs_at_once_one_ends_with_11_or_both_are_in_the_table() {
+    let source = Source::serving("[]");
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLES);
+    let mut expected = Vec::new();
+    for round in 0..50 {
+        source.serve(&format!("[{{\"id\":{round}}}]"));
+        let wait = if round % 2 == 0 { &["--wait"][..] } else { &[] };
+        let run = || {
+            let arguments: Vec<&str> = ["run", "test.toml"].iter().chain(wait).copied().collect();
+            let mut command = workplace.command(&arguments);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        };
+        let codes = [run(), run()].map(|mut run| run.wait().unwrap().code().unwrap());
+        assert!(codes.contains(&0), "{codes:?}");
+        let may_be = if wait.is_empty() { &[0, 11][..] } else { &[0] };
+        assert!(codes.iter().all(|code| may_be.contains(code)), "{codes:?}");
+        expected.push(round.to_string());
+    }
+    assert_eq!(workplace.lake().column("t", "id"), expected, "each export once, in turn");
+    workplace.flowlake(&["verify", "lake"]).success();
+}

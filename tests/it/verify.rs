@@ -1,0 +1,123 @@
+//! `flowlake verify` and `flowlake runs`.
+
+use std::path::Path;
+
+use crate::support::{Finished, Source, Workplace};
+
+fn loaded() -> (Source, Workplace) {
+    let source = Source::serving(
+        r#"[{"id":1,"at":"2026-01-05","n":1},{"id":2,"at":"2026-02-05","n":2},{"id":3,"at":"2026-03-05","n":"x"}]"#,
+    );
+    let workplace = Workplace::asking(&source);
+    workplace.define(
+        "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\npartition_by = [\"month(at)\"]\n[tables.columns]\nn = \"int64\"",
+    );
+    workplace.flowlake(&["run", "test.toml", "--run-id", "first"]).success();
+    (source, workplace)
+}
+
+fn verify(workplace: &Workplace, arguments: &[&str]) -> Finished {
+    let arguments: Vec<&str> = ["verify", "lake"].iter().chain(arguments).copied().collect();
+    workplace.flowlake(&arguments)
+}
+
+/// What verify finds, without the last line.
+#[track_caller]
+fn findings(finished: &Finished, code: i32) -> Vec<String> {
+    assert_eq!(finished.code, code, "{}{}", finished.stdout, finished.stderr);
+    let mut lines: Vec<String> = finished.stdout.lines().map(str::to_owned).collect();
+    lines.pop();
+    lines
+}
+
+#[test]
+fn a_lake_as_it_was_written_is_fine() {
+    let (_source, workplace) = loaded();
+    let shown = verify(&workplace, &[]).success();
+    assert!(
+        shown.starts_with("lake: as its manifests say (1 tables, 2 files, 2 rows, "),
+        "{shown}"
+    );
+    assert_eq!(verify(&workplace, &["--repair"]).code, 0);
+    assert_eq!(workplace.flowlake(&["verify", "test.toml", "--quick"]).code, 0);
+    let json: serde_json::Value =
+        serde_json::from_str(&verify(&workplace, &["--json"]).success()).unwrap();
+    assert_eq!(json["findings"], serde_json::json!([]));
+    assert_eq!(workplace.flowlake(&["verify", "elsewhere"]).code, 0);
+}
+
+#[test]
+fn what_is_damaged_is_told_and_left_alone() {
+    let (_source, workplace) = loaded();
+    let lake = workplace.path().join("lake");
+    let [january, february] =
+        ["01", "02"].map(|month| format!("t/at_month=2026-{month}/0000-first.parquet"));
+    let intact = std::fs::read(lake.join(&january)).unwrap();
+    // One bit of a file, which keeps its size.
+    let mut damaged = intact.clone();
+    damaged[10] ^= 1;
+    std::fs::write(lake.join(&january), &damaged).unwrap();
+    std::fs::remove_file(lake.join(&february)).unwrap();
+    let expected = [
+        format!("missing: {february}: it had 1 rows"),
+        format!("changed: {january}: its bytes are not those that were written"),
+    ];
+    assert_eq!(findings(&verify(&workplace, &[]), 7), expected);
+    assert_eq!(findings(&verify(&workplace, &["--repair"]), 7), expected);
+    assert_eq!(findings(&verify(&workplace, &["--quick"]), 7), expected[..1]);
+    assert_eq!(std::fs::read(lake.join(&january)).unwrap(), damaged);
+    std::fs::write(lake.join(&january), &intact[..intact.len() - 1]).unwrap();
+    let shown = findings(&verify(&workplace, &["--quick"]), 7);
+    assert!(shown[1].starts_with(&format!("changed: {january}: it has ")), "{shown:?}");
+}
+
+#[test]
+fn what_nobody_refers_to_is_told_and_removed_if_it_is_ours() {
+    let (_source, workplace) = loaded();
+    let lake = workplace.path().join("lake");
+    let copy = |to: &str| {
+        let to = lake.join(to);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(lake.join("t/at_month=2026-01/0000-first.parquet"), to).unwrap();
+    };
+    let (orphan, foreign) =
+        ("t/at_month=2026-01/0000-other.parquet", "t/at_month=2026-01/backup.parquet");
+    let staged = "_flowlake/staging/other/0123456789abcdef.staged";
+    [orphan, foreign, staged].iter().for_each(|path| copy(path));
+    std::fs::copy(
+        lake.join("_flowlake/quarantine/t/first.jsonl.zst"),
+        lake.join("_flowlake/quarantine/t/other.jsonl.zst"),
+    )
+    .unwrap();
+    let quarantine = "_flowlake/quarantine/t/other.jsonl.zst";
+    let expected = [
+        format!("orphan: {quarantine}"),
+        format!("orphan: {orphan}"),
+        format!("foreign: {foreign}"),
+        format!("left behind: {staged}"),
+    ];
+    assert_eq!(findings(&verify(&workplace, &[]), 3), expected);
+    assert_eq!(findings(&verify(&workplace, &["--repair"]), 3), expected[2..3]);
+    assert!(lake.join(foreign).exists());
+    assert!([orphan, staged, quarantine].iter().all(|path| !Path::new(&lake.join(path)).exists()));
+}
+
+#[test]
+fn runs_are_listed_from_the_last_one_on() {
+    let (source, workplace) = loaded();
+    source.serve("[");
+    assert_eq!(workplace.flowlake(&["run", "test.toml", "--run-id", "second"]).code, 6);
+    source.serve(r#"[{"id":1,"at":"2026-01-05","n":1}]"#);
+    workplace.flowlake(&["run", "test.toml", "--run-id", "third"]).success();
+    insta::assert_snapshot!({
+        let shown = workplace.flowlake(&["runs", "lake"]).success();
+        let time = regex::Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d").unwrap();
+        let seconds = regex::Regex::new(r"\d\.\d").unwrap();
+        let shown = time.replace_all(&shown, "TIME").into_owned();
+        seconds.replace_all(&shown, "S.S").into_owned()
+    });
+    let last = workplace.flowlake(&["runs", "test.toml", "--limit", "1", "--json"]).success();
+    let last: serde_json::Value = serde_json::from_str(&last).unwrap();
+    assert_eq!(last["run_id"], "third");
+    assert_eq!(workplace.flowlake(&["runs", "elsewhere"]).success(), "no run has been here\n");
+}
