@@ -23,6 +23,7 @@ mod faults;
 mod init;
 mod interruption;
 mod keys;
+mod kills;
 mod ledger;
 mod limits;
 mod lock;

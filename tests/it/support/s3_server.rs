@@ -1,11 +1,18 @@
 //! A real S3 server in the test process, over a temporary directory.
 
 use std::path::Path;
+use std::pin::Pin;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use s3s::auth::SimpleAuth;
-use s3s::service::S3ServiceBuilder;
+use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -14,10 +21,53 @@ use super::Workplace;
 
 const BUCKET: &str = "lake-bucket";
 
+/// Counts requests, and kills whoever makes them.
+#[derive(Default)]
+struct Watch {
+    requests: AtomicUsize,
+    /// The process, and at which request.
+    victim: Mutex<Option<(u32, usize)>>,
+}
+
+impl Watch {
+    /// Kills the process if this is its request; tells whether it did.
+    fn strikes(&self, request: usize) -> bool {
+        let victim = *self.victim.lock().unwrap();
+        let Some((process, _)) = victim.filter(|(_, at)| *at == request) else { return false };
+        Command::new("kill").args(["-9", &process.to_string()]).status().unwrap();
+        true
+    }
+}
+
+/// A service that is watched.
+#[derive(Clone)]
+struct Watched {
+    service: S3Service,
+    watch: Arc<Watch>,
+}
+
+impl Service<Request<Incoming>> for Watched {
+    type Response = Response<s3s::Body>;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let (service, watch) = (self.service.clone(), self.watch.clone());
+        Box::pin(async move {
+            let number = watch.requests.fetch_add(1, Ordering::SeqCst);
+            if watch.strikes(number) {
+                return Err("nobody waits for an answer".into());
+            }
+            Service::call(&service, request).await.map_err(|error| format!("{error:?}").into())
+        })
+    }
+}
+
 /// A server on loopback, stopped when dropped.
 pub struct S3Server {
     directory: TempDir,
     endpoint: String,
+    watch: Arc<Watch>,
     _runtime: Runtime,
 }
 
@@ -27,7 +77,8 @@ impl S3Server {
         std::fs::create_dir(directory.path().join(BUCKET)).unwrap();
         let mut service = S3ServiceBuilder::new(FileSystem::new(directory.path()).unwrap());
         service.set_auth(SimpleAuth::from_single("test-access", "test-secret"));
-        let service = service.build();
+        let watch = Arc::new(Watch::default());
+        let service = Watched { service: service.build(), watch: watch.clone() };
         let runtime = super::runtime();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -40,7 +91,7 @@ impl S3Server {
                 });
             }
         });
-        Self { directory, endpoint, _runtime: runtime }
+        Self { directory, endpoint, watch, _runtime: runtime }
     }
 
     /// The environment in which the binary writes to this server.
@@ -57,6 +108,12 @@ impl S3Server {
     /// The URL of the destination that definitions name.
     pub fn destination(&self) -> String {
         format!("s3://{BUCKET}/some/prefix")
+    }
+
+    /// Kills a process at its request of this number, counted from now on, of which nothing is done then.
+    pub fn kill_at(&self, process: u32, request: usize) {
+        let now = self.watch.requests.load(Ordering::SeqCst);
+        *self.watch.victim.lock().unwrap() = Some((process, now + request));
     }
 
     /// The objects under the prefix, as the files the server keeps them in.
