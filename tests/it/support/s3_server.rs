@@ -85,6 +85,8 @@ impl S3Server {
         runtime.spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let service = service.clone();
+                // Otherwise every answer of two packets waits for 40 ms.
+                socket.set_nodelay(true).unwrap();
                 tokio::spawn(async move {
                     let server = Builder::new(TokioExecutor::new());
                     let _ = server.serve_connection(TokioIo::new(socket), service).await;
