@@ -173,16 +173,20 @@ fn run_exit_code(error: &RunError) -> ExitCode {
         RunError::Commit(CommitError::Overtaken) | RunError::Lock(LockError::Held { .. }) => {
             ExitCode::Busy
         }
-        RunError::Quarantine(QuarantineError::Unwritable(_)) => ExitCode::Unexpected,
         RunError::Commit(_)
         | RunError::Lock(_)
-        | RunError::Quarantine(_)
+        | RunError::Quarantine(
+            QuarantineError::Destination(_)
+            | QuarantineError::Missing { .. }
+            | QuarantineError::Unreadable { .. },
+        )
         | RunError::Destination(_)
         | RunError::MissingFile { .. }
         | RunError::UnreadableFile { .. }
         | RunError::Write(WriteError::Destination(_)) => ExitCode::Destination,
         RunError::Land(_)
         | RunError::Spill(_)
+        | RunError::Quarantine(QuarantineError::Unwritable(_))
         | RunError::Write(WriteError::Encode { .. } | WriteError::Spill(_))
         | RunError::Unbalanced { .. }
         | RunError::Frame(_)

@@ -157,7 +157,7 @@ impl Lock {
     /// Another run has it, or the destination fails.
     pub async fn acquire(destination: &Destination, owner: Owner) -> Result<Self, LockError> {
         match destination.local_file(&path()) {
-            Some(file) => on_cpu(move || lock_file(file, &owner)).await,
+            Some(file) => on_cpu(move || lock_file(&file, &owner)).await,
             None => lease(destination, owner).await,
         }
     }
@@ -221,8 +221,8 @@ async fn read(destination: &Destination) -> Result<Option<Owner>, DestinationErr
     Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
 }
 
-fn lock_file(path: PathBuf, owner: &Owner) -> Result<Lock, LockError> {
-    let mut file = open_locked(&path)?;
+fn lock_file(path: &PathBuf, owner: &Owner) -> Result<Lock, LockError> {
+    let mut file = open_locked(path)?;
     let failed = |source| LockError::File { path: path.clone(), source };
     file.set_len(0).map_err(failed)?;
     file.rewind().map_err(failed)?;

@@ -29,6 +29,9 @@ use crate::normalise::{ColumnSource, Stamp, TableSchema, is_later};
 /// One row of a merged table: the table's position and the hash of the row's key.
 pub type RowId = (usize, u128);
 
+/// Rows of merged tables.
+pub type RowIds = HashSet<RowId>;
+
 /// The hashes of one row.
 #[derive(Debug, Clone, Copy)]
 pub struct RowHashes {
@@ -78,7 +81,7 @@ pub fn without(
     rows: DataFrame,
     table: usize,
     schema: &TableSchema,
-    out: &HashSet<RowId>,
+    out: &RowIds,
 ) -> PolarsResult<DataFrame> {
     if out.is_empty() {
         return Ok(rows);
@@ -92,7 +95,7 @@ fn are_in(
     rows: &DataFrame,
     table: usize,
     schema: &TableSchema,
-    named: &HashSet<RowId>,
+    named: &RowIds,
 ) -> PolarsResult<BooleanChunked> {
     let own = hashes(rows, &schema.row_key())?;
     Ok(own.into_iter().map(|row| named.contains(&(table, row))).collect())
@@ -230,11 +233,11 @@ pub struct Fates {
 #[derive(Debug, Default)]
 pub struct Merge {
     /// Rows of the export that are not needed.
-    pub surplus: HashSet<RowId>,
+    pub surplus: RowIds,
     /// Rows of the table that others take the place of, or that their records do not have any more.
-    pub outdated: HashSet<RowId>,
+    pub outdated: RowIds,
     /// Rows of the table whose records are deleted.
-    pub deleted: HashSet<RowId>,
+    pub deleted: RowIds,
     /// How many records those are.
     pub deleted_records: u64,
     /// The files that those are in.

@@ -4,6 +4,7 @@
 //! wait to be taken in. People read them, and [`retry`](crate::runner::retry) takes their records in again.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::BufRead;
 
 use object_store::path::Path;
@@ -180,7 +181,7 @@ fn pointer(place: &Place, record: Option<&Value>) -> String {
             }
             PlaceStep::Item(_) if at.is_some_and(|at| !at.is_array()) => {}
             PlaceStep::Item(position) => {
-                pointer.push_str(&format!("/{position}"));
+                let _ = write!(pointer, "/{position}");
                 at = at.and_then(|at| at.get(*position as usize));
             }
         }

@@ -238,7 +238,7 @@ fn wrong_content(content: Bytes, schema: &TableSchema, file: &DataFile) -> Optio
 }
 
 fn names(columns: &Schema) -> String {
-    let names: Vec<&str> = columns.iter_names().map(|name| name.as_str()).collect();
+    let names: Vec<&str> = columns.iter_names().map(polars::prelude::PlSmallStr::as_str).collect();
     names.join(", ")
 }
 

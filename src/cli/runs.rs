@@ -60,12 +60,12 @@ async fn last_reports(destination: &Destination, limit: usize) -> Result<Vec<Run
         match content.map(|content| serde_json::from_slice(&content)) {
             Some(Ok(report)) => reports.push(report),
             Some(Err(error)) => {
-                tracing::warn!(path = %file.path, %error, "a report cannot be read")
+                tracing::warn!(path = %file.path, %error, "a report cannot be read");
             }
             None => {}
         }
     }
-    reports.sort_by(|left, right| right.started_at.cmp(&left.started_at));
+    reports.sort_by_key(|report| std::cmp::Reverse(report.started_at));
     Ok(reports)
 }
 

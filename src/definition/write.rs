@@ -528,7 +528,7 @@ mod tests {
                     destination: Template::literal(&destination),
                     landing,
                     limits,
-                    tables: vec![parent, Table { nested, deletes, history, ..table }, child],
+                    tables: vec![parent, Table { deletes, history, nested, ..table }, child],
                 }
             },
         )

@@ -150,7 +150,9 @@ impl<'a> Tree<'a> {
                     Some(number) => *number,
                     None => *new_partitions.entry(partition).or_insert(next),
                 };
-                found.into_iter().for_each(|found| found.add_to(&mut versions, *table, number, 0));
+                for found in found {
+                    found.add_to(&mut versions, *table, number, 0);
+                }
             }
         }
         Ok(versions)

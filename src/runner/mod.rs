@@ -340,10 +340,8 @@ impl Run<'_> {
         let staged = self.write(&mut load, &snapshot).await?;
         let (intent, ledgers) = self.intent(&load, staged, &snapshot, supply, landed).await?;
         ledger::check(&ledgers)?;
-        let outcome = match has_changed(&load, &intent) {
-            true => Outcome::Committed,
-            false => Outcome::NothingNew,
-        };
+        let outcome =
+            if has_changed(&load, &intent) { Outcome::Committed } else { Outcome::NothingNew };
         let mut report = self.report(outcome, Vec::new(), ledgers);
         report.changes = findings::changes(&load, &self.plan.pipeline.tables, &snapshot);
         report.checks = findings::checks(&load);

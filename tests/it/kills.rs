@@ -38,7 +38,7 @@ fn state(lake: &Lake) -> (Vec<String>, Vec<String>, usize) {
 }
 
 /// The states before and after the second export.
-fn states() -> [(Vec<String>, Vec<String>, usize); 2] {
+fn before_and_after() -> [(Vec<String>, Vec<String>, usize); 2] {
     let source = Source::serving(OLD);
     let workplace = Workplace::asking(&source);
     workplace.define(TABLES);
@@ -95,7 +95,7 @@ fn check_after_kill(
 
 #[test]
 fn p2_a_run_that_is_killed_at_any_request_to_s3_is_there_as_a_whole_or_not_at_all() {
-    let states = states();
+    let expected = before_and_after();
     let mut outcomes = [0, 0];
     let (source, server) = (Source::serving(OLD), S3Server::start());
     let workplace = server.environment(Workplace::asking(&source));
@@ -116,7 +116,7 @@ fn p2_a_run_that_is_killed_at_any_request_to_s3_is_there_as_a_whole_or_not_at_al
             if found.code == 0 { Ok(()) } else { Err(found.stdout + &found.stderr) }
         };
         let what = format!("request {request}");
-        let is_new = check_after_kill(&workplace, &server.lake(), &states, &what, verify);
+        let is_new = check_after_kill(&workplace, &server.lake(), &expected, &what, verify);
         outcomes[usize::from(is_new)] += 1;
         if status.code() == Some(0) {
             assert!(request > 20, "the store was hardly used");
@@ -128,7 +128,7 @@ fn p2_a_run_that_is_killed_at_any_request_to_s3_is_there_as_a_whole_or_not_at_al
 
 #[test]
 fn p2_a_run_that_is_killed_at_any_moment_is_there_as_a_whole_or_not_at_all() {
-    let states = states();
+    let expected = before_and_after();
     let (mut outcomes, mut random) = ([0, 0], fastrand::Rng::with_seed(9));
     let source = Source::serving(OLD);
     let workplace = Workplace::asking(&source);
@@ -151,15 +151,16 @@ fn p2_a_run_that_is_killed_at_any_moment_is_there_as_a_whole_or_not_at_all() {
         run.kill().unwrap();
         run.wait().unwrap();
         let verify = |mend: bool| {
-            let found = match mend {
-                true => runtime.block_on(repair(&destination, Depth::Contents)),
-                false => runtime.block_on(verify(&destination, Depth::Contents)),
+            let found = if mend {
+                runtime.block_on(repair(&destination, Depth::Contents))
+            } else {
+                runtime.block_on(verify(&destination, Depth::Contents))
             };
             let found = found.map_err(|error| error.to_string())?.findings;
             if found.is_empty() { Ok(()) } else { Err(format!("{found:?}")) }
         };
         let what = format!("round {round}");
-        let is_new = check_after_kill(&workplace, &workplace.lake(), &states, &what, verify);
+        let is_new = check_after_kill(&workplace, &workplace.lake(), &expected, &what, verify);
         outcomes[usize::from(is_new)] += 1;
     }
     assert!(outcomes.iter().all(|count| *count > 5), "old and new: {outcomes:?}");

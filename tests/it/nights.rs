@@ -62,7 +62,7 @@ fn p1_and_p5_ten_nights_under_each_contract() {
             let changes = changes
                 .map(str::trim_start)
                 .filter(|line| ["+ ", "- ", "~ ", "! "].iter().any(|sign| line.starts_with(sign)));
-            let changes: String = changes.map(|line| format!("  {line}\n")).collect();
+            let changes = changes.fold(String::new(), |all, line| all + "  " + line + "\n");
             let lake = workplace.lake();
             let code = finished.code;
             writeln!(story, "night {}: {what}, exit {code}\n{changes}{}", night + 1, tables(&lake))

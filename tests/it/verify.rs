@@ -83,7 +83,9 @@ fn what_nobody_refers_to_is_told_and_removed_if_it_is_ours() {
     let (orphan, foreign) =
         ("t/at_month=2026-01/0000-other.parquet", "t/at_month=2026-01/backup.parquet");
     let staged = "_flowlake/staging/other/0123456789abcdef.staged";
-    [orphan, foreign, staged].iter().for_each(|path| copy(path));
+    for path in [orphan, foreign, staged] {
+        copy(path);
+    }
     std::fs::copy(
         lake.join("_flowlake/quarantine/t/first.jsonl.zst"),
         lake.join("_flowlake/quarantine/t/other.jsonl.zst"),

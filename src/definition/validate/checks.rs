@@ -26,17 +26,16 @@ const COLUMN_HELP: &str = "use the column's name in the table, like `created_at`
 impl Checker<'_> {
     pub(super) fn checks(&mut self, field: Option<Field<Vec<RawCheck>>>, key: &str) -> Vec<Check> {
         let Some((raw, span)) = self.spanned(field, key) else { return Vec::new() };
-        raw.into_iter().filter_map(|check| self.check(check, &span, key)).collect()
+        raw.iter().filter_map(|check| self.check(check, &span, key)).collect()
     }
 
-    fn check(&mut self, raw: RawCheck, span: &Range<usize>, key: &str) -> Option<Check> {
+    fn check(&mut self, raw: &RawCheck, span: &Range<usize>, key: &str) -> Option<Check> {
         let [(rule, columns)] = raw.rules.as_slice() else {
-            let message = match raw.rules.len() {
-                0 => "a check without a rule".to_owned(),
-                _ => {
-                    let words: Vec<&str> = raw.rules.iter().map(|(word, _)| *word).collect();
-                    format!("a check with several rules: {}", words.join(", "))
-                }
+            let message = if raw.rules.is_empty() {
+                "a check without a rule".to_owned()
+            } else {
+                let words: Vec<&str> = raw.rules.iter().map(|(word, _)| *word).collect();
+                format!("a check with several rules: {}", words.join(", "))
             };
             let words: Vec<&str> = KEYS.iter().map(|(word, _)| *word).collect();
             let help = format!("write one check for each rule; the rules are {}", words.join(", "));
@@ -49,8 +48,8 @@ impl Checker<'_> {
             Some(word) => self.choice(Some(word), key, &OnFailure::WORDS)?,
             None => OnFailure::default(),
         };
-        self.keys_of_rule(&raw, rule, span, key)?;
-        let rule = self.rule(&raw, rule, columns, span, key)?;
+        self.keys_of_rule(raw, rule, span, key)?;
+        let rule = self.rule(raw, rule, columns, span, key)?;
         Some(Check { rule, on_failure })
     }
 
