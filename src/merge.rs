@@ -32,6 +32,9 @@ pub type RowId = (usize, u128);
 /// Rows of merged tables.
 pub type RowIds = HashSet<RowId>;
 
+/// The hashes of the keys of records.
+pub type RecordIds = HashSet<u128>;
+
 /// The hashes of one row.
 #[derive(Debug, Clone, Copy)]
 pub struct RowHashes {
@@ -209,11 +212,102 @@ impl Versions {
         }
     }
 
-    /// Whether a record is there.
-    #[must_use]
-    pub fn has(&self, record: u128) -> bool {
-        self.0.contains_key(&record)
+    /// Takes in other rows, of the same records or of others.
+    pub fn absorb(&mut self, others: Self) {
+        for (record, other) in others.0 {
+            match self.0.entry(record) {
+                Entry::Vacant(entry) => {
+                    entry.insert(other);
+                }
+                Entry::Occupied(mut entry) => {
+                    let version = entry.get_mut();
+                    if version.partition != other.partition {
+                        version.partition = None;
+                    }
+                    version.is_marked |= other.is_marked;
+                    version.rows.extend(other.rows);
+                }
+            }
+        }
     }
+
+    /// Takes out the records that both have, in the same partition and with the same rows, which is what most records
+    /// are.
+    pub fn take_out_equal(&mut self, table: &mut Self) -> Unchanged {
+        let mut unchanged = Unchanged::default();
+        self.0.retain(|record, new| {
+            let is_equal = table.0.get_mut(record).is_some_and(|old| new.equals(old));
+            if is_equal {
+                table.0.remove(record);
+                unchanged.records.push(*record);
+                for row in &new.rows {
+                    *unchanged.rows.entry(row.id.0).or_default() += 1;
+                }
+            }
+            !is_equal
+        });
+        unchanged
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Version {
+    fn equals(&mut self, other: &mut Self) -> bool {
+        if self.partition.is_none() || self.partition != other.partition || other.is_marked {
+            return false;
+        }
+        for rows in [&mut self.rows, &mut other.rows] {
+            rows.sort_unstable_by_key(|row| (row.id, row.content));
+        }
+        let contents = |rows: &[VersionRow]| -> Vec<(RowId, u128)> {
+            rows.iter().map(|row| (row.id, row.content)).collect()
+        };
+        contents(&self.rows) == contents(&other.rows)
+    }
+}
+
+/// Records that an export and a table have alike.
+#[derive(Debug, Default)]
+pub struct Unchanged {
+    /// The hashes of their keys.
+    pub records: Vec<u128>,
+    /// How many rows they have, by table.
+    pub rows: HashMap<usize, u64>,
+}
+
+/// What of an export a table has already.
+#[derive(Debug, Default)]
+pub struct Surplus {
+    /// Records, with all their rows.
+    pub records: RecordIds,
+    /// Rows of other records.
+    pub rows: RowIds,
+}
+
+/// Rows of an export without those that the table has already; `root_keys` is how many columns the key of the root
+/// table has.
+///
+/// # Errors
+/// A column is not there, which `Schemas::settle` rules out.
+pub fn without_surplus(
+    rows: DataFrame,
+    table: usize,
+    schema: &TableSchema,
+    root_keys: usize,
+    surplus: &Surplus,
+) -> PolarsResult<DataFrame> {
+    let rows = without(rows, table, schema, &surplus.rows)?;
+    if surplus.records.is_empty() {
+        return Ok(rows);
+    }
+    let records = record_hashes(&rows, schema, root_keys)?.into_iter();
+    let stays: BooleanChunked = records.map(|record| !surplus.records.contains(&record)).collect();
+    rows.filter(&stays)
 }
 
 /// What became of the rows of one table in an export.
@@ -247,13 +341,19 @@ pub struct Merge {
 }
 
 impl Merge {
-    /// Decides on every record of an export, and on those of the table that it does not have. `root` is the table that
-    /// records are rows of; child rows of deleted records go with them if they go.
+    /// Decides on the records of an export that are not unchanged, and on those of the table that are not in `all` of
+    /// the export. `root` is the table that records are rows of; child rows of deleted records go with them if they go.
     #[must_use]
-    pub fn of(export: &Versions, table: &Versions, root: usize, deletes: Deletes) -> Self {
+    pub fn of(
+        export: &Versions,
+        table: &Versions,
+        all: &RecordIds,
+        root: usize,
+        deletes: Deletes,
+    ) -> Self {
         let mut merge = Self::default();
         for (record, old) in &table.0 {
-            if !export.has(*record) && !old.is_marked {
+            if !all.contains(record) && !old.is_marked {
                 merge.delete(old, root, deletes);
             }
         }

@@ -23,7 +23,7 @@ use crate::commit::DataFile;
 use crate::decode::{Chunk, ChunkSource};
 use crate::definition::{ColumnName, Deletes, TableName};
 use crate::destination::Destination;
-use crate::merge::{self, Fates, RowId};
+use crate::merge::{self, Fates, Surplus};
 use crate::normalise::{
     Filled, Normalised, Normaliser, Reason, Reasons, RecordIds, Rejection, Rule, Schemas, Stamp,
     TableSchema, Uniques, Versions, conform,
@@ -69,6 +69,7 @@ struct Pending {
 }
 
 /// Rows of one partition of one table.
+#[derive(Clone)]
 enum Piece {
     Held(DataFrame),
     Spilled(Block),
@@ -108,6 +109,7 @@ pub(super) struct BrokenCheck {
 }
 
 /// The rows of one partition of one table, in export order.
+#[derive(Clone)]
 pub(super) struct PartitionRows {
     pieces: Vec<Piece>,
     schemas: Arc<Schemas>,
@@ -115,7 +117,7 @@ pub(super) struct PartitionRows {
     stamp: Stamp,
     superseded: Arc<HashSet<u64>>,
     /// Rows that the table has already, where it is merged.
-    surplus: Arc<HashSet<RowId>>,
+    surplus: Arc<Surplus>,
 }
 
 /// How many rows of a table an export had, and what became of them.
@@ -442,17 +444,20 @@ impl PartitionRows {
     }
 
     /// The same without rows that the table has already.
-    pub(super) fn without(self, surplus: &Arc<HashSet<RowId>>) -> Self {
+    pub(super) fn without(self, surplus: &Arc<Surplus>) -> Self {
         Self { surplus: surplus.clone(), ..self }
     }
 
     /// The rows that stay, a few at a time.
     pub(super) fn read(self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
         let Self { pieces, schemas, table, stamp, superseded, surplus } = self;
+        let root = &schemas.tables[table].root;
+        let root = schemas.tables.iter().find(|schema| schema.name == *root);
+        let root_keys = root.map_or(0, |root| root.primary_key.len());
         pieces.into_iter().map(move |piece| {
             let schema = &schemas.tables[table];
             let rows = without(piece.read()?, &superseded)?;
-            let rows = merge::without(rows, table, schema, &surplus)?;
+            let rows = merge::without_surplus(rows, table, schema, root_keys, &surplus)?;
             Ok(stamp.complete(rows, schema)?)
         })
     }

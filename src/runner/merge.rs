@@ -1,7 +1,15 @@
-//! Merge in a run: reads what the tables have of the records that an export brings, and has [`merge`](crate::merge)
-//! decide on them.
+//! Merge in a run: reads what the tables have of the records that an export brings, partition by partition, and has
+//! [`merge`](crate::merge) decide on them.
+//!
+//! ```text
+//! each partition: rows of the export ┐
+//!                 rows of the files  ┴─▶ equal? ──▶ unchanged
+//!                                        └─ others ─▶ all partitions together: inserted, updated, moved, deleted
+//! ```
+//!
+//! So memory is taken by two partitions at a time, by what changes, and by the keys of the export.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,12 +17,13 @@ use futures::{StreamExt, TryStreamExt, stream};
 use polars::prelude::{AnyValue, BooleanChunked, DataFrame, PolarsResult};
 
 use super::RunError;
-use super::load::{Loaded, conformed, content_of};
+use super::load::{Loaded, PartitionRows, conformed, content_of};
 use crate::commit::{DataFile, Snapshot};
 use crate::definition::{Deletes, WriteDisposition};
 use crate::destination::Destination;
 use crate::merge::{
-    Fates, Merge, RowHashes, RowId, Versions, are_current, record_hashes, row_hashes,
+    Fates, Merge, RecordIds, RowHashes, Surplus, Unchanged, Versions, are_current, record_hashes,
+    row_hashes,
 };
 use crate::normalise::{ColumnSource, Schemas, TableSchema};
 use crate::runtime::{on_all_cores, on_cpu, parallelism};
@@ -23,8 +32,8 @@ use crate::spill::SpillError;
 /// What becomes of rows in all tables of a run that are merged.
 #[derive(Default)]
 pub(super) struct Merged {
-    /// Rows of the export that the tables have already, or have later versions of.
-    pub(super) surplus: Arc<HashSet<RowId>>,
+    /// What of the export the tables have already, or have later versions of.
+    pub(super) surplus: Arc<Surplus>,
     /// Rows of the tables that end.
     pub(super) ending: Merge,
     /// The files that those are in.
@@ -41,22 +50,26 @@ pub(super) async fn decide(
     load: &Loaded,
     snapshot: &Snapshot,
 ) -> Result<Merged, RunError> {
-    let mut surplus = HashSet::new();
+    let mut surplus = Surplus::default();
     let mut merged = Merged::default();
     for &root in &load.schemas.roots {
-        let tree = Tree::new(&load.schemas, root, snapshot);
+        let tree = Tree::new(load, root, snapshot);
         let disposition = load.schemas.tables[root].disposition;
         if disposition != WriteDisposition::Merge || tree.files.is_empty() {
             continue;
         }
         let deletes = load.deletes(root);
         let sought = Arc::new(Sought {
-            export: tree.export(load)?,
+            export: tree.records()?,
             all_but: (deletes != Deletes::Ignore).then(|| load.left_out(root)),
         });
-        let table = tree.versions(destination, &sought).await?;
-        let merge = Merge::of(&sought.export, &table, root, deletes);
-        surplus.extend(merge.surplus);
+        let Compared { unchanged, export, table } = tree.compare(destination, &sought).await?;
+        let mut merge = Merge::of(&export, &table, &sought.export, root, deletes);
+        for (table, rows) in unchanged.rows {
+            merge.fates.entry(table).or_default().unchanged += rows;
+        }
+        surplus.records.extend(unchanged.records);
+        surplus.rows.extend(merge.surplus);
         merged.ending.outdated.extend(merge.outdated);
         merged.ending.deleted.extend(merge.deleted);
         merged.deleted.insert(root, merge.deleted_records);
@@ -72,25 +85,25 @@ pub(super) async fn decide(
 /// The records that are looked for in a table.
 struct Sought {
     /// Those of the export.
-    export: Versions,
+    export: RecordIds,
     /// Where deleted records are looked for, all others as well; but not these, which the export has and which are in
     /// quarantine.
-    all_but: Option<HashSet<u128>>,
+    all_but: Option<RecordIds>,
 }
 
 impl Sought {
     fn has(&self, record: u128) -> bool {
-        self.export.has(record) || self.all_but.as_ref().is_some_and(|left| !left.contains(&record))
+        self.export.contains(&record)
+            || self.all_but.as_ref().is_some_and(|left| !left.contains(&record))
     }
 }
 
-/// A table with its child tables, and the files that they have.
+/// A table with its child tables: the rows that an export has for them, and the files that they have.
 struct Tree<'a> {
     hasher: Hasher,
+    load: &'a Loaded,
     tables: Vec<usize>,
     files: Vec<(usize, &'a DataFile)>,
-    /// The partitions that there are, by their directories.
-    partitions: HashMap<&'a str, usize>,
 }
 
 /// Hashes the rows of a table and its child tables.
@@ -100,7 +113,7 @@ struct Hasher {
     root: usize,
 }
 
-/// What a file has of the records that are looked for.
+/// What a file, or a partition of an export, has of the records that are looked for.
 #[derive(Default)]
 struct Found {
     hashes: Vec<RowHashes>,
@@ -110,109 +123,156 @@ struct Found {
     marked: Vec<bool>,
 }
 
+/// The records of an export, beside those of the tables.
+#[derive(Default)]
+struct Compared {
+    unchanged: Unchanged,
+    /// All others of the export.
+    export: Versions,
+    /// All others of the tables.
+    table: Versions,
+}
+
+impl Compared {
+    fn absorb(&mut self, other: Self) {
+        self.unchanged.records.extend(other.unchanged.records);
+        for (table, rows) in other.unchanged.rows {
+            *self.unchanged.rows.entry(table).or_default() += rows;
+        }
+        self.export.absorb(other.export);
+        self.table.absorb(other.table);
+    }
+}
+
 impl<'a> Tree<'a> {
-    fn new(schemas: &Arc<Schemas>, root: usize, snapshot: &'a Snapshot) -> Self {
+    fn new(load: &'a Loaded, root: usize, snapshot: &'a Snapshot) -> Self {
+        let schemas = &load.schemas;
         let name = &schemas.tables[root].name;
         let in_tree =
             |(_, schema): &(usize, &TableSchema)| schema.root == *name && !schema.excluded;
         let tables = schemas.tables.iter().enumerate().filter(in_tree).map(|(table, _)| table);
         let tables: Vec<usize> = tables.collect();
-        let files: Vec<(usize, &DataFile)> = tables
-            .iter()
-            .filter_map(|table| {
-                Some((*table, snapshot.manifests.get(&schemas.tables[*table].name)?))
-            })
-            .flat_map(|(table, manifest)| manifest.files.iter().map(move |file| (table, file)))
-            .collect();
-        let mut partitions = HashMap::new();
-        for (_, file) in &files {
-            let number = partitions.len();
-            partitions.entry(file.partition.as_str()).or_insert(number);
+        let manifest = |table: &usize| snapshot.manifests.get(&schemas.tables[*table].name);
+        let files = tables.iter().filter_map(|table| Some((*table, manifest(table)?)));
+        let files = files
+            .flat_map(|(table, manifest)| manifest.files.iter().map(move |file| (table, file)));
+        Self {
+            hasher: Hasher { schemas: schemas.clone(), root },
+            load,
+            files: files.collect(),
+            tables,
         }
-        Self { hasher: Hasher { schemas: schemas.clone(), root }, tables, files, partitions }
     }
 
-    /// The records of the export.
-    fn export(&self, load: &Loaded) -> Result<Versions, RunError> {
-        let mut versions = Versions::default();
-        let mut new_partitions: HashMap<&str, usize> = HashMap::new();
-        for table in &self.tables {
-            let of_table = load.rows.range((*table, String::new())..(table + 1, String::new()));
-            let hashed = on_all_cores(of_table.collect(), |((_, partition), rows)| {
-                let found = rows.latest().map(|rows| Ok(self.hasher.hashes(*table, &rows?)?));
-                Ok::<_, SpillError>((partition, found.collect::<Result<Vec<Found>, SpillError>>()?))
-            });
-            for hashed in hashed {
-                let (partition, found) = hashed?;
-                // One that the table does not have has a number behind those that it has.
-                let next = self.partitions.len() + new_partitions.len();
-                let number = match self.partitions.get(partition.as_str()) {
-                    Some(number) => *number,
-                    None => *new_partitions.entry(partition).or_insert(next),
-                };
-                for found in found {
-                    found.add_to(&mut versions, *table, number, 0);
-                }
-            }
+    /// The hashes of the keys of all records of the export.
+    fn records(&self) -> Result<RecordIds, RunError> {
+        let of_root = self.load.rows.iter().filter(|((table, _), _)| *table == self.hasher.root);
+        let hashed = on_all_cores(of_root.collect(), |(_, rows): (_, &PartitionRows)| {
+            let hashed = rows.latest().map(|rows| Ok(self.hasher.records(&rows?)?));
+            hashed.collect::<Result<Vec<Vec<u128>>, SpillError>>()
+        });
+        let mut records = RecordIds::new();
+        for hashed in hashed {
+            records.extend(hashed?.into_iter().flatten());
         }
-        Ok(versions)
+        Ok(records)
     }
 
-    /// What the tables have of the records of an export. Rows of one record lie in one partition, so that child rows are
-    /// looked for only where there are rows of the root table.
-    async fn versions(
+    /// Compares the export with the tables, a few partitions at a time.
+    async fn compare(
         &self,
         destination: &Destination,
         sought: &Arc<Sought>,
-    ) -> Result<Versions, RunError> {
-        let mut versions = Versions::default();
-        let mut partitions: BTreeSet<&str> = BTreeSet::new();
-        let (of_root, of_children): (Vec<usize>, Vec<usize>) =
-            (0..self.files.len()).partition(|file| self.files[*file].0 == self.hasher.root);
-        self.look_in(destination, of_root, sought, |file, found| {
-            if !found.hashes.is_empty() {
-                partitions.insert(self.files[file].1.partition.as_str());
-            }
-            self.add(&mut versions, file, found);
-        })
-        .await?;
-        let is_near = |file: &usize| partitions.contains(self.files[*file].1.partition.as_str());
-        let near = of_children.into_iter().filter(is_near).collect();
-        self.look_in(destination, near, sought, |file, found| self.add(&mut versions, file, found))
-            .await?;
-        Ok(versions)
+    ) -> Result<Compared, RunError> {
+        let mut files: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (number, (_, file)) in self.files.iter().enumerate() {
+            files.entry(file.partition.as_str()).or_default().push(number);
+        }
+        let in_tree = |(table, _): &&(usize, String)| self.tables.contains(table);
+        let new = self.load.rows.keys().filter(in_tree).map(|(_, partition)| partition.as_str());
+        let partitions: BTreeSet<&str> = files.keys().copied().chain(new).collect();
+        let partitions = partitions.into_iter().enumerate().map(|(number, partition)| {
+            let files = files.remove(partition).unwrap_or_default();
+            self.compare_in(destination, number, partition, files, sought)
+        });
+        let partitions: Vec<_> = partitions.collect();
+        let mut compared = stream::iter(partitions).buffered(parallelism());
+        let mut all = Compared::default();
+        while let Some(one) = compared.try_next().await? {
+            all.absorb(one);
+        }
+        Ok(all)
     }
 
-    fn add(&self, versions: &mut Versions, file: usize, found: Found) {
-        let (table, data) = self.files[file];
-        let partition = self.partitions[data.partition.as_str()];
-        found.add_to(versions, table, partition, file);
+    /// Compares one partition. Rows of one record lie in one partition, so that child rows are looked for only where
+    /// there are rows of the root table.
+    async fn compare_in(
+        &self,
+        destination: &Destination,
+        number: usize,
+        partition: &str,
+        files: Vec<usize>,
+        sought: &Arc<Sought>,
+    ) -> Result<Compared, RunError> {
+        let new = self.tables.iter().filter_map(|table| {
+            let rows = self.load.rows.get(&(*table, partition.to_owned()))?;
+            Some((*table, rows.clone()))
+        });
+        let (new, hasher): (Vec<_>, _) = (new.collect(), self.hasher.clone());
+        let mut export = on_cpu(move || hasher.export(&new, number)).await?;
+        let mut table = Versions::default();
+        let (of_root, of_children): (Vec<usize>, Vec<usize>) =
+            files.into_iter().partition(|file| self.files[*file].0 == self.hasher.root);
+        for file in of_root {
+            self.look_in(destination, file, number, sought, &mut table).await?;
+        }
+        if !table.is_empty() {
+            for file in of_children {
+                self.look_in(destination, file, number, sought, &mut table).await?;
+            }
+        }
+        let unchanged = export.take_out_equal(&mut table);
+        Ok(Compared { unchanged, export, table })
     }
 
     async fn look_in(
         &self,
         destination: &Destination,
-        files: Vec<usize>,
+        file: usize,
+        partition: usize,
         sought: &Arc<Sought>,
-        mut take: impl FnMut(usize, Found),
+        versions: &mut Versions,
     ) -> Result<(), RunError> {
-        let looking = files.into_iter().map(async |file| {
-            let (table, data) = self.files[file];
-            let content = content_of(destination, data).await?;
-            let (hasher, sought, path) = (self.hasher.clone(), sought.clone(), data.path.clone());
-            let found = on_cpu(move || hasher.find(table, &path, content, &sought)).await?;
-            Ok::<_, RunError>((file, found))
-        });
-        let looking: Vec<_> = looking.collect();
-        let mut found = stream::iter(looking).buffered(parallelism());
-        while let Some((file, found)) = found.try_next().await? {
-            take(file, found);
-        }
+        let (table, data) = self.files[file];
+        let content = content_of(destination, data).await?;
+        let (hasher, sought, path) = (self.hasher.clone(), sought.clone(), data.path.clone());
+        let found = on_cpu(move || hasher.find(table, &path, content, &sought)).await?;
+        found.add_to(versions, table, partition, file);
         Ok(())
     }
 }
 
 impl Hasher {
+    /// The records that an export has in a partition.
+    fn export(
+        &self,
+        rows: &[(usize, PartitionRows)],
+        partition: usize,
+    ) -> Result<Versions, RunError> {
+        let mut versions = Versions::default();
+        for (table, rows) in rows {
+            for rows in rows.latest() {
+                self.hashes(*table, &rows?)?.add_to(&mut versions, *table, partition, 0);
+            }
+        }
+        Ok(versions)
+    }
+
+    /// The hashes of the keys of rows of the root table.
+    fn records(&self, rows: &DataFrame) -> PolarsResult<Vec<u128>> {
+        record_hashes(rows, &self.schemas.tables[self.root], self.root_keys())
+    }
+
     /// How many columns the key of the root table has.
     fn root_keys(&self) -> usize {
         self.schemas.tables[self.root].primary_key.len()
