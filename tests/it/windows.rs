@@ -258,6 +258,33 @@ fn a_lookback_reads_again_what_may_have_arrived_late() {
 }
 
 #[test]
+fn p3_a_merge_takes_the_rows_of_a_lookback_once_and_as_they_are_now() {
+    let source = Source::serving(&records(&[(1, "2026-01-05"), (2, "2026-01-06")]));
+    let workplace = Workplace::asking(&source);
+    let merged = TABLES.replace("append", "merge");
+    assert!(merged != TABLES);
+    workplace.define_with(&SOURCE.replace("step = \"P1M\"", "lookback = \"P2D\""), &merged);
+    let night = |day: &str| workplace.flowlake(&["run", "test.toml", "--as-of", day]);
+    assert_eq!(night("2026-01-07").stderr, "");
+    source.serve(&records(&[(2, "2026-01-08"), (3, "2026-01-07")]));
+    night("2026-01-09").success();
+    let lake = workplace.lake();
+    let mut rows: Vec<String> = lake
+        .column("t", "id")
+        .into_iter()
+        .zip(lake.column("t", "at"))
+        .map(|(id, at)| format!("{id} {at}"))
+        .collect();
+    rows.sort();
+    assert_eq!(rows, ["1 2026-01-05", "2 2026-01-08", "3 2026-01-07"]);
+    // The same again: nothing but the watermark moves.
+    let before = lake.snapshot();
+    assert!(night("2026-01-10").success().contains("nothing new"));
+    assert_eq!(lake.snapshot(), before);
+    assert_eq!(lake.json("_flowlake/state.json")["watermark"], "2026-01-10T00:00:00Z");
+}
+
+#[test]
 fn p2_a_blank_record_of_a_power_cut_keeps_no_window_from_being_planned() {
     let source = Source::serving(&records(&[(1, "2026-01-05")]));
     let workplace = Workplace::asking(&source);
