@@ -338,6 +338,8 @@ pub struct Merge {
     pub touched: HashSet<usize>,
     /// For each table, what became of the export's rows.
     pub fates: HashMap<usize, Fates>,
+    /// The tables and partitions that get rows of the export.
+    pub written: HashSet<(usize, usize)>,
 }
 
 impl Merge {
@@ -372,7 +374,14 @@ impl Merge {
     }
 
     fn insert(&mut self, new: &Version) {
-        new.rows.iter().for_each(|row| self.fates(row).inserted += 1);
+        for row in &new.rows {
+            self.fates(row).inserted += 1;
+            self.write(row, new);
+        }
+    }
+
+    fn write(&mut self, row: &VersionRow, new: &Version) {
+        self.written.extend(new.partition.map(|partition| (row.id.0, partition)));
     }
 
     fn supersede(&mut self, new: &Version) {
@@ -406,13 +415,19 @@ impl Merge {
         }
         for row in &new.rows {
             match contents.get(&row.id) {
-                None => self.fates(row).inserted += 1,
+                None => {
+                    self.fates(row).inserted += 1;
+                    self.write(row, new);
+                }
                 Some(content) if !has_moved && *content == Some(row.content) => {
                     self.fates(row).unchanged += 1;
                     self.surplus.insert(row.id);
                     contents.remove(&row.id);
                 }
-                Some(_) => self.fates(row).updated += 1,
+                Some(_) => {
+                    self.fates(row).updated += 1;
+                    self.write(row, new);
+                }
             }
         }
         for row in old.rows.iter().filter(|row| contents.contains_key(&row.id)) {

@@ -38,10 +38,19 @@ pub(super) struct Merged {
     pub(super) ending: Merge,
     /// The files that those are in.
     pub(super) touched: HashSet<String>,
+    /// The tables and partitions that get rows of the export, of those that are merged.
+    pub(super) written: HashSet<(usize, String)>,
     /// For each root table, how many of its records are deleted.
     pub(super) deleted: HashMap<usize, u64>,
     /// For each merged table that has rows already, what became of the export's.
     pub(super) fates: HashMap<usize, Fates>,
+}
+
+impl Merged {
+    /// Whether a partition of a table gets no row of the export, though the export has some for it.
+    pub(super) fn spares(&self, key: &(usize, String)) -> bool {
+        self.fates.contains_key(&key.0) && !self.written.contains(key)
+    }
 }
 
 /// Decides on every record of the tables that are merged and have rows already.
@@ -75,6 +84,10 @@ pub(super) async fn decide(
         merged.deleted.insert(root, merge.deleted_records);
         let path = |file: &usize| tree.files[*file].1.path.clone();
         merged.touched.extend(merge.touched.iter().map(path));
+        let partitions: Vec<&str> = tree.partitions().into_iter().collect();
+        let written =
+            |(table, partition): &(usize, usize)| (*table, partitions[*partition].to_owned());
+        merged.written.extend(merge.written.iter().map(written));
         let fates = |table: &usize| (*table, merge.fates.get(table).copied().unwrap_or_default());
         merged.fates.extend(tree.tables.iter().map(fates));
     }
@@ -164,6 +177,14 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// The partitions of the export and of the tables, by their directories.
+    fn partitions(&self) -> BTreeSet<&str> {
+        let in_tree = |(table, _): &&(usize, String)| self.tables.contains(table);
+        let new = self.load.rows.keys().filter(in_tree).map(|(_, partition)| partition.as_str());
+        let old = self.files.iter().map(|(_, file)| file.partition.as_str());
+        new.chain(old).collect()
+    }
+
     /// The hashes of the keys of all records of the export.
     fn records(&self) -> Result<RecordIds, RunError> {
         let of_root = self.load.rows.iter().filter(|((table, _), _)| *table == self.hasher.root);
@@ -188,10 +209,7 @@ impl<'a> Tree<'a> {
         for (number, (_, file)) in self.files.iter().enumerate() {
             files.entry(file.partition.as_str()).or_default().push(number);
         }
-        let in_tree = |(table, _): &&(usize, String)| self.tables.contains(table);
-        let new = self.load.rows.keys().filter(in_tree).map(|(_, partition)| partition.as_str());
-        let partitions: BTreeSet<&str> = files.keys().copied().chain(new).collect();
-        let partitions = partitions.into_iter().enumerate().map(|(number, partition)| {
+        let partitions = self.partitions().into_iter().enumerate().map(|(number, partition)| {
             let files = files.remove(partition).unwrap_or_default();
             self.compare_in(destination, number, partition, files, sought)
         });

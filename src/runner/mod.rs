@@ -21,6 +21,7 @@ mod ledger;
 mod load;
 mod merge;
 mod quarantine;
+mod small;
 mod succession;
 
 use std::collections::{BTreeMap, HashSet};
@@ -37,8 +38,7 @@ pub use error::RunError;
 
 use crate::api_key::ApiKey;
 use crate::commit::{
-    CommitError, DataFile, Intent, Manifest, Publication, Snapshot, State, TakenExport,
-    discard_staged,
+    CommitError, DataFile, Intent, Publication, Snapshot, State, TakenExport, discard_staged,
 };
 use crate::decode::{Chunk, Reading, Wanted};
 use crate::definition::{Environment, Nested, Table, WriteDisposition};
@@ -48,7 +48,7 @@ use crate::interruption::Interruption;
 use crate::land::{ExportHash, Landed};
 use crate::lock::{Lock, LockError, Owner};
 use crate::merge::{Merge, carry_over};
-use crate::normalise::{Schemas, Shape, Stamp, TableSchema};
+use crate::normalise::{Schemas, Shape, Stamp};
 use crate::plan::Plan;
 use crate::report::{Event, ExportReport, Observer, Outcome, RunReport, TableReport};
 use crate::runtime::{on_cpu, parallelism};
@@ -59,7 +59,6 @@ use fresh::Fresh;
 use intake::{FoundRecords, Intake, Receiver, decode_again, take_in_landed};
 use landing::Received;
 use load::{Loaded, PartitionRows};
-use merge::Merged;
 use quarantine::Waiting;
 use succession::{Brought, Succession};
 
@@ -486,16 +485,28 @@ impl Run<'_> {
     async fn write(&self, load: &mut Loaded, snapshot: &Snapshot) -> Result<Written, RunError> {
         let merged = merge::decide(self.destination, load, snapshot).await?;
         let mut files: BTreeMap<(usize, String), FileRows<'_>> = BTreeMap::new();
+        for (key, rows) in std::mem::take(&mut load.rows) {
+            if !merged.spares(&key) {
+                files.entry(key).or_default().new = Some(rows.without(&merged.surplus));
+            }
+        }
         let mut rewritten = HashSet::new();
         for (table, schema) in load.schemas.tables.iter().enumerate() {
-            let Some(old) = snapshot.manifests.get(&schema.name) else { continue };
-            for file in old.files.iter().filter(|file| is_rewritten(schema, old, file, &merged)) {
+            let old = snapshot.manifests.get(&schema.name);
+            let Some(old) = old.filter(|_| schema.disposition != WriteDisposition::Replace) else {
+                continue;
+            };
+            let gets_rows = |partition: &str| files.contains_key(&(table, partition.to_owned()));
+            let small = small::files_to_join(&old.files, gets_rows);
+            let is_rewritten = |file: &&DataFile| {
+                !schema.same_files(&old.schema)
+                    || merged.touched.contains(&file.path)
+                    || small.contains(file.path.as_str())
+            };
+            for file in old.files.iter().filter(is_rewritten) {
                 files.entry((table, file.partition.clone())).or_default().older.push(file);
                 rewritten.insert(file.path.clone());
             }
-        }
-        for (key, rows) in std::mem::take(&mut load.rows) {
-            files.entry(key).or_default().new = Some(rows.without(&merged.surplus));
         }
         self.observer.event(&Event::Writing(files.len() as u64));
         let files: Vec<_> = files
@@ -649,13 +660,6 @@ fn has_changed(load: &Loaded, intent: &Intent) -> bool {
     let mut roots = load.schemas.roots.iter().map(|root| &load.schemas.tables[*root]);
     let merges = roots.all(|root| root.disposition == WriteDisposition::Merge);
     !(merges && intent.publish.is_empty() && intent.remove.is_empty())
-}
-
-/// Whether a file of a table that is added to or merged has to be written anew: because the columns of the table are no
-/// longer its (promise P5), or because rows of it go.
-fn is_rewritten(schema: &TableSchema, old: &Manifest, file: &DataFile, merged: &Merged) -> bool {
-    schema.disposition != WriteDisposition::Replace
-        && (!schema.same_files(&old.schema) || merged.touched.contains(&file.path))
 }
 
 /// Whether a failed run has certainly left no intent. Otherwise its staged files may be all there is of a

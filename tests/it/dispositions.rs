@@ -1,6 +1,14 @@
 //! `replace` and `append`.
 
-use crate::support::{Source, Workplace};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flowlake::plan::Overrides;
+use futures::TryStreamExt;
+use object_store::memory::InMemory;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use crate::support::{InProcess, Source, Workplace, runtime};
 
 const FIRST: &str =
     r#"[{"id":1,"at":"2026-01-05","v":"a","lines":[{"n":1}]},{"id":2,"at":"2026-02-05","v":"b"}]"#;
@@ -155,4 +163,68 @@ fn the_landing_tells_where_an_export_came_from() {
     let landed = zstd::decode_all(landed.unwrap()).unwrap();
     assert_eq!(landed, b"[{\"id\":1}]");
     assert_eq!(origin["blake3"], blake3::hash(&landed).to_hex().to_string());
+}
+
+#[test]
+fn small_files_of_a_partition_are_put_together_when_they_pile_up() {
+    for disposition in ["append", "merge"] {
+        let source = Source::serving("[]");
+        let workplace = Workplace::asking(&source);
+        workplace.define(&tables(disposition));
+        let lake = workplace.lake();
+        let mut most = 0;
+        for night in 1..=30 {
+            let other = if night == 1 { r#",{"id":100,"at":"2026-02-05"}"# } else { "" };
+            source.serve(&format!(
+                r#"[{{"id":{night},"at":"2026-01-05","lines":[{{"n":{night}}}]}}{other}]"#
+            ));
+            workplace.run().success();
+            most = most.max(lake.files("t").len());
+            assert_eq!(lake.rows("t__lines").height(), night);
+        }
+        assert_eq!(most, 8 + 1, "eight in one partition, one in the other");
+        assert!(lake.files("t__lines").len() <= 8);
+        let ids: Vec<String> = lake.column("t", "id");
+        let expected: std::collections::BTreeSet<String> =
+            (1..=30).chain([100]).map(|id| id.to_string()).collect();
+        assert_eq!(ids.len(), expected.len());
+        assert_eq!(ids.into_iter().collect::<std::collections::BTreeSet<_>>(), expected);
+        workplace.flowlake(&["verify", "lake"]).success();
+    }
+}
+
+#[test]
+fn p3_the_same_input_clock_and_run_id_make_the_same_bytes() {
+    let export = |id: usize| {
+        format!(
+            r#"{{"id":{id},"at":"2026-{:02}-05","v":"{}","lines":[{{"n":{id}}}]}}"#,
+            id % 12 + 1,
+            id * 7919 % 1000
+        )
+    };
+    let records: Vec<String> = (0..5000).map(export).collect();
+    let source = Source::serving(&format!("[{}]", records.join(",")));
+    for disposition in ["replace", "append", "merge"] {
+        let workplace = Workplace::empty();
+        workplace.define(&tables(disposition));
+        let contents = || {
+            runtime().block_on(async {
+                let pipeline = InProcess::asking(source.base_url(), &workplace).await;
+                let store = Arc::new(InMemory::new());
+                pipeline.run(store.clone(), "run", &Overrides::default()).await.unwrap();
+                let mut files = BTreeMap::new();
+                let listed: Vec<_> = store.list(None).try_collect().await.unwrap();
+                for meta in
+                    listed.into_iter().filter(|meta| meta.location.as_ref().ends_with(".parquet"))
+                {
+                    let content = store.get(&meta.location).await.unwrap().bytes().await.unwrap();
+                    files.insert(meta.location.to_string(), blake3::hash(&content));
+                }
+                files
+            })
+        };
+        let first = contents();
+        assert_eq!(first.len(), 24);
+        assert_eq!(first, contents(), "{disposition}");
+    }
 }
