@@ -246,7 +246,7 @@ fn run_help(error: &RunError) -> Option<String> {
             "make room there, or set TMPDIR to a directory with more"
         }
         RunError::Lock(LockError::Held { .. }) => {
-            "let it finish, or wait for it with `--wait`; if it cannot be any more, `flowlake unlock` frees the destination"
+            "let it finish, or wait for it with `--wait`; if it cannot be any more, `flowlake unlock --force` frees the destination"
         }
         RunError::Commit(CommitError::Overtaken) => {
             "the other run is complete; this one can be run again"
@@ -375,6 +375,9 @@ fn schema_help(error: &SchemaError) -> String {
             format!(
                 "correct `{used_as}`, or name the value: `name = {{ from = \"/path\" }}` under `[tables.columns]`"
             )
+        }
+        SchemaError::UnfitColumn { column, used_as, .. } => {
+            format!("name another column in `{used_as}`, or declare this one: `{column} = \"string\"`")
         }
         SchemaError::UnfitPartition { column, .. } => {
             format!(

@@ -3,7 +3,7 @@
 //! | destination | the lock is | when its owner dies |
 //! |---|---|---|
 //! | local disk | the operating system's, on `lock.json` | it is free at once |
-//! | any other | `lock.json`, made if it is not there, and written again every [`HEARTBEAT`] | it is free at once on the same machine, elsewhere after [`LEASE`] |
+//! | any other, and file systems without locks | `lock.json`, made if it is not there, and written again every [`HEARTBEAT`] | it is free at once on the same machine, elsewhere after [`LEASE`] |
 //!
 //! The lock keeps runs from working for nothing. What keeps them from doing harm is the number of a commit, which only
 //! one can take: a run that lost its lock while it was asleep finds its number taken.
@@ -157,7 +157,13 @@ impl Lock {
     /// Another run has it, or the destination fails.
     pub async fn acquire(destination: &Destination, owner: Owner) -> Result<Self, LockError> {
         match destination.local_file(&path()) {
-            Some(file) => on_cpu(move || lock_file(&file, &owner)).await,
+            Some(file) => {
+                let own = owner.clone();
+                match on_cpu(move || lock_file(&file, &own)).await {
+                    Err(error) if is_impossible(&error) => lease(destination, owner).await,
+                    locked => locked,
+                }
+            }
             None => lease(destination, owner).await,
         }
     }
@@ -199,8 +205,16 @@ pub async fn holder(destination: &Destination) -> Result<Option<Owner>, LockErro
     match on_cpu(move || open_locked(&file)).await {
         Ok(_) => Ok(None),
         Err(LockError::Held { owner }) => Ok(Some(*owner)),
+        Err(error) if is_impossible(&error) => Ok(read(destination).await?),
         Err(error) => Err(error),
     }
+}
+
+/// Whether the file system has no locks, as some network file systems do not.
+fn is_impossible(error: &LockError) -> bool {
+    let LockError::File { source, .. } = error else { return false };
+    source.kind() == std::io::ErrorKind::Unsupported
+        || [libc::ENOLCK, libc::ENOSYS, libc::EOPNOTSUPP].map(Some).contains(&source.raw_os_error())
 }
 
 /// Takes the lock from whoever has it. A run that is at work still finds out before it commits.

@@ -43,6 +43,18 @@ pub enum SchemaError {
         /// The columns there are.
         columns: Vec<String>,
     },
+    /// A column holds what cannot be compared.
+    #[error("`{column}` of table `{table}` cannot be in `{used_as}`: it is {column_type}")]
+    UnfitColumn {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: ColumnName,
+        /// What it was to be.
+        used_as: &'static str,
+        /// Its type.
+        column_type: ColumnType,
+    },
     /// A column cannot be partitioned by in this way.
     #[error(
         "table `{table}` cannot be partitioned by `{directory_key}`: `{column}` is {column_type}"

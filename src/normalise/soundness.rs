@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::error::SchemaError;
 use super::schema::{ColumnSchema, TableSchema};
 use crate::decode::ShownPath;
-use crate::definition::ColumnName;
+use crate::definition::{ColumnName, ColumnType};
 
 /// Columns that are called alike, and columns that the definition relies on and that are not there.
 pub(super) fn check_columns(schema: &TableSchema) -> Result<(), SchemaError> {
@@ -24,7 +24,15 @@ pub(super) fn check_columns(schema: &TableSchema) -> Result<(), SchemaError> {
         .chain(schema.cursor.iter().map(|name| (name, "cursor")))
         .chain(schema.sort_by.iter().map(|name| (name, "sort_by")));
     for (name, used_as) in used {
-        required_column(schema, name, used_as)?;
+        let column = required_column(schema, name, used_as)?;
+        if matches!(column.column_type, ColumnType::List(_)) {
+            return Err(SchemaError::UnfitColumn {
+                table: schema.name.clone(),
+                column: name.clone(),
+                used_as,
+                column_type: column.column_type.clone(),
+            });
+        }
     }
     Ok(())
 }

@@ -228,3 +228,19 @@ fn p3_the_same_input_clock_and_run_id_make_the_same_bytes() {
         assert_eq!(first, contents(), "{disposition}");
     }
 }
+
+#[test]
+fn lists_are_no_keys_and_no_cursors() {
+    let mut shown = Vec::new();
+    for used in
+        ["primary_key = [\"v\"]", "primary_key = [\"id\"]\ncursor = \"v\"", "sort_by = [\"v\"]"]
+    {
+        let source = Source::serving(r#"[{"id":1,"v":[1]},{"id":1,"v":[2]},{"id":2,"v":3}]"#);
+        let workplace = Workplace::asking(&source);
+        workplace.define(&format!("[[tables]]\nname = \"t\"\n{used}"));
+        let finished = workplace.run();
+        assert_eq!(finished.code, 6, "{used}: {}", finished.stderr);
+        shown.push(finished.redacted());
+    }
+    insta::assert_snapshot!(shown.join("\n"));
+}
