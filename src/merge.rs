@@ -15,16 +15,14 @@
 //! no more are taken out. Rows are told apart by hashes of 128 bits: of the record's key, of the row's own and of what
 //! the row holds.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::collections::hash_map::{Entry, HashMap};
 
-use polars::chunked_array::ops::row_encode::encode_rows_unordered;
-use polars::prelude::{
-    AnyValue, BooleanChunked, ChunkFull, Column, DataFrame, PlSmallStr, PolarsResult,
-};
+use polars::prelude::{BooleanChunked, ChunkFull, DataFrame, PlSmallStr, PolarsResult};
 
 use crate::definition::{ColumnName, Deletes};
-use crate::normalise::{ColumnSource, Stamp, TableSchema, is_later};
+use crate::normalise::{ColumnSource, Cursor, Stamp, TableSchema, row_hashes};
 
 /// One row of a merged table: the table's position and the hash of the row's key.
 pub type RowId = (usize, u128);
@@ -55,14 +53,14 @@ pub fn record_hashes(
     schema: &TableSchema,
     root_keys: usize,
 ) -> PolarsResult<Vec<u128>> {
-    hashes(rows, &schema.record_key(root_keys))
+    row_hashes(rows, &schema.record_key(root_keys))
 }
 
 /// All hashes of rows.
 ///
 /// # Errors
 /// A column is not there, which `Schemas::settle` rules out.
-pub fn row_hashes(
+pub fn hashes_of(
     rows: &DataFrame,
     schema: &TableSchema,
     root_keys: usize,
@@ -70,8 +68,8 @@ pub fn row_hashes(
     let contents: Vec<ColumnName> =
         Stamp::carried(schema).map(|column| column.name.clone()).collect();
     let records = record_hashes(rows, schema, root_keys)?;
-    let own = hashes(rows, &schema.row_key())?;
-    let contents = hashes(rows, &contents)?;
+    let own = row_hashes(rows, &schema.row_key())?;
+    let contents = row_hashes(rows, &contents)?;
     let hashes = records.into_iter().zip(own).zip(contents);
     Ok(hashes.map(|((record, row), content)| RowHashes { record, row, content }).collect())
 }
@@ -100,7 +98,7 @@ fn are_in(
     schema: &TableSchema,
     named: &RowIds,
 ) -> PolarsResult<BooleanChunked> {
-    let own = hashes(rows, &schema.row_key())?;
+    let own = row_hashes(rows, &schema.row_key())?;
     Ok(own.into_iter().map(|row| named.contains(&(table, row))).collect())
 }
 
@@ -143,24 +141,12 @@ pub fn are_current(rows: &DataFrame, schema: &TableSchema) -> PolarsResult<Boole
     })
 }
 
-fn hashes(rows: &DataFrame, columns: &[ColumnName]) -> PolarsResult<Vec<u128>> {
-    let columns = columns.iter().map(|name| rows.column(name.as_str()).cloned());
-    let columns: Vec<Column> = columns.collect::<PolarsResult<_>>()?;
-    let encoded = encode_rows_unordered(&columns)?;
-    let hash = |row: Option<&[u8]>| {
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&blake3::hash(row.unwrap_or_default()).as_bytes()[..16]);
-        u128::from_le_bytes(bytes)
-    };
-    Ok(encoded.iter().map(hash).collect())
-}
-
 /// What there is of a record, in an export or in a table.
 #[derive(Debug, Default)]
 pub struct Version {
     /// The partition of its rows; none when they are in several.
     partition: Option<usize>,
-    cursor: Option<AnyValue<'static>>,
+    cursor: Option<Cursor>,
     /// It is in the table, marked as deleted.
     is_marked: bool,
     rows: Vec<VersionRow>,
@@ -199,7 +185,7 @@ impl Versions {
     }
 
     /// Notes the cursor of a record that is there.
-    pub fn set_cursor(&mut self, record: u128, cursor: AnyValue<'static>) {
+    pub fn set_cursor(&mut self, record: u128, cursor: Cursor) {
         if let Some(version) = self.0.get_mut(&record) {
             version.cursor = Some(cursor);
         }
@@ -440,7 +426,7 @@ impl Merge {
 /// Whether a version of the export is older than that of the table.
 fn is_older(new: &Version, old: &Version) -> bool {
     match (&new.cursor, &old.cursor) {
-        (Some(new), Some(old)) => is_later(old, new),
+        (Some(new), Some(old)) => new.compare(old) == Ordering::Less,
         _ => false,
     }
 }

@@ -13,6 +13,7 @@ use super::conform::scalar_texts;
 use super::error::SchemaError;
 use super::finding::Origins;
 use super::frames::TableFrame;
+use super::hash::row_hashes;
 use super::schema::{Schemas, TableSchema};
 use crate::definition::{CheckRule, ColumnName, ColumnOf, ColumnType, Tolerance};
 use crate::scalar::NumberText;
@@ -347,11 +348,11 @@ impl Uniques {
             let CheckRule::Unique(columns) = &check.rule else { continue };
             let seen = self.seen.entry((frame.table, position)).or_default();
             let keys = if has_versions {
-                row_hashes(frame, &schema.row_key())?
+                value_hashes(frame, &schema.row_key())?
             } else {
                 vec![None; frame.rows.height()]
             };
-            for ((row, hash), key) in (0..).zip(row_hashes(frame, columns)?).zip(keys) {
+            for ((row, hash), key) in (0..).zip(value_hashes(frame, columns)?).zip(keys) {
                 let Some(hash) = hash else { continue };
                 let is_repeated = match seen.entry(hash) {
                     Entry::Vacant(entry) => {
@@ -370,23 +371,16 @@ impl Uniques {
 }
 
 /// A hash of the values that each row has in some columns; none when one of them is null.
-fn row_hashes(frame: &TableFrame, columns: &[ColumnName]) -> PolarsResult<Vec<Option<u128>>> {
-    let mut contents = vec![Some(Vec::new()); frame.rows.height()];
+fn value_hashes(frame: &TableFrame, columns: &[ColumnName]) -> PolarsResult<Vec<Option<u128>>> {
+    let mut hashes: Vec<Option<u128>> =
+        row_hashes(&frame.rows, columns)?.into_iter().map(Some).collect();
     for column in columns {
-        for (content, text) in contents.iter_mut().zip(scalar_texts(values(frame, column)?)?) {
-            match (content.as_mut(), text) {
-                (Some(content), Some(text)) => {
-                    content.extend_from_slice(&(text.len() as u64).to_le_bytes());
-                    content.extend_from_slice(text.as_bytes());
-                }
-                _ => *content = None,
-            }
+        let is_null = values(frame, column)?.is_null();
+        for (hash, _) in
+            hashes.iter_mut().zip(is_null.iter()).filter(|(_, null)| *null == Some(true))
+        {
+            *hash = None;
         }
     }
-    let hash = |content: Vec<u8>| {
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&blake3::hash(&content).as_bytes()[..16]);
-        u128::from_le_bytes(bytes)
-    };
-    Ok(contents.into_iter().map(|content| content.map(hash)).collect())
+    Ok(hashes)
 }

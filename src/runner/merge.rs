@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use polars::prelude::{AnyValue, BooleanChunked, DataFrame, PolarsResult};
+use polars::prelude::{BooleanChunked, DataFrame, PolarsResult};
 
 use super::RunError;
 use super::load::{Loaded, PartitionRows, conformed, content_of};
@@ -22,10 +22,10 @@ use crate::commit::{DataFile, Snapshot};
 use crate::definition::{Deletes, WriteDisposition};
 use crate::destination::Destination;
 use crate::merge::{
-    Fates, Merge, RecordIds, RowHashes, Surplus, Unchanged, Versions, are_current, record_hashes,
-    row_hashes,
+    Fates, Merge, RecordIds, RowHashes, Surplus, Unchanged, Versions, are_current, hashes_of,
+    record_hashes,
 };
-use crate::normalise::{ColumnSource, Schemas, TableSchema};
+use crate::normalise::{ColumnSource, Cursor, Schemas, TableSchema};
 use crate::runtime::{on_all_cores, on_cpu, parallelism};
 use crate::spill::SpillError;
 
@@ -131,7 +131,7 @@ struct Hasher {
 struct Found {
     hashes: Vec<RowHashes>,
     /// For rows of a root table with a cursor, its values.
-    cursors: Vec<AnyValue<'static>>,
+    cursors: Vec<Cursor>,
     /// For rows of a root table in which deleted records are marked, whether they are.
     marked: Vec<bool>,
 }
@@ -328,12 +328,11 @@ impl Hasher {
         let schema = &self.schemas.tables[table];
         let cursors = match &schema.cursor {
             Some(cursor) if table == self.root => {
-                let cursors = rows.column(cursor.as_str())?.as_materialized_series();
-                cursors.iter().map(AnyValue::into_static).collect()
+                Cursor::of_column(rows.column(cursor.as_str())?).collect()
             }
             _ => Vec::new(),
         };
-        let hashes = row_hashes(rows, schema, self.root_keys())?;
+        let hashes = hashes_of(rows, schema, self.root_keys())?;
         Ok(Found { hashes, cursors, marked: Vec::new() })
     }
 }

@@ -57,7 +57,8 @@ fn p10_a_run_that_waits_goes_on_when_the_other_has_ended() {
     workplace.define(TABLES);
     let mut first = hanging(&workplace, "first");
     wait_for_lock(&workplace, "lake");
-    let mut waiting = workplace.command(&["run", "test.toml", "--wait"]).spawn().unwrap();
+    let mut waiting = workplace.command(&["run", "test.toml", "--wait"]);
+    let mut waiting = waiting.stdout(Stdio::null()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(700));
     assert!(waiting.try_wait().unwrap().is_none(), "it waits");
     first.kill().unwrap();
