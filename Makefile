@@ -50,6 +50,12 @@ bench: ## Measure each step, and the job of a night at three sizes
 bench-peers: $(READERS_VENV)/ready ## Measure the job of a night beside DuckDB and polars
 	BENCH_PYTHON=$(READERS_VENV)/bin/python $(CARGO) bench --bench end_to_end
 
+.PHONY: bench-merge
+bench-merge: $(READERS_VENV)/ready ## Measure an upsert of 1 % of 5,000,000 rows beside deltalake
+	$(READERS_VENV)/bin/pip install --quiet deltalake==1.6.6
+	$(CARGO) build --release --quiet
+	$(READERS_VENV)/bin/python benches/peers/merge.py $${CARGO_TARGET_DIR:-target}/release/flowlake
+
 .PHONY: check
 check: format-check lint docs ## Everything that is checked without running
 
