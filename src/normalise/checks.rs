@@ -1,7 +1,7 @@
 //! Checks: which rows of a chunk break what the definition promises of them.
 //!
 //! A record is looked at by itself: what a check compares a row with is in the same record. Only `unique` looks
-//! further, in [`Uniques`](super::Uniques).
+//! further, in [`Uniques`].
 
 use std::collections::HashSet;
 use std::collections::hash_map::{Entry, HashMap};

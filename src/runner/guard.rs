@@ -91,16 +91,32 @@ pub(super) fn against_broken_checks(load: &Loaded) -> Result<(), RunError> {
 
 /// An export of which nothing fits the table is not that table's export.
 pub(super) fn against_losing_all(load: &Loaded) -> Result<(), RunError> {
-    for &root in &load.schemas.roots {
-        let counts = load.counts[root];
-        if counts.received > 0 && counts.kept == 0 {
-            let first = load.quarantined.iter().find(|record| record.table == root);
-            return Err(RunError::NothingFits {
-                table: load.schemas.tables[root].name.clone(),
-                records: counts.received,
-                reasons: first.map(|record| record.reasons.to_string()).unwrap_or_default(),
-            });
-        }
+    match load.schemas.roots.iter().find(|root| loses_all(load, **root)) {
+        Some(root) => Err(nothing_fits(load, *root)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Records that waited and of which none fits any table now wait on as they are.
+pub(super) fn against_retrying_in_vain(load: &Loaded) -> Result<(), RunError> {
+    match load.schemas.roots.first() {
+        Some(first) if load.schemas.roots.iter().all(|root| loses_all(load, *root)) => {
+            Err(nothing_fits(load, *first))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn loses_all(load: &Loaded, root: usize) -> bool {
+    let counts = load.counts[root];
+    counts.received > 0 && counts.kept == 0
+}
+
+fn nothing_fits(load: &Loaded, root: usize) -> RunError {
+    let first = load.quarantined.iter().find(|record| record.table == root);
+    RunError::NothingFits {
+        table: load.schemas.tables[root].name.clone(),
+        records: load.counts[root].received,
+        reasons: first.map(|record| record.reasons.to_string()).unwrap_or_default(),
+    }
 }

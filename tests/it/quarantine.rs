@@ -310,3 +310,28 @@ fn what_waits_is_listed_and_shown_for_a_definition_and_a_destination() {
     assert_eq!(quarantine(&["list", "elsewhere"]).success(), "no records are in quarantine\n");
     assert_eq!(quarantine(&["list", "none.toml"]).code, 2);
 }
+
+#[test]
+fn p1_what_waits_for_one_table_does_not_keep_another_from_being_mended() {
+    let source = Source::serving(
+        r#"{"a":[{"id":1,"n":1},{"id":2,"n":"x"}],"b":[{"id":1,"n":1},{"id":2,"n":"y"},{"id":null,"n":3}]}"#,
+    );
+    let workplace = Workplace::asking(&source);
+    let table = |name: &str, n: &str| {
+        format!(
+            "[[tables]]\nname = \"{name}\"\nrecords = \"/{name}\"\nprimary_key = [\"id\"]\n[tables.columns]\nn = \"{n}\"\n"
+        )
+    };
+    workplace.define(&(table("a", "int64") + &table("b", "int64")));
+    workplace.run().success();
+    workplace.define(&(table("a", "int64") + &table("b", "string")));
+    retry(&workplace).success();
+    let lake = workplace.lake();
+    assert_eq!(lake.column("a", "id"), ["1"]);
+    assert_eq!(lake.column("b", "n"), ["1", "y"]);
+    assert_eq!([lake.quarantine("a").len(), lake.quarantine("b").len()], [1, 1]);
+    workplace.define(&(table("a", "string") + &table("b", "string")));
+    retry(&workplace).success();
+    assert_eq!(lake.column("a", "n"), ["1", "x"]);
+    assert_eq!(retry(&workplace).code, 3, "what is left has no key");
+}
