@@ -66,7 +66,7 @@ async fn encoded(rows: &[Normalised], schemas: &Schemas) -> u64 {
             frames.filter(|frame| frame.table == table).map(|frame| Ok(frame.rows.clone()));
         let frames: Vec<_> = frames.collect();
         let file = stage(&destination, schema, &run_id, String::new(), frames.into_iter()).await;
-        bytes += file.expect("memory takes it").map_or(0, |file| file.bytes);
+        bytes += file.expect("memory takes it").iter().map(|file| file.bytes).sum::<u64>();
     }
     bytes
 }

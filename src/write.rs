@@ -1,6 +1,8 @@
-//! Write: frames of one partition into one Parquet file, in staging, where no reader looks.
+//! Write: frames of one partition into Parquet files, in staging, where no reader looks.
 
 use std::io::{self, Seek, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use object_store::path::Path;
 use polars::prelude::{
@@ -23,6 +25,8 @@ use crate::spill::SpillError;
 const ROW_GROUP_VALUES: usize = 1 << 21;
 const FEWEST_ROWS_IN_A_GROUP: usize = 1 << 10;
 const MOST_ROWS_IN_A_GROUP: usize = 1 << 20;
+/// Once a file has so many bytes, further row groups go into the next one.
+const LARGE_FILE_BYTES: u64 = 128 << 20;
 /// Larger files go to local disk before they go to the destination.
 const LARGEST_FILE_IN_MEMORY: usize = 16 << 20;
 
@@ -62,8 +66,8 @@ pub struct StagedFile {
     pub hash: String,
 }
 
-/// Encodes the rows of a partition, which come in pieces and in order, and puts the file in staging; `None` when there
-/// are no rows.
+/// Encodes the rows of a partition, which come in pieces and in order, and puts them in staging: in one file, or in
+/// several when it would become too large; in none when there are no rows.
 ///
 /// # Errors
 /// The rows cannot be had or encoded, or the destination does not take them.
@@ -73,26 +77,43 @@ pub async fn stage(
     run_id: &RunId,
     partition: String,
     pieces: impl Iterator<Item = Result<DataFrame, SpillError>> + Send + 'static,
-) -> Result<Option<StagedFile>, WriteError> {
-    let target = target_path(schema, &partition, run_id);
-    let (schema, file) = (schema.clone(), target.to_string());
-    let Some(encoded) = on_cpu(move || encode(pieces, &schema, &file)).await? else {
-        return Ok(None);
-    };
-    let staged = Destination::staged(run_id, &target);
-    let Encoded { content, rows, bytes, hash } = encoded;
-    destination.put_stream(&staged, content).await?;
-    Ok(Some(StagedFile { staged, target, partition, rows, bytes, hash }))
+) -> Result<Vec<StagedFile>, WriteError> {
+    let (of, place) = (schema.clone(), target_path(schema, &partition, run_id, 0).to_string());
+    let encoded = on_cpu(move || encode(pieces, &of, &place, Sizes::of(&of))).await?;
+    let mut files = Vec::with_capacity(encoded.len());
+    for (number, Encoded { content, rows, bytes, hash }) in encoded.into_iter().enumerate() {
+        let target = target_path(schema, &partition, run_id, number);
+        let staged = Destination::staged(run_id, &target);
+        destination.put_stream(&staged, content).await?;
+        let partition = partition.clone();
+        files.push(StagedFile { staged, target, partition, rows, bytes, hash });
+    }
+    Ok(files)
 }
 
-fn target_path(schema: &TableSchema, partition: &str, run_id: &RunId) -> Path {
+fn target_path(schema: &TableSchema, partition: &str, run_id: &RunId, number: usize) -> Path {
     let table = percent_encoded(schema.name.as_str());
     let directories = std::iter::once(table.as_str()).chain(partition.split('/'));
-    let file = format!("0000-{run_id}.parquet");
+    let file = format!("{number:04}-{run_id}.parquet");
     let parts = directories.filter(|part| !part.is_empty()).chain([file.as_str()]);
     // The parts are encoded already; `from_iter` would encode their percent signs once more.
     let joined = parts.collect::<Vec<_>>().join("/");
     Path::parse(&joined).unwrap_or_else(|_| Path::from(joined))
+}
+
+/// How large things become.
+#[derive(Clone, Copy)]
+struct Sizes {
+    rows_in_a_group: usize,
+    bytes_of_a_large_file: u64,
+}
+
+impl Sizes {
+    fn of(schema: &TableSchema) -> Self {
+        let rows_in_a_group = (ROW_GROUP_VALUES / schema.columns.len().max(1))
+            .clamp(FEWEST_ROWS_IN_A_GROUP, MOST_ROWS_IN_A_GROUP);
+        Self { rows_in_a_group, bytes_of_a_large_file: LARGE_FILE_BYTES }
+    }
 }
 
 /// A whole file, from its start.
@@ -106,38 +127,47 @@ struct Encoded {
 fn encode(
     pieces: impl Iterator<Item = Result<DataFrame, SpillError>>,
     schema: &TableSchema,
-    file: &str,
-) -> Result<Option<Encoded>, WriteError> {
-    let failed = |source| WriteError::Encode { file: file.to_owned(), source };
-    let mut pieces = pieces.filter(|piece| piece.as_ref().map_or(true, |rows| rows.height() > 0));
-    let Some(first) = pieces.next().transpose()? else { return Ok(None) };
-    let mut content = Hashing::new();
-    let mut writer = ParquetWriter::new(&mut content)
-        .with_compression(ParquetCompression::Zstd(None))
-        .with_statistics(StatisticsOptions::full())
-        .with_key_value_metadata(Some(metadata(&first, schema)))
-        .batched(first.schema())
-        .map_err(failed)?;
-    let pieces = std::iter::once(Ok(first)).chain(pieces);
-    let group = (ROW_GROUP_VALUES / schema.columns.len().max(1))
-        .clamp(FEWEST_ROWS_IN_A_GROUP, MOST_ROWS_IN_A_GROUP);
-    let mut rows = 0;
-    let mut write = |group: Result<DataFrame, SpillError>| {
-        let group = group?;
-        rows += group.height() as u64;
-        writer.write_batch(&group).map_err(failed)
-    };
+    place: &str,
+    sizes: Sizes,
+) -> Result<Vec<Encoded>, WriteError> {
+    let failed = |source| WriteError::Encode { file: place.to_owned(), source };
     let by = sort_columns(schema);
     if by.is_empty() {
-        Groups::of(pieces, group).try_for_each(&mut write)?;
-    } else {
-        // The order of a file is known only when all of its rows are.
-        let all = std::iter::once(Ok(sorted(pieces, by, failed)?));
-        Groups::of(all, group).try_for_each(&mut write)?;
+        return encode_groups(Groups::of(pieces, sizes.rows_in_a_group), schema, sizes, failed);
     }
-    writer.finish().map_err(failed)?;
-    let (content, bytes, hash) = content.finish().map_err(|error| failed(error.into()))?;
-    Ok(Some(Encoded { content, rows, bytes, hash }))
+    // The order of the rows is known only when all of them are.
+    let all = std::iter::once(Ok(sorted(pieces, by, failed)?));
+    encode_groups(Groups::of(all, sizes.rows_in_a_group), schema, sizes, failed)
+}
+
+fn encode_groups(
+    mut groups: impl Iterator<Item = Result<DataFrame, SpillError>>,
+    schema: &TableSchema,
+    sizes: Sizes,
+    failed: impl Fn(PolarsError) -> WriteError,
+) -> Result<Vec<Encoded>, WriteError> {
+    let mut files = Vec::new();
+    while let Some(first) = groups.next().transpose()? {
+        let (mut content, mut rows) = (Hashing::new(), 0);
+        let bytes = content.bytes.clone();
+        let mut writer = ParquetWriter::new(&mut content)
+            .with_compression(ParquetCompression::Zstd(None))
+            .with_statistics(StatisticsOptions::full())
+            .with_key_value_metadata(Some(metadata(&first, schema)))
+            .batched(first.schema())
+            .map_err(&failed)?;
+        let mut group = Some(first);
+        while let Some(one) = group {
+            rows += one.height() as u64;
+            writer.write_batch(&one).map_err(&failed)?;
+            let is_large = bytes.load(Ordering::Relaxed) >= sizes.bytes_of_a_large_file;
+            group = if is_large { None } else { groups.next().transpose()? };
+        }
+        writer.finish().map_err(&failed)?;
+        let (content, bytes, hash) = content.finish().map_err(|error| failed(error.into()))?;
+        files.push(Encoded { content, rows, bytes, hash });
+    }
+    Ok(files)
 }
 
 /// The columns that the rows of a file are in the order of.
@@ -163,6 +193,9 @@ fn sorted(
         }
     }
     let mut all = all.unwrap_or_default();
+    if all.height() == 0 {
+        return Ok(all);
+    }
     let options = SortMultipleOptions::default().with_maintain_order(true);
     all.sort_in_place(by, options).map_err(failed)?;
     Ok(all)
@@ -216,19 +249,21 @@ impl<P: Iterator<Item = Result<DataFrame, SpillError>>> Iterator for Groups<P> {
 struct Hashing {
     content: SpooledTempFile,
     hasher: blake3::Hasher,
-    bytes: u64,
+    /// How many bytes were written; the writer has the rest to itself.
+    bytes: Arc<AtomicU64>,
 }
 
 impl Hashing {
     fn new() -> Self {
         let content = tempfile::spooled_tempfile(LARGEST_FILE_IN_MEMORY);
-        Self { content, hasher: blake3::Hasher::new(), bytes: 0 }
+        Self { content, hasher: blake3::Hasher::new(), bytes: Arc::default() }
     }
 
     /// The content from its start, its size and its hash.
     fn finish(mut self) -> io::Result<(SpooledTempFile, u64, String)> {
         self.content.rewind()?;
-        Ok((self.content, self.bytes, self.hasher.finalize().to_hex().to_string()))
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        Ok((self.content, bytes, self.hasher.finalize().to_hex().to_string()))
     }
 }
 
@@ -236,7 +271,7 @@ impl Write for Hashing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.content.write(bytes)?;
         self.hasher.update(&bytes[..written]);
-        self.bytes += written as u64;
+        self.bytes.fetch_add(written as u64, Ordering::Relaxed);
         Ok(written)
     }
 
@@ -261,4 +296,59 @@ fn descriptions(schema: &TableSchema) -> Vec<(String, String)> {
         Some((format!("description.{}", column.name), column.description.clone()?))
     });
     table.chain(columns).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::{Column, NamedFrom, ParquetReader, SerReader, Series};
+
+    use super::*;
+    use crate::definition::{ColumnName, Table};
+    use crate::normalise::{Schemas, Shape};
+
+    fn schema(sort_by: &[&str]) -> TableSchema {
+        let mut table = Table::named("t".parse().unwrap());
+        table.columns.insert(
+            "n".parse().unwrap(),
+            crate::definition::Column {
+                column_type: Some("int64".parse().unwrap()),
+                ..crate::definition::Column::default()
+            },
+        );
+        table.sort_by = sort_by.iter().map(|name| name.parse::<ColumnName>().unwrap()).collect();
+        let known = std::collections::BTreeMap::new();
+        Schemas::settle(&[(&table, &Shape::default())], &[], &known).unwrap().tables.remove(0)
+    }
+
+    /// The values of the files that rows become.
+    fn files(numbers: &[i64], sort_by: &[&str], bytes_of_a_large_file: u64) -> Vec<Vec<i64>> {
+        let pieces: Vec<_> = numbers
+            .chunks(3)
+            .map(|numbers| {
+                let column = Column::from(Series::new("n".into(), numbers));
+                Ok(DataFrame::new(numbers.len(), vec![column]).unwrap())
+            })
+            .collect();
+        let sizes = Sizes { rows_in_a_group: 2, bytes_of_a_large_file };
+        let encoded = encode(pieces.into_iter(), &schema(sort_by), "t", sizes).unwrap();
+        let values = encoded.into_iter().map(|Encoded { mut content, rows, .. }| {
+            let mut bytes = Vec::new();
+            io::copy(&mut content, &mut bytes).unwrap();
+            let read = ParquetReader::new(io::Cursor::new(bytes)).finish().unwrap();
+            assert_eq!(read.height() as u64, rows);
+            read.column("n").unwrap().i64().unwrap().into_no_null_iter().collect()
+        });
+        values.collect()
+    }
+
+    #[test]
+    fn rows_go_into_another_file_when_one_is_large() {
+        let numbers = [5, 1, 4, 2, 3, 7, 6];
+        assert_eq!(files(&numbers, &[], 1), [vec![5, 1], vec![4, 2], vec![3, 7], vec![6]]);
+        assert_eq!(files(&numbers, &[], u64::MAX), [numbers.to_vec()]);
+        assert_eq!(files(&numbers, &["n"], 1), [vec![1, 2], vec![3, 4], vec![5, 6], vec![7]]);
+        for sort_by in [&[][..], &["n"]] {
+            assert_eq!(files(&[], sort_by, 1), Vec::<Vec<i64>>::new());
+        }
+    }
 }

@@ -229,12 +229,12 @@ struct Written {
 }
 
 /// What became of the rows of one partition.
-struct WrittenFile {
+struct WrittenFiles {
     table: usize,
     /// The rows that a later version put out.
     superseded: u64,
-    /// The file with the others, if there are any.
-    file: Option<StagedFile>,
+    /// The files with the others, if there are any.
+    files: Vec<StagedFile>,
 }
 
 impl Run<'_> {
@@ -512,15 +512,16 @@ impl Run<'_> {
         let files: Vec<_> = files
             .into_iter()
             .map(|((table, partition), rows)| {
-                self.write_file(&load.schemas, table, partition, rows, &merged.ending)
+                self.write_partition(&load.schemas, table, partition, rows, &merged.ending)
             })
             .collect();
         let mut written = stream::iter(files).buffered(parallelism());
         let mut staged = Vec::new();
         let mut superseded = Vec::new();
-        while let Some(WrittenFile { table, superseded: rows, file }) = written.try_next().await? {
+        while let Some(WrittenFiles { table, superseded: rows, files }) = written.try_next().await?
+        {
             superseded.push((table, rows));
-            staged.extend(file.map(|file| (table, file)));
+            staged.extend(files.into_iter().map(|file| (table, file)));
         }
         drop(written);
         for (table, rows) in superseded {
@@ -539,14 +540,14 @@ impl Run<'_> {
     }
 
     /// Puts the rows of one partition in staging, behind those of older files.
-    async fn write_file(
+    async fn write_partition(
         &self,
         schemas: &Schemas,
         table: usize,
         partition: String,
         FileRows { older, new }: FileRows<'_>,
         ending: &Merge,
-    ) -> Result<WrittenFile, RunError> {
+    ) -> Result<WrittenFiles, RunError> {
         let (schema, stamp) = (&schemas.tables[table], self.stamp());
         let all = older.iter().map(|file| file.rows).sum::<u64>()
             + new.as_ref().map_or(0, PartitionRows::count);
@@ -556,10 +557,10 @@ impl Run<'_> {
             first.push(Ok(carry_over(rows, table, schema, ending, &stamp)?));
         }
         let rows = first.into_iter().chain(new.into_iter().flat_map(PartitionRows::read));
-        let file = stage(self.destination, schema, &self.plan.run_id, partition, rows).await?;
+        let files = stage(self.destination, schema, &self.plan.run_id, partition, rows).await?;
         self.observer.event(&Event::Written);
-        let superseded = all - file.as_ref().map_or(0, |file| file.rows);
-        Ok(WrittenFile { table, superseded, file })
+        let superseded = all - files.iter().map(|file| file.rows).sum::<u64>();
+        Ok(WrittenFiles { table, superseded, files })
     }
 
     async fn intent(

@@ -221,7 +221,7 @@ fn loaded(records: &[Json], chunks: usize, seed: u64) -> (Schemas, Vec<Option<By
     let run_id = "run".parse().unwrap();
     let files = schemas.tables.iter().zip(frames).map(|(schema, frames)| async {
         let staged = stage(&destination, schema, &run_id, String::new(), frames.into_iter());
-        let staged = staged.await.unwrap()?;
+        let staged = staged.await.unwrap().pop()?;
         destination.get(&staged.staged).await.unwrap()
     });
     let files = runtime().block_on(async { futures::future::join_all(files).await });
