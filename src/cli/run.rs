@@ -113,7 +113,11 @@ fn show_failure(error: &Error, pipeline: &str) -> ExitCode {
 fn show_report(report: &RunReport, json: bool) -> Result<(), Error> {
     use std::io::Write;
     let text = if json { serde_json::to_string(report)? } else { summary::report(report) };
-    writeln!(std::io::stdout(), "{text}")?;
+    match writeln!(std::io::stdout(), "{text}") {
+        // Whoever read it has read enough; the run is complete all the same.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        printed => printed?,
+    }
     if report.quarantined() > 0 {
         let place = format!("{}/_flowlake/quarantine", report.destination);
         tracing::warn!(

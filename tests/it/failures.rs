@@ -292,3 +292,15 @@ fn p2_with_a_partition_that_no_directory_can_be_called() {
 fn p1_with_a_second_value_behind_the_records() {
     insta::assert_snapshot!(shown_for(json(r#"[{"id":1}][{"id":2}]"#)));
 }
+
+#[test]
+fn a_run_whose_output_nobody_reads_is_done_all_the_same() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define("[[tables]]\nname = \"t\"");
+    let mut run = workplace.command(&["run", "test.toml"]);
+    let mut run = run.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(run.stdout.take());
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    assert_eq!(workplace.lake().column("t", "id"), ["1"]);
+}

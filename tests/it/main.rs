@@ -29,6 +29,7 @@ mod limits;
 mod lock;
 mod memory;
 mod merge;
+mod merged;
 mod names;
 mod nights;
 mod ocds;
