@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use polars::prelude::{ParquetReader, SerReader};
 
 use crate::support::{Lake, Source, Workplace};
 
@@ -364,4 +367,50 @@ fn history_keeps_every_version_with_the_time_it_was_the_last() {
             {"id":3,"at":"2026-02-05","v":"c","lines":[{"n":4}]},{"id":4,"at":"2026-03-05", "v":"d"}]"#,
     );
     assert_eq!(lake.snapshot(), before);
+}
+
+#[test]
+fn p2_who_reads_by_glob_while_merges_run_never_meets_an_unreadable_file() {
+    const RECORDS: usize = 600;
+    let export = |version: usize| {
+        let records = (0..RECORDS).map(|id| {
+            // A tenth changes every time, so that all partitions are written anew.
+            let v = if id % 10 == version % 10 { version } else { 0 };
+            format!("{{\"id\":{id},\"at\":\"2026-{:02}-01\",\"v\":{v}}}", id / 10 % 12 + 1)
+        });
+        format!("[{}]", records.collect::<Vec<_>>().join(","))
+    };
+    let nights = Nights::of(MERGED);
+    let (lake, _) = nights.load(&export(0));
+    let is_over = AtomicBool::new(false);
+    let (reads, others) = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let (mut reads, mut others) = (0, 0);
+            while !is_over.load(Ordering::Relaxed) {
+                let mut rows = 0;
+                for path in lake.files("t") {
+                    // Between the look into the directory and this one it may be gone.
+                    let Ok(file) = std::fs::File::open(&path) else { continue };
+                    let frame = ParquetReader::new(file).finish();
+                    rows += frame
+                        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+                        .height();
+                }
+                reads += 1;
+                others += usize::from(rows != RECORDS);
+            }
+            (reads, others)
+        });
+        for version in 1..=100 {
+            nights.source.serve(&export(version));
+            nights.workplace.run().success();
+        }
+        is_over.store(true, Ordering::Relaxed);
+        reader.join().unwrap()
+    });
+    assert!(reads > 200, "{reads}");
+    // Between publishing and removing a reader may see rows twice; that is short.
+    assert!(others * 2 < reads, "{others} of {reads} reads saw rows of two commits");
+    assert_eq!(lake.rows("t").height(), RECORDS);
+    eprintln!("{others} of {reads} reads saw rows of two commits, or not all");
 }
