@@ -3,6 +3,8 @@
 CARGO ?= cargo
 PYTHON ?= python3
 READERS_VENV ?= target/readers-venv
+# For `cargo test`, as `make test TEST_FLAGS=--quiet`.
+TEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
 
@@ -20,7 +22,7 @@ build: ## Build the binary for shipping: target/release/flowlake
 
 .PHONY: test
 test: ## Run all tests: units, properties, the binary over HTTP, files and S3
-	$(CARGO) test
+	$(CARGO) test $(TEST_FLAGS)
 
 .PHONY: test-readers
 test-readers: $(READERS_VENV)/ready ## Read the lake with pyarrow, pandas, polars and DuckDB and compare

@@ -30,6 +30,11 @@ pub const HEARTBEAT: Duration = Duration::from_secs(20);
 /// A lock that was not written again for so long has lost its owner. Clocks of machines may differ by less than that.
 pub const LEASE: TimeDelta = TimeDelta::minutes(3);
 
+/// How often a lock on local disk is tried again while nobody has put a name to it.
+const MOST_LOOKS: u32 = 10;
+/// How long to wait in between.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+
 /// A lock cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
@@ -94,6 +99,11 @@ impl Owner {
         }
     }
 
+    /// Whether it can be at work: what stands in a lock may be an earlier owner's, or nothing yet.
+    fn is_known(&self) -> bool {
+        !self.process.is_empty() && !self.is_gone()
+    }
+
     /// Whether its process is known to be gone: it ran where this one does, and is not there any more.
     #[must_use]
     pub fn is_gone(&self) -> bool {
@@ -127,7 +137,7 @@ pub struct Lock(Held);
 #[derive(Debug)]
 enum Held {
     /// The operating system's, for as long as the file is open.
-    File(#[expect(dead_code, reason = "it is held, not read")] File),
+    File(File),
     Lease(Lease),
 }
 
@@ -179,7 +189,10 @@ impl Lock {
 
     /// Gives it back.
     pub async fn release(self) {
-        let Held::Lease(lease) = &self.0 else { return };
+        let lease = match &self.0 {
+            Held::Lease(lease) => lease,
+            Held::File(file) => return unlock(file),
+        };
         lease.heartbeat.abort();
         let given_back = match read(&lease.destination).await {
             Ok(Some(owner)) if owner == lease.owner => lease.destination.delete(&path()).await,
@@ -202,8 +215,11 @@ pub async fn holder(destination: &Destination) -> Result<Option<Owner>, LockErro
     if !file.exists() {
         return Ok(None);
     }
-    match on_cpu(move || open_locked(&file)).await {
-        Ok(_) => Ok(None),
+    match on_cpu(move || open_locked(&file, File::try_lock_shared)).await {
+        Ok(file) => {
+            unlock(&file);
+            Ok(None)
+        }
         Err(LockError::Held { owner }) => Ok(Some(*owner)),
         Err(error) if is_impossible(&error) => Ok(read(destination).await?),
         Err(error) => Err(error),
@@ -236,7 +252,15 @@ async fn read(destination: &Destination) -> Result<Option<Owner>, DestinationErr
 }
 
 fn lock_file(path: &PathBuf, owner: &Owner) -> Result<Lock, LockError> {
-    let mut file = open_locked(path)?;
+    let mut looks = 0;
+    let mut file = loop {
+        match open_locked(path, File::try_lock) {
+            // Whoever has it did not write its name: it only looks whether the lock is free, or is about to write.
+            Err(LockError::Held { owner }) if !owner.is_known() && looks < MOST_LOOKS => looks += 1,
+            locked => break locked?,
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    };
     let failed = |source| LockError::File { path: path.clone(), source };
     file.set_len(0).map_err(failed)?;
     file.rewind().map_err(failed)?;
@@ -244,20 +268,30 @@ fn lock_file(path: &PathBuf, owner: &Owner) -> Result<Lock, LockError> {
     Ok(Lock(Held::File(file)))
 }
 
+/// Gives back a lock on local disk. To close the file is not enough while a process that is just being started has a
+/// copy of it.
+fn unlock(file: &File) {
+    if let Err(error) = file.unlock() {
+        tracing::warn!(%error, "the lock could not be given back; it ends with this process");
+    }
+}
+
 /// The file of a lock on local disk, locked.
-fn open_locked(path: &PathBuf) -> Result<File, LockError> {
+fn open_locked(
+    path: &PathBuf,
+    try_lock: impl FnOnce(&File) -> Result<(), TryLockError>,
+) -> Result<File, LockError> {
     let failed = |source| LockError::File { path: path.clone(), source };
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(failed)?;
     }
     let options = File::options().read(true).write(true).create(true).truncate(false).open(path);
     let mut file = options.map_err(failed)?;
-    match file.try_lock() {
+    match try_lock(&file) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
             file.read_to_string(&mut text).map_err(failed)?;
-            // Its owner may not have written yet who it is.
             let owner = serde_json::from_str(&text).unwrap_or_else(|_| unknown());
             Err(LockError::Held { owner: Box::new(owner) })
         }
@@ -391,11 +425,47 @@ mod tests {
         Lock::acquire(&destination, owner("late")).await.unwrap();
     }
 
-    #[tokio::test]
-    async fn p10_on_local_disk_the_lock_ends_with_its_owner() {
+    fn local_disk() -> (tempfile::TempDir, Destination) {
         let directory = tempfile::tempdir().unwrap();
         let url = directory.path().to_str().unwrap().parse().unwrap();
         let destination = Destination::open(&url).unwrap();
+        (directory, destination)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn p10_who_looks_at_the_lock_keeps_no_run_out() {
+        let (_directory, destination) = local_disk();
+        // What a run that was killed leaves.
+        let file = destination.local_file(&path()).unwrap();
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, content(&gone("dead"))).unwrap();
+        let others = destination.clone();
+        let looking = tokio::spawn(async move {
+            for _ in 0..300 {
+                holder(&others).await.unwrap();
+            }
+        });
+        while !looking.is_finished() {
+            Lock::acquire(&destination, owner("run")).await.unwrap().release().await;
+            std::fs::write(&file, content(&gone("dead"))).unwrap();
+        }
+        looking.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn p10_a_lock_that_was_given_back_is_free_while_a_copy_of_its_file_is_open() {
+        let (_directory, destination) = local_disk();
+        let lock = Lock::acquire(&destination, owner("first")).await.unwrap();
+        let Held::File(file) = &lock.0 else { panic!("{lock:?}") };
+        let _copy = file.try_clone().unwrap();
+        lock.release().await;
+        assert!(holder(&destination).await.unwrap().is_none());
+        Lock::acquire(&destination, owner("second")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn p10_on_local_disk_the_lock_ends_with_its_owner() {
+        let (_directory, destination) = local_disk();
         let first = Lock::acquire(&destination, owner("first")).await.unwrap();
         let refused = Lock::acquire(&destination, owner("second")).await.unwrap_err();
         assert!(refused.to_string().contains("run first"), "{refused}");
