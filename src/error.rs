@@ -3,7 +3,7 @@
 use crate::api_key::ApiKeyError;
 use crate::commit::CommitError;
 use crate::decode::SplitError;
-use crate::definition::DefinitionError;
+use crate::definition::{ColumnType, DefinitionError};
 use crate::fetch::FetchError;
 use crate::init::InitError;
 use crate::lock::LockError;
@@ -362,6 +362,12 @@ fn schema_help(error: &SchemaError) -> String {
                 "give one of them another name: `other_name = {{ from = \"{second}\" }}` under `[tables.columns]`"
             )
         }
+        SchemaError::FieldCollision { column, .. } => {
+            format!(
+                "load the table with `nested = \"json\"` or `nested = \"tables\"`, or leave the column out: \
+                 `{column} = {{ exclude = true }}` under `[tables.columns]`"
+            )
+        }
         SchemaError::Frozen { .. } => {
             "the tables are as they were; declare what is expected under `[tables.columns]`, or let it in once, \
              as with `--set tables[0].schema_contract=evolve`"
@@ -375,6 +381,12 @@ fn schema_help(error: &SchemaError) -> String {
             format!(
                 "correct `{used_as}`, or name the value: `name = {{ from = \"/path\" }}` under `[tables.columns]`"
             )
+        }
+        SchemaError::UnfitColumn { used_as, column_type: ColumnType::Struct(_), .. } => {
+            format!("name a column in `{used_as}` that holds no objects")
+        }
+        SchemaError::UnfitPartition { column_type, .. } if !column_type.is_scalar() => {
+            "partition by a column that holds neither objects nor lists".into()
         }
         SchemaError::UnfitColumn { column, used_as, .. } => {
             format!("name another column in `{used_as}`, or declare this one: `{column} = \"string\"`")

@@ -33,7 +33,7 @@ pub use check::{
     Check, CheckRule, ColumnOf, InvalidColumnOf, InvalidPattern, InvalidTolerance, OnFailure,
     Pattern, Tolerance,
 };
-pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION};
+pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION, StructField};
 pub use destination::{DestinationUrl, InvalidDestination};
 pub use environment::Environment;
 pub use limits::{InvalidShare, InvalidSize, Limit, Limits, Share, Size};

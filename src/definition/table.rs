@@ -116,13 +116,16 @@ pub enum Nested {
     /// Objects become columns of their own, lists of objects child tables.
     #[default]
     Tables,
+    /// Objects become structs, lists become lists, all in the columns of the one table.
+    Columns,
     /// Texts of JSON, as it stood in the export without the whitespace.
     Json,
 }
 
 impl Nested {
     /// The words a definition may use.
-    pub const WORDS: [(&str, Self); 2] = [("tables", Self::Tables), ("json", Self::Json)];
+    pub const WORDS: [(&str, Self); 3] =
+        [("tables", Self::Tables), ("columns", Self::Columns), ("json", Self::Json)];
 }
 
 /// What happens when an export holds what a table's schema does not. What the definition declares is no surprise.
@@ -223,9 +226,7 @@ impl PartitionField {
     #[must_use]
     pub fn fits(&self, column_type: &ColumnType) -> bool {
         match self.transform {
-            Transform::Identity => {
-                !matches!(column_type, ColumnType::List(_) | ColumnType::Float64)
-            }
+            Transform::Identity => column_type.is_scalar() && *column_type != ColumnType::Float64,
             Transform::Year | Transform::Month | Transform::Day => {
                 matches!(column_type, ColumnType::Date | ColumnType::Timestamp)
             }

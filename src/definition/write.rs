@@ -504,7 +504,7 @@ mod tests {
             Just("lake/{{ run.date }}".to_owned()),
         ];
         let landing = (0_usize..50).prop_map(|keep| LandingPolicy { keep });
-        let nested = prop_oneof![Just(Nested::Tables), Just(Nested::Json)];
+        let nested = proptest::sample::select(Nested::WORDS.map(|(_, word)| word).to_vec());
         let deletes = proptest::sample::select(Deletes::WORDS.map(|(_, word)| word).to_vec());
         let nested = (nested, deletes, any::<bool>());
         let words = (any_text(), option::of(any_text()), nested);

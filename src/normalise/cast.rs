@@ -1,9 +1,10 @@
 //! Cast: a column as it stood in the JSON to its settled type, exactly or not at all.
 
 use polars::prelude::{
-    BooleanChunked, ChunkedArray, ChunkedBuilder, DataType, Float64Type, Int32Type, Int64Chunked,
-    Int64Type, Int128Type, IntoSeries, NewChunkedArray, PlSmallStr, PolarsError, PolarsNumericType,
-    PolarsResult, PrimitiveChunkedBuilder, Series, StringChunked, TimeUnit, TimeZone,
+    BooleanChunked, ChunkedArray, ChunkedBuilder, DataType, Field, Float64Type, Int32Type,
+    Int64Chunked, Int64Type, Int128Type, IntoSeries, NewChunkedArray, PlSmallStr, PolarsError,
+    PolarsNumericType, PolarsResult, PrimitiveChunkedBuilder, Series, StringChunked, TimeUnit,
+    TimeZone,
 };
 
 use crate::definition::ColumnType;
@@ -14,6 +15,21 @@ pub(super) struct Cast {
     pub(super) series: Series,
     /// The rows whose value did not fit, ascending.
     pub(super) unfit: Vec<u32>,
+}
+
+impl Cast {
+    /// Nothing in any row.
+    pub(super) fn nulls(rows: usize, column_type: &ColumnType) -> Self {
+        let series = Series::full_null(PlSmallStr::EMPTY, rows, &polars_type(column_type));
+        Self { series, unfit: Vec::new() }
+    }
+
+    /// The same, with each row that does not fit told once, in order.
+    pub(super) fn in_order(mut self) -> Self {
+        self.unfit.sort_unstable();
+        self.unfit.dedup();
+        self
+    }
 }
 
 /// The type polars has for a column type.
@@ -30,6 +46,13 @@ pub fn polars_type(column_type: &ColumnType) -> DataType {
         ColumnType::Timestamp => DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)),
         ColumnType::String => DataType::String,
         ColumnType::List(inner) => DataType::List(Box::new(polars_type(inner))),
+        ColumnType::Struct(fields) => {
+            let fields = fields.iter().map(|field| {
+                let name = PlSmallStr::from_str(field.name.as_str());
+                Field::new(name, polars_type(&field.column_type))
+            });
+            DataType::Struct(fields.collect())
+        }
     }
 }
 
@@ -152,8 +175,8 @@ fn converted<T>(
             let (values, unfit) = fitting(raw, parse.text);
             (StringChunked::from_slice_options(name, &values).into_series(), unfit)
         }
-        ColumnType::List(_) => {
-            return Err(PolarsError::ComputeError("a list is not cast as a scalar".into()));
+        ColumnType::List(_) | ColumnType::Struct(_) => {
+            return Err(PolarsError::ComputeError("a scalar is not cast to what is none".into()));
         }
     };
     Ok(Cast { series, unfit })

@@ -79,13 +79,13 @@ fn fits(rule: &CheckRule, column_type: &ColumnType) -> bool {
     match rule {
         CheckRule::NotNull(_) => true,
         CheckRule::Range { .. } => {
-            !matches!(column_type, ColumnType::Bool | ColumnType::String | ColumnType::List(_))
+            column_type.is_scalar() && !matches!(column_type, ColumnType::Bool | ColumnType::String)
         }
         // A sum of doubles is not exact.
         CheckRule::Sum { .. } => {
             matches!(column_type, ColumnType::Int64 | ColumnType::Decimal { .. })
         }
-        _ => !matches!(column_type, ColumnType::List(_)),
+        _ => column_type.is_scalar(),
     }
 }
 
@@ -261,7 +261,7 @@ impl Bound {
                 let typed = cast(&text, column_type).ok()?.series;
                 Some(Self::Instant(units(&typed).ok()?.0.first().copied().flatten()?))
             }
-            ColumnType::Bool | ColumnType::String | ColumnType::List(_) => None,
+            _ => None,
         }
     }
 }

@@ -6,9 +6,11 @@ use polars::prelude::{
     PolarsResult, Series, StringChunked,
 };
 
+use super::ITEM_COLUMN;
 use super::cast::{Cast, cast, polars_type};
+use super::nested::{ITEMS_FIELD, ObjectBuilder, rows_of_true};
 use super::schema::TableSchema;
-use crate::definition::{ColumnName, ColumnType, TableName};
+use crate::definition::{ColumnName, ColumnType, StructField, TableName};
 use crate::scalar::{format_date, format_timestamp};
 
 /// Rows of a table cannot take its new schema.
@@ -64,10 +66,34 @@ fn convert(old: &Series, to: &ColumnType) -> PolarsResult<Cast> {
     if *old.dtype() == polars_type(to) {
         return Ok(Cast { series: old.clone(), unfit: Vec::new() });
     }
-    match to {
-        ColumnType::List(inner) => convert_to_lists(old, inner),
-        scalar => cast(&as_decoded(old)?, scalar),
+    match (to, old.dtype()) {
+        (ColumnType::List(inner), _) => convert_to_lists(old, inner),
+        (ColumnType::Struct(fields), _) => convert_to_objects(old, fields),
+        (scalar, DataType::List(_) | DataType::Struct(_)) => {
+            let mut none = Cast::nulls(old.len(), scalar);
+            none.unfit = rows_of_true(&old.is_not_null());
+            Ok(none)
+        }
+        (scalar, _) => cast(&as_decoded(old)?, scalar),
     }
+}
+
+/// What stood beside objects becomes a field of them, as [`nested`](super::nested) has it.
+fn convert_to_objects(old: &Series, fields: &[StructField]) -> PolarsResult<Cast> {
+    let is_there = old.is_not_null();
+    let mut objects = ObjectBuilder::new(fields, old.len(), is_there.clone());
+    let parts = match old.dtype() {
+        DataType::Struct(_) => old.struct_()?.fields_as_series(),
+        DataType::List(_) => vec![old.clone().with_name(PlSmallStr::from_static(ITEMS_FIELD))],
+        _ => vec![old.clone().with_name(PlSmallStr::from_static(ITEM_COLUMN))],
+    };
+    for part in parts {
+        match objects.field(part.name()) {
+            Some(field) => objects.fill(&field.name, convert(&part, &field.column_type)?)?,
+            None => objects.refuse(rows_of_true(&(part.is_not_null() & is_there.clone()))),
+        }
+    }
+    objects.finish()
 }
 
 fn convert_to_lists(old: &Series, inner: &ColumnType) -> PolarsResult<Cast> {

@@ -19,6 +19,22 @@ pub enum SchemaError {
         /// The other path.
         second: String,
     },
+    /// Two keys of an object would be one field of a struct.
+    #[error(
+        "in `{column}` of table `{table}` both the keys `{first}` and `{second}` would be the field `{field}`"
+    )]
+    FieldCollision {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: ColumnName,
+        /// The name.
+        field: ColumnName,
+        /// One key.
+        first: String,
+        /// The other key.
+        second: String,
+    },
     /// A contract forbids what the export would change.
     #[error("the schema is frozen, and this export would change it:{}", each_on_a_line(changes))]
     Frozen {

@@ -7,16 +7,15 @@ use polars::prelude::{
     PlSmallStr, PolarsResult, Series, StringChunked,
 };
 
-use super::cast::{Cast, cast, polars_type};
+use super::cast::{Cast, polars_type};
 use super::checks::{Breach, Records, Uniques};
-use super::dates::in_iso_form;
 use super::finding::{Origin, Origins, Place, Reason, Reasons, Rule};
 use super::latest::Versions;
-use super::lists::list_column;
+use super::nested::{column, scalars_as};
 use super::schema::{ColumnSchema, ColumnSource, Discarded, Schemas, TableSchema};
 use super::stamp::Stamp;
 use crate::decode::{Chunk, Level, Step, Values};
-use crate::definition::{ColumnType, Discard, OnFailure};
+use crate::definition::{ColumnType, Discard, Nested, OnFailure};
 
 /// Rows of one table that came from one chunk.
 #[derive(Debug)]
@@ -235,7 +234,8 @@ impl<'a> ChunkWork<'a> {
         self.origins.0.push(origin);
         let schema = &schemas.tables[table];
         let mut columns = Vec::with_capacity(schema.columns.len());
-        let mut aligner = Aligner::new(level, self.child_paths(table));
+        let flattens = schema.nested == Nested::Tables;
+        let mut aligner = Aligner::new(level, self.child_paths(table), flattens);
         for column in &schema.columns {
             let values = self.column(schema, column, &mut aligner, records, parent)?;
             columns.push(values.with_name(PlSmallStr::from_str(column.name.as_str())));
@@ -481,6 +481,8 @@ struct Aligner<'l> {
     level: &'l Level,
     /// The places whose lists are rows of child tables.
     child_paths: Vec<Vec<Step>>,
+    /// Objects are columns of their own.
+    flattens: bool,
     /// The objects that the last column stood in; columns of one object come one after the other.
     last: Option<(Vec<Step>, Option<Flattened<'l>>)>,
 }
@@ -493,23 +495,24 @@ struct Flattened<'l> {
 }
 
 impl<'l> Aligner<'l> {
-    fn new(level: &'l Level, child_paths: Vec<Vec<Step>>) -> Self {
-        Self { level, child_paths, last: None }
+    fn new(level: &'l Level, child_paths: Vec<Vec<Step>>, flattens: bool) -> Self {
+        Self { level, child_paths, flattens, last: None }
     }
 
     /// The column at a path, cast to its type, as long as the table.
     fn column(&mut self, path: &[Step], schema: &ColumnSchema) -> PolarsResult<Cast> {
-        let rows = self.level.rows;
-        let absent = || Cast { series: nulls(rows, &schema.column_type), unfit: Vec::new() };
+        let (rows, flattens) = (self.level.rows, self.flattens);
+        let absent = || Cast::nulls(rows, &schema.column_type);
         let Some((step, objects)) = path.split_last() else { return Ok(absent()) };
         let in_child = self.child_paths.iter().any(|child| child == path);
         if objects.is_empty() {
             let Some(values) = self.level.values.get(step) else { return Ok(absent()) };
-            return typed(values, rows, schema, in_child);
+            return typed(values, rows, schema, in_child, flattens);
         }
         let Some(flattened) = self.flattened(objects) else { return Ok(absent()) };
         let Some(values) = flattened.view.level.values.get(step) else { return Ok(absent()) };
-        let mut column = typed(values, flattened.view.level.rows, schema, in_child)?;
+        let rows = flattened.view.level.rows;
+        let mut column = typed(values, rows, schema, in_child, flattens)?;
         if let Some(take) = &flattened.take {
             column.series = column.series.take(take)?;
         }
@@ -542,31 +545,19 @@ impl<'l> Flattened<'l> {
     }
 }
 
-/// The values under one key as a column of its settled type. A list does not fit a scalar, unless its items are
-/// `in_child` rows.
+/// The values under one key as a column of its settled type. What stands `in_child` rows does not concern it.
 fn typed(
     values: &Values,
     rows: usize,
     schema: &ColumnSchema,
     in_child: bool,
+    flattens: bool,
 ) -> PolarsResult<Cast> {
     let ColumnSchema { column_type, formats, .. } = schema;
-    if let ColumnType::List(inner) = column_type {
-        let lists = (!in_child).then_some(values);
-        return list_column(lists, values.scalars.as_ref(), rows, inner, formats);
+    if in_child {
+        return scalars_as(values.scalars.as_ref(), rows, column_type, formats);
     }
-    let mut column = match &values.scalars {
-        Some(scalars) => cast(&in_iso_form(&scalars.series, column_type, formats)?, column_type)?,
-        None => Cast { series: nulls(rows, column_type), unfit: Vec::new() },
-    };
-    if !in_child {
-        column.unfit.extend(&values.empty_lists);
-        let lists = values.nested.as_ref().filter(|nested| nested.lists);
-        column.unfit.extend(lists.into_iter().flat_map(|nested| &nested.level.parents));
-        column.unfit.sort_unstable();
-        column.unfit.dedup();
-    }
-    Ok(column)
+    column(values, rows, column_type, formats, flattens)
 }
 
 #[cfg(test)]
@@ -582,7 +573,7 @@ mod tests {
     use crate::definition::{JsonPointer, Table, TableName};
 
     /// Records in which the same keys hold scalars, objects and lists by turns.
-    fn any_record() -> impl Strategy<Value = Value> {
+    fn any_record(keys: &'static str) -> impl Strategy<Value = Value> {
         let scalar = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
@@ -590,14 +581,14 @@ mod tests {
             (-2.0..2.0).prop_map(Value::from),
             "[xy]{0,2}".prop_map(Value::from),
         ];
-        let value = scalar.prop_recursive(4, 16, 3, |inner| {
-            let members = proptest::collection::hash_map("[abA]|a_b", inner.clone(), 0..3);
+        let value = scalar.prop_recursive(4, 16, 3, move |inner| {
+            let members = proptest::collection::hash_map(keys, inner.clone(), 0..3);
             prop_oneof![
                 proptest::collection::vec(inner, 0..3).prop_map(Value::from),
                 members.prop_map(|members| Value::Object(members.into_iter().collect())),
             ]
         });
-        proptest::collection::hash_map("[abA]|a_b", value, 0..4)
+        proptest::collection::hash_map(keys, value, 0..4)
             .prop_map(|members| Value::Object(members.into_iter().collect()))
     }
 
@@ -611,20 +602,41 @@ mod tests {
     }
 
     fn scalars_in(column: &Series) -> usize {
-        if !matches!(column.dtype(), DataType::List(_)) {
-            return column.len() - column.null_count();
+        match column.dtype() {
+            DataType::List(_) => {
+                let lists = column.list().unwrap();
+                let items = (0..lists.len()).filter_map(|row| lists.get_as_series(row));
+                items.map(|items| scalars_in(&items)).sum()
+            }
+            DataType::Struct(_) => {
+                let fields = column.struct_().unwrap().fields_as_series();
+                fields.iter().map(scalars_in).sum()
+            }
+            _ => column.len() - column.null_count(),
         }
-        let lists = column.list().unwrap();
-        let items = (0..lists.len()).filter_map(|row| lists.get_as_series(row));
-        items.map(|items| items.len() - items.null_count()).sum()
+    }
+
+    fn scalars_of_frame(rows: &DataFrame, schema: &TableSchema) -> usize {
+        let columns = schema.columns.iter().filter(|column| column.path().is_some());
+        let columns = columns.map(|column| rows.column(column.name.as_str()).unwrap());
+        columns.map(|column| scalars_in(column.as_materialized_series())).sum()
     }
 
     /// The tables of a destination.
     type Known = BTreeMap<TableName, TableSchema>;
 
-    /// The scalars in all columns that come from the JSON, chunks being `pieces` of the records, and the tables
-    /// there are then.
-    fn loaded(pieces: &[&[Value]], known: &Known) -> (usize, Known) {
+    /// What an export made of `known` tables.
+    struct Loaded {
+        /// The scalars in all columns that come from the JSON.
+        scalars: usize,
+        /// The tables that there are then.
+        known: Known,
+        /// The rows of `t`.
+        rows: Vec<DataFrame>,
+    }
+
+    /// Loads records, chunks being `pieces` of them.
+    fn loaded(pieces: &[&[Value]], known: &Known, nested: Nested) -> Loaded {
         let mut chunks = Vec::new();
         let mut shape = Shape::default();
         for piece in pieces {
@@ -639,52 +651,90 @@ mod tests {
         for chunk in &chunks {
             shape.observe(&chunk.records);
         }
-        let table = Table::named("t".parse().unwrap());
+        let table = Table { nested, ..Table::named("t".parse().unwrap()) };
         let schemas = Schemas::settle(&[(&table, &shape)], &[], known).unwrap();
         let stamp = Stamp::new("run".parse().unwrap(), DateTime::UNIX_EPOCH);
         let normaliser = Normaliser::new(&schemas, &stamp);
         let mut ids = RecordIds::default();
-        let mut count = 0;
+        let (mut count, mut own) = (0, Vec::new());
         for chunk in &chunks {
             let rows = normaliser.frames(chunk, &ids.of(chunk)).unwrap();
             assert!(rows.rejected.is_empty(), "{:?}", rows.rejected);
             for frame in rows.frames {
-                let columns = schemas.tables[frame.table].columns.iter();
-                let from_json = columns.filter(|column| column.path().is_some());
-                count += from_json
-                    .map(|column| {
-                        let column = frame.rows.column(column.name.as_str()).unwrap();
-                        scalars_in(column.as_materialized_series())
-                    })
-                    .sum::<usize>();
+                count += scalars_of_frame(&frame.rows, &schemas.tables[frame.table]);
+                if frame.table == 0 {
+                    own.push(frame.rows);
+                }
             }
         }
         let mut known = known.clone();
         known.extend(schemas.tables.into_iter().map(|table| (table.name.clone(), table)));
-        (count, known)
+        Loaded { scalars: count, known, rows: own }
     }
 
     proptest! {
         #[test]
         fn p1_every_scalar_is_in_some_column(
-            records in proptest::collection::vec(any_record(), 1..6),
+            records in proptest::collection::vec(any_record("[abA]|a_b"), 1..6),
             cut in any::<proptest::sample::Index>(),
         ) {
             let expected: usize = records.iter().map(scalars_of).sum();
-            prop_assert_eq!(loaded(&[&records], &Known::new()).0, expected);
+            prop_assert_eq!(loaded(&[&records], &Known::new(), Nested::Tables).scalars, expected);
             let (first, second) = records.split_at(cut.index(records.len()));
-            prop_assert_eq!(loaded(&[first, second], &Known::new()).0, expected);
+            prop_assert_eq!(loaded(&[first, second], &Known::new(), Nested::Tables).scalars, expected);
+        }
+
+        #[test]
+        fn p1_and_p6_every_scalar_is_in_a_nested_column_wherever_chunks_end(
+            records in proptest::collection::vec(any_record("[ab]|value|items"), 1..6),
+            cut in any::<proptest::sample::Index>(),
+        ) {
+            let expected: usize = records.iter().map(scalars_of).sum();
+            let at_once = loaded(&[&records], &Known::new(), Nested::Columns);
+            prop_assert_eq!(at_once.scalars, expected);
+            let (first, second) = records.split_at(cut.index(records.len()));
+            let in_two = loaded(&[first, second], &Known::new(), Nested::Columns);
+            prop_assert_eq!(&in_two.known, &at_once.known);
+            let all = |frames: &[DataFrame]| {
+                let mut all = frames[0].clone();
+                frames[1..].iter().for_each(|frame| { all.vstack_mut(frame).unwrap(); });
+                all.drop("_flowlake_id").unwrap()
+            };
+            prop_assert!(all(&in_two.rows).equals_missing(&all(&at_once.rows)));
+        }
+
+        #[test]
+        fn p1_and_p5_nested_columns_evolve_with_every_scalar_they_have(
+            nights in proptest::collection::vec(
+                proptest::collection::vec(any_record("[ab]|value|items"), 0..4), 2..4),
+        ) {
+            let (mut known, mut table) = (Known::new(), None::<DataFrame>);
+            let mut expected = 0;
+            for records in nights {
+                expected += records.iter().map(scalars_of).sum::<usize>();
+                let Loaded { known: then, rows, .. } = loaded(&[&records], &known, Nested::Columns);
+                let schema = &then[&"t".parse::<TableName>().unwrap()];
+                for frame in table.take().into_iter().chain(rows).collect::<Vec<_>>() {
+                    let frame = super::super::conform(&frame, schema).unwrap();
+                    table = Some(match table { Some(table) => table.vstack(&frame).unwrap(), None => frame });
+                }
+                if let Some(table) = &table {
+                    prop_assert_eq!(scalars_of_frame(table, schema), expected);
+                }
+                known = then;
+            }
         }
 
         #[test]
         fn p1_what_is_in_the_tables_already_costs_no_record_and_no_scalar(
-            nights in proptest::collection::vec(proptest::collection::vec(any_record(), 0..4), 2..4),
+            nights in proptest::collection::vec(
+                proptest::collection::vec(any_record("[abA]|a_b"), 0..4), 2..4),
         ) {
             let mut known = Known::new();
             for records in nights {
-                let (count, then) = loaded(&[&records], &known);
-                prop_assert_eq!(count, records.iter().map(scalars_of).sum::<usize>());
-                known = then;
+                let night = loaded(&[&records], &known, Nested::Tables);
+                prop_assert_eq!(night.scalars, records.iter().map(scalars_of).sum::<usize>());
+                known = night.known;
             }
         }
     }

@@ -16,6 +16,8 @@
 //! | a list of lists | a child table whose column `value` is the inner list |
 //! | scalars among the objects of a list | the column `value` of the child table |
 //! | null, a missing key | null |
+//!
+//! With `nested = "columns"` objects and lists stay in one column: see the table in `nested`.
 
 mod cast;
 mod checks;
@@ -27,8 +29,8 @@ mod finding;
 mod frames;
 mod hash;
 mod latest;
-mod lists;
 mod naming;
+mod nested;
 mod schema;
 mod settle;
 mod shape;
@@ -47,7 +49,7 @@ pub use hash::row_hashes;
 pub use latest::{Cursor, Versions};
 pub use naming::snake_case;
 pub use schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
-pub use shape::Shape;
+pub use shape::{Shape, ValueShape};
 pub use stamp::Stamp;
 
 /// The column of the run that last changed a row.

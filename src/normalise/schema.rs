@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::shape::ValueShape;
 use crate::decode::{Step, ValuePath};
 use crate::definition::{
-    Check, ColumnName, ColumnType, Contract, Deletes, Discard, PartitionField, TableName,
+    Check, ColumnName, ColumnType, Contract, Deletes, Discard, Nested, PartitionField, TableName,
     WriteDisposition,
 };
 use crate::run_id::RunId;
@@ -32,10 +33,10 @@ impl Schemas {
     fn without_facts(&self) -> Self {
         let mut schemas = self.clone();
         for column in schemas.tables.iter_mut().flat_map(|table| &mut table.columns) {
-            if let ColumnSource::Value { facts, .. } | ColumnSource::Unseen { facts, .. } =
-                &mut column.source
+            if let ColumnSource::Value { facts, nested, .. }
+            | ColumnSource::Unseen { facts, nested, .. } = &mut column.source
             {
-                *facts = Facts::default();
+                (*facts, *nested) = (Facts::default(), None);
             }
         }
         schemas
@@ -81,6 +82,9 @@ pub struct TableSchema {
     /// What a merge does with records that are not in a full export any more.
     #[serde(skip)]
     pub deletes: Deletes,
+    /// What becomes of objects and lists.
+    #[serde(skip)]
+    pub nested: Nested,
     /// What an export may change.
     #[serde(skip)]
     pub contract: Contract,
@@ -144,16 +148,22 @@ pub enum ColumnSource {
     Value {
         /// The way from the record.
         path: ValuePath,
-        /// What is known of all values so far.
+        /// What is known of all scalars so far.
         facts: Facts,
+        /// What is known of all objects and lists of lists so far, where they stay in the column.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nested: Option<ValueShape>,
     },
     /// The JSON, of which the last export had nothing for this column: it was null in every row.
     Unseen {
         /// The way from the record when there was something; none when there never was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<ValuePath>,
-        /// What is known of all values so far.
+        /// What is known of all scalars so far.
         facts: Facts,
+        /// What is known of all objects and lists of lists so far, where they stay in the column.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nested: Option<ValueShape>,
     },
     /// The parent's row: the key column of this position.
     ParentKey(usize),

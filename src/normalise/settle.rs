@@ -7,8 +7,9 @@ use indexmap::IndexMap;
 use super::checks::verify_checks;
 use super::error::SchemaError;
 use super::naming::parent_key_name;
+use super::nested::FieldCollision;
 use super::schema::{ColumnSchema, ColumnSource, Schemas, TableSchema};
-use super::shape::Shape;
+use super::shape::{Shape, ValueShape};
 use super::soundness::{check_columns, check_partitions};
 use super::survey::Survey;
 use super::{
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::decode::{Step, ValuePath};
 use crate::definition::{
-    Column, ColumnName, ColumnType, Contract, Deletes, Discard, Surprise, Table, TableName,
+    Column, ColumnName, ColumnType, Contract, Deletes, Discard, Nested, Surprise, Table, TableName,
     WriteDisposition,
 };
 use crate::scalar::Facts;
@@ -47,13 +48,22 @@ pub(super) enum Rows<'a> {
     Excluded,
 }
 
+impl Pending<'_> {
+    /// What becomes of its objects and lists. In a child table they are tables, since it is one itself.
+    pub(super) fn nested(&self) -> Nested {
+        self.declared.map(|table| table.nested).unwrap_or_default()
+    }
+}
+
 pub(super) static NOTHING_SEEN: Shape = Shape { values: BTreeMap::new() };
 
 /// What is known of the values of a column.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Known {
     pub(super) facts: Facts,
     pub(super) list: bool,
+    /// All that is known, where there is more than scalars and lists of them.
+    pub(super) nested: Option<ValueShape>,
 }
 
 /// A value of this export that becomes a column.
@@ -157,7 +167,7 @@ impl<'a> Settler<'a> {
         };
         let mut columns = key_columns(parent, &primary_key);
         let unfit = pending.contract.data_type.discards().unwrap_or_default();
-        let values = value_columns(pending, known, seen).into_iter();
+        let values = value_columns(pending, known, seen)?.into_iter();
         columns.extend(values.map(|column| ColumnSchema { unfit, ..column }));
         columns.extend(lifetime_columns(pending, parent));
         columns.push(own_column(RUN_ID_COLUMN, ColumnType::String, ColumnSource::RunId));
@@ -176,6 +186,7 @@ impl<'a> Settler<'a> {
             columns,
             disposition: disposition(pending, parent),
             deletes: pending.declared.map(|table| table.deletes).unwrap_or_default(),
+            nested: pending.nested(),
             contract: pending.contract,
             checks: pending.declared.map(|table| table.checks.clone()).unwrap_or_default(),
             discarded: Vec::new(),
@@ -243,34 +254,44 @@ fn value_columns(
     pending: &Pending<'_>,
     known: &[&ColumnSchema],
     mut seen: IndexMap<ColumnName, Seen>,
-) -> Vec<ColumnSchema> {
+) -> Result<Vec<ColumnSchema>, SchemaError> {
     let none = IndexMap::new();
     let declared = pending.declared.map_or(&none, |table| &table.columns);
     let mut columns = Vec::new();
     for column in known {
-        let Some(facts) = column.facts() else { continue };
+        let Some(before) = Known::of(column) else { continue };
         let declared = declared.get(&column.name);
-        let list = matches!(column.column_type, ColumnType::List(_));
-        let before = Known { facts, list };
-        columns.push(match seen.shift_remove(&column.name) {
+        let (known, source) = match seen.shift_remove(&column.name) {
             Some(now) => {
-                now.after(before, pending.contract.data_type).column(&column.name, declared)
+                let Seen { path, known } = now.after(before, pending.contract.data_type);
+                (known, ValuesFrom::Here(path))
             }
-            None => before.unseen(&column.name, column.path(), declared),
-        });
+            None => (before, ValuesFrom::Nowhere(column.path().map(<[Step]>::to_vec))),
+        };
+        columns.push(known.column(&pending.name, &column.name, source, declared)?);
     }
     let first = pending.declared.map_or(&[][..], |table| &table.primary_key);
     for name in first.iter().chain(declared.keys()) {
         let declared = declared.get(name);
-        if let Some(now) = seen.shift_remove(name) {
-            columns.push(now.column(name, declared));
+        if let Some(Seen { path, known }) = seen.shift_remove(name) {
+            columns.push(known.column(&pending.name, name, ValuesFrom::Here(path), declared)?);
         } else if is_promised(declared) && !columns.iter().any(|column| column.name == *name) {
-            columns.push(Known::default().unseen(name, None, declared));
+            let source = ValuesFrom::Nowhere(None);
+            columns.push(Known::default().column(&pending.name, name, source, declared)?);
         }
     }
     seen.sort_keys();
-    columns.extend(seen.into_iter().map(|(name, now)| now.column(&name, None)));
-    columns
+    for (name, Seen { path, known }) in seen {
+        columns.push(known.column(&pending.name, &name, ValuesFrom::Here(path), None)?);
+    }
+    Ok(columns)
+}
+
+/// Where this export has the values of a column.
+enum ValuesFrom {
+    Here(ValuePath),
+    /// It has none; this is where earlier ones had them.
+    Nowhere(Option<ValuePath>),
 }
 
 /// Whether a column is there even when no record has it: schemas do not depend on luck.
@@ -279,42 +300,82 @@ fn is_promised(declared: Option<&Column>) -> bool {
 }
 
 impl Known {
-    fn merge(self, other: Self) -> Self {
-        Self { facts: self.facts.merge(other.facts), list: self.list || other.list }
+    /// What is known of the values of a column so far, if they come from the JSON.
+    fn of(column: &ColumnSchema) -> Option<Self> {
+        let (ColumnSource::Value { facts, nested, .. }
+        | ColumnSource::Unseen { facts, nested, .. }) = &column.source
+        else {
+            return None;
+        };
+        let list = matches!(column.column_type, ColumnType::List(_));
+        Some(Self { facts: *facts, list, nested: nested.clone() })
     }
 
-    /// The column of values that this export does not have.
-    fn unseen(
-        self,
-        name: &ColumnName,
-        path: Option<&[Step]>,
-        declared: Option<&Column>,
-    ) -> ColumnSchema {
-        let path = path.map(<[Step]>::to_vec);
-        let source = ColumnSource::Unseen { path, facts: self.facts };
-        self.column(name, source, declared)
+    /// What is known of values that stay in one column, whatever they hold.
+    pub(super) fn whole(value: &ValueShape) -> Self {
+        let nested = value.needs_rows().then(|| value.clone());
+        Self { facts: value.facts_with_items(), list: value.lists, nested }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.facts.is_empty() && self.nested.is_none()
+    }
+
+    fn shape(&self) -> ValueShape {
+        match &self.nested {
+            Some(nested) => nested.clone(),
+            None if self.list => ValueShape::of_lists(self.facts),
+            None => ValueShape { scalars: self.facts, ..ValueShape::default() },
+        }
+    }
+
+    fn merge(self, other: &Self) -> Self {
+        let nested = (self.nested.is_some() || other.nested.is_some()).then(|| {
+            let mut both = self.shape();
+            both.merge(&other.shape());
+            both
+        });
+        Self { facts: self.facts.merge(other.facts), list: self.list || other.list, nested }
+    }
+
+    fn inferred_type(&self) -> Result<ColumnType, FieldCollision> {
+        match (&self.nested, self.facts.column_type()) {
+            (Some(nested), _) => nested.column_type(),
+            (None, scalar) if self.list => Ok(ColumnType::List(Box::new(scalar))),
+            (None, scalar) => Ok(scalar),
+        }
     }
 
     fn column(
         self,
+        table: &TableName,
         name: &ColumnName,
-        source: ColumnSource,
+        source: ValuesFrom,
         declared: Option<&Column>,
-    ) -> ColumnSchema {
-        let inferred = || match (self.facts.column_type(), self.list) {
-            (scalar, true) => ColumnType::List(Box::new(scalar)),
-            (scalar, false) => scalar,
+    ) -> Result<ColumnSchema, SchemaError> {
+        let column_type = match declared.and_then(|column| column.column_type.clone()) {
+            Some(declared) => declared,
+            None => self.inferred_type().map_err(|collision| SchemaError::FieldCollision {
+                table: table.clone(),
+                column: name.clone(),
+                field: collision.field,
+                first: collision.first,
+                second: collision.second,
+            })?,
         };
-        let column_type = declared.and_then(|column| column.column_type.clone());
-        ColumnSchema {
+        let Self { facts, nested, .. } = self;
+        Ok(ColumnSchema {
             name: name.clone(),
-            column_type: column_type.unwrap_or_else(inferred),
-            source,
+            column_type,
+            source: match source {
+                ValuesFrom::Here(path) => ColumnSource::Value { path, facts, nested },
+                ValuesFrom::Nowhere(path) => ColumnSource::Unseen { path, facts, nested },
+            },
             formats: declared.map(|column| column.formats.clone()).unwrap_or_default(),
             unfit: Discard::Row,
             description: declared.and_then(|column| column.description.clone()),
             seen: None,
-        }
+        })
     }
 }
 
@@ -323,15 +384,10 @@ impl Seen {
     /// column, it stays as it is.
     fn after(self, before: Known, surprise: Surprise) -> Self {
         let known = match surprise.discards() {
-            Some(_) if !before.facts.is_empty() => before,
-            _ => before.merge(self.known),
+            Some(_) if !before.is_empty() => before,
+            _ => before.merge(&self.known),
         };
         Self { path: self.path, known }
-    }
-
-    fn column(self, name: &ColumnName, declared: Option<&Column>) -> ColumnSchema {
-        let source = ColumnSource::Value { path: self.path, facts: self.known.facts };
-        self.known.column(name, source, declared)
     }
 }
 

@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::decode::{Level, Step, Values};
 use crate::scalar::Facts;
 
 /// What was met at one level of nesting.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<(Step, ValueShape)>", into = "Vec<(Step, ValueShape)>")]
 pub struct Shape {
     pub(super) values: BTreeMap<Step, ValueShape>,
 }
 
 /// What was met under one key.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct ValueShape {
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ValueShape {
     /// The scalars that stood here, not in a list.
     pub(super) scalars: Facts,
     /// There were lists, empty ones included.
@@ -40,7 +44,27 @@ impl Shape {
     }
 }
 
+// A step is no key that JSON has.
+impl From<Vec<(Step, ValueShape)>> for Shape {
+    fn from(values: Vec<(Step, ValueShape)>) -> Self {
+        Self { values: values.into_iter().collect() }
+    }
+}
+
+impl From<Shape> for Vec<(Step, ValueShape)> {
+    fn from(shape: Shape) -> Self {
+        shape.values.into_iter().collect()
+    }
+}
+
 impl ValueShape {
+    /// Lists of scalars.
+    pub(super) fn of_lists(scalars: Facts) -> Self {
+        let items = Self { scalars, ..Self::default() };
+        let nested = Shape { values: BTreeMap::from([(Step::Item, items)]) };
+        Self { lists: true, nested: Some(Box::new(nested)), ..Self::default() }
+    }
+
     fn observe(&mut self, values: &Values) {
         if let Some(scalars) = &values.scalars {
             self.scalars = self.scalars.merge(scalars.facts);
@@ -53,7 +77,7 @@ impl ValueShape {
         }
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.scalars = self.scalars.merge(other.scalars);
         self.lists |= other.lists;
         self.objects |= other.objects;
@@ -62,7 +86,7 @@ impl ValueShape {
         }
     }
 
-    fn items(&self) -> Option<&ValueShape> {
+    pub(super) fn items(&self) -> Option<&ValueShape> {
         self.nested.as_ref()?.values.get(&Step::Item)
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::error::SchemaError;
 use super::schema::{ColumnSchema, TableSchema};
 use crate::decode::ShownPath;
-use crate::definition::{ColumnName, ColumnType};
+use crate::definition::ColumnName;
 
 /// Columns that are called alike, and columns that the definition relies on and that are not there.
 pub(super) fn check_columns(schema: &TableSchema) -> Result<(), SchemaError> {
@@ -25,7 +25,7 @@ pub(super) fn check_columns(schema: &TableSchema) -> Result<(), SchemaError> {
         .chain(schema.sort_by.iter().map(|name| (name, "sort_by")));
     for (name, used_as) in used {
         let column = required_column(schema, name, used_as)?;
-        if matches!(column.column_type, ColumnType::List(_)) {
+        if !column.column_type.is_scalar() {
             return Err(SchemaError::UnfitColumn {
                 table: schema.name.clone(),
                 column: name.clone(),

@@ -8,7 +8,7 @@ use super::schema::{ColumnSchema, ColumnSource, Discarded};
 use super::settle::{Child, Known, NOTHING_SEEN, Pending, Rows, Seen, Settler};
 use super::shape::{Shape, ValueShape};
 use crate::decode::{ShownPath, Step, ValuePath};
-use crate::definition::{ColumnName, ColumnType, Surprise, TableName};
+use crate::definition::{ColumnName, ColumnType, Nested, Surprise, TableName};
 
 /// Collects the columns and child tables of one table from the shape of its records.
 pub(super) struct Survey<'s, 'a> {
@@ -38,6 +38,9 @@ impl<'a> Survey<'_, 'a> {
         if self.is_excluded(&name) {
             return Ok(());
         }
+        if self.table.nested() == Nested::Columns {
+            return self.whole(name, value, path);
+        }
         let lists = value.lists || self.is_list(&name);
         let child = self.child_table(&name, value, lists, path);
         let surprise = self.surprise(&name, child.as_ref(), value);
@@ -56,12 +59,33 @@ impl<'a> Survey<'_, 'a> {
         let list = child.is_none() && lists;
         let facts = if list { value.facts_with_items() } else { value.scalars };
         if !facts.is_empty() || list || !(child.is_some() || value.has_keys()) {
-            self.add(name, Seen { path: path.clone(), known: Known { facts, list } })?;
+            let known = Known { facts, list, nested: None };
+            self.add(name, Seen { path: path.clone(), known })?;
         }
         match &value.nested {
             Some(nested) if child.is_none() && !list => self.level(nested, path),
             _ => Ok(()),
         }
+    }
+
+    /// A value that is one column, whatever it holds.
+    fn whole(
+        &mut self,
+        name: ColumnName,
+        value: &ValueShape,
+        path: &ValuePath,
+    ) -> Result<(), SchemaError> {
+        let declared = self.table.declared.is_some_and(|table| table.columns.contains_key(&name));
+        let known = self.settler.known.get(&self.table.name);
+        let is_new = known.is_some_and(|known| !declared && known.column(&name).is_none());
+        let surprise = is_new.then_some(self.table.contract.columns);
+        if let Some(discard) = surprise.and_then(Surprise::discards) {
+            self.discarded.push(Discarded { path: path.clone(), beside_objects: false, discard });
+            return Ok(());
+        }
+        let mut known = Known::whole(value);
+        known.list |= self.is_list(&name);
+        self.add(name, Seen { path: path.clone(), known })
     }
 
     /// What the contract says of a value that nothing expects. An object is not a value but holds some.

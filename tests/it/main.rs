@@ -31,6 +31,7 @@ mod memory;
 mod merge;
 mod merged;
 mod names;
+mod nested;
 mod nights;
 mod ocds;
 mod pieces;

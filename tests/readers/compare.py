@@ -1,5 +1,5 @@
-"""Reads every table of the demo's lake, and of one whose columns widened after a year, with pyarrow, pandas, polars and
-DuckDB, with no option for files of different schemas: all have to see the same.
+"""Reads every table of the demo's lake, of one whose columns widened after a year, and of one whose objects stay in
+columns, with pyarrow, pandas, polars and DuckDB, with no option for files of different schemas: all have to see the same.
 
 compare.py PATH_OF_FLOWLAKE. Compared are row counts, column names, types, sums of decimals and integers,
 and the first and last of timestamps and dates; the row counts of the top tables also with the JSON itself.
@@ -17,6 +17,7 @@ import tempfile
 import threading
 
 import duckdb
+import numpy
 import pandas
 import polars
 import pyarrow.dataset
@@ -40,6 +41,8 @@ def arrow_type(data_type):
     text = str(data_type)
     if text.startswith("large_list<"):
         return f"list<{arrow_type(data_type.value_type)}>"
+    if text.startswith("struct<"):
+        return struct((field.name, arrow_type(field.type)) for field in data_type)
     if text.startswith("decimal128("):
         return f"decimal({data_type.precision},{data_type.scale})"
     return ARROW_TYPES.get(text, text)
@@ -48,17 +51,26 @@ def arrow_type(data_type):
 def polars_type(data_type):
     if isinstance(data_type, polars.List):
         return f"list<{polars_type(data_type.inner)}>"
+    if isinstance(data_type, polars.Struct):
+        return struct((field.name, polars_type(field.dtype)) for field in data_type.fields)
     if isinstance(data_type, polars.Decimal):
         return f"decimal({data_type.precision},{data_type.scale})"
     return POLARS_TYPES.get(str(data_type), str(data_type))
 
 
-def duckdb_type(text):
-    if text.endswith("[]"):
-        return f"list<{duckdb_type(text[:-2])}>"
+def duckdb_type(data_type):
+    if data_type.id == "list":
+        return f"list<{duckdb_type(data_type.child)}>"
+    if data_type.id == "struct":
+        return struct((name, duckdb_type(child)) for name, child in data_type.children)
+    text = str(data_type)
     if text.startswith("DECIMAL"):
         return text.lower()
     return DUCKDB_TYPES.get(text, text)
+
+
+def struct(fields):
+    return f"struct<{', '.join(f'{name}: {data_type}' for name, data_type in fields)}>"
 
 
 def facts(values):
@@ -66,6 +78,8 @@ def facts(values):
     values = [value for value in values if value is not None and value is not pandas.NaT and value == value]
     if not values:
         return (0,)
+    if isinstance(values[0], (list, dict)):
+        return tuple(sorted(json.dumps(value, default=str, sort_keys=True) for value in values))
     if isinstance(values[0], (decimal.Decimal, int)) and not isinstance(values[0], bool):
         return (len(values), decimal.Decimal(sum(values)))
     if isinstance(values[0], datetime.datetime):
@@ -74,36 +88,39 @@ def facts(values):
     return (len(values), str(min(values)), str(max(values)))
 
 
-def scalar_columns(types):
-    return sorted(name for name, data_type in types.items() if not data_type.startswith("list<"))
-
-
 def with_pyarrow(path):
     table = pyarrow.dataset.dataset(path, format="parquet", partitioning="hive").to_table()
     types = {field.name: arrow_type(field.type) for field in table.schema}
-    return table.num_rows, types, {name: facts(table[name].to_pylist()) for name in scalar_columns(types)}
+    return table.num_rows, types, {name: facts(table[name].to_pylist()) for name in sorted(types)}
 
 
 def with_pandas(path):
     frame = pandas.read_parquet(path)
-    lists = [name for name in frame if len(frame) and frame[name].map(lambda value: hasattr(value, "tolist") and not hasattr(value, "timestamp")).any()]
-    return len(frame), None, {name: facts(frame[name].tolist()) for name in sorted(frame) if name not in lists}
+    return len(frame), None, {name: facts([plain(value) for value in frame[name]]) for name in sorted(frame)}
+
+
+def plain(value):
+    """A value without numpy's arrays and numbers, which pandas has in lists."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, numpy.ndarray):
+        return [plain(item) for item in value]
+    return value.item() if isinstance(value, numpy.generic) and not isinstance(value, numpy.datetime64) else value
 
 
 def with_polars(path):
     frame = polars.read_parquet(path)
     types = {name: polars_type(data_type) for name, data_type in frame.schema.items()}
-    return frame.height, types, {name: facts(frame[name].to_list()) for name in scalar_columns(types)}
+    return frame.height, types, {name: facts(frame[name].to_list()) for name in sorted(types)}
 
 
 def with_duckdb(path):
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
     relation = connection.sql(f"from read_parquet('{path}/**/*.parquet', hive_partitioning = true, hive_types_autocast = false)")
-    types = {name: duckdb_type(str(data_type)) for name, data_type in zip(relation.columns, relation.types)}
+    types = {name: duckdb_type(data_type) for name, data_type in zip(relation.columns, relation.types)}
     rows = relation.fetchall()
-    columns = {name: facts([row[position] for row in rows]) for position, name in enumerate(relation.columns)
-               if not types[name].startswith("list<")}
+    columns = {name: facts([row[position] for row in rows]) for position, name in enumerate(relation.columns)}
     return len(rows), types, dict(sorted(columns.items()))
 
 
@@ -119,18 +136,19 @@ def compare(path):
     return expected[0]
 
 
-WIDENING = """version = 1
-name = "widening"
+DEFINITION = """version = 1
+name = "{name}"
 [source]
 path = "/export"
 base_url = "http://127.0.0.1:{port}"
 [destination]
-url = "lake/widening"
+url = "lake/{name}"
 [[tables]]
 name = "t"
 primary_key = ["id"]
 write_disposition = "append"
 partition_by = ["month(at)"]
+nested = "{nested}"
 """
 
 
@@ -142,6 +160,28 @@ def year_of_integers_that_widen(flowlake, directory):
     exports = [json.dumps([month]) for month in months]
     # Digits that a float of this language would lose.
     exports.append(json.dumps([widened]).replace('"MONEY"', "1300.0000000000000001"))
+    types = load(flowlake, directory, "widening", "tables", exports)
+    expected = {"money": "decimal(38,16)", "share": "float64", "code": "string", "tags": "list<int64>"}
+    assert {name: types[name] for name in expected} == expected, types
+
+
+def objects_that_stay_in_columns(flowlake, directory):
+    """Six months of objects in which keys come and go, and a price that becomes an object."""
+    months = [{"id": month, "at": f"2025-{month:02}-15", "price": month, "supplier": {"name": "Acme", f"k{month % 3}": month},
+               "lines": [{"n": line, "amount": line * 1.25, "tags": ["a"] * line} for line in range(month % 3)]}
+              for month in range(1, 7)]
+    objects = {"id": 7, "at": "2025-07-15", "price": {"value": 7, "currency": "EUR"}, "lines": {"n": 7, "due": "2025-08-01"},
+               "supplier": None, "matrix": [[1], [2, 3], []]}
+    exports = [json.dumps([record]) for record in [*months, objects]]
+    types = load(flowlake, directory, "nested", "columns", exports)
+    expected = {"price": "struct<currency: string, value: int64>",
+                "lines": "list<struct<amount: float64, due: date, n: int64, tags: list<string>>>",
+                "supplier": "struct<k0: int64, k1: int64, k2: int64, name: string>", "matrix": "list<list<int64>>"}
+    assert {name: types[name] for name in expected} == expected, types
+
+
+def load(flowlake, directory, name, nested, exports):
+    """Appends the exports, one after the other, to a table; returns the types of its columns."""
 
     class Export(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -157,15 +197,14 @@ def year_of_integers_that_widen(flowlake, directory):
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Export)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    pathlib.Path(directory, "widening.toml").write_text(WIDENING.format(port=server.server_port))
+    definition = DEFINITION.format(port=server.server_port, name=name, nested=nested)
+    pathlib.Path(directory, f"{name}.toml").write_text(definition)
     environment = {**os.environ, "PROCUREMENTFLOW_API_KEY": "pf_key_that_nobody_checks"}
     while exports:
-        subprocess.run([flowlake, "run", "widening.toml"], cwd=directory, env=environment, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([flowlake, "run", f"{name}.toml"], cwd=directory, env=environment, check=True, stdout=subprocess.DEVNULL)
         exports.pop(0)
     server.shutdown()
-    types = with_pyarrow(str(pathlib.Path(directory, "lake/widening/t")))[1]
-    expected = {"money": "decimal(38,16)", "share": "float64", "code": "string", "tags": "list<int64>"}
-    assert {name: types[name] for name in expected} == expected, types
+    return with_pyarrow(str(pathlib.Path(directory, "lake", name, "t")))[1]
 
 
 def main():
@@ -174,6 +213,7 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         subprocess.run([flowlake, "demo"], cwd=directory, check=True, stdout=subprocess.DEVNULL)
         year_of_integers_that_widen(flowlake, directory)
+        objects_that_stay_in_columns(flowlake, directory)
         lake = pathlib.Path(directory, "lake")
         for table in sorted(path for path in lake.glob("*/*") if path.name != "_flowlake"):
             name = str(table.relative_to(lake))

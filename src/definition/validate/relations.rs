@@ -24,7 +24,8 @@ impl Checker<'_> {
             self.excluded_columns(&key, table);
             self.cursor(&key, table);
             self.merge(&key, table);
-            self.texts_of_json(&key, table, tables);
+            self.nested_types(&key, table);
+            self.nested_in_columns(&key, table, tables);
             self.shared_sources(&key, table);
             self.unfit_partitions(&key, table);
             self.partition_names(&key, table);
@@ -132,15 +133,29 @@ impl Checker<'_> {
         }
     }
 
-    /// What is kept as a text has nothing in it that could be a column or a row.
-    fn texts_of_json(&mut self, key: &str, table: &Table, tables: &[Table]) {
-        if table.nested != Nested::Json {
-            return;
+    /// Objects are columns and rows of their own, unless they are told to stay in one column.
+    fn nested_types(&mut self, key: &str, table: &Table) {
+        let is_nested =
+            |column: &Column| column.column_type.as_ref().is_some_and(|it| !it.is_flat());
+        let columns = table.columns.iter().filter(|(_, column)| is_nested(column));
+        for (name, _) in columns.filter(|_| table.nested != Nested::Columns) {
+            let message = format!("`{name}` cannot hold objects, or lists of lists");
+            let help = "add `nested = \"columns\"` to the table, or choose another type";
+            self.misuse(&format!("{key}.columns.{name}"), message, help);
         }
+    }
+
+    /// What is kept in one column has nothing in it that could be another column or a row.
+    fn nested_in_columns(&mut self, key: &str, table: &Table, tables: &[Table]) {
+        let are = match table.nested {
+            Nested::Tables => return,
+            Nested::Columns => "columns",
+            Nested::Json => "texts",
+        };
         let mut children = tables.iter().filter(|child| child.parent.as_ref() == Some(&table.name));
         if let Some(child) = children.next() {
             let message =
-                format!("the lists of `{}` are texts, so `{}` has no rows", table.name, child.name);
+                format!("the lists of `{}` are {are}, so `{}` has no rows", table.name, child.name);
             self.misuse(
                 &format!("{key}.nested"),
                 message,
@@ -150,7 +165,7 @@ impl Checker<'_> {
         let reaches_in =
             |column: &Column| column.from.as_ref().is_some_and(|pointer| pointer.keys().len() > 1);
         for (name, _) in table.columns.iter().filter(|(_, column)| reaches_in(column)) {
-            let message = format!("`{name}` is from within an object that is a text");
+            let message = format!("`{name}` is from within an object that is one column");
             let help = "leave it out, or `nested` of the table";
             self.misuse(&format!("{key}.columns.{name}"), message, help);
         }

@@ -64,7 +64,7 @@ impl Lake {
     pub fn column(&self, table: &str, column: &str) -> Vec<String> {
         let rows = self.rows(table);
         let series = rows.column(column).unwrap().as_materialized_series();
-        if matches!(series.dtype(), DataType::List(_)) {
+        if matches!(series.dtype(), DataType::List(_) | DataType::Struct(_)) {
             return series.iter().map(|value| value.to_string()).collect();
         }
         let texts = flowlake::normalise::scalar_texts(series).unwrap().into_iter();

@@ -1,0 +1,345 @@
+//! Nested: objects and lists in one column, as structs and lists of Parquet.
+//!
+//! | JSON | is of type |
+//! |---|---|
+//! | an object | `struct<key: …>` |
+//! | a list | `list<…>`; anything else where others have a list is a list of one |
+//! | a scalar where others have an object | the object's field `value`, as if it were `{"value": …}` |
+//! | a list in a list where others have an object | the object's field `items` |
+//! | an object without keys | `struct<value: string>`, since Parquet has no struct without fields |
+
+use std::collections::BTreeMap;
+
+use polars::chunked_array::builder::{AnonymousOwnedListBuilder, ListBuilderTrait};
+use polars::prelude::{
+    BooleanChunked, IdxCa, IdxSize, IntoSeries, NewChunkedArray, PlSmallStr, PolarsResult, Series,
+    StructChunked,
+};
+
+use super::ITEM_COLUMN;
+use super::cast::{Cast, cast, polars_type};
+use super::dates::in_iso_form;
+use super::naming::column_name;
+use super::shape::ValueShape;
+use crate::decode::{Level, Nested, Scalars, Step, Values};
+use crate::definition::{ColumnName, ColumnType, StructField};
+
+/// The field of lists that stand in a list beside objects.
+pub(super) const ITEMS_FIELD: &str = "items";
+
+/// Two keys of an object would be one field.
+#[derive(Debug)]
+pub(super) struct FieldCollision {
+    pub(super) field: ColumnName,
+    pub(super) first: String,
+    pub(super) second: String,
+}
+
+impl ValueShape {
+    /// The type that holds everything that was met here.
+    pub(super) fn column_type(&self) -> Result<ColumnType, FieldCollision> {
+        let items = self.items().filter(|items| items.lists);
+        let element = match items {
+            _ if self.objects => ColumnType::Struct(self.fields()?),
+            Some(items) => {
+                ValueShape { scalars: self.facts_with_items(), ..items.clone() }.column_type()?
+            }
+            None => self.facts_with_items().column_type(),
+        };
+        Ok(if self.lists { ColumnType::List(Box::new(element)) } else { element })
+    }
+
+    fn fields(&self) -> Result<Vec<StructField>, FieldCollision> {
+        let mut fields: BTreeMap<ColumnName, (&str, ValueShape)> = BTreeMap::new();
+        for (step, value) in self.nested.iter().flat_map(|nested| &nested.values) {
+            let Step::Key(key) = step else { continue };
+            let field = field_of(key);
+            if let Some((first, _)) = fields.insert(field.clone(), (key, value.clone())) {
+                return Err(FieldCollision { field, first: first.to_owned(), second: key.clone() });
+            }
+        }
+        let scalars = self.facts_with_items();
+        if !scalars.is_empty() || fields.is_empty() {
+            let (_, value) = fields.entry(field_of(ITEM_COLUMN)).or_default();
+            value.merge(&ValueShape { scalars, ..ValueShape::default() });
+        }
+        if let Some(items) = self.items().filter(|items| items.lists) {
+            // Before there were objects, scalars beside lists were lists of one.
+            let (_, lists) = fields.entry(field_of(ITEMS_FIELD)).or_default();
+            lists.merge(&ValueShape { scalars, ..items.clone() });
+        }
+        let typed = fields
+            .into_iter()
+            .map(|(name, (_, value))| Ok(StructField { name, column_type: value.column_type()? }));
+        typed.collect()
+    }
+}
+
+/// The name of a key's field.
+fn field_of(key: &str) -> ColumnName {
+    column_name(&[Step::Key(key.to_owned())])
+}
+
+/// The values under one key as a column of any type. An object does not fit a scalar, unless it is `flattened` into
+/// columns of its own.
+pub(super) fn column(
+    values: &Values,
+    rows: usize,
+    column_type: &ColumnType,
+    formats: &[String],
+    flattened: bool,
+) -> PolarsResult<Cast> {
+    match column_type {
+        ColumnType::List(inner) => {
+            list_column(Some(values), values.scalars.as_ref(), rows, inner, formats)
+        }
+        ColumnType::Struct(_) => object_column(values, rows, column_type, formats),
+        _ => {
+            let mut column = scalars_as(values.scalars.as_ref(), rows, column_type, formats)?;
+            column.unfit.extend(&values.empty_lists);
+            let nested = values.nested.iter().filter(|nested| nested.lists || !flattened);
+            column.unfit.extend(nested.flat_map(|nested| &nested.level.parents));
+            Ok(column.in_order())
+        }
+    }
+}
+
+/// Scalars as values of any type: lists of one, objects of one field.
+pub(super) fn scalars_as(
+    scalars: Option<&Scalars>,
+    rows: usize,
+    column_type: &ColumnType,
+    formats: &[String],
+) -> PolarsResult<Cast> {
+    let Some(scalars) = scalars else { return Ok(Cast::nulls(rows, column_type)) };
+    match column_type {
+        ColumnType::List(inner) => list_column(None, Some(scalars), rows, inner, formats),
+        ColumnType::Struct(fields) => {
+            let is_there = scalars.series.is_not_null();
+            let mut object = ObjectBuilder::new(fields, rows, is_there);
+            match object.field(ITEM_COLUMN) {
+                Some(field) => {
+                    let values = scalars_as(Some(scalars), rows, &field.column_type, formats)?;
+                    object.fill(&field.name, values)?;
+                }
+                None => object.refuse(rows_of_true(&scalars.series.is_not_null())),
+            }
+            object.finish()
+        }
+        _ => cast(&in_iso_form(&scalars.series, column_type, formats)?, column_type),
+    }
+}
+
+/// The lists of a level's rows, with items of type `inner`; anything else is a list of one. There are no `lists`
+/// where a child table has them.
+fn list_column(
+    lists: Option<&Values>,
+    scalars: Option<&Scalars>,
+    rows: usize,
+    inner: &ColumnType,
+    formats: &[String],
+) -> PolarsResult<Cast> {
+    let nested = lists.and_then(|lists| lists.nested.as_deref());
+    let items = nested.map(|nested| items_of(nested, inner, formats)).transpose()?;
+    let parents = nested.map_or(&[][..], |nested| &nested.level.parents);
+    let ones =
+        scalars.map(|scalars| scalars_as(Some(scalars), rows, inner, formats)).transpose()?;
+
+    let item_type = polars_type(inner);
+    let mut builder = AnonymousOwnedListBuilder::new(PlSmallStr::EMPTY, rows, Some(item_type));
+    let mut next_item = 0;
+    let mut empty_lists = lists.map_or(&[][..], |lists| &lists.empty_lists).iter().peekable();
+    for row in (0_u32..).take(rows) {
+        let count = parents[next_item..].iter().take_while(|parent| **parent == row).count();
+        let one = ones.as_ref().map(|cast| cast.series.slice(i64::from(row), 1));
+        if let (Some(items), 1..) = (&items, count) {
+            let first = i64::try_from(next_item).unwrap_or(i64::MAX);
+            builder.append_series(&items.series.slice(first, count))?;
+            next_item += count;
+        } else if empty_lists.next_if(|empty| **empty == row).is_some() {
+            builder.append_empty();
+        } else if let Some(one) = one.filter(|one| one.null_count() == 0) {
+            builder.append_series(&one)?;
+        } else {
+            builder.append_null();
+        }
+    }
+    let item_rows = items.iter().flat_map(|cast| &cast.unfit).map(|item| parents[*item as usize]);
+    let mut unfit: Vec<u32> = item_rows.collect();
+    unfit.extend(ones.iter().flat_map(|cast| &cast.unfit));
+    Ok(Cast { series: builder.finish().into_series(), unfit }.in_order())
+}
+
+/// The items of all lists, one after the other.
+fn items_of(nested: &Nested, item_type: &ColumnType, formats: &[String]) -> PolarsResult<Cast> {
+    let Nested { objects, level, .. } = nested;
+    let items = level.values.get(&Step::Item);
+    if let ColumnType::Struct(fields) = item_type {
+        return objects_of(level, objects, fields, formats);
+    }
+    let mut column = match items {
+        Some(items) => column(items, level.rows, item_type, formats, false)?,
+        None => Cast::nulls(level.rows, item_type),
+    };
+    column.unfit.extend(objects);
+    Ok(column.in_order())
+}
+
+/// Objects that stand alone. A list does not fit, unless it is a list of one object.
+fn object_column(
+    values: &Values,
+    rows: usize,
+    object_type: &ColumnType,
+    formats: &[String],
+) -> PolarsResult<Cast> {
+    let scalars = scalars_as(values.scalars.as_ref(), rows, object_type, formats)?;
+    let mut unfit = scalars.unfit;
+    unfit.extend(&values.empty_lists);
+    let Some(nested) = values.nested.as_deref() else {
+        return Ok(Cast { series: scalars.series, unfit }.in_order());
+    };
+    let objects = items_of(nested, object_type, formats)?;
+    let parents = &nested.level.parents;
+    unfit.extend(objects.unfit.iter().map(|object| parents[*object as usize]));
+    // A scalar's own row, or behind these the object's.
+    let mut positions: Vec<IdxSize> = (0..).take(rows).collect();
+    for (object, parent) in (0_u32..).zip(parents) {
+        let is_object = nested.objects.binary_search(&object).is_ok();
+        let position = &mut positions[*parent as usize];
+        if is_object && *position == *parent {
+            *position = IdxSize::try_from(rows).unwrap_or(IdxSize::MAX) + object;
+        } else {
+            unfit.push(*parent);
+        }
+    }
+    let mut both = scalars.series;
+    both.append(&objects.series)?;
+    let series = both.rechunk().take(&IdxCa::from_slice(PlSmallStr::EMPTY, &positions))?;
+    Ok(Cast { series, unfit }.in_order())
+}
+
+/// The rows of a level as objects of these fields, null where there is nothing.
+fn objects_of(
+    level: &Level,
+    objects: &[u32],
+    fields: &[StructField],
+    formats: &[String],
+) -> PolarsResult<Cast> {
+    let items = level.values.get(&Step::Item);
+    let mut is_there = vec![false; level.rows];
+    let items_there = items.map(rows_that_have_any).unwrap_or_default();
+    for row in objects.iter().chain(&items_there) {
+        is_there[*row as usize] = true;
+    }
+    let is_there = BooleanChunked::from_slice(PlSmallStr::EMPTY, &is_there);
+    let mut object = ObjectBuilder::new(fields, level.rows, is_there);
+    for (step, values) in &level.values {
+        let Step::Key(key) = step else { continue };
+        match object.field(field_of(key).as_str()) {
+            Some(field) => {
+                let values = column(values, level.rows, &field.column_type, formats, false)?;
+                object.fill(&field.name, values)?;
+            }
+            None => object.refuse(rows_that_have_any(values)),
+        }
+    }
+    let Some(items) = items else { return object.finish() };
+    if let Some(scalars) = &items.scalars {
+        match object.field(ITEM_COLUMN) {
+            Some(field) => {
+                let values = scalars_as(Some(scalars), level.rows, &field.column_type, formats)?;
+                object.fill(&field.name, values)?;
+            }
+            None => object.refuse(rows_of_true(&scalars.series.is_not_null())),
+        }
+    }
+    match object.field(ITEMS_FIELD) {
+        Some(StructField { name, column_type: ColumnType::List(inner) }) => {
+            let values = list_column(Some(items), None, level.rows, inner, formats)?;
+            object.fill(name, values)?;
+        }
+        _ => object.refuse(rows_that_have_lists(items)),
+    }
+    object.finish()
+}
+
+fn rows_that_have_lists(values: &Values) -> Vec<u32> {
+    let mut rows = values.empty_lists.clone();
+    rows.extend(values.nested.iter().flat_map(|nested| &nested.level.parents));
+    rows
+}
+
+/// The rows that have anything but null.
+fn rows_that_have_any(values: &Values) -> Vec<u32> {
+    let mut rows = rows_that_have_lists(values);
+    if let Some(scalars) = &values.scalars {
+        rows.extend(rows_of_true(&scalars.series.is_not_null()));
+    }
+    rows.sort_unstable();
+    rows.dedup();
+    rows
+}
+
+pub(super) fn rows_of_true(mask: &BooleanChunked) -> Vec<u32> {
+    (0..).zip(mask.iter()).filter(|(_, is)| *is == Some(true)).map(|(row, _)| row).collect()
+}
+
+/// Builds a column of objects, field by field.
+pub(super) struct ObjectBuilder<'f> {
+    fields: &'f [StructField],
+    /// The values of each field so far.
+    values: Vec<Series>,
+    /// The rows that have an object.
+    is_there: BooleanChunked,
+    unfit: Vec<u32>,
+}
+
+impl<'f> ObjectBuilder<'f> {
+    pub(super) fn new(fields: &'f [StructField], rows: usize, is_there: BooleanChunked) -> Self {
+        let values = fields.iter().map(|field| Cast::nulls(rows, &field.column_type).series);
+        Self { fields, values: values.collect(), is_there, unfit: Vec::new() }
+    }
+
+    pub(super) fn field(&self, name: &str) -> Option<&'f StructField> {
+        self.fields.iter().find(|field| field.name.as_str() == name)
+    }
+
+    /// Gives a field values in rows in which it has none yet.
+    pub(super) fn fill(&mut self, name: &ColumnName, values: Cast) -> PolarsResult<()> {
+        self.unfit.extend(values.unfit);
+        let field = self.fields.iter().zip(&mut self.values).find(|(field, _)| field.name == *name);
+        let Some((_, there)) = field else { return Ok(()) };
+        if there.null_count() == there.len() {
+            *there = values.series;
+            return Ok(());
+        }
+        let rows = there.len();
+        let others = rows_of_true(&values.series.is_not_null());
+        let mut positions: Vec<IdxSize> = (0..).take(rows).collect();
+        for row in others {
+            positions[row as usize] = row + IdxSize::try_from(rows).unwrap_or(IdxSize::MAX);
+        }
+        let mut both = there.clone();
+        both.append(&values.series)?;
+        *there = both.rechunk().take(&IdxCa::from_slice(PlSmallStr::EMPTY, &positions))?;
+        Ok(())
+    }
+
+    /// Notes rows that have something that is in no field.
+    pub(super) fn refuse(&mut self, rows: impl IntoIterator<Item = u32>) {
+        self.unfit.extend(rows);
+    }
+
+    pub(super) fn finish(self) -> PolarsResult<Cast> {
+        let Self { fields, values, is_there, unfit } = self;
+        let named = fields.iter().zip(values).map(|(field, values)| {
+            values.rechunk().with_name(PlSmallStr::from_str(field.name.as_str()))
+        });
+        let named: Vec<Series> = named.collect();
+        let objects = StructChunked::from_series(PlSmallStr::EMPTY, is_there.len(), named.iter())?;
+        let is_there = is_there.rechunk();
+        let validity = is_there.downcast_as_array().values().clone();
+        let series = objects.with_outer_validity(Some(validity)).into_series();
+        Ok(Cast { series, unfit }.in_order())
+    }
+}
