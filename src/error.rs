@@ -159,10 +159,13 @@ fn run_exit_code(error: &RunError) -> ExitCode {
         RunError::Stopped(signal) => signal.exit_code(),
         RunError::UsedRunId { .. }
         | RunError::Unordered { .. }
+        | RunError::ComesAgain { .. }
         | RunError::Split(SplitError::Ambiguous { .. }) => ExitCode::Usage,
         RunError::Emptied { .. }
         | RunError::TooFew { .. }
         | RunError::Shrunk { .. }
+        | RunError::OutsideWindow { .. }
+        | RunError::TooManyPartitions { .. }
         | RunError::Split(_)
         | RunError::Decode(_)
         | RunError::Schema(_)
@@ -232,6 +235,17 @@ fn run_help(error: &RunError) -> Option<String> {
         }
         RunError::Unordered { .. } => {
             "run the pipeline again: a new export has them as they are now; or declare the `cursor`"
+        }
+        RunError::ComesAgain { .. } => {
+            "run the pipeline over these partitions, as with `--from` and `--to`, by the mended definition"
+        }
+        RunError::OutsideWindow { .. } => {
+            "the tables are as they were; let the filters ask for records by the column that the table is \
+             partitioned by, or write `write_disposition = \"merge\"`"
+        }
+        RunError::TooManyPartitions { .. } => {
+            "the tables are as they were; partition by `year()` or `month()` or by a column with fewer values, \
+             or raise the limit"
         }
         RunError::BrokenCheck { .. } => {
             "the tables are as they were; look at the source, or let the check `quarantine` or `warn`"

@@ -14,12 +14,13 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 
+use chrono::{NaiveDate, NaiveTime};
 use indexmap::IndexSet;
 use polars::prelude::{
     DataFrame, DataType, IdxCa, NewChunkedArray, PlSmallStr, PolarsResult, Series,
 };
 
-use crate::definition::{PartitionField, Transform};
+use crate::definition::{PartitionField, Transform, Window};
 use crate::normalise::scalar_texts;
 use crate::scalar::format_date;
 
@@ -107,6 +108,12 @@ impl Partitioner {
             .collect())
     }
 
+    /// How many partitions there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.keys.len()
+    }
+
     /// The partition of a number that [`assign`](Self::assign) gave.
     #[must_use]
     pub fn key(&self, number: usize) -> PartitionKey {
@@ -137,6 +144,24 @@ pub fn split(rows: &DataFrame, partitions: &[usize]) -> PolarsResult<Vec<(usize,
             Ok((partition, rows.take(&IdxCa::from_slice(PlSmallStr::EMPTY, &members))?))
         })
         .collect()
+}
+
+/// Whether all that a partition can hold is of a window, which is of whole partitions.
+#[must_use]
+pub fn lies_within(partition: &str, fields: &[PartitionField], window: Window) -> bool {
+    span_of(partition, fields)
+        .is_some_and(|span| window.start <= span.start && span.start < window.end)
+}
+
+/// The range of time that a partition's directory is about, if one of its fields is a part of the calendar.
+fn span_of(partition: &str, fields: &[PartitionField]) -> Option<Window> {
+    let field = fields.iter().find(|field| field.transform != Transform::Identity)?;
+    let key = field.directory_key();
+    let value = partition.split('/').find_map(|part| part.strip_prefix(&key)?.strip_prefix('='))?;
+    // A year and a month are written like the first day in them, cut short.
+    let day = format!("{value}{}", &"0000-01-01"[value.len().min(10)..]);
+    let day: NaiveDate = day.parse().ok()?;
+    field.transform.span(day.and_time(NaiveTime::MIN).and_utc())
 }
 
 fn partition_values(column: &Series, transform: Transform) -> PolarsResult<Vec<Option<String>>> {

@@ -132,7 +132,13 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         let now = overrides.as_of.unwrap_or(started_at);
         let window = match &pipeline.source.window {
-            Some(policy) => Some(window(policy, now, watermark, overrides)?),
+            Some(policy) => {
+                let window = window(policy, now, watermark, overrides)?;
+                let ends_early =
+                    overrides.to.is_some() || watermark.is_some_and(|it| it > window.end);
+                let latest = if ends_early { started_at } else { window.end };
+                Some(whole_partitions(&pipeline, window, latest))
+            }
             None if overrides.from.is_some() || overrides.to.is_some() => {
                 return Err(PlanError::NoWindow);
             }
@@ -208,6 +214,21 @@ fn window(
         return Err(PlanError::Empty { start: window.start, end: window.end });
     }
     Ok(window)
+}
+
+/// The window with the whole of every partition in which it overwrites or deletes, since what of these it does not bring
+/// would be lost. It ends at `latest` at the latest: what is still to come has been brought by nobody.
+fn whole_partitions(pipeline: &Pipeline, window: Window, latest: DateTime<Utc>) -> Window {
+    let tables = pipeline.root_tables().filter(|table| table.takes_window_for_all());
+    let fields = tables.flat_map(|table| &table.partition_by);
+    fields.fold(window, |Window { start, end }, field| {
+        let span = |at| field.transform.span(at);
+        let whole = span(end).filter(|span| span.start < end).map_or(end, |span| span.end);
+        Window {
+            start: span(start).map_or(start, |span| span.start.min(start)),
+            end: whole.min(latest).max(end),
+        }
+    })
 }
 
 /// The pieces of a window, each as long as `step` and the last one as long as what is left.

@@ -14,6 +14,7 @@ use crate::definition::{
 };
 use crate::error::{Error, ExitCode};
 use crate::normalise::{Change, SchemaError, Schemas, Shape};
+use crate::partition::lies_within;
 
 /// A plan as it is shown: what a run will do, in its own words.
 #[derive(Serialize)]
@@ -159,8 +160,14 @@ impl ShownTable {
     fn of(table: &Table, planned: &Planned) -> Self {
         let root = planned.plan.pipeline.root_of(table);
         let manifest = planned.snapshot.manifests.get(&table.name);
-        let replaces = root.write_disposition == WriteDisposition::Replace;
-        let partitions = manifest.filter(|_| replaces).map(partitions).unwrap_or_default();
+        let replaces = |partition: &String| match (root.write_disposition, planned.plan.window) {
+            (WriteDisposition::Replace, _) => true,
+            (WriteDisposition::OverwritePartitions, Some(window)) => {
+                lies_within(partition, &root.partition_by, window)
+            }
+            _ => false,
+        };
+        let partitions = manifest.map(partitions).unwrap_or_default().into_iter().filter(replaces);
         Self {
             name: table.name.to_string(),
             parent: table.parent.as_ref().map(ToString::to_string),
@@ -172,7 +179,7 @@ impl ShownTable {
             primary_key: table.primary_key.iter().map(ColumnName::to_string).collect(),
             partition_by: root.partition_by.iter().map(PartitionField::directory_key).collect(),
             rows: manifest.map_or(0, Manifest::rows),
-            partitions_replaced: partitions.into_iter().collect(),
+            partitions_replaced: partitions.collect(),
         }
     }
 

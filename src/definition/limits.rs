@@ -14,6 +14,8 @@ pub struct Limits {
     pub max_shrink: Option<Share>,
     /// The largest answer to one request, decompressed.
     pub max_size: Option<Size>,
+    /// The most partitions that one run may write.
+    pub max_partitions: Option<u32>,
 }
 
 impl Limits {
@@ -22,10 +24,19 @@ impl Limits {
     pub fn max_bytes(&self) -> u64 {
         self.max_size.map_or(DEFAULT_MAX_BYTES, |size| size.bytes)
     }
+
+    /// The most partitions that one run may write.
+    #[must_use]
+    pub fn max_partitions(&self) -> usize {
+        self.max_partitions.map_or(DEFAULT_MAX_PARTITIONS, |most| most as usize)
+    }
 }
 
 /// More than any company's export, and less than what fills a disk unnoticed for hours.
 const DEFAULT_MAX_BYTES: u64 = 64_000_000_000;
+
+/// Ten years of days, and a few; a column with a value for each record has more.
+const DEFAULT_MAX_PARTITIONS: usize = 5_000;
 
 /// A size in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -180,6 +180,9 @@ pub(super) struct RawLimits {
     /// The largest answer to one request, decompressed. Beyond it the run changes nothing and exits 6.
     #[schemars(extend("default" = "64GB"))]
     pub(super) max_size: Option<Field<String>>,
+    /// The most partitions that one run may write. Beyond it the run changes nothing and exits 6.
+    #[schemars(extend("default" = 5000))]
+    pub(super) max_partitions: Option<Field<usize>>,
 }
 
 /// What is true of every table that does not say otherwise.
@@ -326,7 +329,7 @@ const KEYS: [(&str, &[&str]); 10] = [
     ("source.retry", &["tries", "elapsed", "longest_wait"]),
     ("destination", &["url", "format"]),
     ("landing", &["keep"]),
-    ("limits", &["max_quarantined", "min_records", "max_shrink", "max_size"]),
+    ("limits", &["max_quarantined", "min_records", "max_shrink", "max_size", "max_partitions"]),
     (
         "defaults",
         &[

@@ -1,9 +1,10 @@
 //! Tables as a definition describes them.
 
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, Utc};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Check, ColumnName, ColumnType, JsonPointer, TableName};
+use super::{Check, ColumnName, ColumnType, JsonPointer, TableName, Window};
 
 /// One declared table or child table.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +68,16 @@ impl Table {
     }
 }
 
+impl Table {
+    /// Whether what an export of a window does not have is not to be there any more, in the partitions that the window
+    /// covers.
+    #[must_use]
+    pub fn takes_window_for_all(&self) -> bool {
+        self.write_disposition == WriteDisposition::OverwritePartitions
+            || self.deletes != Deletes::Ignore
+    }
+}
+
 /// What a run does with the rows a table already has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WriteDisposition {
@@ -77,12 +88,18 @@ pub enum WriteDisposition {
     Append,
     /// A record takes the place of the one with its key, with all its child rows; others are added.
     Merge,
+    /// The partitions that the export covers become what it holds; the others stay.
+    OverwritePartitions,
 }
 
 impl WriteDisposition {
     /// The words a definition may use.
-    pub const WORDS: [(&str, Self); 3] =
-        [("replace", Self::Replace), ("append", Self::Append), ("merge", Self::Merge)];
+    pub const WORDS: [(&str, Self); 4] = [
+        ("replace", Self::Replace),
+        ("append", Self::Append),
+        ("merge", Self::Merge),
+        ("overwrite_partitions", Self::OverwritePartitions),
+    ];
 }
 
 impl std::fmt::Display for WriteDisposition {
@@ -219,6 +236,28 @@ pub enum Transform {
     Month,
     /// `2026-10-05`
     Day,
+}
+
+impl Transform {
+    /// The year, month or day that an instant lies in; none for the value itself, and beyond the calendar.
+    #[must_use]
+    pub fn span(self, at: DateTime<Utc>) -> Option<Window> {
+        let day = at.date_naive();
+        let (start, end) = match self {
+            Self::Identity => return None,
+            Self::Year => {
+                let start = day.with_ordinal(1)?;
+                (start, start.checked_add_months(Months::new(12))?)
+            }
+            Self::Month => {
+                let start = day.with_day(1)?;
+                (start, start.checked_add_months(Months::new(1))?)
+            }
+            Self::Day => (day, day.succ_opt()?),
+        };
+        let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+        Some(Window { start: midnight(start), end: midnight(end) })
+    }
 }
 
 impl PartitionField {

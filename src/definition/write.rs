@@ -69,6 +69,8 @@ fn limits(limits: &Limits) -> Section {
     insert_some(&mut written, "max_shrink", max_shrink);
     let max_size = limits.max_size.map(|size| Value::String(size.to_string()));
     insert_some(&mut written, "max_size", max_size);
+    let max_partitions = limits.max_partitions.map(|most| number(most.into()));
+    insert_some(&mut written, "max_partitions", max_partitions);
     written
 }
 
@@ -363,8 +365,10 @@ mod tests {
             share().prop_map(|share| Limit::Share(share.parse().unwrap())),
         ];
         let size = (1_u64..1 << 40).prop_map(|bytes| format!("{bytes}B").parse().unwrap());
-        (option::of(limit), option::of(0_u64..1_000_000), option::of(size)).prop_map(
-            |(max_quarantined, min_records, max_size)| Limits {
+        let partitions = option::of(1_u32..100_000);
+        (option::of(limit), option::of(0_u64..1_000_000), option::of(size), partitions).prop_map(
+            |(max_quarantined, min_records, max_size, max_partitions)| Limits {
+                max_partitions,
                 max_quarantined,
                 min_records,
                 max_shrink: None,

@@ -35,6 +35,8 @@ pub(super) struct Expectation {
     pub(super) whole: bool,
     /// How many bytes of chunks are held, of all answers.
     pub(super) held_bytes: AtomicUsize,
+    /// How many partitions a run may write.
+    pub(super) most_partitions: usize,
 }
 
 impl Expectation {
@@ -44,7 +46,7 @@ impl Expectation {
     }
 
     pub(super) fn load(&self, schemas: Schemas) -> Load {
-        Load::new(schemas, self.stamp.clone(), self.budget)
+        Load::new(schemas, self.stamp.clone(), self.budget, self.most_partitions)
     }
 
     /// The schemas that follow from the beginning of an export, if any do.

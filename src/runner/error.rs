@@ -81,6 +81,18 @@ pub enum RunError {
         "records wait for table `{table}`, which is merged and has no `cursor`: they may be older than its rows"
     )]
     Unordered { table: TableName },
+    #[error(
+        "records wait for table `{table}`, of which partitions are overwritten: they come again with their partitions"
+    )]
+    ComesAgain { table: TableName },
+    #[error(
+        "the export of the window from {window} has records for `{partition}` of table `{table}`, which is not in it"
+    )]
+    OutsideWindow { table: TableName, partition: String, window: Window },
+    #[error(
+        "the records of table `{table}` are of more than {most} partitions, which is what `limits.max_partitions` allows"
+    )]
+    TooManyPartitions { table: TableName, most: usize },
     #[error("none of the {records} records fits table `{table}`; the first: {reasons}")]
     NothingFits { table: TableName, records: u64, reasons: String },
     #[error("a file of the table is not there any more: `{path}`")]

@@ -1,7 +1,7 @@
 //! Fresh: which tables an export is new to. The same export again changes nothing (promise P3).
 
 use crate::commit::{Manifest, Snapshot, TakenExport};
-use crate::definition::{Table, WriteDisposition};
+use crate::definition::{Table, Window, WriteDisposition};
 
 /// The root tables of a run that the export is new to.
 pub(super) struct Fresh<'t> {
@@ -11,11 +11,21 @@ pub(super) struct Fresh<'t> {
 }
 
 impl<'t> Fresh<'t> {
-    pub(super) fn of_export(roots: &[&'t Table], snapshot: &Snapshot, taken: &TakenExport) -> Self {
+    /// Of an export that is all of `window`.
+    pub(super) fn of_export(
+        roots: &[&'t Table],
+        snapshot: &Snapshot,
+        taken: &TakenExport,
+        window: Option<Window>,
+    ) -> Self {
         let mut fresh = Self { positions: Vec::new(), tables: Vec::new() };
         for table in roots {
             let old = snapshot.manifests.get(&table.name);
-            if old.is_some_and(|old| has_taken(old, table.write_disposition, taken)) {
+            // The same records in another window say something else of the partitions in it.
+            let is_about_more = window.is_some() && table.takes_window_for_all();
+            if !is_about_more
+                && old.is_some_and(|old| has_taken(old, table.write_disposition, taken))
+            {
                 fresh.positions.push(None);
             } else {
                 fresh.positions.push(Some(fresh.tables.len()));
@@ -42,6 +52,6 @@ impl<'t> Fresh<'t> {
 fn has_taken(old: &Manifest, disposition: WriteDisposition, taken: &TakenExport) -> bool {
     match disposition {
         WriteDisposition::Append => old.exports.iter().any(|export| export.hash == taken.hash),
-        WriteDisposition::Replace | WriteDisposition::Merge => old.exports.last() == Some(taken),
+        _ => old.exports.last() == Some(taken),
     }
 }

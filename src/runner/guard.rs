@@ -24,8 +24,14 @@ pub(super) fn against_shrinking(
         let (table, records) = (declared.name.clone(), found.count);
         let old = snapshot.manifests.get(&table);
         let rows = old.map_or(0, Manifest::rows);
-        let replaces = declared.write_disposition == WriteDisposition::Replace
-            || declared.deletes != Deletes::Ignore;
+        let replaces = match declared.write_disposition {
+            WriteDisposition::Replace => true,
+            // Of a window that is decided on when it is known which partitions it covers.
+            WriteDisposition::OverwritePartitions => plan.window.is_none(),
+            WriteDisposition::Append | WriteDisposition::Merge => {
+                declared.deletes != Deletes::Ignore && plan.window.is_none()
+            }
+        };
         if replaces && records == 0 && rows > 0 {
             return Err(RunError::Emptied { table, rows });
         }
@@ -39,6 +45,19 @@ pub(super) fn against_shrinking(
         }
     }
     Ok(())
+}
+
+/// The same of a window, of which the root table has so many rows in the partitions that it covers.
+pub(super) fn against_emptying(
+    plan: &Plan,
+    load: &Loaded,
+    root: usize,
+    rows: u64,
+) -> Result<(), RunError> {
+    if plan.allow_shrink || rows == 0 || load.counts[root].received > 0 {
+        return Ok(());
+    }
+    Err(RunError::Emptied { table: load.schemas.tables[root].name.clone(), rows })
 }
 
 /// An export of which much does not fit has changed in a way that somebody should look at.
@@ -67,6 +86,16 @@ pub(super) fn against_unordered(roots: &[&Table]) -> Result<(), RunError> {
     };
     match roots.iter().find(is_unordered) {
         Some(table) => Err(RunError::Unordered { table: table.name.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// What waits for a table of which partitions are overwritten comes again with its partition.
+pub(super) fn against_overwritten(roots: &[&Table]) -> Result<(), RunError> {
+    let is_overwritten =
+        |table: &&&Table| table.write_disposition == WriteDisposition::OverwritePartitions;
+    match roots.iter().find(is_overwritten) {
+        Some(table) => Err(RunError::ComesAgain { table: table.name.clone() }),
         None => Ok(()),
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Load {
     schemas: Arc<Schemas>,
     stamp: Stamp,
     budget: Budget,
+    /// How many partitions there may be.
+    most_partitions: usize,
     ids: RecordIds,
     partitioner: Partitioner,
     /// For each wanted table of which one record may put out another, what has been seen of its records.
@@ -134,6 +136,14 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    /// Of the rows that were kept so far, `all` are of a partition that is not written, since it has them already; as
+    /// many of them as there are in it are the `latest`.
+    pub(super) fn spare(&mut self, all: u64, latest: u64) {
+        self.kept -= all;
+        self.unchanged += latest;
+        self.superseded += all - latest;
+    }
+
     /// Of the rows that were kept so far, so many are not new in the table.
     pub(super) fn divide(&mut self, fates: Fates) {
         let Fates { inserted, updated, unchanged, superseded } = fates;
@@ -160,7 +170,12 @@ pub(super) struct Quarantined {
 }
 
 impl Load {
-    pub(super) fn new(schemas: Schemas, stamp: Stamp, budget: Budget) -> Self {
+    pub(super) fn new(
+        schemas: Schemas,
+        stamp: Stamp,
+        budget: Budget,
+        most_partitions: usize,
+    ) -> Self {
         let told = schemas.roots.iter().filter(|root| Versions::are_told(&schemas.tables[**root]));
         Self {
             versions: told.map(|root| (*root, Versions::default())).collect(),
@@ -172,6 +187,7 @@ impl Load {
             schemas: Arc::new(schemas),
             stamp,
             budget,
+            most_partitions,
             ids: RecordIds::default(),
             partitioner: Partitioner::default(),
             chunks: 0,
@@ -270,6 +286,10 @@ impl Load {
             }
             if frame.table == root {
                 let partitions = self.partitioner.assign(&frame.rows, &schema.partition_by)?;
+                if self.partitioner.count() > self.most_partitions {
+                    let (table, most) = (schema.name.clone(), self.most_partitions);
+                    return Err(RunError::TooManyPartitions { table, most });
+                }
                 for (record, partition) in frame.records.iter().zip(partitions) {
                     partition_of_record[*record as usize] = partition;
                 }

@@ -16,16 +16,18 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use polars::prelude::{BooleanChunked, DataFrame, PolarsResult};
 
-use super::RunError;
 use super::load::{Loaded, PartitionRows, conformed, content_of};
+use super::{RunError, guard};
 use crate::commit::{DataFile, Snapshot};
-use crate::definition::{Deletes, WriteDisposition};
+use crate::definition::{Deletes, Window, WriteDisposition};
 use crate::destination::Destination;
 use crate::merge::{
     Fates, Merge, RecordIds, RowHashes, Surplus, Unchanged, Versions, are_current, hashes_of,
     record_hashes,
 };
 use crate::normalise::{ColumnSource, Cursor, Schemas, TableSchema};
+use crate::partition::lies_within;
+use crate::plan::Plan;
 use crate::runtime::{on_all_cores, on_cpu, parallelism};
 use crate::spill::SpillError;
 
@@ -58,6 +60,7 @@ pub(super) async fn decide(
     destination: &Destination,
     load: &Loaded,
     snapshot: &Snapshot,
+    plan: &Plan,
 ) -> Result<Merged, RunError> {
     let mut surplus = Surplus::default();
     let mut merged = Merged::default();
@@ -70,8 +73,12 @@ pub(super) async fn decide(
         let deletes = load.deletes(root);
         let sought = Arc::new(Sought {
             export: tree.records()?,
-            all_but: (deletes != Deletes::Ignore).then(|| load.left_out(root)),
+            deleted: (deletes != Deletes::Ignore)
+                .then(|| DeletedRecords { all_but: load.left_out(root), window: plan.window }),
         });
+        if sought.deleted.is_some() && plan.window.is_some() {
+            guard::against_emptying(plan, load, root, tree.rows_that_may_go(&sought))?;
+        }
         let Compared { unchanged, export, table } = tree.compare(destination, &sought).await?;
         let mut merge = Merge::of(&export, &table, &sought.export, root, deletes);
         for (table, rows) in unchanged.rows {
@@ -99,15 +106,30 @@ pub(super) async fn decide(
 struct Sought {
     /// Those of the export.
     export: RecordIds,
-    /// Where deleted records are looked for, all others as well; but not these, which the export has and which are in
-    /// quarantine.
-    all_but: Option<RecordIds>,
+    /// And those that it does not have any more, where somebody wants to know.
+    deleted: Option<DeletedRecords>,
+}
+
+/// The records that an export would have if they had not been deleted.
+struct DeletedRecords {
+    /// But not these, which it has and which are in quarantine.
+    all_but: RecordIds,
+    /// It has those of this window only.
+    window: Option<Window>,
 }
 
 impl Sought {
-    fn has(&self, record: u128) -> bool {
+    /// Whether a record is looked for in a partition, of which it is known whether the export has all that is in it.
+    fn has(&self, record: u128, is_covered: bool) -> bool {
+        let may_be_deleted = |deleted: &DeletedRecords| !deleted.all_but.contains(&record);
         self.export.contains(&record)
-            || self.all_but.as_ref().is_some_and(|left| !left.contains(&record))
+            || (is_covered && self.deleted.as_ref().is_some_and(may_be_deleted))
+    }
+
+    /// Whether the export has all records of a partition that there are.
+    fn covers(&self, partition: &str, schema: &TableSchema) -> bool {
+        let window = self.deleted.as_ref().and_then(|deleted| deleted.window);
+        window.is_none_or(|window| lies_within(partition, &schema.partition_by, window))
     }
 }
 
@@ -175,6 +197,14 @@ impl<'a> Tree<'a> {
             files: files.collect(),
             tables,
         }
+    }
+
+    /// How many rows the root table has where an export without records would have them deleted.
+    fn rows_that_may_go(&self, sought: &Sought) -> u64 {
+        let schema = &self.hasher.schemas.tables[self.hasher.root];
+        let of_root = self.files.iter().filter(|(table, _)| *table == self.hasher.root);
+        let covered = of_root.filter(|(_, file)| sought.covers(&file.partition, schema));
+        covered.map(|(_, file)| file.rows).sum()
     }
 
     /// The partitions of the export and of the tables, by their directories.
@@ -263,8 +293,8 @@ impl<'a> Tree<'a> {
     ) -> Result<(), RunError> {
         let (table, data) = self.files[file];
         let content = content_of(destination, data).await?;
-        let (hasher, sought, path) = (self.hasher.clone(), sought.clone(), data.path.clone());
-        let found = on_cpu(move || hasher.find(table, &path, content, &sought)).await?;
+        let (hasher, sought, data) = (self.hasher.clone(), sought.clone(), data.clone());
+        let found = on_cpu(move || hasher.find(table, &data, content, &sought)).await?;
         found.add_to(versions, table, partition, file);
         Ok(())
     }
@@ -301,17 +331,18 @@ impl Hasher {
     fn find(
         &self,
         table: usize,
-        path: &str,
+        DataFile { path, partition, .. }: &DataFile,
         content: Bytes,
         sought: &Sought,
     ) -> Result<Found, RunError> {
         let schema = &self.schemas.tables[table];
+        let is_covered = sought.covers(partition, &self.schemas.tables[self.root]);
         let keys = schema.record_key(self.root_keys());
         let keys = keys.iter().map(ToString::to_string).collect();
         let rows = conformed(path, content.clone(), schema, Some(keys))?;
         let records = record_hashes(&rows, schema, self.root_keys())?;
         let is_wanted: BooleanChunked =
-            records.into_iter().map(|record| sought.has(record)).collect();
+            records.into_iter().map(|record| sought.has(record, is_covered)).collect();
         if !is_wanted.any() {
             return Ok(Found::default());
         }

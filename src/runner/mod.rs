@@ -20,6 +20,7 @@ mod landing;
 mod ledger;
 mod load;
 mod merge;
+mod overwrite;
 mod quarantine;
 mod small;
 mod succession;
@@ -283,7 +284,7 @@ impl Run<'_> {
 
         let hash = ExportHash::of_all(exports.iter().map(|export| &export.hash));
         let taken = TakenExport { hash, definition: self.definition_hash() };
-        let fresh = Fresh::of_export(roots, &snapshot, &taken);
+        let fresh = Fresh::of_export(roots, &snapshot, &taken, self.plan.window);
         let ledgers = ledger::unchanged(roots, &fresh, &intake, &snapshot);
         if fresh.tables.is_empty() {
             let intent = self.moved_watermark(&snapshot);
@@ -311,6 +312,7 @@ impl Run<'_> {
         };
         let roots: Vec<&Table> = waiting.tables.iter().collect();
         guard::against_unordered(&roots)?;
+        guard::against_overwritten(&roots)?;
         let expectation = Arc::new(self.expectation(&roots, &snapshot));
         let (export, wanted) = (waiting.export.clone(), waiting.wanted.clone());
         let (expected, observer) = (expectation.clone(), self.observer.clone());
@@ -423,6 +425,7 @@ impl Run<'_> {
             budget: Budget::new(self.plan.memory),
             whole: self.plan.requests.len() == 1,
             held_bytes: AtomicUsize::new(0),
+            most_partitions: self.plan.pipeline.limits.max_partitions(),
         }
     }
 
@@ -483,14 +486,17 @@ impl Run<'_> {
 
     /// Puts the rows of every partition in staging, and with them the older rows that have to be rewritten.
     async fn write(&self, load: &mut Loaded, snapshot: &Snapshot) -> Result<Written, RunError> {
-        let merged = merge::decide(self.destination, load, snapshot).await?;
+        let merged = merge::decide(self.destination, load, snapshot, self.plan).await?;
+        let overwritten = overwrite::decide(self.destination, load, snapshot, self.plan).await?;
         let mut files: BTreeMap<(usize, String), FileRows<'_>> = BTreeMap::new();
         for (key, rows) in std::mem::take(&mut load.rows) {
-            if !merged.spares(&key) {
+            if let Some(same) = overwritten.spared.get(&key) {
+                load.counts[key.0].spare(rows.count(), *same);
+            } else if !merged.spares(&key) {
                 files.entry(key).or_default().new = Some(rows.without(&merged.surplus));
             }
         }
-        let mut rewritten = HashSet::new();
+        let mut rewritten = overwritten.gone.clone();
         for (table, schema) in load.schemas.tables.iter().enumerate() {
             let old = snapshot.manifests.get(&schema.name);
             let Some(old) = old.filter(|_| schema.disposition != WriteDisposition::Replace) else {
@@ -499,9 +505,10 @@ impl Run<'_> {
             let gets_rows = |partition: &str| files.contains_key(&(table, partition.to_owned()));
             let small = small::files_to_join(&old.files, gets_rows);
             let is_rewritten = |file: &&DataFile| {
-                !schema.same_files(&old.schema)
+                let changes = !schema.same_files(&old.schema)
                     || merged.touched.contains(&file.path)
-                    || small.contains(file.path.as_str())
+                    || small.contains(file.path.as_str());
+                changes && !overwritten.gone.contains(&file.path)
             };
             for file in old.files.iter().filter(is_rewritten) {
                 files.entry((table, file.partition.clone())).or_default().older.push(file);
@@ -595,6 +602,7 @@ impl Run<'_> {
                 schema,
                 old: snapshot.manifests.get(&schema.name),
                 rewritten: &rewritten,
+                is_whole: self.plan.window.is_none(),
                 brought,
             };
             let quarantine = lines.files.remove(&schema.name);
@@ -655,12 +663,14 @@ impl Run<'_> {
     }
 }
 
-/// Whether a run changes what readers see. One that merges what the tables have already does not; how far it came, and
+/// Whether a run changes what readers see. One that brings what the tables have already does not; how far it came, and
 /// which export it was, is noted all the same.
 fn has_changed(load: &Loaded, intent: &Intent) -> bool {
     let mut roots = load.schemas.roots.iter().map(|root| &load.schemas.tables[*root]);
-    let merges = roots.all(|root| root.disposition == WriteDisposition::Merge);
-    !(merges && intent.publish.is_empty() && intent.remove.is_empty())
+    let compares = roots.all(|root| {
+        matches!(root.disposition, WriteDisposition::Merge | WriteDisposition::OverwritePartitions)
+    });
+    !(compares && intent.publish.is_empty() && intent.remove.is_empty())
 }
 
 /// Whether a failed run has certainly left no intent. Otherwise its staged files may be all there is of a

@@ -17,6 +17,8 @@ pub(super) struct Succession<'a> {
     pub(super) old: Option<&'a Manifest>,
     /// The files whose rows are in new ones, as far as they stay.
     pub(super) rewritten: &'a HashSet<String>,
+    /// The export is all that there is, and not of a window.
+    pub(super) is_whole: bool,
     /// The export that its rows are from; none when they waited in quarantine.
     pub(super) brought: Option<Brought<'a>>,
 }
@@ -78,7 +80,9 @@ impl Succession<'_> {
         replaced: &mut Vec<String>,
     ) -> Vec<QuarantineFile> {
         let old = self.old.map_or(&[][..], |old| &old.quarantine);
-        if !self.replaces() && self.brought.is_some() {
+        let overwrites = self.schema.disposition == WriteDisposition::OverwritePartitions;
+        let tells_all = self.replaces() || (overwrites && self.is_whole);
+        if !tells_all && self.brought.is_some() {
             return old.iter().cloned().chain(new).collect();
         }
         replaced.extend(old.iter().map(|file| file.path.clone()));

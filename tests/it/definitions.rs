@@ -279,6 +279,14 @@ const MISTAKES: &[(&str, &str)] = &[
     ("type = \"date\", formats", "type = \"string\", formats"),
     // Merges.
     ("cursor = \"updated_at\"", "cursor = \"updated_at\"\ndeletes = \"mark\""),
+    (
+        "primary_key = [\"no\"]",
+        "primary_key = [\"no\"]\nwrite_disposition = \"overwrite_partitions\"",
+    ),
+    (
+        "primary_key = [\"no\"]",
+        "primary_key = [\"no\"]\nwrite_disposition = \"overwrite_partitions\"\npartition_by = [\"state\"]",
+    ),
     ("cursor = \"updated_at\"", "cursor = \"updated_at\"\nhistory = true"),
     ("cursor = \"updated_at\"", "cursor = \"updated_at\"\nhistory = \"yes\""),
     (

@@ -34,6 +34,7 @@ mod names;
 mod nested;
 mod nights;
 mod ocds;
+mod overwrite;
 mod pieces;
 mod quarantine;
 mod retries;

@@ -194,6 +194,7 @@ impl Checker<'_> {
             min_records: self.count(raw.min_records, "limits.min_records", 0).map(u64::from),
             max_shrink,
             max_size: self.size(raw.max_size, "limits.max_size"),
+            max_partitions: self.count(raw.max_partitions, "limits.max_partitions", 1),
         }
     }
 

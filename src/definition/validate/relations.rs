@@ -6,7 +6,7 @@ use super::Checker;
 use crate::definition::problem::suggest;
 use crate::definition::{
     Column, ColumnName, Deletes, Limits, Nested, PartitionField, Source, Table, Template,
-    WriteDisposition,
+    Transform, WriteDisposition,
 };
 
 impl Checker<'_> {
@@ -24,6 +24,7 @@ impl Checker<'_> {
             self.excluded_columns(&key, table);
             self.cursor(&key, table);
             self.merge(&key, table);
+            self.overwrite(&key, table);
             self.nested_types(&key, table);
             self.nested_in_columns(&key, table, tables);
             self.shared_sources(&key, table);
@@ -133,6 +134,16 @@ impl Checker<'_> {
         }
     }
 
+    /// What there are no partitions of cannot be overwritten.
+    fn overwrite(&mut self, key: &str, table: &Table) {
+        let overwrites = table.write_disposition == WriteDisposition::OverwritePartitions;
+        if overwrites && table.parent.is_none() && table.partition_by.is_empty() {
+            let message = format!("`{}` has no partitions", table.name);
+            let help = "add `partition_by = [\"month(created_at)\"]`, or write `replace`";
+            self.misuse(&format!("{key}.write_disposition"), message, help);
+        }
+    }
+
     /// Objects are columns and rows of their own, unless they are told to stay in one column.
     fn nested_types(&mut self, key: &str, table: &Table) {
         let is_nested =
@@ -228,17 +239,28 @@ impl Checker<'_> {
             self.problems.push(problem);
         }
         for (position, table) in tables.iter().enumerate() {
-            if table.deletes != Deletes::Ignore {
-                let message = "a window does not bring what it lacks".to_owned();
-                let help = "leave `deletes` out, or `[source.window]`";
+            let is_of_time = |field: &PartitionField| field.transform != Transform::Identity;
+            let has_spans = table.partition_by.iter().any(is_of_time);
+            if table.deletes != Deletes::Ignore && !has_spans {
+                let message = "nobody knows which rows the window would have to bring".to_owned();
+                let help = "partition by `year()`, `month()` or `day()` of the column that the window is about, \
+                            or leave `deletes` out";
                 self.misuse(&format!("tables[{position}].deletes"), message, help);
+            }
+            if table.write_disposition == WriteDisposition::OverwritePartitions
+                && !table.partition_by.is_empty()
+                && !has_spans
+            {
+                let message = format!("no window covers a partition of `{}`", table.name);
+                let help = "add `year()`, `month()` or `day()` of the column that the window is about, or write `merge`";
+                self.misuse(&format!("tables[{position}].partition_by"), message, help);
             }
             let disposition = (table.parent.is_none()).then_some(table.write_disposition);
             let key = format!("tables[{position}].write_disposition");
             if disposition == Some(WriteDisposition::Replace) {
                 let message =
                     format!("`{}` would hold the last window only and lose all others", table.name);
-                let help = "write `write_disposition = \"merge\"` or `\"append\"`, or leave `[source.window]` out";
+                let help = "write `write_disposition = \"merge\"`, `\"append\"` or `\"overwrite_partitions\"`, or leave `[source.window]` out";
                 self.misuse(&key, message, help);
             }
         }
