@@ -34,6 +34,11 @@ $(READERS_VENV)/ready: tests/readers/requirements.txt
 	$(READERS_VENV)/bin/pip install --quiet --requirement tests/readers/requirements.txt
 	touch $@
 
+.PHONY: test-s3
+test-s3: $(READERS_VENV)/ready ## Write to moto's S3 server as well, with the store failing at every call
+	$(READERS_VENV)/bin/pip install --quiet 'moto[server]==5.2.5'
+	MOTO_SERVER=$(READERS_VENV)/bin/moto_server $(CARGO) test --test it moto -- --ignored
+
 .PHONY: test-long
 test-long: ## 100,000 exports of random JSON, read back by another library
 	PROPTEST_CASES=100000 $(CARGO) test --test it exactness

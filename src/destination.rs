@@ -210,6 +210,12 @@ impl Destination {
         Self { store, directory: None, prefix_bytes: 0, shown: shown.to_owned() }
     }
 
+    /// The same destination with its store in another one, for tests.
+    #[must_use]
+    pub fn wrapped(self, wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
+        Self { store: wrap(self.store), ..self }
+    }
+
     /// The directory that flowlake keeps its own files in; engines ignore names with an underscore.
     #[must_use]
     pub fn own(name: &str) -> Path {

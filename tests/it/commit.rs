@@ -1,7 +1,7 @@
-//! The commit, with the store failing at every single call in turn, before and after having done its work.
+//! The commit, and what may come between: failures, sleep, other runs. What every store does at every call is in
+//! `conformance`.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,140 +11,18 @@ use flowlake::definition::TableName;
 use flowlake::destination::Destination;
 use flowlake::plan::Overrides;
 use flowlake::runner::RunError;
-use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
-};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload};
 
-use crate::support::{InProcess, Source, Workplace, runtime};
+use crate::support::{Failure, HookedStore, InProcess, Source, Workplace, runtime};
 
 const OLD: &str = r#"[{"id":1,"at":"2026-01-05","lines":[{"n":1}]},{"id":2,"at":"2026-02-05"}]"#;
 const NEW: &str =
     r#"[{"id":3,"at":"2026-02-07","lines":[{"n":2},{"n":3}]},{"id":4,"at":"2026-03-07"}]"#;
 const LATER: &str =
     r#"[{"id":5,"at":"2026-01-07"},{"id":6,"at":"2026-03-07"},{"id":7,"at":"2026-03-08"}]"#;
-
-/// When a call fails.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Failure {
-    Before,
-    After,
-}
-
-/// What happens at a call of this number: it may fail.
-type Hook = Box<dyn Fn(usize) -> Result<()> + Send + Sync>;
-
-/// A store with something happening before and after every call.
-struct HookedStore {
-    inner: Arc<InMemory>,
-    calls: AtomicUsize,
-    before: Hook,
-    after: Hook,
-}
-
-impl HookedStore {
-    fn new(
-        inner: &Arc<InMemory>,
-        before: impl Fn(usize) -> Result<()> + Send + Sync + 'static,
-        after: impl Fn(usize) -> Result<()> + Send + Sync + 'static,
-    ) -> Arc<Self> {
-        let (before, after) = (Box::new(before), Box::new(after));
-        Arc::new(Self { inner: inner.clone(), calls: 0.into(), before, after })
-    }
-
-    /// Call number `fails_at` fails, and every later one: the process is as good as dead.
-    fn failing(inner: &Arc<InMemory>, fails_at: usize, failure: Failure) -> Arc<Self> {
-        let fails = |fails: bool| if fails { Err(failed()) } else { Ok(()) };
-        Self::new(
-            inner,
-            move |call| fails(call > fails_at || (call == fails_at && failure == Failure::Before)),
-            move |call| fails(call == fails_at),
-        )
-    }
-
-    async fn call<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        (self.before)(call)?;
-        let result = work.await;
-        (self.after)(call)?;
-        result
-    }
-
-    /// The same for calls that answer as a stream.
-    fn begin(&self) -> Result<()> {
-        let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        (self.before)(call).and((self.after)(call))
-    }
-}
-
-impl fmt::Debug for HookedStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HookedStore")
-    }
-}
-
-impl fmt::Display for HookedStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HookedStore")
-    }
-}
-
-fn failed() -> Error {
-    Error::Generic { store: "HookedStore", source: "the store failed".into() }
-}
-
-#[async_trait::async_trait]
-impl ObjectStore for HookedStore {
-    async fn put_opts(
-        &self,
-        path: &Path,
-        payload: PutPayload,
-        options: PutOptions,
-    ) -> Result<PutResult> {
-        self.call(self.inner.put_opts(path, payload, options)).await
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        path: &Path,
-        options: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        self.call(self.inner.put_multipart_opts(path, options)).await
-    }
-
-    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
-        self.call(self.inner.get_opts(path, options)).await
-    }
-
-    fn delete_stream(
-        &self,
-        paths: BoxStream<'static, Result<Path>>,
-    ) -> BoxStream<'static, Result<Path>> {
-        if let Err(error) = self.begin() {
-            return futures::stream::once(async { Err(error) }).boxed();
-        }
-        self.inner.delete_stream(paths)
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        if let Err(error) = self.begin() {
-            return futures::stream::once(async { Err(error) }).boxed();
-        }
-        self.inner.list(prefix)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.call(self.inner.list_with_delimiter(prefix)).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.call(self.inner.copy_opts(from, to, options)).await
-    }
-}
 
 struct Bench {
     source: Source,
@@ -195,40 +73,6 @@ async fn settled_rows(store: &Arc<InMemory>) -> Vec<u64> {
     vec![rows("t"), rows("t__lines")]
 }
 
-fn p2_all_or_nothing(disposition: &str, export: &str, old: [u64; 2], new: [u64; 2]) {
-    let bench = Bench::with(disposition);
-    let outcomes = runtime().block_on(async {
-        let mut outcomes = BTreeSet::new();
-        for failure in [Failure::Before, Failure::After] {
-            for fails_at in 0.. {
-                let store = Arc::new(InMemory::new());
-                bench.source.serve(OLD);
-                bench.run(store.clone(), "run-1").await.unwrap();
-                bench.source.serve(export);
-                let failing = HookedStore::failing(&store, fails_at, failure);
-                let result = bench.run(failing, "run-2").await;
-                let rows = settled_rows(&store).await;
-                assert!(rows == old || rows == new, "call {fails_at} {failure:?}: {rows:?}");
-                // A scheduler tries again under the same name, which is free unless the run has happened.
-                let again = bench.run(store.clone(), "run-2").await;
-                let is_used = matches!(again, Err(RunError::UsedRunId { .. }));
-                assert_eq!(is_used, rows == new, "call {fails_at} {failure:?}: {again:?}");
-                assert_eq!(settled_rows(&store).await, new, "call {fails_at} {failure:?}");
-                // A run after it succeeds, and is the only one to say what is in the table.
-                bench.run(store.clone(), "run-3").await.unwrap();
-                assert_eq!(settled_rows(&store).await, new, "call {fails_at} {failure:?}");
-                outcomes.insert(rows);
-                if result.is_ok() {
-                    assert!(fails_at > 20, "the store was hardly used");
-                    break;
-                }
-            }
-        }
-        outcomes
-    });
-    assert_eq!(outcomes.len(), 2, "both the old and the new table were seen: {outcomes:?}");
-}
-
 #[test]
 fn p2_what_waits_in_quarantine_is_taken_in_exactly_once_whatever_fails() {
     const WAITING: &str = r#"[{"id":1,"at":"2026-01-05","n":1,"lines":[{"n":1}]},
@@ -248,7 +92,7 @@ fn p2_what_waits_in_quarantine_is_taken_in_exactly_once_whatever_fails() {
                 let store = Arc::new(InMemory::new());
                 strict.run(store.clone(), "run-1", &Overrides::default()).await.unwrap();
                 assert_eq!(settled_rows(&store).await, [1, 1]);
-                let failing = HookedStore::failing(&store, fails_at, failure);
+                let failing = HookedStore::failing(store.clone(), failure, fails_at);
                 let result = mended.retry(failing, "run-2").await;
                 let rows = settled_rows(&store).await;
                 assert!(rows == [1, 1] || rows == [3, 3], "call {fails_at} {failure:?}: {rows:?}");
@@ -268,24 +112,6 @@ fn p2_what_waits_in_quarantine_is_taken_in_exactly_once_whatever_fails() {
         outcomes
     });
     assert_eq!(outcomes.len(), 2, "both the old and the new table were seen: {outcomes:?}");
-}
-
-#[test]
-fn p2_replace_is_all_or_nothing_at_every_store_call() {
-    p2_all_or_nothing("replace", NEW, [2, 1], [2, 2]);
-}
-
-#[test]
-fn p2_append_is_all_or_nothing_at_every_store_call() {
-    p2_all_or_nothing("append", NEW, [2, 1], [4, 3]);
-}
-
-#[test]
-fn p2_when_the_store_fails_at_any_call_a_merge_is_whole_or_not_there() {
-    // One record moves to another partition with more lines, one stays as it is, one is new.
-    const MERGED: &str = r#"[{"id":1,"at":"2026-02-05","lines":[{"n":1},{"n":2}]},{"id":2,"at":"2026-02-05"},
-        {"id":3,"at":"2026-03-05","lines":[{"n":3}]}]"#;
-    p2_all_or_nothing("merge", MERGED, [2, 1], [3, 3]);
 }
 
 #[test]
@@ -372,9 +198,9 @@ fn p10_a_run_that_fell_asleep_at_any_store_call_does_not_undo_a_later_one() {
                 Ok(())
             }
         };
-        let sleepy = HookedStore::new(&store, meanwhile, |_| Ok(()));
+        let sleepy = HookedStore::new(store.clone(), meanwhile, |_| Ok(()));
         let result = runtime().block_on(bench.run(sleepy.clone(), "run-2"));
-        if sleepy.calls.load(Ordering::SeqCst) <= asleep_at {
+        if sleepy.calls() <= asleep_at {
             assert!(asleep_at > 20, "the store was hardly used");
             break;
         }

@@ -1,14 +1,19 @@
-//! kill -9, at every request to the store and at any moment: the next run finds the tables as they were or complete
+//! kill -9, at every request to S3, before every call that changes the local disk, and at any moment: the next run finds the tables as they were or complete
 //! (promise P2), and leaves nothing behind.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use flowlake::destination::Destination;
 use flowlake::verify::{Depth, repair, verify};
+use object_store::prefix::PrefixStore;
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+use crate::support::Traced;
 use crate::support::{Lake, S3Server, Source, Workplace, runtime};
 
 /// One record in a partition of its own, one that moves, one that changes in a line only, one that stays.
@@ -126,42 +131,130 @@ fn p2_a_run_that_is_killed_at_any_request_to_s3_is_there_as_a_whole_or_not_at_al
     assert!(outcomes.iter().all(|count| *count > 10), "old and new: {outcomes:?}");
 }
 
-#[test]
-fn p2_a_run_that_is_killed_at_any_moment_is_there_as_a_whole_or_not_at_all() {
-    let expected = before_and_after();
-    let (mut outcomes, mut random) = ([0, 0], fastrand::Rng::with_seed(9));
-    let source = Source::serving(OLD);
-    let workplace = Workplace::asking(&source);
-    workplace.define(TABLES);
-    workplace.run().success();
-    let lake = workplace.path().join("lake");
-    let old = keep(&lake);
-    source.serve(NEW);
-    let begun = Instant::now();
-    workplace.run().success();
-    let whole_run = begun.elapsed();
-    let destination = Destination::open(&lake.to_str().unwrap().parse().unwrap()).unwrap();
-    let runtime = runtime();
-    for round in 0..200 {
-        std::fs::remove_dir_all(&lake).unwrap();
-        copy(old.path(), &lake);
-        let mut run = start(&workplace);
-        // The beginning of a process has nothing to do with the lake.
-        std::thread::sleep(whole_run.mul_f64(0.3 + 0.8 * random.f64()));
-        run.kill().unwrap();
-        run.wait().unwrap();
+/// A destination with the first export, over and over again, and what a run makes of it that is killed.
+struct Victim<'a> {
+    workplace: &'a Workplace,
+    lake: PathBuf,
+    destination: Destination,
+    old: TempDir,
+    /// How long a run takes that nobody kills.
+    whole_run: Duration,
+    expected: [(Vec<String>, Vec<String>, usize); 2],
+    runtime: Runtime,
+    outcomes: [u32; 2],
+}
+
+impl<'a> Victim<'a> {
+    fn new(
+        workplace: &'a Workplace,
+        source: &Source,
+        lake: PathBuf,
+        open: impl FnOnce() -> Destination,
+    ) -> Self {
+        let expected = before_and_after();
+        workplace.define(TABLES);
+        workplace.run().success();
+        let old = keep(&lake);
+        source.serve(NEW);
+        let begun = Instant::now();
+        workplace.run().success();
+        let (whole_run, destination) = (begun.elapsed(), open());
+        let (runtime, outcomes) = (runtime(), [0, 0]);
+        Self { workplace, lake, destination, old, whole_run, expected, runtime, outcomes }
+    }
+
+    fn begin_again(&self) {
+        std::fs::remove_dir_all(&self.lake).unwrap();
+        copy(self.old.path(), &self.lake);
+    }
+
+    #[track_caller]
+    fn check(&mut self, what: &str) {
         let verify = |mend: bool| {
             let found = if mend {
-                runtime.block_on(repair(&destination, Depth::Contents))
+                self.runtime.block_on(repair(&self.destination, Depth::Contents))
             } else {
-                runtime.block_on(verify(&destination, Depth::Contents))
+                self.runtime.block_on(verify(&self.destination, Depth::Contents))
             };
             let found = found.map_err(|error| error.to_string())?.findings;
             if found.is_empty() { Ok(()) } else { Err(format!("{found:?}")) }
         };
-        let what = format!("round {round}");
-        let is_new = check_after_kill(&workplace, &workplace.lake(), &expected, &what, verify);
-        outcomes[usize::from(is_new)] += 1;
+        let lake = Lake::at(&self.lake);
+        let is_new = check_after_kill(self.workplace, &lake, &self.expected, what, verify);
+        self.outcomes[usize::from(is_new)] += 1;
     }
-    assert!(outcomes.iter().all(|count| *count > 5), "old and new: {outcomes:?}");
+
+    fn kill_at_random_moments(&mut self, seed: u64) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        for round in 0..200 {
+            self.begin_again();
+            let mut run = start(self.workplace);
+            // The beginning of a process has nothing to do with the lake.
+            std::thread::sleep(self.whole_run.mul_f64(0.3 + 0.8 * random.f64()));
+            run.kill().unwrap();
+            run.wait().unwrap();
+            self.check(&format!("round {round}"));
+        }
+        let Self { outcomes, .. } = self;
+        assert!(outcomes.iter().all(|count| *count > 5), "old and new: {outcomes:?}");
+    }
+}
+
+fn local<'a>(workplace: &'a Workplace, source: &Source) -> Victim<'a> {
+    let lake = workplace.path().join("lake");
+    let url = lake.to_str().unwrap().parse().unwrap();
+    Victim::new(workplace, source, lake, || Destination::open(&url).unwrap())
+}
+
+#[test]
+fn p2_a_run_that_is_killed_at_any_moment_is_there_as_a_whole_or_not_at_all() {
+    let source = Source::serving(OLD);
+    let workplace = Workplace::asking(&source);
+    local(&workplace, &source).kill_at_random_moments(9);
+}
+
+#[test]
+fn p2_a_run_to_s3_that_is_killed_at_any_moment_is_there_as_a_whole_or_not_at_all() {
+    let (source, server) = (Source::serving(OLD), S3Server::start());
+    let workplace = server.environment(Workplace::asking(&source));
+    let open = || {
+        let store = PrefixStore::new(server.bucket(), S3Server::PREFIX);
+        Destination::of_store(Arc::new(store), "bucket")
+    };
+    Victim::new(&workplace, &source, server.prefix(), open).kill_at_random_moments(10);
+}
+
+/// What is not on disk yet may be lost, but nothing may rely on it; what is half done has to be undone or finished.
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn p2_a_run_that_is_killed_before_any_change_of_the_disk_is_there_as_a_whole_or_not_at_all() {
+    let source = Source::serving(OLD);
+    let workplace = Workplace::asking(&source);
+    let mut victim = local(&workplace, &source);
+    for change in 0.. {
+        victim.begin_again();
+        let has_ended = run_until_change(&workplace, &victim.lake, change);
+        victim.check(&format!("change {change}"));
+        if has_ended {
+            assert!(change > 80, "the disk was hardly changed: {change}");
+            break;
+        }
+    }
+    let outcomes = victim.outcomes;
+    assert!(outcomes.iter().all(|count| *count > 20), "old and new: {outcomes:?}");
+}
+
+/// Runs the pipeline and kills it when it is about to change something under `lake` for the `change`th time; tells whether
+/// it came to its end before.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn run_until_change(workplace: &Workplace, lake: &Path, change: usize) -> bool {
+    let mut command = workplace.command(&["run", "test.toml"]);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let traced = Traced::start(command);
+    let mut changes = 0;
+    traced.run(|call| {
+        let is_one = call.changes().is_some_and(|path| path.starts_with(lake));
+        changes += usize::from(is_one);
+        changes <= change
+    })
 }

@@ -12,6 +12,7 @@ mod support;
 
 mod checks;
 mod commit;
+mod conformance;
 mod corpus;
 mod definitions;
 mod demo;

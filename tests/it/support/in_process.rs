@@ -60,9 +60,19 @@ impl InProcess {
         run_id: &str,
         overrides: &Overrides,
     ) -> Result<RunReport, RunError> {
-        let plan = self.plan(run_id, overrides);
         let destination = Destination::of_store(store, "memory");
+        self.run_in(&destination, run_id, overrides).await
+    }
+
+    /// The same in any destination.
+    pub async fn run_in(
+        &self,
+        destination: &Destination,
+        run_id: &str,
+        overrides: &Overrides,
+    ) -> Result<RunReport, RunError> {
+        let plan = self.plan(run_id, overrides);
         let (silent, stays) = (Arc::new(Silent), Interruption::never());
-        run_into(&destination, &plan, &self.keys, silent, &stays).await
+        run_into(destination, &plan, &self.keys, silent, &stays).await
     }
 }

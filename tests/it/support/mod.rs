@@ -2,17 +2,25 @@
 
 mod command;
 mod faults;
+mod hooked_store;
 mod in_process;
 mod lake;
+mod moto;
 mod s3_server;
 mod source;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod traced;
 
 pub use command::{Finished, KEY, Workplace};
 pub use faults::{Asked, FaultServer, Reply};
+pub use hooked_store::{Failure, HookedStore};
 pub use in_process::InProcess;
 pub use lake::Lake;
+pub use moto::Moto;
 pub use s3_server::S3Server;
 pub use source::{Answer, Source};
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub use traced::Traced;
 
 /// A runtime for the servers of one test.
 pub fn runtime() -> tokio::runtime::Runtime {

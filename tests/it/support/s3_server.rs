@@ -11,6 +11,7 @@ use hyper::service::Service;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use object_store::ObjectStore;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
@@ -72,6 +73,9 @@ pub struct S3Server {
 }
 
 impl S3Server {
+    /// Where in the bucket its destination is.
+    pub const PREFIX: &str = "some/prefix";
+
     pub fn start() -> Self {
         let directory = TempDir::new().unwrap();
         std::fs::create_dir(directory.path().join(BUCKET)).unwrap();
@@ -107,10 +111,22 @@ impl S3Server {
             .with("TEST_DESTINATION", &self.destination())
     }
 
+    /// Its bucket.
+    pub fn bucket(&self) -> Arc<dyn ObjectStore> {
+        super::moto::bucket_at(&self.endpoint, BUCKET)
+    }
+
+    /// Takes everything out of it.
+    pub fn empty(&self) {
+        let bucket = self.directory.path().join(BUCKET);
+        std::fs::remove_dir_all(&bucket).unwrap();
+        std::fs::create_dir(&bucket).unwrap();
+    }
+
     /// The URL of the destination that definitions name.
     #[expect(clippy::unused_self, reason = "it is this server's")]
     pub fn destination(&self) -> String {
-        format!("s3://{BUCKET}/some/prefix")
+        format!("s3://{BUCKET}/{}", Self::PREFIX)
     }
 
     /// Kills a process at its request of this number, counted from now on, of which nothing is done then.
@@ -125,6 +141,6 @@ impl S3Server {
     }
 
     pub fn prefix(&self) -> std::path::PathBuf {
-        Path::new(self.directory.path()).join(BUCKET).join("some/prefix")
+        Path::new(self.directory.path()).join(BUCKET).join(Self::PREFIX)
     }
 }

@@ -1,0 +1,323 @@
+//! What flowlake relies on in a store, and what it makes of one that fails: on memory, local disk, an S3 server in this
+//! process, and moto's (`make test-s3`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Cursor;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use flowlake::commit::Snapshot;
+use flowlake::destination::{Creation, Destination, Replacement};
+use flowlake::normalise::scalar_texts;
+use flowlake::plan::Overrides;
+use flowlake::runner::RunError;
+use flowlake::verify::{Depth, repair, verify};
+use futures::TryStreamExt;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use polars::prelude::{ParquetReader, SerReader};
+use tempfile::TempDir;
+
+use crate::support::{Failure, HookedStore, InProcess, Moto, S3Server, Source, Workplace, runtime};
+
+/// Where destinations are made, each of them empty.
+struct Stores<'a> {
+    make: Box<dyn Fn(usize) -> Destination + 'a>,
+    made: AtomicUsize,
+    /// Of several that create one file at the same time, it lets one. Servers that are made for tests look first and write
+    /// then.
+    is_atomic: bool,
+}
+
+impl<'a> Stores<'a> {
+    fn of(make: impl Fn(usize) -> Destination + 'a) -> Self {
+        Self { make: Box::new(make), made: AtomicUsize::new(0), is_atomic: true }
+    }
+
+    fn memory() -> Self {
+        Self::of(|_| Destination::of_store(Arc::new(InMemory::new()), "memory"))
+    }
+
+    fn local_disk(directory: &'a TempDir) -> Self {
+        Self::of(|number| {
+            let directory = directory.path().join(number.to_string());
+            Destination::open(&directory.to_str().unwrap().parse().unwrap()).unwrap()
+        })
+    }
+
+    /// A prefix of a bucket, which is emptied each time: some servers look through all of a bucket to list a part of it.
+    fn bucket(bucket: &'a Arc<dyn ObjectStore>, empty: impl Fn() + 'a) -> Self {
+        let made = Self::of(move |_| {
+            empty();
+            let store = PrefixStore::new(bucket.clone(), "some prefix");
+            Destination::of_store(Arc::new(store), "bucket")
+        });
+        Self { is_atomic: false, ..made }
+    }
+
+    fn next(&self) -> Destination {
+        (self.make)(self.made.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+/// What the commit, the lock and recovery take for granted.
+async fn keeps_what_we_rely_on(stores: &Stores<'_>) {
+    let destination = &stores.next();
+    let path = |name: &str| Path::parse(name).unwrap();
+    let text = |text: &str| Bytes::from(text.to_owned());
+    // Of two that create, one does.
+    let record = Destination::own("commits").join("000000000001.json");
+    assert_eq!(destination.create(&record, text("first")).await.unwrap(), Creation::Created);
+    assert_eq!(destination.create(&record, text("second")).await.unwrap(), Creation::Existed);
+    assert_eq!(destination.get(&record).await.unwrap(), Some(text("first")));
+    let at_once = (0..8).map(|number| {
+        let record = Destination::own("commits").join("000000000002.json");
+        async move { destination.create(&record, Bytes::from(number.to_string())).await.unwrap() }
+    });
+    let outcomes = futures::future::join_all(at_once).await;
+    let created = outcomes.iter().filter(|outcome| **outcome == Creation::Created).count();
+    assert!(created == 1 || (created > 1 && !stores.is_atomic), "{created} have created it");
+    // Of two that replace what they saw, one does. Local disk has no such thing, and its lock is another one.
+    let lock = Destination::own("lock.json");
+    destination.put(&lock, text("mine")).await.unwrap();
+    let seen = destination.version(&lock).await.unwrap();
+    destination.put(&lock, text("theirs")).await.unwrap();
+    if destination.local_file(&lock).is_none() {
+        let replaced = destination.replace(&lock, text("mine again"), seen).await.unwrap();
+        assert_eq!(replaced, Replacement::Changed);
+        assert_eq!(destination.get(&lock).await.unwrap(), Some(text("theirs")));
+    }
+    // Names are those that were given.
+    let names = [
+        "t/status=a%2Fb%20c/0000-run.parquet",
+        "t/status=%C3%84pfel%25/0000-run.parquet",
+        "t/at_month=__HIVE_DEFAULT_PARTITION__/0000-run.parquet",
+        "t__lines/0000-run.parquet",
+    ];
+    for name in names {
+        let staged = Destination::staged(&"run".parse().unwrap(), &path(name));
+        destination.put(&staged, text(name)).await.unwrap();
+        destination.rename(&staged, &path(name)).await.unwrap();
+        assert_eq!(destination.size(&staged).await.unwrap(), None);
+        assert_eq!(destination.get(&path(name)).await.unwrap(), Some(text(name)));
+        assert_eq!(destination.size(&path(name)).await.unwrap(), Some(name.len() as u64));
+    }
+    let listed = destination.list(&path("t")).await.unwrap();
+    let listed: Vec<String> = listed.into_iter().map(|it| it.path.to_string()).collect();
+    let mut expected = names[..3].to_vec();
+    expected.sort_unstable();
+    assert_eq!(listed, expected);
+    assert!(destination.list(&Destination::own("staging")).await.unwrap().is_empty());
+    // A file that is not there can be removed, and is not there.
+    for _ in 0..2 {
+        destination.delete(&path(names[0])).await.unwrap();
+        assert_eq!(destination.get(&path(names[0])).await.unwrap(), None);
+    }
+    // A large file goes up in parts, one that cannot be read to its end not at all.
+    let large: Vec<u8> = (0..20_000_000_u32).map(|at| (at / 997).to_le_bytes()[0]).collect();
+    let target = path("t/large.parquet");
+    destination.put_stream(&target, Cursor::new(large.clone())).await.unwrap();
+    assert_eq!(destination.get(&target).await.unwrap().unwrap(), Bytes::from(large.clone()));
+    destination.put(&target, Bytes::from(large[1..].to_vec())).await.unwrap();
+    assert_eq!(destination.size(&target).await.unwrap(), Some(large.len() as u64 - 1));
+    let broken = path("t/broken.parquet");
+    destination.put_stream(&broken, Broken(Cursor::new(large))).await.unwrap_err();
+    assert_eq!(destination.size(&broken).await.unwrap(), None);
+    destination.try_out(&"check".parse().unwrap()).await.unwrap();
+}
+
+/// A file that cannot be read to its end.
+struct Broken(Cursor<Vec<u8>>);
+
+impl std::io::Read for Broken {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 => Err(std::io::Error::other("the disk is gone")),
+            bytes => Ok(bytes),
+        }
+    }
+}
+
+/// One record moves to another partition with another line, one changes, one stays, one comes, one does not fit.
+const OLD: &str = r#"[{"id":1,"at":"2026-01-05","v":1,"lines":[{"n":1}]},{"id":2,"at":"2026-02-05","v":1},
+    {"id":3,"at":"2026-03-05","v":1,"lines":[{"n":1},{"n":2}]}]"#;
+const NEW: &str = r#"[{"id":1,"at":"2026-02-05","v":1,"lines":[{"n":1},{"n":9}]},{"id":2,"at":"2026-02-05","v":2},
+    {"id":3,"at":"2026-03-05","v":1,"lines":[{"n":1},{"n":2}]},{"id":4,"at":"2026-05-05","v":1,"w":true},
+    {"id":5,"at":"2026-05-06","v":"x"}]"#;
+
+/// Before a call and after it.
+const DEATHS: [Failure; 2] = [Failure::Before, Failure::After];
+
+const DISPOSITIONS: [&str; 4] = ["replace", "append", "merge", "overwrite_partitions"];
+
+/// The rows of every table, by the files that its manifest names, and what is in quarantine.
+type Content = BTreeMap<String, Vec<String>>;
+
+/// A pipeline, and what it makes of a destination.
+struct Pipeline {
+    runs: InProcess,
+    /// The objects of a destination that has the first export.
+    before: Vec<(Path, Bytes)>,
+    old: Content,
+    new: Content,
+    _source: Source,
+}
+
+impl Pipeline {
+    fn with(disposition: &str) -> Self {
+        let source = Source::serving(OLD);
+        let workplace = Workplace::empty();
+        workplace.define(&format!(
+            "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"{disposition}\"\n\
+             partition_by = [\"month(at)\"]\n[tables.columns]\nv = \"int64\""
+        ));
+        runtime().block_on(async {
+            let pipeline = InProcess::asking(source.base_url(), &workplace).await;
+            let store = Arc::new(InMemory::new());
+            let destination = Destination::of_store(store.clone(), "memory");
+            pipeline.run_in(&destination, "run-1", &Overrides::default()).await.unwrap();
+            let listed: Vec<ObjectMeta> = store.list(None).try_collect().await.unwrap();
+            let mut before = Vec::new();
+            for meta in listed {
+                let content = store.get(&meta.location).await.unwrap().bytes().await.unwrap();
+                before.push((meta.location, content));
+            }
+            let old = content(&destination).await;
+            source.serve(NEW);
+            pipeline.run_in(&destination, "run-2", &Overrides::default()).await.unwrap();
+            let new = content(&destination).await;
+            assert_ne!(old, new);
+            Self { runs: pipeline, before, old, new, _source: source }
+        })
+    }
+
+    /// A destination that has the first export.
+    async fn seeded(&self, stores: &Stores<'_>) -> Destination {
+        let destination = stores.next();
+        for (path, content) in &self.before {
+            destination.put(path, content.clone()).await.unwrap();
+        }
+        destination
+    }
+
+    /// The second export, with something wrong at every single call in turn.
+    async fn is_whole_or_not_there(&self, stores: &Stores<'_>, failures: &[Failure]) {
+        let mut outcomes = BTreeSet::new();
+        for &failure in failures {
+            for at in 0.. {
+                let what = format!("call {at} {failure:?}");
+                let destination = self.seeded(stores).await;
+                let mut calls = None;
+                let failing = destination.clone().wrapped(|store| {
+                    let store = HookedStore::failing(store, failure, at);
+                    calls = Some(store.clone());
+                    store
+                });
+                let result = self.runs.run_in(&failing, "run-2", &Overrides::default()).await;
+                drop(failing);
+                if failure == Failure::Delay {
+                    assert!(result.is_ok(), "{what}: {result:?}");
+                }
+                // Who has lost its store cannot give the lock back, and this process lives on.
+                destination.delete(&Destination::own("lock.json")).await.unwrap();
+                let repaired = repair(&destination, Depth::Contents).await.unwrap();
+                assert_eq!(repaired.findings, [], "{what}");
+                let found = content(&destination).await;
+                assert!(found == self.old || found == self.new, "{what}: {found:?}");
+                assert!(result.is_err() || found == self.new, "{what}: {found:?}");
+                outcomes.insert(found == self.new);
+                // A scheduler tries again under the same name, which is free unless the run has happened.
+                let again = self.runs.run_in(&destination, "run-2", &Overrides::default()).await;
+                let is_used = matches!(again, Err(RunError::UsedRunId { .. }));
+                assert_eq!(is_used, found == self.new, "{what}: {again:?}");
+                if is_used {
+                    let overrides = Overrides::default();
+                    self.runs.run_in(&destination, "run-3", &overrides).await.unwrap();
+                }
+                assert_eq!(content(&destination).await, self.new, "{what}");
+                let verified = verify(&destination, Depth::Contents).await.unwrap();
+                assert_eq!(verified.findings, [], "{what}");
+                if calls.unwrap().calls() <= at {
+                    assert!(at > 40, "the store was hardly used");
+                    break;
+                }
+            }
+        }
+        assert!(outcomes.contains(&true), "{outcomes:?}");
+    }
+}
+
+/// Also checks that the ledgers of the last run are true.
+async fn content(destination: &Destination) -> Content {
+    let snapshot = Snapshot::peek(destination).await.unwrap();
+    let mut content = Content::new();
+    for (table, manifest) in &snapshot.manifests {
+        let mut rows = Vec::new();
+        for file in &manifest.files {
+            let bytes = destination.get(&Path::parse(&file.path).unwrap()).await.unwrap().unwrap();
+            let frame = ParquetReader::new(Cursor::new(bytes)).finish().unwrap();
+            let columns = frame.columns().iter().filter(|it| !it.name().starts_with("_flowlake_"));
+            let columns: Vec<_> = columns
+                .map(|column| scalar_texts(column.as_materialized_series()).unwrap())
+                .collect();
+            rows.extend((0..frame.height()).map(|row| {
+                let values = columns.iter().map(|column| column[row].clone().unwrap_or_default());
+                format!("{} {}", file.partition, values.collect::<Vec<_>>().join(" "))
+            }));
+        }
+        assert_eq!(rows.len() as u64, manifest.rows(), "the ledger of {table}");
+        rows.sort();
+        let waiting: u64 = manifest.quarantine.iter().map(|file| file.records).sum();
+        rows.push(format!("{waiting} in quarantine"));
+        content.insert(table.to_string(), rows);
+    }
+    content
+}
+
+fn conforms(stores: &Stores<'_>, dispositions: &[&str], failures: &[Failure]) {
+    runtime().block_on(keeps_what_we_rely_on(stores));
+    for disposition in dispositions {
+        let pipeline = Pipeline::with(disposition);
+        runtime().block_on(pipeline.is_whole_or_not_there(stores, failures));
+    }
+}
+
+#[test]
+fn p2_memory_conforms_at_every_call() {
+    conforms(&Stores::memory(), &DISPOSITIONS, &Failure::ALL);
+}
+
+#[test]
+fn p2_local_disk_conforms_at_every_call() {
+    let directory = TempDir::new().unwrap();
+    conforms(&Stores::local_disk(&directory), &DISPOSITIONS, &DEATHS);
+}
+
+fn an_s3_server_conforms(dispositions: &[&str]) {
+    let server = S3Server::start();
+    let bucket = server.bucket();
+    conforms(&Stores::bucket(&bucket, || server.empty()), dispositions, &DEATHS);
+}
+
+// Two tests, since they take a minute.
+#[test]
+fn p2_an_s3_server_conforms_at_every_call() {
+    an_s3_server_conforms(&DISPOSITIONS[..2]);
+}
+
+#[test]
+fn p2_an_s3_server_conforms_at_every_call_of_what_compares() {
+    an_s3_server_conforms(&DISPOSITIONS[2..]);
+}
+
+#[test]
+#[ignore = "it needs moto: `make test-s3`"]
+fn p2_moto_conforms_at_every_call() {
+    let moto = Moto::start();
+    let bucket = moto.bucket();
+    let stores = Stores::bucket(&bucket, || moto.empty());
+    conforms(&stores, &DISPOSITIONS, &DEATHS);
+}
