@@ -115,7 +115,9 @@ pub fn destination_at(
     pipeline: &Pipeline,
     now: DateTime<Utc>,
 ) -> Result<DestinationUrl, PlanError> {
-    Ok(pipeline.destination.render(&Occasion { now, window: None })?.parse()?)
+    let url: DestinationUrl =
+        pipeline.destination.render(&Occasion { now, window: None })?.parse()?;
+    Ok(url.reached_by(&pipeline.s3))
 }
 
 impl Plan {

@@ -20,6 +20,7 @@ mod period;
 mod pointer;
 mod problem;
 mod raw;
+mod s3;
 mod setting;
 mod source;
 mod table;
@@ -41,6 +42,7 @@ pub use names::{ColumnName, InvalidName, TableName};
 pub use period::{InvalidPeriod, Period};
 pub use pointer::{InvalidPointer, JsonPointer};
 pub use problem::{Exposure, Problem, Problems, Severity};
+pub use s3::{Encryption, S3Options};
 pub use setting::{InvalidSetting, Setting};
 pub use source::{
     Endpoint, Filter, Header, KeySource, ListStyle, Resource, RetryLimits, Source, Timeouts,
@@ -64,6 +66,8 @@ pub struct Pipeline {
     pub source: Source,
     /// Where the tables are kept: a [`DestinationUrl`] once it is filled in.
     pub destination: Template,
+    /// How its bucket is reached, if it is one.
+    pub s3: S3Options,
     /// How long exports are kept as received.
     pub landing: LandingPolicy,
     /// What an export has to hold, so that the tables may be changed at all.

@@ -219,6 +219,34 @@ pub(super) struct RawDestination {
     /// The form of the files.
     #[schemars(extend("enum" = ["parquet"], "default" = "parquet"))]
     pub(super) format: Option<Field<String>>,
+    /// How the bucket is reached, beyond what the usual AWS environment says.
+    pub(super) s3: Option<RawS3>,
+}
+
+/// How a bucket is reached.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "S3", deny_unknown_fields)]
+pub(super) struct RawS3 {
+    /// The server, unless it is AWS's of the region.
+    #[schemars(extend("examples" = ["https://minio.example.com:9000"]))]
+    pub(super) endpoint: Option<Field<String>>,
+    /// The region.
+    #[schemars(extend("examples" = ["eu-central-1"]))]
+    pub(super) region: Option<Field<String>>,
+    /// The bucket stands in the path of URLs, and not in the name of the host.
+    pub(super) path_style: Option<bool>,
+    /// The profile in the AWS credentials and config files that credentials, region and endpoint are from.
+    pub(super) profile: Option<Field<String>>,
+    /// How the server encrypts what it stores, unless the bucket says so.
+    #[schemars(extend("enum" = ["AES256", "aws:kms", "aws:kms:dsse"]))]
+    pub(super) server_side_encryption: Option<Field<String>>,
+    /// The key that it encrypts with.
+    pub(super) kms_key: Option<Field<String>>,
+    /// The bucket has a key of its own, for fewer requests to the key management.
+    pub(super) bucket_key: Option<bool>,
+    /// How often a request is sent before it is given up.
+    #[schemars(extend("default" = 11))]
+    pub(super) tries: Option<Field<usize>>,
 }
 
 /// How long exports are kept as received.
@@ -292,7 +320,7 @@ pub(super) struct RawTable {
 }
 
 /// Every key that a section may hold, by the section's path with list positions taken out.
-const KEYS: [(&str, &[&str]); 10] = [
+const KEYS: [(&str, &[&str]); 11] = [
     (
         "",
         &[
@@ -327,7 +355,20 @@ const KEYS: [(&str, &[&str]); 10] = [
     ("source.window", &["start", "lookback", "step"]),
     ("source.timeouts", &["connect", "idle", "total"]),
     ("source.retry", &["tries", "elapsed", "longest_wait"]),
-    ("destination", &["url", "format"]),
+    ("destination", &["url", "format", "s3"]),
+    (
+        "destination.s3",
+        &[
+            "endpoint",
+            "region",
+            "path_style",
+            "profile",
+            "server_side_encryption",
+            "kms_key",
+            "bucket_key",
+            "tries",
+        ],
+    ),
     ("landing", &["keep"]),
     ("limits", &["max_quarantined", "min_records", "max_shrink", "max_size", "max_partitions"]),
     (

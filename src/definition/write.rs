@@ -6,9 +6,10 @@ use chrono::SecondsFormat;
 use toml::{Table as Section, Value};
 
 use super::{
-    Check, CheckRule, Column, Contract, Deletes, Endpoint, Filter, Header, KeySource, Limit,
-    Limits, ListStyle, Nested, OnFailure, PartitionField, Period, Pipeline, Resource, RetryLimits,
-    Source, Surprise, Table, Timeouts, Transform, WindowPolicy, WriteDisposition,
+    Check, CheckRule, Column, Contract, Deletes, Encryption, Endpoint, Filter, Header, KeySource,
+    Limit, Limits, ListStyle, Nested, OnFailure, PartitionField, Period, Pipeline, Resource,
+    RetryLimits, S3Options, Source, Surprise, Table, Timeouts, Transform, WindowPolicy,
+    WriteDisposition,
 };
 
 /// The definition, every key written out.
@@ -19,13 +20,33 @@ pub(super) fn to_toml(pipeline: &Pipeline) -> String {
     insert_some(&mut root, "description", pipeline.description.as_deref().map(text));
     root.insert("source".into(), Value::Table(source(&pipeline.source)));
     let destination = expandable(&pipeline.destination.to_string());
-    root.insert("destination".into(), Value::Table(section([("url", destination)])));
+    let mut place = section([("url", destination)]);
+    let s3 = s3(&pipeline.s3);
+    insert_some(&mut place, "s3", (!s3.is_empty()).then_some(Value::Table(s3)));
+    root.insert("destination".into(), Value::Table(place));
     let keep = number(pipeline.landing.keep as u64);
     root.insert("landing".into(), Value::Table(section([("keep", keep)])));
     root.insert("limits".into(), Value::Table(limits(&pipeline.limits)));
     let tables = pipeline.tables.iter().map(|declared| Value::Table(table(declared)));
     root.insert("tables".into(), Value::Array(tables.collect()));
     root.to_string()
+}
+
+fn s3(options: &S3Options) -> Section {
+    let mut written = Section::new();
+    let endpoint = options.endpoint.as_ref().map(|url| expandable(url.as_str()));
+    insert_some(&mut written, "endpoint", endpoint);
+    let texts =
+        [("region", &options.region), ("profile", &options.profile), ("kms_key", &options.kms_key)];
+    for (key, value) in texts {
+        insert_some(&mut written, key, value.as_deref().map(expandable));
+    }
+    insert_some(&mut written, "path_style", options.path_style.map(Value::Boolean));
+    let encryption = options.encryption.map(|it| text(word(&Encryption::WORDS, it)));
+    insert_some(&mut written, "server_side_encryption", encryption);
+    insert_some(&mut written, "bucket_key", options.bucket_key.map(Value::Boolean));
+    insert_some(&mut written, "tries", options.tries.map(|tries| number(tries.into())));
+    written
 }
 
 fn section<const N: usize>(entries: [(&str, Value); N]) -> Section {
@@ -377,6 +398,37 @@ mod tests {
         )
     }
 
+    fn s3() -> impl Strategy<Value = S3Options> {
+        let words = Encryption::WORDS.map(|(_, word)| word).to_vec();
+        let kms = (
+            proptest::sample::select(words),
+            option::of("[a-z0-9-]{1,36}"),
+            option::of(any::<bool>()),
+        );
+        let endpoint = "https://[a-z]{3,8}:[1-9]000/";
+        let texts = [option::of(any_text()), option::of(any_text())];
+        let numbers = (option::of(any::<bool>()), option::of(1_u32..99));
+        (option::of(endpoint), texts, option::of(kms), numbers).prop_map(
+            |(endpoint, [region, profile], kms, (path_style, tries))| {
+                let (encryption, kms_key, bucket_key) = match kms {
+                    Some((Encryption::Aes256, ..)) => (Some(Encryption::Aes256), None, None),
+                    Some((encryption, key, bucket)) => (Some(encryption), key, bucket),
+                    None => (None, None, None),
+                };
+                S3Options {
+                    endpoint: endpoint.map(|url| url.parse().unwrap()),
+                    region,
+                    path_style,
+                    profile,
+                    encryption,
+                    kms_key,
+                    bucket_key,
+                    tries,
+                }
+            },
+        )
+    }
+
     fn source() -> impl Strategy<Value = Source> {
         let filters = vec((any_text(), vec(template(), 0..3)), 0..3).prop_map(|filters| {
             let unique: IndexMap<_, _> = filters.into_iter().collect();
@@ -507,6 +559,7 @@ mod tests {
             "s3://[a-z]{3,8}/[a-z]{0,8}",
             Just("lake/{{ run.date }}".to_owned()),
         ];
+        let destination = (destination, option::of(s3()));
         let landing = (0_usize..50).prop_map(|keep| LandingPolicy { keep });
         let nested = proptest::sample::select(Nested::WORDS.map(|(_, word)| word).to_vec());
         let deletes = proptest::sample::select(Deletes::WORDS.map(|(_, word)| word).to_vec());
@@ -518,7 +571,7 @@ mod tests {
             |(
                 (name, description, (nested, deletes, history)),
                 source,
-                destination,
+                (destination, s3),
                 landing,
                 limits,
                 tables,
@@ -529,6 +582,7 @@ mod tests {
                     name,
                     description,
                     source,
+                    s3: s3.filter(|_| destination.starts_with("s3://")).unwrap_or_default(),
                     destination: Template::literal(&destination),
                     landing,
                     limits,

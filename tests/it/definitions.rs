@@ -265,6 +265,24 @@ const MISTAKES: &[(&str, &str)] = &[
     ("parent = \"orders\"", "parent = \"orders\"\nnested = \"json\""),
     ("note = { exclude = true }", "note = { from = \"/a/b\" }"),
     ("note = { exclude = true }", "note = \"struct<a: int64>\""),
+    // The bucket.
+    ("format = \"parquet\"", "[destination.s3]\nregion = \"eu-central-1\""),
+    (
+        "lake/purchasing\"\nformat = \"parquet\"",
+        "s3://bucket\"\n[destination.s3]\nkms_key = \"a-key\"",
+    ),
+    (
+        "lake/purchasing\"\nformat = \"parquet\"",
+        "s3://bucket\"\n[destination.s3]\nendpoint = \"https://me:secret@minio\"",
+    ),
+    (
+        "lake/purchasing\"\nformat = \"parquet\"",
+        "s3://bucket\"\n[destination.s3]\nserver_side_encryption = \"kms\"",
+    ),
+    (
+        "lake/purchasing\"\nformat = \"parquet\"",
+        "s3://bucket\"\n[destination.s3]\naccess_key_id = \"AKIA\"",
+    ),
     ("cursor = \"updated_at\"", "cursor = \"note\""),
     ("primary_key = [\"no\"]\n", ""),
     ("parent = \"orders\"", "parent = \"orders\"\ncursor = \"updated_at\""),

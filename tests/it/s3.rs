@@ -93,3 +93,96 @@ fn a_bucket_that_is_not_there_is_a_failed_destination() {
     workplace.define(TABLES);
     assert_eq!(workplace.run().code, 7);
 }
+
+/// The environment without a word about where the server is.
+fn asking(source: &Source, server: &S3Server) -> Workplace {
+    Workplace::asking(source).with("TEST_DESTINATION", &server.destination())
+}
+
+#[test]
+fn a_definition_may_say_all_about_a_bucket_but_the_credentials() {
+    let source = Source::serving(EXPORT);
+    let server = S3Server::start();
+    let workplace = asking(&source, &server)
+        .with("AWS_ACCESS_KEY_ID", "test-access")
+        .with("AWS_SECRET_ACCESS_KEY", "test-secret")
+        .with("S3_HOST", server.endpoint());
+    workplace.define(&format!(
+        "[destination.s3]\nendpoint = \"${{S3_HOST}}\"\nregion = \"eu-central-1\"\npath_style = true\ntries = 3\n\
+         server_side_encryption = \"aws:kms\"\nkms_key = \"a-key\"\nbucket_key = true\n{TABLES}"
+    ));
+    workplace.run().success();
+    assert_eq!(server.lake().tables(), ["events", "events__lots"]);
+    let written = server.headers("PUT");
+    assert!(!written.is_empty());
+    for headers in written {
+        let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(header("x-amz-server-side-encryption").as_deref(), Some("aws:kms"));
+        assert_eq!(header("x-amz-server-side-encryption-aws-kms-key-id").as_deref(), Some("a-key"));
+        assert_eq!(
+            header("x-amz-server-side-encryption-bucket-key-enabled").as_deref(),
+            Some("true")
+        );
+        assert!(header("authorization").unwrap().contains("/eu-central-1/s3/"));
+    }
+}
+
+#[test]
+fn credentials_may_be_those_of_a_profile() {
+    let source = Source::serving(EXPORT);
+    let server = S3Server::start();
+    let keys = "aws_access_key_id = test-access\naws_secret_access_key = test-secret\n";
+    let place = format!("region = eu-west-1\nendpoint_url = {}\n", server.endpoint());
+    let with_files = |named: &str, workplace: Workplace| {
+        let (credentials, config) =
+            (workplace.path().join("credentials"), workplace.path().join("config"));
+        std::fs::write(&credentials, format!("[other]\naws_access_key_id = x\n[{named}]\n{keys}"))
+            .unwrap();
+        let section =
+            if named == "default" { named.to_owned() } else { format!("profile {named}") };
+        std::fs::write(&config, format!("[{section}]\n{place}")).unwrap();
+        workplace
+            .with("AWS_SHARED_CREDENTIALS_FILE", credentials.to_str().unwrap())
+            .with("AWS_CONFIG_FILE", config.to_str().unwrap())
+    };
+    let runs = |workplace: Workplace, options: &str| {
+        workplace.define(&format!("{options}{TABLES}"));
+        workplace.run().success();
+        server.empty();
+    };
+    // By the environment, by nothing at all, and by the definition, in spite of the environment.
+    let workplace = with_files("nightly", asking(&source, &server)).with("AWS_PROFILE", "nightly");
+    runs(workplace, "");
+    runs(with_files("default", asking(&source, &server)), "");
+    let workplace = with_files("nightly", asking(&source, &server))
+        .with("AWS_ACCESS_KEY_ID", "somebody")
+        .with("AWS_SECRET_ACCESS_KEY", "else")
+        .with("AWS_SESSION_TOKEN", "for now");
+    runs(workplace, "[destination.s3]\nprofile = \"nightly\"\n");
+    // With keys in the environment nobody asks for a profile that is not named.
+    let workplace = with_files("other way", asking(&source, &server))
+        .with("AWS_PROFILE", "absent")
+        .with("AWS_ENDPOINT_URL", server.endpoint())
+        .with("AWS_ALLOW_HTTP", "true")
+        .with("AWS_REGION", "us-east-1")
+        .with("AWS_ACCESS_KEY_ID", "test-access")
+        .with("AWS_SECRET_ACCESS_KEY", "test-secret");
+    runs(workplace, "");
+}
+
+#[test]
+fn a_profile_that_is_of_no_use_is_an_error_with_a_way_out() {
+    let source = Source::serving(EXPORT);
+    let workplace = Workplace::asking(&source).with("TEST_DESTINATION", "s3://bucket/prefix");
+    let config = workplace.path().join("config");
+    std::fs::write(&config, "[profile sso]\nsso_session = company\nregion = eu-west-1\n").unwrap();
+    let workplace = workplace.with("AWS_CONFIG_FILE", config.to_str().unwrap());
+    let mut story = Vec::new();
+    for profile in ["nightly", "sso"] {
+        workplace.define(&format!("[destination.s3]\nprofile = \"{profile}\"\n{TABLES}"));
+        let refused = workplace.run();
+        assert_eq!(refused.code, 7);
+        story.push(refused.redacted());
+    }
+    insta::assert_snapshot!(story.join("\n"));
+}

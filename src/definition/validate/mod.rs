@@ -2,6 +2,7 @@
 
 mod checks;
 mod relations;
+mod s3;
 pub(super) mod source;
 mod tables;
 
@@ -17,7 +18,7 @@ use super::problem::{Exposure, Problem, Severity, suggest};
 use super::raw::{Field, RawDefinition, RawDestination, RawLimits};
 use super::{
     DestinationUrl, Environment, InvalidTemplate, LandingPolicy, Limit, Limits, Period, Pipeline,
-    Share, Size, Table, Template,
+    S3Options, Share, Size, Table, Template,
 };
 
 /// The pipeline that `raw` describes; `None` when it cannot be built. Problems may be found either way.
@@ -32,7 +33,7 @@ pub(super) fn pipeline(
     let name = checker.required(raw.name, "name", "name = \"purchasing\"");
     let description = checker.value(raw.description, "description");
     let source = checker.source(raw.source);
-    let destination = checker.destination(raw.destination);
+    let (destination, s3) = checker.destination(raw.destination);
     let keep = raw.landing.and_then(|landing| checker.value(landing.keep, "landing.keep"));
     let limits = raw.limits.map(|limits| checker.limits(limits)).unwrap_or_default();
     let defaults = raw.defaults.map(|defaults| checker.defaults(defaults)).unwrap_or_default();
@@ -55,6 +56,7 @@ pub(super) fn pipeline(
         description,
         source: source?,
         destination: destination?,
+        s3,
         landing: keep.map_or_else(LandingPolicy::default, |keep| LandingPolicy { keep }),
         limits,
         tables,
@@ -214,10 +216,22 @@ impl Checker<'_> {
         }
     }
 
-    fn destination(&mut self, raw: Option<RawDestination>) -> Option<Template> {
+    fn destination(&mut self, raw: Option<RawDestination>) -> (Option<Template>, S3Options) {
+        let mut raw = raw.unwrap_or(RawDestination { url: None, format: None, s3: None });
+        let s3 = raw.s3.take();
+        let place = self.place(raw);
+        let is_bucket = place.as_ref().is_none_or(|it| it.to_string().starts_with("s3://"));
+        if s3.is_some() && !is_bucket {
+            let message = "the destination is no bucket".to_owned();
+            let help = "write `s3://bucket/prefix`, or leave `[destination.s3]` out";
+            self.misuse("destination.url", message, help);
+        }
+        (place, s3.map(|s3| self.s3(s3)).unwrap_or_default())
+    }
+
+    fn place(&mut self, raw: RawDestination) -> Option<Template> {
         const KEY: &str = "destination.url";
         const HELP: &str = "write a directory, as in `lake/purchasing`, or `s3://bucket/prefix`";
-        let raw = raw.unwrap_or(RawDestination { url: None, format: None });
         self.choice(raw.format, "destination.format", &[("parquet", ())]);
         if raw.url.is_none() {
             self.problems.push(Problem::missing(KEY, HELP));

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hyper::body::Incoming;
+use hyper::header::HeaderMap;
 use hyper::service::Service;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use object_store::ObjectStore;
@@ -28,6 +29,8 @@ struct Watch {
     requests: AtomicUsize,
     /// The process, and at which request.
     victim: Mutex<Option<(u32, usize)>>,
+    /// The methods and headers of all requests.
+    seen: Mutex<Vec<(Method, HeaderMap)>>,
 }
 
 impl Watch {
@@ -56,6 +59,8 @@ impl Service<Request<Incoming>> for Watched {
         let (service, watch) = (self.service.clone(), self.watch.clone());
         Box::pin(async move {
             let number = watch.requests.fetch_add(1, Ordering::SeqCst);
+            let seen = (request.method().clone(), request.headers().clone());
+            watch.seen.lock().unwrap().push(seen);
             if watch.strikes(number) {
                 return Err("nobody waits for an answer".into());
             }
@@ -114,6 +119,17 @@ impl S3Server {
     /// Its bucket.
     pub fn bucket(&self) -> Arc<dyn ObjectStore> {
         super::moto::bucket_at(&self.endpoint, BUCKET)
+    }
+
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The headers of all requests of a method.
+    pub fn headers(&self, method: &str) -> Vec<HeaderMap> {
+        let seen = self.watch.seen.lock().unwrap();
+        let of_method = seen.iter().filter(|(other, _)| other.as_str() == method);
+        of_method.map(|(_, headers)| headers.clone()).collect()
     }
 
     /// Takes everything out of it.

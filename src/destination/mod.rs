@@ -3,6 +3,8 @@
 //! All reading and writing of the lake goes through here, so that an error always says what was done to
 //! what, and local files are on disk before anything relies on them.
 
+mod s3;
+
 use std::io::{Cursor, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +13,6 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use futures::stream::FuturesUnordered;
-use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
@@ -190,9 +191,8 @@ impl Destination {
                     shown: url.to_string(),
                 })
             }
-            DestinationUrl::S3 { bucket, prefix } => {
-                let bucket =
-                    AmazonS3Builder::from_env().with_bucket_name(bucket).build().map_err(error)?;
+            DestinationUrl::S3 { bucket, prefix, options } => {
+                let bucket = s3::open(bucket, options).map_err(error)?;
                 let store: Arc<dyn ObjectStore> = if prefix.is_empty() {
                     Arc::new(bucket)
                 } else {
