@@ -11,7 +11,8 @@
 //!
 //! [`runner`] is the only module that knows every step. Beside the flow stand what several steps share:
 //! [`scalar`] (what a JSON number or text is, exactly), [`destination`] (the object store), [`runtime`] (the
-//! bridge to CPU threads), [`spill`] (rows that do not fit in memory), [`quarantine`] (the
+//! bridge to CPU threads), [`spill`] (rows that do not fit in memory),
+//! [`statistics`] (what a file holds in the columns that rows are found by), [`quarantine`] (the
 //! lines that tell of records in no table), [`retry`], [`interruption`], [`lock`], [`api_key`]
 //! and [`run_id`]. [`cli`] turns arguments into calls and [`error`] turns failures into exit codes and help. [`init`] writes
 //! a first definition from an export, [`verify`] compares a destination with its manifests. [`sample_api`] is the stand-in source for the demo and for tests.
@@ -42,5 +43,6 @@ pub mod runtime;
 pub mod sample_api;
 pub mod scalar;
 pub mod spill;
+pub mod statistics;
 pub mod verify;
 pub mod write;

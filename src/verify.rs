@@ -3,11 +3,11 @@
 //! | finding | what it means | `--repair` |
 //! |---|---|---|
 //! | missing, changed, unreadable | a file of a table is gone or not the one that was written | no: restore it, or load the table again |
-//! | other columns, other rows | a file is not of its table's schema, or has not the rows the manifest counts | no |
+//! | other columns, other rows, other values | a file is not of its table's schema, or has not the rows or the ends of values that the manifest tells of | no |
 //! | open commit | a run was stopped while it published | finishes it |
 //! | orphan | a file of ours that no manifest names | removes it |
 //! | foreign | a file in a table's directory that flowlake did not name; readers that glob take it for rows | no |
-//! | left behind | staged files of a run that is over | removes them |
+//! | left behind | staged files of a run that is over, and files that a run that was killed has written in part | removes them |
 //! | stray lock | the lock of a run that is gone | removes it |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ use std::io::Cursor;
 use bytes::Bytes;
 use chrono::Utc;
 use object_store::path::Path;
-use polars::prelude::{ParquetReader, Schema, SchemaExt as _, SerReader};
+use polars::prelude::{ParquetReader, PolarsResult, Schema, SchemaExt as _, SerReader};
 use serde::Serialize;
 
 use crate::commit::{CommitError, DataFile, Manifest, Snapshot, open_commits};
@@ -27,6 +27,7 @@ use crate::normalise::{TableSchema, polars_type};
 use crate::partition::percent_encoded;
 use crate::run_id::RunId;
 use crate::runtime::on_cpu;
+use crate::statistics::{Collector, Statistics};
 
 /// A destination cannot be verified.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +69,8 @@ pub enum Kind {
     OtherColumns,
     /// It does not have as many rows as it should.
     OtherRows,
+    /// The least or greatest value of a column is another one.
+    OtherValues,
     /// A commit was begun and not finished.
     OpenCommit,
     /// A file of ours that nothing refers to.
@@ -84,7 +87,7 @@ impl Kind {
     /// Whether rows are lost, or wrong.
     #[must_use]
     pub fn is_damage(self) -> bool {
-        self <= Self::OtherRows
+        self <= Self::OtherValues
     }
 }
 
@@ -96,6 +99,7 @@ impl fmt::Display for Finding {
             Kind::Unreadable => "unreadable",
             Kind::OtherColumns => "other columns",
             Kind::OtherRows => "other rows",
+            Kind::OtherValues => "other values",
             Kind::OpenCommit => "open commit",
             Kind::Orphan => "orphan",
             Kind::Foreign => "foreign",
@@ -182,6 +186,7 @@ pub async fn repair(destination: &Destination, depth: Depth) -> Result<Verificat
 
 async fn repair_alone(destination: &Destination, depth: Depth) -> Result<(), VerifyError> {
     Snapshot::recover(destination, Utc::now()).await?;
+    destination.remove_half_written().await?;
     for finding in verify(destination, depth).await?.findings {
         if matches!(finding.kind, Kind::Orphan | Kind::LeftBehind) {
             destination.delete(&stored(&finding.subject)).await?;
@@ -220,7 +225,7 @@ fn wrong_content(content: Bytes, schema: &TableSchema, file: &DataFile) -> Optio
     if blake3::hash(&content).to_hex().as_str() != file.blake3 {
         return Some((Kind::Changed, "its bytes are not those that were written".to_owned()));
     }
-    let mut reader = ParquetReader::new(Cursor::new(content));
+    let mut reader = ParquetReader::new(Cursor::new(content.clone()));
     let read = reader.num_rows().and_then(|rows| Ok((rows, reader.schema()?)));
     let (rows, columns) = match read {
         Ok(read) => read,
@@ -233,8 +238,30 @@ fn wrong_content(content: Bytes, schema: &TableSchema, file: &DataFile) -> Optio
     let expected = schema.file_columns();
     let expected = expected.map(|it| (it.name.as_str(), polars_type(&it.column_type)));
     let actual = columns.iter().map(|(name, data_type)| (name.as_str(), data_type.clone()));
-    let are_equal = expected.eq(actual);
-    (!are_equal).then(|| (Kind::OtherColumns, format!("it has {}", names(&columns))))
+    if !expected.eq(actual) {
+        return Some((Kind::OtherColumns, format!("it has {}", names(&columns))));
+    }
+    match statistics_of(content, file) {
+        Ok(found) => {
+            let other =
+                found.iter().find(|(name, found)| file.statistics.get(*name) != Some(found));
+            other.map(|(name, found)| (Kind::OtherValues, format!("`{name}` has {found:?}")))
+        }
+        Err(error) => Some((Kind::Unreadable, error.to_string())),
+    }
+}
+
+/// The statistics of a file in the columns that the manifest tells of.
+fn statistics_of(content: Bytes, file: &DataFile) -> PolarsResult<Statistics> {
+    if file.statistics.is_empty() {
+        return Ok(Statistics::new());
+    }
+    let columns: BTreeSet<String> = file.statistics.keys().cloned().collect();
+    let reader = ParquetReader::new(Cursor::new(content));
+    let rows = reader.with_columns(Some(columns.iter().cloned().collect())).finish()?;
+    let mut collector = Collector::default();
+    collector.observe(&rows, &columns)?;
+    collector.finish()
 }
 
 fn names(columns: &Schema) -> String {
@@ -281,7 +308,7 @@ fn is_ours(path: &Path, ending: &str) -> bool {
     })
 }
 
-/// Staged files, while no run is at work.
+/// Staged and half-written files, while no run is at work.
 async fn left_behind(destination: &Destination) -> Result<Vec<Finding>, VerifyError> {
     let staged = destination.list(&Destination::own("staging")).await?;
     let is_used = lock::holder(destination).await?.is_some_and(|owner| {
@@ -292,12 +319,11 @@ async fn left_behind(destination: &Destination) -> Result<Vec<Finding>, VerifyEr
     if is_used {
         return Ok(Vec::new());
     }
-    let findings = staged.into_iter().map(|listed| Finding {
-        kind: Kind::LeftBehind,
-        subject: listed.path.to_string(),
-        detail: String::new(),
-    });
-    Ok(findings.collect())
+    let left_behind = |subject| Finding { kind: Kind::LeftBehind, subject, detail: String::new() };
+    let staged = staged.into_iter().map(|listed| left_behind(listed.path.to_string()));
+    let half_written = destination.half_written().await?.into_iter();
+    let half_written = half_written.map(|file| left_behind(file.display().to_string()));
+    Ok(staged.chain(half_written).collect())
 }
 
 async fn stray_lock(destination: &Destination) -> Result<Option<Finding>, VerifyError> {

@@ -19,6 +19,7 @@ use crate::partition::percent_encoded;
 use crate::run_id::RunId;
 use crate::runtime::on_cpu;
 use crate::spill::SpillError;
+use crate::statistics::{self, Collector, Statistics};
 
 /// The values in a row group: some 30 to 60 MB before compression. Rows are counted and not bytes, so that files do not
 /// depend on how their rows were held until then (promise P6).
@@ -64,6 +65,8 @@ pub struct StagedFile {
     pub bytes: u64,
     /// The BLAKE3 hash of its bytes, in hexadecimal.
     pub hash: String,
+    /// What it holds.
+    pub statistics: Statistics,
 }
 
 /// Encodes the rows of a partition, which come in pieces and in order, and puts them in staging: in one file, or in
@@ -81,12 +84,13 @@ pub async fn stage(
     let (of, place) = (schema.clone(), target_path(schema, &partition, run_id, 0).to_string());
     let encoded = on_cpu(move || encode(pieces, &of, &place, Sizes::of(&of))).await?;
     let mut files = Vec::with_capacity(encoded.len());
-    for (number, Encoded { content, rows, bytes, hash }) in encoded.into_iter().enumerate() {
+    for (number, encoded) in encoded.into_iter().enumerate() {
+        let Encoded { content, rows, bytes, hash, statistics } = encoded;
         let target = target_path(schema, &partition, run_id, number);
         let staged = Destination::staged(run_id, &target);
         destination.put_stream(&staged, content).await?;
         let partition = partition.clone();
-        files.push(StagedFile { staged, target, partition, rows, bytes, hash });
+        files.push(StagedFile { staged, target, partition, rows, bytes, hash, statistics });
     }
     Ok(files)
 }
@@ -122,6 +126,7 @@ struct Encoded {
     rows: u64,
     bytes: u64,
     hash: String,
+    statistics: Statistics,
 }
 
 fn encode(
@@ -147,9 +152,11 @@ fn encode_groups(
     failed: impl Fn(PolarsError) -> WriteError,
 ) -> Result<Vec<Encoded>, WriteError> {
     let mut files = Vec::new();
+    let observed = statistics::columns(schema);
     while let Some(first) = groups.next().transpose()? {
         let (mut content, mut rows) = (Hashing::new(), 0);
         let bytes = content.bytes.clone();
+        let mut statistics = Collector::default();
         let mut writer = ParquetWriter::new(&mut content)
             .with_compression(ParquetCompression::Zstd(None))
             .with_statistics(StatisticsOptions::full())
@@ -159,13 +166,15 @@ fn encode_groups(
         let mut group = Some(first);
         while let Some(one) = group {
             rows += one.height() as u64;
+            statistics.observe(&one, &observed).map_err(&failed)?;
             writer.write_batch(&one).map_err(&failed)?;
             let is_large = bytes.load(Ordering::Relaxed) >= sizes.bytes_of_a_large_file;
             group = if is_large { None } else { groups.next().transpose()? };
         }
         writer.finish().map_err(&failed)?;
         let (content, bytes, hash) = content.finish().map_err(|error| failed(error.into()))?;
-        files.push(Encoded { content, rows, bytes, hash });
+        let statistics = statistics.finish().map_err(&failed)?;
+        files.push(Encoded { content, rows, bytes, hash, statistics });
     }
     Ok(files)
 }
@@ -308,6 +317,7 @@ mod tests {
 
     fn schema(sort_by: &[&str]) -> TableSchema {
         let mut table = Table::named("t".parse().unwrap());
+        table.primary_key = vec!["n".parse().unwrap()];
         table.columns.insert(
             "n".parse().unwrap(),
             crate::definition::Column {

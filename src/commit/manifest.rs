@@ -10,6 +10,7 @@ use crate::land::ExportHash;
 use crate::normalise::TableSchema;
 use crate::quarantine::QuarantineFile;
 use crate::run_id::RunId;
+use crate::statistics::Statistics;
 use crate::write::StagedFile;
 
 /// A table's schema and live files.
@@ -59,6 +60,9 @@ pub struct DataFile {
     pub bytes: u64,
     /// The BLAKE3 hash of its bytes, in hexadecimal.
     pub blake3: String,
+    /// What it holds in the columns that rows are found by; nothing in manifests from before there were any.
+    #[serde(default, skip_serializing_if = "Statistics::is_empty")]
+    pub statistics: Statistics,
 }
 
 impl From<StagedFile> for DataFile {
@@ -69,6 +73,7 @@ impl From<StagedFile> for DataFile {
             rows: file.rows,
             bytes: file.bytes,
             blake3: file.hash,
+            statistics: file.statistics,
         }
     }
 }

@@ -92,6 +92,25 @@ async fn next_part<R: Read + Send + 'static>(mut content: R) -> Result<(Bytes, R
     .await
 }
 
+/// The store writes `name` as `name#1`, or with another number, and renames it then.
+fn half_written_in(directory: &std::path::Path) -> std::io::Result<Vec<PathBuf>> {
+    let is_half_written = |name: &str| {
+        let number = name.rsplit_once('#').map(|(_, number)| number);
+        number.is_some_and(|it| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.extend(half_written_in(&entry.path())?);
+        } else if entry.file_name().to_str().is_some_and(is_half_written) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 fn within(path: Option<&Path>) -> String {
     path.map_or_else(String::new, |path| format!("`{path}` in "))
 }
@@ -480,17 +499,49 @@ impl Destination {
         Ok(files)
     }
 
+    /// What writers that were killed have left half-written on local disk, under names that no store lists; none elsewhere.
+    ///
+    /// # Errors
+    /// A directory cannot be read.
+    pub async fn half_written(&self) -> Result<Vec<PathBuf>, DestinationError> {
+        let Some(root) = self.directory.clone() else { return Ok(Vec::new()) };
+        let found = on_cpu(move || half_written_in(&root)).await;
+        found.map_err(|source| self.local_error("list", source))
+    }
+
+    /// Removes it, while nobody else writes.
+    ///
+    /// # Errors
+    /// A directory cannot be read, or a file not be removed.
+    pub async fn remove_half_written(&self) -> Result<(), DestinationError> {
+        let found = self.half_written().await?;
+        let removed = on_cpu(move || found.iter().try_for_each(std::fs::remove_file)).await;
+        removed.map_err(|source| self.local_error("clean", source))
+    }
+
+    fn local_error(&self, action: &'static str, source: std::io::Error) -> DestinationError {
+        DestinationError {
+            action,
+            path: None,
+            destination: self.shown.clone(),
+            source: StoreError::Generic { store: "LocalFileSystem", source: source.into() },
+        }
+    }
+
     /// Local disk keeps a file in memory until told otherwise: this tells it, for the file and its name.
     async fn make_durable(&self, path: &Path) -> Result<(), DestinationError> {
-        let Some(file) = self.local_file(path) else { return Ok(()) };
-        let synced = crate::runtime::on_cpu(move || {
-            std::fs::File::open(&file)?.sync_all()?;
-            match file.parent() {
-                Some(parent) => std::fs::File::open(parent)?.sync_all(),
-                None => Ok(()),
+        let (Some(file), Some(root)) = (self.local_file(path), self.directory.clone()) else {
+            return Ok(());
+        };
+        let synced = on_cpu(move || {
+            // Any of the directories may be new, which is for the one above it to know.
+            let on_the_way = file.ancestors().take_while(|above| above.starts_with(&root));
+            for above in on_the_way {
+                std::fs::File::open(above)?.sync_all()?;
             }
+            Ok(())
         });
-        synced.await.map_err(|source| {
+        synced.await.map_err(|source: std::io::Error| {
             self.error("sync", path)(StoreError::Generic {
                 store: "LocalFileSystem",
                 source: Box::new(source),

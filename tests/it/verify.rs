@@ -123,3 +123,34 @@ fn runs_are_listed_from_the_last_one_on() {
     assert_eq!(last["run_id"], "third");
     assert_eq!(workplace.flowlake(&["runs", "elsewhere"]).success(), "no run has been here\n");
 }
+
+#[test]
+fn what_was_written_in_part_is_told_and_removed() {
+    let (_source, workplace) = loaded();
+    let half = workplace.path().join("lake/_flowlake/state.json#12");
+    std::fs::write(&half, "{").unwrap();
+    let shown = findings(&verify(&workplace, &[]), 3);
+    assert!(shown[0].ends_with("lake/_flowlake/state.json#12"), "{shown:?}");
+    verify(&workplace, &["--repair"]).success();
+    assert!(!half.exists());
+}
+
+#[test]
+fn the_manifest_tells_between_which_values_a_file_lies_and_is_held_to_it() {
+    let (_source, workplace) = loaded();
+    let path = workplace.path().join("lake/_flowlake/tables/t.json");
+    let manifest = std::fs::read_to_string(&path).unwrap();
+    let parsed: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let statistics = &parsed["files"][0]["statistics"];
+    assert_eq!(
+        *statistics,
+        serde_json::json!({"at": {"min": "2026-01-05", "max": "2026-01-05"}, "id": {"min": "1", "max": "1"}})
+    );
+    std::fs::write(&path, manifest.replacen("\"max\": \"1\"", "\"max\": \"7\"", 1)).unwrap();
+    let shown = findings(&verify(&workplace, &[]), 7);
+    assert!(
+        shown[0].starts_with("other values: t/at_month=2026-01/0000-first.parquet: `id` has "),
+        "{shown:?}"
+    );
+    assert_eq!(findings(&verify(&workplace, &["--quick"]), 0), Vec::<String>::new());
+}
