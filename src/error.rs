@@ -197,24 +197,26 @@ fn run_exit_code(error: &RunError) -> ExitCode {
     }
 }
 
-fn run_help(error: &RunError) -> Option<String> {
-    let help = match error {
-        RunError::ApiKey(ApiKeyError::Missing { .. }) => {
+fn key_help(error: &ApiKeyError) -> &'static str {
+    match error {
+        ApiKeyError::Missing { .. } => {
             "make a key in ProcurementFlow under Company Details → Add new API key, and set it as \
              PROCUREMENTFLOW_API_KEY in the environment of this job"
         }
-        RunError::ApiKey(ApiKeyError::Unreadable { .. }) => {
-            "let the user that runs flowlake read the file"
-        }
-        RunError::ApiKey(ApiKeyError::Exposed { .. }) => {
+        ApiKeyError::Unreadable { .. } => "let the user that runs flowlake read the file",
+        ApiKeyError::Exposed { .. } => {
             "take the permission away (`chmod 600`), or write `readable_by_others = true` beside `file`"
         }
-        RunError::ApiKey(ApiKeyError::Command { .. }) => {
+        ApiKeyError::Command { .. } => {
             "start the program by hand as the user of this job; it must print the key and ask nothing"
         }
-        RunError::ApiKey(ApiKeyError::Malformed { .. }) => {
-            "put the key there once more, on one line"
-        }
+        ApiKeyError::Malformed { .. } => "put the key there once more, on one line",
+    }
+}
+
+fn run_help(error: &RunError) -> Option<String> {
+    let help = match error {
+        RunError::ApiKey(error) => key_help(error),
         RunError::Fetch(error) => return fetch_help(error).map(str::to_owned),
         RunError::GaveUp { error, .. } | RunError::InPiece { error, .. } => return run_help(error),
         RunError::Stopped(_) => "the tables are as they were; run it again",
@@ -272,6 +274,10 @@ fn run_help(error: &RunError) -> Option<String> {
         RunError::Commit(CommitError::Destination(_)) => {
             "check that the destination exists, has room, and lets this user write; \
              if the commit had begun, the next run finishes it"
+        }
+        RunError::Destination(error) if error.is_unfit() => {
+            "two runs at once could both commit there; keep the tables on local disk, or in a store with conditional \
+             writes (`If-None-Match`)"
         }
         RunError::Destination(_)
         | RunError::Lock(_)

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,9 @@ use crate::write::StagedFile;
 
 /// Staged files that no intent names are kept this long, since their run may still be at work.
 const ABANDONED_AFTER: TimeDelta = TimeDelta::days(1);
+
+/// How many records of earlier commits are read at once: there is one for each night, and each is a request to S3.
+const RECORDS_AT_ONCE: usize = 16;
 
 /// A commit or recovery could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -179,12 +183,14 @@ impl Snapshot {
         let mut runs = HashSet::new();
         let records = destination.list(&Destination::own("commits")).await?;
         void_if_blank(destination, records.last()).await?;
-        for listed in records {
-            let Some(sequence) = sequence_of(&listed.path) else { continue };
+        let numbered = records.iter().filter_map(|it| Some((sequence_of(&it.path)?, &it.path)));
+        let reads = numbered.map(async |(sequence, path)| {
+            Ok::<_, CommitError>((sequence, read::<CommitRecord>(destination, path).await?))
+        });
+        let mut records = stream::iter(reads.collect::<Vec<_>>()).buffered(RECORDS_AT_ONCE);
+        while let Some((sequence, record)) = records.try_next().await? {
             next_sequence = next_sequence.max(sequence + 1);
-            let Some(record) = read::<CommitRecord>(destination, &listed.path).await? else {
-                continue;
-            };
+            let Some(record) = record else { continue };
             if let CommitRecord::Open(intent) = &record {
                 tracing::warn!(run = %intent.run_id, "finishing the commit of an interrupted run");
                 roll_forward(destination, sequence, intent).await?;

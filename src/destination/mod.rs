@@ -51,6 +51,17 @@ pub struct DestinationError {
     source: StoreError,
 }
 
+impl DestinationError {
+    /// Whether it is not that something failed, but that the store does not do what a commit relies on.
+    #[must_use]
+    pub fn is_unfit(&self) -> bool {
+        self.action == RELY_ON
+    }
+}
+
+/// What cannot be done with a store that ignores conditions.
+const RELY_ON: &str = "rely on";
+
 /// A file that no store could keep under its name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a file cannot be called `{}…`: {what} has {bytes} bytes, and {most} is the most", .path.chars().take(80).collect::<String>())]
@@ -475,7 +486,7 @@ impl Destination {
             let reason =
                 "the store replaces files that it was told to create only if they are not there";
             let source = StoreError::Generic { store: "conditional put", source: reason.into() };
-            return Err(self.error("rely on", &path)(source));
+            return Err(self.error(RELY_ON, &path)(source));
         }
         Ok(())
     }

@@ -186,3 +186,17 @@ fn a_profile_that_is_of_no_use_is_an_error_with_a_way_out() {
     }
     insta::assert_snapshot!(story.join("\n"));
 }
+
+#[test]
+fn p10_a_store_that_ignores_conditions_is_refused() {
+    let source = Source::serving(EXPORT);
+    let server = S3Server::start();
+    let workplace = server.environment(Workplace::asking(&source));
+    workplace.define(TABLES);
+    let check = || workplace.flowlake(&["check", "--online", "test.toml"]);
+    check().success();
+    server.ignore_conditions();
+    let refused = check();
+    assert_eq!(refused.code, 7);
+    insta::assert_snapshot!(refused.redacted());
+}

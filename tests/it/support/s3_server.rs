@@ -1,9 +1,9 @@
 //! A real S3 server in the test process, over a temporary directory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hyper::body::Incoming;
@@ -31,9 +31,15 @@ struct Watch {
     victim: Mutex<Option<(u32, usize)>>,
     /// The methods and headers of all requests.
     seen: Mutex<Vec<(Method, HeaderMap)>>,
+    /// It writes whatever the conditions are, as some servers do that call themselves S3.
+    ignores_conditions: AtomicBool,
 }
 
 impl Watch {
+    fn ignores_conditions(&self) -> bool {
+        self.ignores_conditions.load(Ordering::SeqCst)
+    }
+
     /// Kills the process if this is its request; tells whether it did.
     fn strikes(&self, request: usize) -> bool {
         let victim = *self.victim.lock().unwrap();
@@ -48,6 +54,8 @@ impl Watch {
 struct Watched {
     service: S3Service,
     watch: Arc<Watch>,
+    /// Where its buckets are.
+    directory: PathBuf,
 }
 
 impl Service<Request<Incoming>> for Watched {
@@ -56,11 +64,16 @@ impl Service<Request<Incoming>> for Watched {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (service, watch) = (self.service.clone(), self.watch.clone());
+        let Self { service, watch, directory } = self.clone();
         Box::pin(async move {
             let number = watch.requests.fetch_add(1, Ordering::SeqCst);
             let seen = (request.method().clone(), request.headers().clone());
             watch.seen.lock().unwrap().push(seen);
+            if request.headers().contains_key("if-none-match") && watch.ignores_conditions() {
+                // What is not there can be created.
+                let file = request.uri().path().trim_start_matches('/');
+                let _ = std::fs::remove_file(directory.join(file));
+            }
             if watch.strikes(number) {
                 return Err("nobody waits for an answer".into());
             }
@@ -87,7 +100,8 @@ impl S3Server {
         let mut service = S3ServiceBuilder::new(FileSystem::new(directory.path()).unwrap());
         service.set_auth(SimpleAuth::from_single("test-access", "test-secret"));
         let watch = Arc::new(Watch::default());
-        let service = Watched { service: service.build(), watch: watch.clone() };
+        let place = directory.path().to_owned();
+        let service = Watched { service: service.build(), watch: watch.clone(), directory: place };
         let runtime = super::runtime();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -119,6 +133,10 @@ impl S3Server {
     /// Its bucket.
     pub fn bucket(&self) -> Arc<dyn ObjectStore> {
         super::moto::bucket_at(&self.endpoint, BUCKET)
+    }
+
+    pub fn ignore_conditions(&self) {
+        self.watch.ignores_conditions.store(true, Ordering::SeqCst);
     }
 
     pub fn endpoint(&self) -> &str {
