@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
@@ -27,14 +28,19 @@ pub struct Call {
 }
 
 impl Traced {
-    pub fn start(mut command: Command) -> Self {
+    /// None where the system lets nobody trace, as some containers do not.
+    pub fn start(mut command: Command) -> Option<Self> {
         let trace = || ptrace::traceme().map_err(std::io::Error::from);
         #[expect(unsafe_code, reason = "there is no other way to trace a child from its beginning")]
         // SAFETY: one call to the system, which may be made between fork and exec.
         unsafe {
             command.pre_exec(trace);
         }
-        Self { child: command.spawn().unwrap() }
+        match command.spawn() {
+            Ok(child) => Some(Self { child }),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => None,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Lets it go on, as long as `goes_on` says of its calls; then kills it. Tells whether it came to its end.
