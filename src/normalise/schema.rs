@@ -24,6 +24,14 @@ pub struct Schemas {
 }
 
 impl Schemas {
+    /// A table with its child tables at any depth, without those that the definition leaves out.
+    #[must_use]
+    pub fn tree_of(&self, root: usize) -> Vec<usize> {
+        let name = &self.tables[root].name;
+        let in_tree = |schema: &TableSchema| schema.root == *name && !schema.excluded;
+        (0..self.tables.len()).filter(|table| in_tree(&self.tables[*table])).collect()
+    }
+
     /// Whether any export makes the same rows with both. What is known of values so far does not matter to that.
     #[must_use]
     pub fn same_rows(&self, other: &Self) -> bool {

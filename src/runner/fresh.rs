@@ -52,6 +52,8 @@ impl<'t> Fresh<'t> {
 fn has_taken(old: &Manifest, disposition: WriteDisposition, taken: &TakenExport) -> bool {
     match disposition {
         WriteDisposition::Append => old.exports.iter().any(|export| export.hash == taken.hash),
-        _ => old.exports.last() == Some(taken),
+        WriteDisposition::Replace
+        | WriteDisposition::Merge
+        | WriteDisposition::OverwritePartitions => old.exports.last() == Some(taken),
     }
 }

@@ -182,11 +182,7 @@ impl Compared {
 impl<'a> Tree<'a> {
     fn new(load: &'a Loaded, root: usize, snapshot: &'a Snapshot) -> Self {
         let schemas = &load.schemas;
-        let name = &schemas.tables[root].name;
-        let in_tree =
-            |(_, schema): &(usize, &TableSchema)| schema.root == *name && !schema.excluded;
-        let tables = schemas.tables.iter().enumerate().filter(in_tree).map(|(table, _)| table);
-        let tables: Vec<usize> = tables.collect();
+        let tables = schemas.tree_of(root);
         let manifest = |table: &usize| snapshot.manifests.get(&schemas.tables[*table].name);
         let files = tables.iter().filter_map(|table| Some((*table, manifest(table)?)));
         let files = files

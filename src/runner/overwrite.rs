@@ -85,10 +85,7 @@ struct Compared<'a> {
 impl<'a> Tree<'a> {
     fn new(load: &'a Loaded, root: usize, snapshot: &'a Snapshot) -> Self {
         let schemas = &load.schemas.tables;
-        let name = &schemas[root].name;
-        let in_tree = |schema: &TableSchema| schema.root == *name && !schema.excluded;
-        let tables = (0..schemas.len()).filter(|table| in_tree(&schemas[*table]));
-        let tables: Vec<usize> = tables.collect();
+        let tables = load.schemas.tree_of(root);
         let old = tables.iter().filter_map(|table| {
             let manifest = snapshot.manifests.get(&schemas[*table].name)?;
             Some(Old { table: *table, manifest })

@@ -1,18 +1,9 @@
 //! `nested = "columns"`: objects and lists stay in one column, as structs and lists of Parquet.
 
-use crate::support::{Lake, Source, Workplace};
+use crate::support::{Lake, Source, Workplace, loaded};
 
 const TABLE: &str =
     "[[tables]]\nname = \"t\"\nrecords = \"/rows\"\nprimary_key = [\"id\"]\nnested = \"columns\"\n";
-
-fn load(tables: &str, json: &str) -> (Workplace, Lake) {
-    let source = Source::serving(json);
-    let workplace = Workplace::asking(&source);
-    workplace.define(tables);
-    workplace.run().success();
-    let lake = workplace.lake();
-    (workplace, lake)
-}
 
 /// The type of a column, as the manifest has it.
 fn type_of(lake: &Lake, column: &str) -> String {
@@ -24,14 +15,14 @@ fn type_of(lake: &Lake, column: &str) -> String {
 
 #[test]
 fn p4_objects_and_lists_stay_in_one_column_with_every_digit() {
-    let (_workplace, lake) = load(
-        TABLE,
+    let (_workplace, lake) = loaded(
         r#"{"rows":[
             {"id":1,"supplier":{"taxId":"DE1","address":{"city":"Ulm","zip":null}},
              "lines":[{"no":1,"amount":0.10,"tags":["a","b"]},{"no":2,"amount":12345678901234567890.12}],
              "matrix":[[1,2],[],[3]]},
             {"id":2,"supplier":null,"lines":{"no":3,"due":"2026-10-05"},"matrix":[4,[5.5]]},
             {"id":3,"lines":[]}]}"#,
+        TABLE,
     );
     assert_eq!(lake.tables(), ["t"]);
     let types = ["supplier", "lines", "matrix"].map(|column| type_of(&lake, column));
@@ -75,8 +66,7 @@ fn p1_what_does_not_fit_a_declared_object_is_in_quarantine() {
     let tables = format!(
         "{TABLE}[tables.columns]\nprice = \"struct<amount: decimal(18,2), currency: string>\"\nlines = \"list<struct<no: int64>>\"\n"
     );
-    let (_workplace, lake) = load(
-        &tables,
+    let (_workplace, lake) = loaded(
         r#"{"rows":[
             {"id":1,"price":{"amount":1.5,"currency":"EUR"},"lines":[{"no":1},{"no":2}]},
             {"id":2,"price":{"amount":1.005}},
@@ -86,6 +76,7 @@ fn p1_what_does_not_fit_a_declared_object_is_in_quarantine() {
             {"id":6,"lines":[{"no":1},"two"]},
             {"id":7,"lines":[{"no":1,"sub":[1]}]},
             {"id":8,"price":{"currency":null,"taxed":null},"lines":{"no":3}}]}"#,
+        &tables,
     );
     assert_eq!(lake.column("t", "id"), ["1", "8"]);
     assert_eq!(lake.column("t", "price"), ["{1.50,\"EUR\"}", "{null,null}"]);

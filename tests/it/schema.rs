@@ -1,19 +1,10 @@
 //! What JSON becomes which tables, columns and types.
 
-use crate::support::{Lake, Source, Workplace};
-
-fn load(json: &str, tables: &str) -> (Workplace, Lake) {
-    let source = Source::serving(json);
-    let workplace = Workplace::asking(&source);
-    workplace.define(tables);
-    workplace.run().success();
-    let lake = workplace.lake();
-    (workplace, lake)
-}
+use crate::support::{Source, Workplace, loaded};
 
 #[test]
 fn types_come_from_the_whole_export() {
-    let (_workplace, lake) = load(
+    let (_workplace, lake) = loaded(
         r#"[{"i":1,"big":1,"f":1,"b":true,"d":"2026-01-01","t":"2026-01-01T00:00:00+02:00","s":"x","mixed":1,"none":null,"l":[1],"e":[]},
             {"i":2,"big":12345678901234567890,"f":1.5,"b":null,"d":"2026-01-02","t":"2026-01-01T00:00:00.123456Z","s":"","mixed":"1.50","l":[2,null],"late":0}]"#,
         "[[tables]]\nname = \"t\"",
@@ -26,7 +17,7 @@ fn types_come_from_the_whole_export() {
 
 #[test]
 fn p4_digits_that_a_float_would_lose_are_kept() {
-    let (_workplace, lake) = load(
+    let (_workplace, lake) = loaded(
         r#"[{"a":0.1000000000000000055,"b":1E400},{"a":34.7,"b":1}]"#,
         "[[tables]]\nname = \"t\"",
     );
@@ -36,7 +27,7 @@ fn p4_digits_that_a_float_would_lose_are_kept() {
 
 #[test]
 fn objects_here_and_lists_there_are_one_child_table() {
-    let (_workplace, lake) = load(
+    let (_workplace, lake) = loaded(
         r#"[{"id":"a","x":{"n":1}},{"id":"b","x":[{"n":2},{"n":"three"},4]},{"id":"c","x":"text"},{"id":"d","x":[]},{"id":"e"}]"#,
         "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]",
     );
@@ -49,7 +40,7 @@ fn objects_here_and_lists_there_are_one_child_table() {
 
 #[test]
 fn grandchildren_carry_the_keys_of_both() {
-    let (_workplace, lake) = load(
+    let (_workplace, lake) = loaded(
         r#"[{"id":7,"lots":[{"bids":[{"p":1},{"p":2}]},{"bids":[{"p":3}]}]},{"id":8,"lots":[{"bids":[{"p":4}]}]}]"#,
         "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]",
     );
@@ -61,9 +52,9 @@ fn grandchildren_carry_the_keys_of_both() {
 
 #[test]
 fn a_table_without_a_key_gets_one_that_does_not_depend_on_order() {
-    let (_a, one) = load(r#"[{"a":1,"b":[{"c":1}]},{"a":2}]"#, "[[tables]]\nname = \"t\"");
+    let (_a, one) = loaded(r#"[{"a":1,"b":[{"c":1}]},{"a":2}]"#, "[[tables]]\nname = \"t\"");
     let (_b, other) =
-        load(r#"[{"a":2},{"b":[{"c":1}],"a":1}, {"a":2,"b":null}]"#, "[[tables]]\nname = \"t\"");
+        loaded(r#"[{"a":2},{"b":[{"c":1}],"a":1}, {"a":2,"b":null}]"#, "[[tables]]\nname = \"t\"");
     let (one_ids, other_ids) = (one.column("t", "_flowlake_id"), other.column("t", "_flowlake_id"));
     assert_eq!(one_ids[0], other_ids[1]);
     assert_eq!(one_ids[1], other_ids[0]);
@@ -73,7 +64,8 @@ fn a_table_without_a_key_gets_one_that_does_not_depend_on_order() {
 
 #[test]
 fn lists_of_lists_and_newline_delimited_objects_load() {
-    let (_workplace, lake) = load("{\"m\":[[1,2],[3]]}\n{\"m\":[]}\n", "[[tables]]\nname = \"t\"");
+    let (_workplace, lake) =
+        loaded("{\"m\":[[1,2],[3]]}\n{\"m\":[]}\n", "[[tables]]\nname = \"t\"");
     assert_eq!(lake.rows("t").height(), 2);
     assert_eq!(lake.column("t__m", "value"), ["[1, 2]", "[3]"]);
 }
@@ -85,7 +77,7 @@ fn p1_lines_of_any_length_are_records_also_when_there_is_only_one() {
         format!("{{\"id\":{id},\"items\":[{items}]}}")
     };
     let json = format!("\u{feff}{}\n{{\"id\":2,\"items\":[{{\"n\":7}}]}}\n", long(1));
-    let (workplace, lake) = load(&json, "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
+    let (workplace, lake) = loaded(&json, "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
     assert_eq!(lake.column("t", "id"), ["1", "2"]);
     assert_eq!(lake.rows("t__items").height(), 150_001);
     let source = Source::serving("{\"id\":3,\"items\":[{\"n\":8}]}\n");
@@ -97,7 +89,7 @@ fn p1_lines_of_any_length_are_records_also_when_there_is_only_one() {
 
 #[test]
 fn renamed_and_excluded_columns_are_as_declared() {
-    let (_workplace, lake) = load(
+    let (_workplace, lake) = loaded(
         r#"[{"supplier":{"name":"n","secret":{"x":1}},"Total Amount":1.50}]"#,
         "[[tables]]\nname = \"t\"\n[tables.columns]\nsupplier_name = { from = \"/supplier/name\", description = \"who\" }\n\
          supplier__secret = { exclude = true }\ntotal_amount = \"decimal(10,2)\"\nlater = \"date\"",
@@ -108,7 +100,7 @@ fn renamed_and_excluded_columns_are_as_declared() {
 #[test]
 fn names_that_are_the_same_are_told_apart_by_their_path() {
     let json = r#"[{"id":1,"fooBar":[{"n":1}],"foo_bar":[{"n":2},{"n":3}],"aB":1,"a_b":2}]"#;
-    let (workplace, lake) = load(json, "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
+    let (workplace, lake) = loaded(json, "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
     let names = (lake.tables(), lake.schema("t"));
     assert_eq!(names.0.len(), 3, "{names:?}");
     assert_eq!(lake.column("t__foo_bar", "n"), ["1"]);
@@ -126,14 +118,14 @@ fn names_that_are_the_same_are_told_apart_by_their_path() {
 #[test]
 fn a_grandchild_and_a_child_with_one_name_are_two_tables() {
     let json = r#"[{"id":1,"A":{"a":[{"n":1}]},"a":[{"a":[{"n":2},{"n":3}]}]}]"#;
-    let (_workplace, lake) = load(json, "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
+    let (_workplace, lake) = loaded(json, "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
     assert_eq!(lake.tables().len(), 4, "{:?}", lake.tables());
     assert_eq!(lake.column("t__a__a", "n"), ["1"]);
 }
 
 #[test]
 fn names_of_every_script_are_tables_and_columns() {
-    let (_workplace, lake) = load(
+    let (_workplace, lake) = loaded(
         r#"[{"id":"a/b","Größe":[{"n":1}],"Цена":5}]"#,
         "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\npartition_by = [\"id\"]",
     );
@@ -145,7 +137,7 @@ fn names_of_every_script_are_tables_and_columns() {
 #[test]
 fn one_object_is_one_record_when_told_so() {
     let (_workplace, lake) =
-        load(r#"{"a":1,"list":[{"b":2}]}"#, "[[tables]]\nname = \"t\"\nrecords = \"\"");
+        loaded(r#"{"a":1,"list":[{"b":2}]}"#, "[[tables]]\nname = \"t\"\nrecords = \"\"");
     assert_eq!(lake.column("t", "a"), ["1"]);
     assert_eq!(lake.column("t__list", "b"), ["2"]);
 }
@@ -154,7 +146,7 @@ fn one_object_is_one_record_when_told_so() {
 fn keys_of_any_length_are_tables_and_columns_with_the_same_names_every_night() {
     for key in ["long".repeat(80), "Наименование".repeat(20)] {
         let json = format!(r#"[{{"id":1,"{key}":[{{"{key}":[{{"n":1}}]}}],"o":{{"{key}":5}}}}]"#);
-        let (workplace, lake) = load(&json, "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
+        let (workplace, lake) = loaded(&json, "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]");
         let names = (lake.tables(), lake.tables().iter().map(|table| lake.schema(table)).collect());
         let (tables, schemas): &(Vec<String>, Vec<Vec<String>>) = &names;
         assert_eq!(tables.len(), 3, "{tables:?}");

@@ -129,3 +129,13 @@ impl Finished {
         redacted
     }
 }
+
+/// The lake that a pipeline of these tables makes of an export.
+pub fn loaded(json: &str, tables: &str) -> (Workplace, Lake) {
+    let source = Source::serving(json);
+    let workplace = Workplace::asking(&source);
+    workplace.define(tables);
+    workplace.run().success();
+    let lake = workplace.lake();
+    (workplace, lake)
+}

@@ -11,7 +11,7 @@ mod source;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod traced;
 
-pub use command::{Finished, KEY, Workplace};
+pub use command::{Finished, KEY, Workplace, loaded};
 pub use faults::{Asked, FaultServer, Reply};
 pub use hooked_store::{Failure, HookedStore};
 pub use in_process::InProcess;
