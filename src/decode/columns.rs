@@ -7,6 +7,7 @@ use polars::prelude::{
     PrimitiveChunkedBuilder, StringChunkedBuilder,
 };
 
+use super::block::plain_run;
 use super::{Level, Nested, Scalars, Step, Values};
 use crate::scalar::Facts;
 
@@ -21,8 +22,24 @@ pub(super) struct LevelBuilder {
     parents: Vec<u32>,
     positions: Vec<u32>,
     keys: HashMap<Box<str>, usize>,
-    fields: Vec<(Box<str>, ValuesBuilder)>,
+    fields: Vec<Field>,
     items: Option<Box<ValuesBuilder>>,
+}
+
+/// What is under one key.
+struct Field {
+    key: Box<str>,
+    /// The key as it stands in JSON, in quotes, unless it may stand there in several ways.
+    quoted: Option<Box<[u8]>>,
+    values: ValuesBuilder,
+}
+
+impl Field {
+    fn new(key: &str) -> Self {
+        let is_plain = plain_run(key.as_bytes()) == key.len();
+        let quoted = is_plain.then(|| format!("\"{key}\"").into_bytes().into());
+        Self { key: key.into(), quoted, values: ValuesBuilder::default() }
+    }
 }
 
 impl LevelBuilder {
@@ -38,22 +55,23 @@ impl LevelBuilder {
         self.add_record()
     }
 
-    /// The position of a key's column. `expected` is where it was in the record before, which is where it
-    /// nearly always is again.
-    pub(super) fn field(&mut self, key: &str, expected: usize) -> usize {
-        if self.fields.get(expected).is_some_and(|(name, _)| **name == *key) {
-            return expected;
-        }
+    /// The key of a column as it stands in JSON, if it is there and stands there in one way.
+    pub(super) fn quoted(&self, field: usize) -> Option<&[u8]> {
+        self.fields.get(field)?.quoted.as_deref()
+    }
+
+    /// The position of a key's column.
+    pub(super) fn field(&mut self, key: &str) -> usize {
         if let Some(position) = self.keys.get(key) {
             return *position;
         }
         self.keys.insert(key.into(), self.fields.len());
-        self.fields.push((key.into(), ValuesBuilder::default()));
+        self.fields.push(Field::new(key));
         self.fields.len() - 1
     }
 
     pub(super) fn values(&mut self, field: usize) -> &mut ValuesBuilder {
-        &mut self.fields[field].1
+        &mut self.fields[field].values
     }
 
     /// The items of lists that are not objects.
@@ -66,7 +84,7 @@ impl LevelBuilder {
         let mut values: BTreeMap<Step, Values> = self
             .fields
             .into_iter()
-            .map(|(key, values)| (Step::Key(key.into()), values.finish(rows)))
+            .map(|Field { key, values, .. }| (Step::Key(key.into()), values.finish(rows)))
             .collect();
         if let Some(items) = self.items {
             values.insert(Step::Item, items.finish(rows));
@@ -183,6 +201,11 @@ enum Column {
     Texts(StringChunkedBuilder),
 }
 
+/// For how many rows a column that begins at this one has room; it grows by doubling, and most have some hundreds.
+fn room(row: usize) -> usize {
+    row + 256
+}
+
 /// Appends nulls up to a row that gets a value.
 macro_rules! pad {
     ($builder:expr, $len:expr, $row:expr) => {
@@ -198,7 +221,7 @@ impl ScalarBuilder {
         match &mut self.column {
             Column::Empty => {
                 self.column =
-                    Column::Booleans(BooleanChunkedBuilder::new(PlSmallStr::EMPTY, row + 1));
+                    Column::Booleans(BooleanChunkedBuilder::new(PlSmallStr::EMPTY, room(row)));
                 self.boolean(row, value);
             }
             Column::Booleans(builder) => {
@@ -219,7 +242,7 @@ impl ScalarBuilder {
         match &mut self.column {
             Column::Empty => {
                 self.column =
-                    Column::Integers(PrimitiveChunkedBuilder::new(PlSmallStr::EMPTY, row + 1));
+                    Column::Integers(PrimitiveChunkedBuilder::new(PlSmallStr::EMPTY, room(row)));
                 self.integer(row, value);
             }
             Column::Integers(builder) => {
@@ -280,7 +303,7 @@ impl ScalarBuilder {
 impl Column {
     fn into_texts(self) -> StringChunkedBuilder {
         match self {
-            Self::Empty => StringChunkedBuilder::new(PlSmallStr::EMPTY, 0),
+            Self::Empty => StringChunkedBuilder::new(PlSmallStr::EMPTY, room(0)),
             Self::Texts(builder) => builder,
             Self::Booleans(builder) => {
                 texts_of(builder.finish().iter().map(|value| value.map(|value| value.to_string())))

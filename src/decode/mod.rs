@@ -10,6 +10,7 @@
 //! nesting as row numbers. Deciding types, names and tables needs the whole export and is the work of
 //! [`normalise`](crate::normalise).
 
+mod block;
 mod columns;
 mod compact;
 mod identity;

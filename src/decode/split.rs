@@ -15,7 +15,7 @@ use crate::definition::{InvalidPointer, JsonPointer};
 use crate::excerpt::excerpt;
 
 /// How many bytes of records make a batch.
-const BATCH_BYTES: usize = 4 << 20;
+const BATCH_BYTES: usize = 2 << 20;
 
 /// Which arrays of an export hold records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -531,6 +531,10 @@ impl Splitter {
             Advance::Wrong(at) => return Err(self.wrong_bracket(rest, at)),
         };
         let batch = &mut self.batches[self.table];
+        if batch.bytes.is_empty() && batch.first_record > 0 {
+            // It becomes as large as the one before it; growing would copy it a few times.
+            batch.bytes.reserve(BATCH_BYTES + BATCH_BYTES / 16);
+        }
         batch.bytes.extend_from_slice(&rest[..used]);
         if is_over {
             self.end_record(full);
