@@ -4,6 +4,16 @@ use crate::definition::ColumnType;
 
 /// The most significant digits that every double keeps (`DBL_DIG`).
 const DIGITS_A_DOUBLE_KEEPS: usize = 15;
+/// All that 128 bits hold.
+const POWERS_OF_TEN: [i128; 39] = {
+    let mut powers = [1; 39];
+    let mut exponent = 1;
+    while exponent < powers.len() {
+        powers[exponent] = powers[exponent - 1] * 10;
+        exponent += 1;
+    }
+    powers
+};
 /// Within this magnitude no decimal of 15 digits is subnormal or infinite as a double.
 const SAFE_EXPONENT: i64 = 290;
 
@@ -143,7 +153,10 @@ pub(super) struct ShortNumber {
 impl ShortNumber {
     /// Takes a number apart; `None` when it is written otherwise, or is none.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let unsigned = text.strip_prefix('-').unwrap_or(text).as_bytes();
+        let (negative, unsigned) = match text.as_bytes() {
+            [b'-', unsigned @ ..] => (true, unsigned),
+            unsigned => (false, unsigned),
+        };
         if unsigned.len() > DIGITS_A_DOUBLE_KEEPS + 1 {
             return None;
         }
@@ -165,7 +178,6 @@ impl ShortNumber {
             units /= 10;
             scale -= 1;
         }
-        let negative = unsigned.len() < text.len();
         Some(Self { units: if negative { -units } else { units }, scale })
     }
 
@@ -178,7 +190,7 @@ impl ShortNumber {
     /// The number in units of `10^-scale`; `None` when it has more digits than that or than 128 bits.
     fn scaled(self, scale: u8) -> Option<i128> {
         let shift = scale.checked_sub(self.scale)?;
-        i128::from(self.units).checked_mul(10_i128.checked_pow(shift.into())?)
+        i128::from(self.units).checked_mul(*POWERS_OF_TEN.get(usize::from(shift))?)
     }
 }
 
@@ -217,7 +229,7 @@ pub fn parse_decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
         Some(number) => number.scaled(scale)?,
         None => NumberText::parse(text)?.scaled(scale)?,
     };
-    let limit = 10_i128.checked_pow(u32::from(precision))?;
+    let limit = *POWERS_OF_TEN.get(usize::from(precision))?;
     (-limit < value && value < limit).then_some(value)
 }
 
