@@ -1,5 +1,4 @@
-//! Each step between the bytes of an export and a Parquet file by itself: bytes of JSON a second, on one core but for
-//! encoding, which polars spreads over all.
+//! Each step between the bytes of an export and a Parquet file by itself, on one core: bytes of JSON a second.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot begin has nothing to say")]
 
@@ -15,7 +14,7 @@ use flowlake::decode::{Chunk, Reading, RecordBatch, Splitter, Wanted, decode_bat
 use flowlake::definition::Table;
 use flowlake::destination::Destination;
 use flowlake::normalise::{Normalised, Normaliser, RecordIds, Schemas, Shape, Stamp};
-use flowlake::write::stage;
+use flowlake::write::{Form, encode, stage};
 use object_store::memory::InMemory;
 
 /// What a network hands over at once.
@@ -64,8 +63,10 @@ async fn encoded(rows: &[Normalised], schemas: &Schemas) -> u64 {
         let frames = rows.iter().flat_map(|rows| &rows.frames);
         let frames =
             frames.filter(|frame| frame.table == table).map(|frame| Ok(frame.rows.clone()));
-        let frames: Vec<_> = frames.collect();
-        let file = stage(&destination, schema, &run_id, String::new(), frames.into_iter()).await;
+        let form = Form::of(schema).expect("there is a form");
+        let encoder = encode(frames, schema, Arc::new(form), &Arc::default());
+        let encoder = encoder.expect("the rows have the schema's columns");
+        let file = stage(&destination, schema, &run_id, String::new(), vec![encoder]).await;
         bytes += file.expect("memory takes it").iter().map(|file| file.bytes).sum::<u64>();
     }
     bytes

@@ -11,7 +11,7 @@
 //!
 //! [`runner`] is the only module that knows every step. Beside the flow stand what several steps share:
 //! [`scalar`] (what a JSON number or text is, exactly), [`destination`] (the object store), [`runtime`] (the
-//! bridge to CPU threads), [`spill`] (rows that do not fit in memory),
+//! bridge to CPU threads), [`spill`] (what does not fit in memory), [`rows`] (some rows of a frame),
 //! [`statistics`] (what a file holds in the columns that rows are found by), [`quarantine`] (the
 //! lines that tell of records in no table), [`retry`], [`interruption`], [`lock`], [`api_key`]
 //! and [`run_id`]. [`cli`] turns arguments into calls and [`error`] turns failures into exit codes and help. [`init`] writes
@@ -37,6 +37,7 @@ pub mod plan;
 pub mod quarantine;
 pub mod report;
 pub mod retry;
+pub mod rows;
 pub mod run_id;
 pub mod runner;
 pub mod runtime;

@@ -11,14 +11,12 @@
 //!
 //! A child row lies in the partition of its record, so that a record and its lines are always together.
 
-use std::collections::HashMap;
 use std::fmt::{self, Write};
+use std::hash::Hash;
 
 use chrono::{NaiveDate, NaiveTime};
 use indexmap::IndexSet;
-use polars::prelude::{
-    DataFrame, DataType, IdxCa, NewChunkedArray, PlSmallStr, PolarsResult, Series,
-};
+use polars::prelude::{DataFrame, DataType, IdxSize, PlIndexMap, PlIndexSet, PolarsResult, Series};
 
 use crate::definition::{PartitionField, Transform, Window};
 use crate::normalise::scalar_texts;
@@ -82,30 +80,28 @@ impl Partitioner {
         rows: &DataFrame,
         fields: &[PartitionField],
     ) -> PolarsResult<Vec<usize>> {
-        let mut values = Vec::with_capacity(fields.len());
+        // The directories so far of each row, as a position among those that there are.
+        let mut keys = vec![PartitionKey::default()];
+        let mut key_of_row = vec![0; rows.height()];
         for field in fields {
             let column = rows.column(field.column.as_str())?.as_materialized_series();
-            values.push((field.directory_key(), partition_values(column, field.transform)?));
+            let values = partition_values(column, field.transform)?;
+            let mut longer: PlIndexMap<(usize, usize), PartitionKey> = PlIndexMap::default();
+            for (key, value) in key_of_row.iter_mut().zip(values.of_row) {
+                let entry = longer.entry((*key, value));
+                let position = entry.index();
+                entry.or_insert_with(|| {
+                    let PartitionKey(mut levels) = keys[*key].clone();
+                    levels.push((field.directory_key(), values.texts[value].clone()));
+                    PartitionKey(levels)
+                });
+                *key = position;
+            }
+            keys = longer.into_values().collect();
         }
-        let key = |row: usize| {
-            PartitionKey(
-                values.iter().map(|(key, texts)| (key.clone(), texts[row].clone())).collect(),
-            )
-        };
-        let mut last: Option<(PartitionKey, usize)> = None;
-        Ok((0..rows.height())
-            .map(|row| {
-                let key = key(row);
-                match &last {
-                    Some((same, number)) if *same == key => *number,
-                    _ => {
-                        let number = self.keys.insert_full(key.clone()).0;
-                        last = Some((key, number));
-                        number
-                    }
-                }
-            })
-            .collect())
+        let numbers: Vec<usize> =
+            keys.into_iter().map(|key| self.keys.insert_full(key).0).collect();
+        Ok(key_of_row.into_iter().map(|key| numbers[key]).collect())
     }
 
     /// How many partitions there are.
@@ -121,29 +117,13 @@ impl Partitioner {
     }
 }
 
-/// The rows of each partition, partitions in the order of their first row, rows in theirs.
-///
-/// # Errors
-/// polars refuses, which would be a mistake of ours.
-pub fn split(rows: &DataFrame, partitions: &[usize]) -> PolarsResult<Vec<(usize, DataFrame)>> {
-    let mut groups: Vec<(usize, Vec<u32>)> = Vec::new();
-    let mut position_of: HashMap<usize, usize> = HashMap::new();
-    for (row, partition) in (0_u32..).zip(partitions) {
-        let position = *position_of.entry(*partition).or_insert_with(|| {
-            groups.push((*partition, Vec::new()));
-            groups.len() - 1
-        });
-        groups[position].1.push(row);
+/// Which rows are of which partition, partitions in the order of their first row, rows in theirs.
+pub fn members(partitions: impl Iterator<Item = usize>) -> Vec<(usize, Vec<IdxSize>)> {
+    let mut members: PlIndexMap<usize, Vec<IdxSize>> = PlIndexMap::default();
+    for (row, partition) in (0..).zip(partitions) {
+        members.entry(partition).or_default().push(row);
     }
-    if groups.len() == 1 {
-        return Ok(vec![(groups[0].0, rows.clone())]);
-    }
-    groups
-        .into_iter()
-        .map(|(partition, members)| {
-            Ok((partition, rows.take(&IdxCa::from_slice(PlSmallStr::EMPTY, &members))?))
-        })
-        .collect()
+    members.into_iter().collect()
 }
 
 /// Whether all that a partition can hold is of a window, which is of whole partitions.
@@ -164,24 +144,41 @@ fn span_of(partition: &str, fields: &[PartitionField]) -> Option<Window> {
     field.transform.span(day.and_time(NaiveTime::MIN).and_utc())
 }
 
-fn partition_values(column: &Series, transform: Transform) -> PolarsResult<Vec<Option<String>>> {
+/// The values of a column, each once, and which of them each row has.
+struct PartitionValues {
+    texts: Vec<Option<String>>,
+    of_row: Vec<usize>,
+}
+
+impl PartitionValues {
+    fn of<V: Hash + Eq + Copy>(
+        values: impl Iterator<Item = V>,
+        text: impl Fn(V) -> Option<String>,
+    ) -> Self {
+        let mut distinct = PlIndexSet::default();
+        let of_row = values.map(|value| distinct.insert_full(value).0).collect();
+        Self { texts: distinct.into_iter().map(text).collect(), of_row }
+    }
+}
+
+fn partition_values(column: &Series, transform: Transform) -> PolarsResult<PartitionValues> {
     let length = match transform {
-        Transform::Identity => return scalar_texts(column),
+        Transform::Identity => {
+            let texts = scalar_texts(column)?;
+            let values = texts.iter().map(Option::as_deref);
+            return Ok(PartitionValues::of(values, |text| text.map(str::to_owned)));
+        }
         Transform::Year => "2026".len(),
         Transform::Month => "2026-10".len(),
         Transform::Day => "2026-10-05".len(),
     };
-    let mut names: HashMap<i32, Option<String>> = HashMap::new();
-    let mut name = |day: i32| {
-        let name = || format_date(day).map(|date| date.chars().take(length).collect());
-        names.entry(day).or_insert_with(name).clone()
-    };
+    let name = |day: Option<i32>| Some(format_date(day?)?.chars().take(length).collect());
     if column.dtype() == &DataType::Date {
-        return Ok(column.date()?.physical().iter().map(|day| name(day?)).collect());
+        return Ok(PartitionValues::of(column.date()?.physical().iter(), name));
     }
     let day = |instant: i64| i32::try_from(instant.div_euclid(MICROSECONDS_PER_DAY)).ok();
-    let instants = column.datetime()?.physical().iter();
-    Ok(instants.map(|instant| name(day(instant?)?)).collect())
+    let days = column.datetime()?.physical().iter().map(|instant| day(instant?));
+    Ok(PartitionValues::of(days, name))
 }
 
 #[cfg(test)]

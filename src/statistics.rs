@@ -72,15 +72,30 @@ impl Collector {
             let column = rows.column(name)?.as_materialized_series();
             let mut ends = column.min_reduce()?.into_series(PlSmallStr::EMPTY);
             ends.append(&column.max_reduce()?.into_series(PlSmallStr::EMPTY))?;
-            let nulls = column.null_count() as u64;
-            match self.columns.get_mut(name) {
-                None => {
-                    self.columns.insert(name.clone(), Seen { ends, nulls });
-                }
-                Some(seen) => {
-                    seen.ends.append(&ends)?;
-                    seen.nulls += nulls;
-                }
+            self.add(name, &ends, column.null_count() as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what another one has.
+    ///
+    /// # Errors
+    /// polars refuses, which would be a mistake of ours.
+    pub fn merge(&mut self, other: &Self) -> PolarsResult<()> {
+        for (name, Seen { ends, nulls }) in &other.columns {
+            self.add(name, ends, *nulls)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, name: &str, ends: &Series, nulls: u64) -> PolarsResult<()> {
+        match self.columns.get_mut(name) {
+            None => {
+                self.columns.insert(name.to_owned(), Seen { ends: ends.clone(), nulls });
+            }
+            Some(seen) => {
+                seen.ends.append(ends)?;
+                seen.nulls += nulls;
             }
         }
         Ok(())

@@ -10,11 +10,12 @@
 
 use std::collections::BTreeMap;
 
-use polars::chunked_array::builder::{AnonymousOwnedListBuilder, ListBuilderTrait};
 use polars::prelude::{
     BooleanChunked, IdxCa, IdxSize, IntoSeries, NewChunkedArray, PlSmallStr, PolarsResult, Series,
     StructChunked,
 };
+
+use polars_arrow::bitmap::Bitmap;
 
 use super::ITEM_COLUMN;
 use super::cast::{Cast, cast, polars_type};
@@ -23,6 +24,7 @@ use super::naming::column_name;
 use super::shape::ValueShape;
 use crate::decode::{Level, Nested, Scalars, Step, Values};
 use crate::definition::{ColumnName, ColumnType, StructField};
+use crate::rows::lists_of;
 
 /// The field of lists that stand in a list beside objects.
 pub(super) const ITEMS_FIELD: &str = "items";
@@ -145,29 +147,40 @@ fn list_column(
     let ones =
         scalars.map(|scalars| scalars_as(Some(scalars), rows, inner, formats)).transpose()?;
 
-    let item_type = polars_type(inner);
-    let mut builder = AnonymousOwnedListBuilder::new(PlSmallStr::EMPTY, rows, Some(item_type));
+    let (mut lengths, mut there) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    let is_one = ones.as_ref().map(|cast| cast.series.is_not_null());
+    // The items of lists, or behind these a list of one's item.
+    let item_count = items.as_ref().map_or(0, |items| items.series.len());
+    let mut positions: Vec<IdxSize> = Vec::new();
     let mut next_item = 0;
     let mut empty_lists = lists.map_or(&[][..], |lists| &lists.empty_lists).iter().peekable();
     for row in (0_u32..).take(rows) {
-        let count = parents[next_item..].iter().take_while(|parent| **parent == row).count();
-        let one = ones.as_ref().map(|cast| cast.series.slice(i64::from(row), 1));
-        if let (Some(items), 1..) = (&items, count) {
-            let first = i64::try_from(next_item).unwrap_or(i64::MAX);
-            builder.append_series(&items.series.slice(first, count))?;
-            next_item += count;
-        } else if empty_lists.next_if(|empty| **empty == row).is_some() {
-            builder.append_empty();
-        } else if let Some(one) = one.filter(|one| one.null_count() == 0) {
-            builder.append_series(&one)?;
-        } else {
-            builder.append_null();
+        let mut count = parents[next_item..].iter().take_while(|parent| **parent == row).count();
+        positions.extend((0..).skip(next_item).take(count));
+        next_item += count;
+        let is_empty = count == 0 && empty_lists.next_if(|empty| **empty == row).is_some();
+        let is_one = is_one.as_ref().is_some_and(|is_one| is_one.get(row as usize) == Some(true));
+        if count == 0 && !is_empty && is_one {
+            positions.push(IdxSize::try_from(item_count).unwrap_or(IdxSize::MAX) + row);
+            count = 1;
         }
+        lengths.push(count);
+        there.push(count > 0 || is_empty);
     }
+    let mut values = match &items {
+        Some(items) => items.series.clone(),
+        None => Series::new_empty(PlSmallStr::EMPTY, &polars_type(inner)),
+    };
+    if let Some(ones) = &ones {
+        values.append(&ones.series)?;
+        values = values.rechunk().take(&IdxCa::from_slice(PlSmallStr::EMPTY, &positions))?;
+    }
+    let there: Bitmap = there.into_iter().collect();
+    let series = lists_of(PlSmallStr::EMPTY, &values, lengths.into_iter(), Some(there))?;
     let item_rows = items.iter().flat_map(|cast| &cast.unfit).map(|item| parents[*item as usize]);
     let mut unfit: Vec<u32> = item_rows.collect();
     unfit.extend(ones.iter().flat_map(|cast| &cast.unfit));
-    Ok(Cast { series: builder.finish().into_series(), unfit }.in_order())
+    Ok(Cast { series, unfit }.in_order())
 }
 
 /// The items of all lists, one after the other.

@@ -13,11 +13,16 @@ impl Budget {
 
     /// For chunks of which it is not known yet what they become.
     pub(super) fn held(self) -> usize {
+        self.bytes / 8
+    }
+
+    /// For rows that fill no page of their partition yet.
+    pub(super) fn remainders(self) -> usize {
         self.bytes / 4
     }
 
     /// For rows that wait to be sorted into partitions; three copies of them exist for a moment.
     pub(super) fn pending(self) -> usize {
-        self.bytes / 6
+        self.bytes / 8
     }
 }

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use polars::prelude::PolarsResult;
+
 use super::RunError;
 use super::budget::Budget;
 use super::load::Load;
@@ -45,14 +47,14 @@ impl Expectation {
         Schemas::settle(seen, &self.declared, &self.known)
     }
 
-    pub(super) fn load(&self, schemas: Schemas) -> Load {
+    pub(super) fn load(&self, schemas: Schemas) -> PolarsResult<Load> {
         Load::new(schemas, self.stamp.clone(), self.budget, self.most_partitions)
     }
 
     /// The schemas that follow from the beginning of an export, if any do.
-    fn guess(&self, shapes: &[Shape]) -> Option<Load> {
+    fn guess(&self, shapes: &[Shape]) -> PolarsResult<Option<Load>> {
         let seen: Vec<_> = self.roots.iter().zip(shapes).collect();
-        self.settle(&seen).ok().map(|schemas| self.load(schemas))
+        self.settle(&seen).ok().map(|schemas| self.load(schemas)).transpose()
     }
 }
 
@@ -108,7 +110,7 @@ impl Collector {
                 Content::Rows(_) => self.waiting.push(chunk),
                 Content::Landed => {}
             }
-            self.hold_no_more_than_allowed();
+            self.hold_no_more_than_allowed()?;
         }
         if self.waiting.len() >= 2 * parallelism() {
             self.make_rows()?;
@@ -116,20 +118,21 @@ impl Collector {
         Ok(())
     }
 
-    fn hold_no_more_than_allowed(&mut self) {
+    fn hold_no_more_than_allowed(&mut self) -> Result<(), RunError> {
         let held_by_all = self.expectation.held_bytes.load(Ordering::Relaxed);
         if let Content::Chunks(held) = &mut self.content
             && held_by_all > self.expectation.budget.held()
         {
             self.waiting = std::mem::take(held);
             let load =
-                if self.expectation.whole { self.expectation.guess(&self.shapes) } else { None };
+                if self.expectation.whole { self.expectation.guess(&self.shapes)? } else { None };
             self.content = match load {
                 Some(load) => Content::Rows(Box::new(load)),
                 None => Content::Landed,
             };
             self.let_go();
         }
+        Ok(())
     }
 
     fn let_go(&mut self) {

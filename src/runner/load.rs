@@ -1,9 +1,13 @@
 //! Load: the chunks of an export as the rows of every partition of every table, in bounded memory.
 //!
 //! ```text
-//! chunks ─▶ rows of each table ─▶ pending ─▶ rows of each partition, held or spilled ─▶ files
-//!           on all cores          up to a budget
+//! chunks ─▶ rows of each table ─▶ pending ─▶ rows of each partition, ─▶ files
+//!           on all cores          up to a     encoded, held or spilled
+//!                                 budget
 //! ```
+//!
+//! Rows are encoded as they come where nothing that comes later can have a say in them. Those of which a later version
+//! may come, that are compared with what is in the table, or that are sorted, wait until all are there.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Cursor;
@@ -13,7 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use object_store::path::Path;
 use polars::prelude::{
-    BooleanChunked, DataFrame, IntoColumn, NewChunkedArray, ParquetReader, PlSmallStr,
+    BooleanChunked, DataFrame, IdxSize, IntoColumn, NewChunkedArray, ParquetReader, PlSmallStr,
     PolarsResult, SerReader, UInt64Chunked,
 };
 
@@ -21,16 +25,18 @@ use super::RunError;
 use super::budget::Budget;
 use crate::commit::DataFile;
 use crate::decode::{Chunk, ChunkSource};
-use crate::definition::{ColumnName, Deletes, TableName};
+use crate::definition::{ColumnName, Deletes, TableName, WriteDisposition};
 use crate::destination::Destination;
 use crate::merge::{self, Fates, Surplus};
 use crate::normalise::{
     Filled, Normalised, Normaliser, Reason, Reasons, RecordIds, Rejection, Rule, Schemas, Stamp,
     TableSchema, Uniques, Versions, conform,
 };
-use crate::partition::{Partitioner, split};
-use crate::runtime::{on_all_cores, on_cpu};
-use crate::spill::{Block, Packed, Spill, SpillError};
+use crate::partition::{Partitioner, members};
+use crate::rows;
+use crate::runtime::{on_all_cores, on_cpu, parallelism};
+use crate::spill::{Piece, Spill, SpillError, all_rows};
+use crate::write::{Encoder, Form};
 
 /// The column that tells which record a row came from, where a later version may put it out. No column of a table is
 /// called so, and it is gone before anything is written.
@@ -52,8 +58,10 @@ pub(super) struct Load {
     chunks: u32,
     pending: Vec<Pending>,
     pending_bytes: usize,
-    rows: BTreeMap<(usize, String), Vec<Piece>>,
-    spill: Option<Spill>,
+    rows: BTreeMap<(usize, String), Rows>,
+    /// Of each table whose rows are encoded as they come.
+    forms: Vec<Option<Arc<Form>>>,
+    spill: Arc<Spill>,
     counts: Vec<Counts>,
     /// For each table and column, how many rows have a value.
     filled: Vec<Vec<u64>>,
@@ -71,17 +79,20 @@ struct Pending {
 }
 
 /// Rows of one partition of one table.
-#[derive(Clone)]
-enum Piece {
-    Held(DataFrame),
-    Spilled(Block),
+enum Rows {
+    /// Encoded as they came.
+    Encoded(Encoder),
+    Waiting(Vec<Piece>),
 }
 
 /// What an export holds, ready to be written.
 pub(super) struct Loaded {
     pub(super) schemas: Arc<Schemas>,
-    /// The rows of each table's partition, in export order.
+    /// The rows of each table's partition, in export order, that are not encoded yet.
     pub(super) rows: BTreeMap<(usize, String), PartitionRows>,
+    /// The others.
+    pub(super) encoded: BTreeMap<(usize, String), Encoder>,
+    pub(super) spill: Arc<Spill>,
     /// For each table, its rows by what became of them.
     pub(super) counts: Vec<Counts>,
     /// For each table and column, how many rows have a value, with those that a later version puts out.
@@ -114,6 +125,7 @@ pub(super) struct BrokenCheck {
 #[derive(Clone)]
 pub(super) struct PartitionRows {
     pieces: Vec<Piece>,
+    spill: Arc<Spill>,
     schemas: Arc<Schemas>,
     table: usize,
     stamp: Stamp,
@@ -175,9 +187,14 @@ impl Load {
         stamp: Stamp,
         budget: Budget,
         most_partitions: usize,
-    ) -> Self {
+    ) -> PolarsResult<Self> {
         let told = schemas.roots.iter().filter(|root| Versions::are_told(&schemas.tables[**root]));
-        Self {
+        let forms = schemas.tables.iter().map(|table| {
+            let form = is_encoded_as_it_comes(table, &schemas).then(|| Form::of(table));
+            Ok(form.transpose()?.map(Arc::new))
+        });
+        Ok(Self {
+            forms: forms.collect::<PolarsResult<_>>()?,
             versions: told.map(|root| (*root, Versions::default())).collect(),
             counts: vec![Counts::default(); schemas.tables.len()],
             filled: schemas.tables.iter().map(|table| vec![0; table.columns.len()]).collect(),
@@ -194,51 +211,63 @@ impl Load {
             pending: Vec::new(),
             pending_bytes: 0,
             rows: BTreeMap::new(),
-            spill: None,
+            spill: Arc::default(),
             quarantined: Vec::new(),
-        }
+        })
     }
 
     /// Takes in the next chunks, in the order of the export; all of them came with this piece of it.
     pub(super) fn take(&mut self, piece: usize, chunks: Vec<Chunk>) -> Result<(), RunError> {
-        let chunks: Vec<(Vec<String>, Chunk)> =
-            chunks.into_iter().map(|chunk| (self.ids.of(&chunk), chunk)).collect();
-        let normaliser = Normaliser::new(&self.schemas, &self.stamp);
-        let made = on_all_cores(chunks, |(ids, chunk)| {
-            let rows = normaliser.frames(&chunk, &ids);
-            (chunk.into_source(), rows)
-        });
-        for (source, rows) in made {
-            self.add(piece, &source, rows?)?;
+        let mut chunks = chunks.into_iter();
+        loop {
+            // A few at a time, so that the rows of all of them are never there at once.
+            let few = chunks.by_ref().take(2 * parallelism());
+            let few: Vec<_> = few.map(|chunk| (self.ids.of(&chunk), chunk)).collect();
+            if few.is_empty() {
+                return Ok(());
+            }
+            let normaliser = Normaliser::new(&self.schemas, &self.stamp);
+            let made = on_all_cores(few, |(ids, chunk)| {
+                let rows = normaliser.frames(&chunk, &ids);
+                (chunk.into_source(), rows)
+            });
+            for (source, rows) in made {
+                self.add(piece, &source, rows?)?;
+            }
             if self.pending_bytes > self.budget.pending() {
-                self.spill_pending()?;
+                self.pass_on_pending(true)?;
             }
         }
-        Ok(())
     }
 
     /// The rows of the whole export. The schemas are those that the whole export has: the same but for what is known
     /// of values.
     pub(super) fn finish(mut self, schemas: Schemas) -> Result<Loaded, RunError> {
-        if self.spill.is_some() {
-            self.spill_pending()?;
-        } else {
-            for (key, rows) in self.arrange()? {
-                self.rows.entry(key).or_default().push(Piece::Held(rows));
-            }
-        }
+        self.pass_on_pending(false)?;
         let superseded = self.versions.into_values().map(Versions::into_superseded);
         let superseded: Arc<HashSet<u64>> = Arc::new(superseded.flatten().collect());
         let schemas = Arc::new(schemas);
-        let rows = self.rows.into_iter().map(|(key, pieces)| {
-            let (schemas, table) = (schemas.clone(), key.0);
+        let (mut rows, mut encoders) = (BTreeMap::new(), BTreeMap::new());
+        for (key, of_partition) in self.rows {
+            let pieces = match of_partition {
+                Rows::Encoded(encoder) => {
+                    encoders.insert(key, encoder);
+                    continue;
+                }
+                Rows::Waiting(pieces) => pieces,
+            };
+            let (schemas, table, spill) = (schemas.clone(), key.0, self.spill.clone());
             let (stamp, superseded) = (self.stamp.clone(), superseded.clone());
             let surplus = Arc::default();
-            (key, PartitionRows { pieces, schemas, table, stamp, superseded, surplus })
-        });
+            let of_partition =
+                PartitionRows { pieces, spill, schemas, table, stamp, superseded, surplus };
+            rows.insert(key, of_partition);
+        }
         Ok(Loaded {
-            schemas: schemas.clone(),
-            rows: rows.collect(),
+            schemas,
+            rows,
+            encoded: encoders,
+            spill: self.spill,
             counts: self.counts,
             filled: self.filled,
             quarantined: self.quarantined,
@@ -304,12 +333,14 @@ impl Load {
                 let name = PlSmallStr::from_static(RECORD_COLUMN);
                 rows.with_column(UInt64Chunked::from_slice(name, &records).into_column())?;
             }
-            self.pending_bytes += rows.estimated_size();
             let partitions =
                 frame.records.iter().map(|record| partition_of_record[*record as usize]);
             let partitions = partitions.collect();
             self.pending.push(Pending { table: frame.table, rows, partitions });
         }
+        // Rows take about as much as their JSON.
+        let bytes: u64 = source.places.iter().map(|place| place.end - place.start).sum();
+        self.pending_bytes += usize::try_from(bytes).unwrap_or(usize::MAX);
         self.quarantine(piece, root, source, normalised.rejected, normalised.curtailed);
         Ok(())
     }
@@ -357,47 +388,91 @@ impl Load {
         }
     }
 
-    /// Puts what is pending on local disk.
-    fn spill_pending(&mut self) -> Result<(), RunError> {
-        let arranged = self.arrange()?;
-        let packed =
-            on_all_cores(arranged, |(key, rows)| Ok::<_, SpillError>((key, Packed::new(rows)?)));
-        if self.spill.is_none() {
-            self.spill = Some(Spill::create()?);
+    /// Encodes what is pending, or lets it wait: on local disk when there is more to come.
+    fn pass_on_pending(&mut self, more_comes: bool) -> Result<(), RunError> {
+        self.pending_bytes = 0;
+        let mut tables: BTreeMap<usize, Vec<Pending>> = BTreeMap::new();
+        for pending in self.pending.drain(..) {
+            tables.entry(pending.table).or_default().push(pending);
         }
-        for packed in packed {
-            let (key, packed) = packed?;
-            if let Some(spill) = &mut self.spill {
-                let block = spill.put(&packed)?;
-                self.rows.entry(key).or_default().push(Piece::Spilled(block));
+        let arranged = on_all_cores(tables.into_iter().collect(), |(table, pending)| {
+            Arranged::new(table, pending)
+        });
+        let arranged = arranged.into_iter().collect::<Result<Vec<Arranged>, _>>()?;
+        let shares = arranged.iter().flat_map(|it| it.shares(&self.partitioner));
+        let mut shares_and_rows = Vec::new();
+        for share in shares {
+            let rows = self.rows.remove(&share.key);
+            let rows = rows.unwrap_or_else(|| self.no_rows(share.key.0));
+            shares_and_rows.push((share, rows));
+        }
+        let (schemas, stamp, spill) = (&self.schemas, &self.stamp, &self.spill);
+        let passed_on = on_all_cores(shares_and_rows, |(share, mut rows)| {
+            let new = rows::take(share.of, share.members)?;
+            match &mut rows {
+                Rows::Encoded(encoder) => {
+                    encoder.push(&stamp.complete(new, &schemas.tables[share.key.0])?)?;
+                }
+                Rows::Waiting(pieces) if more_comes => pieces.push(spill.put_rows(new)?),
+                Rows::Waiting(pieces) => pieces.push(Piece::Held(new)),
             }
+            Ok::<_, SpillError>((share.key, rows))
+        });
+        self.rows.extend(passed_on.into_iter().collect::<Result<Vec<_>, _>>()?);
+        self.spill_remainders()
+    }
+
+    fn no_rows(&self, table: usize) -> Rows {
+        match &self.forms[table] {
+            Some(form) => Rows::Encoded(Encoder::new(form.clone(), self.spill.clone())),
+            None => Rows::Waiting(Vec::new()),
+        }
+    }
+
+    /// Puts the rows that fill no page on local disk, when they are too many.
+    fn spill_remainders(&mut self) -> Result<(), RunError> {
+        let encoders = self.rows.values_mut().filter_map(|rows| match rows {
+            Rows::Encoded(encoder) => Some(encoder),
+            Rows::Waiting(_) => None,
+        });
+        let encoders: Vec<&mut Encoder> = encoders.collect();
+        let bytes: usize = encoders.iter().map(|encoder| encoder.held_bytes()).sum();
+        if bytes > self.budget.remainders() {
+            let spilled = on_all_cores(encoders, Encoder::spill);
+            spilled.into_iter().collect::<Result<(), _>>()?;
         }
         Ok(())
     }
+}
 
-    /// What is pending, by table and partition.
-    fn arrange(&mut self) -> PolarsResult<Vec<((usize, String), DataFrame)>> {
-        self.pending_bytes = 0;
-        let mut tables: BTreeMap<usize, (DataFrame, Vec<usize>)> = BTreeMap::new();
-        for Pending { table, rows, partitions } in self.pending.drain(..) {
-            match tables.get_mut(&table) {
-                None => {
-                    tables.insert(table, (rows, partitions));
-                }
-                Some((all, numbers)) => {
-                    all.vstack_mut_owned(rows)?;
-                    numbers.extend(partitions);
-                }
-            }
-        }
-        let mut arranged = Vec::new();
-        for (table, (mut rows, partitions)) in tables {
-            rows.rechunk_mut();
-            for (partition, rows) in split(&rows, &partitions)? {
-                arranged.push(((table, self.partitioner.key(partition).to_string()), rows));
-            }
-        }
-        Ok(arranged)
+/// What was pending of one table.
+struct Arranged {
+    table: usize,
+    rows: DataFrame,
+    /// By the number of a partition, which rows are its.
+    members: Vec<(usize, Vec<IdxSize>)>,
+}
+
+/// The part of it that is of one partition.
+struct Share<'a> {
+    key: (usize, String),
+    of: &'a DataFrame,
+    members: &'a [IdxSize],
+}
+
+impl Arranged {
+    fn new(table: usize, pending: Vec<Pending>) -> Result<Self, SpillError> {
+        let partitions = pending.iter().flat_map(|pending| pending.partitions.iter().copied());
+        let members = members(partitions);
+        let rows = all_rows(pending.into_iter().map(|pending| Ok(pending.rows)))?;
+        Ok(Self { table, rows, members })
+    }
+
+    fn shares<'a>(&'a self, partitioner: &Partitioner) -> impl Iterator<Item = Share<'a>> {
+        self.members.iter().map(|(partition, members)| {
+            let key = (self.table, partitioner.key(*partition).to_string());
+            Share { key, of: &self.rows, members }
+        })
     }
 }
 
@@ -436,22 +511,6 @@ impl Loaded {
     }
 }
 
-impl Piece {
-    fn read(&self) -> Result<DataFrame, SpillError> {
-        match self {
-            Self::Held(rows) => Ok(rows.clone()),
-            Self::Spilled(block) => block.read(),
-        }
-    }
-
-    fn rows(&self) -> usize {
-        match self {
-            Self::Held(rows) => rows.height(),
-            Self::Spilled(block) => block.rows,
-        }
-    }
-}
-
 impl PartitionRows {
     /// How many there are, with those that a later version puts out.
     pub(super) fn count(&self) -> u64 {
@@ -460,7 +519,7 @@ impl PartitionRows {
 
     /// The rows that no later version of the same export puts out, a few at a time.
     pub(super) fn latest(&self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
-        self.pieces.iter().map(|piece| Ok(without(piece.read()?, &self.superseded)?))
+        self.pieces.iter().map(|piece| Ok(without(piece.read(&self.spill)?, &self.superseded)?))
     }
 
     /// The same without rows that the table has already.
@@ -470,13 +529,13 @@ impl PartitionRows {
 
     /// The rows that stay, a few at a time.
     pub(super) fn read(self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
-        let Self { pieces, schemas, table, stamp, superseded, surplus } = self;
+        let Self { pieces, spill, schemas, table, stamp, superseded, surplus } = self;
         let root = &schemas.tables[table].root;
         let root = schemas.tables.iter().find(|schema| schema.name == *root);
         let root_keys = root.map_or(0, |root| root.primary_key.len());
         pieces.into_iter().map(move |piece| {
             let schema = &schemas.tables[table];
-            let rows = without(piece.read()?, &superseded)?;
+            let rows = without(piece.read(&spill)?, &superseded)?;
             let rows = merge::without_surplus(rows, table, schema, root_keys, &surplus)?;
             Ok(stamp.complete(rows, schema)?)
         })
@@ -492,6 +551,14 @@ fn without(mut rows: DataFrame, superseded: &HashSet<u64>) -> PolarsResult<DataF
     let stays =
         records.u64()?.iter().map(|record| record.is_none_or(|it| !superseded.contains(&it)));
     rows.filter(&stays.collect::<BooleanChunked>())
+}
+
+/// Whether nothing that comes later can have a say in the rows of a table.
+fn is_encoded_as_it_comes(table: &TableSchema, schemas: &Schemas) -> bool {
+    let is_added =
+        matches!(table.disposition, WriteDisposition::Append | WriteDisposition::Replace);
+    let root = schemas.tables.iter().find(|root| root.name == table.root);
+    is_added && table.sort_by.is_empty() && !root.is_some_and(Versions::are_told)
 }
 
 fn carried_column_names(schema: &TableSchema) -> impl Iterator<Item = PlSmallStr> {

@@ -49,11 +49,11 @@ use crate::interruption::Interruption;
 use crate::land::{ExportHash, Landed};
 use crate::lock::{Lock, LockError, Owner};
 use crate::merge::{Merge, carry_over};
-use crate::normalise::{Schemas, Shape, Stamp};
+use crate::normalise::{Shape, Stamp};
 use crate::plan::Plan;
 use crate::report::{Event, ExportReport, Observer, Outcome, RunReport, TableReport};
 use crate::runtime::{on_cpu, parallelism};
-use crate::write::{StagedFile, stage};
+use crate::write::{Encoder, Form, StagedFile, encode, stage};
 use budget::Budget;
 use collect::{Content, Expectation};
 use fresh::Fresh;
@@ -221,6 +221,8 @@ enum Supply {
 struct FileRows<'a> {
     older: Vec<&'a DataFile>,
     new: Option<PartitionRows>,
+    /// New rows that are encoded already.
+    encoded: Option<Encoder>,
 }
 
 /// The files that a run has in staging, and those of the tables that they take the place of.
@@ -468,7 +470,7 @@ impl Run<'_> {
             {
                 return Ok((landed, load.finish(schemas)?));
             }
-            let mut load = expectation.load(schemas.clone());
+            let mut load = expectation.load(schemas.clone())?;
             for (piece, content) in contents.into_iter().enumerate() {
                 let mut take = |chunks| load.take(piece, of_fresh(chunks, &positions));
                 match (content, &wanted) {
@@ -496,6 +498,9 @@ impl Run<'_> {
                 files.entry(key).or_default().new = Some(rows.without(&merged.surplus));
             }
         }
+        for (key, rows) in std::mem::take(&mut load.encoded) {
+            files.entry(key).or_default().encoded = Some(rows);
+        }
         let mut rewritten = overwritten.gone.clone();
         for (table, schema) in load.schemas.tables.iter().enumerate() {
             let old = snapshot.manifests.get(&schema.name);
@@ -519,10 +524,11 @@ impl Run<'_> {
         let files: Vec<_> = files
             .into_iter()
             .map(|((table, partition), rows)| {
-                self.write_partition(&load.schemas, table, partition, rows, &merged.ending)
+                self.write_partition(load, table, partition, rows, &merged.ending)
             })
             .collect();
-        let mut written = stream::iter(files).buffered(parallelism());
+        // Some are encoded while others wait for the disk.
+        let mut written = stream::iter(files).buffered(2 * parallelism());
         let mut staged = Vec::new();
         let mut superseded = Vec::new();
         while let Some(WrittenFiles { table, superseded: rows, files }) = written.try_next().await?
@@ -549,22 +555,33 @@ impl Run<'_> {
     /// Puts the rows of one partition in staging, behind those of older files.
     async fn write_partition(
         &self,
-        schemas: &Schemas,
+        load: &Loaded,
         table: usize,
         partition: String,
-        FileRows { older, new }: FileRows<'_>,
+        FileRows { older, new, encoded }: FileRows<'_>,
         ending: &Merge,
     ) -> Result<WrittenFiles, RunError> {
-        let (schema, stamp) = (&schemas.tables[table], self.stamp());
+        let (schema, stamp) = (&load.schemas.tables[table], self.stamp());
         let all = older.iter().map(|file| file.rows).sum::<u64>()
-            + new.as_ref().map_or(0, PartitionRows::count);
+            + new.as_ref().map_or(0, PartitionRows::count)
+            + encoded.as_ref().map_or(0, Encoder::rows);
         let mut first = Vec::new();
         for file in older {
             let rows = load::read_conformed(self.destination, file, schema).await?;
             first.push(Ok(carry_over(rows, table, schema, ending, &stamp)?));
         }
-        let rows = first.into_iter().chain(new.into_iter().flat_map(PartitionRows::read));
-        let files = stage(self.destination, schema, &self.plan.run_id, partition, rows).await?;
+        let mut encoders = Vec::new();
+        if !first.is_empty() || new.is_some() {
+            let rows = first.into_iter().chain(new.into_iter().flat_map(PartitionRows::read));
+            let (schemas, spill) = (load.schemas.clone(), load.spill.clone());
+            let encoder = on_cpu(move || {
+                let schema = &schemas.tables[table];
+                encode(rows, schema, Arc::new(Form::of(schema)?), &spill)
+            });
+            encoders.push(encoder.await?);
+        }
+        encoders.extend(encoded);
+        let files = stage(self.destination, schema, &self.plan.run_id, partition, encoders).await?;
         self.observer.event(&Event::Written);
         let superseded = all - files.iter().map(|file| file.rows).sum::<u64>();
         Ok(WrittenFiles { table, superseded, files })

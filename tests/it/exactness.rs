@@ -10,7 +10,7 @@ use flowlake::decode::{Chunk, Reading, Splitter, Step, Wanted, decode_batch};
 use flowlake::definition::{JsonPointer, Table};
 use flowlake::destination::Destination;
 use flowlake::normalise::{Normaliser, RecordIds, Schemas, Shape, Stamp, TableSchema};
-use flowlake::write::stage;
+use flowlake::write::{Form, encode, stage};
 use object_store::memory::InMemory;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -220,7 +220,9 @@ fn loaded(records: &[Json], chunks: usize, seed: u64) -> (Schemas, Vec<Option<By
     let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
     let run_id = "run".parse().unwrap();
     let files = schemas.tables.iter().zip(frames).map(|(schema, frames)| async {
-        let staged = stage(&destination, schema, &run_id, String::new(), frames.into_iter());
+        let form = Arc::new(Form::of(schema).unwrap());
+        let encoder = encode(frames.into_iter(), schema, form, &Arc::default()).unwrap();
+        let staged = stage(&destination, schema, &run_id, String::new(), vec![encoder]);
         let staged = staged.await.unwrap().pop()?;
         destination.get(&staged.staged).await.unwrap()
     });

@@ -1,0 +1,135 @@
+//! Rows: some of the rows of a frame, and lists from their items.
+//!
+//! polars takes columns on threads of its own, which is in the way where every thread has a share of the rows already,
+//! and makes an array of each list when it takes lists: a column of short lists then costs as much as all the others.
+
+use polars::prelude::{
+    BooleanChunked, CompatLevel, DataFrame, DataType, IdxCa, IdxSize, IntoColumn, IntoSeries,
+    NewChunkedArray, PlSmallStr, PolarsError, PolarsResult, Series, StringChunked, StructChunked,
+};
+use polars_arrow::array::{Array, ListArray, MutableBinaryViewArray, Utf8ViewArray};
+use polars_arrow::bitmap::Bitmap;
+use polars_arrow::offset::{Offsets, OffsetsBuffer};
+
+/// Some rows of a frame. Their texts keep no memory of others' texts.
+///
+/// # Errors
+/// A row is not there. polars refuses, which would be a mistake of ours.
+pub fn take(rows: &DataFrame, members: &[IdxSize]) -> PolarsResult<DataFrame> {
+    let columns = rows
+        .columns()
+        .iter()
+        .map(|column| Ok(take_values(column.as_materialized_series(), members)?.into_column()));
+    DataFrame::new(members.len(), columns.collect::<PolarsResult<_>>()?)
+}
+
+fn take_values(values: &Series, members: &[IdxSize]) -> PolarsResult<Series> {
+    match values.dtype() {
+        DataType::String => take_texts(values, members),
+        DataType::List(_) => take_lists(values, members),
+        DataType::Struct(_) => {
+            let fields = values.struct_()?.fields_as_series();
+            let fields: Vec<Series> = fields
+                .iter()
+                .map(|field| take_values(field, members))
+                .collect::<PolarsResult<_>>()?;
+            let there = values.is_not_null();
+            let there: BooleanChunked =
+                members.iter().map(|member| there.get(*member as usize)).collect();
+            let name = values.name().clone();
+            let objects = StructChunked::from_series(name, members.len(), fields.iter())?;
+            Ok(objects.into_series().zip_with(
+                &there,
+                &Series::full_null(PlSmallStr::EMPTY, members.len(), values.dtype()),
+            )?)
+        }
+        _ => values.take(&IdxCa::from_slice(PlSmallStr::EMPTY, members)),
+    }
+}
+
+fn take_texts(texts: &Series, members: &[IdxSize]) -> PolarsResult<Series> {
+    let name = texts.name().clone();
+    let texts = texts.str()?.rechunk();
+    let texts = texts.downcast_as_array();
+    let mut taken = MutableBinaryViewArray::<str>::with_capacity(members.len());
+    for member in members {
+        taken.push(texts.get(*member as usize));
+    }
+    let taken: Utf8ViewArray = taken.into();
+    Ok(StringChunked::with_chunk(name, taken).into_series())
+}
+
+fn take_lists(lists: &Series, members: &[IdxSize]) -> PolarsResult<Series> {
+    let name = lists.name().clone();
+    let lists = lists.rechunk().to_arrow(0, CompatLevel::newest());
+    let Some(lists) = lists.as_any().downcast_ref::<ListArray<i64>>() else {
+        return Err(not_lists());
+    };
+    let starts_and_ends = lists.offsets().as_slice();
+    let (mut lengths, mut items) = (Vec::with_capacity(members.len()), Vec::new());
+    for member in members {
+        let (start, end) =
+            (starts_and_ends[*member as usize], starts_and_ends[*member as usize + 1]);
+        let range = IdxSize::try_from(start).and_then(|start| Ok(start..IdxSize::try_from(end)?));
+        let range = range.map_err(|_| not_lists())?;
+        lengths.push(range.len());
+        items.extend(range);
+    }
+    let of_all = Series::try_from((PlSmallStr::EMPTY, lists.values().clone()))?;
+    let there = lists.validity().map(|there| {
+        members.iter().map(|member| there.get_bit(*member as usize)).collect::<Bitmap>()
+    });
+    lists_of(name, &take_values(&of_all, &items)?, lengths.into_iter(), there)
+}
+
+/// Lists of these lengths from their items, which stand one after the other; null where none is `there`.
+///
+/// # Errors
+/// The lengths are not those of the items.
+pub fn lists_of(
+    name: PlSmallStr,
+    items: &Series,
+    lengths: impl Iterator<Item = usize>,
+    there: Option<Bitmap>,
+) -> PolarsResult<Series> {
+    let items = items.rechunk().to_arrow(0, CompatLevel::newest());
+    let offsets: OffsetsBuffer<i64> = Offsets::try_from_lengths(lengths)?.into();
+    let list_type = ListArray::<i64>::default_datatype(items.dtype().clone());
+    let lists = ListArray::try_new(list_type, offsets, items, there)?;
+    Series::try_from((name, Box::new(lists) as Box<dyn Array>))
+}
+
+fn not_lists() -> PolarsError {
+    PolarsError::ComputeError("a column of lists is none".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::{ListChunked, NamedFrom};
+
+    use super::*;
+
+    #[test]
+    fn rows_are_those_that_polars_takes() {
+        let lists: Vec<Option<Series>> = vec![
+            Some(Series::new(PlSmallStr::EMPTY, ["a text that is not short", "b"])),
+            None,
+            Some(Series::new_empty(PlSmallStr::EMPTY, &DataType::String)),
+            Some(Series::new(PlSmallStr::EMPTY, [None, Some("c")])),
+        ];
+        let lists = lists.into_iter().collect::<ListChunked>().with_name("l".into());
+        let numbers = Series::new("n".into(), [Some(1), Some(2), None, Some(4)]);
+        let all = DataFrame::new(4, vec![lists.into_column(), numbers.into_column()]).unwrap();
+        for members in [&[][..], &[2], &[3, 1, 0], &[0, 1, 2, 3], &[0, 0, 3, 3, 2]] {
+            let expected = all.take(&IdxCa::from_slice(PlSmallStr::EMPTY, members)).unwrap();
+            let taken = take(&all, members).unwrap();
+            assert!(taken.equals_missing(&expected), "{taken} {expected}");
+        }
+        let sliced = all.slice(1, 3);
+        assert!(
+            take(&sliced, &[2, 1])
+                .unwrap()
+                .equals_missing(&all.take(&IdxCa::from_slice(PlSmallStr::EMPTY, &[3, 2])).unwrap())
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! Encoder: the rows of a partition as Parquet, page by page as they come, so that they need not be kept until then.
+//!
+//! ```text
+//! rows ─▶ waiting, until they fill ─▶ a page of each column ─▶ row groups ─▶ files
+//!         a number of rows            in the spill
+//! ```
+//!
+//! Pages and row groups are numbers of rows, so that files do not depend on how the rows came (promise P6).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use polars::prelude::{
+    CompatLevel, DataFrame, Field, PlSmallStr, PolarsError, PolarsResult, Schema, SchemaExt as _,
+};
+use polars_arrow::datatypes::ArrowSchema;
+use polars_parquet::parquet::schema::types::ParquetType;
+use polars_parquet::write::{
+    DynIter, DynStreamingIterator, RowGroupIterColumns, SchemaDescriptor, to_leaves, to_nested,
+    to_parquet_leaves, to_parquet_type,
+};
+
+use super::chunk::{Chunk, Leaf};
+use crate::normalise::{TableSchema, polars_type};
+use crate::spill::{Piece, Spill, SpillError, all_rows};
+use crate::statistics::{self, Collector};
+
+/// The values in a page of each column, all together.
+const PAGE_VALUES: usize = 1 << 16;
+const FEWEST_ROWS_IN_A_PAGE: usize = 1 << 10;
+const MOST_ROWS_IN_A_PAGE: usize = 1 << 15;
+/// So that a row group has 2^21 values: some 30 to 60 MB before compression.
+const PAGES_IN_A_GROUP: usize = 32;
+
+/// How many rows go together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) rows_in_a_page: usize,
+    pub(super) pages_in_a_group: usize,
+}
+
+impl Sizes {
+    fn of(schema: &TableSchema) -> Self {
+        let rows_in_a_page = (PAGE_VALUES / schema.columns.len().max(1))
+            .clamp(FEWEST_ROWS_IN_A_PAGE, MOST_ROWS_IN_A_PAGE);
+        Self { rows_in_a_page, pages_in_a_group: PAGES_IN_A_GROUP }
+    }
+}
+
+/// The form of a table's files.
+#[derive(Debug)]
+pub struct Form {
+    /// As polars reads it.
+    pub(super) arrow: ArrowSchema,
+    /// As Arrow readers are to read it: plain large strings instead of string views, which pandas cannot take in lists.
+    pub(super) stored: ArrowSchema,
+    /// Of each column.
+    columns: Vec<ParquetType>,
+    pub(super) descriptor: SchemaDescriptor,
+    observed: BTreeSet<String>,
+    sizes: Sizes,
+}
+
+impl Form {
+    /// The form that files of a table have.
+    ///
+    /// # Errors
+    /// polars has no form for a type, which would be a mistake of ours.
+    pub fn of(schema: &TableSchema) -> PolarsResult<Self> {
+        Self::with_sizes(schema, Sizes::of(schema))
+    }
+
+    pub(super) fn with_sizes(schema: &TableSchema, sizes: Sizes) -> PolarsResult<Self> {
+        let fields = schema.file_columns().map(|column| {
+            let name = PlSmallStr::from_str(column.name.as_str());
+            Field::new(name, polars_type(&column.column_type))
+        });
+        let columns: Schema = fields.collect();
+        let arrow = columns.to_arrow(CompatLevel::newest());
+        let stored = columns.to_arrow(CompatLevel::oldest());
+        let columns: Vec<ParquetType> =
+            arrow.iter_values().map(to_parquet_type).collect::<PolarsResult<_>>()?;
+        let descriptor = SchemaDescriptor::new("root".into(), columns.clone());
+        let observed = statistics::columns(schema);
+        Ok(Self { arrow, stored, columns, descriptor, observed, sizes })
+    }
+}
+
+/// Encodes the rows of a partition.
+pub struct Encoder {
+    form: Arc<Form>,
+    spill: Arc<Spill>,
+    groups: Vec<RowGroup>,
+    /// Rows that do not fill a page.
+    waiting: Vec<Piece>,
+    waiting_rows: usize,
+    held_bytes: usize,
+}
+
+/// A row group of which every page lies in the spill.
+pub(super) struct RowGroup {
+    pub(super) form: Arc<Form>,
+    spill: Arc<Spill>,
+    pub(super) rows: usize,
+    pub(super) statistics: Collector,
+    /// Of each leaf column.
+    chunks: Vec<Chunk>,
+    pages: usize,
+}
+
+impl Encoder {
+    /// An encoder without rows, whose pages go into the spill.
+    #[must_use]
+    pub fn new(form: Arc<Form>, spill: Arc<Spill>) -> Self {
+        Self {
+            form,
+            spill,
+            groups: Vec::new(),
+            waiting: Vec::new(),
+            waiting_rows: 0,
+            held_bytes: 0,
+        }
+    }
+
+    /// Takes the next rows, which have the columns of the table's files.
+    ///
+    /// # Errors
+    /// The disk fails. polars refuses, which would be a mistake of ours.
+    pub fn push(&mut self, rows: &DataFrame) -> Result<(), SpillError> {
+        let rows_in_a_page = self.form.sizes.rows_in_a_page;
+        let (mut rest, mut next) = (rows.height(), 0);
+        while self.waiting_rows + rest >= rows_in_a_page {
+            let missing = rows_in_a_page - self.waiting_rows;
+            let waiting = std::mem::take(&mut self.waiting);
+            let pieces = waiting.iter().map(|piece| piece.read(&self.spill));
+            let page = all_rows(pieces.chain([Ok(slice(rows, next, missing))]))?;
+            (self.waiting_rows, self.held_bytes) = (0, 0);
+            self.encode_page(&page)?;
+            (rest, next) = (rest - missing, next + missing);
+        }
+        if rest > 0 {
+            let waiting = slice(rows, next, rest);
+            self.waiting_rows += rest;
+            self.held_bytes += waiting.estimated_size();
+            self.waiting.push(Piece::Held(waiting));
+        }
+        Ok(())
+    }
+
+    /// About how many bytes of rows it holds.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// Spills the rows that it holds.
+    ///
+    /// # Errors
+    /// The temporary directory is full.
+    pub fn spill(&mut self) -> Result<(), SpillError> {
+        self.held_bytes = 0;
+        for piece in &mut self.waiting {
+            if let Piece::Held(rows) = piece {
+                *piece = self.spill.put_rows(std::mem::take(rows))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many rows it was given.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        let encoded = self.groups.iter().map(|group| group.rows as u64).sum::<u64>();
+        encoded + self.waiting_rows as u64
+    }
+
+    /// The row groups of all rows.
+    pub(super) fn into_groups(mut self) -> Result<Vec<RowGroup>, SpillError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let rows = all_rows(waiting.iter().map(|piece| piece.read(&self.spill)))?;
+        if rows.height() > 0 {
+            self.encode_page(&rows)?;
+        }
+        Ok(self.groups)
+    }
+
+    fn encode_page(&mut self, rows: &DataFrame) -> Result<(), SpillError> {
+        let most_pages = self.form.sizes.pages_in_a_group;
+        let mut group = match self.groups.pop_if(|group| group.pages < most_pages) {
+            Some(group) => group,
+            None => RowGroup::new(self.form.clone(), self.spill.clone()),
+        };
+        group.add_page(rows)?;
+        self.groups.push(group);
+        Ok(())
+    }
+}
+
+impl RowGroup {
+    fn new(form: Arc<Form>, spill: Arc<Spill>) -> Self {
+        let leaves = form.descriptor.columns().len();
+        let chunks = std::iter::repeat_with(Chunk::default).take(leaves).collect();
+        Self { form, spill, rows: 0, statistics: Collector::default(), chunks, pages: 0 }
+    }
+
+    /// Adds a page to each leaf column.
+    fn add_page(&mut self, rows: &DataFrame) -> Result<(), SpillError> {
+        self.rows += rows.height();
+        self.pages += 1;
+        self.statistics.observe(rows, &self.form.observed)?;
+        // There is one, since the rows of a page are in one piece.
+        for batch in rows.iter_chunks(CompatLevel::newest(), false) {
+            let mut chunks = self.chunks.iter_mut();
+            for (values, column) in batch.arrays().iter().zip(&self.form.columns) {
+                let mut leaves = Vec::new();
+                to_leaves(values.as_ref(), &mut leaves);
+                let nested = to_nested(values.as_ref(), column)?;
+                let columns = to_parquet_leaves(column.clone());
+                let leaves = leaves.iter().zip(&nested).zip(&columns);
+                for (((values, nested), column), chunk) in leaves.zip(&mut chunks) {
+                    let leaf = Leaf { values: values.as_ref(), nested, column };
+                    chunk.add(&leaf, &self.spill)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The pages of its columns, as they are written to a file.
+    pub(super) fn into_columns(self) -> RowGroupIterColumns<'static, PolarsError> {
+        let Self { form, spill, chunks, .. } = self;
+        let descriptors = form.descriptor.columns().to_vec();
+        DynIter::new(chunks.into_iter().zip(descriptors).map(move |(chunk, column)| {
+            Ok(DynStreamingIterator::new(chunk.into_pages(column.descriptor, spill.clone())))
+        }))
+    }
+}
+
+fn slice(rows: &DataFrame, first: usize, height: usize) -> DataFrame {
+    rows.slice(i64::try_from(first).unwrap_or(i64::MAX), height)
+}

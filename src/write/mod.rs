@@ -1,0 +1,452 @@
+//! Write: the rows of one partition into Parquet files, in staging, where no reader looks.
+
+mod chunk;
+mod dictionary;
+mod encoder;
+
+use std::io::{self, Seek, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use object_store::path::Path;
+use polars::prelude::{DataFrame, PlSmallStr, PolarsError, PolarsResult, SortMultipleOptions};
+use polars_parquet::parquet::metadata::KeyValue;
+use polars_parquet::write::{FileWriter, schema_to_metadata_key};
+use tempfile::SpooledTempFile;
+
+pub use encoder::{Encoder, Form};
+
+use crate::destination::{Destination, DestinationError};
+use crate::normalise::TableSchema;
+use crate::partition::percent_encoded;
+use crate::run_id::RunId;
+use crate::runtime::on_cpu;
+use crate::spill::{Spill, SpillError, all_rows};
+use crate::statistics::{Collector, Statistics};
+use chunk::OPTIONS;
+use encoder::RowGroup;
+
+/// Once a file has so many bytes, further row groups go into the next one.
+const LARGE_FILE_BYTES: u64 = 128 << 20;
+/// Larger files go to local disk before they go to the destination.
+const LARGEST_FILE_IN_MEMORY: usize = 16 << 20;
+
+/// A file could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The rows cannot be encoded.
+    #[error("the rows of `{file}` cannot be written as Parquet: {source}")]
+    Encode {
+        /// The file that was being made.
+        file: String,
+        /// What polars said.
+        source: PolarsError,
+    },
+    /// Its rows cannot be had.
+    #[error(transparent)]
+    Spill(#[from] SpillError),
+    /// The destination does not take it.
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+}
+
+/// A receipt: a file that is complete in staging, and where it is to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagedFile {
+    /// Where it lies now.
+    pub staged: Path,
+    /// Where it shall lie, relative to the destination.
+    pub target: Path,
+    /// Its partition's directories; empty for a table that is not partitioned.
+    pub partition: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The BLAKE3 hash of its bytes, in hexadecimal.
+    pub hash: String,
+    /// What it holds.
+    pub statistics: Statistics,
+}
+
+/// Puts the rows of a partition in staging, those of one encoder behind those of the other: in one file, or in several
+/// when it would become too large; in none when there are no rows.
+///
+/// # Errors
+/// The rows cannot be had or encoded, or the destination does not take them.
+pub async fn stage(
+    destination: &Destination,
+    schema: &TableSchema,
+    run_id: &RunId,
+    partition: String,
+    encoders: Vec<Encoder>,
+) -> Result<Vec<StagedFile>, WriteError> {
+    let (of, place) = (schema.clone(), target_path(schema, &partition, run_id, 0).to_string());
+    let encoded = on_cpu(move || files_of(encoders, &of, LARGE_FILE_BYTES, &place)).await?;
+    let mut files = Vec::with_capacity(encoded.len());
+    for (number, encoded) in encoded.into_iter().enumerate() {
+        let Encoded { content, rows, bytes, hash, statistics } = encoded;
+        let target = target_path(schema, &partition, run_id, number);
+        let staged = Destination::staged(run_id, &target);
+        destination.put_stream(&staged, content).await?;
+        let partition = partition.clone();
+        files.push(StagedFile { staged, target, partition, rows, bytes, hash, statistics });
+    }
+    Ok(files)
+}
+
+fn target_path(schema: &TableSchema, partition: &str, run_id: &RunId, number: usize) -> Path {
+    let table = percent_encoded(schema.name.as_str());
+    let directories = std::iter::once(table.as_str()).chain(partition.split('/'));
+    let file = format!("{number:04}-{run_id}.parquet");
+    let parts = directories.filter(|part| !part.is_empty()).chain([file.as_str()]);
+    // The parts are encoded already; `from_iter` would encode their percent signs once more.
+    let joined = parts.collect::<Vec<_>>().join("/");
+    Path::parse(&joined).unwrap_or_else(|_| Path::from(joined))
+}
+
+/// A whole file, from its start.
+struct Encoded {
+    content: SpooledTempFile,
+    rows: u64,
+    bytes: u64,
+    hash: String,
+    statistics: Statistics,
+}
+
+/// The files that encoded rows become.
+fn files_of(
+    encoders: Vec<Encoder>,
+    schema: &TableSchema,
+    bytes_of_a_large_file: u64,
+    place: &str,
+) -> Result<Vec<Encoded>, WriteError> {
+    let groups = encoders.into_iter().map(Encoder::into_groups);
+    let groups = groups.collect::<Result<Vec<_>, _>>()?;
+    let mut groups = groups.into_iter().flatten().peekable();
+    let mut files = Vec::new();
+    while let Some(form) = groups.peek().map(|group| group.form.clone()) {
+        let file = file_of(&mut groups, &form, schema, bytes_of_a_large_file);
+        let failed = |source| WriteError::Encode { file: place.to_owned(), source };
+        files.push(file.map_err(failed)?);
+    }
+    Ok(files)
+}
+
+/// The file that the next row groups become, as many as it takes for it to be large.
+fn file_of(
+    groups: &mut impl Iterator<Item = RowGroup>,
+    form: &Form,
+    schema: &TableSchema,
+    bytes_of_a_large_file: u64,
+) -> PolarsResult<Encoded> {
+    let (mut content, mut rows) = (Hashing::new(), 0);
+    let mut statistics = Collector::default();
+    let written = content.bytes.clone();
+    let mut writer = FileWriter::new_with_parquet_schema(
+        &mut content,
+        form.arrow.clone(),
+        form.descriptor.clone(),
+        OPTIONS,
+    );
+    while written.load(Ordering::Relaxed) < bytes_of_a_large_file
+        && let Some(group) = groups.next()
+    {
+        statistics.merge(&group.statistics)?;
+        let rows_of_group = group.rows as u64;
+        writer.write(rows_of_group, group.into_columns())?;
+        rows += rows_of_group;
+    }
+    writer.end(Some(metadata(form, schema)))?;
+    drop(writer);
+    let (content, bytes, hash) = content.finish()?;
+    Ok(Encoded { content, rows, bytes, hash, statistics: statistics.finish()? })
+}
+
+/// An encoder that has been given all rows of a partition, which come in pieces, in the order that files have.
+///
+/// # Errors
+/// The rows cannot be had. polars refuses, which would be a mistake of ours.
+pub fn encode(
+    pieces: impl Iterator<Item = Result<DataFrame, SpillError>>,
+    schema: &TableSchema,
+    form: Arc<Form>,
+    spill: &Arc<Spill>,
+) -> Result<Encoder, SpillError> {
+    let mut encoder = Encoder::new(form, spill.clone());
+    let by = sort_columns(schema);
+    if by.is_empty() {
+        for rows in pieces {
+            encoder.push(&rows?)?;
+        }
+        return Ok(encoder);
+    }
+    // The order of the rows is known only when all of them are.
+    let mut all = all_rows(pieces)?;
+    if all.height() > 0 {
+        let options = SortMultipleOptions::default().with_maintain_order(true);
+        all.sort_in_place(by, options)?;
+        encoder.push(&all)?;
+    }
+    Ok(encoder)
+}
+
+/// The columns that the rows of a file are in the order of.
+fn sort_columns(schema: &TableSchema) -> Vec<PlSmallStr> {
+    // A column that is the partition is the same in every row and not in the file.
+    let by = schema.sort_by.iter().filter(|name| !schema.is_partition(name));
+    by.map(|name| name.as_str().into()).collect()
+}
+
+/// Keeps what is written, and hashes it as it goes by.
+struct Hashing {
+    content: SpooledTempFile,
+    hasher: blake3::Hasher,
+    /// How many bytes were written; the writer has the rest to itself.
+    bytes: Arc<AtomicU64>,
+}
+
+impl Hashing {
+    fn new() -> Self {
+        let content = tempfile::spooled_tempfile(LARGEST_FILE_IN_MEMORY);
+        Self { content, hasher: blake3::Hasher::new(), bytes: Arc::default() }
+    }
+
+    /// The content from its start, its size and its hash.
+    fn finish(mut self) -> io::Result<(SpooledTempFile, u64, String)> {
+        self.content.rewind()?;
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        Ok((self.content, bytes, self.hasher.finalize().to_hex().to_string()))
+    }
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.content.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.bytes.fetch_add(written as u64, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.content.flush()
+    }
+}
+
+/// The descriptions, and the schema that Arrow readers restore types from.
+fn metadata(form: &Form, schema: &TableSchema) -> Vec<KeyValue> {
+    let entries = descriptions(schema).into_iter();
+    let entries = entries.map(|(key, value)| KeyValue { key, value: Some(value) });
+    entries.chain([schema_to_metadata_key(&form.stored)]).collect()
+}
+
+fn descriptions(schema: &TableSchema) -> Vec<(String, String)> {
+    let table = schema.description.iter().map(|text| ("description".to_owned(), text.clone()));
+    let columns = schema.columns.iter().filter_map(|column| {
+        Some((format!("description.{}", column.name), column.description.clone()?))
+    });
+    table.chain(columns).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::{
+        Column, DataType, IntoSeries, ListChunked, NamedFrom, ParquetReader, SerReader, Series,
+        TimeUnit, TimeZone,
+    };
+    use proptest::option::of;
+    use proptest::prelude::*;
+
+    use super::encoder::Sizes;
+    use super::*;
+    use crate::definition::{ColumnName, Table};
+    use crate::normalise::{Schemas, Shape, polars_type};
+
+    /// A table of these columns, beside those that every table has.
+    fn schema(columns: &[(&str, &str)], sort_by: &[&str]) -> TableSchema {
+        let mut table = Table::named("t".parse().unwrap());
+        table.primary_key = vec![columns[0].0.parse().unwrap()];
+        for (name, column_type) in columns {
+            let column = crate::definition::Column {
+                column_type: Some(column_type.parse().unwrap()),
+                ..crate::definition::Column::default()
+            };
+            table.columns.insert(name.parse().unwrap(), column);
+        }
+        table.sort_by = sort_by.iter().map(|name| name.parse::<ColumnName>().unwrap()).collect();
+        let known = std::collections::BTreeMap::new();
+        Schemas::settle(&[(&table, &Shape::default())], &[], &known).unwrap().tables.remove(0)
+    }
+
+    /// Rows with all columns of the table's files, some of which have these values.
+    fn rows(height: usize, values: &[Series], schema: &TableSchema) -> DataFrame {
+        let columns = schema.file_columns().map(|column| {
+            let (name, of_type) = (column.name.as_str(), polars_type(&column.column_type));
+            let given = values.iter().find(|values| values.name() == name);
+            let values = match given {
+                Some(values) if matches!(of_type, DataType::Datetime(..)) => {
+                    let instants = values.i64().unwrap().clone();
+                    instants
+                        .into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))
+                        .into_series()
+                }
+                Some(values) => values.cast(&of_type).unwrap(),
+                None => Series::full_null(name.into(), height, &of_type),
+            };
+            Column::from(values)
+        });
+        DataFrame::new(height, columns.collect()).unwrap()
+    }
+
+    /// The files that pieces become, which are encoded in pages of so few rows, and how many rows each says it has.
+    fn files_in(
+        pieces: impl Iterator<Item = DataFrame>,
+        schema: &TableSchema,
+        rows_in_a_page: usize,
+        bytes_of_a_large_file: u64,
+    ) -> Vec<(Vec<u8>, u64)> {
+        let sizes = Sizes { rows_in_a_page, pages_in_a_group: 2 };
+        let form = Arc::new(Form::with_sizes(schema, sizes).unwrap());
+        let encoder = encode(pieces.map(Ok), schema, form, &Arc::default()).unwrap();
+        let files = files_of(vec![encoder], schema, bytes_of_a_large_file, "t").unwrap();
+        let contents = files.into_iter().map(|Encoded { mut content, rows, .. }| {
+            let mut bytes = Vec::new();
+            io::copy(&mut content, &mut bytes).unwrap();
+            (bytes, rows)
+        });
+        contents.collect()
+    }
+
+    fn read(bytes: &[u8]) -> DataFrame {
+        ParquetReader::new(io::Cursor::new(bytes)).finish().unwrap()
+    }
+
+    #[test]
+    fn rows_go_into_another_file_when_one_is_large() {
+        let files = |numbers: &[i64], sort_by: &[&str], bytes_of_a_large_file| {
+            let schema = schema(&[("n", "int64")], sort_by);
+            let pieces = numbers
+                .chunks(3)
+                .map(|piece| rows(piece.len(), &[Series::new("n".into(), piece)], &schema));
+            let files = files_in(pieces, &schema, 1, bytes_of_a_large_file).into_iter();
+            let values = files.map(|(bytes, rows)| {
+                let read = read(&bytes);
+                assert_eq!(read.height() as u64, rows);
+                read.column("n").unwrap().i64().unwrap().into_no_null_iter().collect()
+            });
+            values.collect::<Vec<Vec<i64>>>()
+        };
+        let numbers = [5, 1, 4, 2, 3, 7, 6];
+        assert_eq!(files(&numbers, &[], 1), [vec![5, 1], vec![4, 2], vec![3, 7], vec![6]]);
+        assert_eq!(files(&numbers, &[], u64::MAX), [numbers.to_vec()]);
+        assert_eq!(files(&numbers, &["n"], 1), [vec![1, 2], vec![3, 4], vec![5, 6], vec![7]]);
+        for sort_by in [&[][..], &["n"]] {
+            assert_eq!(files(&[], sort_by, 1), Vec::<Vec<i64>>::new());
+        }
+    }
+
+    #[test]
+    fn a_dictionary_may_be_outgrown() {
+        let schema = schema(&[("k", "int64"), ("text", "string"), ("number", "int64")], &[]);
+        // The first page repeats a few values; then all are different, and one is long; then the first ones come again.
+        let text = |row: i64| match row {
+            0..1000 | 11_000.. => format!("text {}", row % 7),
+            5_000 => "long ".repeat(100),
+            _ => format!("text number {row}"),
+        };
+        let number = |row: i64| if (1000..11_000).contains(&row) { row } else { row % 7 };
+        let numbers: Vec<i64> = (0..12_000).collect();
+        let texts = numbers.iter().map(|row| text(*row)).collect::<Vec<_>>();
+        let values = [
+            Series::new("k".into(), &numbers),
+            Series::new("text".into(), texts),
+            Series::new(
+                "number".into(),
+                numbers.iter().map(|row| number(*row)).collect::<Vec<_>>(),
+            ),
+        ];
+        let all = rows(numbers.len(), &values, &schema);
+        for rows_in_a_page in [1000, 4000] {
+            let files = files_in([all.clone()].into_iter(), &schema, rows_in_a_page, u64::MAX);
+            assert!(read(&files[0].0).equals_missing(&all));
+        }
+    }
+
+    #[test]
+    fn a_page_of_long_texts_is_several() {
+        let schema = schema(&[("k", "int64"), ("text", "string"), ("l", "list<string>")], &[]);
+        let texts: Vec<String> = (0..10).map(|row| row.to_string().repeat(3 << 20)).collect();
+        let lists = texts.iter().map(|text| Series::new("".into(), [text.as_str(), "b"]));
+        let values = [
+            Series::new("k".into(), (0..10).collect::<Vec<i64>>()),
+            Series::new("text".into(), &texts),
+            lists.collect::<ListChunked>().with_name("l".into()).into_series(),
+        ];
+        let all = rows(texts.len(), &values, &schema);
+        let files = files_in([all.clone()].into_iter(), &schema, 1 << 10, u64::MAX);
+        assert!(read(&files[0].0).equals_missing(&all));
+    }
+
+    type Values =
+        (Option<i64>, Option<String>, Option<bool>, Option<f64>, Option<Vec<Option<String>>>);
+
+    fn any_values() -> impl Strategy<Value = Values> {
+        let number = prop_oneof![-2_i64..3, 700_000_i64..900_000];
+        let text = || prop_oneof!["[ab]{0,2}", "[a-z]{11,14}"];
+        (
+            of(number),
+            of(text()),
+            of(any::<bool>()),
+            of(-9.0..9.0),
+            of(proptest::collection::vec(of(text()), 0..3)),
+        )
+    }
+
+    fn frame(values: &[Values], schema: &TableSchema) -> DataFrame {
+        let numbers: Vec<Option<i64>> = values.iter().map(|row| row.0).collect();
+        let lists = values.iter().map(|row| Some(Series::new("".into(), row.4.as_ref()?)));
+        let columns = [
+            Series::new("n".into(), &numbers),
+            Series::new("text".into(), values.iter().map(|row| row.1.clone()).collect::<Vec<_>>()),
+            Series::new("bool".into(), values.iter().map(|row| row.2).collect::<Vec<_>>()),
+            Series::new("float".into(), values.iter().map(|row| row.3).collect::<Vec<_>>()),
+            lists.collect::<ListChunked>().with_name("l".into()).into_series(),
+        ];
+        let of_numbers =
+            ["small", "wide", "day", "at"].map(|name| columns[0].clone().with_name(name.into()));
+        rows(values.len(), &[&columns[..], &of_numbers].concat(), schema)
+    }
+
+    proptest! {
+        #[test]
+        fn p4_and_p6_files_hold_the_rows_however_they_came(
+            values in proptest::collection::vec(any_values(), 1..60),
+            size in 1_usize..20,
+            rows_in_a_page in 1_usize..12,
+        ) {
+            let schema = schema(
+                &[
+                    ("n", "int64"), ("text", "string"), ("bool", "bool"), ("float", "float64"),
+                    ("small", "decimal(18,2)"), ("wide", "decimal(38,0)"), ("day", "date"),
+                    ("at", "timestamp"), ("l", "list<string>"),
+                ],
+                &[],
+            );
+            let all = frame(&values, &schema);
+            let at_once = files_in([all.clone()].into_iter(), &schema, rows_in_a_page, u64::MAX);
+            prop_assert!(read(&at_once[0].0).equals_missing(&all));
+            let pieces = values.chunks(size).map(|values| frame(values, &schema));
+            prop_assert!(files_in(pieces, &schema, rows_in_a_page, u64::MAX) == at_once);
+            let sizes = Sizes { rows_in_a_page, pages_in_a_group: 2 };
+            let form = Arc::new(Form::with_sizes(&schema, sizes).unwrap());
+            let mut spilling = Encoder::new(form, Arc::default());
+            for values in values.chunks(size) {
+                spilling.push(&frame(values, &schema)).unwrap();
+                spilling.spill().unwrap();
+            }
+            prop_assert_eq!(spilling.rows(), values.len() as u64);
+            let hash = files_of(vec![spilling], &schema, u64::MAX, "t").unwrap().remove(0).hash;
+            prop_assert_eq!(hash, blake3::hash(&at_once[0].0).to_hex().to_string());
+        }
+    }
+}
