@@ -31,7 +31,7 @@ pub const HEARTBEAT: Duration = Duration::from_secs(20);
 pub const LEASE: TimeDelta = TimeDelta::minutes(3);
 
 /// How often a lock on local disk is tried again while nobody has put a name to it.
-const MOST_LOOKS: u32 = 10;
+const MOST_LOOKS: u32 = 50;
 /// How long to wait in between.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::normalise::{TableSchema, scalar_texts};
 
+/// More ends of parts are not kept.
+const MOST_ENDS: usize = 64;
 /// A longer text is left out.
 const MOST_BYTES: usize = 64;
 
@@ -70,8 +72,7 @@ impl Collector {
     pub fn observe(&mut self, rows: &DataFrame, columns: &BTreeSet<String>) -> PolarsResult<()> {
         for name in columns {
             let column = rows.column(name)?.as_materialized_series();
-            let mut ends = column.min_reduce()?.into_series(PlSmallStr::EMPTY);
-            ends.append(&column.max_reduce()?.into_series(PlSmallStr::EMPTY))?;
+            let ends = extremes(column)?;
             self.add(name, &ends, column.null_count() as u64)?;
         }
         Ok(())
@@ -96,6 +97,9 @@ impl Collector {
             Some(seen) => {
                 seen.ends.append(ends)?;
                 seen.nulls += nulls;
+                if seen.ends.len() >= MOST_ENDS {
+                    seen.ends = extremes(&seen.ends)?;
+                }
             }
         }
         Ok(())
@@ -108,15 +112,20 @@ impl Collector {
     pub fn finish(self) -> PolarsResult<Statistics> {
         let mut statistics = Statistics::new();
         for (name, Seen { ends, nulls }) in self.columns {
-            let mut of_all = ends.min_reduce()?.into_series(PlSmallStr::EMPTY);
-            of_all.append(&ends.max_reduce()?.into_series(PlSmallStr::EMPTY))?;
-            let texts = scalar_texts(&of_all)?;
+            let texts = scalar_texts(&extremes(&ends)?)?;
             let short = |text: &Option<String>| text.clone().filter(|it| it.len() <= MOST_BYTES);
             let (min, max) = (short(&texts[0]), short(&texts[1]));
             statistics.insert(name, Extremes { min, max, nulls });
         }
         Ok(statistics)
     }
+}
+
+/// The least and the greatest value.
+fn extremes(values: &Series) -> PolarsResult<Series> {
+    let mut extremes = values.min_reduce()?.into_series(PlSmallStr::EMPTY);
+    extremes.append(&values.max_reduce()?.into_series(PlSmallStr::EMPTY))?;
+    Ok(extremes)
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ fn keys_of_texts(
     column: &PrimitiveType,
 ) -> Option<Keys> {
     let mut keys = Vec::with_capacity(page.len());
-    // The same text in the same place, as the key of a record is in all of its lines, need not be looked up.
+    // The same text in the same place, as in a column that is the same in all rows, need not be looked up.
     let mut last = None;
     for (row, view) in page.views().iter().enumerate() {
         if page.is_null(row) {

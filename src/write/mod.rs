@@ -12,7 +12,7 @@ use object_store::path::Path;
 use polars::prelude::{DataFrame, PlSmallStr, PolarsError, PolarsResult, SortMultipleOptions};
 use polars_parquet::parquet::metadata::KeyValue;
 use polars_parquet::write::{FileWriter, schema_to_metadata_key};
-use tempfile::SpooledTempFile;
+use tempfile::{SpooledData, SpooledTempFile};
 
 pub use encoder::{Encoder, Form};
 
@@ -88,7 +88,12 @@ pub async fn stage(
         let Encoded { content, rows, bytes, hash, statistics } = encoded;
         let target = target_path(schema, &partition, run_id, number);
         let staged = Destination::staged(run_id, &target);
-        destination.put_stream(&staged, content).await?;
+        match content.into_inner() {
+            SpooledData::InMemory(content) => {
+                destination.put(&staged, content.into_inner().into()).await?;
+            }
+            SpooledData::OnDisk(content) => destination.put_stream(&staged, content).await?,
+        }
         let partition = partition.clone();
         files.push(StagedFile { staged, target, partition, rows, bytes, hash, statistics });
     }
