@@ -96,10 +96,14 @@ impl Landing {
     pub fn write(&mut self, piece: &[u8]) -> Result<(), LandError> {
         self.hasher.update(piece);
         self.bytes += piece.len() as u64;
-        self.waiting.extend_from_slice(piece);
-        if self.waiting.len() >= FRAME_BYTES {
+        let mut rest = piece;
+        while self.waiting.len() + rest.len() >= FRAME_BYTES {
+            let (fits, behind) = rest.split_at(FRAME_BYTES - self.waiting.len());
+            self.waiting.extend_from_slice(fits);
             self.write_frame()?;
+            rest = behind;
         }
+        self.waiting.extend_from_slice(rest);
         Ok(())
     }
 

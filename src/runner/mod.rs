@@ -528,7 +528,7 @@ impl Run<'_> {
             })
             .collect();
         // Some are encoded while others wait for the disk.
-        let mut written = stream::iter(files).buffered(2 * parallelism());
+        let mut written = stream::iter(files).buffered(parallelism() + 2);
         let mut staged = Vec::new();
         let mut superseded = Vec::new();
         while let Some(WrittenFiles { table, superseded: rows, files }) = written.try_next().await?

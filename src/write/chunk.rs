@@ -58,10 +58,25 @@ enum Coding {
     Open,
     /// All pages have positions in a dictionary.
     Dictionary(Dictionary),
+    /// The same, while memory is needed elsewhere or there are no more pages.
+    SpilledDictionary(StoredDictionary),
     /// The first pages have, and further ones have values.
-    OutgrownDictionary(Dictionary),
+    OutgrownDictionary(StoredDictionary),
     /// All pages have values.
     Plain,
+}
+
+/// A dictionary that lies in the spill.
+#[derive(Clone, Copy)]
+struct StoredDictionary {
+    values: usize,
+    place: Place,
+}
+
+impl StoredDictionary {
+    fn put(dictionary: &Dictionary, spill: &Spill) -> Result<Self, SpillError> {
+        Ok(Self { values: dictionary.len(), place: spill.put(&dictionary.plain())? })
+    }
 }
 
 /// A page that lies in the spill.
@@ -99,7 +114,7 @@ impl Chunk {
             self.add_rows(leaf, first, rows / 2, spill)?;
             return self.add_rows(leaf, first + rows / 2, rows - rows / 2, spill);
         }
-        let (header, content) = self.page(values.as_ref(), &nested, leaf.column)?;
+        let (header, content) = self.page(values.as_ref(), &nested, leaf.column, spill)?;
         let place = spill.put(&compressed(&content)?)?;
         self.pages.push(StoredPage { header, uncompressed_bytes: content.len(), rows, place });
         Ok(())
@@ -110,12 +125,13 @@ impl Chunk {
         values: &dyn Array,
         nested: &[Nested],
         column: &PrimitiveType,
-    ) -> PolarsResult<(DataPageHeader, Vec<u8>)> {
+        spill: &Spill,
+    ) -> Result<(DataPageHeader, Vec<u8>), SpillError> {
         // Levels of nested values are not ours to write.
         if nested.len() == 1
-            && let Some(keys) = self.keys(values, column)
+            && let Some(keys) = self.keys(values, column, spill)?
         {
-            return page_of_keys(keys, values, column);
+            return Ok(page_of_keys(keys, values, column)?);
         }
         if matches!(self.coding, Coding::Open) {
             self.coding = Coding::Plain;
@@ -125,43 +141,73 @@ impl Chunk {
                 let content = std::mem::take(page.buffer_mut());
                 Ok((page.header().clone(), content))
             }
-            Page::Dict(_) => Err(PolarsError::ComputeError("a plain page is a dictionary".into())),
+            Page::Dict(_) => Err(PolarsError::ComputeError("a plain page is a dictionary".into()))?,
         }
     }
 
-    fn keys(&mut self, values: &dyn Array, column: &PrimitiveType) -> Option<Keys> {
-        match std::mem::replace(&mut self.coding, Coding::Plain) {
+    fn keys(
+        &mut self,
+        values: &dyn Array,
+        column: &PrimitiveType,
+        spill: &Spill,
+    ) -> Result<Option<Keys>, SpillError> {
+        let mut dictionary = match std::mem::replace(&mut self.coding, Coding::Plain) {
             Coding::Open => {
-                let mut dictionary = Dictionary::of(values)?;
-                let keys = dictionary.keys(values, column)?;
-                if !is_worth_it(dictionary.len(), keys.runs) {
-                    return None;
-                }
-                self.coding = Coding::Dictionary(dictionary);
-                Some(keys)
-            }
-            Coding::Dictionary(mut dictionary) => {
+                let Some(mut dictionary) = Dictionary::of(values) else { return Ok(None) };
                 let keys = dictionary.keys(values, column);
-                self.coding = match keys {
-                    Some(_) => Coding::Dictionary(dictionary),
-                    None => Coding::OutgrownDictionary(dictionary),
-                };
-                keys
+                let keys = keys.filter(|keys| is_worth_it(dictionary.len(), keys.runs));
+                if keys.is_some() {
+                    self.coding = Coding::Dictionary(dictionary);
+                }
+                return Ok(keys);
+            }
+            Coding::Dictionary(dictionary) => dictionary,
+            Coding::SpilledDictionary(stored) => {
+                let Some(mut dictionary) = Dictionary::of(values) else { return Ok(None) };
+                dictionary.fill(&spill.read(stored.place)?);
+                dictionary
             }
             other => {
                 self.coding = other;
-                None
+                return Ok(None);
             }
+        };
+        let keys = dictionary.keys(values, column);
+        self.coding = match keys {
+            Some(_) => Coding::Dictionary(dictionary),
+            None => Coding::OutgrownDictionary(StoredDictionary::put(&dictionary, spill)?),
+        };
+        Ok(keys)
+    }
+
+    /// About how many bytes its dictionary takes.
+    pub(super) fn held_bytes(&self) -> usize {
+        match &self.coding {
+            Coding::Dictionary(dictionary) => dictionary.held_bytes(),
+            _ => 0,
         }
     }
 
+    /// Spills its dictionary.
+    pub(super) fn spill(&mut self, spill: &Spill) -> Result<(), SpillError> {
+        if let Coding::Dictionary(dictionary) = &self.coding {
+            self.coding = Coding::SpilledDictionary(StoredDictionary::put(dictionary, spill)?);
+        }
+        Ok(())
+    }
+
     /// The pages, the dictionary first.
-    pub(super) fn into_pages(self, column: Descriptor, spill: Arc<Spill>) -> Pages {
+    pub(super) fn into_pages(
+        mut self,
+        column: Descriptor,
+        spill: Arc<Spill>,
+    ) -> Result<Pages, SpillError> {
+        self.spill(&spill)?;
         let dictionary = match self.coding {
-            Coding::Dictionary(it) | Coding::OutgrownDictionary(it) => Some(it),
-            Coding::Open | Coding::Plain => None,
+            Coding::SpilledDictionary(stored) | Coding::OutgrownDictionary(stored) => Some(stored),
+            Coding::Open | Coding::Dictionary(_) | Coding::Plain => None,
         };
-        Pages { dictionary, stored: self.pages.into_iter(), column, spill, current: None }
+        Ok(Pages { dictionary, stored: self.pages.into_iter(), column, spill, current: None })
     }
 }
 
@@ -197,8 +243,7 @@ fn page_of_keys(
 fn bytes_of(values: &dyn Array) -> usize {
     match values.as_any().downcast_ref::<Utf8ViewArray>() {
         Some(texts) => texts.len_iter().map(|length| length as usize).sum(),
-        // Numbers are few enough.
-        None => 0,
+        None => values.len() * size_of::<i128>(),
     }
 }
 
@@ -220,7 +265,7 @@ fn compressed(content: &[u8]) -> io::Result<Vec<u8>> {
 
 /// The pages of a column chunk, as they are read back.
 pub(super) struct Pages {
-    dictionary: Option<Dictionary>,
+    dictionary: Option<StoredDictionary>,
     stored: std::vec::IntoIter<StoredPage>,
     column: Descriptor,
     spill: Arc<Spill>,
@@ -229,18 +274,19 @@ pub(super) struct Pages {
 
 impl Pages {
     fn next_page(&mut self) -> PolarsResult<Option<CompressedPage>> {
+        let read = |place| self.spill.read(place).map_err(SpillError::into_source);
         if let Some(dictionary) = self.dictionary.take() {
-            let content = dictionary.plain();
+            let content = read(dictionary.place)?;
             return Ok(Some(CompressedPage::Dict(CompressedDictPage::new(
                 CowBuffer::Owned(compressed(&content)?),
                 Compression::Zstd,
                 content.len(),
-                dictionary.len(),
+                dictionary.values,
                 false,
             ))));
         }
         let Some(page) = self.stored.next() else { return Ok(None) };
-        let content = self.spill.read(page.place).map_err(SpillError::into_source)?;
+        let content = read(page.place)?;
         Ok(Some(CompressedPage::Data(CompressedDataPage::new(
             page.header,
             CowBuffer::Owned(content),

@@ -80,6 +80,36 @@ impl Dictionary {
         }
     }
 
+    /// About how many bytes it takes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.len()
+            * match self {
+                Self::Texts(_) => 128,
+                Self::Int32(_) | Self::Int64(_) => 32,
+            }
+    }
+
+    /// Adds values that were written [`plain`](Self::plain).
+    pub(super) fn fill(&mut self, plain: &[u8]) {
+        match self {
+            Self::Texts(Texts { values, .. }) => {
+                let mut rest = plain;
+                while let Some((length, behind)) = rest.split_first_chunk() {
+                    let length = u32::from_le_bytes(*length) as usize;
+                    let (text, behind) = behind.split_at(length.min(behind.len()));
+                    values.insert(PlSmallStr::from_str(&String::from_utf8_lossy(text)));
+                    rest = behind;
+                }
+            }
+            Self::Int32(values) => {
+                values.extend(plain.as_chunks().0.iter().map(|it| i32::from_le_bytes(*it)));
+            }
+            Self::Int64(values) => {
+                values.extend(plain.as_chunks().0.iter().map(|it| i64::from_le_bytes(*it)));
+            }
+        }
+    }
+
     /// The values, as Parquet writes them plainly.
     pub(super) fn plain(&self) -> Vec<u8> {
         match self {

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use polars::prelude::{
-    CompatLevel, DataFrame, Field, PlSmallStr, PolarsError, PolarsResult, Schema, SchemaExt as _,
+    CompatLevel, DataFrame, Field, IdxSize, PlSmallStr, PolarsError, PolarsResult, Schema,
+    SchemaExt as _,
 };
 use polars_arrow::datatypes::ArrowSchema;
 use polars_parquet::parquet::schema::types::ParquetType;
@@ -22,6 +23,7 @@ use polars_parquet::write::{
 
 use super::chunk::{Chunk, Leaf};
 use crate::normalise::{TableSchema, polars_type};
+use crate::rows;
 use crate::spill::{Piece, Spill, SpillError, all_rows};
 use crate::statistics::{self, Collector};
 
@@ -31,6 +33,9 @@ const FEWEST_ROWS_IN_A_PAGE: usize = 1 << 10;
 const MOST_ROWS_IN_A_PAGE: usize = 1 << 15;
 /// So that a row group has 2^21 values: some 30 to 60 MB before compression.
 const PAGES_IN_A_GROUP: usize = 32;
+
+/// The least that polars allocates for texts.
+const BYTES_OF_A_COLUMN: usize = 8 << 10;
 
 /// How many rows go together.
 #[derive(Debug, Clone, Copy)]
@@ -139,21 +144,21 @@ impl Encoder {
             (rest, next) = (rest - missing, next + missing);
         }
         if rest > 0 {
-            let waiting = slice(rows, next, rest);
+            let waiting = if next == 0 { rows.clone() } else { behind(rows, next)? };
             self.waiting_rows += rest;
-            self.held_bytes += waiting.estimated_size();
+            self.held_bytes += bytes_of(&waiting);
             self.waiting.push(Piece::Held(waiting));
         }
         Ok(())
     }
 
-    /// About how many bytes of rows it holds.
+    /// About how many bytes of rows and dictionaries it holds.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.held_bytes
+        self.held_bytes + self.groups.last().map_or(0, RowGroup::held_bytes)
     }
 
-    /// Spills the rows that it holds.
+    /// Spills the rows and dictionaries that it holds.
     ///
     /// # Errors
     /// The temporary directory is full.
@@ -164,7 +169,10 @@ impl Encoder {
                 *piece = self.spill.put_rows(std::mem::take(rows))?;
             }
         }
-        Ok(())
+        match self.groups.last_mut() {
+            Some(group) => group.spill(),
+            None => Ok(()),
+        }
     }
 
     /// How many rows it was given.
@@ -191,6 +199,10 @@ impl Encoder {
             None => RowGroup::new(self.form.clone(), self.spill.clone()),
         };
         group.add_page(rows)?;
+        if group.pages == most_pages {
+            // Nothing is looked up any more.
+            group.spill()?;
+        }
         self.groups.push(group);
         Ok(())
     }
@@ -226,14 +238,34 @@ impl RowGroup {
         Ok(())
     }
 
+    fn held_bytes(&self) -> usize {
+        self.chunks.iter().map(Chunk::held_bytes).sum()
+    }
+
+    fn spill(&mut self) -> Result<(), SpillError> {
+        self.chunks.iter_mut().try_for_each(|chunk| chunk.spill(&self.spill))
+    }
+
     /// The pages of its columns, as they are written to a file.
     pub(super) fn into_columns(self) -> RowGroupIterColumns<'static, PolarsError> {
         let Self { form, spill, chunks, .. } = self;
         let descriptors = form.descriptor.columns().to_vec();
         DynIter::new(chunks.into_iter().zip(descriptors).map(move |(chunk, column)| {
-            Ok(DynStreamingIterator::new(chunk.into_pages(column.descriptor, spill.clone())))
+            let pages = chunk.into_pages(column.descriptor, spill.clone());
+            Ok(DynStreamingIterator::new(pages.map_err(SpillError::into_source)?))
         }))
     }
+}
+
+/// The rows from one on, as a copy: a few of them would keep all in memory.
+fn behind(rows: &DataFrame, first: usize) -> PolarsResult<DataFrame> {
+    let members: Vec<IdxSize> = (0..).take(rows.height()).skip(first).collect();
+    rows::take(rows, &members)
+}
+
+/// About how much memory rows take, of which there may be so few that what each column takes by itself counts more.
+fn bytes_of(rows: &DataFrame) -> usize {
+    rows.estimated_size() + rows.width() * (16 * rows.height() + BYTES_OF_A_COLUMN)
 }
 
 fn slice(rows: &DataFrame, first: usize, height: usize) -> DataFrame {
