@@ -16,9 +16,10 @@ impl Budget {
         self.bytes / 8
     }
 
-    /// For rows that fill no page of their partition yet.
+    /// For rows that fill no page of their partition yet, and for dictionaries. What is spilled here is soon wanted
+    /// again: with a quarter a run of 24 partitions takes a fifth longer.
     pub(super) fn remainders(self) -> usize {
-        self.bytes / 4
+        self.bytes / 2
     }
 
     /// For rows that wait to be sorted into partitions; three copies of them exist for a moment.

@@ -84,7 +84,7 @@ impl Dictionary {
     pub(super) fn held_bytes(&self) -> usize {
         self.len()
             * match self {
-                Self::Texts(_) => 128,
+                Self::Texts(_) => 64,
                 Self::Int32(_) | Self::Int64(_) => 32,
             }
     }

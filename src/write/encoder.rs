@@ -34,8 +34,8 @@ const MOST_ROWS_IN_A_PAGE: usize = 1 << 15;
 /// So that a row group has 2^21 values: some 30 to 60 MB before compression.
 const PAGES_IN_A_GROUP: usize = 32;
 
-/// The least that polars allocates for texts.
-const BYTES_OF_A_COLUMN: usize = 8 << 10;
+/// What a column takes however few its rows are: polars allocates 8 KiB where there are long texts.
+const BYTES_OF_A_COLUMN: usize = 2 << 10;
 
 /// How many rows go together.
 #[derive(Debug, Clone, Copy)]
@@ -265,7 +265,7 @@ fn behind(rows: &DataFrame, first: usize) -> PolarsResult<DataFrame> {
 
 /// About how much memory rows take, of which there may be so few that what each column takes by itself counts more.
 fn bytes_of(rows: &DataFrame) -> usize {
-    rows.estimated_size() + rows.width() * (16 * rows.height() + BYTES_OF_A_COLUMN)
+    rows.estimated_size() + rows.width() * BYTES_OF_A_COLUMN
 }
 
 fn slice(rows: &DataFrame, first: usize, height: usize) -> DataFrame {
