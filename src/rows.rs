@@ -119,7 +119,14 @@ mod tests {
         ];
         let lists = lists.into_iter().collect::<ListChunked>().with_name("l".into());
         let numbers = Series::new("n".into(), [Some(1), Some(2), None, Some(4)]);
-        let all = DataFrame::new(4, vec![lists.into_column(), numbers.into_column()]).unwrap();
+        let fields = [lists.clone().into_series(), numbers.clone()];
+        let objects =
+            StructChunked::from_series("s".into(), 4, fields.iter()).unwrap().into_series();
+        let there: BooleanChunked = [true, true, false, true].into_iter().collect();
+        let objects =
+            objects.zip_with(&there, &Series::full_null("s".into(), 4, objects.dtype())).unwrap();
+        let columns = [lists.into_series(), numbers, objects];
+        let all = DataFrame::new(4, columns.map(IntoColumn::into_column).to_vec()).unwrap();
         for members in [&[][..], &[2], &[3, 1, 0], &[0, 1, 2, 3], &[0, 0, 3, 3, 2]] {
             let expected = all.take(&IdxCa::from_slice(PlSmallStr::EMPTY, members)).unwrap();
             let taken = take(&all, members).unwrap();

@@ -14,7 +14,6 @@ use polars::prelude::{
     BooleanChunked, IdxCa, IdxSize, IntoSeries, NewChunkedArray, PlSmallStr, PolarsResult, Series,
     StructChunked,
 };
-
 use polars_arrow::bitmap::Bitmap;
 
 use super::ITEM_COLUMN;

@@ -33,7 +33,6 @@ const FEWEST_ROWS_IN_A_PAGE: usize = 1 << 10;
 const MOST_ROWS_IN_A_PAGE: usize = 1 << 15;
 /// So that a row group has 2^21 values: some 30 to 60 MB before compression.
 const PAGES_IN_A_GROUP: usize = 32;
-
 /// What a column takes however few its rows are: polars allocates 8 KiB where there are long texts.
 const BYTES_OF_A_COLUMN: usize = 2 << 10;
 
