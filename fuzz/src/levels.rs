@@ -42,13 +42,10 @@ pub fn rows(level: &Level) -> Vec<Row> {
 fn values_of(values: &Values) -> Vec<(usize, Value)> {
     let mut all: Vec<(usize, Value)> = Vec::new();
     if let Some(scalars) = &values.scalars {
-        for row in 0..scalars.series.len() {
-            let value = scalars.series.get(row).unwrap();
-            if !value.is_null() {
-                let text = value.get_str().map_or_else(|| value.to_string(), str::to_owned);
-                all.push((row, Value::Scalar(text)));
-            }
-        }
+        let texts = scalars.values.texts();
+        let there =
+            texts.iter().enumerate().filter_map(|(row, text)| Some((row, text?.to_owned())));
+        all.extend(there.map(|(row, text)| (row, Value::Scalar(text))));
     }
     all.extend(values.empty_lists.iter().map(|row| (*row as usize, Value::Rows(Vec::new()))));
     if let Some(nested) = &values.nested {

@@ -6,8 +6,8 @@
 //!         records       whole records  record once      polars columns and their facts
 //! ```
 //!
-//! A [`Chunk`] keeps what stood in the JSON: integers as `int64`, other numbers as their text, and the
-//! nesting as row numbers. Deciding types, names and tables needs the whole export and is the work of
+//! A [`Chunk`] keeps what stood in the JSON, each column as [`Raw`] values, and the nesting as row numbers. Deciding
+//! types, names and tables needs the whole export and is the work of
 //! [`normalise`](crate::normalise).
 
 mod block;
@@ -17,6 +17,7 @@ mod identity;
 mod lines;
 mod nesting;
 mod parse;
+mod raw;
 mod split;
 mod spot;
 
@@ -24,7 +25,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
-use polars::prelude::Series;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::JsonPointer;
@@ -32,6 +32,7 @@ use crate::scalar::Facts;
 
 pub use compact::without_whitespace;
 pub use parse::{DecodeError, decode_batch};
+pub use raw::{Fractions, Raw};
 pub use split::{Found, RecordBatch, RecordsAt, SplitError, Splitter, Wanted};
 pub use spot::Spot;
 
@@ -158,18 +159,18 @@ pub struct Values {
 
 impl Values {
     fn estimated_bytes(&self) -> usize {
-        let scalars = self.scalars.as_ref().map_or(0, |scalars| scalars.series.estimated_size());
+        let scalars = self.scalars.as_ref().map_or(0, |scalars| scalars.values.estimated_bytes());
         let nested = self.nested.as_ref();
         let nested = nested.map_or(0, |it| size_of_val(&*it.objects) + it.level.estimated_bytes());
         scalars + nested + size_of_val(&*self.empty_lists)
     }
 }
 
-/// A column as it stood in the JSON: `bool`, `int64` or text.
+/// A column as it stood in the JSON.
 #[derive(Debug)]
 pub struct Scalars {
     /// The values.
-    pub series: Series,
+    pub values: Raw,
     /// What is known of them.
     pub facts: Facts,
 }

@@ -215,10 +215,8 @@ impl<'a> Parser<'a> {
     /// before, which it nearly always is, instead of being read to its end first.
     fn field(&mut self, level: &mut LevelBuilder, expected: usize) -> Parsed<usize> {
         let rest = &self.text.as_bytes()[self.at..];
-        if let Some(quoted) = level.quoted(expected)
-            && rest.starts_with(quoted)
-        {
-            self.at += quoted.len();
+        if let Some(length) = level.quoted(expected).and_then(|quoted| quoted.length_in(rest)) {
+            self.at += length;
             return Ok(expected);
         }
         Ok(match self.string()? {
@@ -462,7 +460,7 @@ mod tests {
 
     fn column(level: &Level, key: &str) -> Vec<String> {
         let scalars = level.values[&Step::Key(key.to_owned())].scalars.as_ref().unwrap();
-        scalars.series.iter().map(|value| value.to_string()).collect()
+        scalars.values.typed().iter().map(|value| value.to_string()).collect()
     }
 
     #[test]
@@ -561,7 +559,7 @@ mod tests {
     fn scalars(level: &Level) -> usize {
         let count = |values: &Values| {
             let own = values.scalars.as_ref();
-            let own = own.map_or(0, |it| it.series.len() - it.series.null_count());
+            let own = own.map_or(0, |it| it.values.is_not_null().sum().unwrap_or(0) as usize);
             own + values.nested.as_ref().map_or(0, |nested| scalars(&nested.level))
         };
         level.values.values().map(count).sum()

@@ -7,8 +7,11 @@ use polars::prelude::{
     TimeZone,
 };
 
+use crate::decode::Raw;
 use crate::definition::ColumnType;
-use crate::scalar::{NumberText, parse_date, parse_decimal, parse_float, parse_timestamp};
+use crate::scalar::{
+    Fraction, NumberText, parse_date, parse_decimal, parse_float, parse_timestamp,
+};
 
 /// A column of its settled type, null where a value did not fit.
 pub(super) struct Cast {
@@ -56,7 +59,26 @@ pub fn polars_type(column_type: &ColumnType) -> DataType {
     }
 }
 
-/// Casts a column of `bool`, `int64` or text, as the decoder makes them, to a scalar type.
+/// Casts a column as it stood in the JSON to a scalar type.
+pub(super) fn cast_raw(raw: &Raw, to: &ColumnType) -> PolarsResult<Cast> {
+    match (raw, to) {
+        (Raw::Fractions(fractions), ColumnType::Decimal { .. } | ColumnType::Float64) => {
+            let parse =
+                Parse { float: Fraction::double, decimal: Fraction::decimal, ..Parse::nothing() };
+            converted(fractions.iter(), to, &parse)
+        }
+        (Raw::Dates(days), ColumnType::Timestamp) => {
+            let parse = Parse { timestamp: midnight, ..Parse::nothing() };
+            converted(days.iter(), to, &parse)
+        }
+        (Raw::Booleans(_) | Raw::Integers(_) | Raw::Texts(_), _)
+        | (Raw::Dates(_), ColumnType::Date)
+        | (Raw::Timestamps(..), ColumnType::Timestamp) => cast(&raw.typed(), to),
+        _ => cast(&raw.texts().into_series(), to),
+    }
+}
+
+/// Casts a column of `bool`, `int64` or text to a scalar type.
 pub(super) fn cast(raw: &Series, to: &ColumnType) -> PolarsResult<Cast> {
     if *raw.dtype() == polars_type(to) {
         return Ok(Cast { series: raw.clone(), unfit: Vec::new() });
@@ -76,7 +98,7 @@ fn cast_booleans(raw: &BooleanChunked, to: &ColumnType) -> PolarsResult<Cast> {
 fn cast_integers(raw: &Int64Chunked, to: &ColumnType) -> PolarsResult<Cast> {
     let parse = Parse {
         text: |value: i64| Some(value.to_string()),
-        float: exact_float,
+        float: |value: i64| Fraction { units: value, places: 0 }.double(),
         decimal: |value: i64, precision, scale| parse_decimal(&value.to_string(), precision, scale),
         ..Parse::nothing()
     };
@@ -90,26 +112,16 @@ fn cast_texts(raw: &StringChunked, to: &ColumnType) -> PolarsResult<Cast> {
         float: parse_float,
         decimal: parse_decimal,
         date: parse_date,
-        timestamp: |text: &str| {
-            parse_timestamp(text)
-                .or_else(|| i64::from(parse_date(text)?).checked_mul(MICROSECONDS_PER_DAY))
-        },
+        timestamp: |text: &str| parse_timestamp(text).or_else(|| midnight(parse_date(text)?)),
         text: |text: &str| Some(text.to_owned()),
     };
     converted(raw.iter(), to, &parse)
 }
 
-const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
-
-/// The double that is this integer.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "the loss is what is tested for"
-)]
-fn exact_float(value: i64) -> Option<f64> {
-    let float = value as f64;
-    (float as i128 == i128::from(value)).then_some(float)
+/// When a day begins.
+fn midnight(day: i32) -> Option<i64> {
+    const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
+    i64::from(day).checked_mul(MICROSECONDS_PER_DAY)
 }
 
 /// How values of one raw type become values of each type; `None` is "does not fit".

@@ -1,35 +1,30 @@
 //! Dates: values that are written in a declared form, as ISO 8601 has them.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
-use polars::prelude::{
-    DataType, IntoSeries, NewChunkedArray, PlSmallStr, PolarsResult, Series, StringChunked,
-};
+use polars::prelude::{IntoSeries, NewChunkedArray, PlSmallStr, Series, StringChunked};
 
+use crate::decode::Raw;
 use crate::definition::ColumnType;
 use crate::scalar::format_timestamp;
 
-/// A column as it stood in the JSON, with what is in one of `formats` written as a date or timestamp; the first
-/// that fits is taken. What fits none stays as it is, and is ISO 8601 or does not fit the column.
-pub(super) fn in_iso_form(
-    raw: &Series,
-    to: &ColumnType,
-    formats: &[String],
-) -> PolarsResult<Series> {
+/// The texts of a column, with what is in one of `formats` written as a date or timestamp; the first that fits is taken.
+/// What fits none stays as it is, and is ISO 8601 or does not fit the column. `None` when there is nothing to rewrite.
+pub(super) fn in_iso_form(raw: &Raw, to: &ColumnType, formats: &[String]) -> Option<Series> {
     let rewrite: fn(&str, &str) -> Option<String> = match to {
         ColumnType::Date => date,
         ColumnType::Timestamp => timestamp,
-        _ => return Ok(raw.clone()),
+        _ => return None,
     };
-    if formats.is_empty() || *raw.dtype() == DataType::Boolean {
-        return Ok(raw.clone());
+    if formats.is_empty() || matches!(raw, Raw::Booleans(_)) {
+        return None;
     }
-    let texts = raw.cast(&DataType::String)?;
-    let rewritten = texts.str()?.iter().map(|text| {
+    let texts = raw.texts();
+    let rewritten = texts.iter().map(|text| {
         let text = text?;
         let iso = formats.iter().find_map(|format| rewrite(text, format));
         Some(iso.unwrap_or_else(|| text.to_owned()))
     });
-    Ok(StringChunked::from_iter_options(PlSmallStr::EMPTY, rewritten).into_series())
+    Some(StringChunked::from_iter_options(PlSmallStr::EMPTY, rewritten).into_series())
 }
 
 /// A date; a time of day that is not midnight would be lost, so it does not fit.

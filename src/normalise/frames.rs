@@ -443,7 +443,7 @@ fn rows_that_have(level: &Level, discarded: &Discarded) -> Vec<u32> {
         own.extend(values.nested.iter().flat_map(|nested| &nested.level.parents));
     }
     if let Some(scalars) = &values.scalars {
-        let there = scalars.series.is_not_null();
+        let there = scalars.values.is_not_null();
         own.extend(
             (0..).zip(there.iter()).filter(|(_, there)| *there == Some(true)).map(|(row, _)| row),
         );

@@ -17,7 +17,7 @@ use polars::prelude::{
 use polars_arrow::bitmap::Bitmap;
 
 use super::ITEM_COLUMN;
-use super::cast::{Cast, cast, polars_type};
+use super::cast::{Cast, cast, cast_raw, polars_type};
 use super::dates::in_iso_form;
 use super::naming::column_name;
 use super::shape::ValueShape;
@@ -116,18 +116,21 @@ pub(super) fn scalars_as(
     match column_type {
         ColumnType::List(inner) => list_column(None, Some(scalars), rows, inner, formats),
         ColumnType::Struct(fields) => {
-            let is_there = scalars.series.is_not_null();
+            let is_there = scalars.values.is_not_null();
             let mut object = ObjectBuilder::new(fields, rows, is_there);
             match object.field(ITEM_COLUMN) {
                 Some(field) => {
                     let values = scalars_as(Some(scalars), rows, &field.column_type, formats)?;
                     object.fill(&field.name, values)?;
                 }
-                None => object.refuse(rows_of_true(&scalars.series.is_not_null())),
+                None => object.refuse(rows_of_true(&scalars.values.is_not_null())),
             }
             object.finish()
         }
-        _ => cast(&in_iso_form(&scalars.series, column_type, formats)?, column_type),
+        _ => match in_iso_form(&scalars.values, column_type, formats) {
+            Some(rewritten) => cast(&rewritten, column_type),
+            None => cast_raw(&scalars.values, column_type),
+        },
     }
 }
 
@@ -262,7 +265,7 @@ fn objects_of(
                 let values = scalars_as(Some(scalars), level.rows, &field.column_type, formats)?;
                 object.fill(&field.name, values)?;
             }
-            None => object.refuse(rows_of_true(&scalars.series.is_not_null())),
+            None => object.refuse(rows_of_true(&scalars.values.is_not_null())),
         }
     }
     match object.field(ITEMS_FIELD) {
@@ -285,7 +288,7 @@ fn rows_that_have_lists(values: &Values) -> Vec<u32> {
 fn rows_that_have_any(values: &Values) -> Vec<u32> {
     let mut rows = rows_that_have_lists(values);
     if let Some(scalars) = &values.scalars {
-        rows.extend(rows_of_true(&scalars.series.is_not_null()));
+        rows.extend(rows_of_true(&scalars.values.is_not_null()));
     }
     rows.sort_unstable();
     rows.dedup();

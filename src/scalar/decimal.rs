@@ -1,5 +1,7 @@
 //! Numbers as text: digits and exponent, never a float on the way.
 
+use std::fmt;
+
 use crate::definition::ColumnType;
 
 /// The most significant digits that every double keeps (`DBL_DIG`).
@@ -142,17 +144,21 @@ impl NumberText {
     }
 }
 
-/// A number of at most 15 digits that is written with a point and without exponent, as prices are: `units × 10^-scale`,
-/// trailing zeros removed. It is taken apart without a place on the heap for its digits.
+/// A number of at most 15 digits that is written with a point and without exponent, as prices are, or an integer:
+/// `units × 10^-places`. It is taken apart without a place on the heap for its digits, and its text can be told from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ShortNumber {
-    units: i64,
-    pub(super) scale: u8,
+pub struct Fraction {
+    /// The number without its point.
+    pub units: i64,
+    /// How many digits are written after the point.
+    pub places: u8,
 }
 
-impl ShortNumber {
-    /// Takes a number apart; `None` when it is written otherwise, or is none.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+impl Fraction {
+    /// Takes a number apart that is written with a point; `None` when it has more digits, is written otherwise, or is
+    /// none, or a zero with a sign.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let (negative, unsigned) = match text.as_bytes() {
             [b'-', unsigned @ ..] => (true, unsigned),
             unsigned => (false, unsigned),
@@ -170,27 +176,84 @@ impl ShortNumber {
         }
         let point = point?;
         let leading_zero = point > 1 && unsigned[0] == b'0';
-        let mut scale = u8::try_from(unsigned.len() - point - 1).ok()?;
-        if point == 0 || scale == 0 || leading_zero {
+        let places = u8::try_from(unsigned.len() - point - 1).ok()?;
+        if point == 0 || places == 0 || leading_zero || (negative && units == 0) {
             return None;
         }
-        while scale > 0 && units % 10 == 0 {
-            units /= 10;
-            scale -= 1;
-        }
-        Some(Self { units: if negative { -units } else { units }, scale })
+        Some(Self { units: if negative { -units } else { units }, places })
     }
 
-    /// Digits in front of the point.
+    /// Digits in front of the point; none when there is but a zero.
     pub(super) fn integer_digits(self) -> u64 {
-        let digits = self.units.unsigned_abs().checked_ilog10().map_or(0, |log| log + 1);
-        digits.saturating_sub(self.scale.into()).into()
+        let whole = self.units.unsigned_abs() / 10_u64.pow(self.places.into());
+        whole.checked_ilog10().map_or(0, |log| u64::from(log) + 1)
+    }
+
+    /// Digits after the point, up to the last that is not 0.
+    pub(super) fn significant_places(self) -> u8 {
+        let Self { mut units, mut places } = self;
+        while places > 0 && units % 10 == 0 {
+            units /= 10;
+            places -= 1;
+        }
+        places
+    }
+
+    /// Whether it has no more than so many digits in front of the point, and after it.
+    pub(super) fn fits_in(self, integer_digits: u64, places: u64) -> bool {
+        let digits = usize::try_from(integer_digits.saturating_add(self.places.into()));
+        let limit = digits.ok().and_then(|digits| POWERS_OF_TEN.get(digits));
+        u64::from(self.places) <= places
+            && limit.is_none_or(|limit| i128::from(self.units.unsigned_abs()) < *limit)
+    }
+
+    /// The value for a column of type [`ColumnType::Decimal`], in units of its last digit; `None` when a digit would be
+    /// lost.
+    #[must_use]
+    pub fn decimal(self, precision: u8, scale: u8) -> Option<i128> {
+        within(self.scaled(scale)?, precision)
     }
 
     /// The number in units of `10^-scale`; `None` when it has more digits than that or than 128 bits.
     fn scaled(self, scale: u8) -> Option<i128> {
-        let shift = scale.checked_sub(self.scale)?;
-        i128::from(self.units).checked_mul(*POWERS_OF_TEN.get(usize::from(shift))?)
+        let units = i128::from(self.units);
+        if let Some(shift) = scale.checked_sub(self.places) {
+            return units.checked_mul(*POWERS_OF_TEN.get(usize::from(shift))?);
+        }
+        let power = POWERS_OF_TEN.get(usize::from(self.places - scale))?;
+        (units % power == 0).then(|| units / power)
+    }
+
+    /// The double nearest to it; `None` for an integer that none is.
+    #[must_use]
+    pub fn double(self) -> Option<f64> {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "15 digits are a double, and integers are tested"
+        )]
+        let units = self.units as f64;
+        if self.places == 0 {
+            #[expect(clippy::cast_possible_truncation, reason = "a double of 64 bits fits in 128")]
+            let is_exact = units as i128 == i128::from(self.units);
+            return is_exact.then_some(units);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "up to the 22nd, powers of ten are doubles")]
+        let one = 10_u64.pow(self.places.into()) as f64;
+        // Both are doubles, so that the quotient is rounded once.
+        Some(units / one)
+    }
+}
+
+impl fmt::Display for Fraction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { units, places } = *self;
+        if places == 0 {
+            return write!(f, "{units}");
+        }
+        let one = 10_u64.pow(places.into());
+        let (sign, magnitude) = (if units < 0 { "-" } else { "" }, units.unsigned_abs());
+        let (whole, fraction) = (magnitude / one, magnitude % one);
+        write!(f, "{sign}{whole}.{fraction:0places$}", places = usize::from(places))
     }
 }
 
@@ -198,9 +261,10 @@ impl ShortNumber {
 /// one that is this integer; `None` when there is none.
 #[must_use]
 pub fn parse_float(text: &str) -> Option<f64> {
-    if ShortNumber::parse(text).is_none() {
-        NumberText::parse(text)?;
+    if let Some(fraction) = Fraction::parse(text) {
+        return fraction.double();
     }
+    NumberText::parse(text)?;
     let float: f64 = text.parse().ok()?;
     let exact = !is_integer(text) || format!("{float:.0}") == text;
     (float.is_finite() && exact).then_some(float)
@@ -225,10 +289,14 @@ fn parse_exponent(text: &str) -> Option<i64> {
 /// `None` when a digit would be lost.
 #[must_use]
 pub fn parse_decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
-    let value = match ShortNumber::parse(text) {
-        Some(number) => number.scaled(scale)?,
-        None => NumberText::parse(text)?.scaled(scale)?,
-    };
+    match Fraction::parse(text) {
+        Some(fraction) => fraction.decimal(precision, scale),
+        None => within(NumberText::parse(text)?.scaled(scale)?, precision),
+    }
+}
+
+/// A value that has no more digits than that.
+fn within(value: i128, precision: u8) -> Option<i128> {
     let limit = *POWERS_OF_TEN.get(usize::from(precision))?;
     (-limit < value && value < limit).then_some(value)
 }

@@ -19,7 +19,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::decimal::{NumberText, ShortNumber, is_integer, parse_float};
+use super::decimal::{Fraction, NumberText, is_integer, parse_float};
 use super::temporal::{parse_date, parse_timestamp};
 use crate::definition::{ColumnType, MAX_PRECISION};
 
@@ -70,6 +70,12 @@ impl Facts {
     /// The facts about `true` or `false`.
     pub const BOOLEAN: Self = Self { booleans: true, numbers: None, texts: None };
 
+    /// The facts about a date.
+    pub const DATE: Self = Self { booleans: false, numbers: None, texts: Some(Texts::Dates) };
+    /// The facts about a timestamp.
+    pub const TIMESTAMP: Self =
+        Self { booleans: false, numbers: None, texts: Some(Texts::Timestamps) };
+
     /// The facts about integers of which the largest magnitude is given.
     #[must_use]
     pub fn of_integers(largest_magnitude: u64) -> Self {
@@ -86,20 +92,36 @@ impl Facts {
         }
     }
 
+    /// The facts about a fraction.
+    #[must_use]
+    pub fn of_fraction(fraction: Fraction) -> Self {
+        Self {
+            numbers: Some(Numbers {
+                integers: false,
+                fit_int64: false,
+                fit_float64: true,
+                integer_digits: fraction.integer_digits(),
+                scale: fraction.significant_places().into(),
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// Whether one more fraction can tell nothing new.
+    #[must_use]
+    pub fn cover(&self, fraction: Fraction) -> bool {
+        self.numbers.is_some_and(
+            |Numbers { integers, fit_int64, integer_digits, scale, .. }| {
+                !integers && !fit_int64 && fraction.fits_in(integer_digits, scale)
+            },
+        )
+    }
+
     /// The facts about a number that is not a 64-bit integer.
     #[must_use]
     pub fn of_number(text: &str) -> Self {
-        if let Some(number) = ShortNumber::parse(text) {
-            return Self {
-                numbers: Some(Numbers {
-                    integers: false,
-                    fit_int64: false,
-                    fit_float64: true,
-                    integer_digits: number.integer_digits(),
-                    scale: number.scale.into(),
-                }),
-                ..Self::default()
-            };
+        if let Some(fraction) = Fraction::parse(text) {
+            return Self::of_fraction(fraction);
         }
         let Some(number) = NumberText::parse(text) else { return Self::of_text(text) };
         let integers = is_integer(text);
@@ -284,9 +306,26 @@ mod tests {
             prop_assert_eq!(numbers.integer_digits, whole.integer_digits());
             prop_assert_eq!(numbers.scale, whole.scale());
             prop_assert_eq!(numbers.fit_float64, whole.survives_as_float());
+            let fraction = Fraction::parse(&text);
+            let is_long = text.trim_start_matches('-').len() > 16;
+            let is_zero_with_sign = text.starts_with('-') && whole.scaled(8) == Some(0);
+            prop_assert_eq!(fraction.is_none(), is_long || is_zero_with_sign);
+            if let Some(fraction) = fraction {
+                prop_assert_eq!(fraction.double(), text.parse().ok());
+                prop_assert_eq!(fraction.to_string(), text.as_str());
+            }
             for scale in 0..12 {
                 let long = whole.scaled(scale).filter(|value| value.unsigned_abs() < 10_u128.pow(14));
                 prop_assert_eq!(parse_decimal(&text, 14, scale), long);
+            }
+        }
+
+        #[test]
+        fn p4_what_facts_cover_tells_nothing_new(
+            text in "-?(0|[1-9][0-9]{0,3})\\.[0-9]{1,3}", before in any_facts(),
+        ) {
+            if let Some(fraction) = Fraction::parse(&text) && before.cover(fraction) {
+                prop_assert_eq!(before.merge(Facts::of_number(&text)), before);
             }
         }
     }

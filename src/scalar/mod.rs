@@ -7,6 +7,8 @@ mod decimal;
 mod facts;
 mod temporal;
 
-pub use decimal::{NumberText, parse_decimal, parse_float};
+pub use decimal::{Fraction, NumberText, parse_decimal, parse_float};
 pub use facts::{Facts, Numbers, Texts};
-pub use temporal::{format_date, format_timestamp, parse_date, parse_timestamp};
+pub use temporal::{
+    TimestampForm, date_of, format_date, format_timestamp, parse_date, parse_timestamp,
+};

@@ -56,11 +56,16 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
         .checked_add(fraction)
 }
 
+/// The date of days since 1970-01-01; `None` outside chrono's calendar.
+#[must_use]
+pub fn date_of(days: i32) -> Option<NaiveDate> {
+    NaiveDate::from_num_days_from_ce_opt(days.checked_add(DAYS_TO_1970)?)
+}
+
 /// `YYYY-MM-DD` of days since 1970-01-01; `None` outside chrono's calendar.
 #[must_use]
 pub fn format_date(days: i32) -> Option<String> {
-    let date = NaiveDate::from_num_days_from_ce_opt(days.checked_add(DAYS_TO_1970)?)?;
-    Some(date.format("%Y-%m-%d").to_string())
+    Some(date_of(days)?.format("%Y-%m-%d").to_string())
 }
 
 /// `YYYY-MM-DDTHH:MM:SS[.ffffff]Z` of microseconds since 1970; `None` outside chrono's calendar.
@@ -73,6 +78,46 @@ pub fn format_timestamp(microseconds: i64) -> Option<String> {
         "%Y-%m-%dT%H:%M:%S%.6fZ"
     };
     Some(moment.format(form).to_string())
+}
+
+/// How a timestamp is written in the way that nearly all are: `YYYY-MM-DDTHH:MM:SS`, some digits of a second, perhaps
+/// `Z`. With the instant it tells the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimestampForm {
+    /// With the point.
+    fraction_bytes: u8,
+    has_zone: bool,
+}
+
+impl TimestampForm {
+    /// The form of a text that is a timestamp; `None` when it is written in another way.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        let rest = text.as_bytes().get(19..).filter(|_| text.as_bytes()[10] == b'T')?;
+        let (fraction, has_zone) = match rest {
+            [fraction @ .., b'Z'] => (fraction, true),
+            fraction => (fraction, false),
+        };
+        let is_fraction = match fraction {
+            [] => true,
+            [b'.', digits @ ..] => digits.len() <= 6 && digits.iter().all(u8::is_ascii_digit),
+            _ => false,
+        };
+        let fraction_bytes = u8::try_from(fraction.len()).ok()?;
+        is_fraction.then_some(Self { fraction_bytes, has_zone })
+    }
+
+    /// The text of an instant that was written in this form, from microseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn write(self, microseconds: i64) -> Option<String> {
+        let moment = DateTime::from_timestamp_micros(microseconds)?.naive_utc();
+        let mut text = moment.format("%Y-%m-%dT%H:%M:%S%.6f").to_string();
+        text.truncate("YYYY-MM-DDTHH:MM:SS".len() + usize::from(self.fraction_bytes));
+        if self.has_zone {
+            text.push('Z');
+        }
+        Some(text)
+    }
 }
 
 fn digits(bytes: &[u8]) -> Option<u32> {
@@ -111,6 +156,8 @@ fn zone_seconds(zone: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -139,6 +186,25 @@ mod tests {
             "2026-10-05T12:03:07.",
         ] {
             assert_eq!(parse_timestamp(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn p4_the_text_of_a_timestamp_can_be_told(
+            text in "[0-9]{4}-(0[1-9]|1[0-2])-[0-3][0-9][Tt ][0-2][0-9]:[0-5][0-9]:[0-6][0-9](\\.[0-9]{1,8})?(Z|z|\\+02:00)?",
+        ) {
+            if let (Some(instant), Some(form)) = (parse_timestamp(&text), TimestampForm::of(&text)) {
+                prop_assert_eq!(form.write(instant), Some(text));
+            }
+        }
+    }
+
+    #[test]
+    fn the_form_of_nearly_all_timestamps_is_known() {
+        for text in ["2026-10-05T12:03:07", "2026-10-05T12:03:07Z", "0000-01-01T00:00:00.000000"] {
+            let form = TimestampForm::of(text).unwrap();
+            assert_eq!(form.write(parse_timestamp(text).unwrap()).as_deref(), Some(text));
         }
     }
 
