@@ -14,13 +14,13 @@
 use std::fmt::{self, Write};
 use std::hash::Hash;
 
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{Datelike, NaiveDate, NaiveTime};
 use indexmap::IndexSet;
-use polars::prelude::{DataFrame, DataType, IdxSize, PlIndexMap, PlIndexSet, PolarsResult, Series};
+use polars::prelude::{DataFrame, DataType, PlIndexMap, PlIndexSet, PolarsResult, Series};
 
 use crate::definition::{PartitionField, Transform, Window};
 use crate::normalise::scalar_texts;
-use crate::scalar::format_date;
+use crate::scalar::date_of;
 
 /// The directory name of null, as Hive has it.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -117,15 +117,6 @@ impl Partitioner {
     }
 }
 
-/// Which rows are of which partition, partitions in the order of their first row, rows in theirs.
-pub fn members(partitions: impl Iterator<Item = usize>) -> Vec<(usize, Vec<IdxSize>)> {
-    let mut members: PlIndexMap<usize, Vec<IdxSize>> = PlIndexMap::default();
-    for (row, partition) in (0..).zip(partitions) {
-        members.entry(partition).or_default().push(row);
-    }
-    members.into_iter().collect()
-}
-
 /// Whether all that a partition can hold is of a window, which is of whole partitions.
 #[must_use]
 pub fn lies_within(partition: &str, fields: &[PartitionField], window: Window) -> bool {
@@ -172,13 +163,24 @@ fn partition_values(column: &Series, transform: Transform) -> PolarsResult<Parti
         Transform::Month => "2026-10".len(),
         Transform::Day => "2026-10-05".len(),
     };
-    let name = |day: Option<i32>| Some(format_date(day?)?.chars().take(length).collect());
+    let first_day = |day: i32| {
+        let day = date_of(day)?;
+        match transform {
+            Transform::Year => day.with_ordinal(1),
+            Transform::Month => day.with_day(1),
+            Transform::Day | Transform::Identity => Some(day),
+        }
+    };
+    let name = |first_day: Option<NaiveDate>| {
+        Some(first_day?.format("%Y-%m-%d").to_string().chars().take(length).collect())
+    };
     if column.dtype() == &DataType::Date {
-        return Ok(PartitionValues::of(column.date()?.physical().iter(), name));
+        let days = column.date()?.physical().iter();
+        return Ok(PartitionValues::of(days.map(|day| first_day(day?)), name));
     }
     let day = |instant: i64| i32::try_from(instant.div_euclid(MICROSECONDS_PER_DAY)).ok();
-    let days = column.datetime()?.physical().iter().map(|instant| day(instant?));
-    Ok(PartitionValues::of(days, name))
+    let instants = column.datetime()?.physical().iter();
+    Ok(PartitionValues::of(instants.map(|instant| first_day(day(instant?)?)), name))
 }
 
 #[cfg(test)]

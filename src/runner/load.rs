@@ -17,7 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use object_store::path::Path;
 use polars::prelude::{
-    BooleanChunked, DataFrame, IdxSize, IntoColumn, NewChunkedArray, ParquetReader, PlSmallStr,
+    BooleanChunked, DataFrame, IntoColumn, NewChunkedArray, ParquetReader, PlSmallStr,
     PolarsResult, SerReader, UInt64Chunked,
 };
 
@@ -32,10 +32,10 @@ use crate::normalise::{
     Filled, Normalised, Normaliser, Reason, Reasons, RecordIds, Rejection, Rule, Schemas, Stamp,
     TableSchema, Uniques, Versions, conform,
 };
-use crate::partition::{Partitioner, members};
-use crate::rows;
+use crate::partition::Partitioner;
+use crate::rows::Parts;
 use crate::runtime::{on_all_cores, on_cpu, parallelism};
-use crate::spill::{Piece, Spill, SpillError, all_rows};
+use crate::spill::{Piece, Spill, SpillError};
 use crate::write::{Encoder, Form};
 
 /// The column that tells which record a row came from, where a later version may put it out. No column of a table is
@@ -395,28 +395,28 @@ impl Load {
         for pending in self.pending.drain(..) {
             tables.entry(pending.table).or_default().push(pending);
         }
-        let arranged = on_all_cores(tables.into_iter().collect(), |(table, pending)| {
-            Arranged::new(table, pending)
+        let divided = on_all_cores(tables.into_iter().collect(), |(table, pending)| {
+            Ok::<_, SpillError>((table, by_partition(pending)?))
         });
-        let arranged = arranged.into_iter().collect::<Result<Vec<Arranged>, _>>()?;
-        let shares = arranged.iter().flat_map(|it| it.shares(&self.partitioner));
-        let mut shares_and_rows = Vec::new();
-        for share in shares {
-            let rows = self.rows.remove(&share.key);
-            let rows = rows.unwrap_or_else(|| self.no_rows(share.key.0));
-            shares_and_rows.push((share, rows));
+        let mut shares = Vec::new();
+        for divided in divided {
+            let (table, new_rows) = divided?;
+            for (partition, new) in new_rows {
+                let key = (table, self.partitioner.key(partition).to_string());
+                let rows = self.rows.remove(&key).unwrap_or_else(|| self.no_rows(table));
+                shares.push((key, new, rows));
+            }
         }
         let (schemas, stamp, spill) = (&self.schemas, &self.stamp, &self.spill);
-        let passed_on = on_all_cores(shares_and_rows, |(share, mut rows)| {
-            let new = rows::take(share.of, share.members)?;
+        let passed_on = on_all_cores(shares, |(key, new, mut rows)| {
             match &mut rows {
                 Rows::Encoded(encoder) => {
-                    encoder.push(&stamp.complete(new, &schemas.tables[share.key.0])?)?;
+                    encoder.push(&stamp.complete(new, &schemas.tables[key.0])?)?;
                 }
                 Rows::Waiting(pieces) if more_comes => pieces.push(spill.put_rows(new)?),
                 Rows::Waiting(pieces) => pieces.push(Piece::Held(new)),
             }
-            Ok::<_, SpillError>((share.key, rows))
+            Ok::<_, SpillError>((key, rows))
         });
         self.rows.extend(passed_on.into_iter().collect::<Result<Vec<_>, _>>()?);
         self.spill_remainders()
@@ -445,35 +445,11 @@ impl Load {
     }
 }
 
-/// What was pending of one table.
-struct Arranged {
-    table: usize,
-    rows: DataFrame,
-    /// By the number of a partition, which rows are its.
-    members: Vec<(usize, Vec<IdxSize>)>,
-}
-
-/// The part of it that is of one partition.
-struct Share<'a> {
-    key: (usize, String),
-    of: &'a DataFrame,
-    members: &'a [IdxSize],
-}
-
-impl Arranged {
-    fn new(table: usize, pending: Vec<Pending>) -> Result<Self, SpillError> {
-        let partitions = pending.iter().flat_map(|pending| pending.partitions.iter().copied());
-        let members = members(partitions);
-        let rows = all_rows(pending.into_iter().map(|pending| Ok(pending.rows)))?;
-        Ok(Self { table, rows, members })
-    }
-
-    fn shares<'a>(&'a self, partitioner: &Partitioner) -> impl Iterator<Item = Share<'a>> {
-        self.members.iter().map(|(partition, members)| {
-            let key = (self.table, partitioner.key(*partition).to_string());
-            Share { key, of: &self.rows, members }
-        })
-    }
+/// What was pending of one table, by the numbers of partitions.
+fn by_partition(pending: Vec<Pending>) -> PolarsResult<Vec<(usize, DataFrame)>> {
+    let partitions = pending.iter().flat_map(|pending| pending.partitions.iter().copied());
+    let parts = Parts::of(partitions);
+    parts.divide(pending.into_iter().map(|pending| pending.rows).collect())
 }
 
 impl Loaded {

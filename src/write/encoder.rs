@@ -143,7 +143,7 @@ impl Encoder {
             (rest, next) = (rest - missing, next + missing);
         }
         if rest > 0 {
-            let waiting = if next == 0 { rows.clone() } else { behind(rows, next)? };
+            let waiting = behind(rows, next)?;
             self.waiting_rows += rest;
             self.held_bytes += bytes_of(&waiting);
             self.waiting.push(Piece::Held(waiting));
@@ -256,8 +256,12 @@ impl RowGroup {
     }
 }
 
-/// The rows from one on, as a copy: a few of them would keep all in memory.
+/// The rows from one on: as a copy when they are few of all, which they would keep in memory.
 fn behind(rows: &DataFrame, first: usize) -> PolarsResult<DataFrame> {
+    let height = rows.height() - first;
+    if height >= rows.height() / 4 {
+        return Ok(slice(rows, first, height));
+    }
     let members: Vec<IdxSize> = (0..).take(rows.height()).skip(first).collect();
     rows::take(rows, &members)
 }
