@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -19,15 +20,15 @@ const FRAME_BYTES: usize = 2 << 20;
 
 /// The landing area could not be written or read.
 #[derive(Debug, thiserror::Error)]
-#[error("the export cannot be kept in the temporary directory {}: {source}", directory.display())]
+#[error("the export cannot be kept in the directory {}: {source}", directory.display())]
 pub struct LandError {
-    directory: std::path::PathBuf,
+    directory: PathBuf,
     source: io::Error,
 }
 
-impl From<io::Error> for LandError {
-    fn from(source: io::Error) -> Self {
-        Self { directory: std::env::temp_dir(), source }
+impl LandError {
+    fn of(directory: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self { directory: directory.to_owned(), source }
     }
 }
 
@@ -61,6 +62,7 @@ impl std::fmt::Display for ExportHash {
 /// An export that is still arriving.
 pub struct Landing {
     file: File,
+    directory: PathBuf,
     compressor: Compressor<'static>,
     /// What is no frame yet.
     waiting: Vec<u8>,
@@ -68,10 +70,12 @@ pub struct Landing {
     bytes: u64,
 }
 
-/// An export that has arrived. Its file has no name, so that it is gone with the process, however that ends.
+/// An export that has arrived. Its file has no name, so that it is gone with the process, however that ends, unless the
+/// destination [gives it one](crate::destination::Destination::adopt).
 #[derive(Debug, Clone)]
 pub struct Landed {
     file: Arc<File>,
+    directory: PathBuf,
     /// Names the content.
     pub hash: ExportHash,
     /// Size before compression.
@@ -79,20 +83,22 @@ pub struct Landed {
 }
 
 impl Landing {
-    /// Makes a temporary file that nobody else can open.
+    /// Makes a file without a name, that nobody else can open, on the disk of this directory.
     ///
     /// # Errors
-    /// The temporary directory cannot be written.
-    pub fn create() -> Result<Self, LandError> {
-        let compressor = Compressor::new(COMPRESSION_LEVEL)?;
-        let (file, hasher) = (tempfile::tempfile()?, blake3::Hasher::new());
-        Ok(Self { file, compressor, waiting: Vec::new(), hasher, bytes: 0 })
+    /// The directory cannot be written.
+    pub fn create(directory: PathBuf) -> Result<Self, LandError> {
+        let created = nameless_file(&directory);
+        let created = created.and_then(|file| Ok((file, Compressor::new(COMPRESSION_LEVEL)?)));
+        let (file, compressor) = created.map_err(LandError::of(&directory))?;
+        let hasher = blake3::Hasher::new();
+        Ok(Self { file, directory, compressor, waiting: Vec::new(), hasher, bytes: 0 })
     }
 
     /// Takes the next piece of the body.
     ///
     /// # Errors
-    /// The temporary directory is full.
+    /// The disk is full.
     pub fn write(&mut self, piece: &[u8]) -> Result<(), LandError> {
         self.hasher.update(piece);
         self.bytes += piece.len() as u64;
@@ -108,26 +114,49 @@ impl Landing {
     }
 
     fn write_frame(&mut self) -> Result<(), LandError> {
-        self.file.write_all(&self.compressor.compress(&self.waiting)?)?;
+        let frame = self.compressor.compress(&self.waiting);
+        let written = frame.and_then(|frame| self.file.write_all(&frame));
         self.waiting.clear();
-        Ok(())
+        written.map_err(LandError::of(&self.directory))
     }
 
     /// Closes the file.
     ///
     /// # Errors
-    /// The temporary directory is full.
+    /// The disk is full.
     pub fn finish(mut self) -> Result<Landed, LandError> {
         // Of an empty export there is an empty frame.
         if !self.waiting.is_empty() || self.bytes == 0 {
             self.write_frame()?;
         }
         let hash = ExportHash(self.hasher.finalize().to_hex().to_string());
-        Ok(Landed { file: Arc::new(self.file), hash, bytes: self.bytes })
+        let (file, directory) = (Arc::new(self.file), self.directory);
+        Ok(Landed { file, directory, hash, bytes: self.bytes })
     }
 }
 
+/// A file that can be given a name later, where the system has such; it is then as readable for others as any new file.
+fn nameless_file(directory: &Path) -> io::Result<File> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut options = std::fs::OpenOptions::new();
+        options.read(true).write(true).custom_flags(libc::O_TMPFILE).mode(0o666);
+        // Not every file system has them.
+        if let Ok(file) = options.open(directory) {
+            return Ok(file);
+        }
+    }
+    tempfile::tempfile_in(directory)
+}
+
 impl Landed {
+    /// The file, compressed as it is kept.
+    #[must_use]
+    pub fn file(&self) -> Arc<File> {
+        self.file.clone()
+    }
+
     /// The export, compressed as it is kept.
     #[must_use]
     pub fn compressed(&self) -> impl Read + Send + use<> {
@@ -139,21 +168,28 @@ impl Landed {
     /// # Errors
     /// There is no memory for it.
     pub fn read(&self) -> Result<impl Read + Send + use<>, LandError> {
-        Ok(zstd::stream::read::Decoder::new(self.compressed())?)
+        zstd::stream::read::Decoder::new(self.compressed()).map_err(self.failed())
+    }
+
+    /// What an error of its file means.
+    pub fn failed(&self) -> impl FnOnce(io::Error) -> LandError {
+        LandError::of(&self.directory)
     }
 
     /// The bytes of the export at each of `ranges`, which must be ascending.
     ///
     /// # Errors
-    /// The temporary file is gone or damaged.
+    /// The disk fails.
     pub fn read_ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<Vec<u8>>, LandError> {
         let mut decoder = self.read()?;
         let mut position = 0;
         let mut pieces = Vec::with_capacity(ranges.len());
         for range in ranges {
-            io::copy(&mut decoder.by_ref().take(range.start - position), &mut io::sink())?;
-            let mut piece = Vec::new();
-            decoder.by_ref().take(range.end - range.start).read_to_end(&mut piece)?;
+            let mut before = decoder.by_ref().take(range.start - position);
+            io::copy(&mut before, &mut io::sink()).map_err(self.failed())?;
+            let (mut piece, mut in_range) =
+                (Vec::new(), decoder.by_ref().take(range.end - range.start));
+            in_range.read_to_end(&mut piece).map_err(self.failed())?;
             position = range.end;
             pieces.push(piece);
         }
@@ -181,7 +217,7 @@ mod tests {
 
     #[test]
     fn ranges_of_the_export_come_back() {
-        let mut landing = Landing::create().unwrap();
+        let mut landing = Landing::create(std::env::temp_dir()).unwrap();
         for piece in [&b"[{\"a\":1},"[..], b"{\"a\":2}]"] {
             landing.write(piece).unwrap();
         }

@@ -89,7 +89,7 @@ async fn download(
 ) -> Result<Box<dyn Read + Send>, RunError> {
     let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment).await?;
     let fetcher = Fetcher::new(&plan.pipeline.source, plan.pipeline.limits.max_bytes())?;
-    let mut landing = Landing::create()?;
+    let mut landing = Landing::create(std::env::temp_dir())?;
     for request in &plan.requests {
         let mut body = fetcher.request(request, &keys).await?.body();
         while let Some(piece) = body.try_next().await? {

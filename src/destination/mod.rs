@@ -5,6 +5,7 @@
 
 mod s3;
 
+use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -101,6 +102,23 @@ async fn next_part<R: Read + Send + 'static>(mut content: R) -> Result<(Bytes, R
         }
     })
     .await
+}
+
+/// Gives a file without a name this one, once its content is on disk.
+#[cfg(target_os = "linux")]
+fn give_name(file: &File, target: &std::path::Path) -> std::io::Result<()> {
+    use std::os::fd::AsRawFd;
+
+    use rustix::fs::{AtFlags, CWD, linkat};
+    file.sync_all()?;
+    target.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(linkat(CWD, nameless, CWD, target, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_name(_: &File, _: &std::path::Path) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
 }
 
 /// The store writes `name` as `name#1`, or with another number, and renames it then.
@@ -387,6 +405,20 @@ impl Destination {
         self.make_durable(path).await
     }
 
+    /// Gives a file its name that has been written and has none yet, which spares copying it; returns whether that can be
+    /// done: only on local disk, where the file lies on the same one and was made to be named later.
+    ///
+    /// # Errors
+    /// Its name cannot be made durable.
+    pub async fn adopt(&self, file: Arc<File>, path: &Path) -> Result<bool, DestinationError> {
+        let Some(target) = self.local_file(path) else { return Ok(false) };
+        if on_cpu(move || give_name(&file, &target)).await.is_err() {
+            return Ok(false);
+        }
+        self.make_durable(path).await?;
+        Ok(true)
+    }
+
     /// Writes a file unless there is one.
     ///
     /// # Errors
@@ -548,7 +580,7 @@ impl Destination {
             // Any of the directories may be new, which is for the one above it to know.
             let on_the_way = file.ancestors().take_while(|above| above.starts_with(&root));
             for above in on_the_way {
-                std::fs::File::open(above)?.sync_all()?;
+                File::open(above)?.sync_all()?;
             }
             Ok(())
         });

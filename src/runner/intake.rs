@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use crate::api_key::ApiKey;
 use crate::decode::{Chunk, Found, Reading, RecordsAt, Splitter, Wanted};
 use crate::definition::RetryLimits;
 use crate::fetch::{FetchError, Fetcher, Letterhead};
-use crate::land::{LandError, Landed, Landing};
+use crate::land::{Landed, Landing};
 use crate::normalise::Shape;
 use crate::plan::Request;
 use crate::report::{Event, Observer, Silent};
@@ -96,6 +97,8 @@ pub(super) struct Receiver<'a> {
     /// For each wanted table, how its records are read.
     pub(super) reading: Arc<[Reading]>,
     pub(super) expectation: Arc<Expectation>,
+    /// On the disk of which exports are kept until they are in the destination.
+    pub(super) landing_directory: PathBuf,
     pub(super) observer: Arc<dyn Observer>,
 }
 
@@ -152,7 +155,8 @@ impl Receiver<'_> {
         }
         self.observer.event(&Event::Receiving(answer.announced_bytes()));
         let letterhead = answer.letterhead.clone();
-        let (landing, digestion) = (Landing::create()?, self.digestion(wanted));
+        let landing = Landing::create(self.landing_directory.clone())?;
+        let digestion = self.digestion(wanted);
         let (to_landing, for_landing) = mpsc::channel(WAITING_PIECES);
         let (to_digestion, for_digestion) = mpsc::channel(WAITING_PIECES);
         let (fed, landing, digested) = tokio::join!(
@@ -204,7 +208,7 @@ fn read_pieces(
     let mut export = landed.read()?;
     let mut piece = vec![0; REREAD_BYTES];
     loop {
-        match export.read(&mut piece).map_err(LandError::from)? {
+        match export.read(&mut piece).map_err(landed.failed())? {
             0 => return Ok(()),
             read => take(&piece[..read])?,
         }

@@ -1,6 +1,7 @@
 //! The landing area of the destination: the exports of the last runs, as they were received.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use object_store::path::Path;
@@ -34,6 +35,12 @@ pub(super) struct Received {
     answers: Vec<(Landed, Letterhead)>,
 }
 
+/// The directory for exports that are still arriving: on the disk that they are to stay on, where there is one.
+pub(super) fn directory(destination: &Destination, plan: &Plan) -> PathBuf {
+    let of_destination = destination.local_file(&Path::default());
+    of_destination.filter(|_| plan.pipeline.landing.keep > 0).unwrap_or_else(std::env::temp_dir)
+}
+
 impl Received {
     pub(super) fn of(intake: &Intake) -> Self {
         let answers = intake.landed.iter().cloned().zip(intake.letterheads.iter().cloned());
@@ -59,7 +66,10 @@ impl Received {
                 blake3: &landed.hash,
             };
             let origin = serde_json::to_vec_pretty(&origin).map_err(RunError::Report)?;
-            destination.put_stream(&path(plan, piece, EXPORT), landed.compressed()).await?;
+            let to = path(plan, piece, EXPORT);
+            if !destination.adopt(landed.file(), &to).await? {
+                destination.put_stream(&to, landed.compressed()).await?;
+            }
             destination.put(&path(plan, piece, ORIGIN), Bytes::from(origin)).await?;
         }
         Ok(())

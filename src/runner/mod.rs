@@ -445,6 +445,7 @@ impl Run<'_> {
             jobs: self.plan.jobs,
             reading: reading(&expectation.roots),
             expectation,
+            landing_directory: landing::directory(self.destination, self.plan),
             observer: self.observer.clone(),
         };
         intake.receive(&self.plan.requests, wanted).await

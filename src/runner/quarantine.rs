@@ -86,7 +86,8 @@ struct Body {
 
 impl Body {
     fn begin() -> Result<Self, RunError> {
-        let mut body = Self { landing: Landing::create()?, position: 0, separator: "" };
+        let mut body =
+            Self { landing: Landing::create(std::env::temp_dir())?, position: 0, separator: "" };
         body.write("{")?;
         Ok(body)
     }
