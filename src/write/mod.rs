@@ -29,7 +29,7 @@ use encoder::RowGroup;
 /// Once a file has so many bytes, further row groups go into the next one.
 const LARGE_FILE_BYTES: u64 = 128 << 20;
 /// Larger files go to local disk before they go to the destination.
-const LARGEST_FILE_IN_MEMORY: usize = 16 << 20;
+const LARGEST_FILE_IN_MEMORY: usize = 4 << 20;
 
 /// A file could not be made.
 #[derive(Debug, thiserror::Error)]
