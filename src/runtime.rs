@@ -24,6 +24,19 @@ pub fn share_heaps() {
     }
 }
 
+/// Gives memory that was freed back to the system. It lies between what is still in use, so that files being put
+/// together behind it would add to the peak of a run.
+pub fn give_back_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        #[expect(unsafe_code, reason = "calls into C that takes a number")]
+        // SAFETY: it may be called at any time, and moves nothing that is in use.
+        unsafe {
+            libc::malloc_trim(0);
+        }
+    }
+}
+
 /// Runs CPU work or blocking I/O on a thread of its own kind, so that the network is never kept waiting.
 ///
 /// A panic in `work` goes on in the caller.

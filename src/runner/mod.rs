@@ -52,7 +52,7 @@ use crate::merge::{Merge, carry_over};
 use crate::normalise::{Shape, Stamp};
 use crate::plan::Plan;
 use crate::report::{Event, ExportReport, Observer, Outcome, RunReport, TableReport};
-use crate::runtime::{on_cpu, parallelism};
+use crate::runtime::{give_back_memory, on_cpu, parallelism};
 use crate::write::{Encoder, Form, StagedFile, encode, stage};
 use budget::Budget;
 use collect::{Content, Expectation};
@@ -340,6 +340,7 @@ impl Run<'_> {
         landed: &[Landed],
     ) -> Result<Prepared, RunError> {
         guard::against_broken_checks(&load)?;
+        on_cpu(give_back_memory).await;
         let staged = self.write(&mut load, &snapshot).await?;
         let (intent, ledgers) = self.intent(&load, staged, &snapshot, supply, landed).await?;
         ledger::check(&ledgers)?;
