@@ -213,7 +213,36 @@ impl Read for FromStart {
 
 #[cfg(test)]
 mod tests {
+    use crate::definition::DestinationUrl;
+    use crate::destination::Destination;
+
     use super::*;
+
+    #[tokio::test]
+    async fn an_export_on_the_disk_of_the_destination_is_given_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = DestinationUrl::Local(directory.path().to_owned());
+        let destination = Destination::open(&url).unwrap();
+        let land = |content: &[u8]| {
+            let mut landing = Landing::create(directory.path().to_owned()).unwrap();
+            landing.write(content).unwrap();
+            landing.finish().unwrap()
+        };
+        let path = object_store::path::Path::from("landing/export.json.zst");
+        let named = destination.adopt(land(b"[1]").file(), &path).await.unwrap();
+        assert_eq!(destination.size(&path).await.unwrap().is_some(), named);
+        if named {
+            let kept = destination.get(&path).await.unwrap().unwrap();
+            assert_eq!(zstd::decode_all(&*kept).unwrap(), b"[1]");
+        }
+        // A name that is taken is for the copy to take over.
+        destination.put(&path, bytes::Bytes::from_static(b"other")).await.unwrap();
+        assert!(!destination.adopt(land(b"[2]").file(), &path).await.unwrap());
+        let has_name = Arc::new(tempfile::tempfile_in(directory.path()).unwrap());
+        let elsewhere = object_store::path::Path::from("landing/elsewhere");
+        let named = destination.adopt(has_name, &elsewhere).await.unwrap();
+        assert_eq!(destination.size(&elsewhere).await.unwrap().is_some(), named);
+    }
 
     #[test]
     fn ranges_of_the_export_come_back() {

@@ -204,8 +204,37 @@ fn not_lists() -> PolarsError {
 #[cfg(test)]
 mod tests {
     use polars::prelude::{ListChunked, NamedFrom};
+    use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn parts_have_the_rows_that_polars_takes(
+            pieces in proptest::collection::vec(
+                proptest::collection::vec((0_usize..4, proptest::option::of("[a-z]{0,20}")), 0..8), 1..4),
+        ) {
+            let frames: Vec<DataFrame> = pieces.iter().map(|rows| {
+                let texts: Vec<Option<&str>> = rows.iter().map(|(_, text)| text.as_deref()).collect();
+                let texts = Series::new("texts".into(), texts);
+                let lengths = rows.iter().map(|(_, text)| Some(text.as_ref()?.len() as i64));
+                let lengths = Series::new("lengths".into(), lengths.collect::<Vec<_>>());
+                let columns = vec![texts.into_column(), lengths.into_column()];
+                DataFrame::new(rows.len(), columns).unwrap()
+            }).collect();
+            let names: Vec<usize> = pieces.iter().flatten().map(|(name, _)| *name).collect();
+            let mut all = frames[0].clone();
+            frames[1..].iter().for_each(|frame| { all.vstack_mut(frame).unwrap(); });
+            let divided = Parts::of(names.iter().copied()).divide(frames).unwrap();
+            let in_order = names.iter().copied().collect::<indexmap::IndexSet<_>>();
+            prop_assert!(divided.iter().map(|(name, _)| *name).eq(in_order));
+            for (name, rows) in divided {
+                let members = (0..).zip(&names).filter(|(_, it)| **it == name).map(|(row, _)| row);
+                let members = IdxCa::from_vec(PlSmallStr::EMPTY, members.collect());
+                prop_assert!(rows.equals_missing(&all.take(&members).unwrap()));
+            }
+        }
+    }
 
     #[test]
     fn rows_are_those_that_polars_takes() {
