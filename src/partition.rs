@@ -8,6 +8,7 @@
 //! | `status` | `Sent` | `status=Sent` |
 //! | `status` | `a/b c` | `status=a%2Fb%20c` |
 //! | any | null | `status=__HIVE_DEFAULT_PARTITION__` |
+//! | `status` | `__HIVE_DEFAULT_PARTITION__` | `status=%5F_HIVE_DEFAULT_PARTITION__` |
 //!
 //! A child row lies in the partition of its record, so that a record and its lines are always together.
 
@@ -41,6 +42,8 @@ impl fmt::Display for PartitionKey {
             }
             write!(f, "{key}=")?;
             match value {
+                // A text that reads like null is none.
+                Some(value) if value == NULL => write!(f, "%5F{}", &NULL[1..])?,
                 Some(value) => f.write_str(&percent_encoded(value))?,
                 None => f.write_str(NULL)?,
             }
@@ -211,5 +214,10 @@ mod tests {
         assert_eq!(directories(instants, Transform::Day)[0], "c_day=2026-10-05");
         let texts = Series::new("c".into(), ["Sent", "a/b c", "é"]);
         assert_eq!(directories(texts, Transform::Identity), ["c=Sent", "c=a%2Fb%20c", "c=%C3%A9"]);
+        let null_and_its_name = Series::new("c".into(), [None, Some(NULL)]);
+        assert_eq!(
+            directories(null_and_its_name, Transform::Identity),
+            ["c=__HIVE_DEFAULT_PARTITION__", "c=%5F_HIVE_DEFAULT_PARTITION__"]
+        );
     }
 }

@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use crate::support::{InProcess, Source, Workplace, runtime};
+use crate::support::{InProcess, Source, Workplace, loaded, runtime};
 
 const FIRST: &str =
     r#"[{"id":1,"at":"2026-01-05","v":"a","lines":[{"n":1}]},{"id":2,"at":"2026-02-05","v":"b"}]"#;
@@ -243,4 +243,17 @@ fn lists_are_no_keys_and_no_cursors() {
         shown.push(finished.redacted());
     }
     insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn p1_a_text_that_reads_like_null_has_a_partition_of_its_own() {
+    let (_workplace, lake) = loaded(
+        r#"[{"id":1,"s":null},{"id":2,"s":"__HIVE_DEFAULT_PARTITION__"},{"id":3,"s":null}]"#,
+        "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\npartition_by = [\"s\"]",
+    );
+    let expected = ["s=%5F_HIVE_DEFAULT_PARTITION__", "s=__HIVE_DEFAULT_PARTITION__"];
+    assert_eq!(lake.partitions("t"), expected);
+    let mut ids = lake.column("t", "id");
+    ids.sort();
+    assert_eq!(ids, ["1", "2", "3"]);
 }
