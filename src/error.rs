@@ -187,6 +187,7 @@ fn run_exit_code(error: &RunError) -> ExitCode {
         | RunError::MissingFile { .. }
         | RunError::UnreadableFile { .. }
         | RunError::Write(WriteError::Destination(_)) => ExitCode::Destination,
+        RunError::Land(error) if !error.is_temporary() => ExitCode::Destination,
         RunError::Land(_)
         | RunError::Spill(_)
         | RunError::Quarantine(QuarantineError::Unwritable(_))
@@ -196,6 +197,8 @@ fn run_exit_code(error: &RunError) -> ExitCode {
         | RunError::Report(_) => ExitCode::Unexpected,
     }
 }
+
+const TEMPORARY_DIRECTORY_HELP: &str = "make room there, or set TMPDIR to a directory with more";
 
 fn key_help(error: &ApiKeyError) -> &'static str {
     match error {
@@ -258,9 +261,8 @@ fn run_help(error: &RunError) -> Option<String> {
         RunError::NothingFits { .. } => {
             "the table is as it was; compare the export with `primary_key` and the declared types"
         }
-        RunError::Land(_) | RunError::Spill(_) | RunError::Write(WriteError::Spill(_)) => {
-            "make room there, or set TMPDIR to a directory with more"
-        }
+        RunError::Land(error) if error.is_temporary() => TEMPORARY_DIRECTORY_HELP,
+        RunError::Spill(_) | RunError::Write(WriteError::Spill(_)) => TEMPORARY_DIRECTORY_HELP,
         RunError::Lock(LockError::Held { .. }) => {
             "let it finish, or wait for it with `--wait`; if it cannot be any more, `flowlake unlock --force` frees the destination"
         }
@@ -280,6 +282,7 @@ fn run_help(error: &RunError) -> Option<String> {
              writes (`If-None-Match`)"
         }
         RunError::Destination(_)
+        | RunError::Land(_)
         | RunError::Lock(_)
         | RunError::Quarantine(QuarantineError::Destination(_))
         | RunError::Write(WriteError::Destination(_)) => {

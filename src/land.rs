@@ -27,6 +27,12 @@ pub struct LandError {
 }
 
 impl LandError {
+    /// Whether it was not on the disk of the destination.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        self.directory == std::env::temp_dir()
+    }
+
     fn of(directory: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self { directory: directory.to_owned(), source }
     }
@@ -168,11 +174,11 @@ impl Landed {
     /// # Errors
     /// There is no memory for it.
     pub fn read(&self) -> Result<impl Read + Send + use<>, LandError> {
-        zstd::stream::read::Decoder::new(self.compressed()).map_err(self.failed())
+        zstd::stream::read::Decoder::new(self.compressed()).map_err(self.file_error())
     }
 
-    /// What an error of its file means.
-    pub fn failed(&self) -> impl FnOnce(io::Error) -> LandError {
+    /// What an error of its file becomes.
+    pub fn file_error(&self) -> impl FnOnce(io::Error) -> LandError {
         LandError::of(&self.directory)
     }
 
@@ -186,10 +192,10 @@ impl Landed {
         let mut pieces = Vec::with_capacity(ranges.len());
         for range in ranges {
             let mut before = decoder.by_ref().take(range.start - position);
-            io::copy(&mut before, &mut io::sink()).map_err(self.failed())?;
+            io::copy(&mut before, &mut io::sink()).map_err(self.file_error())?;
             let (mut piece, mut in_range) =
                 (Vec::new(), decoder.by_ref().take(range.end - range.start));
-            in_range.read_to_end(&mut piece).map_err(self.failed())?;
+            in_range.read_to_end(&mut piece).map_err(self.file_error())?;
             position = range.end;
             pieces.push(piece);
         }

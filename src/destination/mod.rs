@@ -104,21 +104,20 @@ async fn next_part<R: Read + Send + 'static>(mut content: R) -> Result<(Bytes, R
     .await
 }
 
-/// Gives a file without a name this one, once its content is on disk.
+/// Links a file that has no name yet at `target`; whether that can be done.
 #[cfg(target_os = "linux")]
-fn give_name(file: &File, target: &std::path::Path) -> std::io::Result<()> {
+fn link(file: &File, target: &std::path::Path) -> bool {
     use std::os::fd::AsRawFd;
 
     use rustix::fs::{AtFlags, CWD, linkat};
-    file.sync_all()?;
-    target.parent().map_or(Ok(()), std::fs::create_dir_all)?;
     let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
-    Ok(linkat(CWD, nameless, CWD, target, AtFlags::SYMLINK_FOLLOW)?)
+    let has_directory = target.parent().is_none_or(|it| std::fs::create_dir_all(it).is_ok());
+    has_directory && linkat(CWD, nameless, CWD, target, AtFlags::SYMLINK_FOLLOW).is_ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn give_name(_: &File, _: &std::path::Path) -> std::io::Result<()> {
-    Err(std::io::ErrorKind::Unsupported.into())
+fn link(_: &File, _: &std::path::Path) -> bool {
+    false
 }
 
 /// The store writes `name` as `name#1`, or with another number, and renames it then.
@@ -190,6 +189,8 @@ pub struct Destination {
     store: Arc<dyn ObjectStore>,
     /// The directory, on local disk.
     directory: Option<PathBuf>,
+    /// Files may be given a name in the directory, past the store.
+    adopts: bool,
     /// How many bytes the store has in front of the paths in it.
     prefix_bytes: usize,
     shown: String,
@@ -236,6 +237,7 @@ impl Destination {
                     store: Arc::new(store),
                     prefix_bytes: directory.as_os_str().len() + 1,
                     directory: Some(directory),
+                    adopts: true,
                     shown: url.to_string(),
                 })
             }
@@ -247,7 +249,8 @@ impl Destination {
                     Arc::new(PrefixStore::new(bucket, prefix.as_str()))
                 };
                 let prefix_bytes = Path::from(prefix.as_str()).as_ref().len() + 1;
-                Ok(Self { store, directory: None, prefix_bytes, shown: url.to_string() })
+                let (directory, adopts) = (None, false);
+                Ok(Self { store, directory, adopts, prefix_bytes, shown: url.to_string() })
             }
         }
     }
@@ -255,13 +258,14 @@ impl Destination {
     /// A destination in any store, for tests.
     #[must_use]
     pub fn of_store(store: Arc<dyn ObjectStore>, shown: &str) -> Self {
-        Self { store, directory: None, prefix_bytes: 0, shown: shown.to_owned() }
+        let (directory, adopts) = (None, false);
+        Self { store, directory, adopts, prefix_bytes: 0, shown: shown.to_owned() }
     }
 
-    /// The same destination with its store in another one, for tests.
+    /// The same destination with its store in another one, which sees all that is written, for tests.
     #[must_use]
     pub fn wrapped(self, wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
-        Self { store: wrap(self.store), ..self }
+        Self { store: wrap(self.store), adopts: false, ..self }
     }
 
     /// The directory that flowlake keeps its own files in; engines ignore names with an underscore.
@@ -409,14 +413,16 @@ impl Destination {
     /// done: only on local disk, where the file lies on the same one and was made to be named later.
     ///
     /// # Errors
-    /// Its name cannot be made durable.
+    /// The file, or its name, cannot be made durable.
     pub async fn adopt(&self, file: Arc<File>, path: &Path) -> Result<bool, DestinationError> {
-        let Some(target) = self.local_file(path) else { return Ok(false) };
-        if on_cpu(move || give_name(&file, &target)).await.is_err() {
-            return Ok(false);
+        let Some(target) = self.local_file(path).filter(|_| self.adopts) else { return Ok(false) };
+        // A disk tells once that it could not write, so that this may not be tried again as a copy.
+        let linked = on_cpu(move || file.sync_all().map(|()| link(&file, &target)));
+        let linked = linked.await.map_err(|source| self.sync_error(path, source))?;
+        if linked {
+            self.make_durable(path).await?;
         }
-        self.make_durable(path).await?;
-        Ok(true)
+        Ok(linked)
     }
 
     /// Writes a file unless there is one.
@@ -584,11 +590,11 @@ impl Destination {
             }
             Ok(())
         });
-        synced.await.map_err(|source: std::io::Error| {
-            self.error("sync", path)(StoreError::Generic {
-                store: "LocalFileSystem",
-                source: Box::new(source),
-            })
-        })
+        synced.await.map_err(|source| self.sync_error(path, source))
+    }
+
+    fn sync_error(&self, path: &Path, source: std::io::Error) -> DestinationError {
+        let (store, source) = ("LocalFileSystem", Box::new(source));
+        self.error("sync", path)(StoreError::Generic { store, source })
     }
 }

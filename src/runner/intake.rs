@@ -208,7 +208,7 @@ fn read_pieces(
     let mut export = landed.read()?;
     let mut piece = vec![0; REREAD_BYTES];
     loop {
-        match export.read(&mut piece).map_err(landed.failed())? {
+        match export.read(&mut piece).map_err(landed.file_error())? {
             0 => return Ok(()),
             read => take(&piece[..read])?,
         }
