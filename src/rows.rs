@@ -3,6 +3,8 @@
 //! polars takes columns on threads of its own, which is in the way where every thread has a share of the work already,
 //! and makes an array of each list when it takes lists: a column of short lists then costs as much as all the others.
 
+use std::sync::Arc;
+
 use polars::prelude::{
     BooleanChunked, CompatLevel, DataFrame, DataType, IdxCa, IdxSize, IntoColumn, IntoSeries,
     NewChunkedArray, PlIndexMap, PlSmallStr, PolarsError, PolarsResult, Series, StringChunked,
@@ -14,41 +16,68 @@ use polars_arrow::offset::{Offsets, OffsetsBuffer};
 
 use crate::runtime::on_all_cores;
 
+/// Of so many parts all are there at once. Each of their columns of texts takes 8 KiB, however few they are.
+const MOST_PARTS_AT_ONCE: usize = 128;
+
 /// Parts that rows are divided into, in the order of their first row.
 pub struct Parts {
-    /// What each part is called.
-    names: Vec<usize>,
+    /// The number by which each part is known.
+    numbers: Vec<usize>,
     /// The position of each row's part.
     of_row: Vec<u32>,
     /// The rows of each part, in their order.
     members: Vec<Vec<IdxSize>>,
 }
 
+/// The rows of one part.
+pub struct Part {
+    /// The number by which it is known.
+    pub number: usize,
+    rows: PartRows,
+}
+
+enum PartRows {
+    Divided(DataFrame),
+    Among { all: Arc<DataFrame>, members: Vec<IdxSize> },
+}
+
+impl Part {
+    /// The rows. Their texts keep no memory of those of other parts.
+    ///
+    /// # Errors
+    /// polars refuses, which would be a mistake of ours.
+    pub fn into_rows(self) -> PolarsResult<DataFrame> {
+        match self.rows {
+            PartRows::Divided(rows) => Ok(rows),
+            PartRows::Among { all, members } => take(&all, &members),
+        }
+    }
+}
+
 impl Parts {
-    /// The parts of rows, given the name of each row's.
+    /// The parts of rows, given the number of each row's.
     #[must_use]
-    pub fn of(names: impl Iterator<Item = usize>) -> Self {
+    pub fn of(numbers: impl Iterator<Item = usize>) -> Self {
         let mut members: PlIndexMap<usize, Vec<IdxSize>> = PlIndexMap::default();
         let mut of_row = Vec::new();
-        for (row, name) in (0..).zip(names) {
-            let part = members.entry(name);
+        for (row, number) in (0..).zip(numbers) {
+            let part = members.entry(number);
             // There are no more parts than rows, which polars counts with 32 bits.
             of_row.push(u32::try_from(part.index()).unwrap_or(u32::MAX));
             part.or_default().push(row);
         }
-        let (names, members) = members.into_iter().unzip();
-        Self { names, of_row, members }
+        let (numbers, members) = members.into_iter().unzip();
+        Self { numbers, of_row, members }
     }
 
-    /// The rows of each part, with its name, from frames that have them one after the other. Their texts keep no memory
-    /// of those of other parts.
+    /// The parts of frames that have the rows one after the other, and the same columns.
     ///
-    /// Each column is gone through once, from its start to its end, instead of once for each part: of 24 parts that takes
-    /// half the time.
+    /// Texts are most of the work. A column of them is gone through once, from its start to its end, instead of once for
+    /// each part: with 24 parts that takes half the time.
     ///
     /// # Errors
-    /// The frames have other rows or not the same columns. polars refuses, which would be a mistake of ours.
-    pub fn divide(self, frames: Vec<DataFrame>) -> PolarsResult<Vec<(usize, DataFrame)>> {
+    /// polars refuses, which would be a mistake of ours.
+    pub fn divide(self, frames: Vec<DataFrame>) -> PolarsResult<Vec<Part>> {
         let mut columns: Vec<Vec<Series>> = Vec::new();
         for frame in frames {
             columns.resize_with(frame.width(), Vec::new);
@@ -56,25 +85,43 @@ impl Parts {
                 pieces.push(column.take_materialized_series());
             }
         }
+        if self.numbers.len() > MOST_PARTS_AT_ONCE {
+            return self.divide_later(columns);
+        }
         let divided = on_all_cores(columns, |pieces| self.divide_values(pieces));
-        let mut columns_of_part: Vec<Vec<_>> = vec![Vec::new(); self.names.len()];
+        let mut columns_of_part: Vec<Vec<_>> = vec![Vec::new(); self.numbers.len()];
         for of_column in divided {
             for (columns, values) in columns_of_part.iter_mut().zip(of_column?) {
                 columns.push(values.into_column());
             }
         }
-        let parts = self.names.into_iter().zip(&self.members).zip(columns_of_part);
-        parts
-            .map(|((name, members), columns)| Ok((name, DataFrame::new(members.len(), columns)?)))
-            .collect()
+        let parts = self.numbers.into_iter().zip(&self.members).zip(columns_of_part);
+        let parts = parts.map(|((number, members), columns)| {
+            let rows = DataFrame::new(members.len(), columns)?;
+            Ok(Part { number, rows: PartRows::Divided(rows) })
+        });
+        parts.collect()
+    }
+
+    /// The same with the rows of each part taken out of all when they are wanted.
+    fn divide_later(self, columns: Vec<Vec<Series>>) -> PolarsResult<Vec<Part>> {
+        let columns = on_all_cores(columns, |pieces| Ok(in_one_piece(pieces)?.into_column()));
+        let columns = columns.into_iter().collect::<PolarsResult<_>>()?;
+        let all = Arc::new(DataFrame::new(self.of_row.len(), columns)?);
+        let parts = self.numbers.into_iter().zip(self.members);
+        let parts = parts.map(|(number, members)| Part {
+            number,
+            rows: PartRows::Among { all: all.clone(), members },
+        });
+        Ok(parts.collect())
     }
 
     fn divide_values(&self, pieces: Vec<Series>) -> PolarsResult<Vec<Series>> {
-        if self.names.len() > 1 && pieces.iter().all(|piece| *piece.dtype() == DataType::String) {
+        if self.numbers.len() > 1 && pieces.iter().all(|piece| *piece.dtype() == DataType::String) {
             return self.divide_texts(&pieces);
         }
         let all = in_one_piece(pieces)?;
-        if self.names.len() == 1 {
+        if self.numbers.len() == 1 {
             return Ok(vec![all]);
         }
         self.members.iter().map(|members| take_values(&all, members)).collect()
@@ -211,8 +258,9 @@ mod tests {
     proptest! {
         #[test]
         fn parts_have_the_rows_that_polars_takes(
+            most in proptest::sample::select(vec![1, 4, 2 * MOST_PARTS_AT_ONCE]),
             pieces in proptest::collection::vec(
-                proptest::collection::vec((0_usize..4, proptest::option::of("[a-z]{0,20}")), 0..8), 1..4),
+                proptest::collection::vec((any::<usize>(), proptest::option::of("[a-z]{0,20}")), 0..120), 1..4),
         ) {
             let frames: Vec<DataFrame> = pieces.iter().map(|rows| {
                 let texts: Vec<Option<&str>> = rows.iter().map(|(_, text)| text.as_deref()).collect();
@@ -222,14 +270,17 @@ mod tests {
                 let columns = vec![texts.into_column(), lengths.into_column()];
                 DataFrame::new(rows.len(), columns).unwrap()
             }).collect();
-            let names: Vec<usize> = pieces.iter().flatten().map(|(name, _)| *name).collect();
+            let numbers: Vec<usize> = pieces.iter().flatten().map(|(any, _)| any % most).collect();
             let mut all = frames[0].clone();
             frames[1..].iter().for_each(|frame| { all.vstack_mut(frame).unwrap(); });
-            let divided = Parts::of(names.iter().copied()).divide(frames).unwrap();
-            let in_order = names.iter().copied().collect::<indexmap::IndexSet<_>>();
-            prop_assert!(divided.iter().map(|(name, _)| *name).eq(in_order));
-            for (name, rows) in divided {
-                let members = (0..).zip(&names).filter(|(_, it)| **it == name).map(|(row, _)| row);
+            let divided = Parts::of(numbers.iter().copied()).divide(frames).unwrap();
+            let in_order = numbers.iter().copied().collect::<indexmap::IndexSet<_>>();
+            prop_assert!(divided.iter().map(|part| part.number).eq(in_order));
+            for part in divided {
+                let number = part.number;
+                let members = (0..).zip(&numbers).filter(|(_, it)| **it == number);
+                let members = members.map(|(row, _)| row);
+                let rows = part.into_rows().unwrap();
                 let members = IdxCa::from_vec(PlSmallStr::EMPTY, members.collect());
                 prop_assert!(rows.equals_missing(&all.take(&members).unwrap()));
             }

@@ -33,7 +33,7 @@ use crate::normalise::{
     TableSchema, Uniques, Versions, conform,
 };
 use crate::partition::Partitioner;
-use crate::rows::Parts;
+use crate::rows::{Part, Parts};
 use crate::runtime::{on_all_cores, on_cpu, parallelism};
 use crate::spill::{Piece, Spill, SpillError};
 use crate::write::{Encoder, Form};
@@ -400,15 +400,16 @@ impl Load {
         });
         let mut shares = Vec::new();
         for divided in divided {
-            let (table, new_rows) = divided?;
-            for (partition, new) in new_rows {
-                let key = (table, self.partitioner.key(partition).to_string());
+            let (table, parts) = divided?;
+            for part in parts {
+                let key = (table, self.partitioner.key(part.number).to_string());
                 let rows = self.rows.remove(&key).unwrap_or_else(|| self.no_rows(table));
-                shares.push((key, new, rows));
+                shares.push((key, part, rows));
             }
         }
         let (schemas, stamp, spill) = (&self.schemas, &self.stamp, &self.spill);
-        let passed_on = on_all_cores(shares, |(key, new, mut rows)| {
+        let passed_on = on_all_cores(shares, |(key, part, mut rows)| {
+            let new = part.into_rows()?;
             match &mut rows {
                 Rows::Encoded(encoder) => {
                     encoder.push(&stamp.complete(new, &schemas.tables[key.0])?)?;
@@ -446,7 +447,7 @@ impl Load {
 }
 
 /// What was pending of one table, by the numbers of partitions.
-fn by_partition(pending: Vec<Pending>) -> PolarsResult<Vec<(usize, DataFrame)>> {
+fn by_partition(pending: Vec<Pending>) -> PolarsResult<Vec<Part>> {
     let partitions = pending.iter().flat_map(|pending| pending.partitions.iter().copied());
     let parts = Parts::of(partitions);
     parts.divide(pending.into_iter().map(|pending| pending.rows).collect())

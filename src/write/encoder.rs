@@ -143,9 +143,9 @@ impl Encoder {
             (rest, next) = (rest - missing, next + missing);
         }
         if rest > 0 {
-            let waiting = behind(rows, next)?;
+            let (waiting, bytes) = behind(rows, next)?;
             self.waiting_rows += rest;
-            self.held_bytes += bytes_of(&waiting);
+            self.held_bytes += bytes;
             self.waiting.push(Piece::Held(waiting));
         }
         Ok(())
@@ -256,14 +256,17 @@ impl RowGroup {
     }
 }
 
-/// The rows from one on: as a copy when they are few of all, which they would keep in memory.
-fn behind(rows: &DataFrame, first: usize) -> PolarsResult<DataFrame> {
+/// The rows from one on, and about how many bytes they keep in memory: those of all rows, unless they are few of them and
+/// copied.
+fn behind(rows: &DataFrame, first: usize) -> PolarsResult<(DataFrame, usize)> {
     let height = rows.height() - first;
     if height >= rows.height() / 4 {
-        return Ok(slice(rows, first, height));
+        return Ok((slice(rows, first, height), bytes_of(rows)));
     }
     let members: Vec<IdxSize> = (0..).take(rows.height()).skip(first).collect();
-    rows::take(rows, &members)
+    let copied = rows::take(rows, &members)?;
+    let bytes = bytes_of(&copied);
+    Ok((copied, bytes))
 }
 
 /// About how much memory rows take, of which there may be so few that what each column takes by itself counts more.
