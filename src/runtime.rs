@@ -24,8 +24,8 @@ pub fn share_heaps() {
     }
 }
 
-/// Gives memory that was freed back to the system. It lies between what is still in use, so that files being put
-/// together behind it would add to the peak of a run.
+/// Gives memory that was freed back to the system. Otherwise it counts for as long as the process lives, beside what is
+/// allocated next and does not fit between what is still in use.
 pub fn give_back_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `true`, `false` | what they are |
 //! | integers of 64 bits | what they are |
-//! | fractions of at most 15 digits, with or without such integers | units and a number of decimal places: `1.50` is 150 and 2 |
+//! | fractions of at most 15 digits, no zero with a sign, with or without such integers | units and a number of decimal places: `1.50` is 150 and 2 |
 //! | ISO dates | days |
 //! | ISO timestamps, all of them written alike | microseconds and how they are written |
 //! | all others, and what is mixed | text |

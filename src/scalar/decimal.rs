@@ -144,7 +144,7 @@ impl NumberText {
     }
 }
 
-/// A number of at most 15 digits that is written with a point and without exponent, as prices are, or an integer:
+/// A number that is written with a point, no exponent and at most 15 digits, as prices are, or an integer of 64 bits:
 /// `units × 10^-places`. It is taken apart without a place on the heap for its digits, and its text can be told from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fraction {

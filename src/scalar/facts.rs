@@ -107,7 +107,7 @@ impl Facts {
         }
     }
 
-    /// Whether one more fraction can tell nothing new.
+    /// Whether it is plain that one more fraction tells nothing new.
     #[must_use]
     pub fn cover(&self, fraction: Fraction) -> bool {
         self.numbers.is_some_and(
