@@ -138,7 +138,7 @@ pub struct Lock(Held);
 enum Held {
     /// The operating system's, for as long as the file is open.
     File(File),
-    Lease(Lease),
+    Lease(Box<Lease>),
 }
 
 #[derive(Debug)]
@@ -350,7 +350,8 @@ async fn lease(destination: &Destination, owner: Owner) -> Result<Lock, LockErro
 fn hold(destination: &Destination, owner: Owner) -> Lock {
     let is_lost = Arc::new(AtomicBool::new(false));
     let heartbeat = tokio::spawn(beat(destination.clone(), owner.clone(), is_lost.clone()));
-    Lock(Held::Lease(Lease { destination: destination.clone(), owner, is_lost, heartbeat }))
+    let lease = Lease { destination: destination.clone(), owner, is_lost, heartbeat };
+    Lock(Held::Lease(Box::new(lease)))
 }
 
 /// Writes the lock again and again, until somebody else has it.

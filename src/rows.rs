@@ -265,7 +265,7 @@ mod tests {
             let frames: Vec<DataFrame> = pieces.iter().map(|rows| {
                 let texts: Vec<Option<&str>> = rows.iter().map(|(_, text)| text.as_deref()).collect();
                 let texts = Series::new("texts".into(), texts);
-                let lengths = rows.iter().map(|(_, text)| Some(text.as_ref()?.len() as i64));
+                let lengths = rows.iter().map(|(_, text)| Some(text.as_ref()?.len() as u64));
                 let lengths = Series::new("lengths".into(), lengths.collect::<Vec<_>>());
                 let columns = vec![texts.into_column(), lengths.into_column()];
                 DataFrame::new(rows.len(), columns).unwrap()

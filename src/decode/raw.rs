@@ -67,7 +67,6 @@ impl Raw {
     }
 
     /// The values as what they are; fractions as texts.
-    #[must_use]
     pub fn typed(&self) -> Series {
         match self {
             Self::Booleans(values) => values.clone().into_series(),
