@@ -31,7 +31,7 @@ const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
 
 /// The directories of one partition, outermost first; empty for a table that is not partitioned.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct PartitionKey(Vec<(String, Option<String>)>);
+struct PartitionKey(Vec<(String, Option<String>)>);
 
 impl fmt::Display for PartitionKey {
     /// `created_at_month=2026-10/status=Sent`
@@ -70,7 +70,8 @@ pub fn percent_encoded(name: &str) -> String {
 /// Sorts rows into partitions, giving each partition a number.
 #[derive(Debug, Default)]
 pub struct Partitioner {
-    keys: IndexSet<PartitionKey>,
+    /// By their texts, so that rows of one directory never have two numbers.
+    directories: IndexSet<String>,
 }
 
 impl Partitioner {
@@ -103,20 +104,20 @@ impl Partitioner {
             keys = longer.into_values().collect();
         }
         let numbers: Vec<usize> =
-            keys.into_iter().map(|key| self.keys.insert_full(key).0).collect();
+            keys.iter().map(|key| self.directories.insert_full(key.to_string()).0).collect();
         Ok(key_of_row.into_iter().map(|key| numbers[key]).collect())
     }
 
     /// How many partitions there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.keys.len()
+        self.directories.len()
     }
 
-    /// The partition of a number that [`assign`](Self::assign) gave.
+    /// The directories of a number that [`assign`](Self::assign) gave; none for a table that is not partitioned.
     #[must_use]
-    pub fn key(&self, number: usize) -> PartitionKey {
-        self.keys.get_index(number).cloned().unwrap_or_default()
+    pub fn directory(&self, number: usize) -> &str {
+        self.directories.get_index(number).map_or("", String::as_str)
     }
 }
 
@@ -174,9 +175,8 @@ fn partition_values(column: &Series, transform: Transform) -> PolarsResult<Parti
             Transform::Day | Transform::Identity => Some(day),
         }
     };
-    let name = |first_day: Option<NaiveDate>| {
-        Some(first_day?.format("%Y-%m-%d").to_string().chars().take(length).collect())
-    };
+    let name =
+        |first_day: Option<NaiveDate>| Some(first_day?.to_string().chars().take(length).collect());
     if column.dtype() == &DataType::Date {
         let days = column.date()?.physical().iter();
         return Ok(PartitionValues::of(days.map(|day| first_day(day?)), name));
@@ -198,7 +198,7 @@ mod tests {
             DataFrame::new(column.len(), vec![Column::from(column.with_name("c".into()))]).unwrap();
         let mut partitioner = Partitioner::default();
         let numbers = partitioner.assign(&rows, &[field]).unwrap();
-        numbers.into_iter().map(|number| partitioner.key(number).to_string()).collect()
+        numbers.into_iter().map(|number| partitioner.directory(number).to_owned()).collect()
     }
 
     #[test]

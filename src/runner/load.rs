@@ -402,7 +402,7 @@ impl Load {
         for divided in divided {
             let (table, parts) = divided?;
             for part in parts {
-                let key = (table, self.partitioner.key(part.number).to_string());
+                let key = (table, self.partitioner.directory(part.number).to_owned());
                 let rows = self.rows.remove(&key).unwrap_or_else(|| self.no_rows(table));
                 shares.push((key, part, rows));
             }
