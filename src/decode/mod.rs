@@ -7,8 +7,7 @@
 //! ```
 //!
 //! A [`Chunk`] keeps what stood in the JSON, each column as [`Raw`] values, and the nesting as row numbers. Deciding
-//! types, names and tables needs the whole export and is the work of
-//! [`normalise`](crate::normalise).
+//! types, names and tables needs the whole export and is the work of [`normalise`](crate::normalise).
 
 mod block;
 mod columns;
@@ -18,6 +17,7 @@ mod lines;
 mod nesting;
 mod parse;
 mod raw;
+mod scalars;
 mod split;
 mod spot;
 

@@ -1,0 +1,318 @@
+//! Builders of columns of scalars, which start with what they see and widen without loss.
+
+use polars::prelude::{
+    BooleanChunkedBuilder, ChunkedBuilder, Int32Type, Int64Type, PlSmallStr,
+    PrimitiveChunkedBuilder, StringChunkedBuilder,
+};
+
+use super::{Fractions, Raw, Scalars};
+use crate::scalar::{Facts, Fraction, TimestampForm, parse_date, parse_timestamp};
+
+/// Builds a column of scalars.
+///
+/// It is as narrow as what it has seen: the first value that does not go with those before turns it to text, with every
+/// earlier value written as it stood in the JSON.
+#[derive(Default)]
+pub(super) struct ScalarBuilder {
+    column: Column,
+    len: usize,
+    facts: Facts,
+    largest_integer: Option<u64>,
+}
+
+#[derive(Default)]
+enum Column {
+    #[default]
+    Empty,
+    Booleans(BooleanChunkedBuilder),
+    Integers(PrimitiveChunkedBuilder<Int64Type>),
+    Fractions(FractionsBuilder),
+    Dates(PrimitiveChunkedBuilder<Int32Type>),
+    Timestamps(PrimitiveChunkedBuilder<Int64Type>, TimestampForm),
+    Texts(StringChunkedBuilder),
+}
+
+/// Builds [`Fractions`].
+struct FractionsBuilder {
+    units: PrimitiveChunkedBuilder<Int64Type>,
+    places: Vec<u8>,
+}
+
+/// For how many rows a column that begins at this one has room; it grows by doubling, and most have some hundreds.
+fn room(row: usize) -> usize {
+    row + 256
+}
+
+/// Appends nulls up to a row that gets a value.
+macro_rules! pad {
+    ($builder:expr, $len:expr, $row:expr) => {
+        for _ in $len..$row {
+            $builder.append_null();
+        }
+    };
+}
+
+/// Appends the value of a row, and nulls before it.
+macro_rules! append {
+    ($builder:expr, $len:expr, $row:expr, $value:expr) => {
+        pad!($builder, $len, $row);
+        $builder.append_value($value);
+        $len = $row + 1;
+    };
+}
+
+impl ScalarBuilder {
+    pub(super) fn boolean(&mut self, row: usize, value: bool) {
+        self.facts = self.facts.merge(Facts::BOOLEAN);
+        if let Column::Empty = &self.column {
+            let builder = BooleanChunkedBuilder::new(PlSmallStr::EMPTY, room(row));
+            self.column = Column::Booleans(builder);
+        }
+        if let Column::Booleans(builder) = &mut self.column {
+            append!(builder, self.len, row, value);
+        } else {
+            self.append_text(row, if value { "true" } else { "false" });
+        }
+    }
+
+    pub(super) fn integer(&mut self, row: usize, value: i64) {
+        let magnitude = value.unsigned_abs();
+        self.largest_integer =
+            Some(self.largest_integer.map_or(magnitude, |old| old.max(magnitude)));
+        if let Column::Empty = &self.column {
+            let builder = PrimitiveChunkedBuilder::new(PlSmallStr::EMPTY, room(row));
+            self.column = Column::Integers(builder);
+        }
+        match &mut self.column {
+            Column::Integers(builder) => {
+                append!(builder, self.len, row, value);
+            }
+            Column::Fractions(builder) => {
+                let integer = Fraction { units: value, places: 0 };
+                append!(builder, self.len, row, integer);
+            }
+            _ => self.append_text(row, &value.to_string()),
+        }
+    }
+
+    pub(super) fn number(&mut self, row: usize, text: &str) {
+        let Some(fraction) = Fraction::parse(text) else {
+            self.facts = self.facts.merge(Facts::of_number(text));
+            return self.append_text(row, text);
+        };
+        if !self.facts.cover(fraction) {
+            self.facts = self.facts.merge(Facts::of_fraction(fraction));
+        }
+        if let Column::Empty | Column::Integers(_) = &self.column {
+            let integers = std::mem::take(&mut self.column);
+            self.column = Column::Fractions(FractionsBuilder::from(integers, room(row)));
+        }
+        if let Column::Fractions(builder) = &mut self.column {
+            append!(builder, self.len, row, fraction);
+        } else {
+            self.append_text(row, text);
+        }
+    }
+
+    pub(super) fn text(&mut self, row: usize, text: &str) {
+        if let Column::Empty = &self.column {
+            self.column = Column::for_text(text, room(row));
+        }
+        match &mut self.column {
+            Column::Dates(builder) => {
+                if let Some(days) = parse_date(text) {
+                    append!(builder, self.len, row, days);
+                    return;
+                }
+            }
+            Column::Timestamps(builder, form) => {
+                if TimestampForm::of(text) == Some(*form)
+                    && let Some(instant) = parse_timestamp(text)
+                {
+                    append!(builder, self.len, row, instant);
+                    return;
+                }
+            }
+            _ => {}
+        }
+        if !self.facts.are_of_any_text() {
+            self.facts = self.facts.merge(Facts::of_text(text));
+        }
+        self.append_text(row, text);
+    }
+
+    fn append_text(&mut self, row: usize, text: &str) {
+        if !matches!(self.column, Column::Texts(_)) {
+            self.facts = self.facts.merge(self.column.facts());
+            self.column = Column::Texts(std::mem::take(&mut self.column).into_texts());
+        }
+        if let Column::Texts(builder) = &mut self.column {
+            append!(builder, self.len, row, text);
+        }
+    }
+
+    pub(super) fn finish(mut self, rows: usize) -> Option<Scalars> {
+        if let Some(magnitude) = self.largest_integer {
+            self.facts = self.facts.merge(Facts::of_integers(magnitude));
+        }
+        let facts = self.facts.merge(self.column.facts());
+        match &mut self.column {
+            Column::Empty => return None,
+            Column::Booleans(builder) => pad!(builder, self.len, rows),
+            Column::Integers(builder) | Column::Timestamps(builder, _) => {
+                pad!(builder, self.len, rows);
+            }
+            Column::Fractions(builder) => pad!(builder, self.len, rows),
+            Column::Dates(builder) => pad!(builder, self.len, rows),
+            Column::Texts(builder) => pad!(builder, self.len, rows),
+        }
+        Some(Scalars { values: self.column.finish()?, facts })
+    }
+}
+
+impl FractionsBuilder {
+    /// A builder that begins with integers, or with nothing.
+    fn from(integers: Column, room: usize) -> Self {
+        let mut units = PrimitiveChunkedBuilder::new(PlSmallStr::EMPTY, room);
+        let mut places = Vec::with_capacity(room);
+        if let Column::Integers(integers) = integers {
+            let integers = integers.finish();
+            integers.iter().for_each(|integer| units.append_option(integer));
+            places.resize(integers.len(), 0);
+        }
+        Self { units, places }
+    }
+
+    fn append_value(&mut self, number: Fraction) {
+        self.units.append_value(number.units);
+        self.places.push(number.places);
+    }
+
+    fn append_null(&mut self) {
+        self.units.append_null();
+        self.places.push(0);
+    }
+}
+
+impl Column {
+    /// An empty column for values like this text.
+    fn for_text(text: &str, room: usize) -> Self {
+        let name = PlSmallStr::EMPTY;
+        if parse_date(text).is_some() {
+            return Self::Dates(PrimitiveChunkedBuilder::new(name, room));
+        }
+        match TimestampForm::of(text).filter(|_| parse_timestamp(text).is_some()) {
+            Some(form) => Self::Timestamps(PrimitiveChunkedBuilder::new(name, room), form),
+            None => Self::Texts(StringChunkedBuilder::new(name, room)),
+        }
+    }
+
+    /// What follows from the kind of column alone.
+    fn facts(&self) -> Facts {
+        match self {
+            Self::Dates(_) => Facts::DATE,
+            Self::Timestamps(..) => Facts::TIMESTAMP,
+            _ => Facts::default(),
+        }
+    }
+
+    fn into_texts(self) -> StringChunkedBuilder {
+        let mut texts = StringChunkedBuilder::new(PlSmallStr::EMPTY, room(0));
+        if let Some(raw) = self.finish() {
+            raw.texts().iter().for_each(|text| texts.append_option(text));
+        }
+        texts
+    }
+
+    fn finish(self) -> Option<Raw> {
+        Some(match self {
+            Self::Empty => return None,
+            Self::Booleans(builder) => Raw::Booleans(builder.finish()),
+            Self::Integers(builder) => Raw::Integers(builder.finish()),
+            Self::Fractions(FractionsBuilder { units, places }) => {
+                Raw::Fractions(Fractions { units: units.finish(), places })
+            }
+            Self::Dates(builder) => Raw::Dates(builder.finish()),
+            Self::Timestamps(builder, form) => Raw::Timestamps(builder.finish(), form),
+            Self::Texts(builder) => Raw::Texts(builder.finish()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The texts of a column, and what is known of it.
+    fn built(fill: impl FnOnce(&mut ScalarBuilder), rows: usize) -> (Vec<Option<String>>, Facts) {
+        let mut builder = ScalarBuilder::default();
+        fill(&mut builder);
+        let Scalars { values, facts } = builder.finish(rows).unwrap();
+        (values.texts().iter().map(|text| text.map(str::to_owned)).collect(), facts)
+    }
+
+    #[test]
+    fn p4_widening_keeps_the_text_of_every_earlier_value() {
+        let (texts, _) = built(
+            |builder| {
+                builder.integer(1, 10);
+                builder.number(2, "1.50");
+                builder.boolean(4, true);
+            },
+            6,
+        );
+        let expected = [None, Some("10"), Some("1.50"), None, Some("true"), None];
+        assert_eq!(texts, expected.map(|text| text.map(str::to_owned)));
+    }
+
+    /// Scalars of every kind that columns are kept as, and those next to them.
+    fn any_text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "-?(0|[1-9][0-9]{0,16})\\.[0-9]{1,4}",
+            "-?0\\.0{1,2}",
+            "[0-9]{4}-(0[1-9]|1[0-2])-[0-3][0-9]",
+            "[0-9]{4}-(0[1-9]|1[0-2])-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,8})?Z?",
+            "[a-z]{0,3}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn p4_and_p6_every_text_comes_back_and_facts_are_those_of_each_value(
+            values in proptest::collection::vec(proptest::option::of(any_text()), 1..6),
+            integer in proptest::option::of((0_usize..6, any::<i64>())),
+        ) {
+            let mut expected = values.clone();
+            let mut facts = Facts::default();
+            let (texts, known) = built(|builder| {
+                for (row, value) in values.iter().enumerate() {
+                    match (value, integer) {
+                        (_, Some((at, number))) if at == row => {
+                            builder.integer(row, number);
+                            expected[row] = Some(number.to_string());
+                            facts = facts.merge(Facts::of_integers(number.unsigned_abs()));
+                        }
+                        (Some(text), _) if text.parse::<f64>().is_ok() && text.contains('.') => {
+                            builder.number(row, text);
+                            facts = facts.merge(Facts::of_number(text));
+                        }
+                        (Some(text), _) => {
+                            builder.text(row, text);
+                            facts = facts.merge(Facts::of_text(text));
+                        }
+                        (None, _) => {}
+                    }
+                }
+                if expected.iter().all(Option::is_none) {
+                    builder.boolean(0, true);
+                    expected[0] = Some("true".to_owned());
+                    facts = facts.merge(Facts::BOOLEAN);
+                }
+            }, values.len());
+            prop_assert_eq!(texts, expected);
+            prop_assert_eq!(known, facts);
+        }
+    }
+}
