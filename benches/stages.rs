@@ -10,11 +10,13 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use flowlake::decode::{Chunk, Reading, RecordBatch, Splitter, Wanted, decode_batch};
+use flowlake::decode::{Chunk, DecodeOptions, RecordBatch, RecordSelector, Splitter, decode_batch};
 use flowlake::definition::Table;
-use flowlake::destination::Destination;
-use flowlake::normalise::{Normalised, Normaliser, RecordIds, Schemas, Shape, Stamp};
-use flowlake::write::{Form, encode, stage};
+use flowlake::infer::observe;
+use flowlake::normalise::{MetadataColumns, Normalised, Normaliser, RecordIds};
+use flowlake::schema::{Schemas, Shape};
+use flowlake::store::Destination;
+use flowlake::write::{FileLayout, encode, stage};
 use object_store::memory::InMemory;
 
 /// What a network hands over at once.
@@ -22,7 +24,7 @@ const PIECE_BYTES: usize = 128 << 10;
 
 fn batches(export: &[u8], records: &str) -> Vec<RecordBatch> {
     let records = records.parse().expect("a pointer");
-    let mut splitter = Splitter::new(Wanted::At(vec![records]));
+    let mut splitter = Splitter::new(RecordSelector::At(vec![records]));
     let mut batches = Vec::new();
     for piece in export.chunks(PIECE_BYTES) {
         batches.extend(splitter.feed(piece).expect("the export is JSON"));
@@ -32,7 +34,7 @@ fn batches(export: &[u8], records: &str) -> Vec<RecordBatch> {
 }
 
 fn decoded(batches: &[RecordBatch]) -> Vec<Chunk> {
-    let reading = Reading { identify: false, ..Reading::default() };
+    let reading = DecodeOptions { identify: false, ..DecodeOptions::default() };
     let chunks = batches.iter().map(|batch| decode_batch(batch, &reading));
     chunks.collect::<Result<_, _>>().expect("the records are JSON")
 }
@@ -40,15 +42,15 @@ fn decoded(batches: &[RecordBatch]) -> Vec<Chunk> {
 fn inferred(chunks: &[Chunk]) -> Schemas {
     let mut shape = Shape::default();
     for chunk in chunks {
-        shape.observe(&chunk.records);
+        observe(&mut shape, &chunk.records);
     }
     let mut table = Table::named("t".parse().expect("a name"));
     table.primary_key = vec!["id".parse().expect("a name")];
-    Schemas::settle(&[(&table, &shape)], &[], &BTreeMap::new()).expect("there is a schema")
+    Schemas::resolve(&[(&table, &shape)], &[], &BTreeMap::new()).expect("there is a schema")
 }
 
-fn normalised(chunks: &[Chunk], schemas: &Schemas, stamp: &Stamp) -> Vec<Normalised> {
-    let normaliser = Normaliser::new(schemas, stamp);
+fn normalised(chunks: &[Chunk], schemas: &Schemas, metadata: &MetadataColumns) -> Vec<Normalised> {
+    let normaliser = Normaliser::new(schemas, metadata);
     let mut ids = RecordIds::default();
     let rows = chunks.iter().map(|chunk| normaliser.frames(chunk, &ids.of(chunk)));
     rows.collect::<Result<_, _>>().expect("the chunks fit their schemas")
@@ -63,7 +65,7 @@ async fn encoded(rows: &[Normalised], schemas: &Schemas) -> u64 {
         let frames = rows.iter().flat_map(|rows| &rows.frames);
         let frames =
             frames.filter(|frame| frame.table == table).map(|frame| Ok(frame.rows.clone()));
-        let form = Form::of(schema).expect("there is a form");
+        let form = FileLayout::of(schema).expect("there is a form");
         let encoder = encode(frames, schema, Arc::new(form), &Arc::default());
         let encoder = encoder.expect("the rows have the schema's columns");
         let file = stage(&destination, schema, &run_id, String::new(), vec![encoder]).await;
@@ -88,8 +90,9 @@ fn stages(criterion: &mut Criterion) {
         let batches = batches(&export, at);
         let chunks = decoded(&batches);
         let schemas = inferred(&chunks);
-        let stamp = Stamp::new("bench".parse().expect("a run id"), DateTime::UNIX_EPOCH);
-        let rows = normalised(&chunks, &schemas, &stamp);
+        let metadata =
+            MetadataColumns::new("bench".parse().expect("a run id"), DateTime::UNIX_EPOCH);
+        let rows = normalised(&chunks, &schemas, &metadata);
 
         let mut group = criterion.benchmark_group(shape);
         group.sample_size(10).throughput(Throughput::Bytes(export.len() as u64));
@@ -99,7 +102,7 @@ fn stages(criterion: &mut Criterion) {
         group.bench_function("decode", |bencher| bencher.iter(|| decoded(black_box(&batches))));
         group.bench_function("infer", |bencher| bencher.iter(|| inferred(black_box(&chunks))));
         group.bench_function("normalise", |bencher| {
-            bencher.iter(|| normalised(black_box(&chunks), &schemas, &stamp));
+            bencher.iter(|| normalised(black_box(&chunks), &schemas, &metadata));
         });
         group.bench_function("encode", |bencher| {
             bencher.iter_batched(

@@ -1,49 +1,37 @@
 //! flowlake pulls a company's purchasing data from the ProcurementFlow export API and keeps it as clean,
-//! partitioned Parquet on local disk or S3.
+//! partitioned Parquet on local disk or an object store.
 //!
-//! Data flows one way, and every step is a module of the same name:
+//! Data flows one way, and each step is a module:
 //!
 //! ```text
-//! definition ─▶ plan ─▶ fetch ─▶ land ─▶ decode ─▶ normalise ─▶ partition ─▶ write ─▶ commit ─▶ report
-//!   TOML        what     HTTP    as       JSON to    types,       Hive        Parquet   all or    ledger,
-//!   checked     runs     bytes   received columns    tables       directories staged    nothing   files
+//! definition ─▶ plan ─▶ source ─▶ landing ─▶ decode ─▶ infer ─▶ normalise ─▶ merge ─▶ write ─▶ table ─▶ report
+//!   TOML        what     HTTP      export     JSON to   tables,   rows of      what     Parquet   commit:   ledger,
+//!   checked     runs     body      as         columns   columns,  each table   becomes  files,    all or    files
+//!                                  received             types                  of each  staged    nothing
 //! ```
 //!
-//! [`runner`] is the only module that knows every step. Beside the flow stand what several steps share:
-//! [`scalar`] (what a JSON number or text is, exactly), [`destination`] (the object store), [`runtime`] (the
-//! bridge to CPU threads), [`spill`] (what does not fit in memory), [`rows`] (some rows of a frame),
-//! [`statistics`] (what a file holds in the columns that rows are found by), [`quarantine`] (the
-//! lines that tell of records in no table), [`retry`], [`interruption`], [`lock`], [`api_key`]
-//! and [`run_id`]. [`cli`] turns arguments into calls and [`error`] turns failures into exit codes and help. [`init`] writes
-//! a first definition from an export, [`verify`] compares a destination with its manifests. [`sample_api`] is the stand-in source for the demo and for tests.
+//! [`run`] is the only module that knows every step. [`schema`] is the vocabulary they share: types, paths, table schemas.
+//! [`store`] is the object store, [`runtime`] the bridge to CPU threads, [`exit_code`] what the process ends with.
+//! [`cli`] turns arguments into calls. [`init`] proposes a first definition for an export. [`sample_api`] is the
+//! stand-in source of the demo and of tests.
 
-pub mod api_key;
 pub mod cli;
-pub mod commit;
 pub mod decode;
 pub mod definition;
-pub mod destination;
-pub mod error;
 mod excerpt;
-pub mod fetch;
+pub mod exit_code;
+pub mod infer;
 pub mod init;
-pub mod interruption;
-pub mod land;
-pub mod lock;
+pub mod landing;
 pub mod merge;
 pub mod normalise;
-pub mod partition;
 pub mod plan;
-pub mod quarantine;
 pub mod report;
-pub mod retry;
-pub mod rows;
-pub mod run_id;
-pub mod runner;
+pub mod run;
 pub mod runtime;
 pub mod sample_api;
-pub mod scalar;
-pub mod spill;
-pub mod statistics;
-pub mod verify;
+pub mod schema;
+pub mod source;
+pub mod store;
+pub mod table;
 pub mod write;

@@ -21,8 +21,9 @@ use std::collections::hash_map::{Entry, HashMap};
 
 use polars::prelude::{BooleanChunked, ChunkFull, DataFrame, PlSmallStr, PolarsResult};
 
-use crate::definition::{ColumnName, Deletes};
-use crate::normalise::{ColumnSource, Cursor, Stamp, TableSchema, row_hashes};
+use crate::definition::Deletes;
+use crate::normalise::{Cursor, MetadataColumns, row_hashes};
+use crate::schema::{ColumnName, ColumnSource, TableSchema};
 
 /// One row of a merged table: the table's position and the hash of the row's key.
 pub type RowId = (usize, u128);
@@ -66,7 +67,7 @@ pub fn hashes_of(
     root_keys: usize,
 ) -> PolarsResult<Vec<RowHashes>> {
     let contents: Vec<ColumnName> =
-        Stamp::carried(schema).map(|column| column.name.clone()).collect();
+        MetadataColumns::carried(schema).map(|column| column.name.clone()).collect();
     let records = record_hashes(rows, schema, root_keys)?;
     let own = row_hashes(rows, &schema.row_key())?;
     let contents = row_hashes(rows, &contents)?;
@@ -111,7 +112,7 @@ pub fn carry_over(
     table: usize,
     schema: &TableSchema,
     merge: &Merge,
-    stamp: &Stamp,
+    metadata: &MetadataColumns,
 ) -> PolarsResult<DataFrame> {
     if merge.outdated.is_empty() && merge.deleted.is_empty() {
         return Ok(rows);
@@ -120,12 +121,12 @@ pub fn carry_over(
         let outdated = are_in(&rows, table, schema, &merge.outdated)?;
         let deleted = are_in(&rows, table, schema, &merge.deleted)?;
         let ends = (&outdated | &deleted) & are_current(&rows, schema)?;
-        return stamp.end(rows, schema, &ColumnSource::ValidTo, &ends);
+        return metadata.end(rows, schema, &ColumnSource::ValidTo, &ends);
     }
     let rows = without(rows, table, schema, &merge.outdated)?;
     if schema.own_column(&ColumnSource::DeletedAt).is_some() {
         let deleted = are_in(&rows, table, schema, &merge.deleted)?;
-        return stamp.end(rows, schema, &ColumnSource::DeletedAt, &deleted);
+        return metadata.end(rows, schema, &ColumnSource::DeletedAt, &deleted);
     }
     without(rows, table, schema, &merge.deleted)
 }
@@ -268,7 +269,7 @@ pub struct Unchanged {
 
 /// What of an export a table has already.
 #[derive(Debug, Default)]
-pub struct Surplus {
+pub struct UnchangedRows {
     /// Records, with all their rows.
     pub records: RecordIds,
     /// Rows of other records.
@@ -280,25 +281,26 @@ pub struct Surplus {
 ///
 /// # Errors
 /// A column is not there, which `Schemas::settle` rules out.
-pub fn without_surplus(
+pub fn without_unchanged(
     rows: DataFrame,
     table: usize,
     schema: &TableSchema,
     root_keys: usize,
-    surplus: &Surplus,
+    unchanged: &UnchangedRows,
 ) -> PolarsResult<DataFrame> {
-    let rows = without(rows, table, schema, &surplus.rows)?;
-    if surplus.records.is_empty() {
+    let rows = without(rows, table, schema, &unchanged.rows)?;
+    if unchanged.records.is_empty() {
         return Ok(rows);
     }
     let records = record_hashes(&rows, schema, root_keys)?.into_iter();
-    let stays: BooleanChunked = records.map(|record| !surplus.records.contains(&record)).collect();
+    let stays: BooleanChunked =
+        records.map(|record| !unchanged.records.contains(&record)).collect();
     rows.filter(&stays)
 }
 
 /// What became of the rows of one table in an export.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Fates {
+pub struct MergeOutcome {
     /// New in the table.
     pub inserted: u64,
     /// Other than in the table before.
@@ -313,7 +315,7 @@ pub struct Fates {
 #[derive(Debug, Default)]
 pub struct Merge {
     /// Rows of the export that are not needed.
-    pub surplus: RowIds,
+    pub unchanged: RowIds,
     /// Rows of the table that others take the place of, or that their records do not have any more.
     pub outdated: RowIds,
     /// Rows of the table whose records are deleted.
@@ -323,7 +325,7 @@ pub struct Merge {
     /// The files that those are in.
     pub touched: HashSet<usize>,
     /// For each table, what became of the export's rows.
-    pub fates: HashMap<usize, Fates>,
+    pub outcomes: HashMap<usize, MergeOutcome>,
     /// The tables and partitions that get rows of the export.
     pub written: HashSet<(usize, usize)>,
 }
@@ -355,13 +357,13 @@ impl Merge {
         merge
     }
 
-    fn fates(&mut self, row: &VersionRow) -> &mut Fates {
-        self.fates.entry(row.id.0).or_default()
+    fn outcomes(&mut self, row: &VersionRow) -> &mut MergeOutcome {
+        self.outcomes.entry(row.id.0).or_default()
     }
 
     fn insert(&mut self, new: &Version) {
         for row in &new.rows {
-            self.fates(row).inserted += 1;
+            self.outcomes(row).inserted += 1;
             self.write(row, new);
         }
     }
@@ -372,8 +374,8 @@ impl Merge {
 
     fn supersede(&mut self, new: &Version) {
         for row in &new.rows {
-            self.fates(row).superseded += 1;
-            self.surplus.insert(row.id);
+            self.outcomes(row).superseded += 1;
+            self.unchanged.insert(row.id);
         }
     }
 
@@ -402,16 +404,16 @@ impl Merge {
         for row in &new.rows {
             match contents.get(&row.id) {
                 None => {
-                    self.fates(row).inserted += 1;
+                    self.outcomes(row).inserted += 1;
                     self.write(row, new);
                 }
                 Some(content) if !has_moved && *content == Some(row.content) => {
-                    self.fates(row).unchanged += 1;
-                    self.surplus.insert(row.id);
+                    self.outcomes(row).unchanged += 1;
+                    self.unchanged.insert(row.id);
                     contents.remove(&row.id);
                 }
                 Some(_) => {
-                    self.fates(row).updated += 1;
+                    self.outcomes(row).updated += 1;
                     self.write(row, new);
                 }
             }

@@ -6,10 +6,10 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use url::Url;
 
 use crate::definition::{
-    DestinationUrl, Filter, InvalidDestination, InvalidTemplate, ListStyle, Occasion, Period,
-    Pipeline, Source, Table, Window, WindowPolicy, WriteDisposition,
+    DestinationUrl, Filter, InvalidDestination, InvalidTemplate, ListStyle, Period, Pipeline,
+    Source, Table, TemplateContext, WindowPolicy, WriteDisposition,
 };
-use crate::run_id::RunId;
+use crate::schema::{RunId, Window};
 
 /// More pieces than any sensible `step` makes.
 const MOST_PIECES: u32 = 10_000;
@@ -116,7 +116,7 @@ pub fn destination_at(
     now: DateTime<Utc>,
 ) -> Result<DestinationUrl, PlanError> {
     let url: DestinationUrl =
-        pipeline.destination.render(&Occasion { now, window: None })?.parse()?;
+        pipeline.destination.render(&TemplateContext { now, window: None })?.parse()?;
     Ok(url.reached_by(&pipeline.s3))
 }
 
@@ -153,7 +153,7 @@ impl Plan {
             _ => vec![None],
         };
         let requests = pieces.into_iter().map(|window| {
-            let url = export_url(&pipeline.source, &Occasion { now, window })?;
+            let url = export_url(&pipeline.source, &TemplateContext { now, window })?;
             Ok(Request { url, window })
         });
         Ok(Self {
@@ -254,13 +254,13 @@ fn pieces(window: Window, step: Option<Period>) -> Result<Vec<Window>, PlanError
 }
 
 /// The URL of an export. Path and filters are percent-encoded, so that they cannot change host or path.
-fn export_url(source: &Source, occasion: &Occasion) -> Result<Url, InvalidTemplate> {
+fn export_url(source: &Source, context: &TemplateContext) -> Result<Url, InvalidTemplate> {
     let mut url = source.base_url.clone();
     if let Ok(mut path) = url.path_segments_mut() {
         path.clear().extend(source.resource.path_segments());
     }
     for filter in &source.filters {
-        for (name, value) in query_parameters(filter, source.list_style, occasion)? {
+        for (name, value) in query_parameters(filter, source.list_style, context)? {
             url.query_pairs_mut().append_pair(&name, &value);
         }
     }
@@ -270,11 +270,11 @@ fn export_url(source: &Source, occasion: &Occasion) -> Result<Url, InvalidTempla
 fn query_parameters(
     filter: &Filter,
     style: ListStyle,
-    occasion: &Occasion,
+    context: &TemplateContext,
 ) -> Result<Vec<(String, String)>, InvalidTemplate> {
     let name = &filter.name;
     let values: Vec<String> =
-        filter.values.iter().map(|value| value.render(occasion)).collect::<Result<_, _>>()?;
+        filter.values.iter().map(|value| value.render(context)).collect::<Result<_, _>>()?;
     let each = |name: &str, values: Vec<String>| {
         values.into_iter().map(|value| (name.to_owned(), value)).collect()
     };

@@ -14,7 +14,7 @@ const MOST_DEPTH: usize = 128;
 
 /// What an export holds.
 #[derive(Debug)]
-pub enum Verdict {
+pub enum Retryable {
     /// These records, byte for byte.
     Records(Vec<Vec<u8>>),
     /// No JSON, or no records where they should be.
@@ -43,7 +43,7 @@ impl Judged {
 }
 
 /// The records of an export in which every value is a record, or an array of them.
-pub fn every_value(export: &[u8]) -> Verdict {
+pub fn every_value(export: &[u8]) -> Retryable {
     let export = export.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(export);
     let mut records = Vec::new();
     let mut values = serde_json::Deserializer::from_slice(export).into_iter::<&RawValue>();
@@ -51,14 +51,14 @@ pub fn every_value(export: &[u8]) -> Verdict {
     for value in &mut values {
         count += 1;
         let found = value.ok().and_then(|value| records_in(value.get(), false));
-        let Some(found) = found else { return Verdict::Refused };
+        let Some(found) = found else { return Retryable::Refused };
         records.extend(found);
     }
-    if count == 0 { Verdict::Refused } else { Verdict::Records(records) }
+    if count == 0 { Retryable::Refused } else { Retryable::Records(records) }
 }
 
 /// The records under a key of an export that is an object which has it once; `None` when `serde_json` has nothing to say.
-pub fn under_key(export: &[u8], key: &str) -> Option<Verdict> {
+pub fn under_key(export: &[u8], key: &str) -> Option<Retryable> {
     let export = export.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(export);
     let Members(members) = serde_json::from_slice(export).ok()?;
     let too_deep = |text: &str| depth(text) >= MOST_DEPTH;
@@ -73,7 +73,7 @@ pub fn under_key(export: &[u8], key: &str) -> Option<Verdict> {
         return None;
     }
     let records = records_in(only.1.get(), true);
-    Some(records.map_or(Verdict::Refused, Verdict::Records))
+    Some(records.map_or(Retryable::Refused, Retryable::Records))
 }
 
 fn records_in(value: &str, or_null: bool) -> Option<Vec<Vec<u8>>> {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use flowlake::decode::{Level, Step, Values};
+use flowlake::decode::{Level, Values};
+use flowlake::schema::Step;
 
 /// An object, or another item of a list.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -6,11 +6,12 @@ mod judge;
 mod levels;
 
 use flowlake::decode::{
-    Chunk, Found, Reading, RecordBatch, RecordsAt, SplitError, Splitter, Wanted, decode_batch,
+    Chunk, DecodeOptions, Found, RecordBatch, RecordSelector, RecordsAt, SplitError, Splitter,
+    decode_batch,
 };
-use flowlake::definition::JsonPointer;
+use flowlake::schema::JsonPointer;
 
-use judge::{Judged, Verdict};
+use judge::{Judged, Retryable};
 
 /// The splitter gives the same whatever the pieces, and the records that `serde_json` sees.
 ///
@@ -32,7 +33,7 @@ pub fn split(export: &[u8]) {
             assert_eq!(records.len() as u64, all);
         }
     }
-    let pointer = |text: &str| Wanted::At(vec![text.parse::<JsonPointer>().unwrap()]);
+    let pointer = |text: &str| RecordSelector::At(vec![text.parse::<JsonPointer>().unwrap()]);
     judge_split(split_in(&pointer(""), [export]), judge::every_value(export));
     if let Some(judged) = judge::under_key(export, "a") {
         judge_split(split_in(&pointer("/a"), [export]), judged);
@@ -47,7 +48,7 @@ pub fn decode(export: &[u8]) {
     let Ok(batches) = batches(&every_value(), [export]) else { return };
     let mut decoded = Vec::new();
     for batch in &batches.0 {
-        let reading = Reading { identify: true, ..Reading::default() };
+        let reading = DecodeOptions { identify: true, ..DecodeOptions::default() };
         let chunk = decode_batch(batch, &reading);
         let judged: Vec<Judged> = batch.records().map(|(_, bytes)| judge::record(bytes)).collect();
         let is_valid = judged.iter().all(|record| !matches!(record, Judged::Invalid));
@@ -73,10 +74,11 @@ fn place(mut error: SplitError) -> SplitError {
 }
 
 /// What can be asked of a splitter.
-fn forms() -> Vec<Wanted> {
-    let at =
-        |pointers: &[&str]| Wanted::At(pointers.iter().map(|it| it.parse().unwrap()).collect());
-    let before = |before| Wanted::TheOnlyArray { before };
+fn forms() -> Vec<RecordSelector> {
+    let at = |pointers: &[&str]| {
+        RecordSelector::At(pointers.iter().map(|it| it.parse().unwrap()).collect())
+    };
+    let before = |before| RecordSelector::TheOnlyArray { before };
     vec![
         before(None),
         before(Some(RecordsAt::Lines)),
@@ -87,15 +89,15 @@ fn forms() -> Vec<Wanted> {
     ]
 }
 
-fn every_value() -> Wanted {
-    Wanted::At(vec![JsonPointer::default()])
+fn every_value() -> RecordSelector {
+    RecordSelector::At(vec![JsonPointer::default()])
 }
 
 /// The records of each table as they stand in an export, in order.
 type Records = Vec<(usize, Vec<u8>)>;
 
 fn split_in<'a>(
-    wanted: &Wanted,
+    wanted: &RecordSelector,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<(Records, Found), SplitError> {
     let (batches, found) = batches(wanted, pieces)?;
@@ -106,7 +108,7 @@ fn split_in<'a>(
 }
 
 fn batches<'a>(
-    wanted: &Wanted,
+    wanted: &RecordSelector,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<(Vec<RecordBatch>, Found), SplitError> {
     let mut splitter = Splitter::new(wanted.clone());
@@ -121,12 +123,12 @@ fn batches<'a>(
 
 /// What is inside a record is the decoder's business: so an export with a record that is not JSON may be split all
 /// the same, and only then.
-fn judge_split(split: Result<(Records, Found), SplitError>, verdict: Verdict) {
+fn judge_split(split: Result<(Records, Found), SplitError>, retryable: Retryable) {
     let records = split
         .map(|(records, _)| records.into_iter().map(|(_, bytes)| bytes).collect::<Vec<Vec<u8>>>());
-    match verdict {
-        Verdict::Records(expected) => assert_eq!(records, Ok(expected)),
-        Verdict::Refused => {
+    match retryable {
+        Retryable::Records(expected) => assert_eq!(records, Ok(expected)),
+        Retryable::Refused => {
             if let Ok(records) = records {
                 assert!(
                     records.iter().any(|record| matches!(judge::record(record), Judged::Invalid)),

@@ -7,16 +7,17 @@ use chrono::Utc;
 use serde::Serialize;
 
 use super::{fail, summary};
-use crate::api_key::ApiKey;
+use crate::cli::error::Error;
 use crate::definition::{
     self, DefinitionError, Environment, Pipeline, Problems, Setting, Severity,
 };
-use crate::destination::Destination;
-use crate::error::{Error, ExitCode};
-use crate::fetch::Fetcher;
+use crate::exit_code::ExitCode;
 use crate::plan::{Overrides, Plan};
-use crate::run_id::RunId;
-use crate::runner::RunError;
+use crate::run::RunError;
+use crate::schema::RunId;
+use crate::source::api_key::ApiKey;
+use crate::source::http::Fetcher;
+use crate::store::Destination;
 
 /// One problem, for editors and CI.
 #[derive(Serialize)]

@@ -4,9 +4,10 @@ use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::{fail, run, sample_api, summary};
+use crate::cli::error::Error;
 use crate::definition::{Definition, DefinitionError, Environment};
-use crate::error::{Error, ExitCode};
-use crate::interruption::{Interruption, Signal};
+use crate::exit_code::ExitCode;
+use crate::run::interruption::{Interruption, Signal};
 use crate::sample_api::SampleApi;
 
 /// The definitions of `pipelines/`, as they stand there.

@@ -9,16 +9,17 @@ use clap::Args;
 use futures::TryStreamExt;
 
 use super::fail;
-use crate::api_key::ApiKey;
+use crate::cli::error::Error;
 use crate::definition::{Definition, DefinitionError, Endpoint, Environment};
-use crate::error::{Error, ExitCode};
-use crate::fetch::Fetcher;
+use crate::exit_code::ExitCode;
 use crate::init::{Heading, propose, render};
-use crate::land::Landing;
+use crate::landing::Landing;
 use crate::plan::{Overrides, Plan};
-use crate::run_id::RunId;
-use crate::runner::RunError;
+use crate::run::RunError;
 use crate::runtime::on_cpu;
+use crate::schema::RunId;
+use crate::source::api_key::ApiKey;
+use crate::source::http::Fetcher;
 
 #[derive(Debug, Args)]
 pub(super) struct InitArguments {

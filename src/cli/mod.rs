@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+pub mod error;
 mod init;
 mod place;
 mod plan;
@@ -21,11 +22,12 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+use crate::cli::error::Error;
 use crate::definition::{Environment, Setting};
-use crate::error::{Error, ExitCode};
-use crate::interruption::{Interruption, Signal};
-use crate::run_id::RunId;
+use crate::exit_code::ExitCode;
+use crate::run::interruption::{Interruption, Signal};
 use crate::runtime::share_heaps;
+use crate::schema::RunId;
 use planning::PlanArguments;
 
 /// Pulls purchasing data from the ProcurementFlow export API and keeps it as partitioned Parquet.

@@ -5,11 +5,11 @@ use std::path::Path;
 use chrono::Utc;
 use clap::Args;
 
+use crate::cli::error::Error;
 use crate::definition::{Definition, DestinationUrl, Environment};
-use crate::destination::Destination;
-use crate::error::Error;
 use crate::plan::{PlanError, destination_at};
-use crate::runner::RunError;
+use crate::run::RunError;
+use crate::store::Destination;
 
 /// Where.
 #[derive(Debug, Args)]

@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use super::planning::{PlanArguments, Planned};
 use super::{fail, summary};
-use crate::commit::Manifest;
-use crate::definition::{
-    ColumnName, Definition, Environment, PartitionField, Table, Window, WriteDisposition,
-};
-use crate::error::{Error, ExitCode};
-use crate::normalise::{Change, SchemaError, Schemas, Shape};
-use crate::partition::lies_within;
+use crate::cli::error::Error;
+use crate::definition::{Definition, Environment, Table, WriteDisposition};
+use crate::exit_code::ExitCode;
+use crate::infer::{Change, SchemaError};
+use crate::schema::{ColumnName, PartitionField, Schemas, Shape, Window};
+use crate::table::Manifest;
+use crate::write::partition::lies_within;
 
 /// A plan as it is shown: what a run will do, in its own words.
 #[derive(Serialize)]
@@ -139,7 +139,7 @@ fn changes(planned: &Planned) -> Result<Vec<Change>, SchemaError> {
     let roots = planned.plan.pipeline.root_tables().filter(|root| known.contains_key(&root.name));
     let (roots, nothing): (Vec<&Table>, _) = (roots.collect(), Shape::default());
     let seen: Vec<_> = roots.iter().map(|root| (*root, &nothing)).collect();
-    match Schemas::settle(&seen, tables, &known) {
+    match Schemas::resolve(&seen, tables, &known) {
         Ok(schemas) => {
             let is_declared = |change: &Change| !matches!(change, Change::Vanished { .. });
             Ok(schemas.changes(tables, &known).into_iter().filter(is_declared).collect())

@@ -5,13 +5,13 @@ use std::num::NonZeroUsize;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use crate::commit::Snapshot;
+use crate::cli::error::Error;
 use crate::definition::{DestinationUrl, Pipeline, Setting, Size, parse_instant};
-use crate::destination::Destination;
-use crate::error::Error;
 use crate::plan::{Overrides, Plan, destination_at};
-use crate::run_id::RunId;
-use crate::runner::RunError;
+use crate::run::RunError;
+use crate::schema::RunId;
+use crate::store::Destination;
+use crate::table::Snapshot;
 
 /// What is said on the command line about what to run.
 #[derive(Debug, Clone, Args)]

@@ -8,18 +8,19 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 
+use super::fail;
 use super::place::Place;
 use super::planning::PlanArguments;
-use super::{fail, run};
-use crate::commit::Snapshot;
-use crate::definition::{Definition, Environment, Setting, Size, TableName};
-use crate::destination::Destination;
-use crate::error::{Error, ExitCode};
-use crate::interruption::Interruption;
-use crate::quarantine::{Finding, Line, QuarantineFile, read};
+use crate::cli::error::Error;
+use crate::definition::{Definition, Environment, Setting, Size};
+use crate::exit_code::ExitCode;
 use crate::report::Progress;
-use crate::run_id::RunId;
-use crate::runner::{self, RunError};
+use crate::run::RunError;
+use crate::run::interruption::Interruption;
+use crate::schema::{RunId, TableName};
+use crate::store::Destination;
+use crate::table::Snapshot;
+use crate::table::quarantine::{Finding, Line, QuarantineFile, read};
 
 /// As many characters as are shown of a record.
 const SHOWN_OF_A_RECORD: usize = 500;
@@ -95,7 +96,7 @@ pub(super) async fn quarantine(
             };
             let name = definition.pipeline.name.clone();
             let retried = retry(definition, &arguments, run_id, interruption).await;
-            return run::show(retried, &name, json).err().unwrap_or(ExitCode::Done);
+            return super::run::show(retried, &name, json).err().unwrap_or(ExitCode::Done);
         }
     };
     done.err().map_or(ExitCode::Done, |error| fail(&error))
@@ -110,7 +111,7 @@ async fn retry(
     let progress = Arc::new(Progress::new(&definition.pipeline.name));
     let plan = arguments.plan(definition.pipeline, run_id);
     let plan = interruption.or(plan).await.map_err(RunError::Stopped)??;
-    Ok(runner::retry(plan, progress, interruption).await?)
+    Ok(crate::run::retry(plan, progress, interruption).await?)
 }
 
 /// Files of records that wait, and where they are.
@@ -160,7 +161,7 @@ async fn list(chosen: &Chosen, environment: &Environment) -> Result<(), Error> {
     table.load_preset(presets::NOTHING).set_header(["table", "run", "records", "only values"]);
     let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
     for (name, file) in &waiting.files {
-        let (records, values) = (file.records.to_string(), file.curtailed.to_string());
+        let (records, values) = (file.records.to_string(), file.partially_loaded.to_string());
         table.add_row([name.to_string(), file.run_id.to_string(), records, values]);
         for finding in waiting.lines(file).await?.into_iter().flat_map(|line| line.reasons) {
             *reasons.entry(finding.message).or_default() += 1;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::planning::PlanArguments;
 use super::{fail, summary};
+use crate::cli::error::Error;
 use crate::definition::{self, Environment, Pipeline, Setting};
-use crate::error::{Error, ExitCode};
-use crate::interruption::Interruption;
+use crate::exit_code::ExitCode;
 use crate::report::{Progress, RunReport};
-use crate::run_id::RunId;
-use crate::runner::{self, RunError};
+use crate::run::RunError;
+use crate::run::interruption::Interruption;
+use crate::schema::RunId;
 
 /// How to run.
 #[derive(Debug, Clone, Default)]
@@ -101,7 +102,7 @@ pub(super) async fn execute(
     let progress = Arc::new(Progress::new(&pipeline.name));
     let plan = options.plan.plan(pipeline, options.run_id.clone());
     let plan = interruption.or(plan).await.map_err(RunError::Stopped)??;
-    Ok(runner::run(&plan, environment, progress, interruption).await?)
+    Ok(crate::run::run(&plan, environment, progress, interruption).await?)
 }
 
 #[expect(clippy::print_stderr, reason = "the command line is where errors are shown")]

@@ -7,11 +7,12 @@ use indicatif::HumanCount;
 
 use super::fail;
 use super::place::Place;
+use crate::cli::error::Error;
 use crate::definition::Environment;
-use crate::destination::Destination;
-use crate::error::{Error, ExitCode};
+use crate::exit_code::ExitCode;
 use crate::report::{Outcome, RunReport};
-use crate::runner::RunError;
+use crate::run::RunError;
+use crate::store::Destination;
 
 /// Shows the last runs of a destination, the newest first.
 pub(super) async fn runs(

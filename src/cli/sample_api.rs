@@ -4,8 +4,9 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use super::fail;
+use crate::cli::error::Error;
 use crate::definition::Environment;
-use crate::error::{Error, ExitCode};
+use crate::exit_code::ExitCode;
 use crate::sample_api::SampleApi;
 
 /// The only organisation that the sample API has.

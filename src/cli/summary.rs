@@ -3,8 +3,8 @@
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
 
+use crate::cli::error::Error;
 use crate::definition::Problems;
-use crate::error::Error;
 use crate::report::{Outcome, RunReport, TableReport};
 
 /// An error with its pipeline and its way out.
@@ -72,10 +72,10 @@ const RARE: [&str; 3] = ["updated", "superseded", "deleted"];
 
 fn tables(report: &RunReport) -> Table {
     let happened = |count: &fn(&TableReport) -> u64| report.tables.iter().any(|row| count(row) > 0);
-    let fates: Vec<&CountOf> =
+    let outcomes: Vec<&CountOf> =
         FATES.iter().filter(|(name, count)| !RARE.contains(name) || happened(count)).collect();
     let mut table = Table::new();
-    let headings = fates.iter().map(|(name, _)| *name);
+    let headings = outcomes.iter().map(|(name, _)| *name);
     let headings = std::iter::once("table").chain(headings);
     table.load_preset(presets::NOTHING).set_header(headings.chain([
         "rows",
@@ -86,7 +86,7 @@ fn tables(report: &RunReport) -> Table {
     for row in &report.tables {
         let count = |number: u64| HumanCount(number).to_string();
         let mut cells = vec![row.table.to_string()];
-        cells.extend(fates.iter().map(|(_, of)| count(of(row))));
+        cells.extend(outcomes.iter().map(|(_, of)| count(of(row))));
         cells.extend([
             count(row.rows),
             count(row.files),

@@ -4,10 +4,11 @@ use std::io::Write;
 
 use super::fail;
 use super::place::Place;
+use crate::cli::error::Error;
 use crate::definition::Environment;
-use crate::error::{Error, ExitCode};
-use crate::lock::{LockError, break_lock, holder};
-use crate::runner::RunError;
+use crate::exit_code::ExitCode;
+use crate::run::RunError;
+use crate::table::lock::{LockError, break_lock, holder};
 
 /// Frees a destination from a run that is gone, or from any with `force`; says whose lock it was.
 pub(super) async fn unlock(place: &Place, force: bool, environment: &Environment) -> ExitCode {

@@ -6,9 +6,10 @@ use indicatif::{HumanBytes, HumanCount};
 
 use super::fail;
 use super::place::Place;
+use crate::cli::error::Error;
 use crate::definition::Environment;
-use crate::error::{Error, ExitCode};
-use crate::verify::{Depth, Verification, repair, verify};
+use crate::exit_code::ExitCode;
+use crate::table::verify::{Depth, Verification, repair, verify};
 
 /// How to verify.
 pub(super) struct Options {
@@ -49,7 +50,7 @@ async fn look(
     for finding in &found.findings {
         writeln!(out, "{finding}")?;
     }
-    let verdict = match found.findings.len() {
+    let retryable = match found.findings.len() {
         0 => "as its manifests say".to_owned(),
         1 => "1 finding".to_owned(),
         many => format!("{many} findings"),
@@ -57,6 +58,6 @@ async fn look(
     let (tables, files) = (HumanCount(found.tables), HumanCount(found.files));
     let (rows, bytes) = (HumanCount(found.rows), HumanBytes(found.bytes));
     let place = place.shown();
-    writeln!(out, "{place}: {verdict} ({tables} tables, {files} files, {rows} rows, {bytes})")?;
+    writeln!(out, "{place}: {retryable} ({tables} tables, {files} files, {rows} rows, {bytes})")?;
     Ok(found)
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::block::plain_run;
 use super::scalars::ScalarBuilder;
-use super::{Level, Nested, Step, Values};
+use super::{Level, Nested, Values};
+use crate::schema::Step;
 
 /// A value stands at a row that already has one: the key stands twice in one object.
 #[derive(Debug, PartialEq, Eq)]

@@ -16,59 +16,25 @@ mod identity;
 mod lines;
 mod nesting;
 mod parse;
+mod position;
 mod raw;
 mod scalars;
 mod split;
-mod spot;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
-
-use crate::definition::JsonPointer;
-use crate::scalar::Facts;
+use crate::schema::{ColumnStatistics, Step};
 
 pub use compact::without_whitespace;
 pub use parse::{DecodeError, decode_batch};
+pub use position::Position;
 pub use raw::{Fractions, Raw};
-pub use split::{Found, RecordBatch, RecordsAt, SplitError, Splitter, Wanted};
-pub use spot::Spot;
-
-/// One step on the way from a record to a value.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Step {
-    /// The value of a key.
-    Key(String),
-    /// An item of a list that is not an object.
-    Item,
-}
-
-/// The way from a record to a value, through objects; lists have levels of their own.
-pub type ValuePath = Vec<Step>;
-
-/// How a path is shown: as a JSON Pointer, with `-` for the items of a list.
-pub struct ShownPath<'a>(pub &'a [Step]);
-
-impl fmt::Display for ShownPath<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for step in self.0 {
-            match step {
-                Step::Key(key) => {
-                    fmt::Display::fmt(&JsonPointer::from_keys(vec![key.clone()]), f)?;
-                }
-                Step::Item => f.write_str("/-")?,
-            }
-        }
-        Ok(())
-    }
-}
+pub use split::{Found, RecordBatch, RecordSelector, RecordsAt, SplitError, Splitter};
 
 /// How the records of a table are read.
 #[derive(Debug, Clone, Default)]
-pub struct Reading {
+pub struct DecodeOptions {
     /// Each record gets a hash of its content.
     pub identify: bool,
     /// Texts that mean that there is no value.
@@ -172,7 +138,7 @@ pub struct Scalars {
     /// The values.
     pub values: Raw,
     /// What is known of them.
-    pub facts: Facts,
+    pub statistics: ColumnStatistics,
 }
 
 /// Objects under a key, and the items of lists under it, as rows of a level of their own.

@@ -8,19 +8,19 @@ use super::columns::{LevelBuilder, Taken, ValuesBuilder};
 use super::compact::without_whitespace;
 use super::identity::identity;
 use super::nesting::MOST_DEPTH;
+use super::position::Position;
 use super::split::RecordBatch;
-use super::spot::Spot;
-use super::{Chunk, Level, Reading, Undecodable};
+use super::{Chunk, DecodeOptions, Level, Undecodable};
 use crate::excerpt::excerpt;
 
 /// A record is not valid JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("record {record} of the export is not valid JSON at {spot}: {reason}, before `{rest}`")]
+#[error("record {record} of the export is not valid JSON at {position}: {reason}, before `{rest}`")]
 pub struct DecodeError {
     /// Its number within its table, from 0.
     pub record: u64,
     /// Where in the export.
-    pub spot: Spot,
+    pub position: Position,
     /// What is wrong.
     pub reason: &'static str,
     /// What stands there.
@@ -31,7 +31,7 @@ pub struct DecodeError {
 ///
 /// # Errors
 /// A record is not valid JSON.
-pub fn decode_batch(batch: &RecordBatch, reading: &Reading) -> Result<Chunk, DecodeError> {
+pub fn decode_batch(batch: &RecordBatch, reading: &DecodeOptions) -> Result<Chunk, DecodeError> {
     let text = std::str::from_utf8(&batch.bytes)
         .map_err(|error| at(batch, error.valid_up_to(), "this is not UTF-8"))?;
     let mut extents: Vec<Extent> = batch.extents().collect();
@@ -64,7 +64,7 @@ fn decode_records(
     batch: &RecordBatch,
     text: &str,
     extents: &[Extent],
-    reading: &Reading,
+    reading: &DecodeOptions,
 ) -> Result<(Level, BTreeMap<usize, &'static str>), DecodeError> {
     let mut records = LevelBuilder::default();
     let mut flaws = BTreeMap::new();
@@ -98,7 +98,7 @@ fn at(batch: &RecordBatch, position: usize, reason: &'static str) -> DecodeError
     let record = batch.records[index];
     DecodeError {
         record: batch.first_record + index as u64,
-        spot: record.spot.behind(&batch.bytes[record.start..position]),
+        position: record.position.behind(&batch.bytes[record.start..position]),
         reason,
         rest: excerpt(&batch.bytes[position..]),
     }
@@ -447,15 +447,15 @@ mod tests {
     use serde::de::IgnoredAny;
     use serde_json::Value;
 
-    use super::super::{Splitter, Step, Values, Wanted};
+    use super::super::{RecordSelector, Splitter, Step, Values};
     use super::*;
-    use crate::definition::JsonPointer;
+    use crate::schema::JsonPointer;
 
     fn decode(json: &str) -> Result<Chunk, DecodeError> {
-        let mut splitter = Splitter::new(Wanted::TheOnlyArray { before: None });
+        let mut splitter = Splitter::new(RecordSelector::TheOnlyArray { before: None });
         let mut batches = splitter.feed(json.as_bytes()).unwrap();
         batches.extend(splitter.finish().unwrap().0);
-        decode_batch(&batches[0], &Reading { identify: true, ..Reading::default() })
+        decode_batch(&batches[0], &DecodeOptions { identify: true, ..DecodeOptions::default() })
     }
 
     fn column(level: &Level, key: &str) -> Vec<String> {
@@ -492,9 +492,9 @@ mod tests {
     fn p9_a_record_that_is_not_json_is_refused_with_its_place() {
         let error = |json: &str| decode(json).unwrap_err();
         let refused = error(r#"[{"a":1},{"a":01}]"#);
-        assert_eq!((refused.record, refused.spot), (1, Spot { byte: 15, line: 1 }));
+        assert_eq!((refused.record, refused.position), (1, Position { byte: 15, line: 1 }));
         let refused = decode("[\n{\"a\":1},\n{\n\"a\":tru}]").unwrap_err();
-        assert_eq!((refused.record, refused.spot), (1, Spot { byte: 17, line: 4 }));
+        assert_eq!((refused.record, refused.position), (1, Position { byte: 17, line: 4 }));
         assert!(refused.to_string().contains("at byte 17, line 4: "), "{refused}");
         for (json, reason) in [
             (r#"[{"a":tru}]"#, "`true`, `false` or `null` was expected"),
@@ -576,10 +576,10 @@ mod tests {
 
     /// What `split` and `decode_batch` make of an export of one list.
     fn read(json: &str) -> Option<Result<usize, DecodeError>> {
-        let mut splitter = Splitter::new(Wanted::At(vec![JsonPointer::default()]));
+        let mut splitter = Splitter::new(RecordSelector::At(vec![JsonPointer::default()]));
         let mut batches = splitter.feed(json.as_bytes()).ok()?;
         batches.extend(splitter.finish().ok()?.0);
-        let decoded = batches.iter().map(|batch| decode_batch(batch, &Reading::default()));
+        let decoded = batches.iter().map(|batch| decode_batch(batch, &DecodeOptions::default()));
         Some(decoded.map(|chunk| Ok(scalars(&chunk?.records))).sum())
     }
 

@@ -16,7 +16,7 @@ use polars::prelude::{
     StringChunked, TimeUnit, TimeZone,
 };
 
-use crate::scalar::{Fraction, TimestampForm, format_date};
+use crate::schema::{Fraction, TimestampForm, format_date};
 
 /// A column as it stood in the JSON.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use polars::prelude::{
 };
 
 use super::{Fractions, Raw, Scalars};
-use crate::scalar::{Facts, Fraction, TimestampForm, parse_date, parse_timestamp};
+use crate::schema::{ColumnStatistics, Fraction, TimestampForm, parse_date, parse_timestamp};
 
 /// Builds a column of scalars.
 ///
@@ -16,7 +16,7 @@ use crate::scalar::{Facts, Fraction, TimestampForm, parse_date, parse_timestamp}
 pub(super) struct ScalarBuilder {
     column: Column,
     len: usize,
-    facts: Facts,
+    statistics: ColumnStatistics,
     largest_integer: Option<u64>,
 }
 
@@ -63,7 +63,7 @@ macro_rules! append {
 
 impl ScalarBuilder {
     pub(super) fn boolean(&mut self, row: usize, value: bool) {
-        self.facts = self.facts.merge(Facts::BOOLEAN);
+        self.statistics = self.statistics.merge(ColumnStatistics::BOOLEAN);
         if let Column::Empty = &self.column {
             let builder = BooleanChunkedBuilder::new(PlSmallStr::EMPTY, room(row));
             self.column = Column::Booleans(builder);
@@ -97,11 +97,11 @@ impl ScalarBuilder {
 
     pub(super) fn number(&mut self, row: usize, text: &str) {
         let Some(fraction) = Fraction::parse(text) else {
-            self.facts = self.facts.merge(Facts::of_number(text));
+            self.statistics = self.statistics.merge(ColumnStatistics::of_number(text));
             return self.append_text(row, text);
         };
-        if !self.facts.cover(fraction) {
-            self.facts = self.facts.merge(Facts::of_fraction(fraction));
+        if !self.statistics.cover(fraction) {
+            self.statistics = self.statistics.merge(ColumnStatistics::of_fraction(fraction));
         }
         if let Column::Empty | Column::Integers(_) = &self.column {
             let integers = std::mem::take(&mut self.column);
@@ -135,15 +135,15 @@ impl ScalarBuilder {
             }
             _ => {}
         }
-        if !self.facts.are_of_any_text() {
-            self.facts = self.facts.merge(Facts::of_text(text));
+        if !self.statistics.are_of_any_text() {
+            self.statistics = self.statistics.merge(ColumnStatistics::of_text(text));
         }
         self.append_text(row, text);
     }
 
     fn append_text(&mut self, row: usize, text: &str) {
         if !matches!(self.column, Column::Texts(_)) {
-            self.facts = self.facts.merge(self.column.facts());
+            self.statistics = self.statistics.merge(self.column.statistics());
             self.column = Column::Texts(std::mem::take(&mut self.column).into_texts());
         }
         if let Column::Texts(builder) = &mut self.column {
@@ -153,9 +153,9 @@ impl ScalarBuilder {
 
     pub(super) fn finish(mut self, rows: usize) -> Option<Scalars> {
         if let Some(magnitude) = self.largest_integer {
-            self.facts = self.facts.merge(Facts::of_integers(magnitude));
+            self.statistics = self.statistics.merge(ColumnStatistics::of_integers(magnitude));
         }
-        let facts = self.facts.merge(self.column.facts());
+        let statistics = self.statistics.merge(self.column.statistics());
         match &mut self.column {
             Column::Empty => return None,
             Column::Booleans(builder) => pad!(builder, self.len, rows),
@@ -166,7 +166,7 @@ impl ScalarBuilder {
             Column::Dates(builder) => pad!(builder, self.len, rows),
             Column::Texts(builder) => pad!(builder, self.len, rows),
         }
-        Some(Scalars { values: self.column.finish()?, facts })
+        Some(Scalars { values: self.column.finish()?, statistics })
     }
 }
 
@@ -208,11 +208,11 @@ impl Column {
     }
 
     /// What follows from the kind of column alone.
-    fn facts(&self) -> Facts {
+    fn statistics(&self) -> ColumnStatistics {
         match self {
-            Self::Dates(_) => Facts::DATE,
-            Self::Timestamps(..) => Facts::TIMESTAMP,
-            _ => Facts::default(),
+            Self::Dates(_) => ColumnStatistics::DATE,
+            Self::Timestamps(..) => ColumnStatistics::TIMESTAMP,
+            _ => ColumnStatistics::default(),
         }
     }
 
@@ -246,11 +246,14 @@ mod tests {
     use super::*;
 
     /// The texts of a column, and what is known of it.
-    fn built(fill: impl FnOnce(&mut ScalarBuilder), rows: usize) -> (Vec<Option<String>>, Facts) {
+    fn built(
+        fill: impl FnOnce(&mut ScalarBuilder),
+        rows: usize,
+    ) -> (Vec<Option<String>>, ColumnStatistics) {
         let mut builder = ScalarBuilder::default();
         fill(&mut builder);
-        let Scalars { values, facts } = builder.finish(rows).unwrap();
-        (values.texts().iter().map(|text| text.map(str::to_owned)).collect(), facts)
+        let Scalars { values, statistics } = builder.finish(rows).unwrap();
+        (values.texts().iter().map(|text| text.map(str::to_owned)).collect(), statistics)
     }
 
     #[test]
@@ -285,22 +288,22 @@ mod tests {
             integer in proptest::option::of((0_usize..6, any::<i64>())),
         ) {
             let mut expected = values.clone();
-            let mut facts = Facts::default();
+            let mut statistics = ColumnStatistics::default();
             let (texts, known) = built(|builder| {
                 for (row, value) in values.iter().enumerate() {
                     match (value, integer) {
                         (_, Some((at, number))) if at == row => {
                             builder.integer(row, number);
                             expected[row] = Some(number.to_string());
-                            facts = facts.merge(Facts::of_integers(number.unsigned_abs()));
+                            statistics = statistics.merge(ColumnStatistics::of_integers(number.unsigned_abs()));
                         }
                         (Some(text), _) if text.parse::<f64>().is_ok() && text.contains('.') => {
                             builder.number(row, text);
-                            facts = facts.merge(Facts::of_number(text));
+                            statistics = statistics.merge(ColumnStatistics::of_number(text));
                         }
                         (Some(text), _) => {
                             builder.text(row, text);
-                            facts = facts.merge(Facts::of_text(text));
+                            statistics = statistics.merge(ColumnStatistics::of_text(text));
                         }
                         (None, _) => {}
                     }
@@ -308,11 +311,11 @@ mod tests {
                 if expected.iter().all(Option::is_none) {
                     builder.boolean(0, true);
                     expected[0] = Some("true".to_owned());
-                    facts = facts.merge(Facts::BOOLEAN);
+                    statistics = statistics.merge(ColumnStatistics::BOOLEAN);
                 }
             }, values.len());
             prop_assert_eq!(texts, expected);
-            prop_assert_eq!(known, facts);
+            prop_assert_eq!(known, statistics);
         }
     }
 }

@@ -10,16 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use super::lines::LineSniffer;
 use super::nesting::{Advance, Nesting};
-use super::spot::Spot;
-use crate::definition::{InvalidPointer, JsonPointer};
+use super::position::Position;
 use crate::excerpt::excerpt;
+use crate::schema::{InvalidPointer, JsonPointer};
 
 /// How many bytes of records make a batch.
 const BATCH_BYTES: usize = 2 << 20;
 
 /// Which arrays of an export hold records.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
+pub enum RecordSelector {
     /// The only array of objects there is; or, whatever else there is by now, the one it was before.
     TheOnlyArray {
         /// Where the records were in earlier exports.
@@ -73,7 +73,7 @@ impl From<RecordsAt> for String {
 /// Whole records of one table, as bytes.
 #[derive(Debug)]
 pub struct RecordBatch {
-    /// The position in [`Wanted::At`]; 0 for the only array.
+    /// The position in [`RecordSelector::At`]; 0 for the only array.
     pub table: usize,
     /// The number of records of this table before this batch.
     pub first_record: u64,
@@ -87,7 +87,7 @@ pub(super) struct Record {
     /// Its first byte within the batch; it ends where the next one begins.
     pub(super) start: usize,
     /// Its first byte within the export.
-    pub(super) spot: Spot,
+    pub(super) position: Position,
 }
 
 impl RecordBatch {
@@ -112,7 +112,7 @@ impl RecordBatch {
     pub(super) fn extents(&self) -> impl Iterator<Item = (Range<usize>, u64)> {
         let starts = self.records.iter().skip(1).map(|record| record.start);
         let ends = starts.chain([self.bytes.len()]);
-        self.records.iter().zip(ends).map(|(record, end)| (record.start..end, record.spot.byte))
+        self.records.iter().zip(ends).map(|(record, end)| (record.start..end, record.position.byte))
     }
 }
 
@@ -144,20 +144,20 @@ pub enum SplitError {
         bytes: u64,
     },
     /// Something stands where it cannot.
-    #[error("the export is not valid JSON at {spot}: {expected} was expected, before `{rest}`")]
+    #[error("the export is not valid JSON at {position}: {expected} was expected, before `{rest}`")]
     Malformed {
         /// Where.
-        spot: Spot,
+        position: Position,
         /// What should have been there.
         expected: &'static str,
         /// What is there.
         rest: String,
     },
     /// A whole value, and then another one.
-    #[error("the export has a second JSON value, at {spot}")]
+    #[error("the export has a second JSON value, at {position}")]
     SecondValue {
         /// Where.
-        spot: Spot,
+        position: Position,
     },
     /// There are several arrays of objects and no word which is meant.
     #[error("the export has several arrays of objects: {}", list(.candidates))]
@@ -239,7 +239,7 @@ enum State {
 /// Finds the records of an export, piece by piece.
 #[derive(Debug)]
 pub struct Splitter {
-    wanted: Wanted,
+    wanted: RecordSelector,
     state: State,
     /// For every open object of the envelope, the key we are at.
     path: Vec<String>,
@@ -259,19 +259,19 @@ pub struct Splitter {
     sniffer: Option<LineSniffer>,
     /// The export is newline-delimited, or was before.
     lines: bool,
-    spot: Spot,
+    position: Position,
     roots: u64,
 }
 
 impl Splitter {
     /// A splitter at the beginning of an export.
     #[must_use]
-    pub fn new(wanted: Wanted) -> Self {
+    pub fn new(wanted: RecordSelector) -> Self {
         let tables = match &wanted {
-            Wanted::TheOnlyArray { .. } => 1,
-            Wanted::At(pointers) => pointers.len(),
+            RecordSelector::TheOnlyArray { .. } => 1,
+            RecordSelector::At(pointers) => pointers.len(),
         };
-        let lines = wanted == Wanted::TheOnlyArray { before: Some(RecordsAt::Lines) };
+        let lines = wanted == RecordSelector::TheOnlyArray { before: Some(RecordsAt::Lines) };
         Self {
             sniffer: may_be_lines(&wanted).then(LineSniffer::default),
             wanted: if lines { every_value() } else { wanted },
@@ -288,7 +288,7 @@ impl Splitter {
             found: vec![false; tables],
             candidates: Vec::new(),
             empty_arrays: Vec::new(),
-            spot: Spot::START,
+            position: Position::START,
             roots: 0,
         }
     }
@@ -328,11 +328,11 @@ impl Splitter {
         if self.state == State::InScalar && self.open_objects == 0 {
             self.end_scalar()?;
         }
-        if self.spot.byte == 0 || (self.state == State::Root && self.roots == 0) {
+        if self.position.byte == 0 || (self.state == State::Root && self.roots == 0) {
             return Err(SplitError::Empty);
         }
         if self.state != State::Root {
-            return Err(SplitError::Truncated { bytes: self.spot.byte });
+            return Err(SplitError::Truncated { bytes: self.position.byte });
         }
         let records_at = self.found()?;
         batches.extend(self.batches.into_iter().filter(|batch| !batch.is_empty()));
@@ -341,7 +341,7 @@ impl Splitter {
 
     fn found(&mut self) -> Result<Vec<RecordsAt>, SplitError> {
         match &self.wanted {
-            Wanted::TheOnlyArray { before: Some(before) } => {
+            RecordSelector::TheOnlyArray { before: Some(before) } => {
                 let pointer = before.pointer();
                 if self.candidates.contains(&pointer) || self.empty_arrays.contains(&pointer) {
                     return Ok(vec![before.clone()]);
@@ -349,7 +349,7 @@ impl Splitter {
                 let candidates = std::mem::take(&mut self.candidates);
                 Err(SplitError::NotFound { pointer, candidates })
             }
-            Wanted::TheOnlyArray { before: None } => {
+            RecordSelector::TheOnlyArray { before: None } => {
                 let mut candidates = std::mem::take(&mut self.candidates);
                 if candidates.is_empty() {
                     candidates = std::mem::take(&mut self.empty_arrays);
@@ -360,7 +360,7 @@ impl Splitter {
                     _ => Err(SplitError::Ambiguous { candidates }),
                 }
             }
-            Wanted::At(pointers) => match self.found.iter().position(|found| !found) {
+            RecordSelector::At(pointers) => match self.found.iter().position(|found| !found) {
                 None if self.lines => Ok(vec![RecordsAt::Lines]),
                 None => Ok(pointers.iter().cloned().map(RecordsAt::Place).collect()),
                 Some(missing) => Err(SplitError::NotFound {
@@ -392,7 +392,7 @@ impl Splitter {
                 _ => self.step(rest)?,
             };
             at += used;
-            self.spot = self.spot.behind(&rest[..used]);
+            self.position = self.position.behind(&rest[..used]);
         }
         Ok(())
     }
@@ -401,15 +401,15 @@ impl Splitter {
     fn step(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
         let byte = rest[0];
         match (self.state, byte) {
-            (State::Root, 0xEF) if self.spot.byte == 0 => self.state = State::InByteOrderMark,
-            (State::InByteOrderMark, 0xBB) if self.spot.byte == 1 => {}
-            (State::InByteOrderMark, 0xBF) if self.spot.byte == 2 => self.state = State::Root,
+            (State::Root, 0xEF) if self.position.byte == 0 => self.state = State::InByteOrderMark,
+            (State::InByteOrderMark, 0xBB) if self.position.byte == 1 => {}
+            (State::InByteOrderMark, 0xBF) if self.position.byte == 2 => self.state = State::Root,
             (State::InByteOrderMark, _) => {
                 return Err(SplitError::NotJson { beginning: excerpt(rest) });
             }
             (State::Root, b'{' | b'[') => {
                 if self.roots > 0 && !takes_every_value(&self.wanted) {
-                    return Err(SplitError::SecondValue { spot: self.spot });
+                    return Err(SplitError::SecondValue { position: self.position });
                 }
                 self.roots += 1;
                 return self.begin_value(byte);
@@ -439,14 +439,16 @@ impl Splitter {
     }
 
     fn malformed(&self, rest: &[u8], expected: &'static str) -> SplitError {
-        SplitError::Malformed { spot: self.spot, expected, rest: excerpt(rest) }
+        SplitError::Malformed { position: self.position, expected, rest: excerpt(rest) }
     }
 
     /// Stands before a value of the envelope.
     fn begin_value(&mut self, byte: u8) -> Result<usize, SplitError> {
         let table = match &self.wanted {
-            Wanted::At(pointers) => pointers.iter().position(|pointer| pointer.keys() == self.path),
-            Wanted::TheOnlyArray { .. } => None,
+            RecordSelector::At(pointers) => {
+                pointers.iter().position(|pointer| pointer.keys() == self.path)
+            }
+            RecordSelector::TheOnlyArray { .. } => None,
         };
         match (table, byte) {
             (Some(table), b'{') => {
@@ -502,9 +504,11 @@ impl Splitter {
                 self.candidates.push(pointer.clone());
             }
             let is_wanted = match &self.wanted {
-                Wanted::TheOnlyArray { before: None } => self.candidates.len() == 1,
-                Wanted::TheOnlyArray { before: Some(before) } => before.pointer() == pointer,
-                Wanted::At(_) => false,
+                RecordSelector::TheOnlyArray { before: None } => self.candidates.len() == 1,
+                RecordSelector::TheOnlyArray { before: Some(before) } => {
+                    before.pointer() == pointer
+                }
+                RecordSelector::At(_) => false,
             };
             if is_wanted {
                 self.begin_record(true);
@@ -518,7 +522,7 @@ impl Splitter {
 
     fn begin_record(&mut self, in_array: bool) {
         let batch = &mut self.batches[self.table];
-        batch.records.push(Record { start: batch.bytes.len(), spot: self.spot });
+        batch.records.push(Record { start: batch.bytes.len(), position: self.position });
         self.in_array = in_array;
         self.nesting = Nesting::default();
         self.state = State::InRecord;
@@ -568,7 +572,7 @@ impl Splitter {
 
     fn wrong_bracket(&self, rest: &[u8], at: usize) -> SplitError {
         SplitError::Malformed {
-            spot: self.spot.behind(&rest[..at]),
+            position: self.position.behind(&rest[..at]),
             expected: "the bracket that closes what is open, at most 128 levels deep,",
             rest: excerpt(&rest[at..]),
         }
@@ -645,24 +649,26 @@ fn expectation(state: State) -> &'static str {
 }
 
 /// Whether newline-delimited objects would be the records. They are not when an array deeper down was.
-fn may_be_lines(wanted: &Wanted) -> bool {
+fn may_be_lines(wanted: &RecordSelector) -> bool {
     match wanted {
-        Wanted::TheOnlyArray { before: None } => true,
-        Wanted::TheOnlyArray { before: Some(RecordsAt::Place(it)) } => it.keys().is_empty(),
-        Wanted::TheOnlyArray { before: Some(RecordsAt::Lines) } | Wanted::At(_) => false,
+        RecordSelector::TheOnlyArray { before: None } => true,
+        RecordSelector::TheOnlyArray { before: Some(RecordsAt::Place(it)) } => it.keys().is_empty(),
+        RecordSelector::TheOnlyArray { before: Some(RecordsAt::Lines) } | RecordSelector::At(_) => {
+            false
+        }
     }
 }
 
 /// Each value of the export is a record, or an array of records.
-fn every_value() -> Wanted {
-    Wanted::At(vec![JsonPointer::default()])
+fn every_value() -> RecordSelector {
+    RecordSelector::At(vec![JsonPointer::default()])
 }
 
 /// Whether values of the export are records. What is behind one that only holds records would be lost.
-fn takes_every_value(wanted: &Wanted) -> bool {
+fn takes_every_value(wanted: &RecordSelector) -> bool {
     match wanted {
-        Wanted::At(pointers) => pointers.iter().any(|pointer| pointer.keys().is_empty()),
-        Wanted::TheOnlyArray { .. } => false,
+        RecordSelector::At(pointers) => pointers.iter().any(|pointer| pointer.keys().is_empty()),
+        RecordSelector::TheOnlyArray { .. } => false,
     }
 }
 
@@ -684,7 +690,7 @@ mod tests {
 
     type Split = Result<(Vec<(usize, Vec<String>)>, Found), SplitError>;
 
-    fn split_in(wanted: Wanted, pieces: &[&[u8]]) -> Split {
+    fn split_in(wanted: RecordSelector, pieces: &[&[u8]]) -> Split {
         let mut splitter = Splitter::new(wanted);
         let mut batches = Vec::new();
         for piece in pieces {
@@ -701,12 +707,13 @@ mod tests {
     }
 
     fn found_in(json: &str) -> Result<Vec<String>, SplitError> {
-        let (batches, _) = split_in(Wanted::TheOnlyArray { before: None }, &[json.as_bytes()])?;
+        let (batches, _) =
+            split_in(RecordSelector::TheOnlyArray { before: None }, &[json.as_bytes()])?;
         Ok(batches.into_iter().flat_map(|(_, texts)| texts).collect())
     }
 
-    fn at(pointers: &[&str]) -> Wanted {
-        Wanted::At(pointers.iter().map(|pointer| pointer.parse().unwrap()).collect())
+    fn at(pointers: &[&str]) -> RecordSelector {
+        RecordSelector::At(pointers.iter().map(|pointer| pointer.parse().unwrap()).collect())
     }
 
     #[test]
@@ -749,7 +756,8 @@ mod tests {
     fn p9_an_array_is_looked_for_where_it_was_before() {
         let split = |json: &str| {
             let before = Some(RecordsAt::Place("/a".parse().unwrap()));
-            split_in(Wanted::TheOnlyArray { before }, &[json.as_bytes()]).map(|(_, found)| found)
+            split_in(RecordSelector::TheOnlyArray { before }, &[json.as_bytes()])
+                .map(|(_, found)| found)
         };
         assert_eq!(split(r#"{"w":[{"x":1}],"a":[{"x":1},{"x":2}]}"#).unwrap().records, [2]);
         assert_eq!(split(r#"{"w":[{"x":1}],"a":[]}"#).unwrap().records, [0]);
@@ -774,7 +782,7 @@ mod tests {
                 for size in [1 << 10, 1 << 16, json.len() - 8, json.len()] {
                     let pieces: Vec<&[u8]> = json.as_bytes().chunks(size).collect();
                     let (_, found) =
-                        split_in(Wanted::TheOnlyArray { before: None }, &pieces).unwrap();
+                        split_in(RecordSelector::TheOnlyArray { before: None }, &pieces).unwrap();
                     assert_eq!(found.records_at, [RecordsAt::Lines], "{long} {size}");
                     assert_eq!(found.records, [2]);
                 }
@@ -788,7 +796,8 @@ mod tests {
         let json = format!("{envelope}\n{{\"id\":2,\"items\":[]}}\n");
         for size in [1 << 16, json.len()] {
             let pieces: Vec<&[u8]> = json.as_bytes().chunks(size).collect();
-            let refused = split_in(Wanted::TheOnlyArray { before: None }, &pieces).unwrap_err();
+            let refused =
+                split_in(RecordSelector::TheOnlyArray { before: None }, &pieces).unwrap_err();
             assert!(matches!(refused, SplitError::SecondValue { .. }), "{refused}");
         }
         for json in ["{\"a\":[{}]} {\"a\":[{}]}", "[{}]\n[{}]", "[{}]{}"] {
@@ -803,7 +812,8 @@ mod tests {
     fn one_line_is_a_record_when_there_were_lines_before() {
         let split = |before: &str, json: &str| {
             let before = Some(before.to_owned().try_into().unwrap());
-            split_in(Wanted::TheOnlyArray { before }, &[json.as_bytes()]).map(|(_, found)| found)
+            split_in(RecordSelector::TheOnlyArray { before }, &[json.as_bytes()])
+                .map(|(_, found)| found)
         };
         assert_eq!(split("lines", "{\"a\":[{}]}\n").unwrap().records, [1]);
         assert_eq!(split("lines", "{\"a\":1}\n{\"a\":2}\n").unwrap().records, [2]);
@@ -822,7 +832,7 @@ mod tests {
             let starts = [0].into_iter().chain(cuts.iter().copied());
             let pieces: Vec<&[u8]> =
                 starts.zip(ends).map(|(start, end)| &json.as_bytes()[start..end]).collect();
-            let wanted = || Wanted::TheOnlyArray { before: None };
+            let wanted = || RecordSelector::TheOnlyArray { before: None };
             prop_assert_eq!(split_in(wanted(), &pieces), split_in(wanted(), &[json.as_bytes()]));
         }
 

@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use regex::Regex;
 
-use super::{ColumnName, TableName};
-use crate::scalar::NumberText;
+use crate::schema::{ColumnName, NumberText, TableName};
 
 /// One promise, and what becomes of rows that break it.
 #[derive(Debug, Clone, PartialEq)]

@@ -291,13 +291,13 @@ impl JsonSchema for RawCheck {
 
 /// A value that does not look as its key wants it.
 #[derive(Debug, Clone)]
-pub(super) struct WrongForm {
+pub(super) struct TypeMismatch {
     pub(super) message: String,
     pub(super) help: String,
 }
 
 /// The form of a value, read from TOML.
-pub(super) trait Form: Sized {
+pub(super) trait TomlForm: Sized {
     /// What it has to be, as in "this has to be a text".
     const NAME: &'static str;
     /// What to write instead.
@@ -307,8 +307,8 @@ pub(super) trait Form: Sized {
     fn accept(value: &Value) -> Option<Self>;
 
     /// The value, or what is wrong with it.
-    fn read(value: Value) -> Result<Self, WrongForm> {
-        Self::accept(&value).ok_or_else(|| WrongForm {
+    fn read(value: Value) -> Result<Self, TypeMismatch> {
+        Self::accept(&value).ok_or_else(|| TypeMismatch {
             message: format!("this has to be {}, and it is {}", Self::NAME, name_of(&value)),
             help: Self::HELP.to_owned(),
         })
@@ -328,7 +328,7 @@ fn name_of(value: &Value) -> &'static str {
     }
 }
 
-impl Form for i64 {
+impl TomlForm for i64 {
     const NAME: &'static str = "a whole number";
     const HELP: &'static str = "write it without quotes, as in `1`";
 
@@ -337,7 +337,7 @@ impl Form for i64 {
     }
 }
 
-impl Form for usize {
+impl TomlForm for usize {
     const NAME: &'static str = "a whole number that is not negative";
     const HELP: &'static str = "write it without quotes, as in `14`";
 
@@ -346,7 +346,7 @@ impl Form for usize {
     }
 }
 
-impl Form for bool {
+impl TomlForm for bool {
     const NAME: &'static str = "true or false";
     const HELP: &'static str = "write it without quotes, as in `true`";
 
@@ -355,7 +355,7 @@ impl Form for bool {
     }
 }
 
-impl Form for String {
+impl TomlForm for String {
     const NAME: &'static str = "a text";
     const HELP: &'static str = "put it in double quotes";
 
@@ -364,7 +364,7 @@ impl Form for String {
     }
 }
 
-impl Form for Vec<String> {
+impl TomlForm for Vec<String> {
     const NAME: &'static str = "a list of texts";
     const HELP: &'static str = "put it in brackets, as in `[\"id\"]`";
 
@@ -373,7 +373,7 @@ impl Form for Vec<String> {
     }
 }
 
-impl Form for RawFilter {
+impl TomlForm for RawFilter {
     const NAME: &'static str = "a value, or a list of values";
     const HELP: &'static str = "write for example `[\"approved\", \"sent\"]`";
 
@@ -382,7 +382,7 @@ impl Form for RawFilter {
     }
 }
 
-impl Form for Vec<RawKeySource> {
+impl TomlForm for Vec<RawKeySource> {
     const NAME: &'static str = "a list of places that hold the key";
     const HELP: &'static str = "write `[{ env = \"PROCUREMENTFLOW_API_KEY\" }]`";
 
@@ -408,7 +408,7 @@ fn key_source(value: &Value) -> Option<RawKeySource> {
     Some(source).filter(|_| known(&["file", "readable_by_others"]))
 }
 
-impl Form for RawInstant {
+impl TomlForm for RawInstant {
     const NAME: &'static str = "a date or a timestamp";
     const HELP: &'static str = "write `2024-01-01` or `2024-01-01T06:00:00Z`";
 
@@ -421,7 +421,7 @@ impl Form for RawInstant {
     }
 }
 
-impl Form for RawLimit {
+impl TomlForm for RawLimit {
     const NAME: &'static str = "a count or a share";
     const HELP: &'static str = "write `100` or `\"0.1%\"`";
 
@@ -436,7 +436,7 @@ impl Form for RawLimit {
 
 const CONTRACT_KEYS: [&str; 3] = ["tables", "columns", "data_type"];
 
-impl Form for RawContract {
+impl TomlForm for RawContract {
     const NAME: &'static str = "a word, or a section of `tables`, `columns` and `data_type`";
     const HELP: &'static str = "write `\"freeze\"` or `{ columns = \"freeze\" }`";
 
@@ -445,9 +445,9 @@ impl Form for RawContract {
         Some(Self { tables: word.clone(), columns: word.clone(), data_type: word })
     }
 
-    fn read(value: Value) -> Result<Self, WrongForm> {
+    fn read(value: Value) -> Result<Self, TypeMismatch> {
         let Value::Table(members) = &value else {
-            return Self::accept(&value).ok_or_else(|| WrongForm {
+            return Self::accept(&value).ok_or_else(|| TypeMismatch {
                 message: format!("this has to be {}, and it is {}", Self::NAME, name_of(&value)),
                 help: Self::HELP.to_owned(),
             });
@@ -459,7 +459,7 @@ impl Form for RawContract {
                 "columns" => &mut contract.columns,
                 "data_type" => &mut contract.data_type,
                 _ => {
-                    return Err(WrongForm {
+                    return Err(TypeMismatch {
                         message: format!("a contract has no key `{key}`"),
                         help: suggest(key, &CONTRACT_KEYS),
                     });
@@ -471,7 +471,7 @@ impl Form for RawContract {
     }
 }
 
-impl Form for RawColumn {
+impl TomlForm for RawColumn {
     const NAME: &'static str = "a type, or a section of what is known of the column";
     const HELP: &'static str =
         "write `\"timestamp\"` or `{ type = \"decimal(18,2)\", from = \"/totalAmount\" }`";
@@ -485,10 +485,10 @@ impl Form for RawColumn {
         }
     }
 
-    fn read(value: Value) -> Result<Self, WrongForm> {
+    fn read(value: Value) -> Result<Self, TypeMismatch> {
         match value {
             Value::Table(members) => column_of(&members),
-            other => Self::accept(&other).ok_or_else(|| WrongForm {
+            other => Self::accept(&other).ok_or_else(|| TypeMismatch {
                 message: format!("a column is {}, and this is {}", Self::NAME, name_of(&other)),
                 help: Self::HELP.to_owned(),
             }),
@@ -498,7 +498,7 @@ impl Form for RawColumn {
 
 const COLUMN_KEYS: [&str; 5] = ["type", "from", "exclude", "formats", "description"];
 
-fn column_of(members: &Table) -> Result<RawColumn, WrongForm> {
+fn column_of(members: &Table) -> Result<RawColumn, TypeMismatch> {
     let mut column = RawColumn::default();
     for (key, value) in members {
         match key.as_str() {
@@ -508,7 +508,7 @@ fn column_of(members: &Table) -> Result<RawColumn, WrongForm> {
             "exclude" => column.exclude = flag(value)?,
             "formats" => column.formats = texts(key, value)?,
             _ => {
-                return Err(WrongForm {
+                return Err(TypeMismatch {
                     message: format!("a column has no key `{key}`"),
                     help: suggest(key, &COLUMN_KEYS),
                 });
@@ -518,7 +518,7 @@ fn column_of(members: &Table) -> Result<RawColumn, WrongForm> {
     Ok(column)
 }
 
-impl Form for Vec<RawCheck> {
+impl TomlForm for Vec<RawCheck> {
     const NAME: &'static str = "a list of checks";
     const HELP: &'static str = "write `checks = [{ not_null = \"supplier_id\" }]`";
 
@@ -526,8 +526,8 @@ impl Form for Vec<RawCheck> {
         None
     }
 
-    fn read(value: Value) -> Result<Self, WrongForm> {
-        let wrong = |value: &Value| WrongForm {
+    fn read(value: Value) -> Result<Self, TypeMismatch> {
+        let wrong = |value: &Value| TypeMismatch {
             message: format!("this has to be {}, and it is {}", Self::NAME, name_of(value)),
             help: Self::HELP.to_owned(),
         };
@@ -554,7 +554,7 @@ const CHECK_KEYS: [&str; 15] = [
     "on_failure",
 ];
 
-fn check_of(members: &Table) -> Result<RawCheck, WrongForm> {
+fn check_of(members: &Table) -> Result<RawCheck, TypeMismatch> {
     let mut check = RawCheck::default();
     for (key, value) in members {
         match key.as_str() {
@@ -570,7 +570,7 @@ fn check_of(members: &Table) -> Result<RawCheck, WrongForm> {
             _ => match CHECK_KEYS[..7].iter().find(|rule| **rule == key) {
                 Some(rule) => check.rules.push((*rule, vec![member(key, value)?])),
                 None => {
-                    return Err(WrongForm {
+                    return Err(TypeMismatch {
                         message: format!("a check has no key `{key}`"),
                         help: suggest(key, &CHECK_KEYS),
                     });
@@ -582,43 +582,43 @@ fn check_of(members: &Table) -> Result<RawCheck, WrongForm> {
 }
 
 /// A text, a number, true or false, or a date, as text.
-fn scalar(key: &str, value: &Value) -> Result<String, WrongForm> {
+fn scalar(key: &str, value: &Value) -> Result<String, TypeMismatch> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {
             Ok(value.to_string())
         }
-        Value::Array(_) | Value::Table(_) => Err(WrongForm {
+        Value::Array(_) | Value::Table(_) => Err(TypeMismatch {
             message: format!("`{key}` has to be one value, and it is {}", name_of(value)),
             help: "write a number, or a text in double quotes".to_owned(),
         }),
     }
 }
 
-fn scalars(key: &str, value: &Value) -> Result<Vec<String>, WrongForm> {
-    let wrong = || WrongForm {
+fn scalars(key: &str, value: &Value) -> Result<Vec<String>, TypeMismatch> {
+    let wrong = || TypeMismatch {
         message: format!("`{key}` has to be a list of values, and it is {}", name_of(value)),
         help: "put them in brackets, as in `[\"approved\", \"sent\"]`".to_owned(),
     };
     value.as_array().ok_or_else(wrong)?.iter().map(|item| scalar(key, item)).collect()
 }
 
-fn member(key: &str, value: &Value) -> Result<String, WrongForm> {
-    String::accept(value).ok_or_else(|| WrongForm {
+fn member(key: &str, value: &Value) -> Result<String, TypeMismatch> {
+    String::accept(value).ok_or_else(|| TypeMismatch {
         message: format!("`{key}` has to be a text, and it is {}", name_of(value)),
         help: String::HELP.to_owned(),
     })
 }
 
-fn texts(key: &str, value: &Value) -> Result<Vec<String>, WrongForm> {
-    Vec::<String>::accept(value).ok_or_else(|| WrongForm {
+fn texts(key: &str, value: &Value) -> Result<Vec<String>, TypeMismatch> {
+    Vec::<String>::accept(value).ok_or_else(|| TypeMismatch {
         message: format!("`{key}` has to be a list of texts, and it is {}", name_of(value)),
         help: Vec::<String>::HELP.to_owned(),
     })
 }
 
-fn flag(value: &Value) -> Result<bool, WrongForm> {
-    value.as_bool().ok_or_else(|| WrongForm {
+fn flag(value: &Value) -> Result<bool, TypeMismatch> {
+    value.as_bool().ok_or_else(|| TypeMismatch {
         message: format!("`exclude` has to be true or false, and it is {}", name_of(value)),
         help: "write `exclude = true`".to_owned(),
     })

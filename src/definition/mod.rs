@@ -7,17 +7,14 @@
 //! ```
 //!
 //! Nothing here touches the network, the clock or the process environment: `${NAME}` is looked up in the
-//! [`Environment`] that the caller hands in. Reading the file is the one exception, in [`Definition::load`].
+//! [`Environment`] that the caller hands in. DecodeOptions the file is the one exception, in [`Definition::load`].
 
 mod check;
-mod column_type;
 mod destination;
 mod environment;
 mod form;
 mod limits;
-mod names;
 mod period;
-mod pointer;
 mod problem;
 mod raw;
 mod s3;
@@ -30,17 +27,16 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+use crate::schema::TableName;
+
 pub use check::{
     Check, CheckRule, ColumnOf, InvalidColumnOf, InvalidPattern, InvalidTolerance, OnFailure,
     Pattern, Tolerance,
 };
-pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION, StructField};
 pub use destination::{DestinationUrl, InvalidDestination};
 pub use environment::Environment;
 pub use limits::{InvalidShare, InvalidSize, Limit, Limits, Share, Size};
-pub use names::{ColumnName, InvalidName, TableName};
 pub use period::{InvalidPeriod, Period};
-pub use pointer::{InvalidPointer, JsonPointer};
 pub use problem::{Exposure, Problem, Problems, Severity};
 pub use s3::{Encryption, S3Options};
 pub use setting::{InvalidSetting, Setting};
@@ -49,10 +45,9 @@ pub use source::{
     WindowPolicy,
 };
 pub use table::{
-    Column, Contract, Deletes, Discard, Nested, PartitionField, Surprise, Table, Transform,
-    WriteDisposition,
+    Column, Contract, ContractMode, Deletes, Discard, Nested, Table, WriteDisposition,
 };
-pub use template::{InvalidTemplate, Occasion, Template, Window};
+pub use template::{InvalidTemplate, Template, TemplateContext};
 pub use validate::source::parse_instant;
 
 /// One pipeline as its author means it: every default filled in, every name checked.

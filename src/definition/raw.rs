@@ -13,19 +13,19 @@ use serde_json::Value;
 use toml::Spanned;
 
 use super::form::{
-    Form, RawCheck, RawColumn, RawContract, RawFilter, RawInstant, RawKeySource, RawLimit,
-    WrongForm,
+    RawCheck, RawColumn, RawContract, RawFilter, RawInstant, RawKeySource, RawLimit, TomlForm,
+    TypeMismatch,
 };
 use super::problem::{Exposure, Problem, Severity, nearest, suggest};
 
 /// A value, or why it has the wrong form, with its place in the text.
 #[derive(Debug, Clone)]
 pub(super) struct Field<T> {
-    pub(super) value: Result<T, WrongForm>,
+    pub(super) value: Result<T, TypeMismatch>,
     pub(super) span: Range<usize>,
 }
 
-impl<'de, T: Form> Deserialize<'de> for Field<T> {
+impl<'de, T: TomlForm> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<toml::Value>::deserialize(deserializer)?;
         let span = spanned.span();

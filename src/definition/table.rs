@@ -1,10 +1,9 @@
 //! Tables as a definition describes them.
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, Utc};
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
-use super::{Check, ColumnName, ColumnType, JsonPointer, TableName, Window};
+use super::Check;
+use crate::schema::{ColumnName, ColumnType, JsonPointer, PartitionField, TableName};
 
 /// One declared table or child table.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,16 +148,16 @@ impl Nested {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Contract {
     /// A list that is no child table yet.
-    pub tables: Surprise,
+    pub tables: ContractMode,
     /// A value that is no column yet.
-    pub columns: Surprise,
+    pub columns: ContractMode,
     /// A value that would widen its column.
-    pub data_type: Surprise,
+    pub data_type: ContractMode,
 }
 
 /// What is done about a surprise. What is discarded goes to quarantine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Surprise {
+pub enum ContractMode {
     /// The schema takes it in.
     #[default]
     Evolve,
@@ -170,7 +169,7 @@ pub enum Surprise {
     DiscardValue,
 }
 
-impl Surprise {
+impl ContractMode {
     /// The words a definition may use.
     pub const WORDS: [(&str, Self); 4] = [
         ("evolve", Self::Evolve),
@@ -213,73 +212,4 @@ pub struct Column {
     pub formats: Vec<String>,
     /// For people; goes into the files' metadata.
     pub description: Option<String>,
-}
-
-/// One level of Hive partitioning: a column, or a date part of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartitionField {
-    /// The column that is partitioned by.
-    pub column: ColumnName,
-    /// What is done to its value.
-    pub transform: Transform,
-}
-
-/// What turns a column's value into a partition's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Transform {
-    /// The value itself.
-    Identity,
-    /// `2026`
-    Year,
-    /// `2026-10`
-    Month,
-    /// `2026-10-05`
-    Day,
-}
-
-impl Transform {
-    /// The year, month or day that an instant lies in; none for the value itself, and beyond the calendar.
-    #[must_use]
-    pub fn span(self, at: DateTime<Utc>) -> Option<Window> {
-        let day = at.date_naive();
-        let (start, end) = match self {
-            Self::Identity => return None,
-            Self::Year => {
-                let start = day.with_ordinal(1)?;
-                (start, start.checked_add_months(Months::new(12))?)
-            }
-            Self::Month => {
-                let start = day.with_day(1)?;
-                (start, start.checked_add_months(Months::new(1))?)
-            }
-            Self::Day => (day, day.succ_opt()?),
-        };
-        let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
-        Some(Window { start: midnight(start), end: midnight(end) })
-    }
-}
-
-impl PartitionField {
-    /// Whether a column of this type can be partitioned by in this way.
-    #[must_use]
-    pub fn fits(&self, column_type: &ColumnType) -> bool {
-        match self.transform {
-            Transform::Identity => column_type.is_scalar() && *column_type != ColumnType::Float64,
-            Transform::Year | Transform::Month | Transform::Day => {
-                matches!(column_type, ColumnType::Date | ColumnType::Timestamp)
-            }
-        }
-    }
-
-    /// The name in front of `=` in the directory: `created_at_month` for `month(created_at)`.
-    #[must_use]
-    pub fn directory_key(&self) -> String {
-        match self.transform {
-            Transform::Identity => self.column.to_string(),
-            Transform::Year => format!("{}_year", self.column),
-            Transform::Month => format!("{}_month", self.column),
-            Transform::Day => format!("{}_day", self.column),
-        }
-    }
 }

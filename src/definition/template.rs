@@ -17,29 +17,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::format::{Item, StrftimeItems};
-use chrono::{DateTime, NaiveTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveTime, Utc};
 use minijinja::value::Object;
 use minijinja::{ErrorKind, UndefinedBehavior, Value, context};
+
+use crate::schema::Window;
 
 const WINDOW_NAMES: [&str; 2] = ["window.start", "window.end"];
 const RUN_NAMES: [&str; 1] = ["run.date"];
 const FILTERS: [&str; 5] = ["date", "datetime", "epoch", "epoch_ms", "strftime"];
-
-/// A half-open range of time, `[start, end)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Window {
-    /// The first instant in it.
-    pub start: DateTime<Utc>,
-    /// The first instant after it.
-    pub end: DateTime<Utc>,
-}
-
-impl fmt::Display for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-        write!(f, "{} to {}", shown(self.start), shown(self.end))
-    }
-}
 
 /// A text in which `{{ … }}` stands for what a run is planned with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +33,7 @@ pub struct Template(String);
 
 /// What a template is filled in with.
 #[derive(Debug, Clone, Copy)]
-pub struct Occasion {
+pub struct TemplateContext {
     /// What the run goes by as the present.
     pub now: DateTime<Utc>,
     /// What one request covers; none for a full export.
@@ -73,7 +59,7 @@ pub enum InvalidTemplate {
     UnknownFilter,
     /// The form given to `strftime` is none.
     #[error("`strftime` has to be given a form of date and time")]
-    WrongForm,
+    TypeMismatch,
 }
 
 impl InvalidTemplate {
@@ -85,7 +71,7 @@ impl InvalidTemplate {
             }
             Self::UnknownName { name, known } => super::problem::suggest(name, known),
             Self::UnknownFilter => format!("the filters are {}", FILTERS.join(", ")),
-            Self::WrongForm => "write for example `strftime(\"%d.%m.%Y\")`".to_owned(),
+            Self::TypeMismatch => "write for example `strftime(\"%d.%m.%Y\")`".to_owned(),
         }
     }
 }
@@ -108,7 +94,7 @@ impl Template {
         }
         let epoch = DateTime::UNIX_EPOCH;
         let window = has_window.then_some(Window { start: epoch, end: epoch });
-        template.render(&Occasion { now: epoch, window })?;
+        template.render(&TemplateContext { now: epoch, window })?;
         Ok(template)
     }
 
@@ -123,12 +109,12 @@ impl Template {
     ///
     /// # Errors
     /// The template names what the occasion does not have; a template of a valid definition does not.
-    pub fn render(&self, occasion: &Occasion) -> Result<String, InvalidTemplate> {
-        let window = occasion.window.map(|window| {
+    pub fn render(&self, context: &TemplateContext) -> Result<String, InvalidTemplate> {
+        let window = context.window.map(|window| {
             let (start, end) = (Instant::of(window.start), Instant::of(window.end));
             context! { start => start, end => end }
         });
-        let date = Instant { moment: midnight(occasion.now), date_only: true };
+        let date = Instant { moment: midnight(context.now), date_only: true };
         let run = context! { date => Value::from_object(date) };
         let values = context! { window => window, run => run };
         let environment = environment();
@@ -212,7 +198,7 @@ fn invalid(error: &minijinja::Error) -> InvalidTemplate {
     match error.kind() {
         ErrorKind::UnknownFilter => InvalidTemplate::UnknownFilter,
         ErrorKind::BadSerialization | ErrorKind::MissingArgument | ErrorKind::TooManyArguments => {
-            InvalidTemplate::WrongForm
+            InvalidTemplate::TypeMismatch
         }
         _ => InvalidTemplate::Malformed,
     }
@@ -226,7 +212,7 @@ mod tests {
         let now = "2026-10-05T02:00:00Z".parse().unwrap();
         let start = "2026-10-01T00:00:00Z".parse().unwrap();
         let template = Template::parse(text, true)?;
-        template.render(&Occasion { now, window: Some(Window { start, end: now }) })
+        template.render(&TemplateContext { now, window: Some(Window { start, end: now }) })
     }
 
     #[test]
@@ -249,8 +235,11 @@ mod tests {
     fn mistakes_are_found_when_a_template_is_read() {
         assert_eq!(rendered("{{ window.start"), Err(InvalidTemplate::Malformed));
         assert_eq!(rendered("{{ window.start | upper }}"), Err(InvalidTemplate::UnknownFilter));
-        assert_eq!(rendered("{{ run.date | strftime }}"), Err(InvalidTemplate::WrongForm));
-        assert_eq!(rendered("{{ run.date | strftime(\"%Q!\") }}"), Err(InvalidTemplate::WrongForm));
+        assert_eq!(rendered("{{ run.date | strftime }}"), Err(InvalidTemplate::TypeMismatch));
+        assert_eq!(
+            rendered("{{ run.date | strftime(\"%Q!\") }}"),
+            Err(InvalidTemplate::TypeMismatch)
+        );
         assert!(matches!(rendered("{{ window.begin }}"), Err(InvalidTemplate::UnknownName { .. })));
         assert!(matches!(rendered("{{ window }}"), Err(InvalidTemplate::UnknownName { .. })));
         assert!(matches!(

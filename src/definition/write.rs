@@ -6,11 +6,11 @@ use chrono::SecondsFormat;
 use toml::{Table as Section, Value};
 
 use super::{
-    Check, CheckRule, Column, Contract, Deletes, Encryption, Endpoint, Filter, Header, KeySource,
-    Limit, Limits, ListStyle, Nested, OnFailure, PartitionField, Period, Pipeline, Resource,
-    RetryLimits, S3Options, Source, Surprise, Table, Timeouts, Transform, WindowPolicy,
-    WriteDisposition,
+    Check, CheckRule, Column, Contract, ContractMode, Deletes, Encryption, Endpoint, Filter,
+    Header, KeySource, Limit, Limits, ListStyle, Nested, OnFailure, Period, Pipeline, Resource,
+    RetryLimits, S3Options, Source, Table, Timeouts, WindowPolicy, WriteDisposition,
 };
+use crate::schema::{PartitionField, Transform};
 
 /// The definition, every key written out.
 pub(super) fn to_toml(pipeline: &Pipeline) -> String {
@@ -254,9 +254,9 @@ fn check(check: &Check) -> Section {
 
 fn contract(contract: Contract) -> Section {
     section([
-        ("tables", text(word(&Surprise::WORDS, contract.tables))),
-        ("columns", text(word(&Surprise::WORDS, contract.columns))),
-        ("data_type", text(word(&Surprise::WORDS, contract.data_type))),
+        ("tables", text(word(&ContractMode::WORDS, contract.tables))),
+        ("columns", text(word(&ContractMode::WORDS, contract.columns))),
+        ("data_type", text(word(&ContractMode::WORDS, contract.data_type))),
     ])
 }
 
@@ -286,11 +286,9 @@ mod tests {
     use proptest::option;
     use proptest::prelude::*;
 
-    use super::super::{
-        ColumnName, ColumnType, Definition, Environment, JsonPointer, LandingPolicy, TableName,
-        Template,
-    };
+    use super::super::{Definition, Environment, LandingPolicy, Template};
     use super::*;
+    use crate::schema::{ColumnName, ColumnType, JsonPointer, TableName};
 
     /// Texts with what is dear to TOML, JSON Pointer and the environment.
     fn any_text() -> impl Strategy<Value = String> {
@@ -488,9 +486,12 @@ mod tests {
         });
         let names = || vec(column_name(), 0..3);
         let nulls = vec(any_text(), 0..3);
-        let surprise = || proptest::sample::select(Surprise::WORDS.map(|(_, word)| word).to_vec());
-        let contract = (surprise(), surprise(), surprise())
-            .prop_map(|(tables, columns, data_type)| Contract { tables, columns, data_type });
+        let mode = || proptest::sample::select(ContractMode::WORDS.map(|(_, word)| word).to_vec());
+        let contract = (mode(), mode(), mode()).prop_map(|(tables, columns, data_type)| Contract {
+            tables,
+            columns,
+            data_type,
+        });
         let texts = (option::of(any_text()), option::of(contract));
         (pointer(), vec(column_name(), 1..3), nulls, fields, names(), texts, columns).prop_map(
             move |(

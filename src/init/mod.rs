@@ -15,10 +15,12 @@ pub use propose::{Proposal, ProposedColumn, ProposedTable};
 pub use render::{Heading, render};
 
 use crate::decode::{
-    Chunk, DecodeError, Reading, RecordsAt, SplitError, Splitter, Wanted, decode_batch,
+    Chunk, DecodeError, DecodeOptions, RecordSelector, RecordsAt, SplitError, Splitter,
+    decode_batch,
 };
-use crate::definition::{JsonPointer, Table, TableName};
-use crate::normalise::{SchemaError, Schemas, Shape, snake_case};
+use crate::definition::Table;
+use crate::infer::{SchemaError, observe, snake_case};
+use crate::schema::{JsonPointer, Schemas, Shape, TableName};
 
 /// How much is read at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -55,16 +57,16 @@ pub fn propose(export: &mut (impl Read + ?Sized), name: &str) -> Result<Proposal
     let tables = root_tables(&pointers, name);
     let mut shapes = vec![Shape::default(); tables.len()];
     for chunk in &chunks {
-        shapes[chunk.table].observe(&chunk.records);
+        observe(&mut shapes[chunk.table], &chunk.records);
     }
     let roots: Vec<(&Table, &Shape)> = tables.iter().zip(&shapes).collect();
-    let schemas = Schemas::settle(&roots, &tables, &std::collections::BTreeMap::new())?;
+    let schemas = Schemas::resolve(&roots, &tables, &std::collections::BTreeMap::new())?;
     Ok(Proposal::of(&schemas, &pointers, &chunks)?)
 }
 
 /// Every array of objects, or the whole export when there is none.
 fn record_arrays(body: &[u8]) -> Result<Vec<JsonPointer>, SplitError> {
-    match split(body, Wanted::TheOnlyArray { before: None }, |_| Ok(())) {
+    match split(body, RecordSelector::TheOnlyArray { before: None }, |_| Ok(())) {
         Ok(found) => Ok(found),
         Err(InitError::Split(SplitError::Ambiguous { candidates })) => Ok(candidates),
         Err(InitError::Split(SplitError::NoRecords)) => Ok(vec![JsonPointer::default()]),
@@ -75,8 +77,11 @@ fn record_arrays(body: &[u8]) -> Result<Vec<JsonPointer>, SplitError> {
 
 fn decode(body: &[u8], pointers: &[JsonPointer]) -> Result<Vec<Chunk>, InitError> {
     let mut chunks = Vec::new();
-    split(body, Wanted::At(pointers.to_vec()), |batch| {
-        chunks.push(decode_batch(batch, &Reading { identify: true, ..Reading::default() })?);
+    split(body, RecordSelector::At(pointers.to_vec()), |batch| {
+        chunks.push(decode_batch(
+            batch,
+            &DecodeOptions { identify: true, ..DecodeOptions::default() },
+        )?);
         Ok(())
     })?;
     Ok(chunks)
@@ -84,7 +89,7 @@ fn decode(body: &[u8], pointers: &[JsonPointer]) -> Result<Vec<Chunk>, InitError
 
 fn split(
     body: &[u8],
-    wanted: Wanted,
+    wanted: RecordSelector,
     mut each: impl FnMut(&crate::decode::RecordBatch) -> Result<(), InitError>,
 ) -> Result<Vec<JsonPointer>, InitError> {
     let mut splitter = Splitter::new(wanted);

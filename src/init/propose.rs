@@ -5,13 +5,12 @@ use std::collections::HashSet;
 use chrono::DateTime;
 use polars::prelude::{DataFrame, PolarsResult};
 
-use crate::decode::{Chunk, Step};
-use crate::definition::{ColumnName, ColumnType, JsonPointer, MAX_PRECISION, TableName};
-use crate::normalise::{
-    ColumnSchema, ColumnSource, Normaliser, RecordIds, Schemas, Stamp, TableSchema, scalar_texts,
+use crate::decode::Chunk;
+use crate::normalise::{MetadataColumns, Normaliser, RecordIds, scalar_texts};
+use crate::schema::{
+    ColumnName, ColumnSchema, ColumnSource, ColumnStatistics, ColumnType, JsonPointer,
+    MAX_PRECISION, RunId, Schemas, Step, TableName, TableSchema,
 };
-use crate::run_id::RunId;
-use crate::scalar::Facts;
 
 /// The most digits of a proposed decimal, which is what most warehouses take as their default.
 const USUAL_PRECISION: u8 = 18;
@@ -73,9 +72,9 @@ impl Proposal {
         pointers: &[JsonPointer],
         chunks: &[Chunk],
     ) -> PolarsResult<Self> {
-        let stamp = Stamp::new(RunId::at(DateTime::UNIX_EPOCH), DateTime::UNIX_EPOCH);
+        let metadata = MetadataColumns::new(RunId::at(DateTime::UNIX_EPOCH), DateTime::UNIX_EPOCH);
         let mut ids = RecordIds::default();
-        let normaliser = Normaliser::new(schemas, &stamp);
+        let normaliser = Normaliser::new(schemas, &metadata);
         let mut rows: Vec<Rows> = schemas.tables.iter().map(|_| Rows(Vec::new())).collect();
         for chunk in chunks {
             for frame in normaliser.frames(chunk, &ids.of(chunk))?.frames {
@@ -125,20 +124,20 @@ fn pointer_of(path: &[Step]) -> Option<JsonPointer> {
 }
 
 fn proposed_column(column: &ColumnSchema) -> Option<ProposedColumn> {
-    let ColumnSource::Value { facts, .. } = &column.source else { return None };
-    let money = money_type(column, facts);
+    let ColumnSource::Value { statistics, .. } = &column.source else { return None };
+    let money = money_type(column, statistics);
     Some(ProposedColumn {
         name: column.name.clone(),
         declare: money.is_some(),
         column_type: money.unwrap_or_else(|| column.column_type.clone()),
-        always_null: facts.is_empty() && !matches!(column.column_type, ColumnType::List(_)),
+        always_null: statistics.is_empty() && !matches!(column.column_type, ColumnType::List(_)),
     })
 }
 
 /// The decimal that holds a column of money, with the digits seen and room for more.
-fn money_type(column: &ColumnSchema, facts: &Facts) -> Option<ColumnType> {
-    let only_numbers = !facts.booleans && facts.texts.is_none();
-    let numbers = facts.numbers.filter(|_| only_numbers)?;
+fn money_type(column: &ColumnSchema, statistics: &ColumnStatistics) -> Option<ColumnType> {
+    let only_numbers = !statistics.booleans && statistics.texts.is_none();
+    let numbers = statistics.numbers.filter(|_| only_numbers)?;
     let is_scalar = !matches!(column.column_type, ColumnType::List(_));
     let mut words = column.name.as_str().split('_');
     if !is_scalar || !words.any(|word| MONEY_WORDS.contains(&word)) {

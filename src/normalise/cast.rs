@@ -8,9 +8,8 @@ use polars::prelude::{
 };
 
 use crate::decode::Raw;
-use crate::definition::ColumnType;
-use crate::scalar::{
-    Fraction, NumberText, parse_date, parse_decimal, parse_float, parse_timestamp,
+use crate::schema::{
+    ColumnType, Fraction, NumberText, parse_date, parse_decimal, parse_float, parse_timestamp,
 };
 
 /// A column of its settled type, null where a value did not fit.

@@ -6,12 +6,13 @@ use polars::prelude::{
     PolarsResult, Series, StringChunked,
 };
 
-use super::ITEM_COLUMN;
 use super::cast::{Cast, cast, polars_type};
-use super::nested::{ITEMS_FIELD, ObjectBuilder, rows_of_true};
-use super::schema::TableSchema;
-use crate::definition::{ColumnName, ColumnType, StructField, TableName};
-use crate::scalar::{format_date, format_timestamp};
+use super::nested::{ObjectBuilder, rows_of_true};
+use crate::infer::ITEMS_FIELD;
+use crate::schema::{
+    ColumnName, ColumnType, ITEM_COLUMN, StructField, TableName, TableSchema, format_date,
+    format_timestamp,
+};
 
 /// Rows of a table cannot take its new schema.
 #[derive(Debug, thiserror::Error)]

@@ -4,8 +4,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use polars::prelude::{IntoSeries, NewChunkedArray, PlSmallStr, Series, StringChunked};
 
 use crate::decode::Raw;
-use crate::definition::ColumnType;
-use crate::scalar::format_timestamp;
+use crate::schema::{ColumnType, format_timestamp};
 
 /// The texts of a column, with what is in one of `formats` written as a date or timestamp; the first that fits is taken.
 /// What fits none stays as it is, and is ISO 8601 or does not fit the column. `None` when there is nothing to rewrite.

@@ -9,13 +9,15 @@ use polars::prelude::{
 
 use super::cast::{Cast, polars_type};
 use super::checks::{Breach, Records, Uniques};
-use super::finding::{Origin, Origins, Place, Reason, Reasons, Rule};
-use super::latest::Versions;
+use super::metadata_columns::MetadataColumns;
 use super::nested::{column, scalars_as};
-use super::schema::{ColumnSchema, ColumnSource, Discarded, Schemas, TableSchema};
-use super::stamp::Stamp;
-use crate::decode::{Chunk, Level, Step, Values};
-use crate::definition::{ColumnType, Discard, Nested, OnFailure};
+use super::reason::{Origin, Origins, Place, Reason, Reasons, Rule};
+use super::versions::Versions;
+use crate::decode::{Chunk, Level, Values};
+use crate::definition::{Discard, Nested, OnFailure};
+use crate::schema::{
+    ColumnSchema, ColumnSource, ColumnType, Discarded, Schemas, Step, TableSchema,
+};
 
 /// Rows of one table that came from one chunk.
 #[derive(Debug)]
@@ -67,7 +69,7 @@ pub struct Normalised {
     /// The records that have no rows in `frames`, ascending.
     pub rejected: Vec<Rejection>,
     /// The records that have rows in `frames` from which values are missing, ascending.
-    pub curtailed: Vec<Rejection>,
+    pub partially_loaded: Vec<Rejection>,
     /// The checks that rows break, by their tables' positions and their own.
     pub broken: BTreeMap<(usize, usize), Broken>,
 }
@@ -116,10 +118,10 @@ impl Normalised {
         }
         let mut rejected: BTreeMap<u32, Reasons> = reasons;
         // Of a record that is left out, the values that it would have lost are reasons like any other.
-        let curtailed = std::mem::take(&mut self.curtailed).into_iter();
-        let (lost_too, curtailed): (Vec<_>, Vec<_>) =
-            curtailed.partition(|curtailed| rejected.contains_key(&curtailed.record));
-        self.curtailed = curtailed;
+        let partially_loaded = std::mem::take(&mut self.partially_loaded).into_iter();
+        let (lost_too, partially_loaded): (Vec<_>, Vec<_>) = partially_loaded
+            .partition(|partially_loaded| rejected.contains_key(&partially_loaded.record));
+        self.partially_loaded = partially_loaded;
         for Rejection { record, reasons } in lost_too {
             rejected.entry(record).or_default().extend(reasons);
         }
@@ -144,14 +146,14 @@ fn count(broken: &mut BTreeMap<(usize, usize), Broken>, table: usize, breach: Br
 #[derive(Debug)]
 pub struct Normaliser<'a> {
     schemas: &'a Schemas,
-    stamp: &'a Stamp,
+    metadata: &'a MetadataColumns,
 }
 
 impl<'a> Normaliser<'a> {
     /// A normaliser for one run.
     #[must_use]
-    pub fn new(schemas: &'a Schemas, stamp: &'a Stamp) -> Self {
-        Self { schemas, stamp }
+    pub fn new(schemas: &'a Schemas, metadata: &'a MetadataColumns) -> Self {
+        Self { schemas, metadata }
     }
 
     /// The rows of a chunk, whose records have these ids.
@@ -161,7 +163,7 @@ impl<'a> Normaliser<'a> {
     pub fn frames(&self, chunk: &Chunk, ids: &[String]) -> PolarsResult<Normalised> {
         let mut work = ChunkWork {
             schemas: self.schemas,
-            stamp: self.stamp,
+            metadata: self.metadata,
             ids,
             frames: Vec::new(),
             origins: Origins::default(),
@@ -208,7 +210,7 @@ struct ParentRows<'p> {
 /// The state of turning one chunk into frames.
 struct ChunkWork<'a> {
     schemas: &'a Schemas,
-    stamp: &'a Stamp,
+    metadata: &'a MetadataColumns,
     ids: &'a [String],
     frames: Vec<TableFrame>,
     /// Where the rows of each frame stand in their records.
@@ -337,7 +339,7 @@ impl<'a> ChunkWork<'a> {
             | ColumnSource::DeletedAt
             | ColumnSource::ValidFrom
             | ColumnSource::ValidTo) => {
-                let stamped = self.stamp.column(source, level.rows);
+                let stamped = self.metadata.column(source, level.rows);
                 Ok(stamped.unwrap_or_else(|| nulls(level.rows, &column.column_type).into()))
             }
         }
@@ -403,7 +405,7 @@ impl<'a> ChunkWork<'a> {
         let mut normalised = Normalised {
             frames: self.frames,
             rejected: Vec::new(),
-            curtailed: rejections(self.losses).collect(),
+            partially_loaded: rejections(self.losses).collect(),
             broken: self.broken,
         };
         normalised.leave_out(self.reasons)?;
@@ -567,10 +569,11 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    use super::super::Shape;
     use super::*;
-    use crate::decode::{Reading, Splitter, Wanted, decode_batch};
-    use crate::definition::{JsonPointer, Table, TableName};
+    use crate::decode::{DecodeOptions, RecordSelector, Splitter, decode_batch};
+    use crate::definition::Table;
+    use crate::infer::observe;
+    use crate::schema::{JsonPointer, Shape, TableName};
 
     /// Records in which the same keys hold scalars, objects and lists by turns.
     fn any_record(keys: &'static str) -> impl Strategy<Value = Value> {
@@ -640,21 +643,22 @@ mod tests {
         let mut chunks = Vec::new();
         let mut shape = Shape::default();
         for piece in pieces {
-            let mut splitter = Splitter::new(Wanted::At(vec![JsonPointer::default()]));
+            let mut splitter = Splitter::new(RecordSelector::At(vec![JsonPointer::default()]));
             let json = Value::from(piece.to_vec()).to_string();
             let mut batches = splitter.feed(json.as_bytes()).unwrap();
             batches.extend(splitter.finish().unwrap().0);
             chunks.extend(batches.iter().map(|batch| {
-                decode_batch(batch, &Reading { identify: true, ..Reading::default() }).unwrap()
+                decode_batch(batch, &DecodeOptions { identify: true, ..DecodeOptions::default() })
+                    .unwrap()
             }));
         }
         for chunk in &chunks {
-            shape.observe(&chunk.records);
+            observe(&mut shape, &chunk.records);
         }
         let table = Table { nested, ..Table::named("t".parse().unwrap()) };
-        let schemas = Schemas::settle(&[(&table, &shape)], &[], known).unwrap();
-        let stamp = Stamp::new("run".parse().unwrap(), DateTime::UNIX_EPOCH);
-        let normaliser = Normaliser::new(&schemas, &stamp);
+        let schemas = Schemas::resolve(&[(&table, &shape)], &[], known).unwrap();
+        let metadata = MetadataColumns::new("run".parse().unwrap(), DateTime::UNIX_EPOCH);
+        let normaliser = Normaliser::new(&schemas, &metadata);
         let mut ids = RecordIds::default();
         let (mut count, mut own) = (0, Vec::new());
         for chunk in &chunks {

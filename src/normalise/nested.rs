@@ -8,78 +8,20 @@
 //! | a list in a list where others have an object | the object's field `items` |
 //! | an object without keys | `struct<value: string>`, since Parquet has no struct without fields |
 
-use std::collections::BTreeMap;
-
 use polars::prelude::{
     BooleanChunked, IdxCa, IdxSize, IntoSeries, NewChunkedArray, PlSmallStr, PolarsResult, Series,
     StructChunked,
 };
 use polars_arrow::bitmap::Bitmap;
 
-use super::ITEM_COLUMN;
 use super::cast::{Cast, cast, cast_raw, polars_type};
 use super::dates::in_iso_form;
-use super::naming::column_name;
-use super::shape::ValueShape;
-use crate::decode::{Level, Nested, Scalars, Step, Values};
-use crate::definition::{ColumnName, ColumnType, StructField};
-use crate::rows::lists_of;
-
-/// The field of lists that stand in a list beside objects.
-pub(super) const ITEMS_FIELD: &str = "items";
-
-/// Two keys of an object would be one field.
-#[derive(Debug)]
-pub(super) struct FieldCollision {
-    pub(super) field: ColumnName,
-    pub(super) first: String,
-    pub(super) second: String,
-}
-
-impl ValueShape {
-    /// The type that holds everything that was met here.
-    pub(super) fn column_type(&self) -> Result<ColumnType, FieldCollision> {
-        let items = self.items().filter(|items| items.lists);
-        let element = match items {
-            _ if self.objects => ColumnType::Struct(self.fields()?),
-            Some(items) => {
-                ValueShape { scalars: self.facts_with_items(), ..items.clone() }.column_type()?
-            }
-            None => self.facts_with_items().column_type(),
-        };
-        Ok(if self.lists { ColumnType::List(Box::new(element)) } else { element })
-    }
-
-    fn fields(&self) -> Result<Vec<StructField>, FieldCollision> {
-        let mut fields: BTreeMap<ColumnName, (&str, ValueShape)> = BTreeMap::new();
-        for (step, value) in self.nested.iter().flat_map(|nested| &nested.values) {
-            let Step::Key(key) = step else { continue };
-            let field = field_of(key);
-            if let Some((first, _)) = fields.insert(field.clone(), (key, value.clone())) {
-                return Err(FieldCollision { field, first: first.to_owned(), second: key.clone() });
-            }
-        }
-        let scalars = self.facts_with_items();
-        if !scalars.is_empty() || fields.is_empty() {
-            let (_, value) = fields.entry(field_of(ITEM_COLUMN)).or_default();
-            value.merge(&ValueShape { scalars, ..ValueShape::default() });
-        }
-        if let Some(items) = self.items().filter(|items| items.lists) {
-            // Before there were objects, scalars beside lists were lists of one.
-            let (_, lists) = fields.entry(field_of(ITEMS_FIELD)).or_default();
-            lists.merge(&ValueShape { scalars, ..items.clone() });
-        }
-        let typed = fields
-            .into_iter()
-            .map(|(name, (_, value))| Ok(StructField { name, column_type: value.column_type()? }));
-        typed.collect()
-    }
-}
+use super::lists::lists_of;
+use crate::decode::{Level, Nested, Scalars, Values};
+use crate::infer::{ITEMS_FIELD, field_of};
+use crate::schema::{ColumnName, ColumnType, ITEM_COLUMN, Step, StructField};
 
 /// The name of a key's field.
-fn field_of(key: &str) -> ColumnName {
-    column_name(&[Step::Key(key.to_owned())])
-}
 
 /// The values under one key as a column of any type. An object does not fit a scalar, unless it is `flattened` into
 /// columns of its own.

@@ -21,7 +21,7 @@ use polars_parquet::write::{
 };
 
 use super::dictionary::{Dictionary, Keys};
-use crate::spill::{Place, Spill, SpillError};
+use crate::write::spill::{Place, Spill, SpillError};
 
 /// A page holds no more bytes of values, unless a single row does.
 const MOST_BYTES_IN_A_PAGE: usize = 8 << 20;

@@ -22,10 +22,11 @@ use polars_parquet::write::{
 };
 
 use super::chunk::{Chunk, Leaf};
-use crate::normalise::{TableSchema, polars_type};
-use crate::rows;
-use crate::spill::{Piece, Spill, SpillError, all_rows};
-use crate::statistics::{self, Collector};
+use crate::normalise::polars_type;
+use crate::schema::TableSchema;
+use crate::write::parts;
+use crate::write::spill::{Piece, Spill, SpillError, all_rows};
+use crate::write::statistics::{self, Collector};
 
 /// The values in a page of each column, all together.
 const PAGE_VALUES: usize = 1 << 16;
@@ -53,7 +54,7 @@ impl Sizes {
 
 /// The form of a table's files.
 #[derive(Debug)]
-pub struct Form {
+pub struct FileLayout {
     /// As polars reads it.
     pub(super) arrow: ArrowSchema,
     /// As Arrow readers are to read it: plain large strings instead of string views, which pandas cannot take in lists.
@@ -65,7 +66,7 @@ pub struct Form {
     sizes: Sizes,
 }
 
-impl Form {
+impl FileLayout {
     /// The form that files of a table have.
     ///
     /// # Errors
@@ -92,7 +93,7 @@ impl Form {
 
 /// Encodes the rows of a partition.
 pub struct Encoder {
-    form: Arc<Form>,
+    form: Arc<FileLayout>,
     spill: Arc<Spill>,
     groups: Vec<RowGroup>,
     /// Rows that do not fill a page.
@@ -103,7 +104,7 @@ pub struct Encoder {
 
 /// A row group of which every page lies in the spill.
 pub(super) struct RowGroup {
-    pub(super) form: Arc<Form>,
+    pub(super) form: Arc<FileLayout>,
     spill: Arc<Spill>,
     pub(super) rows: usize,
     pub(super) statistics: Collector,
@@ -115,7 +116,7 @@ pub(super) struct RowGroup {
 impl Encoder {
     /// An encoder without rows, whose pages go into the spill.
     #[must_use]
-    pub fn new(form: Arc<Form>, spill: Arc<Spill>) -> Self {
+    pub fn new(form: Arc<FileLayout>, spill: Arc<Spill>) -> Self {
         Self {
             form,
             spill,
@@ -208,7 +209,7 @@ impl Encoder {
 }
 
 impl RowGroup {
-    fn new(form: Arc<Form>, spill: Arc<Spill>) -> Self {
+    fn new(form: Arc<FileLayout>, spill: Arc<Spill>) -> Self {
         let leaves = form.descriptor.columns().len();
         let chunks = std::iter::repeat_with(Chunk::default).take(leaves).collect();
         Self { form, spill, rows: 0, statistics: Collector::default(), chunks, pages: 0 }
@@ -264,7 +265,7 @@ fn behind(rows: &DataFrame, first: usize) -> PolarsResult<(DataFrame, usize)> {
         return Ok((slice(rows, first, height), bytes_of(rows)));
     }
     let members: Vec<IdxSize> = (0..).take(rows.height()).skip(first).collect();
-    let copied = rows::take(rows, &members)?;
+    let copied = parts::take(rows, &members)?;
     let bytes = bytes_of(&copied);
     Ok((copied, bytes))
 }

@@ -3,6 +3,10 @@
 mod chunk;
 mod dictionary;
 mod encoder;
+pub mod partition;
+pub mod parts;
+pub mod spill;
+pub mod statistics;
 
 use std::io::{self, Seek, Write};
 use std::sync::Arc;
@@ -14,15 +18,13 @@ use polars_parquet::parquet::metadata::KeyValue;
 use polars_parquet::write::{FileWriter, schema_to_metadata_key};
 use tempfile::{SpooledData, SpooledTempFile};
 
-pub use encoder::{Encoder, Form};
+pub use encoder::{Encoder, FileLayout};
 
-use crate::destination::{Destination, DestinationError};
-use crate::normalise::TableSchema;
-use crate::partition::percent_encoded;
-use crate::run_id::RunId;
 use crate::runtime::on_cpu;
-use crate::spill::{Spill, SpillError, all_rows};
-use crate::statistics::{Collector, Statistics};
+use crate::schema::{RunId, TableSchema, percent_encoded};
+use crate::store::{Destination, DestinationError};
+use crate::write::spill::{Spill, SpillError, all_rows};
+use crate::write::statistics::{Collector, Statistics};
 use chunk::OPTIONS;
 use encoder::RowGroup;
 
@@ -141,7 +143,7 @@ fn files_of(
 /// The file that the next row groups become, as many as it takes for it to be large.
 fn file_of(
     groups: &mut impl Iterator<Item = RowGroup>,
-    form: &Form,
+    form: &FileLayout,
     schema: &TableSchema,
     bytes_of_a_large_file: u64,
 ) -> PolarsResult<Encoded> {
@@ -175,7 +177,7 @@ fn file_of(
 pub fn encode(
     pieces: impl Iterator<Item = Result<DataFrame, SpillError>>,
     schema: &TableSchema,
-    form: Arc<Form>,
+    form: Arc<FileLayout>,
     spill: &Arc<Spill>,
 ) -> Result<Encoder, SpillError> {
     let mut encoder = Encoder::new(form, spill.clone());
@@ -239,7 +241,7 @@ impl Write for Hashing {
 }
 
 /// The descriptions, and the schema that Arrow readers restore types from.
-fn metadata(form: &Form, schema: &TableSchema) -> Vec<KeyValue> {
+fn metadata(form: &FileLayout, schema: &TableSchema) -> Vec<KeyValue> {
     let entries = descriptions(schema).into_iter();
     let entries = entries.map(|(key, value)| KeyValue { key, value: Some(value) });
     entries.chain([schema_to_metadata_key(&form.stored)]).collect()
@@ -264,8 +266,9 @@ mod tests {
 
     use super::encoder::Sizes;
     use super::*;
-    use crate::definition::{ColumnName, Table};
-    use crate::normalise::{Schemas, Shape, polars_type};
+    use crate::definition::Table;
+    use crate::normalise::polars_type;
+    use crate::schema::{ColumnName, Schemas, Shape};
 
     /// A table of these columns, beside those that every table has.
     fn schema(columns: &[(&str, &str)], sort_by: &[&str]) -> TableSchema {
@@ -280,7 +283,7 @@ mod tests {
         }
         table.sort_by = sort_by.iter().map(|name| name.parse::<ColumnName>().unwrap()).collect();
         let known = std::collections::BTreeMap::new();
-        Schemas::settle(&[(&table, &Shape::default())], &[], &known).unwrap().tables.remove(0)
+        Schemas::resolve(&[(&table, &Shape::default())], &[], &known).unwrap().tables.remove(0)
     }
 
     /// Rows with all columns of the table's files, some of which have these values.
@@ -311,7 +314,7 @@ mod tests {
         bytes_of_a_large_file: u64,
     ) -> Vec<(Vec<u8>, u64)> {
         let sizes = Sizes { rows_in_a_page, pages_in_a_group: 2 };
-        let form = Arc::new(Form::with_sizes(schema, sizes).unwrap());
+        let form = Arc::new(FileLayout::with_sizes(schema, sizes).unwrap());
         let encoder = encode(pieces.map(Ok), schema, form, &Arc::default()).unwrap();
         let files = files_of(vec![encoder], schema, bytes_of_a_large_file, "t").unwrap();
         let contents = files.into_iter().map(|Encoded { mut content, rows, .. }| {
@@ -443,7 +446,7 @@ mod tests {
             let pieces = values.chunks(size).map(|values| frame(values, &schema));
             prop_assert!(files_in(pieces, &schema, rows_in_a_page, u64::MAX) == at_once);
             let sizes = Sizes { rows_in_a_page, pages_in_a_group: 2 };
-            let form = Arc::new(Form::with_sizes(&schema, sizes).unwrap());
+            let form = Arc::new(FileLayout::with_sizes(&schema, sizes).unwrap());
             let mut spilling = Encoder::new(form, Arc::default());
             for values in values.chunks(size) {
                 spilling.push(&frame(values, &schema)).unwrap();

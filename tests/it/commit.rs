@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
-use flowlake::commit::{CommitError, Intent, Manifest, Snapshot, State};
-use flowlake::definition::TableName;
-use flowlake::destination::Destination;
 use flowlake::plan::Overrides;
-use flowlake::runner::RunError;
+use flowlake::run::RunError;
+use flowlake::schema::TableName;
+use flowlake::store::Destination;
+use flowlake::table::{CommitError, Intent, Manifest, Snapshot, State};
 use futures::{StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -68,7 +68,7 @@ async fn settled_rows(store: &Arc<InMemory>) -> Vec<u64> {
     }
     let rows = |table: &str| {
         let table: TableName = table.parse().unwrap();
-        snapshot.manifests.get(&table).map_or(0, flowlake::commit::Manifest::rows)
+        snapshot.manifests.get(&table).map_or(0, flowlake::table::Manifest::rows)
     };
     vec![rows("t"), rows("t__lines")]
 }
@@ -222,19 +222,19 @@ fn p10_of_two_runs_at_once_only_one_commits() {
         let destination = Destination::of_store(store.clone(), "memory");
         let first = Snapshot::recover(&destination, Utc::now()).await.unwrap();
         bench.run(store.clone(), "run-1").await.unwrap();
-        let late = flowlake::commit::Intent {
+        let late = flowlake::table::Intent {
             run_id: "run-0".parse().unwrap(),
             publish: Vec::new(),
             remove: Vec::new(),
             manifests: Vec::new(),
-            state: flowlake::commit::State {
+            state: flowlake::table::State {
                 last_run: "run-0".parse().unwrap(),
                 committed_at: DateTime::<Utc>::UNIX_EPOCH,
                 watermark: None,
             },
         };
         let refused = first.commit(&destination, late).await.unwrap_err();
-        assert!(matches!(refused, flowlake::commit::CommitError::Overtaken), "{refused}");
+        assert!(matches!(refused, flowlake::table::CommitError::Conflict), "{refused}");
         assert_eq!(settled_rows(&store).await, [2, 1]);
     });
 }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use flowlake::commit::Snapshot;
-use flowlake::destination::{Creation, Destination, Replacement};
 use flowlake::normalise::scalar_texts;
 use flowlake::plan::Overrides;
-use flowlake::runner::RunError;
-use flowlake::verify::{Depth, repair, verify};
+use flowlake::run::RunError;
+use flowlake::store::{Creation, Destination, Replacement};
+use flowlake::table::Snapshot;
+use flowlake::table::verify::{Depth, repair, verify};
 use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
-use flowlake::decode::{Chunk, Reading, Splitter, Step, Wanted, decode_batch};
-use flowlake::definition::{JsonPointer, Table};
-use flowlake::destination::Destination;
-use flowlake::normalise::{Normaliser, RecordIds, Schemas, Shape, Stamp, TableSchema};
-use flowlake::write::{Form, encode, stage};
+use flowlake::decode::{Chunk, DecodeOptions, RecordSelector, Splitter, decode_batch};
+use flowlake::definition::Table;
+use flowlake::infer::observe;
+use flowlake::normalise::{MetadataColumns, Normaliser, RecordIds};
+use flowlake::schema::{JsonPointer, Schemas, Shape, Step, TableSchema};
+use flowlake::store::Destination;
+use flowlake::write::{FileLayout, encode, stage};
 use object_store::memory::InMemory;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -193,26 +195,26 @@ fn loaded(records: &[Json], chunks: usize, seed: u64) -> (Schemas, Vec<Option<By
     for records in records.chunks(records.len().div_ceil(chunks)) {
         let mut export = String::new();
         Json::List(records.to_vec()).write(&mut export, &mut chance);
-        let mut splitter = Splitter::new(Wanted::At(vec![JsonPointer::default()]));
+        let mut splitter = Splitter::new(RecordSelector::At(vec![JsonPointer::default()]));
         let mut batches = splitter.feed(export.as_bytes()).unwrap();
         batches.extend(splitter.finish().unwrap().0);
-        let reading = Reading { identify: true, ..Reading::default() };
+        let reading = DecodeOptions { identify: true, ..DecodeOptions::default() };
         decoded.extend(batches.iter().map(|batch| decode_batch(batch, &reading).unwrap()));
     }
     let mut shape = Shape::default();
     for chunk in &decoded {
-        shape.observe(&chunk.records);
+        observe(&mut shape, &chunk.records);
     }
     let table = Table::named("t".parse().unwrap());
-    let schemas = Schemas::settle(&[(&table, &shape)], &[], &BTreeMap::new()).unwrap();
+    let schemas = Schemas::resolve(&[(&table, &shape)], &[], &BTreeMap::new()).unwrap();
     let run_id = "run".parse().unwrap();
-    let stamp = Stamp::new(run_id, DateTime::UNIX_EPOCH);
-    let normaliser = Normaliser::new(&schemas, &stamp);
+    let metadata = MetadataColumns::new(run_id, DateTime::UNIX_EPOCH);
+    let normaliser = Normaliser::new(&schemas, &metadata);
     let mut ids = RecordIds::default();
     let mut frames: Vec<Vec<_>> = schemas.tables.iter().map(|_| Vec::new()).collect();
     for chunk in &decoded {
         let rows = normaliser.frames(chunk, &ids.of(chunk)).unwrap();
-        assert!(rows.rejected.is_empty() && rows.curtailed.is_empty());
+        assert!(rows.rejected.is_empty() && rows.partially_loaded.is_empty());
         for frame in rows.frames {
             frames[frame.table].push(Ok(frame.rows));
         }
@@ -220,7 +222,7 @@ fn loaded(records: &[Json], chunks: usize, seed: u64) -> (Schemas, Vec<Option<By
     let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
     let run_id = "run".parse().unwrap();
     let files = schemas.tables.iter().zip(frames).map(|(schema, frames)| async {
-        let form = Arc::new(Form::of(schema).unwrap());
+        let form = Arc::new(FileLayout::of(schema).unwrap());
         let encoder = encode(frames.into_iter(), schema, form, &Arc::default()).unwrap();
         let staged = stage(&destination, schema, &run_id, String::new(), vec![encoder]);
         let staged = staged.await.unwrap().pop()?;

@@ -4,8 +4,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use flowlake::cli::error::Error;
 use flowlake::definition::Environment;
-use flowlake::error::Error;
 use flowlake::plan::Overrides;
 use futures::TryStreamExt;
 use object_store::ObjectStore;
@@ -395,7 +395,7 @@ fn nobody_listens() {
 /// Every answer that the table of the policy names is one of the cases above.
 #[test]
 fn every_answer_of_the_policy_of_retries_is_tested() {
-    let policy = include_str!("../../src/retry.rs");
+    let policy = include_str!("../../src/source/http/retry.rs");
     let rows: String = policy.lines().filter(|line| line.starts_with("//! |")).collect();
     let named: Vec<&str> =
         regex::Regex::new(r"\b\d{3}\b").unwrap().find_iter(&rows).map(|it| it.as_str()).collect();

@@ -32,7 +32,7 @@ fn what_init_writes_loads_every_record() {
         let lake = crate::support::Lake::at(&workplace.path().join("lake/test"));
         let ledger = lake.ledger();
         for (key, array) in json.as_object().unwrap().iter().filter(|(_, value)| value.is_array()) {
-            let counts = &ledger[&flowlake::normalise::snake_case(key)];
+            let counts = &ledger[&flowlake::infer::snake_case(key)];
             let records = array.as_array().unwrap().len();
             assert_eq!(
                 (counts["received"], counts["inserted"]),

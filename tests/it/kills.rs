@@ -6,15 +6,14 @@ use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flowlake::destination::Destination;
-use flowlake::verify::{Depth, repair, verify};
+use flowlake::store::Destination;
+use flowlake::table::verify::{Depth, repair, verify};
 use object_store::prefix::PrefixStore;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-use crate::support::Traced;
-use crate::support::{Lake, S3Server, Source, Workplace, runtime};
+use crate::support::{Lake, S3Server, Source, Traced, Workplace, runtime};
 
 /// One record in a partition of its own, one that moves, one that changes in a line only, one that stays.
 const OLD: &str = r#"[{"id":1,"at":"2026-01-05","v":1,"lines":[{"n":1}]},{"id":2,"at":"2026-02-05","v":1},

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flowlake::commit::{Manifest, Snapshot};
-use flowlake::definition::TableName;
-use flowlake::destination::Destination;
 use flowlake::plan::Overrides;
 use flowlake::report::{Outcome, RunReport};
+use flowlake::schema::TableName;
+use flowlake::store::Destination;
+use flowlake::table::{Manifest, Snapshot};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;

@@ -33,7 +33,7 @@ impl Nights {
 }
 
 /// What became of the rows of a table in the last run: inserted, updated, unchanged, superseded.
-fn fates(lake: &Lake, table: &str) -> [usize; 4] {
+fn outcomes(lake: &Lake, table: &str) -> [usize; 4] {
     let ledger = lake.ledger();
     ["inserted", "updated", "unchanged", "superseded"].map(|fate| ledger[table][fate])
 }
@@ -64,8 +64,8 @@ fn rows_are_inserted_updated_and_left_alone_with_their_lines() {
             {"id":3,"at":"2026-02-05","v":"c","lines":[{"n":4}]},
             {"id":5,"at":"2026-02-07","v":"e","lines":[{"n":6}]}]"#,
     );
-    assert_eq!(fates(&lake, "t"), [1, 0, 2, 0], "only a line of 1 is another");
-    assert_eq!(fates(&lake, "t__lines"), [2, 1, 2, 0]);
+    assert_eq!(outcomes(&lake, "t"), [1, 0, 2, 0], "only a line of 1 is another");
+    assert_eq!(outcomes(&lake, "t__lines"), [2, 1, 2, 0]);
     assert_eq!(rows(&lake, "t", &["id", "v"]), ["1 a", "2 b", "3 c", "4 d", "5 e"]);
     assert_eq!(
         rows(&lake, "t__lines", &["t__id", "_index", "n"]),
@@ -106,8 +106,8 @@ fn p3_the_same_rows_again_change_nothing() {
     let (lake, shown) = nights.load(&FIRST.replace("{\"id\":4", "{\"id\" : 4"));
     assert!(shown.contains("nothing new"), "{shown}");
     assert_eq!(lake.snapshot(), before);
-    assert_eq!(fates(&lake, "t"), [0, 0, 4, 0]);
-    assert_eq!(fates(&lake, "t__lines"), [0, 0, 4, 0]);
+    assert_eq!(outcomes(&lake, "t"), [0, 0, 4, 0]);
+    assert_eq!(outcomes(&lake, "t__lines"), [0, 0, 4, 0]);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_record_that_moved_to_another_partition_is_there_once_with_its_lines() {
     nights.load(FIRST);
     let (lake, _) =
         nights.load(r#"[{"id":1,"at":"2026-02-01","v":"a","lines":[{"n":1},{"n":2}]}]"#);
-    assert_eq!(fates(&lake, "t"), [0, 1, 0, 0]);
+    assert_eq!(outcomes(&lake, "t"), [0, 1, 0, 0]);
     assert_eq!(
         rows(&lake, "t", &["id", "at"]),
         ["1 2026-02-01", "2 2026-01-06", "3 2026-02-05", "4 2026-03-05"]
@@ -134,19 +134,19 @@ fn of_records_with_one_key_the_later_stays() {
     let nights = Nights::of(MERGED);
     let (lake, _) =
         nights.load(r#"[{"id":1,"at":"2026-01-05","v":"a"},{"id":1,"at":"2026-02-05","v":"b"}]"#);
-    assert_eq!(fates(&lake, "t"), [1, 0, 0, 1], "the one that stands later");
+    assert_eq!(outcomes(&lake, "t"), [1, 0, 0, 1], "the one that stands later");
     assert_eq!(rows(&lake, "t", &["id", "v"]), ["1 b"]);
     let with_cursor = Nights::of(&format!("{MERGED}cursor = \"rev\"\n"));
     with_cursor.load(r#"[{"id":1,"at":"2026-01-05","rev":5,"v":"a","lines":[{"n":1}]},{"id":2,"at":"2026-01-05","rev":null}]"#);
     let (lake, _) = with_cursor.load(
         r#"[{"id":1,"at":"2026-02-05","rev":4,"v":"older","lines":[{"n":0},{"n":0}]},{"id":2,"at":"2026-01-05","rev":1}]"#,
     );
-    assert_eq!(fates(&lake, "t"), [0, 1, 0, 1]);
-    assert_eq!(fates(&lake, "t__lines"), [0, 0, 0, 2]);
+    assert_eq!(outcomes(&lake, "t"), [0, 1, 0, 1]);
+    assert_eq!(outcomes(&lake, "t__lines"), [0, 0, 0, 2]);
     assert_eq!(rows(&lake, "t", &["id", "rev", "v"]), ["1 5 a", "2 1 null"]);
     assert_eq!(rows(&lake, "t__lines", &["n"]), ["1"]);
     let (lake, _) = with_cursor.load(r#"[{"id":1,"at":"2026-02-05","rev":5,"v":"same cursor"}]"#);
-    assert_eq!(fates(&lake, "t"), [0, 1, 0, 0]);
+    assert_eq!(outcomes(&lake, "t"), [0, 1, 0, 0]);
     assert_eq!(rows(&lake, "t", &["id", "v"]), ["1 same cursor", "2 null"]);
 }
 
@@ -155,8 +155,8 @@ fn p5_a_merge_that_widens_writes_all_files_anew_and_knows_its_rows() {
     let nights = Nights::of(MERGED);
     nights.load(FIRST);
     let (lake, _) = nights.load(r#"[{"id":1,"at":"2026-01-05","v":"a","lines":[{"n":1},{"n":2.5}]},{"id":"x","at":"2026-01-05","new":true}]"#);
-    assert_eq!(fates(&lake, "t"), [1, 0, 1, 0]);
-    assert_eq!(fates(&lake, "t__lines"), [0, 1, 1, 0]);
+    assert_eq!(outcomes(&lake, "t"), [1, 0, 1, 0]);
+    assert_eq!(outcomes(&lake, "t__lines"), [0, 1, 1, 0]);
     assert_eq!(
         rows(&lake, "t", &["id", "new"]),
         ["1 null", "2 null", "3 null", "4 null", "x true"]
@@ -252,7 +252,7 @@ fn p9_a_story_of_five_nights() {
             {"id":2,"at":"2026-01-06","rev":2,"v":"earlier","lines":[{"n":21},{"n":21}]},
             {"id":3,"at":"2026-02-05","rev":1,"v":"c","lines":[{"n":30}]}]"#,
     );
-    assert_eq!(fates(&lake, "t"), [0, 1, 2, 1]);
+    assert_eq!(outcomes(&lake, "t"), [0, 1, 2, 1]);
     assert_eq!(
         rows(&lake, "t", &orders),
         ["1 2026-02-01 2 a", "2 2026-01-06 3 later", "3 2026-02-05 1 c"]
@@ -305,7 +305,7 @@ fn records_that_are_missed_may_be_marked_and_come_back() {
     assert_eq!(lake.snapshot(), before, "it is marked once");
     let (lake, _) = nights.load(FIRST);
     assert_eq!(is_marked(&lake), Vec::<String>::new());
-    assert_eq!(fates(&lake, "t"), [0, 1, 3, 0]);
+    assert_eq!(outcomes(&lake, "t"), [0, 1, 3, 0]);
     // What was marked may not be forgotten.
     nights.workplace.define(MERGED);
     let refused = nights.workplace.run();
@@ -359,7 +359,7 @@ fn history_keeps_every_version_with_the_time_it_was_the_last() {
         ["1 1", "1 2", "2 3", "3 4"]
     );
     assert_eq!(believed(&lake, "t__lines", &["t__id", "n"], "9999"), ["1 1", "2 3", "3 4"]);
-    assert_eq!(fates(&lake, "t"), [1, 1, 2, 0]);
+    assert_eq!(outcomes(&lake, "t"), [1, 1, 2, 0]);
     // Nothing new is nothing new, with versions of the past as well.
     let before = lake.snapshot();
     let (lake, _) = nights.load(

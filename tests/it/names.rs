@@ -1,6 +1,6 @@
 //! What becomes of keys: every row of docs/names.md, by its name.
 
-use flowlake::normalise::snake_case;
+use flowlake::infer::snake_case;
 
 const PAGE: &str = include_str!("../../docs/names.md");
 

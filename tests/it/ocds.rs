@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use flowlake::normalise::snake_case;
+use flowlake::infer::snake_case;
 use serde_json::Value;
 
 use crate::support::{Lake, Source, Workplace};

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use flowlake::decode::{Reading, Splitter, Wanted, decode_batch};
-use flowlake::definition::{JsonPointer, Table};
-use flowlake::normalise::{Schemas, Shape};
+use flowlake::decode::{DecodeOptions, RecordSelector, Splitter, decode_batch};
+use flowlake::definition::Table;
+use flowlake::infer::observe;
+use flowlake::schema::{JsonPointer, Schemas, Shape};
 
 const PAGE: &str = include_str!("../../docs/types.md");
 
@@ -19,13 +20,14 @@ fn columns_in_order<'v>(values: impl Iterator<Item = &'v str>) -> String {
     let mut shape = Shape::default();
     // A chunk for each record, so that borders of chunks have no say either.
     for value in values {
-        let mut splitter = Splitter::new(Wanted::At(vec![JsonPointer::default()]));
+        let mut splitter = Splitter::new(RecordSelector::At(vec![JsonPointer::default()]));
         let mut batches = splitter.feed(format!("[{{\"v\":{value}}}]").as_bytes()).unwrap();
         batches.extend(splitter.finish().unwrap().0);
-        shape.observe(&decode_batch(&batches[0], &Reading::default()).unwrap().records);
+        let chunk = decode_batch(&batches[0], &DecodeOptions::default()).unwrap();
+        observe(&mut shape, &chunk.records);
     }
     let table = Table::named("t".parse().unwrap());
-    let schemas = Schemas::settle(&[(&table, &shape)], &[], &BTreeMap::new()).unwrap();
+    let schemas = Schemas::resolve(&[(&table, &shape)], &[], &BTreeMap::new()).unwrap();
     let mut shown = Vec::new();
     for table in &schemas.tables {
         let columns = table.columns.iter().filter(|column| column.path().is_some());

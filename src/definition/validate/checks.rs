@@ -8,7 +8,8 @@ use super::Checker;
 use crate::definition::form::RawCheck;
 use crate::definition::problem::suggest;
 use crate::definition::raw::Field;
-use crate::definition::{Check, CheckRule, ColumnName, OnFailure, Table, TableName};
+use crate::definition::{Check, CheckRule, OnFailure, Table};
+use crate::schema::{ColumnName, TableName};
 
 /// The keys that go with each rule.
 const KEYS: [(&str, &[&str]); 7] = [

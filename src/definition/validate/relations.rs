@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use super::Checker;
 use crate::definition::problem::suggest;
 use crate::definition::{
-    Column, ColumnName, Deletes, Limits, Nested, PartitionField, Source, Table, Template,
-    Transform, WriteDisposition,
+    Column, Deletes, Limits, Nested, Source, Table, Template, WriteDisposition,
 };
+use crate::schema::{ColumnName, PartitionField, Transform};
 
 impl Checker<'_> {
     /// What can only be seen with all tables in view.

@@ -11,10 +11,8 @@ use super::Checker;
 use crate::definition::form::{RawColumn, RawContract};
 use crate::definition::problem::Problem;
 use crate::definition::raw::{Field, RawDefaults, RawTable};
-use crate::definition::{
-    Column, ColumnName, ColumnType, Contract, Deletes, JsonPointer, Nested, PartitionField,
-    Surprise, Table, TableName, Transform, WriteDisposition,
-};
+use crate::definition::{Column, Contract, ContractMode, Deletes, Nested, Table, WriteDisposition};
+use crate::schema::{ColumnName, ColumnType, JsonPointer, PartitionField, TableName, Transform};
 
 /// What a table says of itself, or has from `[defaults]`.
 #[derive(Default)]
@@ -135,9 +133,9 @@ impl Checker<'_> {
         let mut word = |word: Option<String>| match word {
             Some(word) => {
                 let field = Field { value: Ok(word), span: span.clone() };
-                self.choice(Some(field), key, &Surprise::WORDS)
+                self.choice(Some(field), key, &ContractMode::WORDS)
             }
-            None => Some(Surprise::default()),
+            None => Some(ContractMode::default()),
         };
         if raw.tables == raw.columns && raw.columns == raw.data_type {
             // One word for everything is one mistake at most.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use flowlake::api_key::ApiKey;
 use flowlake::definition::{Definition, Environment, Pipeline};
-use flowlake::destination::Destination;
-use flowlake::interruption::Interruption;
 use flowlake::plan::{Overrides, Plan};
 use flowlake::report::{RunReport, Silent};
-use flowlake::runner::{RunError, retry_in, run_into};
+use flowlake::run::interruption::Interruption;
+use flowlake::run::{RunError, retry_in, run_into};
+use flowlake::source::api_key::ApiKey;
+use flowlake::store::Destination;
 use object_store::ObjectStore;
 
 use super::{KEY, Workplace};

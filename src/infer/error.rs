@@ -1,0 +1,144 @@
+//! Why an export and a definition do not go together.
+
+use crate::infer::contract::Change;
+use crate::schema::{ColumnName, ColumnType, IDENTITY_COLUMN, TableName};
+
+/// The export and the definition do not go together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// Two values would be one column.
+    #[error("in table `{table}` both `{first}` and `{second}` would be the column `{column}`")]
+    Collision {
+        /// The table.
+        table: TableName,
+        /// The name.
+        column: ColumnName,
+        /// One path.
+        first: String,
+        /// The other path.
+        second: String,
+    },
+    /// Two keys of an object would be one field of a struct.
+    #[error(
+        "in `{column}` of table `{table}` both the keys `{first}` and `{second}` would be the field `{field}`"
+    )]
+    FieldCollision {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: ColumnName,
+        /// The name.
+        field: ColumnName,
+        /// One key.
+        first: String,
+        /// The other key.
+        second: String,
+    },
+    /// A contract forbids what the export would change.
+    #[error("the schema is frozen, and this export would change it:{}", each_on_a_line(changes))]
+    Frozen {
+        /// All of it.
+        changes: Vec<Change>,
+    },
+    /// Two lists would be one child table.
+    #[error("two lists would be the table `{table}`")]
+    TableCollision {
+        /// The name.
+        table: TableName,
+    },
+    /// A column that the definition relies on is not there.
+    #[error("table `{table}` has no column `{column}` for `{used_as}`; it has {}", columns.join(", "))]
+    MissingColumn {
+        /// The table.
+        table: TableName,
+        /// The name.
+        column: ColumnName,
+        /// What it was to be.
+        used_as: &'static str,
+        /// The columns there are.
+        columns: Vec<String>,
+    },
+    /// A column holds what cannot be compared.
+    #[error("`{column}` of table `{table}` cannot be in `{used_as}`: it is {column_type}")]
+    UnfitColumn {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: ColumnName,
+        /// What it was to be.
+        used_as: &'static str,
+        /// Its type.
+        column_type: ColumnType,
+    },
+    /// A column cannot be partitioned by in this way.
+    #[error(
+        "table `{table}` cannot be partitioned by `{directory_key}`: `{column}` is {column_type}"
+    )]
+    UnfitPartition {
+        /// The table.
+        table: TableName,
+        /// The directory's key.
+        directory_key: String,
+        /// The column.
+        column: ColumnName,
+        /// Its type.
+        column_type: ColumnType,
+    },
+    /// The definition partitions an appended table in another way than its files are.
+    #[error("table `{table}` has files in other partitions than `partition_by` says now")]
+    Repartitioned {
+        /// The table.
+        table: TableName,
+    },
+    /// The definition gives an appended table another key than its rows have.
+    #[error("table `{table}` has rows with another key than `primary_key` says now: {}", shown_key(.before))]
+    Rekeyed {
+        /// The table.
+        table: TableName,
+        /// The key that its rows have; none for a hash of the record.
+        before: Vec<ColumnName>,
+    },
+    /// The definition does not keep what the table has of the lifetimes of its rows.
+    #[error(
+        "table `{table}` has rows of the past, told by `{column}`, which the definition does not keep any more"
+    )]
+    Unkept {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: ColumnName,
+    },
+    /// A check cannot be made of the columns there are.
+    #[error("table `{table}` cannot be checked by {rule}: {reason}")]
+    Uncheckable {
+        /// The table.
+        table: TableName,
+        /// The rule, as it is shown.
+        rule: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A directory's key is also the name of a column that stands in the files.
+    #[error(
+        "table `{table}` has a column `{directory_key}`, which is also the name of a partition"
+    )]
+    PartitionCollision {
+        /// The table.
+        table: TableName,
+        /// The name.
+        directory_key: String,
+    },
+}
+
+fn shown_key(columns: &[ColumnName]) -> String {
+    if columns.is_empty() {
+        return IDENTITY_COLUMN.to_owned();
+    }
+    let names: Vec<&str> = columns.iter().map(ColumnName::as_str).collect();
+    names.join(", ")
+}
+
+fn each_on_a_line(changes: &[Change]) -> String {
+    let lines: Vec<String> = changes.iter().map(|change| format!("\n  {change}")).collect();
+    lines.concat()
+}

@@ -1,0 +1,81 @@
+//! Soundness: what cannot be of a settled table.
+
+use std::collections::HashMap;
+
+use crate::infer::error::SchemaError;
+use crate::schema::{ColumnName, ColumnSchema, ShownPath, TableSchema};
+
+/// Columns that are called alike, and columns that the definition relies on and that are not there.
+pub(crate) fn check_columns(schema: &TableSchema) -> Result<(), SchemaError> {
+    let mut seen: HashMap<&ColumnName, &ColumnSchema> = HashMap::new();
+    for column in &schema.columns {
+        if let Some(other) = seen.insert(&column.name, column) {
+            return Err(SchemaError::Collision {
+                table: schema.name.clone(),
+                column: column.name.clone(),
+                first: origin(other),
+                second: origin(column),
+            });
+        }
+    }
+    let used = (schema.primary_key.iter().map(|name| (name, "primary_key")))
+        .chain(schema.cursor.iter().map(|name| (name, "cursor")))
+        .chain(schema.sort_by.iter().map(|name| (name, "sort_by")));
+    for (name, used_as) in used {
+        let column = required_column(schema, name, used_as)?;
+        if !column.column_type.is_scalar() {
+            return Err(SchemaError::UnfitColumn {
+                table: schema.name.clone(),
+                column: name.clone(),
+                used_as,
+                column_type: column.column_type.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn origin(column: &ColumnSchema) -> String {
+    match column.path() {
+        Some(path) => ShownPath(path).to_string(),
+        None => format!("flowlake's own {}", column.name),
+    }
+}
+
+fn required_column<'a>(
+    schema: &'a TableSchema,
+    name: &ColumnName,
+    used_as: &'static str,
+) -> Result<&'a ColumnSchema, SchemaError> {
+    schema.column(name).ok_or_else(|| SchemaError::MissingColumn {
+        table: schema.name.clone(),
+        column: name.clone(),
+        used_as,
+        columns: schema.columns.iter().map(|column| column.name.to_string()).collect(),
+    })
+}
+
+/// Partitions that cannot be.
+pub(crate) fn check_partitions(schema: &TableSchema) -> Result<(), SchemaError> {
+    for field in &schema.partition_by {
+        let directory_key = field.directory_key();
+        if schema.parent.is_none() {
+            let column = required_column(schema, &field.column, "partition_by")?;
+            if !field.fits(&column.column_type) {
+                return Err(SchemaError::UnfitPartition {
+                    table: schema.name.clone(),
+                    directory_key,
+                    column: column.name.clone(),
+                    column_type: column.column_type.clone(),
+                });
+            }
+        }
+        if schema.file_columns().any(|column| column.name.as_str() == directory_key) {
+            return Err(SchemaError::PartitionCollision {
+                table: schema.name.clone(),
+                directory_key,
+            });
+        }
+    }
+    Ok(())
+}

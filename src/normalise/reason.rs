@@ -1,0 +1,190 @@
+//! Finding: why a record, or a value of it, is not in its table, and where in the record that shows.
+
+use std::fmt;
+
+use crate::definition::CheckRule;
+use crate::schema::{ColumnName, ColumnType, ShownPath, Step, TableName, ValuePath};
+
+/// More reasons than this are counted and not told: a record may have a list with any number of items.
+const MOST_TOLD: usize = 20;
+
+/// One reason.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reason {
+    /// The table that does not take it: the record's own, or a child table.
+    pub table: TableName,
+    /// Where the value is in the record.
+    pub place: Place,
+    /// What it breaks.
+    pub rule: Rule,
+}
+
+/// What a value of a record breaks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rule {
+    /// The value does not fit the type of its column.
+    Type {
+        /// The column.
+        column: ColumnName,
+        /// Its type.
+        expected: ColumnType,
+    },
+    /// A column of the primary key is null.
+    PrimaryKey {
+        /// The column.
+        column: ColumnName,
+    },
+    /// The contract lets no more columns or child tables in.
+    Schema {
+        /// The way to the value from the row.
+        path: ValuePath,
+    },
+    /// A check of the definition.
+    Check(CheckRule),
+    /// The JSON of the record cannot be kept exactly.
+    Json(&'static str),
+}
+
+impl Rule {
+    /// The word for it in reports and quarantine.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Type { .. } => "type",
+            Self::PrimaryKey { .. } => "primary_key",
+            Self::Schema { .. } => "schema",
+            Self::Check(rule) => rule.word(),
+            Self::Json(_) => "json",
+        }
+    }
+
+    /// The column it is about, if it is about one.
+    #[must_use]
+    pub fn column(&self) -> Option<&ColumnName> {
+        match self {
+            Self::Type { column, .. } | Self::PrimaryKey { column } => Some(column),
+            Self::Check(rule) => rule.columns().first(),
+            Self::Schema { .. } | Self::Json(_) => None,
+        }
+    }
+
+    /// The type that the value should have had, if that is what is wrong.
+    #[must_use]
+    pub fn expected(&self) -> Option<&ColumnType> {
+        match self {
+            Self::Type { expected, .. } => Some(expected),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = &self.table;
+        match &self.rule {
+            Rule::Type { column, expected } => {
+                write!(f, "`{column}` in {table} does not fit {expected}")
+            }
+            Rule::PrimaryKey { column } => {
+                write!(f, "the primary key `{column}` of {table} is null")
+            }
+            Rule::Schema { path } => {
+                write!(f, "`{}` is not in the schema of {table}", ShownPath(path))
+            }
+            Rule::Check(rule) => write!(f, "{table} breaks {rule}"),
+            Rule::Json(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// All that is wrong with a record.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reasons {
+    /// The first of them.
+    pub told: Vec<Reason>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+impl Reasons {
+    pub(crate) fn add(&mut self, reason: Reason) {
+        if self.told.contains(&reason) {
+            return;
+        }
+        if self.told.len() < MOST_TOLD {
+            self.told.push(reason);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    pub(crate) fn extend(&mut self, others: Self) {
+        others.told.into_iter().for_each(|reason| self.add(reason));
+        self.more += others.more;
+    }
+}
+
+impl From<Reason> for Reasons {
+    fn from(reason: Reason) -> Self {
+        Self { told: vec![reason], more: 0 }
+    }
+}
+
+impl fmt::Display for Reasons {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, reason) in self.told.iter().enumerate() {
+            let comma = if position == 0 { "" } else { ", " };
+            write!(f, "{comma}{reason}")?;
+        }
+        if self.more > 0 {
+            write!(f, ", and {} more", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+/// The way from a record to one value in it.
+pub type Place = Vec<PlaceStep>;
+
+/// One step of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlaceStep {
+    /// The value of a key.
+    Key(String),
+    /// The item at a position of a list; an object that stands for a list of one is its item 0.
+    Item(u32),
+}
+
+/// Where the rows of one frame stand in their records.
+pub(crate) struct Origin<'l> {
+    /// The frame of the parents' rows; none for records.
+    pub(crate) parent: Option<usize>,
+    /// The way from a parent's row to the list.
+    pub(crate) path: &'l [Step],
+    /// For each row, its parent's.
+    pub(crate) parents: Vec<u32>,
+    /// For each row, its position in the list.
+    pub(crate) positions: &'l [u32],
+}
+
+/// Where the rows of the frames of a chunk stand in their records.
+#[derive(Default)]
+pub(crate) struct Origins<'l>(pub(crate) Vec<Origin<'l>>);
+
+impl Origins<'_> {
+    /// The place of the value that a path leads to from a row of a frame.
+    pub(crate) fn place(&self, frame: usize, row: u32, path: &[Step]) -> Place {
+        let mut place = Place::new();
+        let Origin { parent, path: within, parents, positions } = &self.0[frame];
+        if let Some(parent) = parent {
+            place = self.place(*parent, parents[row as usize], within);
+            place.push(PlaceStep::Item(positions[row as usize]));
+        }
+        // An item of a list that is not an object is a row itself, so that its place is the row's.
+        place.extend(path.iter().filter_map(|step| match step {
+            Step::Key(key) => Some(PlaceStep::Key(key.clone())),
+            Step::Item => None,
+        }));
+        place
+    }
+}

@@ -1,0 +1,125 @@
+//! Latest: of several records with one key in an export, the one that stays.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
+
+use polars::prelude::{AnyValue, Column, DataFrame, PolarsResult};
+
+use crate::definition::WriteDisposition;
+use crate::normalise::row_hash::row_hashes;
+use crate::schema::TableSchema;
+
+/// The records of a table that have a later version, found as they come by in the order of the export.
+///
+/// That is the one with the greater cursor, or, where both have the same, the one that stands later in the export. A
+/// record in which the cursor is null is earlier than any other.
+#[derive(Debug, Default)]
+pub struct Versions {
+    /// By the hash of the key.
+    latest: HashMap<u128, Version>,
+    superseded: HashSet<u64>,
+}
+
+/// There is one for each record of an export, so it is small: a run of five million records takes 0.8 GB, and took 1.9
+/// with its key as a list of texts.
+#[derive(Debug)]
+struct Version {
+    cursor: Cursor,
+    /// The number that its record goes by.
+    record: u64,
+}
+
+/// The value of a cursor: most are instants or numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cursor {
+    /// Earlier than any other.
+    Null,
+    /// An integer, a date or a timestamp, in the units of its column.
+    Integer(i64),
+    /// Any other value.
+    Other(Box<AnyValue<'static>>),
+}
+
+impl From<AnyValue<'_>> for Cursor {
+    fn from(value: AnyValue<'_>) -> Self {
+        match value {
+            AnyValue::Null => Self::Null,
+            AnyValue::Int64(value) => Self::Integer(value),
+            AnyValue::Date(days) => Self::Integer(days.into()),
+            AnyValue::Datetime(instant, ..) | AnyValue::DatetimeOwned(instant, ..) => {
+                Self::Integer(instant)
+            }
+            other => Self::Other(Box::new(other.into_static())),
+        }
+    }
+}
+
+impl Cursor {
+    /// Which of two values of one column is the later one; values that cannot be compared are alike.
+    #[must_use]
+    pub fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Null, Self::Null) => Ordering::Equal,
+            (Self::Null, _) => Ordering::Less,
+            (_, Self::Null) => Ordering::Greater,
+            (Self::Integer(left), Self::Integer(right)) => left.cmp(right),
+            (Self::Other(left), Self::Other(right)) => {
+                left.partial_cmp(right).unwrap_or(Ordering::Equal)
+            }
+            _ => Ordering::Equal,
+        }
+    }
+
+    /// The values of a column.
+    pub(crate) fn of_column(column: &Column) -> impl Iterator<Item = Self> {
+        column.as_materialized_series().iter().map(Self::from)
+    }
+}
+
+impl Versions {
+    /// Whether one of two records of this table can be said to be later. Without a cursor that is not known, and all
+    /// stay; unless there can be only one, as in a table that is merged: then the one that stands later does.
+    #[must_use]
+    pub fn are_told(schema: &TableSchema) -> bool {
+        let told = schema.cursor.is_some() || schema.disposition == WriteDisposition::Merge;
+        told && !schema.primary_key.is_empty()
+    }
+
+    /// Takes in the next rows, whose records go by these numbers.
+    ///
+    /// # Errors
+    /// A column is not there, which `Schemas::settle` rules out.
+    pub fn observe(
+        &mut self,
+        schema: &TableSchema,
+        rows: &DataFrame,
+        records: &[u64],
+    ) -> PolarsResult<()> {
+        let cursors: Vec<Cursor> = match &schema.cursor {
+            Some(cursor) => Cursor::of_column(rows.column(cursor.as_str())?).collect(),
+            None => vec![Cursor::Null; rows.height()],
+        };
+        let keys = row_hashes(rows, &schema.primary_key)?;
+        for ((key, cursor), record) in keys.into_iter().zip(cursors).zip(records) {
+            let now = Version { cursor, record: *record };
+            match self.latest.entry(key) {
+                Entry::Vacant(entry) => {
+                    entry.insert(now);
+                }
+                Entry::Occupied(mut entry) => {
+                    let is_older = now.cursor.compare(&entry.get().cursor) == Ordering::Less;
+                    let lost = if is_older { now } else { entry.insert(now) };
+                    self.superseded.insert(lost.record);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The records that have a later version.
+    #[must_use]
+    pub fn into_superseded(self) -> HashSet<u64> {
+        self.superseded
+    }
+}

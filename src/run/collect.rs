@@ -1,0 +1,161 @@
+//! Collect: what becomes of the chunks of an answer while it still arrives, in bounded memory.
+//!
+//! | the answer so far | its chunks |
+//! |---|---|
+//! | is not larger than there is memory for | held |
+//! | is larger, and is all of the export | made into rows, by the schemas that follow from what has been seen |
+//! | is larger, and is one of several pieces, or no schemas follow yet | let go, to be decoded again from the landing |
+//!
+//! Only the whole export decides (promise P6). So when it is over and decides otherwise than its beginning did, the rows
+//! are let go as well, and everything is decoded again, with the schemas that are then known to be right.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use polars::prelude::PolarsResult;
+
+use crate::decode::Chunk;
+use crate::definition::Table;
+use crate::infer::{SchemaError, observe};
+use crate::normalise::MetadataColumns;
+use crate::run::RunError;
+use crate::run::budget::Budget;
+use crate::run::load::Load;
+use crate::runtime::parallelism;
+use crate::schema::{Schemas, Shape, TableName, TableSchema};
+
+/// What it takes to settle schemas and to make rows by them.
+pub(super) struct Expectation {
+    /// The tables whose records are wanted.
+    pub(super) roots: Vec<Table>,
+    /// All tables of the definition.
+    pub(super) declared: Vec<Table>,
+    /// The tables that there are.
+    pub(super) known: BTreeMap<TableName, TableSchema>,
+    pub(super) metadata: MetadataColumns,
+    pub(super) budget: Budget,
+    /// The export comes in one answer, so that its chunks come in order.
+    pub(super) whole: bool,
+    /// How many bytes of chunks are held, of all answers.
+    pub(super) held_bytes: AtomicUsize,
+    /// How many partitions a run may write.
+    pub(super) most_partitions: usize,
+}
+
+impl Expectation {
+    /// The schemas of some of the roots, with what was seen of each.
+    pub(super) fn resolve(&self, seen: &[(&Table, &Shape)]) -> Result<Schemas, SchemaError> {
+        Schemas::resolve(seen, &self.declared, &self.known)
+    }
+
+    pub(super) fn load(&self, schemas: Schemas) -> PolarsResult<Load> {
+        Load::new(schemas, self.metadata.clone(), self.budget, self.most_partitions)
+    }
+
+    /// The schemas that follow from the beginning of an export, if any do.
+    fn guess(&self, shapes: &[Shape]) -> PolarsResult<Option<Load>> {
+        let seen: Vec<_> = self.roots.iter().zip(shapes).collect();
+        self.resolve(&seen).ok().map(|schemas| self.load(schemas)).transpose()
+    }
+}
+
+/// What there is of an answer besides its landing.
+pub(super) enum Content {
+    /// Its chunks, in order.
+    Chunks(Vec<Chunk>),
+    /// The rows they make by the schemas that its beginning had.
+    Rows(Box<Load>),
+    /// Nothing: it has to be decoded again.
+    Landed,
+}
+
+/// Takes the chunks of one answer.
+pub(super) struct Collector {
+    expectation: Arc<Expectation>,
+    shapes: Vec<Shape>,
+    content: Content,
+    /// Chunks that become rows together, on all cores.
+    waiting: Vec<Chunk>,
+    /// How many bytes of chunks it holds.
+    held_bytes: usize,
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
+impl Collector {
+    pub(super) fn new(expectation: Arc<Expectation>) -> Self {
+        Self {
+            shapes: vec![Shape::default(); expectation.roots.len()],
+            expectation,
+            content: Content::Chunks(Vec::new()),
+            waiting: Vec::new(),
+            held_bytes: 0,
+        }
+    }
+
+    /// Takes the next chunks, in the order of the export.
+    pub(super) fn take(&mut self, chunks: Vec<Chunk>) -> Result<(), RunError> {
+        for chunk in chunks {
+            observe(&mut self.shapes[chunk.table], &chunk.records);
+            match &mut self.content {
+                Content::Chunks(held) => {
+                    let bytes = chunk.estimated_bytes();
+                    self.held_bytes += bytes;
+                    self.expectation.held_bytes.fetch_add(bytes, Ordering::Relaxed);
+                    held.push(chunk);
+                }
+                Content::Rows(_) => self.waiting.push(chunk),
+                Content::Landed => {}
+            }
+            self.hold_no_more_than_allowed()?;
+        }
+        if self.waiting.len() >= 2 * parallelism() {
+            self.make_rows()?;
+        }
+        Ok(())
+    }
+
+    fn hold_no_more_than_allowed(&mut self) -> Result<(), RunError> {
+        let held_by_all = self.expectation.held_bytes.load(Ordering::Relaxed);
+        if let Content::Chunks(held) = &mut self.content
+            && held_by_all > self.expectation.budget.held()
+        {
+            self.waiting = std::mem::take(held);
+            let load =
+                if self.expectation.whole { self.expectation.guess(&self.shapes)? } else { None };
+            self.content = match load {
+                Some(load) => Content::Rows(Box::new(load)),
+                None => Content::Landed,
+            };
+            self.let_go();
+        }
+        Ok(())
+    }
+
+    fn let_go(&mut self) {
+        let bytes = std::mem::take(&mut self.held_bytes);
+        self.expectation.held_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn make_rows(&mut self) -> Result<(), RunError> {
+        let chunks = std::mem::take(&mut self.waiting);
+        match &mut self.content {
+            Content::Rows(load) => load.take(0, chunks),
+            Content::Chunks(_) | Content::Landed => Ok(()),
+        }
+    }
+
+    /// What was seen of each wanted table, and what there is of the answer.
+    pub(super) fn finish(mut self) -> Result<(Vec<Shape>, Content), RunError> {
+        self.make_rows()?;
+        // What is held stays so.
+        self.held_bytes = 0;
+        let content = std::mem::replace(&mut self.content, Content::Landed);
+        Ok((std::mem::take(&mut self.shapes), content))
+    }
+}

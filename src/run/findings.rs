@@ -1,0 +1,69 @@
+//! Findings: what a run tells of schemas and checks, besides the ledger.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::definition::Table;
+use crate::infer::Change;
+use crate::normalise::{Reason, Rule};
+use crate::report::CheckReport;
+use crate::run::load::Loaded;
+use crate::schema::{ShownPath, TableName};
+use crate::table::Snapshot;
+
+/// What is different from the schemas that there were, and what did not fit them.
+pub(super) fn changes(load: &Loaded, declared: &[Table], snapshot: &Snapshot) -> Vec<Change> {
+    let mut changes = load.schemas.changes(declared, &snapshot.schemas());
+    for change in &mut changes {
+        if let Change::NewColumn { table, column, filled, .. }
+        | Change::Returned { table, column, filled } = change
+        {
+            *filled = load.filled(table, column);
+        }
+    }
+    changes.extend(violations(load));
+    changes
+}
+
+/// Columns whose type records do not fit, and values that a contract does not let in, with the number of the records.
+fn violations(load: &Loaded) -> Vec<Change> {
+    let mut records: BTreeMap<(TableName, String), (u64, &Rule)> = BTreeMap::new();
+    for record in &load.quarantined {
+        let mut told = BTreeSet::new();
+        for Reason { table, rule, .. } in &record.reasons.told {
+            let what = match rule {
+                Rule::Type { column, .. } => column.to_string(),
+                Rule::Schema { path } => ShownPath(path).to_string(),
+                Rule::PrimaryKey { .. } | Rule::Check(_) | Rule::Json(_) => continue,
+            };
+            if told.insert((table, what.clone())) {
+                records.entry((table.clone(), what)).or_insert((0, rule)).0 += 1;
+            }
+        }
+    }
+    let changes = records.into_iter().filter_map(|((table, what), (records, rule))| match rule {
+        Rule::Type { column, expected } => Some(Change::Violated {
+            table,
+            column: column.clone(),
+            column_type: expected.clone(),
+            records,
+        }),
+        Rule::Schema { .. } => Some(Change::Refused { table, path: what, records }),
+        _ => None,
+    });
+    changes.collect()
+}
+
+/// The checks that rows break.
+pub(super) fn checks(load: &Loaded) -> Vec<CheckReport> {
+    let broken = load.broken.iter().map(|((table, position), broken)| {
+        let schema = &load.schemas.tables[*table];
+        let check = &schema.checks[*position];
+        CheckReport {
+            table: schema.name.clone(),
+            check: check.rule.to_string(),
+            rows: broken.rows,
+            on_failure: check.on_failure.to_string(),
+        }
+    });
+    broken.collect()
+}

@@ -1,0 +1,217 @@
+//! Overwrite: which partitions an export takes the place of, in tables of which it overwrites partitions, and which of
+//! these it leaves as they are, because they hold the same already (promise P3).
+//!
+//! | the export | takes the place of |
+//! |---|---|
+//! | is all that the source has, or what filters let through | the partitions that it has records for |
+//! | is of a window | all partitions that lie in the window, those without records too |
+//!
+//! Child rows lie in the partition of their record, and come and go with it.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use polars::prelude::DataFrame;
+
+use crate::definition::WriteDisposition;
+use crate::normalise::{MetadataColumns, row_hashes};
+use crate::plan::Plan;
+use crate::run::load::{Loaded, PartitionRows, read_conformed};
+use crate::run::{RunError, guard};
+use crate::runtime::{on_cpu, parallelism};
+use crate::schema::{ColumnName, TableSchema, Window};
+use crate::store::Destination;
+use crate::table::{DataFile, Manifest, Snapshot};
+use crate::write::partition::lies_within;
+
+/// What becomes of the partitions of all tables of a run of which partitions are overwritten.
+#[derive(Default)]
+pub(super) struct Overwritten {
+    /// The files whose rows are not in their tables any more.
+    pub(super) gone: HashSet<String>,
+    /// The rows of tables and partitions that hold them already, without those that a later version puts out.
+    pub(super) spared: BTreeMap<(usize, String), u64>,
+}
+
+/// Decides on every partition that the export takes the place of.
+pub(super) async fn decide(
+    destination: &Destination,
+    load: &Loaded,
+    snapshot: &Snapshot,
+    plan: &Plan,
+) -> Result<Overwritten, RunError> {
+    let mut overwritten = Overwritten::default();
+    for &root in &load.schemas.roots {
+        if load.schemas.tables[root].disposition != WriteDisposition::OverwritePartitions {
+            continue;
+        }
+        let tree = Tree::new(load, root, snapshot);
+        let covered = tree.covered(plan.window)?;
+        guard::against_emptying(plan, load, root, tree.rows_in(&covered))?;
+        let compared = covered.iter().map(|partition| tree.compare(destination, partition));
+        let compared: Vec<_> = compared.collect();
+        let mut compared = stream::iter(compared).buffered(parallelism());
+        while let Some(Compared { partition, same, gone }) = compared.try_next().await? {
+            overwritten.gone.extend(gone);
+            let same = same.into_iter().map(|(table, rows)| ((table, partition.to_owned()), rows));
+            overwritten.spared.extend(same);
+        }
+    }
+    Ok(overwritten)
+}
+
+/// A table with its child tables: the rows that an export has for them, and the files that they have.
+struct Tree<'a> {
+    load: &'a Loaded,
+    root: usize,
+    tables: Vec<usize>,
+    old: Vec<Old<'a>>,
+}
+
+/// A table as it was.
+struct Old<'a> {
+    table: usize,
+    manifest: &'a Manifest,
+}
+
+/// What was found of one partition.
+struct Compared<'a> {
+    partition: &'a str,
+    /// Its tables that have rows, with how many, when they hold already what the export has.
+    same: Vec<(usize, u64)>,
+    /// Its files, otherwise.
+    gone: Vec<String>,
+}
+
+impl<'a> Tree<'a> {
+    fn new(load: &'a Loaded, root: usize, snapshot: &'a Snapshot) -> Self {
+        let schemas = &load.schemas.tables;
+        let tables = load.schemas.tree_of(root);
+        let old = tables.iter().filter_map(|table| {
+            let manifest = snapshot.manifests.get(&schemas[*table].name)?;
+            Some(Old { table: *table, manifest })
+        });
+        Self { load, root, old: old.collect(), tables }
+    }
+
+    fn schema(&self) -> &TableSchema {
+        &self.load.schemas.tables[self.root]
+    }
+
+    /// How many rows the root table has in some partitions.
+    fn rows_in(&self, partitions: &BTreeSet<String>) -> u64 {
+        let of_root = self.old.iter().find(|old| old.table == self.root);
+        let files = of_root.map_or(&[][..], |old| &old.manifest.files).iter();
+        files.filter(|file| partitions.contains(&file.partition)).map(|file| file.rows).sum()
+    }
+
+    /// The partitions that the export takes the place of.
+    fn covered(&self, window: Option<Window>) -> Result<BTreeSet<String>, RunError> {
+        let of_root = self.load.rows.keys().filter(|(table, _)| *table == self.root);
+        let mut covered: BTreeSet<String> =
+            of_root.map(|(_, partition)| partition.clone()).collect();
+        let Some(window) = window else { return Ok(covered) };
+        let is_in_it =
+            |partition: &str| lies_within(partition, &self.schema().partition_by, window);
+        if let Some(outside) = covered.iter().find(|partition| !is_in_it(partition)) {
+            let (table, partition) = (self.schema().name.clone(), outside.clone());
+            return Err(RunError::OutsideWindow { table, partition, window });
+        }
+        let files = self.old.iter().flat_map(|old| &old.manifest.files);
+        let old = files.map(|file| &file.partition).filter(|partition| is_in_it(partition));
+        covered.extend(old.cloned());
+        Ok(covered)
+    }
+
+    /// Compares what the export has of a partition with what its tables have.
+    async fn compare<'p>(
+        &self,
+        destination: &Destination,
+        partition: &'p str,
+    ) -> Result<Compared<'p>, RunError> {
+        let mut same = Vec::new();
+        for &table in &self.tables {
+            let new = self.load.rows.get(&(table, partition.to_owned()));
+            match self.same_rows(destination, table, partition, new).await? {
+                Some(0) => {}
+                Some(rows) => same.push((table, rows)),
+                None => {
+                    let files = self.old.iter().flat_map(|old| files_of(old, partition));
+                    let gone = files.map(|file| file.path.clone()).collect();
+                    return Ok(Compared { partition, same: Vec::new(), gone });
+                }
+            }
+        }
+        Ok(Compared { partition, same, gone: Vec::new() })
+    }
+
+    /// How many rows a table has in a partition, if they are those of the export.
+    async fn same_rows(
+        &self,
+        destination: &Destination,
+        table: usize,
+        partition: &str,
+        new: Option<&PartitionRows>,
+    ) -> Result<Option<u64>, RunError> {
+        let schema = &self.load.schemas.tables[table];
+        let old = self.old.iter().find(|old| old.table == table);
+        if old.is_some_and(|old| !schema.same_files(&old.manifest.schema)) {
+            return Ok(None);
+        }
+        let files: Vec<&DataFile> =
+            old.into_iter().flat_map(|old| files_of(old, partition)).collect();
+        let before: u64 = files.iter().map(|file| file.rows).sum();
+        // More rows than there were may be fewer, once later versions put some out.
+        if new.map_or(0, PartitionRows::count) < before || (new.is_some() && before == 0) {
+            return Ok(None);
+        }
+        let (rows, hashed) = (new.cloned(), schema.clone());
+        let new = on_cpu(move || Content::of_export(rows.as_ref(), &hashed)).await?;
+        if new.rows != before {
+            return Ok(None);
+        }
+        let mut old = Content::default();
+        for file in files {
+            let rows = read_conformed(destination, file, schema).await?;
+            let schema = schema.clone();
+            old.add(&on_cpu(move || Content::of(&rows, &schema)).await?);
+        }
+        Ok((new == old).then_some(before))
+    }
+}
+
+fn files_of<'a>(old: &Old<'a>, partition: &str) -> impl Iterator<Item = &'a DataFile> {
+    old.manifest.files.iter().filter(move |file| file.partition == partition)
+}
+
+/// What rows hold, whatever their order.
+#[derive(Default, PartialEq)]
+struct Content {
+    rows: u64,
+    /// The sum of their hashes.
+    hash: u128,
+}
+
+impl Content {
+    fn of_export(rows: Option<&PartitionRows>, schema: &TableSchema) -> Result<Self, RunError> {
+        let mut content = Self::default();
+        for rows in rows.into_iter().flat_map(PartitionRows::latest) {
+            content.add(&Self::of(&rows?, schema)?);
+        }
+        Ok(content)
+    }
+
+    fn of(rows: &DataFrame, schema: &TableSchema) -> Result<Self, RunError> {
+        let in_files =
+            MetadataColumns::carried(schema).filter(|column| !schema.is_partition(&column.name));
+        let columns: Vec<ColumnName> = in_files.map(|column| column.name.clone()).collect();
+        let hashes = row_hashes(rows, &columns)?;
+        let hash = hashes.into_iter().fold(0, u128::wrapping_add);
+        Ok(Self { rows: rows.height() as u64, hash })
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.hash = self.hash.wrapping_add(other.hash);
+    }
+}

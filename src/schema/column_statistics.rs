@@ -1,0 +1,358 @@
+//! What is known of all the values of a column, and the type that follows from it.
+//!
+//! ColumnStatistics are a join-semilattice: [`ColumnStatistics::merge`] is associative, commutative and idempotent, so neither the
+//! order of records nor the borders of chunks can change a type (promise P6), and the facts of past runs,
+//! kept in the manifest, make a table loaded in parts equal to one loaded at once.
+//!
+//! | values seen | type |
+//! |---|---|
+//! | none but null | `string` |
+//! | `true`, `false` | `bool` |
+//! | integers of 64 bits | `int64` |
+//! | larger integers, up to 38 digits | `decimal(38,0)` |
+//! | fractions or exponents that a double keeps to the last digit | `float64` |
+//! | other fractions, up to 38 digits | `decimal(38,s)` |
+//! | numbers that fit nothing above | `string`, with the digits of the JSON |
+//! | ISO dates | `date` |
+//! | ISO timestamps, also with dates among them | `timestamp` |
+//! | other texts, or different kinds mixed | `string` |
+
+use serde::{Deserialize, Serialize};
+
+use super::decimal::is_integer;
+use crate::schema::{
+    ColumnType, Fraction, MAX_PRECISION, NumberText, parse_date, parse_float, parse_timestamp,
+};
+
+/// Every integer up to this magnitude is a double.
+const LARGEST_EXACT_DOUBLE: u64 = 1 << 53;
+
+/// What is known of the non-null values of a column.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnStatistics {
+    /// Some value was `true` or `false`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub booleans: bool,
+    /// What is known of the numbers, if there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<NumberStatistics>,
+    /// What is known of the texts, if there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub texts: Option<TextStatistics>,
+}
+
+/// What is known of at least one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberStatistics {
+    /// All were written without point and exponent.
+    pub integers: bool,
+    /// All are 64-bit signed integers.
+    pub fit_int64: bool,
+    /// All survive as doubles, to the last digit.
+    pub fit_float64: bool,
+    /// The most digits in front of the point.
+    pub integer_digits: u64,
+    /// The most digits after the point.
+    pub scale: u64,
+}
+
+/// What is known of at least one text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TextStatistics {
+    /// All are ISO dates.
+    Dates,
+    /// All are ISO dates or timestamps, and there are timestamps.
+    Timestamps,
+    /// There is something else.
+    Any,
+}
+
+impl ColumnStatistics {
+    /// The facts about `true` or `false`.
+    pub const BOOLEAN: Self = Self { booleans: true, numbers: None, texts: None };
+
+    /// The facts about a date.
+    pub const DATE: Self =
+        Self { booleans: false, numbers: None, texts: Some(TextStatistics::Dates) };
+    /// The facts about a timestamp.
+    pub const TIMESTAMP: Self =
+        Self { booleans: false, numbers: None, texts: Some(TextStatistics::Timestamps) };
+
+    /// The facts about integers of which the largest magnitude is given.
+    #[must_use]
+    pub fn of_integers(largest_magnitude: u64) -> Self {
+        let digits = largest_magnitude.checked_ilog10().map_or(0, |log| u64::from(log) + 1);
+        Self {
+            numbers: Some(NumberStatistics {
+                integers: true,
+                fit_int64: true,
+                fit_float64: largest_magnitude <= LARGEST_EXACT_DOUBLE,
+                integer_digits: digits,
+                scale: 0,
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// The facts about a fraction.
+    #[must_use]
+    pub fn of_fraction(fraction: Fraction) -> Self {
+        Self {
+            numbers: Some(NumberStatistics {
+                integers: false,
+                fit_int64: false,
+                fit_float64: true,
+                integer_digits: fraction.integer_digits(),
+                scale: fraction.significant_places().into(),
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it is plain that one more fraction tells nothing new.
+    #[must_use]
+    pub fn cover(&self, fraction: Fraction) -> bool {
+        self.numbers.is_some_and(
+            |NumberStatistics { integers, fit_int64, integer_digits, scale, .. }| {
+                !integers && !fit_int64 && fraction.fits_in(integer_digits, scale)
+            },
+        )
+    }
+
+    /// The facts about a number that is not a 64-bit integer.
+    #[must_use]
+    pub fn of_number(text: &str) -> Self {
+        if let Some(fraction) = Fraction::parse(text) {
+            return Self::of_fraction(fraction);
+        }
+        let Some(number) = NumberText::parse(text) else { return Self::of_text(text) };
+        let integers = is_integer(text);
+        let fit_float64 =
+            if integers { parse_float(text).is_some() } else { number.survives_as_float() };
+        Self {
+            numbers: Some(NumberStatistics {
+                integers,
+                fit_int64: false,
+                fit_float64,
+                integer_digits: number.integer_digits(),
+                scale: number.scale(),
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// The facts about a text.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        Self { texts: Some(TextStatistics::of(text)), ..Self::default() }
+    }
+
+    /// Whether one more text can tell nothing new.
+    #[must_use]
+    pub fn are_of_any_text(&self) -> bool {
+        self.texts == Some(TextStatistics::Any)
+    }
+
+    /// Whether there was nothing but null.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The facts about the values of both.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        Self {
+            booleans: self.booleans || other.booleans,
+            numbers: merge_options(self.numbers, other.numbers, NumberStatistics::merge),
+            texts: merge_options(self.texts, other.texts, TextStatistics::merge),
+        }
+    }
+
+    /// The narrowest type that keeps every value exactly, by the table of this module.
+    #[must_use]
+    pub fn column_type(&self) -> ColumnType {
+        match (self.booleans, self.numbers, self.texts) {
+            (true, None, None) => ColumnType::Bool,
+            (false, Some(numbers), None) => numbers.column_type(),
+            (false, None, Some(texts)) => texts.column_type(),
+            _ => ColumnType::String,
+        }
+    }
+}
+
+fn merge_options<T>(left: Option<T>, right: Option<T>, merge: impl Fn(T, T) -> T) -> Option<T> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(merge(left, right)),
+        (left, right) => left.or(right),
+    }
+}
+
+impl NumberStatistics {
+    fn merge(self, other: Self) -> Self {
+        Self {
+            integers: self.integers && other.integers,
+            fit_int64: self.fit_int64 && other.fit_int64,
+            fit_float64: self.fit_float64 && other.fit_float64,
+            integer_digits: self.integer_digits.max(other.integer_digits),
+            scale: self.scale.max(other.scale),
+        }
+    }
+
+    fn column_type(self) -> ColumnType {
+        if self.fit_int64 {
+            return ColumnType::Int64;
+        }
+        if self.fit_float64 && !self.integers {
+            return ColumnType::Float64;
+        }
+        match u8::try_from(self.scale) {
+            Ok(scale)
+                if self.integer_digits.saturating_add(self.scale) <= u64::from(MAX_PRECISION) =>
+            {
+                ColumnType::widest_decimal(scale)
+            }
+            _ => ColumnType::String,
+        }
+    }
+}
+
+impl TextStatistics {
+    /// The facts about one text.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        if parse_date(text).is_some() {
+            Self::Dates
+        } else if parse_timestamp(text).is_some() {
+            Self::Timestamps
+        } else {
+            Self::Any
+        }
+    }
+
+    fn merge(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Any, _) | (_, Self::Any) => Self::Any,
+            (Self::Dates, Self::Dates) => Self::Dates,
+            _ => Self::Timestamps,
+        }
+    }
+
+    fn column_type(self) -> ColumnType {
+        match self {
+            Self::Dates => ColumnType::Date,
+            Self::Timestamps => ColumnType::Timestamp,
+            Self::Any => ColumnType::String,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::schema::parse_decimal;
+
+    fn statistics(json: &serde_json::Value) -> ColumnStatistics {
+        match json {
+            serde_json::Value::Bool(_) => ColumnStatistics::BOOLEAN,
+            serde_json::Value::String(text) => ColumnStatistics::of_text(text),
+            _ => ColumnStatistics::default(),
+        }
+    }
+
+    fn type_of(numbers: &[&str]) -> String {
+        let merged = numbers.iter().fold(ColumnStatistics::default(), |statistics, text| {
+            statistics.merge(match text.parse::<i64>() {
+                Ok(number) if *text != "-0" => ColumnStatistics::of_integers(number.unsigned_abs()),
+                _ => ColumnStatistics::of_number(text),
+            })
+        });
+        merged.column_type().to_string()
+    }
+
+    #[test]
+    fn numbers_of_the_table() {
+        assert_eq!(type_of(&["1", "-9223372036854775808"]), "int64");
+        assert_eq!(type_of(&["9223372036854775808"]), "decimal(38,0)");
+        assert_eq!(type_of(&["100000000000000000000", "1"]), "decimal(38,0)");
+        assert_eq!(type_of(&["1", "2.5"]), "float64");
+        assert_eq!(type_of(&["-0"]), "float64");
+        assert_eq!(type_of(&["9007199254740993", "0.5"]), "decimal(38,1)");
+        assert_eq!(type_of(&["0.1000000000000000055"]), "decimal(38,19)");
+        assert_eq!(type_of(&["1E400"]), "string");
+    }
+
+    #[test]
+    fn other_values_of_the_table() {
+        let type_of = |values: &[serde_json::Value]| {
+            values
+                .iter()
+                .map(statistics)
+                .fold(ColumnStatistics::default(), ColumnStatistics::merge)
+                .column_type()
+        };
+        assert_eq!(type_of(&[serde_json::Value::Null]), ColumnType::String);
+        assert_eq!(type_of(&[true.into()]), ColumnType::Bool);
+        assert_eq!(type_of(&[true.into(), "x".into()]), ColumnType::String);
+        assert_eq!(type_of(&["2026-01-01".into()]), ColumnType::Date);
+        assert_eq!(
+            type_of(&["2026-01-01".into(), "2026-01-01T00:00:00Z".into()]),
+            ColumnType::Timestamp
+        );
+        assert_eq!(type_of(&["2026-01-01".into(), "soon".into()]), ColumnType::String);
+    }
+
+    proptest! {
+        #[test]
+        fn p4_short_numbers_are_taken_apart_like_others(text in "-?(0|[1-9][0-9]{0,8})\\.[0-9]{1,8}") {
+            let whole = NumberText::parse(&text).unwrap();
+            let numbers = ColumnStatistics::of_number(&text).numbers.unwrap();
+            prop_assert_eq!(numbers.integer_digits, whole.integer_digits());
+            prop_assert_eq!(numbers.scale, whole.scale());
+            prop_assert_eq!(numbers.fit_float64, whole.survives_as_float());
+            let fraction = Fraction::parse(&text);
+            let is_long = text.trim_start_matches('-').len() > 16;
+            let is_zero_with_sign = text.starts_with('-') && whole.scaled(8) == Some(0);
+            prop_assert_eq!(fraction.is_none(), is_long || is_zero_with_sign);
+            if let Some(fraction) = fraction {
+                prop_assert_eq!(fraction.double(), text.parse().ok());
+                prop_assert_eq!(fraction.to_string(), text.as_str());
+            }
+            for scale in 0..12 {
+                let long = whole.scaled(scale).filter(|value| value.unsigned_abs() < 10_u128.pow(14));
+                prop_assert_eq!(parse_decimal(&text, 14, scale), long);
+            }
+        }
+
+        #[test]
+        fn p4_what_facts_cover_tells_nothing_new(
+            text in "-?(0|[1-9][0-9]{0,3})\\.[0-9]{1,3}", before in any_facts(),
+        ) {
+            if let Some(fraction) = Fraction::parse(&text) && before.cover(fraction) {
+                prop_assert_eq!(before.merge(ColumnStatistics::of_number(&text)), before);
+            }
+        }
+    }
+
+    fn any_facts() -> impl Strategy<Value = ColumnStatistics> {
+        prop_oneof![
+            Just(ColumnStatistics::default()),
+            Just(ColumnStatistics::BOOLEAN),
+            any::<u64>().prop_map(ColumnStatistics::of_integers),
+            "-?(0|[1-9][0-9]{0,40})\\.[0-9]{1,20}"
+                .prop_map(|text| ColumnStatistics::of_number(&text)),
+            "2026-01-0[1-9](T00:00:00Z)?x?".prop_map(|text| ColumnStatistics::of_text(&text)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn p6_order_of_values_changes_no_type(a in any_facts(), b in any_facts(), c in any_facts()) {
+            prop_assert_eq!(a.merge(b), b.merge(a));
+            prop_assert_eq!(a.merge(b).merge(c), a.merge(b.merge(c)));
+            prop_assert_eq!(a.merge(a), a);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The types a column can have, as definitions write them and manifests keep them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::schema::ColumnName;
+
+/// The most digits a decimal can have: what 128 bits hold.
+pub const MAX_PRECISION: u8 = 38;
+
+/// The type of a column in Parquet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ColumnType {
+    /// `true` or `false`.
+    Bool,
+    /// A 64-bit signed integer.
+    Int64,
+    /// A 64-bit binary floating point number.
+    Float64,
+    /// An exact decimal number: so many digits in all, so many of them after the point.
+    Decimal {
+        /// Digits in all, 1 to 38.
+        precision: u8,
+        /// Digits after the point, at most `precision`.
+        scale: u8,
+    },
+    /// A calendar day.
+    Date,
+    /// An instant, in microseconds of UTC.
+    Timestamp,
+    /// UTF-8 text.
+    String,
+    /// A list.
+    List(Box<ColumnType>),
+    /// An object, of at least one field.
+    Struct(Vec<StructField>),
+}
+
+/// A field of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StructField {
+    /// Its name, which no other field of the object has.
+    pub name: ColumnName,
+    /// Its type.
+    pub column_type: ColumnType,
+}
+
+/// A type that is not one of ours, with the forms that are.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a column type")]
+pub struct InvalidColumnType(String);
+
+impl ColumnType {
+    /// The forms a definition may write.
+    pub const FORMS: [&str; 9] = [
+        "bool",
+        "int64",
+        "float64",
+        "decimal(18,2)",
+        "date",
+        "timestamp",
+        "string",
+        "list<string>",
+        "struct<name: string, amount: decimal(18,2)>",
+    ];
+
+    /// Whether it is neither a list nor an object.
+    #[must_use]
+    pub fn is_scalar(&self) -> bool {
+        !matches!(self, Self::List(_) | Self::Struct(_))
+    }
+
+    /// Whether it is a scalar or a list of scalars: what a column is when objects and lists of them are tables.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        match self {
+            Self::List(items) => items.is_scalar(),
+            other => other.is_scalar(),
+        }
+    }
+}
+
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool => f.write_str("bool"),
+            Self::Int64 => f.write_str("int64"),
+            Self::Float64 => f.write_str("float64"),
+            Self::Decimal { precision, scale } => write!(f, "decimal({precision},{scale})"),
+            Self::Date => f.write_str("date"),
+            Self::Timestamp => f.write_str("timestamp"),
+            Self::String => f.write_str("string"),
+            Self::List(inner) => write!(f, "list<{inner}>"),
+            Self::Struct(fields) => {
+                let fields = fields.iter().map(StructField::to_string).collect::<Vec<_>>();
+                write!(f, "struct<{}>", fields.join(", "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for StructField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.column_type)
+    }
+}
+
+impl FromStr for ColumnType {
+    type Err = InvalidColumnType;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        parse(&compact).ok_or_else(|| InvalidColumnType(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for ColumnType {
+    type Error = InvalidColumnType;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ColumnType> for String {
+    fn from(column_type: ColumnType) -> Self {
+        column_type.to_string()
+    }
+}
+
+fn parse(text: &str) -> Option<ColumnType> {
+    if let Some(inner) = text.strip_prefix("list<").and_then(|rest| rest.strip_suffix('>')) {
+        return Some(ColumnType::List(Box::new(parse(inner)?)));
+    }
+    if let Some(fields) = text.strip_prefix("struct<").and_then(|rest| rest.strip_suffix('>')) {
+        return parse_fields(fields).map(ColumnType::Struct);
+    }
+    if let Some(digits) = text.strip_prefix("decimal(").and_then(|rest| rest.strip_suffix(')')) {
+        let (precision, scale) = digits.split_once(',')?;
+        let (precision, scale) = (precision.parse().ok()?, scale.parse().ok()?);
+        let valid = (1..=MAX_PRECISION).contains(&precision) && scale <= precision;
+        return valid.then_some(ColumnType::Decimal { precision, scale });
+    }
+    match text {
+        "bool" => Some(ColumnType::Bool),
+        "int64" => Some(ColumnType::Int64),
+        "float64" => Some(ColumnType::Float64),
+        "date" => Some(ColumnType::Date),
+        "timestamp" => Some(ColumnType::Timestamp),
+        "string" => Some(ColumnType::String),
+        _ => None,
+    }
+}
+
+fn parse_fields(text: &str) -> Option<Vec<StructField>> {
+    let mut fields: Vec<StructField> = Vec::new();
+    for field in split_outside_brackets(text) {
+        let (name, column_type) = field.split_once(':')?;
+        let field = StructField { name: name.parse().ok()?, column_type: parse(column_type)? };
+        if fields.iter().any(|other| other.name == field.name) {
+            return None;
+        }
+        fields.push(field);
+    }
+    Some(fields)
+}
+
+/// The parts of a text between commas that stand in no brackets.
+fn split_outside_brackets(text: &str) -> Vec<&str> {
+    let (mut parts, mut depth, mut start) = (Vec::new(), 0_i32, 0);
+    for (at, character) in text.char_indices() {
+        match character {
+            '<' | '(' => depth += 1,
+            '>' | ')' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_reads_back_as_it_is_written() {
+        for form in ColumnType::FORMS {
+            assert_eq!(form.parse::<ColumnType>().unwrap().to_string(), form);
+        }
+        let nested = "list<struct<a: list<list<decimal(38,0)>>, b: struct<c: bool>, d: date>>";
+        assert_eq!(nested.parse::<ColumnType>().unwrap().to_string(), nested);
+    }
+
+    #[test]
+    fn impossible_types_are_refused() {
+        for form in [
+            "decimal(39,2)",
+            "decimal(2,3)",
+            "decimal(0,0)",
+            "list<>",
+            "list<string",
+            "struct<>",
+            "struct<a>",
+            "struct<a: int64, a: string>",
+            "struct<A: int64>",
+            "struct<a: int64>, b: int64",
+            "struct<a: struct<b: int64>",
+            "text",
+            "",
+        ] {
+            assert!(form.parse::<ColumnType>().is_err(), "{form}");
+        }
+    }
+}

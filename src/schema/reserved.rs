@@ -1,0 +1,18 @@
+//! The names of the columns that flowlake adds.
+
+/// The column of the run that last changed a row.
+pub const RUN_ID_COLUMN: &str = "_flowlake_run_id";
+/// The column of the instant at which a record was missed in a full export.
+pub const DELETED_AT_COLUMN: &str = "_flowlake_deleted_at";
+/// The column of the instant from which on a row was the last version.
+pub const VALID_FROM_COLUMN: &str = "_flowlake_valid_from";
+/// The column of the instant from which on a row was the last version no more.
+pub const VALID_TO_COLUMN: &str = "_flowlake_valid_to";
+/// The column of the instant that run began.
+pub const LOADED_AT_COLUMN: &str = "_flowlake_loaded_at";
+/// The key of a table that declares none: a hash of the record.
+pub const IDENTITY_COLUMN: &str = "_flowlake_id";
+/// A child row's position in its list.
+pub const INDEX_COLUMN: &str = "_index";
+/// The column of list items that are not objects, in a child table.
+pub const ITEM_COLUMN: &str = "value";

@@ -1,0 +1,281 @@
+//! Schema: the tables, columns and types of a destination, as manifests keep them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::definition::{Check, Contract, Deletes, Discard, Nested, WriteDisposition};
+use crate::schema::{
+    ColumnName, ColumnStatistics, ColumnType, PartitionField, RunId, Step, TableName, ValuePath,
+    ValueShape,
+};
+
+/// The tables of a run, parents before their children.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schemas {
+    /// The tables.
+    pub tables: Vec<TableSchema>,
+    /// For each of the wanted record arrays, its table's position.
+    pub roots: Vec<usize>,
+    /// For each table, the child tables that its records are read for. A table that is here only because
+    /// earlier exports or the definition have it is nobody's: what stands in its place may be another's.
+    pub(crate) children: Vec<Vec<usize>>,
+}
+
+impl Schemas {
+    /// A table with its child tables at any depth, without those that the definition leaves out.
+    #[must_use]
+    pub fn tree_of(&self, root: usize) -> Vec<usize> {
+        let name = &self.tables[root].name;
+        let in_tree = |schema: &TableSchema| schema.root == *name && !schema.excluded;
+        (0..self.tables.len()).filter(|table| in_tree(&self.tables[*table])).collect()
+    }
+
+    /// Whether any export makes the same rows with both. What is known of values so far does not matter to that.
+    #[must_use]
+    pub fn same_rows(&self, other: &Self) -> bool {
+        self.without_statistics() == other.without_statistics()
+    }
+
+    fn without_statistics(&self) -> Self {
+        let mut schemas = self.clone();
+        for column in schemas.tables.iter_mut().flat_map(|table| &mut table.columns) {
+            if let ColumnSource::Value { statistics, nested, .. }
+            | ColumnSource::Unseen { statistics, nested, .. } = &mut column.source
+            {
+                (*statistics, *nested) = (ColumnStatistics::default(), None);
+            }
+        }
+        schemas
+    }
+}
+
+/// One table's columns and where they come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TableSchema {
+    /// The table's name.
+    pub name: TableName,
+    /// The table without a parent that this one hangs from, or itself.
+    pub root: TableName,
+    /// For a child table, whose records hold its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<TableName>,
+    /// For a child table, the way from the parent's record to the list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: ValuePath,
+    /// The definition leaves it out: it has no rows any more, whatever it had.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub excluded: bool,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The columns that name a row of a table without a parent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub primary_key: Vec<ColumnName>,
+    /// The column that tells which of two records with the same key is the later one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<ColumnName>,
+    /// The Hive partitions, a child table's being its root's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partition_by: Vec<PartitionField>,
+    /// The order of rows within a file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sort_by: Vec<ColumnName>,
+    /// The columns, in the order of the files.
+    pub columns: Vec<ColumnSchema>,
+    /// What a run does with the rows it has; what is left out does not stay, whatever its root's is.
+    #[serde(skip)]
+    pub disposition: WriteDisposition,
+    /// What a merge does with records that are not in a full export any more.
+    #[serde(skip)]
+    pub deletes: Deletes,
+    /// What becomes of objects and lists.
+    #[serde(skip)]
+    pub nested: Nested,
+    /// What an export may change.
+    #[serde(skip)]
+    pub contract: Contract,
+    /// What its rows have to be like.
+    #[serde(skip)]
+    pub checks: Vec<Check>,
+    /// Values of this export that the contract does not let into the table.
+    #[serde(skip)]
+    pub discarded: Vec<Discarded>,
+}
+
+/// A value that is no column of its table and no child table, and does not become one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Discarded {
+    /// The way to it from the record.
+    pub path: ValuePath,
+    /// Objects that stand in the same place hold values that are let in, or not, by themselves.
+    pub beside_objects: bool,
+    /// What goes with it.
+    pub discard: Discard,
+}
+
+/// One column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ColumnSchema {
+    /// Its name in Parquet.
+    pub name: ColumnName,
+    /// Its type in Parquet.
+    #[serde(rename = "type")]
+    pub column_type: ColumnType,
+    /// Where its values come from.
+    pub source: ColumnSource,
+    /// How its dates or timestamps are written, as strftime has it; ISO 8601 when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<String>,
+    /// What goes with a value that does not fit.
+    #[serde(skip)]
+    pub unfit: Discard,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The runs that brought values for it, as the manifest tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<SeenIn>,
+}
+
+/// The runs that brought values for a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenIn {
+    /// The first of them.
+    pub first: RunId,
+    /// The last of them.
+    pub last: RunId,
+}
+
+/// Where a column's values come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnSource {
+    /// The JSON.
+    Value {
+        /// The way from the record.
+        path: ValuePath,
+        /// What is known of all scalars so far.
+        statistics: ColumnStatistics,
+        /// What is known of all objects and lists of lists so far, where they stay in the column.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nested: Option<ValueShape>,
+    },
+    /// The JSON, of which the last export had nothing for this column: it was null in every row.
+    Unseen {
+        /// The way from the record when there was something; none when there never was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<ValuePath>,
+        /// What is known of all scalars so far.
+        statistics: ColumnStatistics,
+        /// What is known of all objects and lists of lists so far, where they stay in the column.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nested: Option<ValueShape>,
+    },
+    /// The parent's row: the key column of this position.
+    ParentKey(usize),
+    /// The position in the parent's list.
+    Index,
+    /// The hash of the record.
+    Identity,
+    /// The run.
+    RunId,
+    /// The instant the run began.
+    LoadedAt,
+    /// The instant at which a full export did not have the record any more; null while it does.
+    DeletedAt,
+    /// The instant from which on the row was the last version.
+    ValidFrom,
+    /// The instant from which on it was not any more; null while it is.
+    ValidTo,
+}
+
+impl ColumnSchema {
+    /// The way from the record to the column's values, if they come from the JSON and have been seen.
+    #[must_use]
+    pub fn path(&self) -> Option<&[Step]> {
+        match &self.source {
+            ColumnSource::Value { path, .. } => Some(path),
+            ColumnSource::Unseen { path, .. } => path.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What is known of the column's values so far, if they come from the JSON.
+    pub(crate) fn statistics(&self) -> Option<ColumnStatistics> {
+        match &self.source {
+            ColumnSource::Value { statistics, .. } | ColumnSource::Unseen { statistics, .. } => {
+                Some(*statistics)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl TableSchema {
+    /// The column of a name.
+    #[must_use]
+    pub fn column(&self, name: &ColumnName) -> Option<&ColumnSchema> {
+        self.columns.iter().find(|column| column.name == *name)
+    }
+
+    /// The name of the column of a source, if the table has one.
+    pub(crate) fn own_column(&self, source: &ColumnSource) -> Option<&ColumnName> {
+        let column = self.columns.iter().find(|column| column.source == *source)?;
+        Some(&column.name)
+    }
+
+    /// The columns that together tell a row from all others.
+    pub(crate) fn row_key(&self) -> Vec<ColumnName> {
+        let is_key = |column: &&ColumnSchema| {
+            matches!(
+                column.source,
+                ColumnSource::ParentKey(_) | ColumnSource::Index | ColumnSource::Identity
+            ) || self.primary_key.contains(&column.name)
+        };
+        self.columns.iter().filter(is_key).map(|column| column.name.clone()).collect()
+    }
+
+    /// The columns that name the record that a row is of; the key of the root table has so many columns.
+    pub(crate) fn record_key(&self, root_keys: usize) -> Vec<ColumnName> {
+        let is_key = |column: &&ColumnSchema| match column.source {
+            ColumnSource::ParentKey(position) => position < root_keys,
+            _ => self.primary_key.contains(&column.name),
+        };
+        self.columns.iter().filter(is_key).map(|column| column.name.clone()).collect()
+    }
+
+    /// The columns that stand in the files: a column that is itself a partition stands in the path only.
+    pub fn file_columns(&self) -> impl Iterator<Item = &ColumnSchema> {
+        self.columns.iter().filter(|column| !self.is_partition(&column.name))
+    }
+
+    /// Whether a column's value is the name of a directory.
+    #[must_use]
+    pub fn is_partition(&self, column: &ColumnName) -> bool {
+        self.parent.is_none()
+            && self.partition_by.iter().any(|field| field.directory_key() == column.as_str())
+    }
+
+    /// The schema as the manifest of a run has it: with the runs that brought values for each column.
+    #[must_use]
+    pub fn seen_in(&self, run_id: &RunId, before: Option<&Self>) -> Self {
+        let mut schema = self.clone();
+        for column in &mut schema.columns {
+            let seen = before.and_then(|before| before.column(&column.name)?.seen.clone());
+            column.seen = match (&column.source, seen) {
+                (ColumnSource::Value { .. }, seen) => Some(SeenIn {
+                    first: seen.map_or_else(|| run_id.clone(), |seen| seen.first),
+                    last: run_id.clone(),
+                }),
+                (_, seen) => seen,
+            };
+        }
+        schema
+    }
+
+    /// Whether files written with `other` have the columns and types of this schema.
+    #[must_use]
+    pub fn same_files(&self, other: &Self) -> bool {
+        let form = |column: &ColumnSchema| (column.name.clone(), column.column_type.clone());
+        self.file_columns().map(form).eq(other.file_columns().map(form))
+    }
+}

@@ -1,0 +1,192 @@
+//! The body of an answer: decompressed as it arrives, complete or an error, and no larger than it may be.
+//!
+//! | body | what we do |
+//! |---|---|
+//! | `zstd`, `br`, `gzip` | decompressed; one that is garbage or over before its end is [`FetchError::Corrupt`] |
+//! | shorter than its `Content-Length`, or without its last chunk | [`FetchError::Interrupted`] |
+//! | larger than `limits.max_size` | [`FetchError::TooLarge`] |
+//! | more than a thousand times what arrived | [`FetchError::Bomb`] |
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
+use async_compression::zstd::DParameter;
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt};
+use reqwest::Response;
+use tokio::io::{AsyncBufRead, AsyncRead};
+use tokio_util::io::{ReaderStream, StreamReader};
+use url::Url;
+
+use crate::source::http::FetchError;
+
+/// What is handed on at once of a body that is decompressed.
+const PIECE_BYTES: usize = 256 << 10;
+/// JSON shrinks to a tenth or a fiftieth; nothing that is meant to be read shrinks to a thousandth.
+const LARGEST_RATIO: u64 = 1000;
+/// Less than this does no harm, whatever its ratio.
+const HARMLESS_BYTES: u64 = 16 << 20;
+/// The largest window that RFC 9659 lets a source use: 8 MiB of memory.
+const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// How a body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Not at all.
+    Identity,
+    /// gzip, in one member or several.
+    Gzip,
+    /// Brotli.
+    Brotli,
+    /// Zstandard.
+    Zstd,
+}
+
+impl Encoding {
+    /// What we ask for, the cheapest to decompress first.
+    pub(super) const ASKED_FOR: &str = "zstd, br, gzip";
+
+    /// The encoding of this name in `Content-Encoding`.
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "" | "identity" => Some(Self::Identity),
+            "gzip" | "x-gzip" => Some(Self::Gzip),
+            "br" => Some(Self::Brotli),
+            "zstd" => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+        })
+    }
+}
+
+/// The body of a response, decompressed, in pieces as they come.
+pub(super) fn body(
+    response: Response,
+    url: Url,
+    encoding: Encoding,
+    most: u64,
+) -> impl Stream<Item = Result<Bytes, FetchError>> + Send + Unpin {
+    let mut meter = Meter { url, encoding, most, received: Arc::default(), decompressed: 0 };
+    let (url, received) = (meter.url.clone(), meter.received.clone());
+    let arriving = response
+        .bytes_stream()
+        .map_err(move |source| FetchError::Interrupted {
+            url: url.clone(),
+            source: source.without_url(),
+        })
+        .inspect_ok(move |piece| {
+            received.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        });
+    let pieces = match encoding {
+        Encoding::Identity => arriving.boxed(),
+        _ => decompressed(arriving, &meter),
+    };
+    pieces.map(move |piece| meter.measure(piece?)).boxed()
+}
+
+fn decompressed(
+    arriving: impl Stream<Item = Result<Bytes, FetchError>> + Send + 'static,
+    meter: &Meter,
+) -> Pin<Box<dyn Stream<Item = Result<Bytes, FetchError>> + Send>> {
+    let (url, encoding) = (meter.url.clone(), meter.encoding);
+    let arriving = StreamReader::new(arriving.map_err(io::Error::other).boxed());
+    let pieces = ReaderStream::with_capacity(decoder(arriving, encoding), PIECE_BYTES);
+    pieces
+        .map_err(move |error| match error.downcast::<FetchError>() {
+            // Its own error comes through the decompressor unchanged.
+            Ok(interrupted) => interrupted,
+            Err(source) => FetchError::Corrupt { url: url.clone(), encoding, source },
+        })
+        .boxed()
+}
+
+fn decoder(
+    arriving: impl AsyncBufRead + Send + 'static,
+    encoding: Encoding,
+) -> Pin<Box<dyn AsyncRead + Send>> {
+    match encoding {
+        Encoding::Identity => Box::pin(arriving),
+        Encoding::Gzip => {
+            let mut members = GzipDecoder::new(arriving);
+            members.multiple_members(true);
+            Box::pin(members)
+        }
+        Encoding::Brotli => Box::pin(BrotliDecoder::new(arriving)),
+        Encoding::Zstd => {
+            let window = DParameter::window_log_max(ZSTD_WINDOW_LOG);
+            let mut frames = ZstdDecoder::with_params(arriving, &[window]);
+            frames.multiple_members(true);
+            Box::pin(frames)
+        }
+    }
+}
+
+/// Counts what arrives and what becomes of it, and says when it is too much.
+struct Meter {
+    url: Url,
+    encoding: Encoding,
+    most: u64,
+    received: Arc<AtomicU64>,
+    decompressed: u64,
+}
+
+impl Meter {
+    fn measure(&mut self, piece: Bytes) -> Result<Bytes, FetchError> {
+        self.decompressed += piece.len() as u64;
+        let (received, decompressed) = (self.received.load(Ordering::Relaxed), self.decompressed);
+        if decompressed > self.most {
+            return Err(FetchError::TooLarge { url: self.url.clone(), most: self.most });
+        }
+        if decompressed > HARMLESS_BYTES && decompressed / LARGEST_RATIO > received {
+            let (url, encoding) = (self.url.clone(), self.encoding);
+            return Err(FetchError::Bomb { url, encoding, received, decompressed });
+        }
+        Ok(piece)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoding_is_known_by_its_name() {
+        for encoding in [Encoding::Identity, Encoding::Gzip, Encoding::Brotli, Encoding::Zstd] {
+            assert_eq!(Encoding::of_name(&encoding.to_string()), Some(encoding));
+        }
+        assert_eq!(Encoding::of_name(" GZIP"), Some(Encoding::Gzip));
+        assert_eq!(Encoding::of_name("gzip, br"), None);
+    }
+
+    #[test]
+    fn p9_a_body_is_too_large_beyond_its_most_and_a_bomb_beyond_a_thousandfold() {
+        let meter = |received: u64, most| Meter {
+            url: "https://example.com".parse().unwrap(),
+            encoding: Encoding::Zstd,
+            most,
+            received: Arc::new(AtomicU64::new(received)),
+            decompressed: 0,
+        };
+        let piece = |bytes: usize| Bytes::from(vec![0; bytes]);
+        assert!(meter(1, 1 << 30).measure(piece(16 << 20)).is_ok());
+        assert!(meter(18 << 10, 1 << 30).measure(piece(17 << 20)).is_ok());
+        let bomb = meter(16 << 10, 1 << 30).measure(piece(17 << 20));
+        assert!(matches!(bomb, Err(FetchError::Bomb { .. })));
+        assert!(meter(10, 10).measure(piece(10)).is_ok());
+        assert!(matches!(meter(11, 10).measure(piece(11)), Err(FetchError::TooLarge { .. })));
+    }
+}

@@ -1,0 +1,478 @@
+//! Lock: one writer at a time (promise P10).
+//!
+//! | destination | the lock is | when its owner dies |
+//! |---|---|---|
+//! | local disk | the operating system's, on `lock.json` | it is free at once |
+//! | any other, and file systems without locks | `lock.json`, made if it is not there, and written again every [`HEARTBEAT`] | it is free at once on the same machine, elsewhere after [`LEASE`] |
+//!
+//! The lock keeps runs from working for nothing. What keeps them from doing harm is the number of a commit, which only
+//! one can take: a run that lost its lock while it was asleep finds its number taken.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+
+use crate::runtime::on_cpu;
+use crate::schema::RunId;
+use crate::store::{Creation, Destination, DestinationError, Replacement, Version};
+
+/// How often a lock that is a file is written again.
+pub const HEARTBEAT: Duration = Duration::from_secs(20);
+/// A lock that was not written again for so long has lost its owner. Clocks of machines may differ by less than that.
+pub const LEASE: TimeDelta = TimeDelta::minutes(3);
+
+/// How often a lock on local disk is tried again while nobody has put a name to it.
+const MOST_LOOKS: u32 = 50;
+/// How long to wait in between.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+
+/// A lock cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another run has it.
+    #[error("the destination is held by {owner}")]
+    Held {
+        /// Which.
+        owner: Box<Owner>,
+    },
+    /// The destination failed.
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+    /// The file of the lock cannot be used.
+    #[error("the lock `{path}` cannot be used: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+/// Who has a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The run.
+    pub run_id: RunId,
+    /// Its pipeline.
+    pub pipeline: String,
+    /// The machine it runs on.
+    pub host: String,
+    /// Its process there.
+    pub pid: u32,
+    /// What tells this process from others that have had its number.
+    #[serde(default)]
+    pub process: String,
+    /// Since when it has the lock.
+    pub since: DateTime<Utc>,
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { run_id, pipeline, host, pid, since, .. } = self;
+        let since = since.format("%Y-%m-%d %H:%M:%S UTC");
+        write!(f, "run {run_id} of pipeline `{pipeline}`, process {pid} on {host}, since {since}")
+    }
+}
+
+impl Owner {
+    /// This process, in a run.
+    #[must_use]
+    pub fn this_process(run_id: &RunId, pipeline: &str) -> Self {
+        let pid = std::process::id();
+        Self {
+            run_id: run_id.clone(),
+            pipeline: pipeline.to_owned(),
+            host: read_word("/proc/sys/kernel/hostname")
+                .unwrap_or_else(|| "this machine".to_owned()),
+            pid,
+            process: process(pid).unwrap_or_default(),
+            since: Utc::now(),
+        }
+    }
+
+    /// Whether it can be at work: what stands in a lock may be an earlier owner's, or nothing yet.
+    fn is_known(&self) -> bool {
+        !self.process.is_empty() && !self.is_gone()
+    }
+
+    /// Whether its process is known to be gone: it ran where this one does, and is not there any more.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        let Some(own) = process(std::process::id()) else { return false };
+        let machine =
+            |process: &str| process.rsplit_once(' ').map(|(machine, _)| machine.to_owned());
+        let is_near = machine(&self.process).is_some() && machine(&self.process) == machine(&own);
+        is_near && process(self.pid).is_none_or(|now| now != self.process)
+    }
+}
+
+/// The machine since it was started, the processes that see each other there, and when one of them began. None where
+/// the system does not tell.
+fn process(pid: u32) -> Option<String> {
+    let boot = read_word("/proc/sys/kernel/random/boot_id")?;
+    let space = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program stands in parentheses and may hold anything; behind it the start is the 20th word.
+    let started = status.rsplit_once(')')?.1.split_whitespace().nth(19)?;
+    Some(format!("{boot} {} {started}", space.display()))
+}
+
+fn read_word(path: &str) -> Option<String> {
+    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+/// A lock that is held. It is given back by [`release`](Self::release), or when the process ends.
+#[derive(Debug)]
+pub struct Lock(Held);
+
+#[derive(Debug)]
+enum Held {
+    /// The operating system's, for as long as the file is open.
+    File(File),
+    Lease(Box<Lease>),
+}
+
+#[derive(Debug)]
+struct Lease {
+    destination: Destination,
+    owner: Owner,
+    is_lost: Arc<AtomicBool>,
+    heartbeat: JoinHandle<()>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.heartbeat.abort();
+    }
+}
+
+/// Where the lock is.
+fn path() -> Path {
+    Destination::own("lock.json")
+}
+
+impl Lock {
+    /// Takes the lock of a destination, also from an owner that is gone.
+    ///
+    /// # Errors
+    /// Another run has it, or the destination fails.
+    pub async fn acquire(destination: &Destination, owner: Owner) -> Result<Self, LockError> {
+        match destination.local_file(&path()) {
+            Some(file) => {
+                let own = owner.clone();
+                match on_cpu(move || lock_file(&file, &own)).await {
+                    Err(error) if is_impossible(&error) => lease(destination, owner).await,
+                    locked => locked,
+                }
+            }
+            None => lease(destination, owner).await,
+        }
+    }
+
+    /// Whether another run has taken it meanwhile.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        match &self.0 {
+            Held::File(_) => false,
+            Held::Lease(lease) => lease.is_lost.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Gives it back.
+    pub async fn release(self) {
+        let lease = match &self.0 {
+            Held::Lease(lease) => lease,
+            Held::File(file) => return unlock(file),
+        };
+        lease.heartbeat.abort();
+        let given_back = match read(&lease.destination).await {
+            Ok(Some(owner)) if owner == lease.owner => lease.destination.delete(&path()).await,
+            _ => Ok(()),
+        };
+        if let Err(error) = given_back {
+            tracing::warn!(%error, "the lock could not be given back; it ends by itself");
+        }
+    }
+}
+
+/// Who has the lock of a destination now, if somebody has.
+///
+/// # Errors
+/// The destination fails.
+pub async fn holder(destination: &Destination) -> Result<Option<Owner>, LockError> {
+    let Some(file) = destination.local_file(&path()) else {
+        return Ok(read(destination).await?);
+    };
+    if !file.exists() {
+        return Ok(None);
+    }
+    match on_cpu(move || open_locked(&file, File::try_lock_shared)).await {
+        Ok(file) => {
+            unlock(&file);
+            Ok(None)
+        }
+        Err(LockError::Held { owner }) => Ok(Some(*owner)),
+        Err(error) if is_impossible(&error) => Ok(read(destination).await?),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the file system has no locks, as some network file systems do not.
+fn is_impossible(error: &LockError) -> bool {
+    let LockError::File { source, .. } = error else { return false };
+    source.kind() == std::io::ErrorKind::Unsupported
+        || [libc::ENOLCK, libc::ENOSYS, libc::EOPNOTSUPP].map(Some).contains(&source.raw_os_error())
+}
+
+/// Takes the lock from whoever has it. A run that is at work still finds out before it commits.
+///
+/// # Errors
+/// The destination fails, or it is local disk, where a lock ends with its process and not before.
+pub async fn break_lock(destination: &Destination) -> Result<(), LockError> {
+    match holder(destination).await? {
+        Some(owner) if destination.local_file(&path()).is_some() => {
+            Err(LockError::Held { owner: Box::new(owner) })
+        }
+        _ => Ok(destination.delete(&path()).await?),
+    }
+}
+
+async fn read(destination: &Destination) -> Result<Option<Owner>, DestinationError> {
+    let content = destination.get(&path()).await?;
+    Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
+}
+
+fn lock_file(path: &PathBuf, owner: &Owner) -> Result<Lock, LockError> {
+    let mut looks = 0;
+    let mut file = loop {
+        match open_locked(path, File::try_lock) {
+            // Whoever has it did not write its name: it only looks whether the lock is free, or is about to write.
+            Err(LockError::Held { owner }) if !owner.is_known() && looks < MOST_LOOKS => looks += 1,
+            locked => break locked?,
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    };
+    let failed = |source| LockError::File { path: path.clone(), source };
+    file.set_len(0).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    file.write_all(&content(owner)).map_err(failed)?;
+    Ok(Lock(Held::File(file)))
+}
+
+/// Gives back a lock on local disk. To close the file is not enough while a process that is just being started has a
+/// copy of it.
+fn unlock(file: &File) {
+    if let Err(error) = file.unlock() {
+        tracing::warn!(%error, "the lock could not be given back; it ends with this process");
+    }
+}
+
+/// The file of a lock on local disk, locked.
+fn open_locked(
+    path: &PathBuf,
+    try_lock: impl FnOnce(&File) -> Result<(), TryLockError>,
+) -> Result<File, LockError> {
+    let failed = |source| LockError::File { path: path.clone(), source };
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(failed)?;
+    }
+    let options = File::options().read(true).write(true).create(true).truncate(false).open(path);
+    let mut file = options.map_err(failed)?;
+    match try_lock(&file) {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            file.read_to_string(&mut text).map_err(failed)?;
+            let owner = serde_json::from_str(&text).unwrap_or_else(|_| unknown());
+            Err(LockError::Held { owner: Box::new(owner) })
+        }
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn unknown() -> Owner {
+    Owner {
+        run_id: RunId::at(Utc::now()),
+        pipeline: "unknown".to_owned(),
+        host: "unknown".to_owned(),
+        pid: 0,
+        process: String::new(),
+        since: Utc::now(),
+    }
+}
+
+fn content(owner: &Owner) -> Vec<u8> {
+    serde_json::to_vec_pretty(owner).unwrap_or_default()
+}
+
+async fn lease(destination: &Destination, owner: Owner) -> Result<Lock, LockError> {
+    // Some stores make a bucket that they are told to write to; none lists one that is not there.
+    destination.list(&path()).await?;
+    let text = Bytes::from(content(&owner));
+    // Somebody else may be faster once or twice; whoever is has it.
+    for _ in 0..3 {
+        if destination.create(&path(), text.clone()).await? == Creation::Created {
+            return Ok(hold(destination, owner));
+        }
+        let seen = destination.version(&path()).await?;
+        let (Some(other), Some(written)) =
+            (read(destination).await?, destination.modified(&path()).await?)
+        else {
+            // It was given back, or it is not readable and nobody's.
+            destination.delete(&path()).await?;
+            continue;
+        };
+        if other == owner {
+            // The store had made it, and had not said so.
+            return Ok(hold(destination, owner));
+        }
+        if !(other.is_gone() || Utc::now() - written > LEASE) {
+            return Err(LockError::Held { owner: Box::new(other) });
+        }
+        tracing::warn!(owner = %other, "the lock of a run that is gone is taken over");
+        if destination.replace(&path(), text.clone(), seen).await? == Replacement::Replaced {
+            return Ok(hold(destination, owner));
+        }
+    }
+    let owner = read(destination).await?.unwrap_or_else(unknown);
+    Err(LockError::Held { owner: Box::new(owner) })
+}
+
+fn hold(destination: &Destination, owner: Owner) -> Lock {
+    let is_lost = Arc::new(AtomicBool::new(false));
+    let heartbeat = tokio::spawn(beat(destination.clone(), owner.clone(), is_lost.clone()));
+    let lease = Lease { destination: destination.clone(), owner, is_lost, heartbeat };
+    Lock(Held::Lease(Box::new(lease)))
+}
+
+/// Writes the lock again and again, until somebody else has it.
+async fn beat(destination: Destination, owner: Owner, is_lost: Arc<AtomicBool>) {
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        match renew(&destination, &owner).await {
+            Ok(true) => {}
+            Ok(false) => {
+                is_lost.store(true, Ordering::Relaxed);
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "the lock could not be written again"),
+        }
+    }
+}
+
+/// Writes the lock again; tells whether it still is this owner's.
+async fn renew(destination: &Destination, owner: &Owner) -> Result<bool, DestinationError> {
+    let seen: Version = destination.version(&path()).await?;
+    if read(destination).await?.as_ref() != Some(owner) {
+        return Ok(false);
+    }
+    let renewed = destination.replace(&path(), Bytes::from(content(owner)), seen).await?;
+    Ok(renewed == Replacement::Replaced)
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    fn owner(run_id: &str) -> Owner {
+        Owner::this_process(&run_id.parse().unwrap(), "p")
+    }
+
+    /// A process that is known to be gone.
+    fn gone(run_id: &str) -> Owner {
+        let own = owner(run_id);
+        let machine = own.process.rsplit_once(' ').unwrap().0.to_owned();
+        Owner { pid: u32::MAX - 1, process: format!("{machine} 1"), ..own }
+    }
+
+    #[tokio::test]
+    async fn p10_a_lease_is_one_runs_and_then_the_next_ones() {
+        let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
+        let first = Lock::acquire(&destination, owner("first")).await.unwrap();
+        let refused = Lock::acquire(&destination, owner("second")).await.unwrap_err();
+        assert!(refused.to_string().contains("run first of pipeline `p`"), "{refused}");
+        assert_eq!(holder(&destination).await.unwrap().unwrap().run_id.as_str(), "first");
+        first.release().await;
+        assert!(holder(&destination).await.unwrap().is_none());
+        Lock::acquire(&destination, owner("second")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn p10_the_lock_of_a_process_that_is_gone_is_taken_over_and_that_of_another_machine_is_not()
+     {
+        let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
+        destination.put(&path(), content(&gone("dead")).into()).await.unwrap();
+        let lock = Lock::acquire(&destination, owner("next")).await.unwrap();
+        assert!(!lock.is_lost());
+        let elsewhere = Owner { process: "another pid:[1] 1".to_owned(), ..gone("elsewhere") };
+        destination.put(&path(), content(&elsewhere).into()).await.unwrap();
+        assert!(matches!(
+            Lock::acquire(&destination, owner("late")).await,
+            Err(LockError::Held { .. })
+        ));
+        assert!(!renew(&destination, &owner("next")).await.unwrap(), "it is another's now");
+        break_lock(&destination).await.unwrap();
+        Lock::acquire(&destination, owner("late")).await.unwrap();
+    }
+
+    fn local_disk() -> (tempfile::TempDir, Destination) {
+        let directory = tempfile::tempdir().unwrap();
+        let url = directory.path().to_str().unwrap().parse().unwrap();
+        let destination = Destination::open(&url).unwrap();
+        (directory, destination)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn p10_who_looks_at_the_lock_keeps_no_run_out() {
+        let (_directory, destination) = local_disk();
+        // What a run that was killed leaves.
+        let file = destination.local_file(&path()).unwrap();
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, content(&gone("dead"))).unwrap();
+        let others = destination.clone();
+        let looking = tokio::spawn(async move {
+            for _ in 0..300 {
+                holder(&others).await.unwrap();
+            }
+        });
+        while !looking.is_finished() {
+            Lock::acquire(&destination, owner("run")).await.unwrap().release().await;
+            std::fs::write(&file, content(&gone("dead"))).unwrap();
+        }
+        looking.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn p10_a_lock_that_was_given_back_is_free_while_a_copy_of_its_file_is_open() {
+        let (_directory, destination) = local_disk();
+        let lock = Lock::acquire(&destination, owner("first")).await.unwrap();
+        let Held::File(file) = &lock.0 else { panic!("{lock:?}") };
+        let _copy = file.try_clone().unwrap();
+        lock.release().await;
+        assert!(holder(&destination).await.unwrap().is_none());
+        Lock::acquire(&destination, owner("second")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn p10_on_local_disk_the_lock_ends_with_its_owner() {
+        let (_directory, destination) = local_disk();
+        let first = Lock::acquire(&destination, owner("first")).await.unwrap();
+        let refused = Lock::acquire(&destination, owner("second")).await.unwrap_err();
+        assert!(refused.to_string().contains("run first"), "{refused}");
+        assert!(break_lock(&destination).await.is_err());
+        drop(first);
+        assert!(holder(&destination).await.unwrap().is_none());
+        Lock::acquire(&destination, owner("second")).await.unwrap();
+    }
+}
