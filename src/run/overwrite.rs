@@ -115,7 +115,7 @@ impl<'a> Tree<'a> {
             |partition: &str| lies_within(partition, &self.schema().partition_by, window);
         if let Some(outside) = covered.iter().find(|partition| !is_in_it(partition)) {
             let (table, partition) = (self.schema().name.clone(), outside.clone());
-            return Err(RunError::OutsideWindow { table, partition, window });
+            return Err(guard::GuardError::OutsideWindow { table, partition, window }.into());
         }
         let files = self.old.iter().flat_map(|old| &old.manifest.files);
         let old = files.map(|file| &file.partition).filter(|partition| is_in_it(partition));

@@ -23,6 +23,7 @@ use object_store::{
 };
 
 use crate::definition::DestinationUrl;
+use crate::exit_code::{ExitCode, Failure, advice};
 use crate::runtime::on_cpu;
 use crate::schema::RunId;
 
@@ -57,6 +58,22 @@ impl DestinationError {
     #[must_use]
     pub fn is_unfit(&self) -> bool {
         self.action == RELY_ON
+    }
+}
+
+impl Failure for DestinationError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Destination
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = if self.is_unfit() {
+            "two runs at once could both commit there; keep the tables on local disk, or in a store with conditional \
+             writes (`If-None-Match`)"
+        } else {
+            advice::CHECK_DESTINATION
+        };
+        Some(help.to_owned())
     }
 }
 
