@@ -6,7 +6,7 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use url::Url;
 
 use crate::definition::{
-    DestinationUrl, Filter, InvalidDestination, InvalidTemplate, ListStyle, Period, Pipeline,
+    DestinationUrl, Filter, InvalidDestination, InvalidTemplate, ListStyle, Period, Pipeline, Size,
     Source, Table, TemplateContext, WindowPolicy, WriteDisposition,
 };
 use crate::exit_code::{ExitCode, Failure};
@@ -16,8 +16,11 @@ use crate::source::{Request, procurementflow};
 /// More pieces than any sensible `step` makes.
 const MOST_PIECES: u32 = 10_000;
 
-/// Enough for speed, and little enough for a small machine.
-const DEFAULT_MEMORY_BYTES: u64 = 256 << 20;
+/// How much memory rows take by default: enough for speed, and little enough for a small machine.
+pub const DEFAULT_MEMORY: Size = Size::from_bytes(256 << 20);
+
+/// How many requests are open at once by default.
+pub const DEFAULT_JOBS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 
 /// One run of one pipeline, decided before anything is touched.
 #[derive(Debug, Clone)]
@@ -57,9 +60,9 @@ pub struct Overrides {
     pub to: Option<DateTime<Utc>>,
     /// The export may be smaller than the limits of the definition allow.
     pub allow_shrink: bool,
-    /// How many requests may be open at once; one when absent.
+    /// How many requests may be open at once; [`DEFAULT_JOBS`] when absent.
     pub jobs: Option<NonZeroUsize>,
-    /// How many bytes of rows may be in memory at once.
+    /// How many bytes of rows may be in memory at once; [`DEFAULT_MEMORY`] when absent.
     pub memory: Option<u64>,
     /// Wait while another run holds the destination, instead of failing.
     pub waits: bool,
@@ -172,8 +175,8 @@ impl Plan {
             destination: destination_at(&pipeline, now)?,
             requests: requests.collect::<Result<_, PlanError>>()?,
             allow_shrink: overrides.allow_shrink,
-            jobs: overrides.jobs.unwrap_or(NonZeroUsize::MIN),
-            memory: overrides.memory.unwrap_or(DEFAULT_MEMORY_BYTES),
+            jobs: overrides.jobs.unwrap_or(DEFAULT_JOBS),
+            memory: overrides.memory.unwrap_or(DEFAULT_MEMORY.bytes()),
             waits: overrides.waits,
             pipeline,
             run_id,

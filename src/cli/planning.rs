@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::cli::error::Error;
 use crate::definition::{DestinationUrl, Pipeline, Setting, Size, parse_instant};
-use crate::plan::{Overrides, Plan, destination_at};
+use crate::plan::{DEFAULT_JOBS, Overrides, Plan, destination_at};
 use crate::run::{RunContext, RunError};
 use crate::schema::RunId;
 use crate::store::Destination;
@@ -32,11 +32,11 @@ pub(super) struct PlanArguments {
     #[arg(long)]
     allow_shrink: bool,
     /// How many pieces of a window to request at once.
-    #[arg(long, value_name = "COUNT", default_value = "3")]
+    #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_JOBS)]
     jobs: NonZeroUsize,
-    /// How much memory the rows of an export may take; more is spilled to local disk.
-    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
-    memory: Size,
+    /// How much memory the rows of an export may take; more is spilled to local disk [default: 256MiB].
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<Size>,
     /// Wait while another run holds the destination, instead of exiting with 11.
     #[arg(long)]
     pub(super) wait: bool,
@@ -50,8 +50,8 @@ impl Default for PlanArguments {
             as_of: None,
             settings: Vec::new(),
             allow_shrink: false,
-            jobs: NonZeroUsize::MIN,
-            memory: Size::from_bytes(256 << 20),
+            jobs: DEFAULT_JOBS,
+            memory: None,
             wait: false,
         }
     }
@@ -65,7 +65,7 @@ pub(super) struct Planned {
 
 impl PlanArguments {
     /// Defaults for everything else.
-    pub(super) fn with(settings: Vec<Setting>, memory: Size, wait: bool) -> Self {
+    pub(super) fn with(settings: Vec<Setting>, memory: Option<Size>, wait: bool) -> Self {
         Self { settings, memory, wait, ..Self::default() }
     }
 
@@ -103,7 +103,7 @@ impl PlanArguments {
             to: self.to,
             allow_shrink: self.allow_shrink,
             jobs: Some(self.jobs),
-            memory: Some(self.memory.bytes()),
+            memory: self.memory.map(Size::bytes),
             waits: self.wait,
         };
         let url = destination_at(&pipeline, self.as_of.unwrap_or(now))?;

@@ -52,9 +52,9 @@ pub(super) enum QuarantineCommand {
         /// Set a key of the definition, as in `tables[0].columns.amount=string`.
         #[arg(long = "set", value_name = "KEY=VALUE")]
         settings: Vec<Setting>,
-        /// How much memory the rows may take; more is spilled to local disk.
-        #[arg(long, value_name = "SIZE", default_value = "256MiB")]
-        memory: Size,
+        /// How much memory the rows may take; more is spilled to local disk [default: 256MiB].
+        #[arg(long, value_name = "SIZE")]
+        memory: Option<Size>,
         /// Wait while another run holds the destination, instead of exiting with 11.
         #[arg(long)]
         wait: bool,

@@ -88,3 +88,83 @@ impl Emitter {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit_code::ExitCode;
+    use crate::report::Outcome;
+
+    #[derive(Default)]
+    struct Recorder(Mutex<Vec<String>>);
+
+    impl Reporter for Recorder {
+        fn event(&self, event: &Event) {
+            self.0.lock().unwrap().push(format!("{:?}", event.kind));
+        }
+    }
+
+    fn events(reporters: &[Arc<Recorder>]) -> RunEvents {
+        let all = reporters.iter().fold(Reporters::default(), |all, one| all.and(one.clone()));
+        RunEvents(Arc::new(Emitter {
+            reporters: all,
+            clock: Clock::system(),
+            run_id: "run".parse().unwrap(),
+            pipeline: "test".to_owned(),
+            phase: Mutex::new(Phase::UnderWay),
+        }))
+    }
+
+    fn failed_run() -> FailedRun {
+        let now = chrono::DateTime::UNIX_EPOCH;
+        let report = RunReport {
+            version: RunReport::VERSION,
+            run_id: "run".parse().unwrap(),
+            pipeline: "test".to_owned(),
+            destination: "lake".to_owned(),
+            started_at: now,
+            finished_at: now,
+            outcome: Outcome::Failed("no".to_owned()),
+            window: None,
+            exports: Vec::new(),
+            retried: None,
+            tables: Vec::new(),
+            changes: Vec::new(),
+            checks: Vec::new(),
+        };
+        FailedRun { report, exit_code: ExitCode::Unexpected, help: None }
+    }
+
+    #[test]
+    fn events_of_many_threads_reach_every_reporter_in_the_same_order() {
+        let (first, second) = (Arc::new(Recorder::default()), Arc::new(Recorder::default()));
+        let events = events(&[first.clone(), second.clone()]);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let events = events.clone();
+                scope.spawn(move || {
+                    for number in 0..100 {
+                        events.emit(EventKind::Decoded(thread * 100 + number));
+                    }
+                });
+            }
+        });
+        let (first, second) = (first.0.lock().unwrap(), second.0.lock().unwrap());
+        assert_eq!(first.len(), 400);
+        assert_eq!(*first, *second);
+    }
+
+    #[test]
+    fn nothing_follows_the_last_event() {
+        let recorder = Arc::new(Recorder::default());
+        let events = events(std::slice::from_ref(&recorder));
+        let late = events.clone();
+        events.muted().emit(EventKind::Started);
+        events.emit(EventKind::Started);
+        events.failed(failed_run());
+        late.emit(EventKind::Decoded(1));
+        let recorded = recorder.0.lock().unwrap();
+        assert_eq!(recorded.len(), 2, "{recorded:?}");
+        assert!(recorded[1].starts_with("Failed"), "{recorded:?}");
+    }
+}

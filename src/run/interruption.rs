@@ -101,3 +101,29 @@ impl Interruption {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_ends_work_and_is_remembered() {
+        let (sender, receiver) = watch::channel(None);
+        let interruption = Interruption(receiver);
+        assert_eq!(interruption.or(async { 1 }).await, Ok(1));
+        sender.send_replace(Some(Signal::Terminate));
+        assert_eq!(interruption.or(std::future::pending::<()>()).await, Err(Signal::Terminate));
+        assert_eq!(
+            interruption.or(async { 1 }).await,
+            Err(Signal::Terminate),
+            "a signal comes first"
+        );
+        assert_eq!(interruption.signal().map(Signal::exit_code), Some(ExitCode::Terminated));
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_can_interrupt_ends_by_itself() {
+        assert_eq!(Interruption::never().or(async { 1 }).await, Ok(1));
+        assert_eq!(Interruption::never().signal(), None);
+    }
+}

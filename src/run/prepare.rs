@@ -300,3 +300,25 @@ fn record_selector(roots: &[&Table], snapshot: &Snapshot) -> RecordSelector {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(name: &str, records: Option<&str>) -> Table {
+        let records = records.map(|pointer| pointer.parse().unwrap());
+        Table { records, ..Table::named(name.parse().unwrap()) }
+    }
+
+    #[test]
+    fn records_are_where_the_definition_says_or_in_the_only_array() {
+        let nothing = Snapshot::default();
+        let only = table("t", None);
+        let found = record_selector(&[&only], &nothing);
+        assert_eq!(found, RecordSelector::TheOnlyArray { before: None });
+        let (orders, events) = (table("orders", Some("/orders")), table("events", Some("/e")));
+        let declared = record_selector(&[&orders, &events], &nothing);
+        let expected = ["/orders", "/e"].map(|pointer| pointer.parse().unwrap()).to_vec();
+        assert_eq!(declared, RecordSelector::At(expected));
+    }
+}

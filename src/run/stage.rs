@@ -39,6 +39,9 @@ struct FileRows<'a> {
     encoded: Option<Encoder>,
 }
 
+/// The files to write, by table and partition.
+type Files<'a> = BTreeMap<(usize, String), FileRows<'a>>;
+
 /// The staged files of a run, and the files of the tables that they replace.
 pub(super) struct Written {
     staged: Vec<(usize, StagedFile)>,
@@ -63,7 +66,7 @@ impl Run<'_> {
     ) -> Result<Written, RunError> {
         let merged = merge::decide(self.destination, load, snapshot, self.plan).await?;
         let overwritten = overwrite::decide(self.destination, load, snapshot, self.plan).await?;
-        let mut files: BTreeMap<(usize, String), FileRows<'_>> = BTreeMap::new();
+        let mut files = Files::new();
         for (key, rows) in std::mem::take(&mut load.rows) {
             if let Some(same) = overwritten.spared.get(&key) {
                 load.counts[key.0].spare(rows.count(), *same);
@@ -74,25 +77,7 @@ impl Run<'_> {
         for (key, rows) in std::mem::take(&mut load.encoded) {
             files.entry(key).or_default().encoded = Some(rows);
         }
-        let mut rewritten = overwritten.gone.clone();
-        for (table, schema) in load.schemas.tables.iter().enumerate() {
-            let old = snapshot.manifests.get(&schema.name);
-            let Some(old) = old.filter(|_| schema.disposition != WriteDisposition::Replace) else {
-                continue;
-            };
-            let gets_rows = |partition: &str| files.contains_key(&(table, partition.to_owned()));
-            let small = compaction::files_to_compact(&old.files, gets_rows);
-            let is_rewritten = |file: &&DataFile| {
-                let changes = !schema.same_files(&old.schema)
-                    || merged.touched.contains(&file.path)
-                    || small.contains(file.path.as_str());
-                changes && !overwritten.gone.contains(&file.path)
-            };
-            for file in old.files.iter().filter(is_rewritten) {
-                files.entry((table, file.partition.clone())).or_default().older.push(file);
-                rewritten.insert(file.path.clone());
-            }
-        }
+        let rewritten = add_older_files(&mut files, load, snapshot, &merged, &overwritten);
         self.events.emit(EventKind::Writing(files.len() as u64));
         let files: Vec<_> = files
             .into_iter()
@@ -110,18 +95,7 @@ impl Run<'_> {
             staged.extend(files.into_iter().map(|file| (table, file)));
         }
         drop(written);
-        for (table, rows) in superseded {
-            if !merged.outcomes.contains_key(&table) {
-                load.counts[table].superseded += rows;
-                load.counts[table].kept -= rows;
-            }
-        }
-        for (table, outcomes) in merged.outcomes {
-            load.counts[table].divide(outcomes);
-        }
-        for (table, records) in merged.deleted {
-            load.counts[table].deleted = records;
-        }
+        count_outcomes(load, superseded, merged);
         Ok(Written { staged, rewritten })
     }
 
@@ -205,5 +179,52 @@ impl Run<'_> {
         let state = self.state();
         let run_id = self.plan.run_id.clone();
         Ok((Intent { run_id, publish, remove, manifests, state }, ledgers))
+    }
+}
+
+/// Adds the older files that are rewritten: their schema changed, their rows were merged, or they are small. Returns the
+/// paths of all files that are replaced.
+fn add_older_files<'a>(
+    files: &mut Files<'a>,
+    load: &Loaded,
+    snapshot: &'a Snapshot,
+    merged: &merge::Merged,
+    overwritten: &overwrite::Overwritten,
+) -> HashSet<String> {
+    let mut rewritten = overwritten.gone.clone();
+    for (table, schema) in load.schemas.tables.iter().enumerate() {
+        let old = snapshot.manifests.get(&schema.name);
+        let Some(old) = old.filter(|_| schema.disposition != WriteDisposition::Replace) else {
+            continue;
+        };
+        let gets_rows = |partition: &str| files.contains_key(&(table, partition.to_owned()));
+        let small = compaction::files_to_compact(&old.files, gets_rows);
+        let is_rewritten = |file: &&DataFile| {
+            let changes = !schema.same_files(&old.schema)
+                || merged.touched.contains(&file.path)
+                || small.contains(file.path.as_str());
+            changes && !overwritten.gone.contains(&file.path)
+        };
+        for file in old.files.iter().filter(is_rewritten) {
+            files.entry((table, file.partition.clone())).or_default().older.push(file);
+            rewritten.insert(file.path.clone());
+        }
+    }
+    rewritten
+}
+
+/// Completes the ledgers with what became of the rows.
+fn count_outcomes(load: &mut Loaded, superseded: Vec<(usize, u64)>, merged: merge::Merged) {
+    for (table, rows) in superseded {
+        if !merged.outcomes.contains_key(&table) {
+            load.counts[table].superseded += rows;
+            load.counts[table].kept -= rows;
+        }
+    }
+    for (table, outcomes) in merged.outcomes {
+        load.counts[table].divide(outcomes);
+    }
+    for (table, records) in merged.deleted {
+        load.counts[table].deleted = records;
     }
 }

@@ -251,10 +251,10 @@ fn p3_taking_in_what_waits_changes_nothing_when_nothing_does() {
     let source = Source::serving(r#"[{"id":1}]"#);
     let workplace = Workplace::asking(&source);
     workplace.define("[[tables]]\nname = \"t\"");
-    assert!(retry(&workplace).success().contains("no records wait"));
+    assert!(retry(&workplace).success().contains("quarantine is empty"));
     workplace.run().success();
     let before = workplace.lake().snapshot();
-    assert!(retry(&workplace).success().contains("no records wait"));
+    assert!(retry(&workplace).success().contains("quarantine is empty"));
     assert_eq!(workplace.lake().snapshot(), before);
 }
 
