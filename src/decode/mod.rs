@@ -24,7 +24,7 @@ mod split;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::schema::{ColumnStatistics, Step};
+use crate::schema::{ColumnStatistics, RootId, Step};
 
 pub use compact::without_whitespace;
 pub use parse::{DecodeError, decode_batch};
@@ -46,8 +46,8 @@ pub struct DecodeOptions {
 /// The decoded records of one batch.
 #[derive(Debug)]
 pub struct Chunk {
-    /// The selected table they belong to.
-    pub table: usize,
+    /// The record array they belong to.
+    pub root: RootId,
     /// Their values.
     pub records: Level,
     /// The byte range of each record in the export.
@@ -70,8 +70,8 @@ pub struct Undecodable {
 /// Where the records of a chunk are in the export.
 #[derive(Debug)]
 pub struct ChunkSource {
-    /// The selected table they belong to.
-    pub table: usize,
+    /// The record array they belong to.
+    pub root: RootId,
     /// The byte range of each record in the export.
     pub places: Vec<Range<u64>>,
     /// Records that could not be decoded.
@@ -88,7 +88,7 @@ impl Chunk {
     /// Keeps what is needed after the values became rows, and frees the values.
     #[must_use]
     pub fn into_source(self) -> ChunkSource {
-        ChunkSource { table: self.table, places: self.places, undecodable: self.undecodable }
+        ChunkSource { root: self.root, places: self.places, undecodable: self.undecodable }
     }
 }
 

@@ -11,7 +11,7 @@ use super::lines::LineSniffer;
 use super::nesting::{Advance, Nesting};
 use super::position::Position;
 use crate::excerpt::excerpt;
-use crate::schema::{InvalidPointer, JsonPointer};
+use crate::schema::{IdVec, InvalidPointer, JsonPointer, PositionId, RootId};
 
 /// The size of a batch in bytes.
 const BATCH_BYTES: usize = 2 << 20;
@@ -69,11 +69,11 @@ impl From<RecordsAt> for String {
     }
 }
 
-/// Whole records of one table, as bytes.
+/// Whole records of one array, as bytes.
 #[derive(Debug)]
 pub struct RecordBatch {
     /// The position in [`RecordSelector::At`]; 0 for the only array.
-    pub table: usize,
+    pub root: RootId,
     /// The number of records of this table before this batch.
     pub first_record: u64,
     pub(super) bytes: Vec<u8>,
@@ -119,9 +119,9 @@ impl RecordBatch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// For each selected table, where its records are.
-    pub records_at: Vec<RecordsAt>,
+    pub records_at: IdVec<RootId, RecordsAt>,
     /// For each selected table, the number of records.
-    pub records: Vec<u64>,
+    pub records: IdVec<RootId, u64>,
 }
 
 /// The export is not JSON, is incomplete, or does not have the selected records.
@@ -335,7 +335,7 @@ impl Splitter {
         }
         let records_at = self.found()?;
         batches.extend(self.batches.into_iter().filter(|batch| !batch.is_empty()));
-        Ok((batches, Found { records_at, records: self.records }))
+        Ok((batches, Found { records_at: records_at.into(), records: self.records.into() }))
     }
 
     fn found(&mut self) -> Result<Vec<RecordsAt>, SplitError> {
@@ -623,7 +623,12 @@ impl Splitter {
 }
 
 fn empty_batch(table: usize, first_record: u64) -> RecordBatch {
-    RecordBatch { table, first_record, bytes: Vec::new(), records: Vec::new() }
+    RecordBatch {
+        root: RootId::from_index(table),
+        first_record,
+        bytes: Vec::new(),
+        records: Vec::new(),
+    }
 }
 
 fn is_whitespace(byte: u8) -> bool {
@@ -697,7 +702,7 @@ mod tests {
         }
         let (last, found) = splitter.finish()?;
         batches.extend(last);
-        Ok((batches.iter().map(|batch| (batch.table, texts(batch))).collect(), found))
+        Ok((batches.iter().map(|batch| (batch.root.index(), texts(batch))).collect(), found))
     }
 
     fn texts(batch: &RecordBatch) -> Vec<String> {
