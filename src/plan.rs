@@ -117,7 +117,7 @@ pub fn destination_at(
 ) -> Result<DestinationUrl, PlanError> {
     let url: DestinationUrl =
         pipeline.destination.render(&TemplateContext { now, window: None })?.parse()?;
-    Ok(url.reached_by(&pipeline.s3))
+    Ok(url.with_options(&pipeline.store))
 }
 
 impl Plan {
