@@ -12,6 +12,7 @@ use super::position::Position;
 use super::split::RecordBatch;
 use super::{Chunk, DecodeOptions, Level, Undecodable};
 use crate::excerpt::excerpt;
+use crate::exit_code::{ExitCode, Failure, advice};
 
 /// A record is not valid JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +26,16 @@ pub struct DecodeError {
     pub reason: &'static str,
     /// The text at that position.
     pub rest: String,
+}
+
+impl Failure for DecodeError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Export
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(advice::ASK_AGAIN.to_owned())
+    }
 }
 
 /// Decodes the records of a batch.

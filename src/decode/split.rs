@@ -11,6 +11,7 @@ use super::lines::LineSniffer;
 use super::nesting::{Advance, Nesting};
 use super::position::Position;
 use crate::excerpt::excerpt;
+use crate::exit_code::{ExitCode, Failure, advice};
 use crate::schema::{IdVec, InvalidPointer, JsonPointer, PositionId, RootId};
 
 /// The size of a batch in bytes.
@@ -181,6 +182,48 @@ pub enum SplitError {
         /// The place.
         pointer: JsonPointer,
     },
+}
+
+impl Failure for SplitError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Ambiguous { .. } => ExitCode::Usage,
+            Self::Empty
+            | Self::NotJson { .. }
+            | Self::Truncated { .. }
+            | Self::Malformed { .. }
+            | Self::SecondValue { .. }
+            | Self::NoRecords
+            | Self::NotFound { .. }
+            | Self::NotRecords { .. } => ExitCode::Export,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Ambiguous { candidates } => {
+                let lines: Vec<String> =
+                    candidates.iter().map(|it| format!("records = \"{it}\"")).collect();
+                let lines = lines.join(" or ");
+                return Some(format!("say which in `[[tables]]`, one table each: {lines}"));
+            }
+            Self::NoRecords => {
+                "to load the whole export as one record, write `records = \"\"` in `[[tables]]`"
+            }
+            Self::NotFound { .. } | Self::NotRecords { .. } => {
+                "correct `records` in `[[tables]]`; the tables are as they were"
+            }
+            Self::NotJson { .. } => {
+                "check `base_url` and what answers there; the tables are as they were"
+            }
+            Self::SecondValue { .. } => {
+                "the tables are as they were; if each value is a record, write `records = \"\"` in `[[tables]]`, \
+                 otherwise ask the source for the export again"
+            }
+            Self::Empty | Self::Truncated { .. } | Self::Malformed { .. } => advice::ASK_AGAIN,
+        };
+        Some(help.to_owned())
+    }
 }
 
 fn place(pointer: &JsonPointer) -> String {

@@ -26,6 +26,7 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+use crate::exit_code::{ExitCode, Failure};
 use crate::schema::TableName;
 use crate::store::StoreOptions;
 
@@ -110,6 +111,27 @@ pub enum DefinitionError {
     /// The file was read and is wrong.
     #[error(transparent)]
     Invalid(#[from] Problems),
+}
+
+impl Failure for DefinitionError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Usage
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Unreadable { .. } => {
+                "give the path of a definition, as in `flowlake run pipelines/purchasing.toml`"
+            }
+            Self::SharedDestination { .. } => "give each pipeline a directory or prefix of its own",
+            Self::Setting(_) => {
+                "write the key as in the definition: `source.filters.status=approved`, `tables[0].records=/x`"
+            }
+            // Each problem has its own help.
+            Self::Invalid(_) => return None,
+        };
+        Some(help.to_owned())
+    }
 }
 
 /// The JSON Schema of definitions, with which editors complete and check them.

@@ -27,6 +27,8 @@ use tokio::task::JoinHandle;
 
 use exports::Export;
 
+use crate::exit_code::{ExitCode, Failure};
+
 /// The sample API could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleApiError {
@@ -44,6 +46,16 @@ pub enum SampleApiError {
     /// The embedded exports are damaged.
     #[error("the sample exports are damaged: {0}")]
     Exports(#[from] serde_json::Error),
+}
+
+impl Failure for SampleApiError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Unexpected
+    }
+
+    fn help(&self) -> Option<String> {
+        Some("choose a free loopback address with `--listen`".to_owned())
+    }
 }
 
 /// What the sample API serves, and to whom.

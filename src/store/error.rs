@@ -3,6 +3,8 @@
 use object_store::Error as StoreError;
 use object_store::path::Path;
 
+use crate::exit_code::{ExitCode, Failure, advice};
+
 /// An operation on the destination failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}the destination {destination}: {source}", within(.path.as_ref()))]
@@ -33,6 +35,22 @@ impl DestinationError {
     #[must_use]
     pub fn is_unfit(&self) -> bool {
         self.action == RELY_ON
+    }
+}
+
+impl Failure for DestinationError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Destination
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = if self.is_unfit() {
+            "two runs at once could both commit there; keep the tables on local disk, or in a store with conditional \
+             writes (`If-None-Match`, `If-Match`)"
+        } else {
+            advice::CHECK_DESTINATION
+        };
+        Some(help.to_owned())
     }
 }
 

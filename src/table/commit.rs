@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Manifest;
 
+use crate::exit_code::{ExitCode, Failure, advice};
 use crate::schema::{RunId, TableName, TableSchema};
 use crate::store::{
     CreateOutcome, Destination, DestinationError, ListedFile, PathTooLong, ReplaceOutcome,
@@ -65,6 +66,36 @@ pub enum CommitError {
         /// The file.
         target: String,
     },
+}
+
+impl Failure for CommitError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Name(_) => ExitCode::Export,
+            Self::Conflict => ExitCode::Busy,
+            Self::Destination(_)
+            | Self::Unreadable { .. }
+            | Self::Unwritable(_)
+            | Self::Lost { .. } => ExitCode::Destination,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Destination(_) => {
+                "check that the destination exists, has room, and lets this user write; \
+                 if the commit had begun, the next run finishes it"
+            }
+            Self::Unreadable { .. } | Self::Lost { .. } => advice::CHANGED_BY_HAND,
+            Self::Unwritable(_) => advice::REPORT_A_BUG,
+            Self::Name(_) => {
+                "partition by a column with short values or by a date, or give the table a shorter name; \
+                 the tables are as they were"
+            }
+            Self::Conflict => "the other run is complete; run this one again",
+        };
+        Some(help.to_owned())
+    }
 }
 
 /// What a commit changes, complete enough for somebody else to finish it.

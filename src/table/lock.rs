@@ -21,6 +21,7 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
+use crate::exit_code::{ExitCode, Failure, advice};
 use crate::runtime::on_cpu;
 use crate::schema::RunId;
 use crate::store::{CreateOutcome, Destination, DestinationError, ObjectVersion, ReplaceOutcome};
@@ -55,6 +56,27 @@ pub enum LockError {
         /// What the operating system said.
         source: std::io::Error,
     },
+}
+
+impl Failure for LockError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Held { .. } => ExitCode::Busy,
+            Self::Destination(_) | Self::File { .. } => ExitCode::Destination,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Held { .. } => Some(
+                "let it finish, or wait for it with `--wait`; if its machine is gone, \
+                 `flowlake unlock --force` frees the destination"
+                    .to_owned(),
+            ),
+            Self::Destination(error) => error.help(),
+            Self::File { .. } => Some(advice::CHECK_DESTINATION.to_owned()),
+        }
+    }
 }
 
 /// Who has a lock.

@@ -20,6 +20,7 @@ use object_store::path::Path;
 use polars::prelude::{ParquetReader, PolarsResult, Schema, SchemaExt as _, SerReader};
 use serde::Serialize;
 
+use crate::exit_code::{ExitCode, Failure};
 use crate::normalise::polars_type;
 use crate::runtime::on_cpu;
 use crate::schema::{RunId, TableSchema, percent_encoded};
@@ -40,6 +41,27 @@ pub enum VerifyError {
     /// A run is at work, and nothing can be repaired meanwhile.
     #[error(transparent)]
     Lock(#[from] LockError),
+}
+
+impl Failure for VerifyError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Lock(error) => error.exit_code(),
+            Self::Commit(_) | Self::Destination(_) => ExitCode::Destination,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Lock(LockError::Held { .. }) => {
+                "verify without `--repair`, or when the run has ended"
+            }
+            Self::Lock(_) | Self::Commit(_) | Self::Destination(_) => {
+                "check that the destination can be read"
+            }
+        };
+        Some(help.to_owned())
+    }
 }
 
 /// Something that is not as it should be.

@@ -17,6 +17,7 @@ mod corpus;
 mod definitions;
 mod demo;
 mod dispositions;
+mod events;
 mod evolution;
 mod exactness;
 mod failures;
