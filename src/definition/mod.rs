@@ -17,7 +17,6 @@ mod limits;
 mod period;
 mod problem;
 mod raw;
-mod s3;
 mod setting;
 mod source;
 mod table;
@@ -29,17 +28,17 @@ use std::path::{Path, PathBuf};
 
 use crate::exit_code::{ExitCode, Failure};
 use crate::schema::TableName;
+use crate::store::StoreOptions;
 
+pub use crate::store::{DestinationUrl, InvalidDestination};
 pub use check::{
     Check, CheckRule, ColumnOf, InvalidColumnOf, InvalidPattern, InvalidTolerance, OnFailure,
     Pattern, Tolerance,
 };
-pub use destination::{DestinationUrl, InvalidDestination};
 pub use environment::Environment;
 pub use limits::{InvalidShare, InvalidSize, Limit, Limits, Share, Size};
 pub use period::{InvalidPeriod, Period};
 pub use problem::{Exposure, Problem, Problems, Severity};
-pub use s3::{Encryption, S3Options};
 pub use setting::{InvalidSetting, Setting};
 pub use source::{
     Endpoint, Filter, Header, KeySource, ListStyle, Resource, RetryLimits, Source, Timeouts,
@@ -62,8 +61,8 @@ pub struct Pipeline {
     pub source: Source,
     /// Where the tables are kept: a [`DestinationUrl`] once it is filled in.
     pub destination: Template,
-    /// How its bucket is reached, if it is one.
-    pub s3: S3Options,
+    /// How its store is reached, unless it is a directory.
+    pub store: StoreOptions,
     /// How long exports are kept as received.
     pub landing: LandingPolicy,
     /// What an export has to hold, so that the tables may be changed at all.

@@ -8,12 +8,13 @@ use crate::report::EventKind;
 use crate::run::RunError;
 use crate::run::events::RunEvents;
 use crate::runtime::{in_background, parallelism};
+use crate::schema::{IdVec, RootId};
 
 type Decoded = (usize, Result<Chunk, DecodeError>);
 
 /// The batches that are being decoded.
 pub(super) struct Decoder {
-    options: Arc<[DecodeOptions]>,
+    options: Arc<IdVec<RootId, DecodeOptions>>,
     events: RunEvents,
     /// How many batches were started.
     begun: usize,
@@ -27,7 +28,7 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// `options` say how the records of each root table are decoded.
-    pub(super) fn new(options: Arc<[DecodeOptions]>, events: RunEvents) -> Self {
+    pub(super) fn new(options: Arc<IdVec<RootId, DecodeOptions>>, events: RunEvents) -> Self {
         let (sender, receiver) = mpsc::channel();
         Self { options, events, begun: 0, given: 0, early: BTreeMap::new(), sender, receiver }
     }
@@ -42,7 +43,7 @@ impl Decoder {
         let (sender, events) = (self.sender.clone(), self.events.clone());
         self.begun += 1;
         in_background(move || {
-            let decoded = decode_batch(&batch, &options[batch.table]);
+            let decoded = decode_batch(&batch, &options[batch.root]);
             events.emit(EventKind::Decoded(batch.len() as u64));
             // The receiver is gone when another batch has failed.
             let _ = sender.send((number, decoded));

@@ -2,11 +2,12 @@
 
 use crate::definition::{Deletes, Limit, Limits, OnFailure, Share, Table, WriteDisposition};
 use crate::exit_code::{ExitCode, Failure};
+use crate::infer::ResolvedTable;
 use crate::plan::Plan;
 use crate::run::intake::Intake;
 use crate::run::load::Loaded;
 use crate::run::new_exports::NewExports;
-use crate::schema::{TableName, Window};
+use crate::schema::{PartitionKey, TableId, TableName, Window};
 use crate::table::{Manifest, Snapshot};
 
 /// The guard refused an export, or a retry of quarantined records. No table has changed.
@@ -44,7 +45,7 @@ pub enum GuardError {
     #[error(
         "the export of the window {window} has records for partition `{partition}` of table `{table}`, which is outside the window"
     )]
-    OutsideWindow { table: TableName, partition: String, window: Window },
+    OutsideWindow { table: TableName, partition: PartitionKey, window: Window },
     #[error(
         "the export has records for more than {most} partitions of table `{table}`, the limit of `limits.max_partitions`"
     )]
@@ -115,7 +116,9 @@ pub(super) fn against_shrinking(
         return Ok(());
     }
     let limits = &plan.pipeline.limits;
-    for (declared, found) in fresh.tables.iter().zip(fresh.of(&intake.found())) {
+    let found = intake.found();
+    for (root, declared) in &fresh.tables {
+        let records = found[*root].count;
         let old = snapshot.manifests.get(&declared.name);
         let before = TableBefore {
             rows: old.map_or(0, Manifest::rows),
@@ -129,7 +132,7 @@ pub(super) fn against_shrinking(
                 declared.deletes != Deletes::Ignore && plan.window.is_none()
             }
         };
-        against_few_records(&declared.name, found.count, before, replaces, limits)?;
+        against_few_records(&declared.name, records, before, replaces, limits)?;
     }
     Ok(())
 }
@@ -169,18 +172,18 @@ fn against_few_records(
 pub(super) fn against_emptying(
     plan: &Plan,
     load: &Loaded,
-    root: usize,
+    root: TableId,
     rows: u64,
 ) -> Result<(), GuardError> {
     if plan.allow_shrink || rows == 0 || load.counts[root].received > 0 {
         return Ok(());
     }
-    Err(GuardError::Emptied { table: load.schemas.tables[root].name.clone(), rows })
+    Err(GuardError::Emptied { table: load.schemas[root].name.clone(), rows })
 }
 
 /// Refuses an export with more unfit records than `limits.max_quarantined` allows: somebody should look at it.
 pub(super) fn against_quarantine(plan: &Plan, load: &Loaded) -> Result<(), GuardError> {
-    let received = load.schemas.roots.iter().map(|root| load.counts[*root].received).sum();
+    let received = load.schemas.roots().map(|root| load.counts[root].received).sum();
     let most = match plan.pipeline.limits.max_quarantined {
         None => return Ok(()),
         Some(Limit::Count(count)) => count,
@@ -221,8 +224,8 @@ pub(super) fn against_retry_of_overwritten(roots: &[&Table]) -> Result<(), Guard
 /// Ends the run when rows fail a check with `on_failure = "fail"`.
 pub(super) fn against_broken_checks(load: &Loaded) -> Result<(), GuardError> {
     for ((table, position), broken) in &load.broken {
-        let schema = &load.schemas.tables[*table];
-        let check = &schema.checks[*position];
+        let ResolvedTable { schema, policy, .. } = load.schemas.table(*table);
+        let check = &policy.checks[*position];
         if check.on_failure == OnFailure::Fail {
             let (table, rule) = (schema.name.clone(), check.rule.to_string());
             return Err(GuardError::BrokenCheck {
@@ -238,31 +241,30 @@ pub(super) fn against_broken_checks(load: &Loaded) -> Result<(), GuardError> {
 
 /// Refuses an export when none of the records fits its table.
 pub(super) fn against_losing_all(load: &Loaded) -> Result<(), GuardError> {
-    match load.schemas.roots.iter().find(|root| loses_all(load, **root)) {
-        Some(root) => Err(nothing_fits(load, *root)),
+    match load.schemas.roots().find(|root| loses_all(load, *root)) {
+        Some(root) => Err(nothing_fits(load, root)),
         None => Ok(()),
     }
 }
 
 /// Ends a retry when none of the quarantined records fits any table now.
 pub(super) fn against_futile_retry(load: &Loaded) -> Result<(), GuardError> {
-    match load.schemas.roots.first() {
-        Some(first) if load.schemas.roots.iter().all(|root| loses_all(load, *root)) => {
-            Err(nothing_fits(load, *first))
-        }
+    let mut roots = load.schemas.roots();
+    match roots.clone().next() {
+        Some(first) if roots.all(|root| loses_all(load, root)) => Err(nothing_fits(load, first)),
         _ => Ok(()),
     }
 }
 
-fn loses_all(load: &Loaded, root: usize) -> bool {
+fn loses_all(load: &Loaded, root: TableId) -> bool {
     let counts = load.counts[root];
     counts.received > 0 && counts.kept == 0
 }
 
-fn nothing_fits(load: &Loaded, root: usize) -> GuardError {
+fn nothing_fits(load: &Loaded, root: TableId) -> GuardError {
     let first = load.quarantined.iter().find(|record| record.table == root);
     GuardError::NothingFits {
-        table: load.schemas.tables[root].name.clone(),
+        table: load.schemas[root].name.clone(),
         records: load.counts[root].received,
         reasons: first.map(|record| record.reasons.to_string()).unwrap_or_default(),
     }

@@ -25,7 +25,7 @@ use crate::run::collect::{Collector, Content, Expectation};
 use crate::run::decoder::Decoder;
 use crate::run::events::RunEvents;
 use crate::runtime::on_cpu;
-use crate::schema::Shape;
+use crate::schema::{IdVec, RootId, Shape};
 use crate::source::http::FetchError;
 use crate::source::http::retry::{History, Retries};
 use crate::source::{ExportSource, Request, ResponseMetadata};
@@ -47,11 +47,11 @@ pub(super) struct Intake {
     /// What is in memory of each body.
     pub(super) contents: Vec<Content>,
     /// The shape of each root table, as observed.
-    pub(super) shapes: Vec<Shape>,
+    pub(super) shapes: IdVec<RootId, Shape>,
     /// Where the records of each root table were.
-    records_at: Vec<RecordsAt>,
+    records_at: IdVec<RootId, RecordsAt>,
     /// How many records each root table has, in all bodies.
-    records: Vec<u64>,
+    records: IdVec<RootId, u64>,
 }
 
 /// Where a table's records were, and how many.
@@ -63,8 +63,8 @@ pub(super) struct FoundRecords {
 
 impl Intake {
     /// Where the records of each root table were, and how many.
-    pub(super) fn found(&self) -> Vec<FoundRecords> {
-        let found = self.records_at.iter().zip(&self.records);
+    pub(super) fn found(&self) -> IdVec<RootId, FoundRecords> {
+        let found = self.records_at.values().zip(self.records.values());
         found.map(|(at, count)| FoundRecords { at: at.clone(), count: *count }).collect()
     }
 
@@ -72,13 +72,13 @@ impl Intake {
         self.landed.push(piece.landed);
         self.response_metadata.extend(piece.response_metadata);
         self.contents.push(piece.content);
-        self.records.resize(piece.found.records.len(), 0);
-        for (sum, records) in self.records.iter_mut().zip(&piece.found.records) {
+        self.records.resize_with(piece.found.records.len(), || 0);
+        for (sum, records) in self.records.values_mut().zip(piece.found.records.values()) {
             *sum += records;
         }
         self.records_at = piece.found.records_at;
         self.shapes.resize_with(piece.shapes.len(), Shape::default);
-        for (all, shape) in self.shapes.iter_mut().zip(&piece.shapes) {
+        for (all, shape) in self.shapes.values_mut().zip(piece.shapes.values()) {
             all.merge(shape);
         }
     }
@@ -89,7 +89,7 @@ struct DecodedBody {
     landed: Landed,
     response_metadata: Option<ResponseMetadata>,
     found: Found,
-    shapes: Vec<Shape>,
+    shapes: IdVec<RootId, Shape>,
     content: Content,
 }
 
@@ -100,7 +100,7 @@ pub(super) struct Receiver<'a> {
     /// How many requests may be open at once.
     pub(super) jobs: NonZeroUsize,
     /// How the records of each root table are decoded.
-    pub(super) options: Arc<[DecodeOptions]>,
+    pub(super) options: Arc<IdVec<RootId, DecodeOptions>>,
     pub(super) expectation: Arc<Expectation>,
     /// Where exports are spooled until they are in the destination.
     pub(super) spool_directory: PathBuf,
@@ -119,7 +119,7 @@ impl Receiver<'_> {
         let piece = self.receive_with_retries(first, &selector).await?;
         if let RecordSelector::TheOnlyArray { before } = &mut selector {
             // The others have their records in the same place as the first.
-            *before = piece.found.records_at.first().cloned();
+            *before = piece.found.records_at.values().next().cloned();
         }
         intake.add(piece);
         let others: Vec<_> =
@@ -197,7 +197,7 @@ pub(super) fn decode_landed(
     landed: Landed,
     selector: RecordSelector,
     expectation: Arc<Expectation>,
-    options: Arc<[DecodeOptions]>,
+    options: Arc<IdVec<RootId, DecodeOptions>>,
     events: RunEvents,
 ) -> Result<Intake, RunError> {
     let mut decoder = BodyDecoder {
@@ -310,7 +310,7 @@ impl BodyDecoder {
 pub(super) fn decode_again(
     landed: &Landed,
     selector: RecordSelector,
-    options: Arc<[DecodeOptions]>,
+    options: Arc<IdVec<RootId, DecodeOptions>>,
     events: &RunEvents,
     mut take: impl FnMut(Vec<Chunk>) -> Result<(), RunError>,
 ) -> Result<(), RunError> {

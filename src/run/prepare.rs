@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use super::{Prepared, Run, RunError, findings, guard, ledger};
-use crate::decode::{Chunk, DecodeOptions, RecordSelector};
+use crate::decode::{DecodeOptions, RecordSelector};
 use crate::definition::{Nested, Table, WriteDisposition};
 use crate::landing::{Archive, ExportHash, Landed, ReceivedExport};
 use crate::normalise::MetadataColumns;
@@ -17,7 +17,7 @@ use crate::run::new_exports::NewExports;
 use crate::run::quarantine::Waiting;
 use crate::run::stage::RowSource;
 use crate::runtime::{give_back_memory, on_cpu};
-use crate::schema::Shape;
+use crate::schema::{IdVec, RootId, Shape};
 use crate::source::api_key::ApiKey;
 use crate::source::procurementflow;
 use crate::table::{CommitError, Intent, Snapshot, State, TakenExport};
@@ -36,7 +36,7 @@ impl Run<'_> {
             let report = self.report(Outcome::NothingNew, Vec::new(), Vec::new());
             return Ok(Prepared { snapshot, intent: None, report });
         }
-        let roots: Vec<&Table> = self.plan.pipeline.root_tables().collect();
+        let roots: IdVec<RootId, &Table> = self.plan.pipeline.root_tables().collect();
         let expectation = Arc::new(self.expectation(&roots, &snapshot));
         let selector = record_selector(&roots, &snapshot);
         let intake = self.receive(keys, selector, expectation.clone()).await?;
@@ -68,7 +68,7 @@ impl Run<'_> {
     /// Stages the files of an export, unless all tables have loaded it already.
     async fn stage(
         &self,
-        roots: &[&Table],
+        roots: &IdVec<RootId, &Table>,
         snapshot: Snapshot,
         intake: Intake,
         expectation: Arc<Expectation>,
@@ -85,7 +85,7 @@ impl Run<'_> {
             return Ok(Prepared { snapshot, intent, report });
         }
         guard::against_shrinking(self.plan, &fresh, &intake, &snapshot)?;
-        let found = fresh.of(&intake.found());
+        let found = intake.found();
         let (landed, load) = self.load(intake, &fresh, expectation).await?;
         guard::against_losing_all(&load)?;
         guard::against_quarantine(self.plan, &load)?;
@@ -106,6 +106,7 @@ impl Run<'_> {
         let roots: Vec<&Table> = waiting.tables.iter().collect();
         guard::against_retry_without_cursor(&roots)?;
         guard::against_retry_of_overwritten(&roots)?;
+        let roots: IdVec<RootId, &Table> = roots.into();
         let expectation = Arc::new(self.expectation(&roots, &snapshot));
         let (export, wanted) = (waiting.export.clone(), waiting.wanted.clone());
         let (expected, events) = (expectation.clone(), self.events.clone());
@@ -115,7 +116,7 @@ impl Run<'_> {
         let fresh = NewExports::all(&roots);
         let (landed, load) = self.load(intake, &fresh, expectation).await?;
         guard::against_futile_retry(&load)?;
-        let records = load.schemas.roots.iter().map(|root| load.counts[*root].received).sum();
+        let records = load.schemas.roots().map(|root| load.counts[root].received).sum();
         let row_source = RowSource::Quarantine(waiting);
         let mut prepared = self.stage_rows(load, snapshot, row_source, &landed).await?;
         prepared.report.retried = Some(records);
@@ -146,12 +147,12 @@ impl Run<'_> {
 
     /// Warns of tables whose missing records would be deleted, were it known which they are.
     fn warn_of_skipped_deletes(&self, load: &Loaded, snapshot: &Snapshot) {
-        for root in &load.schemas.roots {
-            let schema = &load.schemas.tables[*root];
+        for root in load.schemas.roots() {
+            let (schema, policy) = (&load.schemas[root], load.schemas.policy(root));
             let has_rows = snapshot.manifests.get(&schema.name).is_some_and(|it| it.rows() > 0);
             if has_rows
-                && schema.disposition == WriteDisposition::Merge
-                && schema.deletes != load.deletes(*root)
+                && policy.disposition == WriteDisposition::Merge
+                && policy.deletes != load.deletes(root)
             {
                 self.events.warn_of_table(&schema.name, RunWarning::DeletesSkipped);
             }
@@ -184,9 +185,9 @@ impl Run<'_> {
         MetadataColumns::new(self.plan.run_id.clone(), self.plan.started_at)
     }
 
-    fn expectation(&self, roots: &[&Table], snapshot: &Snapshot) -> Expectation {
+    fn expectation(&self, roots: &IdVec<RootId, &Table>, snapshot: &Snapshot) -> Expectation {
         Expectation {
-            roots: roots.iter().copied().cloned().collect(),
+            roots: roots.values().copied().cloned().collect(),
             declared: self.plan.pipeline.tables.clone(),
             known: snapshot.schemas(),
             metadata: self.metadata(),
@@ -223,10 +224,10 @@ impl Run<'_> {
         fresh: &NewExports<'_>,
         expectation: Arc<Expectation>,
     ) -> Result<(Vec<Landed>, Loaded), RunError> {
-        let shapes = fresh.of(&intake.shapes);
-        let seen: Vec<(&Table, &Shape)> = fresh.tables.iter().copied().zip(&shapes).collect();
+        let seen: Vec<(RootId, &Table, &Shape)> = (fresh.tables.iter())
+            .map(|(root, table)| (*root, *table, &intake.shapes[*root]))
+            .collect();
         let schemas = expectation.resolve(&seen)?;
-        let positions = fresh.positions.clone();
         let options = decode_options(&expectation.roots);
         let events = self.events.clone();
         on_cpu(move || {
@@ -239,7 +240,7 @@ impl Run<'_> {
             }
             let mut load = expectation.load(schemas.clone())?;
             for (piece, content) in contents.into_iter().enumerate() {
-                let mut take = |chunks| load.take(piece, of_fresh(chunks, &positions));
+                let mut take = |chunks| load.take(piece, chunks);
                 match (content, &selector) {
                     (Content::Chunks(chunks), _) => take(chunks)?,
                     (_, Some(selector)) => {
@@ -263,7 +264,7 @@ impl Run<'_> {
 /// Whether a run changes what readers see. A run that brings only unchanged rows does not; its commit only moves the
 /// watermark and remembers the export.
 fn has_changed(load: &Loaded, intent: &Intent) -> bool {
-    let mut roots = load.schemas.roots.iter().map(|root| &load.schemas.tables[*root]);
+    let mut roots = load.schemas.roots().map(|root| load.schemas.policy(root));
     let compares = roots.all(|root| {
         matches!(root.disposition, WriteDisposition::Merge | WriteDisposition::OverwritePartitions)
     });
@@ -271,26 +272,19 @@ fn has_changed(load: &Loaded, intent: &Intent) -> bool {
 }
 
 /// How the records of each root table are decoded.
-fn decode_options(roots: &[Table]) -> Arc<[DecodeOptions]> {
-    let options = roots.iter().map(|table| DecodeOptions {
+fn decode_options(roots: &IdVec<RootId, Table>) -> Arc<IdVec<RootId, DecodeOptions>> {
+    let options = roots.values().map(|table| DecodeOptions {
         identify: table.primary_key.is_empty(),
         null_values: table.null_values.clone(),
         nested_as_json: table.nested == Nested::Json,
     });
-    options.collect()
-}
-
-/// The chunks of tables that have not loaded the export yet, renumbered.
-fn of_fresh(chunks: Vec<Chunk>, positions: &[Option<usize>]) -> Vec<Chunk> {
-    let fresh = chunks.into_iter().filter_map(|chunk| {
-        positions[chunk.table].map(|position| Chunk { table: position, ..chunk })
-    });
-    fresh.collect()
+    Arc::new(options.collect())
 }
 
 /// Which arrays of the export hold records: as declared, or the only one.
-fn record_selector(roots: &[&Table], snapshot: &Snapshot) -> RecordSelector {
-    match roots {
+fn record_selector(roots: &IdVec<RootId, &Table>, snapshot: &Snapshot) -> RecordSelector {
+    let roots: Vec<&Table> = roots.values().copied().collect();
+    match roots.as_slice() {
         [Table { records: None, name, .. }] => RecordSelector::TheOnlyArray {
             before: snapshot.manifests.get(name).and_then(|manifest| manifest.records.clone()),
         },
@@ -314,10 +308,10 @@ mod tests {
     fn records_are_where_the_definition_says_or_in_the_only_array() {
         let nothing = Snapshot::default();
         let only = table("t", None);
-        let found = record_selector(&[&only], &nothing);
+        let found = record_selector(&vec![&only].into(), &nothing);
         assert_eq!(found, RecordSelector::TheOnlyArray { before: None });
         let (orders, events) = (table("orders", Some("/orders")), table("events", Some("/e")));
-        let declared = record_selector(&[&orders, &events], &nothing);
+        let declared = record_selector(&vec![&orders, &events].into(), &nothing);
         let expected = ["/orders", "/e"].map(|pointer| pointer.parse().unwrap()).to_vec();
         assert_eq!(declared, RecordSelector::At(expected));
     }

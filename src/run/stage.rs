@@ -7,6 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Run, RunError, compaction, ledger, load, merge, overwrite, quarantine};
 use crate::definition::WriteDisposition;
+use crate::infer::ResolvedTable;
 use crate::landing::Landed;
 use crate::merge::{Merge, carry_over};
 use crate::report::{EventKind, TableReport};
@@ -15,6 +16,7 @@ use crate::run::load::{Loaded, PartitionRows};
 use crate::run::manifest_update::{LoadedExport, ManifestUpdate};
 use crate::run::quarantine::Waiting;
 use crate::runtime::{on_cpu, parallelism};
+use crate::schema::{IdVec, PartitionKey, RootId, TableId};
 use crate::table::{DataFile, Intent, Publication, Snapshot, TakenExport};
 use crate::write::{Encoder, FileLayout, StagedFile, encode, stage};
 
@@ -24,7 +26,7 @@ pub(super) enum RowSource {
     Export {
         taken: TakenExport,
         /// Where the records of each root table were, and how many.
-        found: Vec<FoundRecords>,
+        found: IdVec<RootId, FoundRecords>,
     },
     /// Quarantined records.
     Quarantine(Waiting),
@@ -40,17 +42,17 @@ struct FileRows<'a> {
 }
 
 /// The files to write, by table and partition.
-type Files<'a> = BTreeMap<(usize, String), FileRows<'a>>;
+type Files<'a> = BTreeMap<(TableId, PartitionKey), FileRows<'a>>;
 
 /// The staged files of a run, and the files of the tables that they replace.
 pub(super) struct Written {
-    staged: Vec<(usize, StagedFile)>,
+    staged: Vec<(TableId, StagedFile)>,
     rewritten: HashSet<String>,
 }
 
 /// The staged files of one partition.
 struct WrittenFiles {
-    table: usize,
+    table: TableId,
     /// How many rows were superseded.
     superseded: u64,
     /// The files with the other rows, if any.
@@ -103,12 +105,12 @@ impl Run<'_> {
     async fn write_partition(
         &self,
         load: &Loaded,
-        table: usize,
-        partition: String,
+        table: TableId,
+        partition: PartitionKey,
         FileRows { older, new, encoded }: FileRows<'_>,
         ending: &Merge,
     ) -> Result<WrittenFiles, RunError> {
-        let (schema, metadata) = (&load.schemas.tables[table], self.metadata());
+        let (schema, metadata) = (&load.schemas[table], self.metadata());
         let all = older.iter().map(|file| file.rows).sum::<u64>()
             + new.as_ref().map_or(0, PartitionRows::count)
             + encoded.as_ref().map_or(0, Encoder::rows);
@@ -122,7 +124,7 @@ impl Run<'_> {
             let rows = first.into_iter().chain(new.into_iter().flat_map(PartitionRows::read));
             let (schemas, spill) = (load.schemas.clone(), load.spill.clone());
             let encoder = on_cpu(move || {
-                let schema = &schemas.tables[table];
+                let schema = &schemas[table];
                 encode(rows, schema, Arc::new(FileLayout::of(schema)?), &spill)
             });
             encoders.push(encoder.await?);
@@ -151,19 +153,21 @@ impl Run<'_> {
         let mut lines =
             quarantine::stage(self.destination, self.plan, load, landed, waiting).await?;
         publish.append(&mut lines.publications);
-        let mut files: Vec<Vec<DataFile>> = vec![Vec::new(); load.schemas.tables.len()];
+        let mut files: IdVec<TableId, Vec<DataFile>> =
+            load.schemas.iter().map(|_| Vec::new()).collect();
         for (table, file) in staged {
             files[table].push(file.into());
         }
         let (mut remove, mut manifests, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
-        for (table, schema) in load.schemas.tables.iter().enumerate() {
-            let root = load.schemas.roots.iter().position(|root| *root == table);
+        for (table, ResolvedTable { schema, policy, .. }) in load.schemas.tables() {
+            let root = load.schemas.root_id_of(table);
             let brought = brought
                 .as_ref()
                 .map(|(taken, found)| LoadedExport { taken, found: root.map(|root| &found[root]) });
             let update = ManifestUpdate {
                 run_id: &self.plan.run_id,
                 schema,
+                disposition: policy.disposition,
                 old: snapshot.manifests.get(&schema.name),
                 rewritten: &rewritten,
                 is_whole: self.plan.window.is_none(),
@@ -192,12 +196,12 @@ fn add_older_files<'a>(
     overwritten: &overwrite::Overwritten,
 ) -> HashSet<String> {
     let mut rewritten = overwritten.gone.clone();
-    for (table, schema) in load.schemas.tables.iter().enumerate() {
+    for (table, ResolvedTable { schema, policy, .. }) in load.schemas.tables() {
         let old = snapshot.manifests.get(&schema.name);
-        let Some(old) = old.filter(|_| schema.disposition != WriteDisposition::Replace) else {
+        let Some(old) = old.filter(|_| policy.disposition != WriteDisposition::Replace) else {
             continue;
         };
-        let gets_rows = |partition: &str| files.contains_key(&(table, partition.to_owned()));
+        let gets_rows = |partition: &PartitionKey| files.contains_key(&(table, partition.clone()));
         let small = compaction::files_to_compact(&old.files, gets_rows);
         let is_rewritten = |file: &&DataFile| {
             let changes = !schema.same_files(&old.schema)
@@ -214,7 +218,7 @@ fn add_older_files<'a>(
 }
 
 /// Completes the ledgers with what became of the rows.
-fn count_outcomes(load: &mut Loaded, superseded: Vec<(usize, u64)>, merged: merge::Merged) {
+fn count_outcomes(load: &mut Loaded, superseded: Vec<(TableId, u64)>, merged: merge::Merged) {
     for (table, rows) in superseded {
         if !merged.outcomes.contains_key(&table) {
             load.counts[table].superseded += rows;

@@ -1,4 +1,4 @@
-//! From a request to an answer: routes, the key, the organisation, then the records.
+//! Routes of the sample API: key, organisation, then the records.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ async fn nothing_here() -> Refusal {
 }
 
 impl SampleApi {
-    /// The key comes first: who has none shall not learn which organisations there are.
+    /// The key is checked first, so that nobody without one learns which organisations exist.
     fn admit(&self, organisation: Organisation, headers: &HeaderMap) -> Result<(), Refusal> {
         let key = headers.get(KEY_HEADER).map(HeaderValue::as_bytes);
         if key != Some(self.api_key.expose_secret().as_bytes()) {

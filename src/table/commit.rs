@@ -22,7 +22,9 @@ use super::Manifest;
 
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::schema::{RunId, TableName, TableSchema};
-use crate::store::{Creation, Destination, DestinationError, Listed, NameTooLong, Replacement};
+use crate::store::{
+    CreateOutcome, Destination, DestinationError, ListedFile, PathTooLong, ReplaceOutcome,
+};
 use crate::write::StagedFile;
 
 /// Staged files that no intent names are kept this long, since their run may still be at work.
@@ -50,7 +52,7 @@ pub enum CommitError {
     Unwritable(serde_json::Error),
     /// The export or the definition asks for a file that cannot be.
     #[error(transparent)]
-    Name(#[from] NameTooLong),
+    Name(#[from] PathTooLong),
     /// Somebody else committed since this run began.
     #[error("another run committed to this destination at the same time")]
     Conflict,
@@ -287,7 +289,7 @@ impl Snapshot {
         let path = record_path(self.next_sequence);
         let record = CommitRecord::Open(intent);
         let content = encode(&record)?;
-        if destination.create(&path, content.clone()).await? == Creation::Existed
+        if destination.create(&path, content.clone()).await? == CreateOutcome::AlreadyExists
             && destination.get(&path).await?.as_ref() != Some(&content)
         {
             // A create that was done but not answered is tried again by the store's client, and then
@@ -320,7 +322,7 @@ pub async fn open_commits(destination: &Destination) -> Result<Vec<RunId>, Commi
 /// waits until the record is on disk. The number stays taken.
 async fn void_if_blank(
     destination: &Destination,
-    last: Option<&Listed>,
+    last: Option<&ListedFile>,
 ) -> Result<(), CommitError> {
     let Some(path) = last.map(|last| &last.path) else { return Ok(()) };
     if is_blank(destination, path).await? {
@@ -381,7 +383,7 @@ async fn put_while_open(
         if !is_open(destination, sequence).await? {
             return Ok(false);
         }
-        if destination.replace(path, content.clone(), seen).await? == Replacement::Replaced {
+        if destination.replace(path, content.clone(), seen).await? == ReplaceOutcome::Replaced {
             return Ok(true);
         }
     }

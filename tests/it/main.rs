@@ -39,6 +39,7 @@ mod ocds;
 mod overwrite;
 mod pieces;
 mod quarantine;
+mod remote;
 mod retries;
 mod s3;
 mod sample_api;
