@@ -11,10 +11,10 @@ use crate::sample_api::SampleApiError;
 use crate::schema::ColumnType;
 use crate::source::api_key::ApiKeyError;
 use crate::source::http::FetchError;
-use crate::table::CommitError;
 use crate::table::lock::LockError;
 use crate::table::quarantine::QuarantineError;
 use crate::table::verify::VerifyError;
+use crate::table::{CommitError, ReadError};
 use crate::write::WriteError;
 
 /// Anything that ends a command.
@@ -137,13 +137,11 @@ fn run_exit_code(error: &RunError) -> ExitCode {
         | RunError::Split(_)
         | RunError::Decode(_)
         | RunError::Schema(_)
-        | RunError::Conform(_)
+        | RunError::Read(ReadError::Conform(_))
         | RunError::BrokenCheck { .. }
         | RunError::Commit(CommitError::Name(_)) => ExitCode::Export,
         RunError::NothingFits { .. } | RunError::TooManyQuarantined { .. } => ExitCode::Partial,
-        RunError::Commit(CommitError::Conflict) | RunError::Lock(LockError::Held { .. }) => {
-            ExitCode::Busy
-        }
+        RunError::Conflict | RunError::Lock(LockError::Held { .. }) => ExitCode::Busy,
         RunError::Commit(_)
         | RunError::Lock(_)
         | RunError::Quarantine(
@@ -152,8 +150,9 @@ fn run_exit_code(error: &RunError) -> ExitCode {
             | QuarantineError::Unreadable { .. },
         )
         | RunError::Destination(_)
-        | RunError::MissingFile { .. }
-        | RunError::UnreadableFile { .. }
+        | RunError::Read(
+            ReadError::Missing { .. } | ReadError::Unreadable { .. } | ReadError::Destination(_),
+        )
         | RunError::Write(WriteError::Destination(_)) => ExitCode::Destination,
         RunError::Land(error) if !error.is_temporary() => ExitCode::Destination,
         RunError::Land(_)
@@ -196,7 +195,7 @@ fn run_help(error: &RunError) -> Option<String> {
             "the tables are as they were; ask the source for the export once more"
         }
         RunError::Schema(error) => return Some(schema_help(error)),
-        RunError::Conform(_) => {
+        RunError::Read(ReadError::Conform(_)) => {
             "declare a type that holds the values there are, or load into a new destination"
         }
         RunError::UsedRunId { .. } => "give each run an id of its own, or leave `--run-id` out",
@@ -234,9 +233,7 @@ fn run_help(error: &RunError) -> Option<String> {
         RunError::Lock(LockError::Held { .. }) => {
             "let it finish, or wait for it with `--wait`; if it cannot be any more, `flowlake unlock --force` frees the destination"
         }
-        RunError::Commit(CommitError::Conflict) => {
-            "the other run is complete; this one can be run again"
-        }
+        RunError::Conflict => "the other run is complete; this one can be run again",
         RunError::Commit(CommitError::Name(_)) => {
             "partition by a column with short values or by a date, or give the table a shorter name; \
              the tables are as they were"
@@ -245,11 +242,14 @@ fn run_help(error: &RunError) -> Option<String> {
             "check that the destination exists, has room, and lets this user write; \
              if the commit had begun, the next run finishes it"
         }
-        RunError::Destination(error) if error.is_unfit() => {
+        RunError::Destination(error) | RunError::Read(ReadError::Destination(error))
+            if error.is_unfit() =>
+        {
             "two runs at once could both commit there; keep the tables on local disk, or in a store with conditional \
              writes (`If-None-Match`)"
         }
         RunError::Destination(_)
+        | RunError::Read(ReadError::Destination(_))
         | RunError::Land(_)
         | RunError::Lock(_)
         | RunError::Quarantine(QuarantineError::Destination(_))
@@ -261,8 +261,7 @@ fn run_help(error: &RunError) -> Option<String> {
         | RunError::Quarantine(
             QuarantineError::Missing { .. } | QuarantineError::Unreadable { .. },
         )
-        | RunError::MissingFile { .. }
-        | RunError::UnreadableFile { .. } => {
+        | RunError::Read(ReadError::Missing { .. } | ReadError::Unreadable { .. }) => {
             "somebody changed files of this destination by hand; restore them from a backup"
         }
         RunError::Commit(CommitError::Unwritable(_))

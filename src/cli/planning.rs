@@ -11,7 +11,7 @@ use crate::plan::{Overrides, Plan, destination_at};
 use crate::run::RunError;
 use crate::schema::RunId;
 use crate::store::Destination;
-use crate::table::Snapshot;
+use crate::table::{self, Snapshot};
 
 /// What is said on the command line about what to run.
 #[derive(Debug, Clone, Args)]
@@ -110,7 +110,7 @@ impl PlanArguments {
 
 async fn peek(url: &DestinationUrl) -> Result<Snapshot, RunError> {
     match Destination::open_existing(url)? {
-        Some(destination) => Ok(Snapshot::peek(&destination).await?),
+        Some(destination) => Ok(table::open(&destination).snapshot().await?),
         None => Ok(Snapshot::default()),
     }
 }

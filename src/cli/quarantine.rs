@@ -19,8 +19,8 @@ use crate::run::RunError;
 use crate::run::interruption::Interruption;
 use crate::schema::{RunId, TableName};
 use crate::store::Destination;
-use crate::table::Snapshot;
-use crate::table::quarantine::{Finding, Line, QuarantineFile, read};
+use crate::table::quarantine::{QuarantineFile, QuarantineLine, QuarantineReason, read};
+use crate::table::{self, Snapshot};
 
 /// As many characters as are shown of a record.
 const SHOWN_OF_A_RECORD: usize = 500;
@@ -125,7 +125,9 @@ impl Chosen {
     async fn waiting(&self, environment: &Environment) -> Result<Waiting, Error> {
         let destination = self.place.open(environment)?;
         let snapshot = match &destination {
-            Some(destination) => Snapshot::peek(destination).await.map_err(RunError::from)?,
+            Some(destination) => {
+                table::open(destination).snapshot().await.map_err(RunError::from)?
+            }
             None => Snapshot::default(),
         };
         let mut files = Vec::new();
@@ -143,7 +145,7 @@ impl Chosen {
 }
 
 impl Waiting {
-    async fn lines(&self, file: &QuarantineFile) -> Result<Vec<Line>, Error> {
+    async fn lines(&self, file: &QuarantineFile) -> Result<Vec<QuarantineLine>, Error> {
         match &self.destination {
             Some(destination) => Ok(read(destination, file).await.map_err(RunError::from)?),
             None => Ok(Vec::new()),
@@ -195,12 +197,12 @@ async fn show(chosen: &Chosen, json: bool, environment: &Environment) -> Result<
 }
 
 /// A record for people: where it came from, what is wrong with it, and the record.
-fn shown(line: &Line) -> String {
+fn shown(line: &QuarantineLine) -> String {
     let kept = if line.row_kept { ", in the table without what follows" } else { "" };
     let mut lines =
         vec![format!("{} at byte {} of run {}{kept}", line.table, line.offset, line.run_id)];
     for finding in &line.reasons {
-        let Finding { pointer, message, .. } = finding;
+        let QuarantineReason { pointer, message, .. } = finding;
         lines.push(match line.value_at(finding).filter(|_| !pointer.is_empty()) {
             Some(value) => {
                 format!("  {pointer}: {message}: {}", beginning(value, SHOWN_OF_A_VALUE))

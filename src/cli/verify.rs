@@ -9,7 +9,8 @@ use super::place::Place;
 use crate::cli::error::Error;
 use crate::definition::Environment;
 use crate::exit_code::ExitCode;
-use crate::table::verify::{Depth, Verification, repair, verify};
+use crate::table;
+use crate::table::verify::{Verification, VerifyDepth};
 
 /// How to verify.
 pub(super) struct Options {
@@ -36,11 +37,11 @@ async fn look(
     options: &Options,
     environment: &Environment,
 ) -> Result<Verification, Error> {
-    let depth = if options.quick { Depth::Sizes } else { Depth::Contents };
+    let depth = if options.quick { VerifyDepth::Sizes } else { VerifyDepth::Contents };
     let found = match place.open(environment)? {
         None => Verification::default(),
-        Some(destination) if options.repair => repair(&destination, depth).await?,
-        Some(destination) => verify(&destination, depth).await?,
+        Some(destination) if options.repair => table::open(&destination).repair(depth).await?,
+        Some(destination) => table::open(&destination).verify(depth).await?,
     };
     let mut out = std::io::stdout();
     if options.json {

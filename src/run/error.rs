@@ -6,7 +6,6 @@ use crate::decode::{DecodeError, SplitError};
 use crate::definition::Share;
 use crate::infer::SchemaError;
 use crate::landing::LandError;
-use crate::normalise::ConformError;
 use crate::report::TableReport;
 use crate::run::interruption::Signal;
 use crate::schema::{RunId, TableName, Window};
@@ -14,9 +13,9 @@ use crate::source::api_key::{ApiKey, ApiKeyError};
 use crate::source::http::FetchError;
 use crate::source::http::retry::{History, Retryable};
 use crate::store::DestinationError;
-use crate::table::CommitError;
 use crate::table::lock::LockError;
 use crate::table::quarantine::QuarantineError;
+use crate::table::{CommitError, ReadError};
 use crate::write::WriteError;
 use crate::write::spill::SpillError;
 
@@ -43,13 +42,15 @@ pub enum RunError {
     #[error(transparent)]
     Schema(#[from] SchemaError),
     #[error(transparent)]
-    Conform(#[from] ConformError),
+    Read(#[from] ReadError),
     #[error(transparent)]
     Spill(#[from] SpillError),
     #[error(transparent)]
     Write(#[from] WriteError),
     #[error(transparent)]
     Commit(#[from] CommitError),
+    #[error("another run committed to this destination at the same time")]
+    Conflict,
     #[error(transparent)]
     Quarantine(#[from] QuarantineError),
     #[error(transparent)]
@@ -96,10 +97,6 @@ pub enum RunError {
     TooManyPartitions { table: TableName, most: usize },
     #[error("none of the {records} records fits table `{table}`; the first: {reasons}")]
     NothingFits { table: TableName, records: u64, reasons: String },
-    #[error("a file of the table is not there any more: `{path}`")]
-    MissingFile { path: String },
-    #[error("a file of the table cannot be read: `{path}`: {source}")]
-    UnreadableFile { path: String, source: PolarsError },
     #[error(
         "the ledger of `{}` does not balance: received {}, inserted {}, quarantined {}",
         ledger.table, ledger.received, ledger.inserted, ledger.quarantined

@@ -10,15 +10,11 @@
 //! may come, that are compared with what is in the table, or that are sorted, wait until all are there.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::Cursor;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use object_store::path::Path;
 use polars::prelude::{
-    BooleanChunked, DataFrame, IntoColumn, NewChunkedArray, ParquetReader, PlSmallStr,
-    PolarsResult, SerReader, UInt64Chunked,
+    BooleanChunked, DataFrame, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult, UInt64Chunked,
 };
 
 use crate::decode::{Chunk, ChunkSource};
@@ -27,7 +23,7 @@ use crate::infer::Filled;
 use crate::merge::{self, MergeOutcome, UnchangedRows};
 use crate::normalise::{
     MetadataColumns, Normalised, Normaliser, Reason, Reasons, RecordIds, Rejection, Rule, Uniques,
-    Versions, conform,
+    Versions,
 };
 use crate::run::RunError;
 use crate::run::budget::Budget;
@@ -550,32 +546,7 @@ pub(super) async fn read_conformed(
     file: &DataFile,
     schema: &TableSchema,
 ) -> Result<DataFrame, RunError> {
-    let content = content_of(destination, file).await?;
-    let (path, schema) = (file.path.clone(), schema.clone());
-    on_cpu(move || conformed(&path, content, &schema, None)).await
-}
-
-/// The content of a file that is in a table.
-pub(super) async fn content_of(
-    destination: &Destination,
-    file: &DataFile,
-) -> Result<Bytes, RunError> {
-    let path = Path::parse(&file.path).unwrap_or_else(|_| Path::from(file.path.as_str()));
-    let content = destination.get(&path).await?;
-    content.ok_or_else(|| RunError::MissingFile { path: file.path.clone() })
-}
-
-/// The rows of a file from its content, with the columns and types the table has now; only some of them when they are
-/// named, and null in all others.
-pub(super) fn conformed(
-    path: &str,
-    content: Bytes,
-    schema: &TableSchema,
-    columns: Option<Vec<String>>,
-) -> Result<DataFrame, RunError> {
-    let rows = ParquetReader::new(Cursor::new(content))
-        .with_columns(columns)
-        .finish()
-        .map_err(|source| RunError::UnreadableFile { path: path.to_owned(), source })?;
-    Ok(conform(&rows, schema)?)
+    let content = crate::table::open(destination).read(file).await?;
+    let schema = schema.clone();
+    Ok(on_cpu(move || content.rows(&schema, None)).await?)
 }

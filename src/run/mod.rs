@@ -53,7 +53,8 @@ use crate::source::http::Fetcher;
 use crate::store::Destination;
 use crate::table::lock::{Lock, LockError, Owner};
 use crate::table::{
-    CommitError, DataFile, Intent, Publication, Snapshot, State, TakenExport, discard_staged,
+    self, CommitError, CommitOutcome, DataFile, Intent, Publication, Snapshot, TableState,
+    TakenExport, discard_staged,
 };
 use crate::write::{Encoder, FileLayout, StagedFile, encode, stage};
 use budget::Budget;
@@ -169,7 +170,7 @@ async fn carry_out_alone(
     // tidied up under an id that may be that run's.
     let snapshot = run.claim().await?;
     let result = match interruption.or(prepare(snapshot)).await {
-        Ok(Ok(_)) if lock.is_lost() => Err(CommitError::Conflict.into()),
+        Ok(Ok(_)) if lock.is_lost() => Err(RunError::Conflict),
         Ok(Ok(prepared)) => run.complete(prepared).await,
         Ok(Err(error)) => Err(error),
         Err(signal) => Err(RunError::Stopped(signal)),
@@ -246,7 +247,7 @@ impl Run<'_> {
     /// Finishes what an earlier run left, and makes sure that no run was called like this one.
     async fn claim(&self) -> Result<Snapshot, RunError> {
         self.refuse_used_id().await?;
-        let snapshot = Snapshot::recover(self.destination, self.plan.started_at).await?;
+        let snapshot = table::open(self.destination).recover(self.plan.started_at).await?;
         if snapshot.has_run(&self.plan.run_id) {
             return Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() });
         }
@@ -256,7 +257,7 @@ impl Run<'_> {
     async fn prepare(&self, keys: &[ApiKey], snapshot: Snapshot) -> Result<Prepared, RunError> {
         if self.plan.window.is_some() && snapshot.watermark() != self.plan.watermark {
             // Another run has moved it since this one was planned.
-            return Err(CommitError::Conflict.into());
+            return Err(RunError::Conflict);
         }
         if self.plan.requests.is_empty() {
             let report = self.report(Outcome::NothingNew, Vec::new(), Vec::new());
@@ -359,7 +360,10 @@ impl Run<'_> {
         let Prepared { snapshot, intent, mut report } = prepared;
         if let Some(intent) = intent {
             self.observer.event(&Event::Committing);
-            snapshot.commit(self.destination, intent).await?;
+            let outcome = table::open(self.destination).commit(&snapshot, intent).await?;
+            if outcome == CommitOutcome::Conflict {
+                return Err(RunError::Conflict);
+            }
         }
         report.finished_at = Utc::now();
         Ok(report)
@@ -387,8 +391,8 @@ impl Run<'_> {
         exports.collect()
     }
 
-    fn state(&self) -> State {
-        State {
+    fn state(&self) -> TableState {
+        TableState {
             last_run: self.plan.run_id.clone(),
             committed_at: self.plan.started_at,
             watermark: self.plan.watermark_after(),
@@ -698,9 +702,7 @@ fn has_changed(load: &Loaded, intent: &Intent) -> bool {
 /// commit that the next run finishes.
 fn nothing_was_promised(error: &RunError) -> bool {
     match error {
-        RunError::Commit(error) => {
-            matches!(error, CommitError::Conflict | CommitError::Name(_))
-        }
+        RunError::Commit(error) => matches!(error, CommitError::Name(_)),
         _ => true,
     }
 }

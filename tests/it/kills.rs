@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flowlake::store::Destination;
-use flowlake::table::verify::{Depth, repair, verify};
+use flowlake::table;
+use flowlake::table::verify::VerifyDepth;
 use object_store::prefix::PrefixStore;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -171,9 +172,9 @@ impl<'a> Victim<'a> {
     fn check(&mut self, what: &str) {
         let verify = |mend: bool| {
             let found = if mend {
-                self.runtime.block_on(repair(&self.destination, Depth::Contents))
+                self.runtime.block_on(table::open(&self.destination).repair(VerifyDepth::Contents))
             } else {
-                self.runtime.block_on(verify(&self.destination, Depth::Contents))
+                self.runtime.block_on(table::open(&self.destination).verify(VerifyDepth::Contents))
             };
             let found = found.map_err(|error| error.to_string())?.findings;
             if found.is_empty() { Ok(()) } else { Err(format!("{found:?}")) }

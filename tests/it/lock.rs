@@ -82,7 +82,7 @@ fn p10_on_s3_the_lock_of_a_killed_run_is_taken_over() {
     first.wait().unwrap();
     let stray = workplace.flowlake(&["verify", &destination]);
     assert_eq!(stray.code, 3, "{}{}", stray.stdout, stray.stderr);
-    assert!(stray.stdout.contains("stray lock: run first"), "{}", stray.stdout);
+    assert!(stray.stdout.contains("stale lock: run first"), "{}", stray.stdout);
     let third = workplace.run();
     assert!(third.stderr.contains("taken over"), "{}", third.stderr);
     third.success();
