@@ -12,9 +12,9 @@ use chrono::DateTime;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use flowlake::decode::{Chunk, DecodeOptions, RecordBatch, RecordSelector, Splitter, decode_batch};
 use flowlake::definition::Table;
-use flowlake::infer::observe;
+use flowlake::infer::{Schemas, observe};
 use flowlake::normalise::{MetadataColumns, Normalised, Normaliser, RecordIds};
-use flowlake::schema::{Schemas, Shape};
+use flowlake::schema::{PartitionKey, RootId, Shape};
 use flowlake::store::Destination;
 use flowlake::write::{FileLayout, encode, stage};
 use object_store::memory::InMemory;
@@ -46,7 +46,8 @@ fn inferred(chunks: &[Chunk]) -> Schemas {
     }
     let mut table = Table::named("t".parse().expect("a name"));
     table.primary_key = vec!["id".parse().expect("a name")];
-    Schemas::resolve(&[(&table, &shape)], &[], &BTreeMap::new()).expect("there is a schema")
+    Schemas::resolve(&[(RootId::default(), &table, &shape)], &[], &BTreeMap::new())
+        .expect("there is a schema")
 }
 
 fn normalised(chunks: &[Chunk], schemas: &Schemas, metadata: &MetadataColumns) -> Vec<Normalised> {
@@ -61,14 +62,15 @@ async fn encoded(rows: &[Normalised], schemas: &Schemas) -> u64 {
     let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
     let run_id = "bench".parse().expect("a run id");
     let mut bytes = 0;
-    for (table, schema) in schemas.tables.iter().enumerate() {
+    for (table, schema) in schemas.iter() {
         let frames = rows.iter().flat_map(|rows| &rows.frames);
         let frames =
             frames.filter(|frame| frame.table == table).map(|frame| Ok(frame.rows.clone()));
         let form = FileLayout::of(schema).expect("there is a form");
         let encoder = encode(frames, schema, Arc::new(form), &Arc::default());
         let encoder = encoder.expect("the rows have the schema's columns");
-        let file = stage(&destination, schema, &run_id, String::new(), vec![encoder]).await;
+        let file =
+            stage(&destination, schema, &run_id, PartitionKey::default(), vec![encoder]).await;
         bytes += file.expect("memory takes it").iter().map(|file| file.bytes).sum::<u64>();
     }
     bytes

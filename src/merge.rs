@@ -23,10 +23,10 @@ use polars::prelude::{BooleanChunked, ChunkFull, DataFrame, PlSmallStr, PolarsRe
 
 use crate::definition::Deletes;
 use crate::normalise::{Cursor, MetadataColumns, row_hashes};
-use crate::schema::{ColumnName, ColumnSource, TableSchema};
+use crate::schema::{ColumnName, ColumnSource, TableId, TableSchema};
 
 /// One row of a merged table: the table's position and the hash of the row's key.
-pub type RowId = (usize, u128);
+pub type RowId = (TableId, u128);
 
 /// Rows of merged tables.
 pub type RowIds = HashSet<RowId>;
@@ -81,7 +81,7 @@ pub fn hashes_of(
 /// A column is not there, which `Schemas::settle` rules out.
 pub fn without(
     rows: DataFrame,
-    table: usize,
+    table: TableId,
     schema: &TableSchema,
     out: &RowIds,
 ) -> PolarsResult<DataFrame> {
@@ -95,7 +95,7 @@ pub fn without(
 /// Which of the rows are named.
 fn are_in(
     rows: &DataFrame,
-    table: usize,
+    table: TableId,
     schema: &TableSchema,
     named: &RowIds,
 ) -> PolarsResult<BooleanChunked> {
@@ -109,7 +109,7 @@ fn are_in(
 /// A column is not there, which `Schemas::settle` rules out.
 pub fn carry_over(
     rows: DataFrame,
-    table: usize,
+    table: TableId,
     schema: &TableSchema,
     merge: &Merge,
     metadata: &MetadataColumns,
@@ -167,7 +167,7 @@ pub struct Versions(HashMap<u128, Version>);
 
 impl Versions {
     /// Takes in a row. `file` is where it is in the table, 0 for a row of an export.
-    pub fn add(&mut self, table: usize, hashes: RowHashes, partition: usize, file: usize) {
+    pub fn add(&mut self, table: TableId, hashes: RowHashes, partition: usize, file: usize) {
         let RowHashes { record, row, content } = hashes;
         let row = VersionRow { id: (table, row), content, file };
         match self.0.entry(record) {
@@ -264,7 +264,7 @@ pub struct Unchanged {
     /// The hashes of their keys.
     pub records: Vec<u128>,
     /// How many rows they have, by table.
-    pub rows: HashMap<usize, u64>,
+    pub rows: HashMap<TableId, u64>,
 }
 
 /// What of an export a table has already.
@@ -283,7 +283,7 @@ pub struct UnchangedRows {
 /// A column is not there, which `Schemas::settle` rules out.
 pub fn without_unchanged(
     rows: DataFrame,
-    table: usize,
+    table: TableId,
     schema: &TableSchema,
     root_keys: usize,
     unchanged: &UnchangedRows,
@@ -325,9 +325,9 @@ pub struct Merge {
     /// The files that those are in.
     pub touched: HashSet<usize>,
     /// For each table, what became of the export's rows.
-    pub outcomes: HashMap<usize, MergeOutcome>,
+    pub outcomes: HashMap<TableId, MergeOutcome>,
     /// The tables and partitions that get rows of the export.
-    pub written: HashSet<(usize, usize)>,
+    pub written: HashSet<(TableId, usize)>,
 }
 
 impl Merge {
@@ -338,7 +338,7 @@ impl Merge {
         export: &Versions,
         table: &Versions,
         all: &RecordIds,
-        root: usize,
+        root: TableId,
         deletes: Deletes,
     ) -> Self {
         let mut merge = Self::default();
@@ -379,7 +379,7 @@ impl Merge {
         }
     }
 
-    fn delete(&mut self, old: &Version, root: usize, deletes: Deletes) {
+    fn delete(&mut self, old: &Version, root: TableId, deletes: Deletes) {
         let goes = |row: &&VersionRow| match deletes {
             Deletes::Ignore => false,
             Deletes::Mark => row.id.0 == root,
@@ -392,7 +392,7 @@ impl Merge {
         self.deleted_records += u64::from(deletes != Deletes::Ignore);
     }
 
-    fn update(&mut self, new: &Version, old: &Version, root: usize) {
+    fn update(&mut self, new: &Version, old: &Version, root: TableId) {
         let has_moved = new.partition.is_none() || new.partition != old.partition;
         let mut contents: HashMap<RowId, Option<u128>> = HashMap::new();
         for row in &old.rows {

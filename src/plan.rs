@@ -224,7 +224,7 @@ fn whole_partitions(pipeline: &Pipeline, window: Window, latest: DateTime<Utc>) 
     let tables = pipeline.root_tables().filter(|table| table.takes_window_for_all());
     let fields = tables.flat_map(|table| &table.partition_by);
     fields.fold(window, |Window { start, end }, field| {
-        let span = |at| field.transform.span(at);
+        let span = |at| field.transform.range_of(at);
         let whole = span(end).filter(|span| span.start < end).map_or(end, |span| span.end);
         Window {
             start: span(start).map_or(start, |span| span.start.min(start)),

@@ -9,7 +9,7 @@ use flowlake::decode::{
     Chunk, DecodeOptions, Found, RecordBatch, RecordSelector, RecordsAt, SplitError, Splitter,
     decode_batch,
 };
-use flowlake::schema::JsonPointer;
+use flowlake::schema::{JsonPointer, RootId};
 
 use judge::{Judged, Retryable};
 
@@ -29,7 +29,7 @@ pub fn split(export: &[u8]) {
             );
         }
         if let Ok((records, found)) = &whole {
-            let all: u64 = found.records.iter().sum();
+            let all: u64 = found.records.values().sum();
             assert_eq!(records.len() as u64, all);
         }
     }
@@ -93,8 +93,8 @@ fn every_value() -> RecordSelector {
     RecordSelector::At(vec![JsonPointer::default()])
 }
 
-/// The records of each table as they stand in an export, in order.
-type Records = Vec<(usize, Vec<u8>)>;
+/// The records of each array as they stand in an export, in order.
+type Records = Vec<(RootId, Vec<u8>)>;
 
 fn split_in<'a>(
     wanted: &RecordSelector,
@@ -103,7 +103,7 @@ fn split_in<'a>(
     let (batches, found) = batches(wanted, pieces)?;
     let records = batches
         .iter()
-        .flat_map(|batch| batch.records().map(|(_, bytes)| (batch.table, bytes.to_vec())));
+        .flat_map(|batch| batch.records().map(|(_, bytes)| (batch.root, bytes.to_vec())));
     Ok((records.collect(), found))
 }
 

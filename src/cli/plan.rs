@@ -11,10 +11,9 @@ use super::{fail, summary};
 use crate::cli::error::Error;
 use crate::definition::{Definition, Environment, Table, WriteDisposition};
 use crate::exit_code::ExitCode;
-use crate::infer::{Change, SchemaError};
-use crate::schema::{ColumnName, PartitionField, Schemas, Shape, Window};
+use crate::infer::{Change, SchemaError, Schemas};
+use crate::schema::{ColumnName, IdVec, PartitionField, PartitionKey, RootId, Shape, Window};
 use crate::table::Manifest;
-use crate::write::partition::lies_within;
 
 /// A plan as it is shown: what a run will do, in its own words.
 #[derive(Serialize)]
@@ -137,8 +136,8 @@ impl ShownPlan {
 fn changes(planned: &Planned) -> Result<Vec<Change>, SchemaError> {
     let (tables, known) = (&planned.plan.pipeline.tables, planned.snapshot.schemas());
     let roots = planned.plan.pipeline.root_tables().filter(|root| known.contains_key(&root.name));
-    let (roots, nothing): (Vec<&Table>, _) = (roots.collect(), Shape::default());
-    let seen: Vec<_> = roots.iter().map(|root| (*root, &nothing)).collect();
+    let (roots, nothing): (IdVec<RootId, &Table>, _) = (roots.collect(), Shape::default());
+    let seen: Vec<_> = roots.iter().map(|(root, table)| (root, *table, &nothing)).collect();
     match Schemas::resolve(&seen, tables, &known) {
         Ok(schemas) => {
             let is_declared = |change: &Change| !matches!(change, Change::Vanished { .. });
@@ -160,13 +159,14 @@ impl ShownTable {
     fn of(table: &Table, planned: &Planned) -> Self {
         let root = planned.plan.pipeline.root_of(table);
         let manifest = planned.snapshot.manifests.get(&table.name);
-        let replaces = |partition: &String| match (root.write_disposition, planned.plan.window) {
-            (WriteDisposition::Replace, _) => true,
-            (WriteDisposition::OverwritePartitions, Some(window)) => {
-                lies_within(partition, &root.partition_by, window)
-            }
-            _ => false,
-        };
+        let replaces =
+            |partition: &PartitionKey| match (root.write_disposition, planned.plan.window) {
+                (WriteDisposition::Replace, _) => true,
+                (WriteDisposition::OverwritePartitions, Some(window)) => {
+                    partition.lies_within(window)
+                }
+                _ => false,
+            };
         let partitions = manifest.map(partitions).unwrap_or_default().into_iter().filter(replaces);
         Self {
             name: table.name.to_string(),
@@ -179,7 +179,7 @@ impl ShownTable {
             primary_key: table.primary_key.iter().map(ColumnName::to_string).collect(),
             partition_by: root.partition_by.iter().map(PartitionField::directory_key).collect(),
             rows: manifest.map_or(0, Manifest::rows),
-            partitions_replaced: partitions.collect(),
+            partitions_replaced: partitions.map(|partition| partition.to_string()).collect(),
         }
     }
 
@@ -204,7 +204,7 @@ impl ShownTable {
 }
 
 /// The directories that a table has files in.
-fn partitions(manifest: &Manifest) -> BTreeSet<String> {
+fn partitions(manifest: &Manifest) -> BTreeSet<PartitionKey> {
     let directories = manifest.files.iter().map(|file| file.partition.clone());
     directories.filter(|directory| !directory.is_empty()).collect()
 }

@@ -24,7 +24,7 @@ mod split;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::schema::{ColumnStatistics, Step};
+use crate::schema::{ColumnStatistics, RootId, Step};
 
 pub use compact::without_whitespace;
 pub use parse::{DecodeError, decode_batch};
@@ -46,8 +46,8 @@ pub struct DecodeOptions {
 /// The decoded records of one batch.
 #[derive(Debug)]
 pub struct Chunk {
-    /// Which of the wanted tables they belong to.
-    pub table: usize,
+    /// The record array they stood in.
+    pub root: RootId,
     /// Their values.
     pub records: Level,
     /// Where each stood in the export, in bytes.
@@ -70,8 +70,8 @@ pub struct Undecodable {
 /// Where the records of a chunk came from.
 #[derive(Debug)]
 pub struct ChunkSource {
-    /// Which of the wanted tables they belong to.
-    pub table: usize,
+    /// The record array they stood in.
+    pub root: RootId,
     /// Where each stood in the export, in bytes.
     pub places: Vec<Range<u64>>,
     /// The records that have no values.
@@ -88,7 +88,7 @@ impl Chunk {
     /// What is needed of a chunk once its values are rows; the values are freed.
     #[must_use]
     pub fn into_source(self) -> ChunkSource {
-        ChunkSource { table: self.table, places: self.places, undecodable: self.undecodable }
+        ChunkSource { root: self.root, places: self.places, undecodable: self.undecodable }
     }
 }
 

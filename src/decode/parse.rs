@@ -56,7 +56,7 @@ pub fn decode_batch(batch: &RecordBatch, reading: &DecodeOptions) -> Result<Chun
         }
     }
     let places = extents.iter().map(|(extent, offset)| place(extent, *offset)).collect();
-    Ok(Chunk { table: batch.table, records, places, identities, undecodable })
+    Ok(Chunk { root: batch.root, records, places, identities, undecodable })
 }
 
 /// Decodes the records at these places; tells which cannot be held exactly, by their position, and why.

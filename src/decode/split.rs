@@ -12,7 +12,7 @@ use super::lines::LineSniffer;
 use super::nesting::{Advance, Nesting};
 use super::position::Position;
 use crate::excerpt::excerpt;
-use crate::schema::{InvalidPointer, JsonPointer};
+use crate::schema::{IdVec, InvalidPointer, JsonPointer, PositionId, RootId};
 
 /// How many bytes of records make a batch.
 const BATCH_BYTES: usize = 2 << 20;
@@ -70,11 +70,11 @@ impl From<RecordsAt> for String {
     }
 }
 
-/// Whole records of one table, as bytes.
+/// Whole records of one array, as bytes.
 #[derive(Debug)]
 pub struct RecordBatch {
     /// The position in [`RecordSelector::At`]; 0 for the only array.
-    pub table: usize,
+    pub root: RootId,
     /// The number of records of this table before this batch.
     pub first_record: u64,
     pub(super) bytes: Vec<u8>,
@@ -120,9 +120,9 @@ impl RecordBatch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// For each wanted table, where its records were.
-    pub records_at: Vec<RecordsAt>,
+    pub records_at: IdVec<RootId, RecordsAt>,
     /// For each wanted table, how many records it had.
-    pub records: Vec<u64>,
+    pub records: IdVec<RootId, u64>,
 }
 
 /// The export is not JSON, not complete, or does not hold the records that are wanted.
@@ -336,7 +336,7 @@ impl Splitter {
         }
         let records_at = self.found()?;
         batches.extend(self.batches.into_iter().filter(|batch| !batch.is_empty()));
-        Ok((batches, Found { records_at, records: self.records }))
+        Ok((batches, Found { records_at: records_at.into(), records: self.records.into() }))
     }
 
     fn found(&mut self) -> Result<Vec<RecordsAt>, SplitError> {
@@ -624,7 +624,12 @@ impl Splitter {
 }
 
 fn empty_batch(table: usize, first_record: u64) -> RecordBatch {
-    RecordBatch { table, first_record, bytes: Vec::new(), records: Vec::new() }
+    RecordBatch {
+        root: RootId::from_index(table),
+        first_record,
+        bytes: Vec::new(),
+        records: Vec::new(),
+    }
 }
 
 fn is_whitespace(byte: u8) -> bool {
@@ -698,7 +703,7 @@ mod tests {
         }
         let (last, found) = splitter.finish()?;
         batches.extend(last);
-        Ok((batches.iter().map(|batch| (batch.table, texts(batch))).collect(), found))
+        Ok((batches.iter().map(|batch| (batch.root.index(), texts(batch))).collect(), found))
     }
 
     fn texts(batch: &RecordBatch) -> Vec<String> {

@@ -10,7 +10,6 @@ use super::{
     Header, KeySource, Limit, Limits, ListStyle, Nested, OnFailure, Period, Pipeline, Resource,
     RetryLimits, S3Options, Source, Table, Timeouts, WindowPolicy, WriteDisposition,
 };
-use crate::schema::{PartitionField, Transform};
 
 /// The definition, every key written out.
 pub(super) fn to_toml(pipeline: &Pipeline) -> String {
@@ -199,7 +198,7 @@ fn table(table: &Table) -> Section {
         written.insert("write_disposition".to_owned(), text(disposition));
         written.insert("deletes".to_owned(), text(word(&Deletes::WORDS, table.deletes)));
         written.insert("history".to_owned(), Value::Boolean(table.history));
-        let fields: Vec<String> = table.partition_by.iter().map(partition_field).collect();
+        let fields: Vec<String> = table.partition_by.iter().map(ToString::to_string).collect();
         insert_some(&mut written, "partition_by", texts(&fields));
     }
     let contract = table.contract.map(|it| Value::Table(contract(it)));
@@ -260,15 +259,6 @@ fn contract(contract: Contract) -> Section {
     ])
 }
 
-fn partition_field(field: &PartitionField) -> String {
-    match field.transform {
-        Transform::Identity => field.column.to_string(),
-        Transform::Year => format!("year({})", field.column),
-        Transform::Month => format!("month({})", field.column),
-        Transform::Day => format!("day({})", field.column),
-    }
-}
-
 fn column(column: &Column) -> Section {
     let mut written = section([("exclude", Value::Boolean(column.exclude))]);
     let column_type = column.column_type.as_ref().map(|it| text(&it.to_string()));
@@ -288,7 +278,9 @@ mod tests {
 
     use super::super::{Definition, Environment, LandingPolicy, Template};
     use super::*;
-    use crate::schema::{ColumnName, ColumnType, JsonPointer, TableName};
+    use crate::schema::{
+        ColumnName, ColumnType, JsonPointer, PartitionField, TableName, Transform,
+    };
 
     /// Texts with what is dear to TOML, JSON Pointer and the environment.
     fn any_text() -> impl Strategy<Value = String> {

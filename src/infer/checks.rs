@@ -1,16 +1,15 @@
 //! Refuses declared checks that do not fit the columns they name.
 
 use crate::definition::{CheckRule, ColumnOf};
-use crate::schema::{
-    ColumnName, ColumnType, NumberText, Schemas, TableSchema, parse_date, parse_timestamp,
-};
+use crate::schema::{ColumnName, ColumnType, NumberText, TableSchema, parse_date, parse_timestamp};
 
 use super::error::SchemaError;
+use super::resolved::{ResolvedTable, Schemas};
 
 /// Refuses checks that cannot be made of the columns there are.
 pub(crate) fn verify_checks(schemas: &Schemas) -> Result<(), SchemaError> {
-    for schema in &schemas.tables {
-        for check in &schema.checks {
+    for (_, ResolvedTable { schema, policy, .. }) in schemas.tables() {
+        for check in &policy.checks {
             verify(schemas, schema, &check.rule).map_err(|reason| SchemaError::Uncheckable {
                 table: schema.name.clone(),
                 rule: check.rule.to_string(),
@@ -26,7 +25,7 @@ fn verify(schemas: &Schemas, schema: &TableSchema, rule: &CheckRule) -> Result<(
     let types: Vec<&ColumnType> = types.collect::<Result<_, _>>()?;
     let other = match rule.other() {
         Some(ColumnOf { table, column }) => {
-            let other = schemas.tables.iter().find(|other| other.name == *table);
+            let other = schemas.iter().map(|(_, other)| other).find(|other| other.name == *table);
             let other = other.ok_or_else(|| format!("there is no table `{table}`"))?;
             if other.root != schema.root {
                 return Err(format!("`{table}` is not part of the same record"));

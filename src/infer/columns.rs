@@ -6,9 +6,10 @@ use crate::definition::{ContractMode, Nested};
 use crate::infer::error::SchemaError;
 use crate::infer::naming::{child_table_name, column_name, distinct_name, distinct_table_name};
 use crate::infer::resolve::{Child, Known, NOTHING_SEEN, Pending, Resolver, Rows, Seen};
+use crate::infer::resolved::Discarded;
 use crate::schema::{
-    ColumnName, ColumnSchema, ColumnSource, ColumnType, Discarded, Shape, ShownPath, Step,
-    TableName, ValuePath, ValueShape,
+    ColumnName, ColumnSchema, ColumnSource, ColumnType, Shape, ShownPath, Step, TableName,
+    ValuePath, ValueShape,
 };
 
 /// Collects the columns and child tables of one table from the shape of its records.

@@ -5,10 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{ContractMode, Table};
-use crate::schema::{
-    ColumnName, ColumnSchema, ColumnSource, ColumnType, Schemas, TableName, TableSchema,
-};
+use crate::definition::{Contract, ContractMode, Table};
+use crate::infer::resolved::{ResolvedTable, Schemas};
+use crate::schema::{ColumnName, ColumnSchema, ColumnSource, ColumnType, TableName, TableSchema};
 
 /// What a run changes in the schema of a table, or would have to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,15 +155,15 @@ impl fmt::Display for Filled {
 }
 
 /// A change, and whether it is one that nobody declared.
-struct Noticed<'s> {
+struct Noticed {
     change: Change,
     is_surprise: bool,
-    schema: &'s TableSchema,
+    contract: Contract,
 }
 
-impl Noticed<'_> {
+impl Noticed {
     fn is_forbidden(&self) -> bool {
-        let contract = self.schema.contract;
+        let contract = self.contract;
         let mode = match self.change {
             Change::NewTable { .. } => contract.tables,
             Change::NewColumn { .. } => contract.columns,
@@ -202,26 +201,30 @@ impl Schemas {
         &self,
         declared: &[Table],
         known: &BTreeMap<TableName, TableSchema>,
-    ) -> Vec<Noticed<'_>> {
+    ) -> Vec<Noticed> {
         let mut all = Vec::new();
-        for schema in self.tables.iter().filter(|schema| known.contains_key(&schema.root)) {
+        for (_, ResolvedTable { schema, policy, .. }) in self.tables() {
+            let contract = policy.contract;
+            if !known.contains_key(&schema.root) {
+                continue;
+            }
             let own = declared.iter().find(|table| table.name == schema.name);
             let Some(before) = known.get(&schema.name) else {
                 let change = Change::NewTable { table: schema.name.clone() };
-                all.push(Noticed { change, is_surprise: own.is_none(), schema });
+                all.push(Noticed { change, is_surprise: own.is_none(), contract });
                 continue;
             };
             all.extend(schema.columns.iter().filter_map(|column| {
                 let declared = own.and_then(|table| table.columns.get(&column.name));
                 let is_promised = declared.is_some_and(|column| column.column_type.is_some());
                 let change = changed(schema, column, before.column(&column.name), is_promised)?;
-                Some(Noticed { change, is_surprise: declared.is_none(), schema })
+                Some(Noticed { change, is_surprise: declared.is_none(), contract })
             }));
             let gone = before.columns.iter().filter(|column| schema.column(&column.name).is_none());
             let gone = gone.filter(|column| column.statistics().is_some());
             all.extend(gone.map(|column| {
                 let (table, column) = (schema.name.clone(), column.name.clone());
-                Noticed { change: Change::Excluded { table, column }, is_surprise: false, schema }
+                Noticed { change: Change::Excluded { table, column }, is_surprise: false, contract }
             }));
         }
         all

@@ -14,6 +14,7 @@ mod error;
 mod naming;
 mod observe;
 mod resolve;
+mod resolved;
 mod validate;
 mod value_type;
 
@@ -22,4 +23,5 @@ pub use contract::{Change, Filled};
 pub use error::SchemaError;
 pub use naming::snake_case;
 pub use observe::observe;
+pub use resolved::{Discarded, ResolvedTable, Schemas, TablePolicy};
 pub(crate) use value_type::{ITEMS_FIELD, field_of};

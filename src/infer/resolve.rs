@@ -6,24 +6,24 @@ use indexmap::IndexMap;
 
 use super::checks::verify_checks;
 use super::value_type::FieldCollision;
-use crate::definition::{
-    Column, Contract, ContractMode, Deletes, Discard, Nested, Table, WriteDisposition,
-};
+use crate::definition::{Column, Contract, ContractMode, Deletes, Nested, Table, WriteDisposition};
 use crate::infer::columns::Survey;
 use crate::infer::error::SchemaError;
 use crate::infer::naming::parent_key_name;
+use crate::infer::resolved::{ResolvedTable, Schemas, TablePolicy};
 use crate::infer::validate::{check_columns, check_partitions};
 use crate::schema::{
     ColumnName, ColumnSchema, ColumnSource, ColumnStatistics, ColumnType, DELETED_AT_COLUMN,
-    IDENTITY_COLUMN, INDEX_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN, Schemas, Shape, Step,
-    TableName, TableSchema, VALID_FROM_COLUMN, VALID_TO_COLUMN, ValuePath, ValueShape,
+    IDENTITY_COLUMN, INDEX_COLUMN, IdVec, LOADED_AT_COLUMN, PositionId, RUN_ID_COLUMN, RootId,
+    Shape, Step, TableId, TableName, TableSchema, VALID_FROM_COLUMN, VALID_TO_COLUMN, ValuePath,
+    ValueShape,
 };
 
 /// A table that has still to be settled.
 pub(crate) struct Pending<'a> {
     pub(crate) name: TableName,
     pub(crate) declared: Option<&'a Table>,
-    pub(crate) parent: Option<usize>,
+    pub(crate) parent: Option<TableId>,
     pub(crate) path: ValuePath,
     /// Its own, or its parent's.
     pub(crate) contract: Contract,
@@ -75,16 +75,15 @@ impl Schemas {
     /// # Errors
     /// The export and the definition do not go together.
     pub fn resolve(
-        roots: &[(&Table, &Shape)],
+        roots: &[(RootId, &Table, &Shape)],
         declared: &[Table],
         known: &BTreeMap<TableName, TableSchema>,
     ) -> Result<Self, SchemaError> {
         let names = declared.iter().map(|table| &table.name).chain(known.keys()).cloned().collect();
-        let mut resolver =
-            Resolver { declared, known, names, tables: Vec::new(), children: Vec::new() };
-        let mut positions = Vec::new();
-        for (table, shape) in roots {
-            positions.push(resolver.tables.len());
+        let mut resolver = Resolver { declared, known, names, tables: IdVec::default() };
+        let mut root_ids = BTreeMap::new();
+        for (id, table, shape) in roots {
+            root_ids.insert(*id, TableId::from_index(resolver.tables.len()));
             resolver.table(&Pending {
                 name: table.name.clone(),
                 declared: Some(table),
@@ -94,8 +93,7 @@ impl Schemas {
                 rows: Rows::Of(shape),
             })?;
         }
-        let Resolver { tables, children, .. } = resolver;
-        let schemas = Self { tables, roots: positions, children };
+        let schemas = Self { tables: resolver.tables, roots: root_ids };
         verify_checks(&schemas)?;
         let changes = schemas.forbidden_changes(declared, known);
         if changes.is_empty() { Ok(schemas) } else { Err(SchemaError::Frozen { changes }) }
@@ -107,14 +105,12 @@ pub(crate) struct Resolver<'a> {
     pub(crate) known: &'a BTreeMap<TableName, TableSchema>,
     /// The names of all tables that there are, or are going to be.
     pub(crate) names: HashSet<TableName>,
-    tables: Vec<TableSchema>,
-    /// For each table, the child tables that this export has a place for.
-    children: Vec<Vec<usize>>,
+    tables: IdVec<TableId, ResolvedTable>,
 }
 
 impl<'a> Resolver<'a> {
     fn table(&mut self, pending: &Pending<'a>) -> Result<(), SchemaError> {
-        if self.tables.iter().any(|table| table.name == pending.name) {
+        if self.tables.values().any(|table| table.schema.name == pending.name) {
             return Err(SchemaError::TableCollision { table: pending.name.clone() });
         }
         let mut survey = Survey {
@@ -130,18 +126,20 @@ impl<'a> Resolver<'a> {
         survey.children_not_seen();
         let known = survey.known_columns();
         let Survey { columns, children, discarded, .. } = survey;
-        let schema = TableSchema { discarded, ..self.schema(pending, &known, columns)? };
-        let position = self.tables.len();
-        self.tables.push(schema);
-        self.children.push(Vec::new());
+        let parent = pending.parent.map(|parent| &self.tables[parent]);
+        let policy = TablePolicy { discarded, ..policy(pending, parent) };
+        let schema = self.schema(pending, &known, columns)?;
+        self.check_layout(&schema, &policy)?;
+        let own = TableId::from_index(self.tables.len());
+        let root = parent.map_or(own, |parent| parent.root);
+        self.tables.push(ResolvedTable { schema, policy, root, children: Vec::new() });
         if let (Some(parent), Rows::Of(_)) = (pending.parent, pending.rows) {
-            self.children[parent].push(position);
+            self.tables[parent].children.push(own);
         }
         for (name, path, rows) in children {
             let declared = self.declared.iter().find(|table| table.name == name);
-            let own = declared.and_then(|table| table.contract);
-            let contract = own.unwrap_or(pending.contract);
-            let parent = Some(position);
+            let contract = declared.and_then(|table| table.contract).unwrap_or(pending.contract);
+            let parent = Some(own);
             self.table(&Pending { name, declared, parent, path, contract, rows })?;
         }
         Ok(())
@@ -153,7 +151,7 @@ impl<'a> Resolver<'a> {
         known: &[&ColumnSchema],
         seen: IndexMap<ColumnName, Seen>,
     ) -> Result<TableSchema, SchemaError> {
-        let parent = pending.parent.map(|position| &self.tables[position]);
+        let parent = pending.parent.map(|parent| &self.tables[parent].schema);
         let primary_key =
             pending.declared.map(|table| table.primary_key.clone()).unwrap_or_default();
         let partition_by = match (parent, pending.declared) {
@@ -162,9 +160,7 @@ impl<'a> Resolver<'a> {
             (None, None) => Vec::new(),
         };
         let mut columns = key_columns(parent, &primary_key);
-        let unfit = pending.contract.data_type.discards().unwrap_or_default();
-        let values = value_columns(pending, known, seen)?.into_iter();
-        columns.extend(values.map(|column| ColumnSchema { unfit, ..column }));
+        columns.extend(value_columns(pending, known, seen)?);
         columns.extend(lifetime_columns(pending, parent));
         columns.push(own_column(RUN_ID_COLUMN, ColumnType::String, ColumnSource::RunId));
         columns.push(own_column(LOADED_AT_COLUMN, ColumnType::Timestamp, ColumnSource::LoadedAt));
@@ -180,23 +176,16 @@ impl<'a> Resolver<'a> {
             partition_by,
             sort_by: pending.declared.map(|table| table.sort_by.clone()).unwrap_or_default(),
             columns,
-            disposition: disposition(pending, parent),
-            deletes: pending.declared.map(|table| table.deletes).unwrap_or_default(),
-            nested: pending.nested(),
-            contract: pending.contract,
-            checks: pending.declared.map(|table| table.checks.clone()).unwrap_or_default(),
-            discarded: Vec::new(),
         };
         check_columns(&schema)?;
         check_partitions(&schema)?;
-        self.check_layout(&schema)?;
         Ok(schema)
     }
 
     /// Files that stay in the table have to lie where the definition's partitions put them, and child rows that
     /// stay have to name their parents by the key there is.
-    fn check_layout(&self, schema: &TableSchema) -> Result<(), SchemaError> {
-        if schema.disposition == WriteDisposition::Replace {
+    fn check_layout(&self, schema: &TableSchema, policy: &TablePolicy) -> Result<(), SchemaError> {
+        if policy.disposition == WriteDisposition::Replace {
             return Ok(());
         }
         let Some(known) = self.known.get(&schema.name) else { return Ok(()) };
@@ -235,12 +224,21 @@ fn lifetime_columns(pending: &Pending<'_>, parent: Option<&TableSchema>) -> Vec<
     columns
 }
 
-/// What a run does with the rows of a table: what its root says. What is left out does not stay.
-fn disposition(pending: &Pending<'_>, parent: Option<&TableSchema>) -> WriteDisposition {
-    match (pending.rows, parent) {
-        (Rows::Excluded, _) => WriteDisposition::Replace,
-        (_, Some(parent)) => parent.disposition,
-        (_, None) => pending.declared.map(|table| table.write_disposition).unwrap_or_default(),
+/// What a run does with the rows of a table.
+fn policy(pending: &Pending<'_>, parent: Option<&ResolvedTable>) -> TablePolicy {
+    let declared = pending.declared;
+    TablePolicy {
+        disposition: match (pending.rows, parent) {
+            // The rows of an excluded table do not stay.
+            (Rows::Excluded, _) => WriteDisposition::Replace,
+            (_, Some(parent)) => parent.policy.disposition,
+            (_, None) => declared.map(|table| table.write_disposition).unwrap_or_default(),
+        },
+        deletes: declared.map(|table| table.deletes).unwrap_or_default(),
+        nested: pending.nested(),
+        contract: pending.contract,
+        checks: declared.map(|table| table.checks.clone()).unwrap_or_default(),
+        discarded: Vec::new(),
     }
 }
 
@@ -372,7 +370,6 @@ impl Known {
                 ValuesFrom::Nowhere(path) => ColumnSource::Unseen { path, statistics, nested },
             },
             formats: declared.map(|column| column.formats.clone()).unwrap_or_default(),
-            unfit: Discard::Row,
             description: declared.and_then(|column| column.description.clone()),
             seen: None,
         })
@@ -393,15 +390,7 @@ impl Seen {
 
 fn own_column(name: &str, column_type: ColumnType, source: ColumnSource) -> ColumnSchema {
     let name = name.parse().unwrap_or_else(|_| ColumnName::unnamed());
-    ColumnSchema {
-        name,
-        column_type,
-        source,
-        formats: Vec::new(),
-        unfit: Discard::Row,
-        description: None,
-        seen: None,
-    }
+    ColumnSchema { name, column_type, source, formats: Vec::new(), description: None, seen: None }
 }
 
 /// The columns that tie a row to its record: the parent's key and a position, or a hash.
@@ -417,7 +406,6 @@ fn key_columns(parent: Option<&TableSchema>, primary_key: &[ColumnName]) -> Vec<
             column_type,
             source: ColumnSource::ParentKey(position),
             formats: Vec::new(),
-            unfit: Discard::Row,
             description: None,
             seen: None,
         })

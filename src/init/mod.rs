@@ -19,8 +19,8 @@ use crate::decode::{
     decode_batch,
 };
 use crate::definition::Table;
-use crate::infer::{SchemaError, observe, snake_case};
-use crate::schema::{JsonPointer, Schemas, Shape, TableName};
+use crate::infer::{SchemaError, Schemas, observe, snake_case};
+use crate::schema::{IdVec, JsonPointer, RootId, Shape, TableName};
 
 /// How much is read at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -55,11 +55,12 @@ pub fn propose(export: &mut (impl Read + ?Sized), name: &str) -> Result<Proposal
     let pointers = record_arrays(&body)?;
     let chunks = decode(&body, &pointers)?;
     let tables = root_tables(&pointers, name);
-    let mut shapes = vec![Shape::default(); tables.len()];
+    let mut shapes: IdVec<RootId, Shape> = tables.iter().map(|_| Shape::default()).collect();
     for chunk in &chunks {
-        observe(&mut shapes[chunk.table], &chunk.records);
+        observe(&mut shapes[chunk.root], &chunk.records);
     }
-    let roots: Vec<(&Table, &Shape)> = tables.iter().zip(&shapes).collect();
+    let roots = shapes.iter().zip(&tables).map(|((root, shape), table)| (root, table, shape));
+    let roots: Vec<(RootId, &Table, &Shape)> = roots.collect();
     let schemas = Schemas::resolve(&roots, &tables, &std::collections::BTreeMap::new())?;
     Ok(Proposal::of(&schemas, &pointers, &chunks)?)
 }
@@ -102,7 +103,7 @@ fn split(
     for batch in &batches {
         each(batch)?;
     }
-    Ok(found.records_at.iter().map(RecordsAt::pointer).collect())
+    Ok(found.records_at.values().map(RecordsAt::pointer).collect())
 }
 
 /// A table for each array, called like the array's key.

@@ -6,10 +6,11 @@ use chrono::DateTime;
 use polars::prelude::{DataFrame, PolarsResult};
 
 use crate::decode::Chunk;
+use crate::infer::Schemas;
 use crate::normalise::{MetadataColumns, Normaliser, RecordIds, scalar_texts};
 use crate::schema::{
-    ColumnName, ColumnSchema, ColumnSource, ColumnStatistics, ColumnType, JsonPointer,
-    MAX_PRECISION, RunId, Schemas, Step, TableName, TableSchema,
+    ColumnName, ColumnSchema, ColumnSource, ColumnStatistics, ColumnType, IdVec, JsonPointer,
+    MAX_PRECISION, PositionId, RunId, Step, TableId, TableName, TableSchema,
 };
 
 /// The most digits of a proposed decimal, which is what most warehouses take as their default.
@@ -64,7 +65,7 @@ pub struct ProposedColumn {
 }
 
 /// The rows of a table, in the pieces they were decoded in.
-struct Rows(Vec<DataFrame>);
+struct TableRows(Vec<DataFrame>);
 
 impl Proposal {
     pub(super) fn of(
@@ -75,20 +76,20 @@ impl Proposal {
         let metadata = MetadataColumns::new(RunId::at(DateTime::UNIX_EPOCH), DateTime::UNIX_EPOCH);
         let mut ids = RecordIds::default();
         let normaliser = Normaliser::new(schemas, &metadata);
-        let mut rows: Vec<Rows> = schemas.tables.iter().map(|_| Rows(Vec::new())).collect();
+        let mut rows: IdVec<TableId, TableRows> =
+            schemas.iter().map(|_| TableRows(Vec::new())).collect();
         for chunk in chunks {
             for frame in normaliser.frames(chunk, &ids.of(chunk))?.frames {
                 rows[frame.table].0.push(frame.rows);
             }
         }
         let mut tables = Vec::new();
-        for (position, (schema, rows)) in schemas.tables.iter().zip(&rows).enumerate() {
-            let root = schemas.roots.iter().position(|root| *root == position);
-            let records = match root {
-                Some(root) => Some(pointers[root].clone()),
+        for (id, schema) in schemas.iter() {
+            let records = match schemas.root_id_of(id) {
+                Some(root) => pointers.get(root.index()).cloned(),
                 None => pointer_of(&schema.path),
             };
-            tables.push(table(schema, records, rows)?);
+            tables.push(table(schema, records, &rows[id])?);
         }
         Ok(Self { tables })
     }
@@ -97,7 +98,7 @@ impl Proposal {
 fn table(
     schema: &TableSchema,
     records: Option<JsonPointer>,
-    rows: &Rows,
+    rows: &TableRows,
 ) -> PolarsResult<ProposedTable> {
     let is_root = schema.parent.is_none();
     Ok(ProposedTable {
@@ -151,7 +152,7 @@ fn money_type(column: &ColumnSchema, statistics: &ColumnStatistics) -> Option<Co
 }
 
 /// One column, or two, whose values name every row.
-fn primary_key(schema: &TableSchema, rows: &Rows) -> PolarsResult<Vec<ColumnName>> {
+fn primary_key(schema: &TableSchema, rows: &TableRows) -> PolarsResult<Vec<ColumnName>> {
     let mut candidates: Vec<(usize, &ColumnName)> = schema
         .columns
         .iter()
@@ -193,7 +194,7 @@ fn key_rank(column: &ColumnSchema) -> Option<usize> {
 }
 
 /// The date that says when a record came to be, which is what most questions are asked by.
-fn birth_date(schema: &TableSchema, rows: &Rows) -> PolarsResult<Option<ColumnName>> {
+fn birth_date(schema: &TableSchema, rows: &TableRows) -> PolarsResult<Option<ColumnName>> {
     let mut best: Option<(usize, &ColumnName)> = None;
     for column in &schema.columns {
         let is_date = matches!(column.column_type, ColumnType::Date | ColumnType::Timestamp);
@@ -207,7 +208,7 @@ fn birth_date(schema: &TableSchema, rows: &Rows) -> PolarsResult<Option<ColumnNa
     Ok(best.map(|(_, name)| name.clone()))
 }
 
-impl Rows {
+impl TableRows {
     fn height(&self) -> usize {
         self.0.iter().map(DataFrame::height).sum()
     }

@@ -13,9 +13,9 @@ use super::conform::scalar_texts;
 use super::frames::TableFrame;
 use super::reason::Origins;
 use super::row_hash::row_hashes;
-use crate::definition::{CheckRule, ColumnOf, Tolerance};
-use crate::infer::Bound;
-use crate::schema::{ColumnName, ColumnType, Schemas, TableSchema};
+use crate::definition::{Check, CheckRule, ColumnOf, Tolerance};
+use crate::infer::{Bound, Schemas};
+use crate::schema::{ColumnName, ColumnType, TableId, TableSchema};
 
 /// A row of a table's frame that breaks one of the table's checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) struct Records<'r, 'l> {
 impl Records<'_, '_> {
     /// The rows of a frame that break a check of their table, `unique` left aside.
     pub(super) fn breaches(&self, frame: usize) -> PolarsResult<Vec<Breach>> {
-        let checks = &self.schemas.tables[self.frames[frame].table].checks;
+        let checks = &self.schemas.policy(self.frames[frame].table).checks;
         let mut breaches = Vec::new();
         for (position, check) in checks.iter().enumerate() {
             let broken = self.broken(frame, &check.rule)?;
@@ -74,13 +74,13 @@ impl Records<'_, '_> {
     }
 
     fn type_of(&self, frame: usize, column: &ColumnName) -> &ColumnType {
-        let schema = &self.schemas.tables[self.frames[frame].table];
+        let schema = &self.schemas[self.frames[frame].table];
         schema.column(column).map_or(&ColumnType::String, |column| &column.column_type)
     }
 
     /// The position of the frame of another table.
     fn frame_of(&self, named: &ColumnOf) -> Option<usize> {
-        let is_it = |frame: &TableFrame| self.schemas.tables[frame.table].name == named.table;
+        let is_it = |frame: &TableFrame| self.schemas[frame.table].name == named.table;
         self.frames.iter().position(is_it)
     }
 
@@ -231,7 +231,7 @@ fn in_units(units: i128, scale: u8, finer: u8) -> i128 {
 #[derive(Debug, Default)]
 pub struct Uniques {
     /// By table and check: the hash of each row's values, with that of its key.
-    seen: HashMap<(usize, usize), HashMap<u128, u128>>,
+    seen: HashMap<(TableId, usize), HashMap<u128, u128>>,
 }
 
 impl Uniques {
@@ -240,11 +240,12 @@ impl Uniques {
     pub(super) fn observe(
         &mut self,
         schema: &TableSchema,
+        checks: &[Check],
         frame: &TableFrame,
         has_versions: bool,
     ) -> PolarsResult<Vec<Breach>> {
         let mut breaches = Vec::new();
-        for (position, check) in schema.checks.iter().enumerate() {
+        for (position, check) in checks.iter().enumerate() {
             let CheckRule::Unique(columns) = &check.rule else { continue };
             let seen = self.seen.entry((frame.table, position)).or_default();
             let keys = if has_versions {

@@ -15,15 +15,14 @@ use super::reason::{Origin, Origins, Place, Reason, Reasons, Rule};
 use super::versions::Versions;
 use crate::decode::{Chunk, Level, Values};
 use crate::definition::{Discard, Nested, OnFailure};
-use crate::schema::{
-    ColumnSchema, ColumnSource, ColumnType, Discarded, Schemas, Step, TableSchema,
-};
+use crate::infer::{Discarded, ResolvedTable, Schemas};
+use crate::schema::{ColumnSchema, ColumnSource, ColumnType, RootId, Step, TableId, TableSchema};
 
 /// Rows of one table that came from one chunk.
 #[derive(Debug)]
 pub struct TableFrame {
     /// The table's position in the schemas.
-    pub table: usize,
+    pub table: TableId,
     /// The rows, in export order, with every column of the schema.
     pub rows: DataFrame,
     /// For each row, the record of the chunk that it came from.
@@ -71,7 +70,7 @@ pub struct Normalised {
     /// The records that have rows in `frames` from which values are missing, ascending.
     pub partially_loaded: Vec<Rejection>,
     /// The checks that rows break, by their tables' positions and their own.
-    pub broken: BTreeMap<(usize, usize), Broken>,
+    pub broken: BTreeMap<(TableId, usize), Broken>,
 }
 
 /// Rows that break a check.
@@ -91,12 +90,12 @@ impl Normalised {
     pub fn reject_repeated(&mut self, schemas: &Schemas, seen: &mut Uniques) -> PolarsResult<()> {
         let mut reasons: BTreeMap<u32, Reasons> = BTreeMap::new();
         for frame in &self.frames {
-            let schema = &schemas.tables[frame.table];
-            let root = schemas.tables.iter().find(|table| table.name == schema.root);
-            for breach in seen.observe(schema, frame, root.is_some_and(Versions::are_told))? {
+            let ResolvedTable { schema, policy, .. } = schemas.table(frame.table);
+            let has_versions = Versions::are_told(schemas.root_of(frame.table));
+            for breach in seen.observe(schema, &policy.checks, frame, has_versions)? {
                 let record = frame.records[breach.row as usize];
                 count(&mut self.broken, frame.table, breach, record);
-                let check = &schema.checks[breach.check];
+                let check = &policy.checks[breach.check];
                 if check.on_failure == OnFailure::Quarantine {
                     let (table, rule) = (schema.name.clone(), Rule::Check(check.rule.clone()));
                     // Where in the record does not matter: it is fine by itself.
@@ -135,7 +134,12 @@ fn rejections(reasons: BTreeMap<u32, Reasons>) -> impl Iterator<Item = Rejection
     reasons.into_iter().map(|(record, reasons)| Rejection { record, reasons })
 }
 
-fn count(broken: &mut BTreeMap<(usize, usize), Broken>, table: usize, breach: Breach, record: u32) {
+fn count(
+    broken: &mut BTreeMap<(TableId, usize), Broken>,
+    table: TableId,
+    breach: Breach,
+    record: u32,
+) {
     let first = Broken { rows: 0, first_record: record };
     let count = broken.entry((table, breach.check)).or_insert(first);
     count.rows += 1;
@@ -171,10 +175,12 @@ impl<'a> Normaliser<'a> {
             losses: BTreeMap::new(),
             broken: BTreeMap::new(),
         };
-        let table = self.schemas.roots[chunk.table];
-        let records: Vec<u32> = (0..).take(chunk.records.rows).collect();
-        let origin = Origin { parent: None, path: &[], parents: Vec::new(), positions: &[] };
-        work.table(table, &chunk.records, &records, origin, None)?;
+        // Where all tables of a record array have taken the export already, its records make no rows.
+        if let Some(table) = self.schemas.table_of(chunk.root) {
+            let records: Vec<u32> = (0..).take(chunk.records.rows).collect();
+            let origin = Origin { parent: None, path: &[], parents: Vec::new(), positions: &[] };
+            work.table(table, &chunk.records, &records, origin, None)?;
+        }
         work.finish()
     }
 }
@@ -182,15 +188,15 @@ impl<'a> Normaliser<'a> {
 /// Gives ids to records without a key, in the order of the export.
 #[derive(Debug, Default)]
 pub struct RecordIds {
-    /// How often each record of each table has been seen.
-    seen: HashMap<(usize, u128), u64>,
+    /// How often each record of each array has been seen.
+    seen: HashMap<(RootId, u128), u64>,
 }
 
 impl RecordIds {
     /// The hash of each record, with a number from the second of its kind on.
     pub fn of(&mut self, chunk: &Chunk) -> Vec<String> {
         let ids = chunk.identities.iter().map(|identity| {
-            let seen = self.seen.entry((chunk.table, *identity)).or_default();
+            let seen = self.seen.entry((chunk.root, *identity)).or_default();
             *seen += 1;
             let again = if *seen == 1 { String::new() } else { format!("-{seen}") };
             format!("{identity:032x}{again}")
@@ -219,14 +225,14 @@ struct ChunkWork<'a> {
     reasons: BTreeMap<u32, Reasons>,
     /// Which values records are loaded without, and why.
     losses: BTreeMap<u32, Reasons>,
-    broken: BTreeMap<(usize, usize), Broken>,
+    broken: BTreeMap<(TableId, usize), Broken>,
 }
 
 impl<'a> ChunkWork<'a> {
     /// Builds the rows of a table from a level, then those of its child tables.
     fn table(
         &mut self,
-        table: usize,
+        table: TableId,
         level: &'a Level,
         records: &[u32],
         origin: Origin<'a>,
@@ -234,15 +240,15 @@ impl<'a> ChunkWork<'a> {
     ) -> PolarsResult<()> {
         let schemas = self.schemas;
         self.origins.0.push(origin);
-        let schema = &schemas.tables[table];
+        let ResolvedTable { schema, policy, .. } = schemas.table(table);
         let mut columns = Vec::with_capacity(schema.columns.len());
-        let flattens = schema.nested == Nested::Tables;
+        let flattens = policy.nested == Nested::Tables;
         let mut aligner = Aligner::new(level, self.child_paths(table), flattens);
         for column in &schema.columns {
-            let values = self.column(schema, column, &mut aligner, records, parent)?;
+            let values = self.column(table, column, &mut aligner, records, parent)?;
             columns.push(values.with_name(PlSmallStr::from_str(column.name.as_str())));
         }
-        for discarded in &schema.discarded {
+        for discarded in &policy.discarded {
             for row in rows_that_have(level, discarded) {
                 let rule = Rule::Schema { path: discarded.path.clone() };
                 let reason = self.reason(schema, row, &discarded.path, rule);
@@ -262,22 +268,22 @@ impl<'a> ChunkWork<'a> {
     }
 
     /// The places whose lists have rows of their own.
-    fn child_paths(&self, table: usize) -> Vec<Vec<Step>> {
-        let children = self.schemas.children[table].iter();
-        children.map(|child| self.schemas.tables[*child].path.clone()).collect()
+    fn child_paths(&self, table: TableId) -> Vec<Vec<Step>> {
+        let children = self.schemas.table(table).children.iter();
+        children.map(|child| self.schemas[*child].path.clone()).collect()
     }
 
     fn children(
         &mut self,
-        table: usize,
+        table: TableId,
         level: &'a Level,
         records: &[u32],
         keys: &[Column],
     ) -> PolarsResult<()> {
         let schemas = self.schemas;
         let own = self.frames.len() - 1;
-        for child in &schemas.children[table] {
-            let path = &schemas.tables[*child].path;
+        for child in &schemas.table(table).children {
+            let path = &schemas[*child].path;
             let View { level: child_level, rows: parents } =
                 View::of(level, path).unwrap_or(View { level: &NOTHING, rows: Vec::new() });
             let child_records: Vec<u32> =
@@ -293,12 +299,13 @@ impl<'a> ChunkWork<'a> {
 
     fn column(
         &mut self,
-        schema: &TableSchema,
+        table: TableId,
         column: &ColumnSchema,
         aligner: &mut Aligner<'_>,
         records: &[u32],
         parent: Option<&ParentRows<'_>>,
     ) -> PolarsResult<Column> {
+        let ResolvedTable { schema, policy, .. } = self.schemas.table(table);
         let level = aligner.level;
         match &column.source {
             ColumnSource::Value { path, .. } => {
@@ -307,7 +314,7 @@ impl<'a> ChunkWork<'a> {
                     let (column_name, expected) = (column.name.clone(), column.column_type.clone());
                     let rule = Rule::Type { column: column_name, expected };
                     let reason = self.reason(schema, row, path, rule);
-                    self.discard(records[row as usize], column.unfit, reason);
+                    self.discard(records[row as usize], policy.unfit(), reason);
                 }
                 if schema.primary_key.contains(&column.name) {
                     self.reject_nulls(schema, column, &series, records);
@@ -383,11 +390,11 @@ impl<'a> ChunkWork<'a> {
         for frame in 0..self.frames.len() {
             let (schemas, frames, origins) = (self.schemas, &self.frames, &self.origins);
             let table = frames[frame].table;
-            let schema = &schemas.tables[table];
+            let ResolvedTable { schema, policy, .. } = schemas.table(table);
             for breach in (Records { schemas, frames, origins }).breaches(frame)? {
                 let record = self.frames[frame].records[breach.row as usize];
                 count(&mut self.broken, table, breach, record);
-                let check = &schema.checks[breach.check];
+                let check = &policy.checks[breach.check];
                 if check.on_failure == OnFailure::Quarantine {
                     let column = check.rule.columns().first().and_then(|name| schema.column(name));
                     let path = column.and_then(ColumnSchema::path).unwrap_or_default();
@@ -656,7 +663,7 @@ mod tests {
             observe(&mut shape, &chunk.records);
         }
         let table = Table { nested, ..Table::named("t".parse().unwrap()) };
-        let schemas = Schemas::resolve(&[(&table, &shape)], &[], known).unwrap();
+        let schemas = Schemas::resolve(&[(RootId::default(), &table, &shape)], &[], known).unwrap();
         let metadata = MetadataColumns::new("run".parse().unwrap(), DateTime::UNIX_EPOCH);
         let normaliser = Normaliser::new(&schemas, &metadata);
         let mut ids = RecordIds::default();
@@ -665,14 +672,14 @@ mod tests {
             let rows = normaliser.frames(chunk, &ids.of(chunk)).unwrap();
             assert!(rows.rejected.is_empty(), "{:?}", rows.rejected);
             for frame in rows.frames {
-                count += scalars_of_frame(&frame.rows, &schemas.tables[frame.table]);
-                if frame.table == 0 {
+                count += scalars_of_frame(&frame.rows, &schemas[frame.table]);
+                if frame.table == TableId::default() {
                     own.push(frame.rows);
                 }
             }
         }
         let mut known = known.clone();
-        known.extend(schemas.tables.into_iter().map(|table| (table.name.clone(), table)));
+        known.extend(schemas.iter().map(|(_, table)| (table.name.clone(), table.clone())));
         Loaded { scalars: count, known, rows: own }
     }
 

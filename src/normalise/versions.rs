@@ -7,6 +7,7 @@ use std::collections::hash_map::{Entry, HashMap};
 use polars::prelude::{AnyValue, Column, DataFrame, PolarsResult};
 
 use crate::definition::WriteDisposition;
+use crate::infer::ResolvedTable;
 use crate::normalise::row_hash::row_hashes;
 use crate::schema::TableSchema;
 
@@ -81,8 +82,9 @@ impl Versions {
     /// Whether one of two records of this table can be said to be later. Without a cursor that is not known, and all
     /// stay; unless there can be only one, as in a table that is merged: then the one that stands later does.
     #[must_use]
-    pub fn are_told(schema: &TableSchema) -> bool {
-        let told = schema.cursor.is_some() || schema.disposition == WriteDisposition::Merge;
+    pub fn are_told(table: &ResolvedTable) -> bool {
+        let ResolvedTable { schema, policy, .. } = table;
+        let told = schema.cursor.is_some() || policy.disposition == WriteDisposition::Merge;
         told && !schema.primary_key.is_empty()
     }
 

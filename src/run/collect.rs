@@ -17,18 +17,18 @@ use polars::prelude::PolarsResult;
 
 use crate::decode::Chunk;
 use crate::definition::Table;
-use crate::infer::{SchemaError, observe};
+use crate::infer::{SchemaError, Schemas, observe};
 use crate::normalise::MetadataColumns;
 use crate::run::RunError;
 use crate::run::budget::Budget;
 use crate::run::load::Load;
 use crate::runtime::parallelism;
-use crate::schema::{Schemas, Shape, TableName, TableSchema};
+use crate::schema::{IdVec, RootId, Shape, TableName, TableSchema};
 
 /// What it takes to settle schemas and to make rows by them.
 pub(super) struct Expectation {
     /// The tables whose records are wanted.
-    pub(super) roots: Vec<Table>,
+    pub(super) roots: IdVec<RootId, Table>,
     /// All tables of the definition.
     pub(super) declared: Vec<Table>,
     /// The tables that there are.
@@ -45,7 +45,10 @@ pub(super) struct Expectation {
 
 impl Expectation {
     /// The schemas of some of the roots, with what was seen of each.
-    pub(super) fn resolve(&self, seen: &[(&Table, &Shape)]) -> Result<Schemas, SchemaError> {
+    pub(super) fn resolve(
+        &self,
+        seen: &[(RootId, &Table, &Shape)],
+    ) -> Result<Schemas, SchemaError> {
         Schemas::resolve(seen, &self.declared, &self.known)
     }
 
@@ -54,8 +57,9 @@ impl Expectation {
     }
 
     /// The schemas that follow from the beginning of an export, if any do.
-    fn guess(&self, shapes: &[Shape]) -> PolarsResult<Option<Load>> {
-        let seen: Vec<_> = self.roots.iter().zip(shapes).collect();
+    fn guess(&self, shapes: &IdVec<RootId, Shape>) -> PolarsResult<Option<Load>> {
+        let seen: Vec<_> =
+            self.roots.iter().map(|(root, table)| (root, table, &shapes[root])).collect();
         self.resolve(&seen).ok().map(|schemas| self.load(schemas)).transpose()
     }
 }
@@ -73,7 +77,7 @@ pub(super) enum Content {
 /// Takes the chunks of one answer.
 pub(super) struct Collector {
     expectation: Arc<Expectation>,
-    shapes: Vec<Shape>,
+    shapes: IdVec<RootId, Shape>,
     content: Content,
     /// Chunks that become rows together, on all cores.
     waiting: Vec<Chunk>,
@@ -90,7 +94,7 @@ impl Drop for Collector {
 impl Collector {
     pub(super) fn new(expectation: Arc<Expectation>) -> Self {
         Self {
-            shapes: vec![Shape::default(); expectation.roots.len()],
+            shapes: expectation.roots.iter().map(|_| Shape::default()).collect(),
             expectation,
             content: Content::Chunks(Vec::new()),
             waiting: Vec::new(),
@@ -101,7 +105,7 @@ impl Collector {
     /// Takes the next chunks, in the order of the export.
     pub(super) fn take(&mut self, chunks: Vec<Chunk>) -> Result<(), RunError> {
         for chunk in chunks {
-            observe(&mut self.shapes[chunk.table], &chunk.records);
+            observe(&mut self.shapes[chunk.root], &chunk.records);
             match &mut self.content {
                 Content::Chunks(held) => {
                     let bytes = chunk.estimated_bytes();
@@ -151,7 +155,7 @@ impl Collector {
     }
 
     /// What was seen of each wanted table, and what there is of the answer.
-    pub(super) fn finish(mut self) -> Result<(Vec<Shape>, Content), RunError> {
+    pub(super) fn finish(mut self) -> Result<(IdVec<RootId, Shape>, Content), RunError> {
         self.make_rows()?;
         // What is held stays so.
         self.held_bytes = 0;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use crate::schema::PartitionKey;
 use crate::table::DataFile;
 
 /// A larger file is no small one.
@@ -13,9 +14,9 @@ const MOST_SMALL_FILES: usize = 8;
 /// alone, so that a run that changes nothing writes nothing.
 pub(super) fn files_to_compact(
     files: &[DataFile],
-    gets_rows: impl Fn(&str) -> bool,
+    gets_rows: impl Fn(&PartitionKey) -> bool,
 ) -> HashSet<&str> {
-    let mut small: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut small: BTreeMap<&PartitionKey, Vec<&str>> = BTreeMap::new();
     for file in files.iter().filter(|file| file.bytes < SMALL_BYTES) {
         small.entry(&file.partition).or_default().push(&file.path);
     }

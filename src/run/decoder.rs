@@ -7,12 +7,13 @@ use crate::decode::{Chunk, DecodeError, DecodeOptions, RecordBatch, decode_batch
 use crate::report::{Event, Observer};
 use crate::run::RunError;
 use crate::runtime::{in_background, parallelism};
+use crate::schema::{IdVec, RootId};
 
 type Decoded = (usize, Result<Chunk, DecodeError>);
 
 /// The records on their way.
 pub(super) struct Decoder {
-    reading: Arc<[DecodeOptions]>,
+    reading: Arc<IdVec<RootId, DecodeOptions>>,
     observer: Arc<dyn Observer>,
     /// How many batches were handed out.
     begun: usize,
@@ -26,7 +27,10 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// `reading` tells of each wanted table how its records are read.
-    pub(super) fn new(reading: Arc<[DecodeOptions]>, observer: Arc<dyn Observer>) -> Self {
+    pub(super) fn new(
+        reading: Arc<IdVec<RootId, DecodeOptions>>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel();
         Self { reading, observer, begun: 0, given: 0, early: BTreeMap::new(), sender, receiver }
     }
@@ -42,7 +46,7 @@ impl Decoder {
         let (sender, observer) = (self.sender.clone(), self.observer.clone());
         self.begun += 1;
         in_background(move || {
-            let decoded = decode_batch(&batch, &reading[batch.table]);
+            let decoded = decode_batch(&batch, &reading[batch.root]);
             observer.event(&Event::Decoded(batch.len() as u64));
             // Nobody receives it any more when another batch has ended the run.
             let _ = sender.send((number, decoded));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::Table;
-use crate::infer::Change;
+use crate::infer::{Change, ResolvedTable};
 use crate::normalise::{Reason, Rule};
 use crate::report::CheckReport;
 use crate::run::load::Loaded;
@@ -56,8 +56,8 @@ fn violations(load: &Loaded) -> Vec<Change> {
 /// The checks that rows break.
 pub(super) fn checks(load: &Loaded) -> Vec<CheckReport> {
     let broken = load.broken.iter().map(|((table, position), broken)| {
-        let schema = &load.schemas.tables[*table];
-        let check = &schema.checks[*position];
+        let ResolvedTable { schema, policy, .. } = load.schemas.table(*table);
+        let check = &policy.checks[*position];
         CheckReport {
             table: schema.name.clone(),
             check: check.rule.to_string(),

@@ -1,11 +1,13 @@
 //! The export guard: what is complete and valid JSON and still not this table's export (promise P9).
 
 use crate::definition::{Deletes, Limit, OnFailure, Table, WriteDisposition};
+use crate::infer::ResolvedTable;
 use crate::plan::Plan;
 use crate::run::RunError;
 use crate::run::intake::Intake;
 use crate::run::load::Loaded;
 use crate::run::new_exports::NewExports;
+use crate::schema::TableId;
 use crate::table::{Manifest, Snapshot};
 
 /// An export that is suddenly small, or empty, is more often a mistake of the source than a change of the
@@ -20,8 +22,9 @@ pub(super) fn against_shrinking(
         return Ok(());
     }
     let limits = &plan.pipeline.limits;
-    for (declared, found) in fresh.tables.iter().zip(fresh.of(&intake.found())) {
-        let (table, records) = (declared.name.clone(), found.count);
+    let found = intake.found();
+    for (root, declared) in &fresh.tables {
+        let (table, records) = (declared.name.clone(), found[*root].count);
         let old = snapshot.manifests.get(&table);
         let rows = old.map_or(0, Manifest::rows);
         let replaces = match declared.write_disposition {
@@ -51,18 +54,18 @@ pub(super) fn against_shrinking(
 pub(super) fn against_emptying(
     plan: &Plan,
     load: &Loaded,
-    root: usize,
+    root: TableId,
     rows: u64,
 ) -> Result<(), RunError> {
     if plan.allow_shrink || rows == 0 || load.counts[root].received > 0 {
         return Ok(());
     }
-    Err(RunError::Emptied { table: load.schemas.tables[root].name.clone(), rows })
+    Err(RunError::Emptied { table: load.schemas[root].name.clone(), rows })
 }
 
 /// An export of which much does not fit has changed in a way that somebody should look at.
 pub(super) fn against_quarantine(plan: &Plan, load: &Loaded) -> Result<(), RunError> {
-    let received = load.schemas.roots.iter().map(|root| load.counts[*root].received).sum();
+    let received = load.schemas.roots().map(|root| load.counts[root].received).sum();
     let most = match plan.pipeline.limits.max_quarantined {
         None => return Ok(()),
         Some(Limit::Count(count)) => count,
@@ -103,8 +106,8 @@ pub(super) fn against_overwritten(roots: &[&Table]) -> Result<(), RunError> {
 /// A check of which the definition says that a run shall not go on when it is broken.
 pub(super) fn against_broken_checks(load: &Loaded) -> Result<(), RunError> {
     for ((table, position), broken) in &load.broken {
-        let schema = &load.schemas.tables[*table];
-        let check = &schema.checks[*position];
+        let ResolvedTable { schema, policy, .. } = load.schemas.table(*table);
+        let check = &policy.checks[*position];
         if check.on_failure == OnFailure::Fail {
             let (table, rule) = (schema.name.clone(), check.rule.to_string());
             return Err(RunError::BrokenCheck {
@@ -120,31 +123,30 @@ pub(super) fn against_broken_checks(load: &Loaded) -> Result<(), RunError> {
 
 /// An export of which nothing fits the table is not that table's export.
 pub(super) fn against_losing_all(load: &Loaded) -> Result<(), RunError> {
-    match load.schemas.roots.iter().find(|root| loses_all(load, **root)) {
-        Some(root) => Err(nothing_fits(load, *root)),
+    match load.schemas.roots().find(|root| loses_all(load, *root)) {
+        Some(root) => Err(nothing_fits(load, root)),
         None => Ok(()),
     }
 }
 
 /// Records that waited and of which none fits any table now wait on as they are.
 pub(super) fn against_retrying_in_vain(load: &Loaded) -> Result<(), RunError> {
-    match load.schemas.roots.first() {
-        Some(first) if load.schemas.roots.iter().all(|root| loses_all(load, *root)) => {
-            Err(nothing_fits(load, *first))
-        }
+    let mut roots = load.schemas.roots();
+    match roots.clone().next() {
+        Some(first) if roots.all(|root| loses_all(load, root)) => Err(nothing_fits(load, first)),
         _ => Ok(()),
     }
 }
 
-fn loses_all(load: &Loaded, root: usize) -> bool {
+fn loses_all(load: &Loaded, root: TableId) -> bool {
     let counts = load.counts[root];
     counts.received > 0 && counts.kept == 0
 }
 
-fn nothing_fits(load: &Loaded, root: usize) -> RunError {
+fn nothing_fits(load: &Loaded, root: TableId) -> RunError {
     let first = load.quarantined.iter().find(|record| record.table == root);
     RunError::NothingFits {
-        table: load.schemas.tables[root].name.clone(),
+        table: load.schemas[root].name.clone(),
         records: load.counts[root].received,
         reasons: first.map(|record| record.reasons.to_string()).unwrap_or_default(),
     }

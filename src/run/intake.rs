@@ -19,7 +19,7 @@ use crate::run::RunError;
 use crate::run::collect::{Collector, Content, Expectation};
 use crate::run::decoder::Decoder;
 use crate::runtime::on_cpu;
-use crate::schema::Shape;
+use crate::schema::{IdVec, RootId, Shape};
 use crate::source::api_key::ApiKey;
 use crate::source::http::retry::{History, Retries};
 use crate::source::http::{FetchError, Fetcher, ResponseMetadata};
@@ -41,11 +41,11 @@ pub(super) struct Intake {
     /// What there is of each besides its landing.
     pub(super) contents: Vec<Content>,
     /// What was seen of each wanted table.
-    pub(super) shapes: Vec<Shape>,
+    pub(super) shapes: IdVec<RootId, Shape>,
     /// Where each wanted table's records were.
-    records_at: Vec<RecordsAt>,
+    records_at: IdVec<RootId, RecordsAt>,
     /// How many records each wanted table has, in all pieces.
-    records: Vec<u64>,
+    records: IdVec<RootId, u64>,
 }
 
 /// Where a table's records were, and how many.
@@ -57,8 +57,8 @@ pub(super) struct FoundRecords {
 
 impl Intake {
     /// What was found for each wanted table.
-    pub(super) fn found(&self) -> Vec<FoundRecords> {
-        let found = self.records_at.iter().zip(&self.records);
+    pub(super) fn found(&self) -> IdVec<RootId, FoundRecords> {
+        let found = self.records_at.values().zip(self.records.values());
         found.map(|(at, count)| FoundRecords { at: at.clone(), count: *count }).collect()
     }
 
@@ -66,13 +66,13 @@ impl Intake {
         self.landed.push(piece.landed);
         self.response_metadata.extend(piece.response_metadata);
         self.contents.push(piece.content);
-        self.records.resize(piece.found.records.len(), 0);
-        for (sum, records) in self.records.iter_mut().zip(&piece.found.records) {
+        self.records.resize_with(piece.found.records.len(), || 0);
+        for (sum, records) in self.records.values_mut().zip(piece.found.records.values()) {
             *sum += records;
         }
         self.records_at = piece.found.records_at;
         self.shapes.resize_with(piece.shapes.len(), Shape::default);
-        for (all, shape) in self.shapes.iter_mut().zip(&piece.shapes) {
+        for (all, shape) in self.shapes.values_mut().zip(piece.shapes.values()) {
             all.merge(shape);
         }
     }
@@ -83,7 +83,7 @@ struct Piece {
     landed: Landed,
     response_metadata: Option<ResponseMetadata>,
     found: Found,
-    shapes: Vec<Shape>,
+    shapes: IdVec<RootId, Shape>,
     content: Content,
 }
 
@@ -95,7 +95,7 @@ pub(super) struct Receiver<'a> {
     /// How many requests may be under way at once.
     pub(super) jobs: NonZeroUsize,
     /// For each wanted table, how its records are read.
-    pub(super) reading: Arc<[DecodeOptions]>,
+    pub(super) reading: Arc<IdVec<RootId, DecodeOptions>>,
     pub(super) expectation: Arc<Expectation>,
     /// On the disk of which exports are kept until they are in the destination.
     pub(super) landing_directory: PathBuf,
@@ -115,7 +115,7 @@ impl Receiver<'_> {
         let piece = self.receive_piece(first, &wanted).await?;
         if let RecordSelector::TheOnlyArray { before } = &mut wanted {
             // What the first piece has, the others have in the same place.
-            *before = piece.found.records_at.first().cloned();
+            *before = piece.found.records_at.values().next().cloned();
         }
         intake.add(piece);
         let others: Vec<_> =
@@ -193,7 +193,7 @@ pub(super) fn take_in_landed(
     landed: Landed,
     wanted: RecordSelector,
     expectation: Arc<Expectation>,
-    reading: Arc<[DecodeOptions]>,
+    reading: Arc<IdVec<RootId, DecodeOptions>>,
     observer: Arc<dyn Observer>,
 ) -> Result<Intake, RunError> {
     let mut digestion = Digestion {
@@ -308,7 +308,7 @@ impl Digestion {
 pub(super) fn decode_again(
     landed: &Landed,
     wanted: RecordSelector,
-    reading: Arc<[DecodeOptions]>,
+    reading: Arc<IdVec<RootId, DecodeOptions>>,
     mut take: impl FnMut(Vec<Chunk>) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let (mut splitter, mut decoder) =

@@ -1,34 +1,38 @@
 //! The ledger of every table in a run, which has to balance (promise P1).
 
+use std::collections::BTreeSet;
+
 use crate::definition::Table;
 use crate::report::TableReport;
 use crate::run::RunError;
 use crate::run::intake::Intake;
 use crate::run::load::Loaded;
 use crate::run::new_exports::NewExports;
+use crate::schema::{IdVec, PartitionKey, RootId, TableId};
 use crate::table::{Manifest, Snapshot};
 
 /// The ledgers of root tables that have the export already.
 pub(super) fn unchanged(
-    roots: &[&Table],
+    roots: &IdVec<RootId, &Table>,
     fresh: &NewExports<'_>,
     intake: &Intake,
     snapshot: &Snapshot,
 ) -> Vec<TableReport> {
-    let tables = roots.iter().zip(&fresh.positions).zip(intake.found());
-    tables
-        .filter(|((_, position), _)| position.is_none())
-        .filter_map(|((table, _), found)| {
+    let found = intake.found();
+    roots
+        .iter()
+        .filter(|(root, _)| !fresh.contains(*root))
+        .filter_map(|(root, table)| {
             let mut report = table_report(snapshot.manifests.get(&table.name)?);
-            report.received = found.count;
-            report.unchanged = found.count;
+            report.received = found[root].count;
+            report.unchanged = found[root].count;
             Some(report)
         })
         .collect()
 }
 
 /// The ledger of a table that was loaded.
-pub(super) fn of(load: &Loaded, table: usize, manifest: &Manifest) -> TableReport {
+pub(super) fn of(load: &Loaded, table: TableId, manifest: &Manifest) -> TableReport {
     let counts = load.counts[table];
     TableReport {
         received: counts.received,
@@ -44,10 +48,8 @@ pub(super) fn of(load: &Loaded, table: usize, manifest: &Manifest) -> TableRepor
 
 /// The size of a table, with an empty ledger.
 fn table_report(manifest: &Manifest) -> TableReport {
-    let mut partitions: Vec<&str> =
-        manifest.files.iter().map(|file| file.partition.as_str()).collect();
-    partitions.sort_unstable();
-    partitions.dedup();
+    let partitions: BTreeSet<&PartitionKey> =
+        manifest.files.iter().map(|file| &file.partition).collect();
     TableReport {
         table: manifest.schema.name.clone(),
         received: 0,

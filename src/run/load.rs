@@ -19,7 +19,7 @@ use polars::prelude::{
 
 use crate::decode::{Chunk, ChunkSource};
 use crate::definition::{Deletes, WriteDisposition};
-use crate::infer::Filled;
+use crate::infer::{Filled, Schemas};
 use crate::merge::{self, MergeOutcome, UnchangedRows};
 use crate::normalise::{
     MetadataColumns, Normalised, Normaliser, Reason, Reasons, RecordIds, Rejection, Rule, Uniques,
@@ -28,7 +28,7 @@ use crate::normalise::{
 use crate::run::RunError;
 use crate::run::budget::Budget;
 use crate::runtime::{on_all_cores, on_cpu, parallelism};
-use crate::schema::{ColumnName, Schemas, TableName, TableSchema};
+use crate::schema::{ColumnName, IdVec, PartitionKey, TableId, TableName, TableSchema};
 use crate::store::Destination;
 use crate::table::DataFile;
 use crate::write::partition::Partitioner;
@@ -50,27 +50,27 @@ pub(super) struct Load {
     ids: RecordIds,
     partitioner: Partitioner,
     /// For each wanted table of which one record may put out another, what has been seen of its records.
-    versions: HashMap<usize, Versions>,
+    versions: HashMap<TableId, Versions>,
     uniques: Uniques,
     /// How many chunks there were.
     chunks: u32,
     pending: Vec<Pending>,
     pending_bytes: usize,
-    rows: BTreeMap<(usize, String), Rows>,
+    rows: BTreeMap<(TableId, PartitionKey), Rows>,
     /// Of each table whose rows are encoded as they come.
-    forms: Vec<Option<Arc<FileLayout>>>,
+    forms: IdVec<TableId, Option<Arc<FileLayout>>>,
     spill: Arc<Spill>,
-    counts: Vec<Counts>,
+    counts: IdVec<TableId, Counts>,
     /// For each table and column, how many rows have a value.
-    filled: Vec<Vec<u64>>,
+    filled: IdVec<TableId, Vec<u64>>,
     quarantined: Vec<Quarantined>,
-    broken: BTreeMap<(usize, usize), BrokenCheck>,
-    left_out: BTreeMap<usize, LeftOut>,
+    broken: BTreeMap<(TableId, usize), BrokenCheck>,
+    left_out: BTreeMap<TableId, LeftOut>,
 }
 
 /// Rows of one table that are not sorted into partitions yet.
 struct Pending {
-    table: usize,
+    table: TableId,
     rows: DataFrame,
     /// The number of each row's partition.
     partitions: Vec<usize>,
@@ -87,18 +87,18 @@ enum Rows {
 pub(super) struct Loaded {
     pub(super) schemas: Arc<Schemas>,
     /// The rows of each table's partition, in export order, that are not encoded yet.
-    pub(super) rows: BTreeMap<(usize, String), PartitionRows>,
+    pub(super) rows: BTreeMap<(TableId, PartitionKey), PartitionRows>,
     /// The others.
-    pub(super) encoded: BTreeMap<(usize, String), Encoder>,
+    pub(super) encoded: BTreeMap<(TableId, PartitionKey), Encoder>,
     pub(super) spill: Arc<Spill>,
     /// For each table, its rows by what became of them.
-    pub(super) counts: Vec<Counts>,
+    pub(super) counts: IdVec<TableId, Counts>,
     /// For each table and column, how many rows have a value, with those that a later version puts out.
-    filled: Vec<Vec<u64>>,
+    filled: IdVec<TableId, Vec<u64>>,
     pub(super) quarantined: Vec<Quarantined>,
     /// The checks that rows break, by their tables' positions and their own.
-    pub(super) broken: BTreeMap<(usize, usize), BrokenCheck>,
-    left_out: BTreeMap<usize, LeftOut>,
+    pub(super) broken: BTreeMap<(TableId, usize), BrokenCheck>,
+    left_out: BTreeMap<TableId, LeftOut>,
 }
 
 /// Records of a table that are in quarantine, and that the export has all the same.
@@ -125,7 +125,7 @@ pub(super) struct PartitionRows {
     pieces: Vec<Piece>,
     spill: Arc<Spill>,
     schemas: Arc<Schemas>,
-    table: usize,
+    table: TableId,
     metadata: MetadataColumns,
     superseded: Arc<HashSet<u64>>,
     /// Rows that the table has already, where it is merged.
@@ -168,8 +168,8 @@ impl Counts {
 /// A record that goes to quarantine.
 #[derive(Debug)]
 pub(super) struct Quarantined {
-    /// Its table's position.
-    pub(super) table: usize,
+    /// Its table.
+    pub(super) table: TableId,
     /// The piece of the export that it came with.
     pub(super) piece: usize,
     /// Where it stands there, in bytes.
@@ -186,16 +186,16 @@ impl Load {
         budget: Budget,
         most_partitions: usize,
     ) -> PolarsResult<Self> {
-        let told = schemas.roots.iter().filter(|root| Versions::are_told(&schemas.tables[**root]));
-        let forms = schemas.tables.iter().map(|table| {
-            let form = is_encoded_as_it_comes(table, &schemas).then(|| FileLayout::of(table));
+        let told = schemas.roots().filter(|root| Versions::are_told(schemas.table(*root)));
+        let forms = schemas.iter().map(|(id, table)| {
+            let form = is_encoded_as_it_comes(id, &schemas).then(|| FileLayout::of(table));
             Ok(form.transpose()?.map(Arc::new))
         });
         Ok(Self {
             forms: forms.collect::<PolarsResult<_>>()?,
-            versions: told.map(|root| (*root, Versions::default())).collect(),
-            counts: vec![Counts::default(); schemas.tables.len()],
-            filled: schemas.tables.iter().map(|table| vec![0; table.columns.len()]).collect(),
+            versions: told.map(|root| (root, Versions::default())).collect(),
+            counts: schemas.iter().map(|_| Counts::default()).collect(),
+            filled: schemas.iter().map(|(_, table)| vec![0; table.columns.len()]).collect(),
             uniques: Uniques::default(),
             broken: BTreeMap::new(),
             left_out: BTreeMap::new(),
@@ -216,7 +216,8 @@ impl Load {
 
     /// Takes in the next chunks, in the order of the export; all of them came with this piece of it.
     pub(super) fn take(&mut self, piece: usize, chunks: Vec<Chunk>) -> Result<(), RunError> {
-        let mut chunks = chunks.into_iter();
+        let schemas = self.schemas.clone();
+        let mut chunks = chunks.into_iter().filter(|chunk| schemas.table_of(chunk.root).is_some());
         loop {
             // A few at a time, so that the rows of all of them are never there at once.
             let few = chunks.by_ref().take(2 * parallelism());
@@ -292,12 +293,12 @@ impl Load {
             let all = self.broken.entry(*check).or_insert(BrokenCheck { rows: 0, first });
             all.rows += broken.rows;
         }
-        let root = schemas.roots[source.table];
+        let Some(root) = schemas.table_of(source.root) else { return Ok(()) };
         let mut partition_of_record = vec![0; source.places.len()];
         let first_record = u64::from(self.chunks) << 32;
         self.chunks += 1;
         for frame in normalised.frames {
-            let schema = &schemas.tables[frame.table];
+            let (schema, policy) = (&schemas[frame.table], schemas.policy(frame.table));
             let counts = &mut self.counts[frame.table];
             counts.received += frame.received as u64;
             counts.kept += frame.rows.height() as u64;
@@ -305,7 +306,7 @@ impl Load {
             for (filled, column) in self.filled[frame.table].iter_mut().zip(frame.rows.columns()) {
                 *filled += (column.len() - column.null_count()) as u64;
             }
-            if frame.table == root && schema.deletes != Deletes::Ignore {
+            if frame.table == root && policy.deletes != Deletes::Ignore {
                 let keys = &mut self.left_out.entry(root).or_default().keys;
                 if let Some(rows) = &frame.left_out {
                     keys.extend(merge::record_hashes(rows, schema, schema.primary_key.len())?);
@@ -346,12 +347,12 @@ impl Load {
     fn quarantine(
         &mut self,
         piece: usize,
-        table: usize,
+        table: TableId,
         source: &ChunkSource,
         rejected: Vec<Rejection>,
         partially_loaded: Vec<Rejection>,
     ) {
-        let key = &self.schemas.tables[table].primary_key;
+        let key = &self.schemas[table].primary_key;
         let hides_key = |reason: &Reason| matches!(&reason.rule, Rule::Type { column, .. } if key.contains(column));
         let mut reasons = rejected.iter().flat_map(|rejection| &rejection.reasons.told);
         if reasons.any(hides_key) || !source.undecodable.is_empty() {
@@ -360,7 +361,7 @@ impl Load {
         let undecodable = source.undecodable.len() as u64;
         self.counts[table].received += undecodable;
         self.counts[table].quarantined += undecodable;
-        let name = &self.schemas.tables[table].name;
+        let name = &self.schemas[table].name;
         self.quarantined.extend(source.undecodable.iter().map(|record| {
             Quarantined {
                 piece,
@@ -389,7 +390,7 @@ impl Load {
     /// Encodes what is pending, or lets it wait: on local disk when there is more to come.
     fn pass_on_pending(&mut self, more_comes: bool) -> Result<(), RunError> {
         self.pending_bytes = 0;
-        let mut tables: BTreeMap<usize, Vec<Pending>> = BTreeMap::new();
+        let mut tables: BTreeMap<TableId, Vec<Pending>> = BTreeMap::new();
         for pending in self.pending.drain(..) {
             tables.entry(pending.table).or_default().push(pending);
         }
@@ -400,7 +401,7 @@ impl Load {
         for divided in divided {
             let (table, parts) = divided?;
             for part in parts {
-                let key = (table, self.partitioner.directory(part.number).to_owned());
+                let key = (table, self.partitioner.key(part.number));
                 let rows = self.rows.remove(&key).unwrap_or_else(|| self.no_rows(table));
                 shares.push((key, part, rows));
             }
@@ -410,7 +411,7 @@ impl Load {
             let new = part.into_rows()?;
             match &mut rows {
                 Rows::Encoded(encoder) => {
-                    encoder.push(&metadata.complete(new, &schemas.tables[key.0])?)?;
+                    encoder.push(&metadata.complete(new, &schemas[key.0])?)?;
                 }
                 Rows::Waiting(pieces) if more_comes => pieces.push(spill.put_rows(new)?),
                 Rows::Waiting(pieces) => pieces.push(Piece::Held(new)),
@@ -421,7 +422,7 @@ impl Load {
         self.spill_remainders()
     }
 
-    fn no_rows(&self, table: usize) -> Rows {
+    fn no_rows(&self, table: TableId) -> Rows {
         match &self.forms[table] {
             Some(form) => Rows::Encoded(Encoder::new(form.clone(), self.spill.clone())),
             None => Rows::Waiting(Vec::new()),
@@ -454,29 +455,30 @@ fn by_partition(pending: Vec<Pending>) -> PolarsResult<Vec<Part>> {
 impl Loaded {
     /// What becomes of records that are in a table and not in the export. When the export has some whose key nobody can
     /// tell, any record may be one of them.
-    pub(super) fn deletes(&self, table: usize) -> Deletes {
-        let schema = &self.schemas.tables[table];
+    pub(super) fn deletes(&self, table: TableId) -> Deletes {
+        let deletes = self.schemas.policy(table).deletes;
+        let schema = &self.schemas[table];
         let has_unknown = self.left_out.get(&table).is_some_and(|left_out| left_out.has_unknown);
-        if has_unknown && schema.deletes != Deletes::Ignore {
+        if has_unknown && deletes != Deletes::Ignore {
             tracing::warn!(
                 table = %schema.name,
                 "records whose key cannot be read are in quarantine; no record is taken for deleted"
             );
             return Deletes::Ignore;
         }
-        schema.deletes
+        deletes
     }
 
     /// The keys of records that are in quarantine.
-    pub(super) fn left_out(&self, table: usize) -> HashSet<u128> {
+    pub(super) fn left_out(&self, table: TableId) -> HashSet<u128> {
         self.left_out.get(&table).map(|left_out| left_out.keys.clone()).unwrap_or_default()
     }
 
     /// How many rows of a table have a value in a column.
     pub(super) fn filled(&self, table: &TableName, column: &ColumnName) -> Filled {
-        let table = self.schemas.tables.iter().position(|schema| schema.name == *table);
-        let filled = table.and_then(|table| {
-            let columns = &self.schemas.tables[table].columns;
+        let found = self.schemas.iter().find(|(_, schema)| schema.name == *table);
+        let filled = found.and_then(|(table, _)| {
+            let columns = &self.schemas[table].columns;
             let position = columns.iter().position(|it| it.name == *column)?;
             let counts = self.counts[table];
             let of = counts.received - counts.quarantined;
@@ -505,11 +507,9 @@ impl PartitionRows {
     /// The rows that stay, a few at a time.
     pub(super) fn read(self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
         let Self { pieces, spill, schemas, table, metadata, superseded, unchanged } = self;
-        let root = &schemas.tables[table].root;
-        let root = schemas.tables.iter().find(|schema| schema.name == *root);
-        let root_keys = root.map_or(0, |root| root.primary_key.len());
+        let root_keys = schemas.root_of(table).schema.primary_key.len();
         pieces.into_iter().map(move |piece| {
-            let schema = &schemas.tables[table];
+            let schema = &schemas[table];
             let rows = without(piece.read(&spill)?, &superseded)?;
             let rows = merge::without_unchanged(rows, table, schema, root_keys, &unchanged)?;
             Ok(metadata.complete(rows, schema)?)
@@ -529,11 +529,10 @@ fn without(mut rows: DataFrame, superseded: &HashSet<u64>) -> PolarsResult<DataF
 }
 
 /// Whether nothing that comes later can have a say in the rows of a table.
-fn is_encoded_as_it_comes(table: &TableSchema, schemas: &Schemas) -> bool {
-    let is_added =
-        matches!(table.disposition, WriteDisposition::Append | WriteDisposition::Replace);
-    let root = schemas.tables.iter().find(|root| root.name == table.root);
-    is_added && table.sort_by.is_empty() && !root.is_some_and(Versions::are_told)
+fn is_encoded_as_it_comes(table: TableId, schemas: &Schemas) -> bool {
+    let disposition = schemas.policy(table).disposition;
+    let is_added = matches!(disposition, WriteDisposition::Append | WriteDisposition::Replace);
+    is_added && schemas[table].sort_by.is_empty() && !Versions::are_told(schemas.root_of(table))
 }
 
 fn carried_column_names(schema: &TableSchema) -> impl Iterator<Item = PlSmallStr> {

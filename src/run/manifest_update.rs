@@ -13,6 +13,7 @@ pub(super) struct ManifestUpdate<'a> {
     pub(super) run_id: &'a RunId,
     /// The table as it will be.
     pub(super) schema: &'a TableSchema,
+    pub(super) disposition: WriteDisposition,
     pub(super) old: Option<&'a Manifest>,
     /// The files whose rows are in new ones, as far as they stay.
     pub(super) rewritten: &'a HashSet<String>,
@@ -60,7 +61,7 @@ impl ManifestUpdate<'_> {
     }
 
     fn replaces(&self) -> bool {
-        self.schema.disposition == WriteDisposition::Replace
+        self.disposition == WriteDisposition::Replace
     }
 
     fn files(&self, new: Vec<DataFile>, replaced: &mut Vec<String>) -> Vec<DataFile> {
@@ -79,7 +80,7 @@ impl ManifestUpdate<'_> {
         replaced: &mut Vec<String>,
     ) -> Vec<QuarantineFile> {
         let old = self.old.map_or(&[][..], |old| &old.quarantine);
-        let overwrites = self.schema.disposition == WriteDisposition::OverwritePartitions;
+        let overwrites = self.disposition == WriteDisposition::OverwritePartitions;
         let tells_all = self.replaces() || (overwrites && self.is_whole);
         if !tells_all && self.brought.is_some() {
             return old.iter().cloned().chain(new).collect();
@@ -92,7 +93,7 @@ impl ManifestUpdate<'_> {
         let old = self.old.map_or(&[][..], |old| &old.exports);
         match &self.brought {
             None => old.to_vec(),
-            Some(brought) if self.schema.disposition == WriteDisposition::Append => {
+            Some(brought) if self.disposition == WriteDisposition::Append => {
                 old.iter().chain([brought.taken]).cloned().collect()
             }
             Some(brought) => vec![brought.taken.clone()],

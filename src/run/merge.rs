@@ -16,6 +16,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use polars::prelude::{BooleanChunked, DataFrame, PolarsResult};
 
 use crate::definition::{Deletes, WriteDisposition};
+use crate::infer::Schemas;
 use crate::merge::{
     Merge, MergeOutcome, RecordIds, RowHashes, Unchanged, UnchangedRows, Versions, are_current,
     hashes_of, record_hashes,
@@ -25,10 +26,9 @@ use crate::plan::Plan;
 use crate::run::load::{Loaded, PartitionRows};
 use crate::run::{RunError, guard};
 use crate::runtime::{on_all_cores, on_cpu, parallelism};
-use crate::schema::{ColumnSource, Schemas, TableSchema, Window};
+use crate::schema::{ColumnSource, PartitionKey, TableId, Window};
 use crate::store::Destination;
 use crate::table::{DataFile, FileContent, Snapshot};
-use crate::write::partition::lies_within;
 use crate::write::spill::SpillError;
 
 /// What becomes of rows in all tables of a run that are merged.
@@ -41,16 +41,16 @@ pub(super) struct Merged {
     /// The files that those are in.
     pub(super) touched: HashSet<String>,
     /// The tables and partitions that get rows of the export, of those that are merged.
-    pub(super) written: HashSet<(usize, String)>,
+    pub(super) written: HashSet<(TableId, PartitionKey)>,
     /// For each root table, how many of its records are deleted.
-    pub(super) deleted: HashMap<usize, u64>,
+    pub(super) deleted: HashMap<TableId, u64>,
     /// For each merged table that has rows already, what became of the export's.
-    pub(super) outcomes: HashMap<usize, MergeOutcome>,
+    pub(super) outcomes: HashMap<TableId, MergeOutcome>,
 }
 
 impl Merged {
     /// Whether a partition of a table gets no row of the export, though the export has some for it.
-    pub(super) fn spares(&self, key: &(usize, String)) -> bool {
+    pub(super) fn spares(&self, key: &(TableId, PartitionKey)) -> bool {
         self.outcomes.contains_key(&key.0) && !self.written.contains(key)
     }
 }
@@ -64,9 +64,9 @@ pub(super) async fn decide(
 ) -> Result<Merged, RunError> {
     let mut unchanged_rows = UnchangedRows::default();
     let mut merged = Merged::default();
-    for &root in &load.schemas.roots {
+    for root in load.schemas.roots() {
         let tree = Tree::new(load, root, snapshot);
-        let disposition = load.schemas.tables[root].disposition;
+        let disposition = load.schemas.policy(root).disposition;
         if disposition != WriteDisposition::Merge || tree.files.is_empty() {
             continue;
         }
@@ -91,12 +91,12 @@ pub(super) async fn decide(
         merged.deleted.insert(root, merge.deleted_records);
         let path = |file: &usize| tree.files[*file].1.path.clone();
         merged.touched.extend(merge.touched.iter().map(path));
-        let partitions: Vec<&str> = tree.partitions().into_iter().collect();
+        let partitions: Vec<&PartitionKey> = tree.partitions().into_iter().collect();
         let written =
-            |(table, partition): &(usize, usize)| (*table, partitions[*partition].to_owned());
+            |(table, partition): &(TableId, usize)| (*table, partitions[*partition].clone());
         merged.written.extend(merge.written.iter().map(written));
         let outcomes =
-            |table: &usize| (*table, merge.outcomes.get(table).copied().unwrap_or_default());
+            |table: &TableId| (*table, merge.outcomes.get(table).copied().unwrap_or_default());
         merged.outcomes.extend(tree.tables.iter().map(outcomes));
     }
     merged.unchanged = Arc::new(unchanged_rows);
@@ -128,9 +128,9 @@ impl Sought {
     }
 
     /// Whether the export has all records of a partition that there are.
-    fn covers(&self, partition: &str, schema: &TableSchema) -> bool {
+    fn covers(&self, partition: &PartitionKey) -> bool {
         let window = self.deleted.as_ref().and_then(|deleted| deleted.window);
-        window.is_none_or(|window| lies_within(partition, &schema.partition_by, window))
+        window.is_none_or(|window| partition.lies_within(window))
     }
 }
 
@@ -138,15 +138,15 @@ impl Sought {
 struct Tree<'a> {
     hasher: Hasher,
     load: &'a Loaded,
-    tables: Vec<usize>,
-    files: Vec<(usize, &'a DataFile)>,
+    tables: Vec<TableId>,
+    files: Vec<(TableId, &'a DataFile)>,
 }
 
 /// Hashes the rows of a table and its child tables.
 #[derive(Clone)]
 struct Hasher {
     schemas: Arc<Schemas>,
-    root: usize,
+    root: TableId,
 }
 
 /// What a file, or a partition of an export, has of the records that are looked for.
@@ -181,10 +181,10 @@ impl Compared {
 }
 
 impl<'a> Tree<'a> {
-    fn new(load: &'a Loaded, root: usize, snapshot: &'a Snapshot) -> Self {
+    fn new(load: &'a Loaded, root: TableId, snapshot: &'a Snapshot) -> Self {
         let schemas = &load.schemas;
         let tables = schemas.tree_of(root);
-        let manifest = |table: &usize| snapshot.manifests.get(&schemas.tables[*table].name);
+        let manifest = |table: &TableId| snapshot.manifests.get(&schemas[*table].name);
         let files = tables.iter().filter_map(|table| Some((*table, manifest(table)?)));
         let files = files
             .flat_map(|(table, manifest)| manifest.files.iter().map(move |file| (table, file)));
@@ -198,17 +198,16 @@ impl<'a> Tree<'a> {
 
     /// How many rows the root table has where an export without records would have them deleted.
     fn rows_that_may_go(&self, sought: &Sought) -> u64 {
-        let schema = &self.hasher.schemas.tables[self.hasher.root];
         let of_root = self.files.iter().filter(|(table, _)| *table == self.hasher.root);
-        let covered = of_root.filter(|(_, file)| sought.covers(&file.partition, schema));
+        let covered = of_root.filter(|(_, file)| sought.covers(&file.partition));
         covered.map(|(_, file)| file.rows).sum()
     }
 
     /// The partitions of the export and of the tables, by their directories.
-    fn partitions(&self) -> BTreeSet<&str> {
-        let in_tree = |(table, _): &&(usize, String)| self.tables.contains(table);
-        let new = self.load.rows.keys().filter(in_tree).map(|(_, partition)| partition.as_str());
-        let old = self.files.iter().map(|(_, file)| file.partition.as_str());
+    fn partitions(&self) -> BTreeSet<&PartitionKey> {
+        let in_tree = |(table, _): &&(TableId, PartitionKey)| self.tables.contains(table);
+        let new = self.load.rows.keys().filter(in_tree).map(|(_, partition)| partition);
+        let old = self.files.iter().map(|(_, file)| &file.partition);
         new.chain(old).collect()
     }
 
@@ -232,9 +231,9 @@ impl<'a> Tree<'a> {
         destination: &Destination,
         sought: &Arc<Sought>,
     ) -> Result<Compared, RunError> {
-        let mut files: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut files: BTreeMap<&PartitionKey, Vec<usize>> = BTreeMap::new();
         for (number, (_, file)) in self.files.iter().enumerate() {
-            files.entry(file.partition.as_str()).or_default().push(number);
+            files.entry(&file.partition).or_default().push(number);
         }
         let partitions = self.partitions().into_iter().enumerate().map(|(number, partition)| {
             let files = files.remove(partition).unwrap_or_default();
@@ -255,12 +254,12 @@ impl<'a> Tree<'a> {
         &self,
         destination: &Destination,
         number: usize,
-        partition: &str,
+        partition: &PartitionKey,
         files: Vec<usize>,
         sought: &Arc<Sought>,
     ) -> Result<Compared, RunError> {
         let new = self.tables.iter().filter_map(|table| {
-            let rows = self.load.rows.get(&(*table, partition.to_owned()))?;
+            let rows = self.load.rows.get(&(*table, partition.clone()))?;
             Some((*table, rows.clone()))
         });
         let (new, hasher): (Vec<_>, _) = (new.collect(), self.hasher.clone());
@@ -301,7 +300,7 @@ impl Hasher {
     /// The records that an export has in a partition.
     fn export(
         &self,
-        rows: &[(usize, PartitionRows)],
+        rows: &[(TableId, PartitionRows)],
         partition: usize,
     ) -> Result<Versions, RunError> {
         let mut versions = Versions::default();
@@ -315,25 +314,25 @@ impl Hasher {
 
     /// The hashes of the keys of rows of the root table.
     fn records(&self, rows: &DataFrame) -> PolarsResult<Vec<u128>> {
-        record_hashes(rows, &self.schemas.tables[self.root], self.root_keys())
+        record_hashes(rows, &self.schemas[self.root], self.root_keys())
     }
 
     /// How many columns the key of the root table has.
     fn root_keys(&self) -> usize {
-        self.schemas.tables[self.root].primary_key.len()
+        self.schemas[self.root].primary_key.len()
     }
 
     /// The rows of a file that are of records that are looked for. Its keys are read first, since most files have none of
     /// them.
     fn find(
         &self,
-        table: usize,
+        table: TableId,
         DataFile { partition, .. }: &DataFile,
         content: &FileContent,
         sought: &Sought,
     ) -> Result<Found, RunError> {
-        let schema = &self.schemas.tables[table];
-        let is_covered = sought.covers(partition, &self.schemas.tables[self.root]);
+        let schema = &self.schemas[table];
+        let is_covered = sought.covers(partition);
         let keys = schema.record_key(self.root_keys());
         let keys = keys.iter().map(ToString::to_string).collect();
         let rows = content.rows(schema, Some(keys))?;
@@ -352,8 +351,8 @@ impl Hasher {
         Ok(Found { marked, ..self.hashes(table, &rows)? })
     }
 
-    fn hashes(&self, table: usize, rows: &DataFrame) -> PolarsResult<Found> {
-        let schema = &self.schemas.tables[table];
+    fn hashes(&self, table: TableId, rows: &DataFrame) -> PolarsResult<Found> {
+        let schema = &self.schemas[table];
         let cursors = match &schema.cursor {
             Some(cursor) if table == self.root => {
                 Cursor::of_column(rows.column(cursor.as_str())?).collect()
@@ -366,7 +365,7 @@ impl Hasher {
 }
 
 impl Found {
-    fn add_to(self, versions: &mut Versions, table: usize, partition: usize, file: usize) {
+    fn add_to(self, versions: &mut Versions, table: TableId, partition: usize, file: usize) {
         for hashes in &self.hashes {
             versions.add(table, *hashes, partition, file);
         }

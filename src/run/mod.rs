@@ -39,15 +39,16 @@ use object_store::path::Path;
 pub use error::RunError;
 pub use interruption::{Interruption, Signal};
 
-use crate::decode::{Chunk, DecodeOptions, RecordSelector};
+use crate::decode::{DecodeOptions, RecordSelector};
 use crate::definition::{Environment, Nested, Table, WriteDisposition};
+use crate::infer::ResolvedTable;
 use crate::landing::{ExportHash, Landed};
 use crate::merge::{Merge, carry_over};
 use crate::normalise::MetadataColumns;
 use crate::plan::Plan;
 use crate::report::{Event, ExportReport, Observer, Outcome, RunReport, TableReport};
 use crate::runtime::{give_back_memory, on_cpu, parallelism};
-use crate::schema::Shape;
+use crate::schema::{IdVec, PartitionKey, RootId, Shape, TableId};
 use crate::source::api_key::ApiKey;
 use crate::source::http::Fetcher;
 use crate::store::Destination;
@@ -212,8 +213,8 @@ enum RowSource {
     /// An export that the source sent.
     Export {
         taken: TakenExport,
-        /// What was found for each root table.
-        found: Vec<FoundRecords>,
+        /// What was found in each record array.
+        found: IdVec<RootId, FoundRecords>,
     },
     /// Records that waited in quarantine.
     Quarantine(Waiting),
@@ -230,13 +231,13 @@ struct FileRows<'a> {
 
 /// The files that a run has in staging, and those of the tables that they take the place of.
 struct Written {
-    staged: Vec<(usize, StagedFile)>,
+    staged: Vec<(TableId, StagedFile)>,
     rewritten: HashSet<String>,
 }
 
 /// What became of the rows of one partition.
 struct WrittenFiles {
-    table: usize,
+    table: TableId,
     /// The rows that a later version put out.
     superseded: u64,
     /// The files with the others, if there are any.
@@ -263,7 +264,7 @@ impl Run<'_> {
             let report = self.report(Outcome::NothingNew, Vec::new(), Vec::new());
             return Ok(Prepared { snapshot, intent: None, report });
         }
-        let roots: Vec<&Table> = self.plan.pipeline.root_tables().collect();
+        let roots: IdVec<RootId, &Table> = self.plan.pipeline.root_tables().collect();
         let expectation = Arc::new(self.expectation(&roots, &snapshot));
         let wanted = wanted(&roots, &snapshot);
         let intake = self.receive(keys, wanted, expectation.clone()).await?;
@@ -280,7 +281,7 @@ impl Run<'_> {
     /// Puts the files that an export makes in staging, unless they are in the tables already.
     async fn stage(
         &self,
-        roots: &[&Table],
+        roots: &IdVec<RootId, &Table>,
         snapshot: Snapshot,
         intake: Intake,
         expectation: Arc<Expectation>,
@@ -297,7 +298,7 @@ impl Run<'_> {
             return Ok(Prepared { snapshot, intent, report });
         }
         guard::against_shrinking(self.plan, &fresh, &intake, &snapshot)?;
-        let found = fresh.of(&intake.found());
+        let found = intake.found();
         let (landed, load) = self.load(intake, &fresh, expectation).await?;
         guard::against_losing_all(&load)?;
         guard::against_quarantine(self.plan, &load)?;
@@ -318,6 +319,7 @@ impl Run<'_> {
         let roots: Vec<&Table> = waiting.tables.iter().collect();
         guard::against_unordered(&roots)?;
         guard::against_overwritten(&roots)?;
+        let roots: IdVec<RootId, &Table> = roots.into();
         let expectation = Arc::new(self.expectation(&roots, &snapshot));
         let (export, wanted) = (waiting.export.clone(), waiting.wanted.clone());
         let (expected, observer) = (expectation.clone(), self.observer.clone());
@@ -327,7 +329,7 @@ impl Run<'_> {
         let fresh = NewExports::all(&roots);
         let (landed, load) = self.load(intake, &fresh, expectation).await?;
         guard::against_retrying_in_vain(&load)?;
-        let records = load.schemas.roots.iter().map(|root| load.counts[*root].received).sum();
+        let records = load.schemas.roots().map(|root| load.counts[root].received).sum();
         let row_source = RowSource::Quarantine(waiting);
         let mut prepared = self.stage_rows(load, snapshot, row_source, &landed).await?;
         prepared.report.retried = Some(records);
@@ -425,9 +427,9 @@ impl Run<'_> {
         MetadataColumns::new(self.plan.run_id.clone(), self.plan.started_at)
     }
 
-    fn expectation(&self, roots: &[&Table], snapshot: &Snapshot) -> Expectation {
+    fn expectation(&self, roots: &IdVec<RootId, &Table>, snapshot: &Snapshot) -> Expectation {
         Expectation {
-            roots: roots.iter().copied().cloned().collect(),
+            roots: roots.values().copied().cloned().collect(),
             declared: self.plan.pipeline.tables.clone(),
             known: snapshot.schemas(),
             metadata: self.metadata(),
@@ -465,10 +467,10 @@ impl Run<'_> {
         fresh: &NewExports<'_>,
         expectation: Arc<Expectation>,
     ) -> Result<(Vec<Landed>, Loaded), RunError> {
-        let shapes = fresh.of(&intake.shapes);
-        let seen: Vec<(&Table, &Shape)> = fresh.tables.iter().copied().zip(&shapes).collect();
+        let seen: Vec<(RootId, &Table, &Shape)> = (fresh.tables.iter())
+            .map(|(root, table)| (*root, *table, &intake.shapes[*root]))
+            .collect();
         let schemas = expectation.resolve(&seen)?;
-        let positions = fresh.positions.clone();
         let reading = reading(&expectation.roots);
         on_cpu(move || {
             let Intake { landed, wanted, mut contents, .. } = intake;
@@ -480,7 +482,7 @@ impl Run<'_> {
             }
             let mut load = expectation.load(schemas.clone())?;
             for (piece, content) in contents.into_iter().enumerate() {
-                let mut take = |chunks| load.take(piece, of_fresh(chunks, &positions));
+                let mut take = |chunks| load.take(piece, chunks);
                 match (content, &wanted) {
                     (Content::Chunks(chunks), _) => take(chunks)?,
                     (_, Some(wanted)) => {
@@ -498,7 +500,7 @@ impl Run<'_> {
     async fn write(&self, load: &mut Loaded, snapshot: &Snapshot) -> Result<Written, RunError> {
         let merged = merge::decide(self.destination, load, snapshot, self.plan).await?;
         let overwritten = overwrite::decide(self.destination, load, snapshot, self.plan).await?;
-        let mut files: BTreeMap<(usize, String), FileRows<'_>> = BTreeMap::new();
+        let mut files: BTreeMap<(TableId, PartitionKey), FileRows<'_>> = BTreeMap::new();
         for (key, rows) in std::mem::take(&mut load.rows) {
             if let Some(same) = overwritten.spared.get(&key) {
                 load.counts[key.0].spare(rows.count(), *same);
@@ -510,12 +512,13 @@ impl Run<'_> {
             files.entry(key).or_default().encoded = Some(rows);
         }
         let mut rewritten = overwritten.gone.clone();
-        for (table, schema) in load.schemas.tables.iter().enumerate() {
+        for (table, ResolvedTable { schema, policy, .. }) in load.schemas.tables() {
             let old = snapshot.manifests.get(&schema.name);
-            let Some(old) = old.filter(|_| schema.disposition != WriteDisposition::Replace) else {
+            let Some(old) = old.filter(|_| policy.disposition != WriteDisposition::Replace) else {
                 continue;
             };
-            let gets_rows = |partition: &str| files.contains_key(&(table, partition.to_owned()));
+            let gets_rows =
+                |partition: &PartitionKey| files.contains_key(&(table, partition.clone()));
             let small = compaction::files_to_compact(&old.files, gets_rows);
             let is_rewritten = |file: &&DataFile| {
                 let changes = !schema.same_files(&old.schema)
@@ -564,12 +567,12 @@ impl Run<'_> {
     async fn write_partition(
         &self,
         load: &Loaded,
-        table: usize,
-        partition: String,
+        table: TableId,
+        partition: PartitionKey,
         FileRows { older, new, encoded }: FileRows<'_>,
         ending: &Merge,
     ) -> Result<WrittenFiles, RunError> {
-        let (schema, metadata) = (&load.schemas.tables[table], self.metadata());
+        let (schema, metadata) = (&load.schemas[table], self.metadata());
         let all = older.iter().map(|file| file.rows).sum::<u64>()
             + new.as_ref().map_or(0, PartitionRows::count)
             + encoded.as_ref().map_or(0, Encoder::rows);
@@ -583,7 +586,7 @@ impl Run<'_> {
             let rows = first.into_iter().chain(new.into_iter().flat_map(PartitionRows::read));
             let (schemas, spill) = (load.schemas.clone(), load.spill.clone());
             let encoder = on_cpu(move || {
-                let schema = &schemas.tables[table];
+                let schema = &schemas[table];
                 encode(rows, schema, Arc::new(FileLayout::of(schema)?), &spill)
             });
             encoders.push(encoder.await?);
@@ -612,19 +615,21 @@ impl Run<'_> {
         let mut lines =
             quarantine::stage(self.destination, self.plan, load, landed, waiting).await?;
         publish.append(&mut lines.publications);
-        let mut files: Vec<Vec<DataFile>> = vec![Vec::new(); load.schemas.tables.len()];
+        let mut files: IdVec<TableId, Vec<DataFile>> =
+            load.schemas.iter().map(|_| Vec::new()).collect();
         for (table, file) in staged {
             files[table].push(file.into());
         }
         let (mut remove, mut manifests, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
-        for (table, schema) in load.schemas.tables.iter().enumerate() {
-            let root = load.schemas.roots.iter().position(|root| *root == table);
+        for (table, ResolvedTable { schema, policy, .. }) in load.schemas.tables() {
+            let root = load.schemas.root_id_of(table);
             let brought = brought
                 .as_ref()
                 .map(|(taken, found)| LoadedExport { taken, found: root.map(|root| &found[root]) });
             let update = ManifestUpdate {
                 run_id: &self.plan.run_id,
                 schema,
+                disposition: policy.disposition,
                 old: snapshot.manifests.get(&schema.name),
                 rewritten: &rewritten,
                 is_whole: self.plan.window.is_none(),
@@ -691,7 +696,7 @@ impl Run<'_> {
 /// Whether a run changes what readers see. One that brings what the tables have already does not; how far it came, and
 /// which export it was, is noted all the same.
 fn has_changed(load: &Loaded, intent: &Intent) -> bool {
-    let mut roots = load.schemas.roots.iter().map(|root| &load.schemas.tables[*root]);
+    let mut roots = load.schemas.roots().map(|root| load.schemas.policy(root));
     let compares = roots.all(|root| {
         matches!(root.disposition, WriteDisposition::Merge | WriteDisposition::OverwritePartitions)
     });
@@ -708,26 +713,19 @@ fn nothing_was_promised(error: &RunError) -> bool {
 }
 
 /// How the records of each of the tables are read.
-fn reading(roots: &[Table]) -> Arc<[DecodeOptions]> {
-    let reading = roots.iter().map(|table| DecodeOptions {
+fn reading(roots: &IdVec<RootId, Table>) -> Arc<IdVec<RootId, DecodeOptions>> {
+    let reading = roots.values().map(|table| DecodeOptions {
         identify: table.primary_key.is_empty(),
         null_values: table.null_values.clone(),
         nested_as_json: table.nested == Nested::Json,
     });
-    reading.collect()
-}
-
-/// The chunks of tables that the export is new to, with their positions among these.
-fn of_fresh(chunks: Vec<Chunk>, positions: &[Option<usize>]) -> Vec<Chunk> {
-    let fresh = chunks.into_iter().filter_map(|chunk| {
-        positions[chunk.table].map(|position| Chunk { table: position, ..chunk })
-    });
-    fresh.collect()
+    Arc::new(reading.collect())
 }
 
 /// Which arrays of the export hold records: as declared, or the only one there is.
-fn wanted(roots: &[&Table], snapshot: &Snapshot) -> RecordSelector {
-    match roots {
+fn wanted(roots: &IdVec<RootId, &Table>, snapshot: &Snapshot) -> RecordSelector {
+    let roots: Vec<&Table> = roots.values().copied().collect();
+    match roots.as_slice() {
         [Table { records: None, name, .. }] => RecordSelector::TheOnlyArray {
             before: snapshot.manifests.get(name).and_then(|manifest| manifest.records.clone()),
         },

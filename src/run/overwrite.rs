@@ -19,10 +19,9 @@ use crate::plan::Plan;
 use crate::run::load::{Loaded, PartitionRows, read_conformed};
 use crate::run::{RunError, guard};
 use crate::runtime::{on_cpu, parallelism};
-use crate::schema::{ColumnName, TableSchema, Window};
+use crate::schema::{ColumnName, PartitionKey, TableId, TableSchema, Window};
 use crate::store::Destination;
 use crate::table::{DataFile, Manifest, Snapshot};
-use crate::write::partition::lies_within;
 
 /// What becomes of the partitions of all tables of a run of which partitions are overwritten.
 #[derive(Default)]
@@ -30,7 +29,7 @@ pub(super) struct Overwritten {
     /// The files whose rows are not in their tables any more.
     pub(super) gone: HashSet<String>,
     /// The rows of tables and partitions that hold them already, without those that a later version puts out.
-    pub(super) spared: BTreeMap<(usize, String), u64>,
+    pub(super) spared: BTreeMap<(TableId, PartitionKey), u64>,
 }
 
 /// Decides on every partition that the export takes the place of.
@@ -41,8 +40,8 @@ pub(super) async fn decide(
     plan: &Plan,
 ) -> Result<Overwritten, RunError> {
     let mut overwritten = Overwritten::default();
-    for &root in &load.schemas.roots {
-        if load.schemas.tables[root].disposition != WriteDisposition::OverwritePartitions {
+    for root in load.schemas.roots() {
+        if load.schemas.policy(root).disposition != WriteDisposition::OverwritePartitions {
             continue;
         }
         let tree = Tree::new(load, root, snapshot);
@@ -53,7 +52,7 @@ pub(super) async fn decide(
         let mut compared = stream::iter(compared).buffered(parallelism());
         while let Some(Compared { partition, same, gone }) = compared.try_next().await? {
             overwritten.gone.extend(gone);
-            let same = same.into_iter().map(|(table, rows)| ((table, partition.to_owned()), rows));
+            let same = same.into_iter().map(|(table, rows)| ((table, partition.clone()), rows));
             overwritten.spared.extend(same);
         }
     }
@@ -63,29 +62,29 @@ pub(super) async fn decide(
 /// A table with its child tables: the rows that an export has for them, and the files that they have.
 struct Tree<'a> {
     load: &'a Loaded,
-    root: usize,
-    tables: Vec<usize>,
+    root: TableId,
+    tables: Vec<TableId>,
     old: Vec<Old<'a>>,
 }
 
 /// A table as it was.
 struct Old<'a> {
-    table: usize,
+    table: TableId,
     manifest: &'a Manifest,
 }
 
 /// What was found of one partition.
 struct Compared<'a> {
-    partition: &'a str,
+    partition: &'a PartitionKey,
     /// Its tables that have rows, with how many, when they hold already what the export has.
-    same: Vec<(usize, u64)>,
+    same: Vec<(TableId, u64)>,
     /// Its files, otherwise.
     gone: Vec<String>,
 }
 
 impl<'a> Tree<'a> {
-    fn new(load: &'a Loaded, root: usize, snapshot: &'a Snapshot) -> Self {
-        let schemas = &load.schemas.tables;
+    fn new(load: &'a Loaded, root: TableId, snapshot: &'a Snapshot) -> Self {
+        let schemas = &load.schemas;
         let tables = load.schemas.tree_of(root);
         let old = tables.iter().filter_map(|table| {
             let manifest = snapshot.manifests.get(&schemas[*table].name)?;
@@ -95,26 +94,25 @@ impl<'a> Tree<'a> {
     }
 
     fn schema(&self) -> &TableSchema {
-        &self.load.schemas.tables[self.root]
+        &self.load.schemas[self.root]
     }
 
     /// How many rows the root table has in some partitions.
-    fn rows_in(&self, partitions: &BTreeSet<String>) -> u64 {
+    fn rows_in(&self, partitions: &BTreeSet<PartitionKey>) -> u64 {
         let of_root = self.old.iter().find(|old| old.table == self.root);
         let files = of_root.map_or(&[][..], |old| &old.manifest.files).iter();
         files.filter(|file| partitions.contains(&file.partition)).map(|file| file.rows).sum()
     }
 
     /// The partitions that the export takes the place of.
-    fn covered(&self, window: Option<Window>) -> Result<BTreeSet<String>, RunError> {
+    fn covered(&self, window: Option<Window>) -> Result<BTreeSet<PartitionKey>, RunError> {
         let of_root = self.load.rows.keys().filter(|(table, _)| *table == self.root);
-        let mut covered: BTreeSet<String> =
+        let mut covered: BTreeSet<PartitionKey> =
             of_root.map(|(_, partition)| partition.clone()).collect();
         let Some(window) = window else { return Ok(covered) };
-        let is_in_it =
-            |partition: &str| lies_within(partition, &self.schema().partition_by, window);
+        let is_in_it = |partition: &PartitionKey| partition.lies_within(window);
         if let Some(outside) = covered.iter().find(|partition| !is_in_it(partition)) {
-            let (table, partition) = (self.schema().name.clone(), outside.clone());
+            let (table, partition) = (self.schema().name.clone(), outside.to_string());
             return Err(RunError::OutsideWindow { table, partition, window });
         }
         let files = self.old.iter().flat_map(|old| &old.manifest.files);
@@ -127,11 +125,11 @@ impl<'a> Tree<'a> {
     async fn compare<'p>(
         &self,
         destination: &Destination,
-        partition: &'p str,
+        partition: &'p PartitionKey,
     ) -> Result<Compared<'p>, RunError> {
         let mut same = Vec::new();
         for &table in &self.tables {
-            let new = self.load.rows.get(&(table, partition.to_owned()));
+            let new = self.load.rows.get(&(table, partition.clone()));
             match self.same_rows(destination, table, partition, new).await? {
                 Some(0) => {}
                 Some(rows) => same.push((table, rows)),
@@ -149,11 +147,11 @@ impl<'a> Tree<'a> {
     async fn same_rows(
         &self,
         destination: &Destination,
-        table: usize,
-        partition: &str,
+        table: TableId,
+        partition: &PartitionKey,
         new: Option<&PartitionRows>,
     ) -> Result<Option<u64>, RunError> {
-        let schema = &self.load.schemas.tables[table];
+        let schema = &self.load.schemas[table];
         let old = self.old.iter().find(|old| old.table == table);
         if old.is_some_and(|old| !schema.same_files(&old.manifest.schema)) {
             return Ok(None);
@@ -180,8 +178,8 @@ impl<'a> Tree<'a> {
     }
 }
 
-fn files_of<'a>(old: &Old<'a>, partition: &str) -> impl Iterator<Item = &'a DataFile> {
-    old.manifest.files.iter().filter(move |file| file.partition == partition)
+fn files_of<'a>(old: &Old<'a>, partition: &PartitionKey) -> impl Iterator<Item = &'a DataFile> {
+    old.manifest.files.iter().filter(move |file| file.partition == *partition)
 }
 
 /// What rows hold, whatever their order.

@@ -143,7 +143,7 @@ pub(super) async fn stage(
     mut waiting: Option<Waiting>,
 ) -> Result<StagedLines, RunError> {
     let mut staged = StagedLines::default();
-    for (position, schema) in load.schemas.tables.iter().enumerate() {
+    for (position, schema) in load.schemas.iter() {
         let mut records: Vec<&Quarantined> =
             load.quarantined.iter().filter(|record| record.table == position).collect();
         records.sort_by_key(|record| (record.piece, record.place.start));

@@ -6,8 +6,10 @@
 mod column_statistics;
 mod column_type;
 mod decimal;
+mod ids;
 mod json_pointer;
 mod name;
+mod partition_key;
 mod path_name;
 mod reserved;
 mod run_id;
@@ -21,19 +23,21 @@ mod window;
 pub use column_statistics::{ColumnStatistics, NumberStatistics, TextStatistics};
 pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION, StructField};
 pub use decimal::{Fraction, NumberText, parse_decimal, parse_float};
+pub use ids::{IdVec, PositionId, RootId, TableId};
 pub use json_pointer::{InvalidPointer, JsonPointer};
 pub use name::{ColumnName, InvalidName, TableName};
-pub use path_name::percent_encoded;
+pub use partition_key::{InvalidPartitionKey, PartitionKey, PartitionValue};
+pub use path_name::{percent_decoded, percent_encoded};
 pub use reserved::{
     DELETED_AT_COLUMN, IDENTITY_COLUMN, INDEX_COLUMN, ITEM_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN,
     VALID_FROM_COLUMN, VALID_TO_COLUMN,
 };
 pub use run_id::{InvalidRunId, RunId};
 pub use shape::{Shape, ValueShape};
-pub use table::{ColumnSchema, ColumnSource, Discarded, Schemas, SeenIn, TableSchema};
+pub use table::{ColumnSchema, ColumnSource, SeenIn, TableSchema};
 pub use temporal::{
     TimestampForm, date_of, format_date, format_timestamp, parse_date, parse_timestamp,
 };
-pub use transform::{PartitionField, Transform};
+pub use transform::{InvalidPartitionField, PartitionField, Transform};
 pub use value_path::{ShownPath, Step, ValuePath};
 pub use window::Window;

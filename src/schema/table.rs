@@ -2,51 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{Check, Contract, Deletes, Discard, Nested, WriteDisposition};
 use crate::schema::{
     ColumnName, ColumnStatistics, ColumnType, PartitionField, RunId, Step, TableName, ValuePath,
     ValueShape,
 };
-
-/// The tables of a run, parents before their children.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Schemas {
-    /// The tables.
-    pub tables: Vec<TableSchema>,
-    /// For each of the wanted record arrays, its table's position.
-    pub roots: Vec<usize>,
-    /// For each table, the child tables that its records are read for. A table that is here only because
-    /// earlier exports or the definition have it is nobody's: what stands in its place may be another's.
-    pub(crate) children: Vec<Vec<usize>>,
-}
-
-impl Schemas {
-    /// A table with its child tables at any depth, without those that the definition leaves out.
-    #[must_use]
-    pub fn tree_of(&self, root: usize) -> Vec<usize> {
-        let name = &self.tables[root].name;
-        let in_tree = |schema: &TableSchema| schema.root == *name && !schema.excluded;
-        (0..self.tables.len()).filter(|table| in_tree(&self.tables[*table])).collect()
-    }
-
-    /// Whether any export makes the same rows with both. What is known of values so far does not matter to that.
-    #[must_use]
-    pub fn same_rows(&self, other: &Self) -> bool {
-        self.without_statistics() == other.without_statistics()
-    }
-
-    fn without_statistics(&self) -> Self {
-        let mut schemas = self.clone();
-        for column in schemas.tables.iter_mut().flat_map(|table| &mut table.columns) {
-            if let ColumnSource::Value { statistics, nested, .. }
-            | ColumnSource::Unseen { statistics, nested, .. } = &mut column.source
-            {
-                (*statistics, *nested) = (ColumnStatistics::default(), None);
-            }
-        }
-        schemas
-    }
-}
 
 /// One table's columns and where they come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,35 +40,6 @@ pub struct TableSchema {
     pub sort_by: Vec<ColumnName>,
     /// The columns, in the order of the files.
     pub columns: Vec<ColumnSchema>,
-    /// What a run does with the rows it has; what is left out does not stay, whatever its root's is.
-    #[serde(skip)]
-    pub disposition: WriteDisposition,
-    /// What a merge does with records that are not in a full export any more.
-    #[serde(skip)]
-    pub deletes: Deletes,
-    /// What becomes of objects and lists.
-    #[serde(skip)]
-    pub nested: Nested,
-    /// What an export may change.
-    #[serde(skip)]
-    pub contract: Contract,
-    /// What its rows have to be like.
-    #[serde(skip)]
-    pub checks: Vec<Check>,
-    /// Values of this export that the contract does not let into the table.
-    #[serde(skip)]
-    pub discarded: Vec<Discarded>,
-}
-
-/// A value that is no column of its table and no child table, and does not become one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Discarded {
-    /// The way to it from the record.
-    pub path: ValuePath,
-    /// Objects that stand in the same place hold values that are let in, or not, by themselves.
-    pub beside_objects: bool,
-    /// What goes with it.
-    pub discard: Discard,
 }
 
 /// One column.
@@ -125,9 +55,6 @@ pub struct ColumnSchema {
     /// How its dates or timestamps are written, as strftime has it; ISO 8601 when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formats: Vec<String>,
-    /// What goes with a value that does not fit.
-    #[serde(skip)]
-    pub unfit: Discard,
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

@@ -21,7 +21,7 @@ use tempfile::{SpooledData, SpooledTempFile};
 pub use encoder::{Encoder, FileLayout};
 
 use crate::runtime::on_cpu;
-use crate::schema::{RunId, TableSchema, percent_encoded};
+use crate::schema::{PartitionKey, RunId, TableSchema, percent_encoded};
 use crate::store::{Destination, DestinationError};
 use crate::write::spill::{Spill, SpillError, all_rows};
 use crate::write::statistics::{Collector, Statistics};
@@ -59,8 +59,8 @@ pub struct StagedFile {
     pub staged: Path,
     /// Where it shall lie, relative to the destination.
     pub target: Path,
-    /// Its partition's directories; empty for a table that is not partitioned.
-    pub partition: String,
+    /// Its partition.
+    pub partition: PartitionKey,
     /// Its rows.
     pub rows: u64,
     /// Its size in bytes.
@@ -80,7 +80,7 @@ pub async fn stage(
     destination: &Destination,
     schema: &TableSchema,
     run_id: &RunId,
-    partition: String,
+    partition: PartitionKey,
     encoders: Vec<Encoder>,
 ) -> Result<Vec<StagedFile>, WriteError> {
     let (of, place) = (schema.clone(), target_path(schema, &partition, run_id, 0).to_string());
@@ -102,9 +102,14 @@ pub async fn stage(
     Ok(files)
 }
 
-fn target_path(schema: &TableSchema, partition: &str, run_id: &RunId, number: usize) -> Path {
+fn target_path(
+    schema: &TableSchema,
+    partition: &PartitionKey,
+    run_id: &RunId,
+    number: usize,
+) -> Path {
     let table = percent_encoded(schema.name.as_str());
-    let directories = std::iter::once(table.as_str()).chain(partition.split('/'));
+    let directories = std::iter::once(table.as_str()).chain(partition.directory().split('/'));
     let file = format!("{number:04}-{run_id}.parquet");
     let parts = directories.filter(|part| !part.is_empty()).chain([file.as_str()]);
     // The parts are encoded already; `from_iter` would encode their percent signs once more.
@@ -267,8 +272,9 @@ mod tests {
     use super::encoder::Sizes;
     use super::*;
     use crate::definition::Table;
+    use crate::infer::Schemas;
     use crate::normalise::polars_type;
-    use crate::schema::{ColumnName, Schemas, Shape};
+    use crate::schema::{ColumnName, RootId, Shape, TableId};
 
     /// A table of these columns, beside those that every table has.
     fn schema(columns: &[(&str, &str)], sort_by: &[&str]) -> TableSchema {
@@ -283,7 +289,8 @@ mod tests {
         }
         table.sort_by = sort_by.iter().map(|name| name.parse::<ColumnName>().unwrap()).collect();
         let known = std::collections::BTreeMap::new();
-        Schemas::resolve(&[(&table, &Shape::default())], &[], &known).unwrap().tables.remove(0)
+        let roots = [(RootId::default(), &table, &Shape::default())];
+        Schemas::resolve(&roots, &[], &known).unwrap()[TableId::default()].clone()
     }
 
     /// Rows with all columns of the table's files, some of which have these values.

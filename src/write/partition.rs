@@ -1,171 +1,118 @@
-//! Partition: which Hive directory each row belongs to.
+//! Which partition each row belongs to.
 //!
-//! | partition | value | directory |
-//! |---|---|---|
-//! | `month(created_at)` | `2026-10-05T14:03:07Z` | `created_at_month=2026-10` |
-//! | `year(created_at)` | `2026-10-05` | `created_at_year=2026` |
-//! | `day(created_at)` | `2026-10-05T14:03:07Z` | `created_at_day=2026-10-05` |
-//! | `status` | `Sent` | `status=Sent` |
-//! | `status` | `a/b c` | `status=a%2Fb%20c` |
-//! | any | null | `status=__HIVE_DEFAULT_PARTITION__` |
-//! | `status` | `__HIVE_DEFAULT_PARTITION__` | `status=%5F_HIVE_DEFAULT_PARTITION__` |
-//!
-//! A child row lies in the partition of its record, so that a record and its lines are always together.
+//! What a value becomes is said by the [`Transform`], what a partition is called by the [`PartitionKey`]. A child row lies
+//! in the partition of its record, so that a record and its lines are always together.
 
-use std::fmt::{self, Write};
 use std::hash::Hash;
 
-use chrono::{Datelike, NaiveDate, NaiveTime};
-use indexmap::IndexSet;
+use chrono::{DateTime, NaiveDateTime};
 use polars::prelude::{DataFrame, DataType, PlIndexMap, PlIndexSet, PolarsResult, Series};
 
 use crate::normalise::scalar_texts;
-use crate::schema::{PartitionField, Transform, Window, date_of, percent_encoded};
+use crate::schema::{PartitionField, PartitionKey, PartitionValue, Transform};
 
-/// The directory name of null, as Hive has it.
-const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
-
-/// The directories of one partition, outermost first; empty for a table that is not partitioned.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-struct PartitionKey(Vec<(String, Option<String>)>);
-
-impl fmt::Display for PartitionKey {
-    /// `created_at_month=2026-10/status=Sent`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (level, (key, value)) in self.0.iter().enumerate() {
-            if level > 0 {
-                f.write_char('/')?;
-            }
-            write!(f, "{key}=")?;
-            match value {
-                // A text that reads like null is none.
-                Some(value) if value == NULL => write!(f, "%5F{}", &NULL[1..])?,
-                Some(value) => f.write_str(&percent_encoded(value))?,
-                None => f.write_str(NULL)?,
-            }
-        }
-        Ok(())
-    }
-}
 
 /// Sorts rows into partitions, giving each partition a number.
 #[derive(Debug, Default)]
 pub struct Partitioner {
-    /// By their texts, so that rows of one directory never have two numbers.
-    directories: IndexSet<String>,
+    keys: PlIndexSet<PartitionKey>,
 }
 
 impl Partitioner {
     /// The number of each row's partition.
     ///
     /// # Errors
-    /// A column is not there or of another type, which `Schemas::settle` rules out.
+    /// A column is missing or of another type, which `Schemas::resolve` rules out.
     pub fn assign(
         &mut self,
         rows: &DataFrame,
         fields: &[PartitionField],
     ) -> PolarsResult<Vec<usize>> {
-        // The directories so far of each row, as a position among those that there are.
+        // The key so far of each row, as a position among those that there are.
         let mut keys = vec![PartitionKey::default()];
         let mut key_of_row = vec![0; rows.height()];
         for field in fields {
             let column = rows.column(field.column.as_str())?.as_materialized_series();
-            let values = partition_values(column, field.transform)?;
+            let column = PartitionColumn::of(column, field.transform)?;
             let mut longer: PlIndexMap<(usize, usize), PartitionKey> = PlIndexMap::default();
-            for (key, value) in key_of_row.iter_mut().zip(values.of_row) {
+            for (key, value) in key_of_row.iter_mut().zip(column.value_of_row) {
                 let entry = longer.entry((*key, value));
                 let position = entry.index();
                 entry.or_insert_with(|| {
-                    let PartitionKey(mut levels) = keys[*key].clone();
-                    levels.push((field.directory_key(), values.texts[value].clone()));
-                    PartitionKey(levels)
+                    keys[*key].with(field.clone(), column.values[value].clone())
                 });
                 *key = position;
             }
             keys = longer.into_values().collect();
         }
         let numbers: Vec<usize> =
-            keys.iter().map(|key| self.directories.insert_full(key.to_string()).0).collect();
+            keys.into_iter().map(|key| self.keys.insert_full(key).0).collect();
         Ok(key_of_row.into_iter().map(|key| numbers[key]).collect())
     }
 
     /// How many partitions there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.directories.len()
+        self.keys.len()
     }
 
-    /// The directories of a number that [`assign`](Self::assign) gave; none for a table that is not partitioned.
+    /// The key of a number that [`assign`](Self::assign) gave; the empty key for a table without partitions.
     #[must_use]
-    pub fn directory(&self, number: usize) -> &str {
-        self.directories.get_index(number).map_or("", String::as_str)
+    pub fn key(&self, number: usize) -> PartitionKey {
+        self.keys.get_index(number).cloned().unwrap_or_default()
     }
 }
 
-/// Whether all that a partition can hold is of a window, which is of whole partitions.
-#[must_use]
-pub fn lies_within(partition: &str, fields: &[PartitionField], window: Window) -> bool {
-    span_of(partition, fields)
-        .is_some_and(|span| window.start <= span.start && span.start < window.end)
+/// The partition values of a column, each once, and which of them each row has.
+struct PartitionColumn {
+    values: Vec<PartitionValue>,
+    value_of_row: Vec<usize>,
 }
 
-/// The range of time that a partition's directory is about, if one of its fields is a part of the calendar.
-fn span_of(partition: &str, fields: &[PartitionField]) -> Option<Window> {
-    let field = fields.iter().find(|field| field.transform != Transform::Identity)?;
-    let key = field.directory_key();
-    let value = partition.split('/').find_map(|part| part.strip_prefix(&key)?.strip_prefix('='))?;
-    // A year and a month are written like the first day in them, cut short.
-    let day = format!("{value}{}", &"0000-01-01"[value.len().min(10)..]);
-    let day: NaiveDate = day.parse().ok()?;
-    field.transform.span(day.and_time(NaiveTime::MIN).and_utc())
-}
+impl PartitionColumn {
+    fn of(column: &Series, transform: Transform) -> PolarsResult<Self> {
+        if !transform.is_of_time() {
+            let texts = scalar_texts(column)?;
+            let texts = texts.into_iter();
+            return Ok(Self::distinct(texts, |text| {
+                text.map_or(PartitionValue::Null, PartitionValue::Text)
+            }));
+        }
+        let value = |at: Option<NaiveDateTime>| {
+            let start = at.and_then(|at| transform.start_of(at));
+            start.map_or(PartitionValue::Null, PartitionValue::TimeRange)
+        };
+        // Few rows have a day, or an hour, of their own: each is looked up in the calendar once.
+        let resolution = transform.resolution().num_microseconds().unwrap_or(1).max(1);
+        let instant = |unit: i64| {
+            Some(DateTime::from_timestamp_micros(unit.checked_mul(resolution)?)?.naive_utc())
+        };
+        let units = |micros: Option<i64>| Some(micros?.div_euclid(resolution));
+        if column.dtype() == &DataType::Date {
+            let days = column.date()?.physical().iter();
+            let micros = days.map(|day| i64::from(day?).checked_mul(MICROSECONDS_PER_DAY));
+            return Ok(Self::distinct(micros.map(units), |unit| value(unit.and_then(instant))));
+        }
+        let micros = column.datetime()?.physical().iter();
+        Ok(Self::distinct(micros.map(units), |unit| value(unit.and_then(instant))))
+    }
 
-/// The values of a column, each once, and which of them each row has.
-struct PartitionValues {
-    texts: Vec<Option<String>>,
-    of_row: Vec<usize>,
-}
-
-impl PartitionValues {
-    fn of<V: Hash + Eq + Copy>(
-        values: impl Iterator<Item = V>,
-        text: impl Fn(V) -> Option<String>,
+    /// Numbers the values of rows that are not alike.
+    fn distinct<V: Hash + Eq>(
+        of_rows: impl Iterator<Item = V>,
+        value: impl Fn(V) -> PartitionValue,
     ) -> Self {
         let mut distinct = PlIndexSet::default();
-        let of_row = values.map(|value| distinct.insert_full(value).0).collect();
-        Self { texts: distinct.into_iter().map(text).collect(), of_row }
-    }
-}
-
-fn partition_values(column: &Series, transform: Transform) -> PolarsResult<PartitionValues> {
-    let length = match transform {
-        Transform::Identity => {
-            let texts = scalar_texts(column)?;
-            let values = texts.iter().map(Option::as_deref);
-            return Ok(PartitionValues::of(values, |text| text.map(str::to_owned)));
+        let of_row: Vec<usize> = of_rows.map(|value| distinct.insert_full(value).0).collect();
+        let mut values = PlIndexSet::default();
+        let numbers: Vec<usize> =
+            distinct.into_iter().map(|it| values.insert_full(value(it)).0).collect();
+        Self {
+            values: values.into_iter().collect(),
+            value_of_row: of_row.into_iter().map(|at| numbers[at]).collect(),
         }
-        Transform::Year => "2026".len(),
-        Transform::Month => "2026-10".len(),
-        Transform::Day => "2026-10-05".len(),
-    };
-    let first_day = |day: i32| {
-        let day = date_of(day)?;
-        match transform {
-            Transform::Year => day.with_ordinal(1),
-            Transform::Month => day.with_day(1),
-            Transform::Day | Transform::Identity => Some(day),
-        }
-    };
-    let name =
-        |first_day: Option<NaiveDate>| Some(first_day?.to_string().chars().take(length).collect());
-    if column.dtype() == &DataType::Date {
-        let days = column.date()?.physical().iter();
-        return Ok(PartitionValues::of(days.map(|day| first_day(day?)), name));
     }
-    let day = |instant: i64| i32::try_from(instant.div_euclid(MICROSECONDS_PER_DAY)).ok();
-    let instants = column.datetime()?.physical().iter();
-    Ok(PartitionValues::of(instants.map(|instant| first_day(day(instant?)?)), name))
 }
 
 #[cfg(test)]
@@ -180,7 +127,7 @@ mod tests {
             DataFrame::new(column.len(), vec![Column::from(column.with_name("c".into()))]).unwrap();
         let mut partitioner = Partitioner::default();
         let numbers = partitioner.assign(&rows, &[field]).unwrap();
-        numbers.into_iter().map(|number| partitioner.directory(number).to_owned()).collect()
+        numbers.into_iter().map(|number| partitioner.key(number).to_string()).collect()
     }
 
     #[test]
@@ -194,12 +141,33 @@ mod tests {
         );
         assert_eq!(directories(instants.clone(), Transform::Year)[0], "c_year=2026");
         assert_eq!(directories(instants, Transform::Day)[0], "c_day=2026-10-05");
+        let days = Series::new("c".into(), [Some(20_731_i32), Some(-1), None])
+            .cast(&DataType::Date)
+            .unwrap();
+        assert_eq!(
+            directories(days, Transform::Month),
+            ["c_month=2026-10", "c_month=1969-12", "c_month=__HIVE_DEFAULT_PARTITION__"]
+        );
         let texts = Series::new("c".into(), ["Sent", "a/b c", "é"]);
         assert_eq!(directories(texts, Transform::Identity), ["c=Sent", "c=a%2Fb%20c", "c=%C3%A9"]);
-        let null_and_its_name = Series::new("c".into(), [None, Some(NULL)]);
+        let null_and_its_name = Series::new("c".into(), [None, Some("__HIVE_DEFAULT_PARTITION__")]);
         assert_eq!(
             directories(null_and_its_name, Transform::Identity),
             ["c=__HIVE_DEFAULT_PARTITION__", "c=%5F_HIVE_DEFAULT_PARTITION__"]
         );
+    }
+
+    #[test]
+    fn rows_of_one_directory_have_one_number() {
+        let instants = Series::new("c".into(), [0_i64, 86_400_000_000, 0])
+            .cast(&DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)))
+            .unwrap();
+        let rows = DataFrame::new(3, vec![Column::from(instants)]).unwrap();
+        let field = |transform| PartitionField { column: "c".parse().unwrap(), transform };
+        let mut partitioner = Partitioner::default();
+        assert_eq!(partitioner.assign(&rows, &[field(Transform::Year)]).unwrap(), [0, 0, 0]);
+        assert_eq!(partitioner.count(), 1);
+        let fields = [field(Transform::Year), field(Transform::Day)];
+        assert_eq!(partitioner.assign(&rows, &fields).unwrap(), [1, 2, 1]);
     }
 }

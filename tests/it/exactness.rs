@@ -8,9 +8,11 @@ use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use flowlake::decode::{Chunk, DecodeOptions, RecordSelector, Splitter, decode_batch};
 use flowlake::definition::Table;
-use flowlake::infer::observe;
+use flowlake::infer::{Schemas, observe};
 use flowlake::normalise::{MetadataColumns, Normaliser, RecordIds};
-use flowlake::schema::{JsonPointer, Schemas, Shape, Step, TableSchema};
+use flowlake::schema::{
+    IdVec, JsonPointer, PartitionKey, RootId, Shape, Step, TableId, TableSchema,
+};
 use flowlake::store::Destination;
 use flowlake::write::{FileLayout, encode, stage};
 use object_store::memory::InMemory;
@@ -206,12 +208,13 @@ fn loaded(records: &[Json], chunks: usize, seed: u64) -> (Schemas, Vec<Option<By
         observe(&mut shape, &chunk.records);
     }
     let table = Table::named("t".parse().unwrap());
-    let schemas = Schemas::resolve(&[(&table, &shape)], &[], &BTreeMap::new()).unwrap();
+    let schemas =
+        Schemas::resolve(&[(RootId::default(), &table, &shape)], &[], &BTreeMap::new()).unwrap();
     let run_id = "run".parse().unwrap();
     let metadata = MetadataColumns::new(run_id, DateTime::UNIX_EPOCH);
     let normaliser = Normaliser::new(&schemas, &metadata);
     let mut ids = RecordIds::default();
-    let mut frames: Vec<Vec<_>> = schemas.tables.iter().map(|_| Vec::new()).collect();
+    let mut frames: IdVec<TableId, Vec<_>> = schemas.iter().map(|_| Vec::new()).collect();
     for chunk in &decoded {
         let rows = normaliser.frames(chunk, &ids.of(chunk)).unwrap();
         assert!(rows.rejected.is_empty() && rows.partially_loaded.is_empty());
@@ -221,10 +224,10 @@ fn loaded(records: &[Json], chunks: usize, seed: u64) -> (Schemas, Vec<Option<By
     }
     let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
     let run_id = "run".parse().unwrap();
-    let files = schemas.tables.iter().zip(frames).map(|(schema, frames)| async {
+    let files = schemas.iter().zip(frames.into_values()).map(|((_, schema), frames)| async {
         let form = Arc::new(FileLayout::of(schema).unwrap());
         let encoder = encode(frames.into_iter(), schema, form, &Arc::default()).unwrap();
-        let staged = stage(&destination, schema, &run_id, String::new(), vec![encoder]);
+        let staged = stage(&destination, schema, &run_id, PartitionKey::default(), vec![encoder]);
         let staged = staged.await.unwrap().pop()?;
         destination.get(&staged.staged).await.unwrap()
     });
@@ -245,20 +248,21 @@ fn at<'j>(row: &'j Json, path: &[Step]) -> &'j Json {
     path.iter().fold(row, member)
 }
 
-fn children(schemas: &Schemas, table: usize) -> impl Iterator<Item = usize> {
-    let name = schemas.tables[table].name.clone();
-    let tables = schemas.tables.iter().enumerate();
+fn children(schemas: &Schemas, table: TableId) -> impl Iterator<Item = TableId> {
+    let name = schemas[table].name.clone();
+    let tables = schemas.iter();
     tables.filter(move |(_, child)| child.parent.as_ref() == Some(&name)).map(|(child, _)| child)
 }
 
 /// The JSON of each row of each table: the records, or the items of lists. An object alone is a list of one.
-fn rows<'j>(schemas: &Schemas, records: &'j [Json]) -> Vec<Vec<&'j Json>> {
-    let mut rows = vec![Vec::new(); schemas.tables.len()];
-    rows[schemas.roots[0]] = records.iter().collect();
-    let mut tables = vec![schemas.roots[0]];
+fn rows<'j>(schemas: &Schemas, records: &'j [Json]) -> IdVec<TableId, Vec<&'j Json>> {
+    let mut rows: IdVec<TableId, Vec<&Json>> = schemas.iter().map(|_| Vec::new()).collect();
+    let root = schemas.table_of(RootId::default()).unwrap();
+    rows[root] = records.iter().collect();
+    let mut tables = vec![root];
     while let Some(table) = tables.pop() {
         for child in children(schemas, table) {
-            let path = &schemas.tables[child].path;
+            let path = &schemas[child].path;
             rows[child] = rows[table]
                 .iter()
                 .flat_map(|row| match at(row, path) {
@@ -341,9 +345,9 @@ fn says(read: &Field, json: &Json) -> bool {
 }
 
 /// What a column has to say of a row: what stands there, unless that has rows of its own.
-fn in_column<'j>(schemas: &Schemas, table: usize, row: &'j Json, path: &[Step]) -> &'j Json {
+fn in_column<'j>(schemas: &Schemas, table: TableId, row: &'j Json, path: &[Step]) -> &'j Json {
     let value = at(row, path);
-    let in_child = children(schemas, table).any(|child| schemas.tables[child].path == path);
+    let in_child = children(schemas, table).any(|child| schemas[child].path == path);
     match value {
         Json::List(_) if in_child => &Json::Null,
         Json::Object(_) => &Json::Null,
@@ -361,8 +365,8 @@ fn scalars(json: &Json) -> usize {
 }
 
 /// Compares every value of a table; returns how many scalars it has.
-fn compare(schemas: &Schemas, table: usize, rows: &[&Json], file: Option<Bytes>) -> usize {
-    let schema: &TableSchema = &schemas.tables[table];
+fn compare(schemas: &Schemas, table: TableId, rows: &[&Json], file: Option<Bytes>) -> usize {
+    let schema: &TableSchema = &schemas[table];
     let Some(file) = file else {
         assert!(rows.is_empty(), "{} has no file", schema.name);
         return 0;
@@ -403,7 +407,7 @@ proptest! {
         let (schemas, files) = loaded(&records, chunks, seed);
         let rows = rows(&schemas, &records);
         let mut count = 0;
-        for (table, file) in files.into_iter().enumerate() {
+        for ((table, _), file) in schemas.iter().zip(files) {
             count += compare(&schemas, table, &rows[table], file);
         }
         prop_assert_eq!(count, records.iter().map(scalars).sum::<usize>());

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use flowlake::decode::{DecodeOptions, RecordSelector, Splitter, decode_batch};
 use flowlake::definition::Table;
-use flowlake::infer::observe;
-use flowlake::schema::{JsonPointer, Schemas, Shape};
+use flowlake::infer::{Schemas, observe};
+use flowlake::schema::{JsonPointer, RootId, Shape};
 
 const PAGE: &str = include_str!("../../docs/types.md");
 
@@ -27,9 +27,10 @@ fn columns_in_order<'v>(values: impl Iterator<Item = &'v str>) -> String {
         observe(&mut shape, &chunk.records);
     }
     let table = Table::named("t".parse().unwrap());
-    let schemas = Schemas::resolve(&[(&table, &shape)], &[], &BTreeMap::new()).unwrap();
+    let schemas =
+        Schemas::resolve(&[(RootId::default(), &table, &shape)], &[], &BTreeMap::new()).unwrap();
     let mut shown = Vec::new();
-    for table in &schemas.tables {
+    for (_, table) in schemas.iter() {
         let columns = table.columns.iter().filter(|column| column.path().is_some());
         shown.extend(columns.map(|column| {
             let place =

@@ -7,7 +7,7 @@ use crate::definition::problem::suggest;
 use crate::definition::{
     Column, Deletes, Limits, Nested, Source, Table, Template, WriteDisposition,
 };
-use crate::schema::{ColumnName, PartitionField, Transform};
+use crate::schema::{ColumnName, PartitionField};
 
 impl Checker<'_> {
     /// What can only be seen with all tables in view.
@@ -239,7 +239,7 @@ impl Checker<'_> {
             self.problems.push(problem);
         }
         for (position, table) in tables.iter().enumerate() {
-            let is_of_time = |field: &PartitionField| field.transform != Transform::Identity;
+            let is_of_time = |field: &PartitionField| field.transform.is_of_time();
             let has_spans = table.partition_by.iter().any(is_of_time);
             if table.deletes != Deletes::Ignore && !has_spans {
                 let message = "nobody knows which rows the window would have to bring".to_owned();

@@ -12,7 +12,7 @@ use crate::definition::form::{RawColumn, RawContract};
 use crate::definition::problem::Problem;
 use crate::definition::raw::{Field, RawDefaults, RawTable};
 use crate::definition::{Column, Contract, ContractMode, Deletes, Nested, Table, WriteDisposition};
-use crate::schema::{ColumnName, ColumnType, JsonPointer, PartitionField, TableName, Transform};
+use crate::schema::{ColumnName, ColumnType, JsonPointer, PartitionField, TableName};
 
 /// What a table says of itself, or has from `[defaults]`.
 #[derive(Default)]
@@ -225,7 +225,7 @@ impl Checker<'_> {
     ) -> Option<Vec<PartitionField>> {
         let (fields, span) = self.spanned(field, key)?;
         let fields = fields.iter().filter_map(|text| {
-            let field = parse_partition_field(text);
+            let field = text.parse::<PartitionField>().ok();
             if field.is_none() {
                 let help =
                     "write `status`, `year(created_at)`, `month(created_at)` or `day(created_at)`";
@@ -296,22 +296,6 @@ impl Checker<'_> {
             self.report(span.clone(), key, "only dates and timestamps have `formats`", help);
         }
     }
-}
-
-fn parse_partition_field(text: &str) -> Option<PartitionField> {
-    let (transform, column) = match text.trim().split_once('(') {
-        None => (Transform::Identity, text.trim()),
-        Some((function, rest)) => {
-            let transform = match function {
-                "year" => Transform::Year,
-                "month" => Transform::Month,
-                "day" => Transform::Day,
-                _ => return None,
-            };
-            (transform, rest.strip_suffix(')')?.trim())
-        }
-    };
-    Some(PartitionField { column: column.parse().ok()?, transform })
 }
 
 /// A form of dates that strftime knows and that names a day.

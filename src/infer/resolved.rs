@@ -1,0 +1,164 @@
+//! The tables of a run: their schemas, and what the run does with their rows.
+//!
+//! A [`TableSchema`] is what a manifest keeps. A [`TablePolicy`] follows from the definition and the export, and is
+//! gone after the run.
+
+use std::collections::BTreeMap;
+use std::ops::Index;
+
+use crate::definition::{Check, Contract, Deletes, Discard, Nested, WriteDisposition};
+use crate::schema::{
+    ColumnSource, ColumnStatistics, IdVec, RootId, TableId, TableSchema, ValuePath,
+};
+
+/// The tables of a run, parents before their children.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Schemas {
+    pub(super) tables: IdVec<TableId, ResolvedTable>,
+    /// The table of each record array. An array whose tables have taken the export already has none.
+    pub(super) roots: BTreeMap<RootId, TableId>,
+}
+
+/// One table of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResolvedTable {
+    /// What its manifest will keep.
+    pub schema: TableSchema,
+    /// What the run does with its rows.
+    pub policy: TablePolicy,
+    /// The table without a parent that this one belongs to, or itself.
+    pub root: TableId,
+    /// The child tables that its records are read for. A table that is here only because earlier exports or the
+    /// definition have it is in no list: what stands in its place may belong to another table.
+    pub children: Vec<TableId>,
+}
+
+/// What a run does with the rows of a table.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TablePolicy {
+    /// What happens to the rows the table has. An excluded table is replaced, whatever its root's disposition.
+    pub disposition: WriteDisposition,
+    /// What a merge does with records that are missing from a full export.
+    pub deletes: Deletes,
+    /// What becomes of objects and lists.
+    pub nested: Nested,
+    /// What an export may change.
+    pub contract: Contract,
+    /// What its rows have to be like.
+    pub checks: Vec<Check>,
+    /// Values of this export that the contract does not let into the table.
+    pub discarded: Vec<Discarded>,
+}
+
+/// A value of an export that becomes neither a column nor a child table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Discarded {
+    /// The path from the record.
+    pub path: ValuePath,
+    /// Objects in the same place hold values that the contract decides on one by one.
+    pub beside_objects: bool,
+    /// How much of the record is discarded.
+    pub discard: Discard,
+}
+
+impl TablePolicy {
+    /// How much of a record is discarded with a value that does not fit its column.
+    #[must_use]
+    pub fn unfit(&self) -> Discard {
+        self.contract.data_type.discards().unwrap_or_default()
+    }
+}
+
+impl Index<TableId> for Schemas {
+    type Output = TableSchema;
+
+    fn index(&self, table: TableId) -> &TableSchema {
+        &self.tables[table].schema
+    }
+}
+
+impl Schemas {
+    /// How many tables there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tables.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
+
+    /// A table with its policy.
+    #[must_use]
+    pub fn table(&self, table: TableId) -> &ResolvedTable {
+        &self.tables[table]
+    }
+
+    /// What the run does with the rows of a table.
+    #[must_use]
+    pub fn policy(&self, table: TableId) -> &TablePolicy {
+        &self.tables[table].policy
+    }
+
+    /// All tables, parents before their children.
+    pub fn tables(&self) -> impl Iterator<Item = (TableId, &ResolvedTable)> {
+        self.tables.iter()
+    }
+
+    /// The schemas of all tables, parents before their children.
+    pub fn iter(&self) -> impl Iterator<Item = (TableId, &TableSchema)> {
+        self.tables.iter().map(|(id, table)| (id, &table.schema))
+    }
+
+    /// The tables without a parent, in the order of the record arrays.
+    pub fn roots(&self) -> impl Iterator<Item = TableId> + Clone {
+        self.roots.values().copied()
+    }
+
+    /// The table that the records of an array belong to; none when it has taken the export already.
+    #[must_use]
+    pub fn table_of(&self, root: RootId) -> Option<TableId> {
+        self.roots.get(&root).copied()
+    }
+
+    /// The record array of a table without a parent.
+    #[must_use]
+    pub fn root_id_of(&self, table: TableId) -> Option<RootId> {
+        self.roots.iter().find(|(_, root)| **root == table).map(|(id, _)| *id)
+    }
+
+    /// The table without a parent that a table belongs to.
+    #[must_use]
+    pub fn root_of(&self, table: TableId) -> &ResolvedTable {
+        &self.tables[self.tables[table].root]
+    }
+
+    /// A table with its child tables at any depth, without those that the definition excludes.
+    #[must_use]
+    pub fn tree_of(&self, root: TableId) -> Vec<TableId> {
+        let in_tree =
+            |(_, table): &(TableId, &ResolvedTable)| table.root == root && !table.schema.excluded;
+        self.tables.iter().filter(in_tree).map(|(id, _)| id).collect()
+    }
+
+    /// Whether any export makes the same rows with both. The statistics of columns do not matter to that.
+    #[must_use]
+    pub fn same_rows(&self, other: &Self) -> bool {
+        self.without_statistics() == other.without_statistics()
+    }
+
+    fn without_statistics(&self) -> Self {
+        let mut schemas = self.clone();
+        let tables = schemas.tables.values_mut();
+        for column in tables.flat_map(|table| &mut table.schema.columns) {
+            if let ColumnSource::Value { statistics, nested, .. }
+            | ColumnSource::Unseen { statistics, nested, .. } = &mut column.source
+            {
+                (*statistics, *nested) = (ColumnStatistics::default(), None);
+            }
+        }
+        schemas
+    }
+}

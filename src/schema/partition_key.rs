@@ -1,0 +1,315 @@
+//! Partition keys: one value for each partition field, and the directory that they make.
+//!
+//! | field | value | directory |
+//! |---|---|---|
+//! | `month(created_at)` | the month from 2026-10-01 | `created_at_month=2026-10` |
+//! | `status` | `Sent` | `status=Sent` |
+//! | `status` | `a/b c` | `status=a%2Fb%20c` |
+//! | any | null | `status=__HIVE_DEFAULT_PARTITION__` |
+//! | `status` | `__HIVE_DEFAULT_PARTITION__` | `status=%5F_HIVE_DEFAULT_PARTITION__` |
+//!
+//! [`PartitionKey::parse`] is the only inverse. Manifests keep a key as its directory.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use chrono::NaiveDateTime;
+use serde::{Serialize, Serializer};
+
+use super::{PartitionField, Window, percent_decoded, percent_encoded};
+
+/// The directory name of null, as Hive has it.
+const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// The value of one partition field.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum PartitionValue {
+    /// No value, or a time beyond the calendar.
+    Null,
+    /// The text of the column's value.
+    Text(String),
+    /// The range of time that starts here.
+    TimeRange(NaiveDateTime),
+}
+
+/// The values of a partition, outermost field first. The key of a table without partitions is empty.
+///
+/// Keys are equal, and sorted, by their directories.
+#[derive(Debug, Clone, Default)]
+pub struct PartitionKey {
+    levels: Arc<[(PartitionField, PartitionValue)]>,
+    directory: Arc<str>,
+}
+
+/// A directory that does not belong to a table's partition fields.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{directory}` is not a partition by {fields}")]
+pub struct InvalidPartitionKey {
+    directory: String,
+    fields: String,
+}
+
+impl PartitionValue {
+    /// The value's name in a directory.
+    fn directory_value(&self, field: &PartitionField) -> String {
+        match self {
+            Self::Null => NULL.to_owned(),
+            // Only null has the name of null.
+            Self::Text(text) if text == NULL => format!("%5F{}", &NULL[1..]),
+            Self::Text(text) => percent_encoded(text),
+            Self::TimeRange(start) => percent_encoded(&field.transform.text_of(*start)),
+        }
+    }
+
+    fn parse(text: &str, field: &PartitionField) -> Option<Self> {
+        if text == NULL {
+            return Some(Self::Null);
+        }
+        let text = percent_decoded(text)?;
+        // Early releases cut the names of years with more than four digits short; those have no range of time.
+        Some(field.transform.parse(&text).map_or(Self::Text(text), Self::TimeRange))
+    }
+}
+
+impl PartitionKey {
+    /// The key with these values, outermost first.
+    #[must_use]
+    pub fn new(levels: Vec<(PartitionField, PartitionValue)>) -> Self {
+        let names = levels.iter().map(|(field, value)| {
+            format!("{}={}", field.directory_key(), value.directory_value(field))
+        });
+        let directory = names.collect::<Vec<_>>().join("/").into();
+        Self { levels: levels.into(), directory }
+    }
+
+    /// The key with one more value.
+    #[must_use]
+    pub fn with(&self, field: PartitionField, value: PartitionValue) -> Self {
+        Self::new(self.levels.iter().cloned().chain([(field, value)]).collect())
+    }
+
+    /// The key of a directory of a table that is partitioned by these fields.
+    ///
+    /// # Errors
+    /// The directory belongs to other fields.
+    pub fn parse(directory: &str, fields: &[PartitionField]) -> Result<Self, InvalidPartitionKey> {
+        let invalid = || InvalidPartitionKey {
+            directory: directory.to_owned(),
+            fields: format!(
+                "[{}]",
+                fields.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ),
+        };
+        let parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
+        if parts.len() != fields.len() {
+            return Err(invalid());
+        }
+        let levels = parts.into_iter().zip(fields).map(|(part, field)| {
+            let value = part.strip_prefix(&field.directory_key())?.strip_prefix('=')?;
+            Some((field.clone(), PartitionValue::parse(value, field)?))
+        });
+        levels.collect::<Option<Vec<_>>>().map(Self::new).ok_or_else(invalid)
+    }
+
+    /// The values, outermost first.
+    pub fn values(&self) -> impl Iterator<Item = &PartitionValue> {
+        self.levels.iter().map(|(_, value)| value)
+    }
+
+    /// The directories of the partition, relative to those of the table; empty for the empty key.
+    #[must_use]
+    pub fn directory(&self) -> &str {
+        &self.directory
+    }
+
+    /// Whether the table is not partitioned.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.levels.is_empty()
+    }
+
+    /// The range of time that the rows are from, by the outermost field that is a transform of time.
+    #[must_use]
+    pub fn time_range(&self) -> Option<Window> {
+        let (field, value) = self.levels.iter().find(|(field, _)| field.transform.is_of_time())?;
+        match value {
+            PartitionValue::TimeRange(start) => field.transform.range_from(*start),
+            PartitionValue::Null | PartitionValue::Text(_) => None,
+        }
+    }
+
+    /// Whether all rows of the partition are from a window, which is made of whole partitions.
+    #[must_use]
+    pub fn lies_within(&self, window: Window) -> bool {
+        let range = self.time_range();
+        range.is_some_and(|range| window.start <= range.start && range.start < window.end)
+    }
+}
+
+impl fmt::Display for PartitionKey {
+    /// `created_at_month=2026-10/status=Sent`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.directory)
+    }
+}
+
+impl Serialize for PartitionKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.directory)
+    }
+}
+
+impl PartialEq for PartitionKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.directory == other.directory
+    }
+}
+
+impl Eq for PartitionKey {}
+
+impl PartialOrd for PartitionKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for PartitionKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.directory.cmp(&other.directory)
+    }
+}
+
+impl Hash for PartitionKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.directory.hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::schema::Transform;
+
+    fn field(transform: Transform) -> PartitionField {
+        PartitionField { column: "c".parse().unwrap(), transform }
+    }
+
+    /// Instants of all years that chrono has, most of them of years with four digits.
+    fn any_instant() -> impl Strategy<Value = NaiveDateTime> {
+        let seconds = prop_oneof![
+            4 => -62_135_596_800_i64..253_402_300_800,
+            1 => -8_000_000_000_000_i64..8_000_000_000_000,
+        ];
+        seconds.prop_map(|seconds| DateTime::from_timestamp(seconds, 0).unwrap().naive_utc())
+    }
+
+    proptest! {
+        #[test]
+        fn every_transform_of_time_reads_back_what_it_writes(at in any_instant()) {
+            for transform in Transform::ALL.iter().filter(|transform| transform.is_of_time()) {
+                let start = transform.start_of(at).unwrap();
+                let text = transform.text_of(start);
+                prop_assert_eq!(transform.parse(&text), Some(start), "{:?} {}", transform, text);
+                let range = transform.range_from(start).unwrap();
+                let at = at.and_utc();
+                prop_assert!(range.start <= at && at < range.end, "{:?} {}", transform, text);
+                prop_assert_eq!(transform.start_of(range.end.naive_utc()), Some(range.end.naive_utc()));
+                prop_assert!(range.end - range.start >= transform.resolution());
+                prop_assert_eq!(start.and_utc().timestamp_micros()
+                    .rem_euclid(transform.resolution().num_microseconds().unwrap()), 0);
+            }
+        }
+
+        #[test]
+        fn texts_of_four_digit_years_sort_by_time(
+            seconds in proptest::array::uniform2(-62_135_596_800_i64..253_402_300_800),
+        ) {
+            let [first, second] = seconds.map(|it| DateTime::from_timestamp(it, 0).unwrap().naive_utc());
+            for transform in Transform::ALL.iter().filter(|transform| transform.is_of_time()) {
+                let start = |at| transform.start_of(at).unwrap();
+                let text = |at| transform.text_of(start(at));
+                prop_assert_eq!(text(first).cmp(&text(second)), start(first).cmp(&start(second)));
+            }
+        }
+
+        #[test]
+        fn every_key_reads_back_from_its_directory(
+            text in proptest::option::of(".{0,12}|__HIVE_DEFAULT_PARTITION__"),
+            at in proptest::option::of(any_instant()),
+        ) {
+            let text = text.map_or(PartitionValue::Null, PartitionValue::Text);
+            for transform in Transform::ALL {
+                let value = match at {
+                    Some(at) => transform.start_of(at).map_or(text.clone(), PartitionValue::TimeRange),
+                    None => PartitionValue::Null,
+                };
+                let fields = [field(*transform), PartitionField { column: "d".parse().unwrap(), ..field(Transform::Identity) }];
+                let key = PartitionKey::default()
+                    .with(fields[0].clone(), value)
+                    .with(fields[1].clone(), text.clone());
+                // An empty text has no name in a directory either.
+                prop_assert_eq!(key.directory().matches('/').count(), 1);
+                let parsed = PartitionKey::parse(key.directory(), &fields).unwrap();
+                prop_assert_eq!(&parsed.levels, &key.levels);
+                prop_assert_eq!(parsed.to_string(), key.to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn every_partition_field_reads_back_as_it_is_written() {
+        for transform in Transform::ALL {
+            let field = field(*transform);
+            assert_eq!(field.to_string().parse::<PartitionField>().unwrap(), field);
+        }
+        for text in ["", "week(c)", "month(c", "month()", "C", "month(c))"] {
+            assert!(text.parse::<PartitionField>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn directories_of_the_table() {
+        let month = Transform::Month.parse("2026-10").unwrap();
+        for (transform, value, directory) in [
+            (Transform::Month, PartitionValue::TimeRange(month), "c_month=2026-10"),
+            (Transform::Identity, PartitionValue::Text("Sent".into()), "c=Sent"),
+            (Transform::Identity, PartitionValue::Text("a/b c".into()), "c=a%2Fb%20c"),
+            (Transform::Day, PartitionValue::Null, "c_day=__HIVE_DEFAULT_PARTITION__"),
+            (
+                Transform::Identity,
+                PartitionValue::Text(NULL.into()),
+                "c=%5F_HIVE_DEFAULT_PARTITION__",
+            ),
+        ] {
+            let key = PartitionKey::new(vec![(field(transform), value)]);
+            assert_eq!(key.directory(), directory);
+            assert_eq!(PartitionKey::parse(directory, &[field(transform)]).unwrap(), key);
+        }
+    }
+
+    #[test]
+    fn other_directories_are_refused() {
+        let fields = [field(Transform::Month)];
+        for directory in ["", "c=2026-10", "c_month=2026-10/d=1", "c_month"] {
+            assert!(PartitionKey::parse(directory, &fields).is_err(), "{directory}");
+        }
+        assert!(PartitionKey::parse("", &[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_outermost_time_decides_on_the_range() {
+        let fields = [field(Transform::Identity), field(Transform::Month), field(Transform::Day)];
+        let key = PartitionKey::parse("c=x/c_month=2026-10/c_day=2026-10-05", &fields).unwrap();
+        let range = key.time_range().unwrap();
+        assert_eq!(range.end - range.start, TimeDelta::days(31));
+        let null = "c=x/c_month=__HIVE_DEFAULT_PARTITION__/c_day=2026-10-05";
+        assert_eq!(PartitionKey::parse(null, &fields).unwrap().time_range(), None);
+        assert!(key.lies_within(range));
+        assert!(!key.lies_within(Window { start: range.end, ..range }));
+    }
+}
