@@ -18,12 +18,12 @@ use polars::prelude::{BooleanChunked, DataFrame, PolarsResult};
 use crate::definition::{Deletes, WriteDisposition};
 use crate::infer::Schemas;
 use crate::merge::{
-    Merge, MergeOutcome, RecordIds, RowHashes, Unchanged, UnchangedRows, Versions, are_current,
-    hashes_of, record_hashes,
+    Merge, MergeOutcome, PartitionRows, RecordIds, RowHashes, Unchanged, UnchangedRows, Versions,
+    are_current, hashes_of, record_hashes,
 };
 use crate::normalise::Cursor;
 use crate::plan::Plan;
-use crate::run::load::{Loaded, PartitionRows};
+use crate::run::load::Loaded;
 use crate::run::{RunError, guard};
 use crate::runtime::{on_all_cores, on_cpu, parallelism};
 use crate::schema::{ColumnSource, PartitionKey, TableId, Window};

@@ -10,7 +10,6 @@
 
 mod budget;
 mod collect;
-mod compaction;
 mod decoder;
 mod error;
 mod findings;
@@ -20,7 +19,6 @@ pub mod interruption;
 mod landing;
 mod ledger;
 mod load;
-mod manifest_update;
 mod merge;
 mod new_exports;
 mod overwrite;
@@ -43,7 +41,7 @@ use crate::decode::{DecodeOptions, RecordSelector};
 use crate::definition::{Environment, Nested, Table, WriteDisposition};
 use crate::infer::ResolvedTable;
 use crate::landing::{ExportHash, Landed};
-use crate::merge::{Merge, carry_over};
+use crate::merge::{Merge, PartitionRows, carry_over};
 use crate::normalise::MetadataColumns;
 use crate::plan::Plan;
 use crate::report::{Event, ExportReport, Observer, Outcome, RunReport, TableReport};
@@ -54,16 +52,15 @@ use crate::source::http::Fetcher;
 use crate::store::Destination;
 use crate::table::lock::{Lock, LockError, Owner};
 use crate::table::{
-    self, CommitError, CommitOutcome, DataFile, Intent, Publication, Snapshot, TableState,
-    TakenExport, discard_staged,
+    self, CommitError, CommitOutcome, DataFile, Intent, LoadedExport, ManifestUpdate, Publication,
+    Snapshot, TableState, TakenExport, UpdatedManifest, discard_staged, files_to_compact,
 };
 use crate::write::{Encoder, FileLayout, StagedFile, encode, stage};
 use budget::Budget;
 use collect::{Content, Expectation};
 use intake::{FoundRecords, Intake, Receiver, decode_again, take_in_landed};
 use landing::Received;
-use load::{Loaded, PartitionRows};
-use manifest_update::{LoadedExport, ManifestUpdate};
+use load::Loaded;
 use new_exports::NewExports;
 use quarantine::Waiting;
 
@@ -519,7 +516,7 @@ impl Run<'_> {
             };
             let gets_rows =
                 |partition: &PartitionKey| files.contains_key(&(table, partition.clone()));
-            let small = compaction::files_to_compact(&old.files, gets_rows);
+            let small = files_to_compact(&old.files, gets_rows);
             let is_rewritten = |file: &&DataFile| {
                 let changes = !schema.same_files(&old.schema)
                     || merged.touched.contains(&file.path)
@@ -578,7 +575,9 @@ impl Run<'_> {
             + encoded.as_ref().map_or(0, Encoder::rows);
         let mut first = Vec::new();
         for file in older {
-            let rows = load::read_conformed(self.destination, file, schema).await?;
+            let content = table::open(self.destination).read(file).await?;
+            let of_table = schema.clone();
+            let rows = on_cpu(move || content.rows(&of_table, None)).await?;
             first.push(Ok(carry_over(rows, table, schema, ending, &metadata)?));
         }
         let mut encoders = Vec::new();
@@ -608,7 +607,7 @@ impl Run<'_> {
     ) -> Result<(Intent, Vec<TableReport>), RunError> {
         let mut publish: Vec<Publication> =
             staged.iter().map(|(_, file)| Publication::from(file)).collect();
-        let (brought, waiting) = match row_source {
+        let (loaded, waiting) = match row_source {
             RowSource::Export { taken, found } => (Some((taken, found)), None),
             RowSource::Quarantine(waiting) => (None, Some(waiting)),
         };
@@ -623,22 +622,23 @@ impl Run<'_> {
         let (mut remove, mut manifests, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
         for (table, ResolvedTable { schema, policy, .. }) in load.schemas.tables() {
             let root = load.schemas.root_id_of(table);
-            let brought = brought
-                .as_ref()
-                .map(|(taken, found)| LoadedExport { taken, found: root.map(|root| &found[root]) });
+            let loaded = loaded.as_ref().map(|(export, found)| {
+                let records = root.map(|root| (&found[root].at, found[root].count));
+                LoadedExport { export, records }
+            });
             let update = ManifestUpdate {
                 run_id: &self.plan.run_id,
                 schema,
                 disposition: policy.disposition,
                 old: snapshot.manifests.get(&schema.name),
                 rewritten: &rewritten,
-                is_whole: self.plan.window.is_none(),
-                brought,
+                is_full_export: self.plan.window.is_none(),
+                loaded,
             };
             let quarantine = lines.files.remove(&schema.name);
-            let (manifest, replaced) =
-                update.manifest(std::mem::take(&mut files[table]), quarantine);
-            remove.extend(replaced);
+            let UpdatedManifest { manifest, removed } =
+                update.apply(std::mem::take(&mut files[table]), quarantine);
+            remove.extend(removed);
             ledgers.push(ledger::of(load, table, &manifest));
             manifests.push(manifest);
         }

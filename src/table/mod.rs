@@ -11,12 +11,14 @@
 
 mod commit;
 mod commit_log;
+mod compaction;
 mod error;
 mod intent;
 mod json;
 mod layout;
 pub mod lock;
 mod manifest;
+mod manifest_update;
 mod parquet;
 pub mod quarantine;
 mod recovery;
@@ -26,10 +28,12 @@ mod table_store;
 pub mod verify;
 
 pub use commit::CommitOutcome;
+pub use compaction::files_to_compact;
 pub use error::CommitError;
 pub use intent::{Intent, Publication};
 pub use layout::quarantine_file;
 pub use manifest::{DataFile, Manifest, TakenExport};
+pub use manifest_update::{LoadedExport, ManifestUpdate, UpdatedManifest};
 pub use retention::discard_staged;
 pub use snapshot::{Snapshot, TableState};
 pub use table_store::{FileContent, ReadError, TableStore, open};
