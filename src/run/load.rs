@@ -10,40 +10,30 @@
 //! may come, that are compared with what is in the table, or that are sorted, wait until all are there.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::Cursor;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use object_store::path::Path;
 use polars::prelude::{
-    BooleanChunked, DataFrame, IntoColumn, NewChunkedArray, ParquetReader, PlSmallStr,
-    PolarsResult, SerReader, UInt64Chunked,
+    DataFrame, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult, UInt64Chunked,
 };
 
 use crate::decode::{Chunk, ChunkSource};
 use crate::definition::{Deletes, WriteDisposition};
 use crate::infer::{Filled, Schemas};
-use crate::merge::{self, MergeOutcome, UnchangedRows};
+use crate::merge::{self, MergeOutcome, PartitionRows, RECORD_COLUMN};
 use crate::normalise::{
     MetadataColumns, Normalised, Normaliser, Reason, Reasons, RecordIds, Rejection, Rule, Uniques,
-    Versions, conform,
+    Versions,
 };
 use crate::run::RunError;
 use crate::run::budget::Budget;
 use crate::run::guard::GuardError;
-use crate::runtime::{on_all_cores, on_cpu, parallelism};
+use crate::runtime::{on_all_cores, parallelism};
 use crate::schema::{ColumnName, IdVec, PartitionKey, TableId, TableName, TableSchema};
-use crate::store::Destination;
-use crate::table::DataFile;
 use crate::write::partition::Partitioner;
 use crate::write::parts::{Part, Parts};
 use crate::write::spill::{Piece, Spill, SpillError};
 use crate::write::{Encoder, FileLayout};
-
-/// The column that tells which record a row came from, where a later version may put it out. No column of a table is
-/// called so, and it is gone before anything is written.
-const RECORD_COLUMN: &str = "\0record";
 
 /// The rows of an export so far.
 pub(super) struct Load {
@@ -122,19 +112,6 @@ pub(super) struct BrokenCheck {
     pub(super) rows: u64,
     /// Where in the export the record of the first of them stands, in bytes.
     pub(super) first: u64,
-}
-
-/// The rows of one partition of one table, in export order.
-#[derive(Clone)]
-pub(super) struct PartitionRows {
-    pieces: Vec<Piece>,
-    spill: Arc<Spill>,
-    schemas: Arc<Schemas>,
-    table: TableId,
-    metadata: MetadataColumns,
-    superseded: Arc<HashSet<u64>>,
-    /// Rows that the table has already, where it is merged.
-    unchanged: Arc<UnchangedRows>,
 }
 
 /// How many rows of a table an export had, and what became of them.
@@ -484,46 +461,6 @@ impl Loaded {
     }
 }
 
-impl PartitionRows {
-    /// How many there are, with those that a later version puts out.
-    pub(super) fn count(&self) -> u64 {
-        self.pieces.iter().map(|piece| piece.rows() as u64).sum()
-    }
-
-    /// The rows that no later version of the same export puts out, a few at a time.
-    pub(super) fn latest(&self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
-        self.pieces.iter().map(|piece| Ok(without(piece.read(&self.spill)?, &self.superseded)?))
-    }
-
-    /// The same without rows that the table has already.
-    pub(super) fn without(self, unchanged: &Arc<UnchangedRows>) -> Self {
-        Self { unchanged: unchanged.clone(), ..self }
-    }
-
-    /// The rows that stay, a few at a time.
-    pub(super) fn read(self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
-        let Self { pieces, spill, schemas, table, metadata, superseded, unchanged } = self;
-        let root_keys = schemas.root_of(table).schema.primary_key.len();
-        pieces.into_iter().map(move |piece| {
-            let schema = &schemas[table];
-            let rows = without(piece.read(&spill)?, &superseded)?;
-            let rows = merge::without_unchanged(rows, table, schema, root_keys, &unchanged)?;
-            Ok(metadata.complete(rows, schema)?)
-        })
-    }
-}
-
-/// The rows of records that stay, without the number of their record.
-fn without(mut rows: DataFrame, superseded: &HashSet<u64>) -> PolarsResult<DataFrame> {
-    let Ok(records) = rows.drop_in_place(RECORD_COLUMN) else { return Ok(rows) };
-    if superseded.is_empty() {
-        return Ok(rows);
-    }
-    let stays =
-        records.u64()?.iter().map(|record| record.is_none_or(|it| !superseded.contains(&it)));
-    rows.filter(&stays.collect::<BooleanChunked>())
-}
-
 /// Whether nothing that comes later can have a say in the rows of a table.
 fn is_encoded_as_it_comes(table: TableId, schemas: &Schemas) -> bool {
     let disposition = schemas.policy(table).disposition;
@@ -533,40 +470,4 @@ fn is_encoded_as_it_comes(table: TableId, schemas: &Schemas) -> bool {
 
 fn carried_column_names(schema: &TableSchema) -> impl Iterator<Item = PlSmallStr> {
     MetadataColumns::carried(schema).map(|column| PlSmallStr::from_str(column.name.as_str()))
-}
-
-/// The rows of a file that is in the table, with the columns and types the table has now.
-pub(super) async fn read_conformed(
-    destination: &Destination,
-    file: &DataFile,
-    schema: &TableSchema,
-) -> Result<DataFrame, RunError> {
-    let content = content_of(destination, file).await?;
-    let (path, schema) = (file.path.clone(), schema.clone());
-    on_cpu(move || conformed(&path, content, &schema, None)).await
-}
-
-/// The content of a file that is in a table.
-pub(super) async fn content_of(
-    destination: &Destination,
-    file: &DataFile,
-) -> Result<Bytes, RunError> {
-    let path = Path::parse(&file.path).unwrap_or_else(|_| Path::from(file.path.as_str()));
-    let content = destination.get(&path).await?;
-    content.ok_or_else(|| RunError::MissingFile { path: file.path.clone() })
-}
-
-/// The rows of a file from its content, with the columns and types the table has now; only some of them when they are
-/// named, and null in all others.
-pub(super) fn conformed(
-    path: &str,
-    content: Bytes,
-    schema: &TableSchema,
-    columns: Option<Vec<String>>,
-) -> Result<DataFrame, RunError> {
-    let rows = ParquetReader::new(Cursor::new(content))
-        .with_columns(columns)
-        .finish()
-        .map_err(|source| RunError::UnreadableFile { path: path.to_owned(), source })?;
-    Ok(conform(&rows, schema)?)
 }
