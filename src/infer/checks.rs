@@ -45,7 +45,9 @@ fn verify(schemas: &Schemas, schema: &TableSchema, rule: &CheckRule) -> Result<(
         }
         if let CheckRule::Range { min, max, .. } = rule {
             let mut bounds = min.iter().chain(max);
-            if let Some(bound) = bounds.find(|bound| Bound::parse(bound, column_type).is_none()) {
+            if let Some(bound) =
+                bounds.find(|bound| RangeBound::parse(bound, column_type).is_none())
+            {
                 return Err(format!(
                     "`{bound}` is no bound for `{column}`, which is {column_type}"
                 ));
@@ -78,7 +80,7 @@ fn fits(rule: &CheckRule, column_type: &ColumnType) -> bool {
 }
 
 /// A bound of a range.
-pub(crate) enum Bound {
+pub(crate) enum RangeBound {
     /// Of integers and decimals.
     Number(NumberText),
     /// Of doubles.
@@ -87,7 +89,7 @@ pub(crate) enum Bound {
     Instant(i128),
 }
 
-impl Bound {
+impl RangeBound {
     /// A bound of values of a type; none when it is no such value.
     pub(crate) fn parse(text: &str, column_type: &ColumnType) -> Option<Self> {
         match column_type {

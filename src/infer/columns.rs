@@ -1,27 +1,30 @@
-//! Survey: which columns and child tables the values of one table become, and under which names.
+//! Infers which columns and child tables the values of one table become, and their names.
 
 use indexmap::IndexMap;
 
 use crate::definition::{ContractMode, Nested};
+use crate::infer::column_shape::{ColumnShape, SeenColumn};
 use crate::infer::error::SchemaError;
 use crate::infer::naming::{child_table_name, column_name, distinct_name, distinct_table_name};
-use crate::infer::resolve::{Child, Known, NOTHING_SEEN, Pending, Resolver, Rows, Seen};
 use crate::infer::resolved::Discarded;
+use crate::infer::unresolved::{
+    ChildTable, KnownTables, NOTHING_SEEN, TableShape, UnresolvedTable,
+};
 use crate::schema::{
     ColumnName, ColumnSchema, ColumnSource, ColumnType, Shape, ShownPath, Step, TableName,
     ValuePath, ValueShape,
 };
 
 /// Collects the columns and child tables of one table from the shape of its records.
-pub(crate) struct Survey<'s, 'a> {
-    pub(crate) table: &'s Pending<'a>,
-    pub(crate) resolver: &'s mut Resolver<'a>,
-    pub(crate) columns: IndexMap<ColumnName, Seen>,
-    pub(crate) children: Vec<Child<'a>>,
+pub(crate) struct ColumnInference<'s, 'a> {
+    pub(crate) table: &'s UnresolvedTable<'a>,
+    pub(crate) known: &'s mut KnownTables<'a>,
+    pub(crate) columns: IndexMap<ColumnName, SeenColumn>,
+    pub(crate) children: Vec<ChildTable<'a>>,
     pub(crate) discarded: Vec<Discarded>,
 }
 
-impl<'a> Survey<'_, 'a> {
+impl<'a> ColumnInference<'_, 'a> {
     pub(crate) fn level(
         &mut self,
         shape: &'a Shape,
@@ -56,13 +59,13 @@ impl<'a> Survey<'_, 'a> {
         }
         if let Some(child) = &child {
             let shape = value.nested.as_deref().unwrap_or(&NOTHING_SEEN);
-            self.children.push((child.clone(), path.clone(), Rows::Of(shape)));
+            self.children.push((child.clone(), path.clone(), TableShape::Seen(shape)));
         }
         let list = child.is_none() && lists;
         let statistics = if list { value.statistics_with_items() } else { value.scalars };
         if !statistics.is_empty() || list || !(child.is_some() || value.has_keys()) {
-            let known = Known { statistics, list, nested: None };
-            self.add(name, Seen { path: path.clone(), known })?;
+            let shape = ColumnShape { statistics, list, nested: None };
+            self.add(name, SeenColumn { path: path.clone(), shape })?;
         }
         match &value.nested {
             Some(nested) if child.is_none() && !list => self.level(nested, path),
@@ -78,16 +81,16 @@ impl<'a> Survey<'_, 'a> {
         path: &ValuePath,
     ) -> Result<(), SchemaError> {
         let declared = self.table.declared.is_some_and(|table| table.columns.contains_key(&name));
-        let known = self.resolver.known.get(&self.table.name);
+        let known = self.known.known.get(&self.table.name);
         let is_new = known.is_some_and(|known| !declared && known.column(&name).is_none());
         let mode = is_new.then_some(self.table.contract.columns);
         if let Some(discard) = mode.and_then(ContractMode::discards) {
             self.discarded.push(Discarded { path: path.clone(), beside_objects: false, discard });
             return Ok(());
         }
-        let mut known = Known::whole(value);
-        known.list |= self.is_list(&name);
-        self.add(name, Seen { path: path.clone(), known })
+        let mut shape = ColumnShape::whole(value);
+        shape.list |= self.is_list(&name);
+        self.add(name, SeenColumn { path: path.clone(), shape })
     }
 
     /// What the contract says of a value that nothing expects. An object is not a value but holds some.
@@ -97,10 +100,10 @@ impl<'a> Survey<'_, 'a> {
         child: Option<&TableName>,
         value: &ValueShape,
     ) -> Option<ContractMode> {
-        let known = self.resolver.known.get(&self.table.name)?;
+        let known = self.known.known.get(&self.table.name)?;
         let is_known = |child: &TableName| {
-            self.resolver.known.contains_key(child)
-                || self.resolver.declared.iter().any(|table| table.name == *child)
+            self.known.known.contains_key(child)
+                || self.known.declared.iter().any(|table| table.name == *child)
         };
         let declared = self.table.declared.is_some_and(|table| table.columns.contains_key(name));
         match child {
@@ -125,10 +128,10 @@ impl<'a> Survey<'_, 'a> {
 
     /// The columns that the table has and that the definition does not leave out.
     pub(crate) fn known_columns(&self) -> Vec<&'a ColumnSchema> {
-        let known = self.resolver.known.get(&self.table.name);
+        let known = self.known.known.get(&self.table.name);
         let columns = known.map_or(&[][..], |schema| &schema.columns).iter();
         let is_excluded = |column: &&ColumnSchema| {
-            matches!(self.table.rows, Rows::Excluded)
+            matches!(self.table.rows, TableShape::Excluded)
                 || self.is_excluded(&column.name)
                 || column.path().is_some_and(|path| self.excludes(path))
         };
@@ -139,12 +142,12 @@ impl<'a> Survey<'_, 'a> {
     /// are part of the run all the same.
     pub(crate) fn children_not_seen(&mut self) {
         let is_child = |name: &Option<TableName>| name.as_ref() == Some(&self.table.name);
-        let declared = self.resolver.declared.iter().filter(|table| is_child(&table.parent));
+        let declared = self.known.declared.iter().filter(|table| is_child(&table.parent));
         let declared = declared.map(|table| {
             let keys = table.records.as_ref().map_or(&[][..], |pointer| pointer.keys());
             (table.name.clone(), keys.iter().cloned().map(Step::Key).collect::<ValuePath>())
         });
-        let known = self.resolver.known.values().filter(|schema| is_child(&schema.parent));
+        let known = self.known.known.values().filter(|schema| is_child(&schema.parent));
         let known = known.map(|schema| (schema.name.clone(), schema.path.clone()));
         let all: Vec<(TableName, ValuePath)> = declared.chain(known).collect();
         for (name, path) in all {
@@ -152,9 +155,9 @@ impl<'a> Survey<'_, 'a> {
                 continue;
             }
             let rows = match self.table.rows {
-                Rows::Excluded => Rows::Excluded,
-                _ if self.excludes(&path) => Rows::Excluded,
-                _ => Rows::None,
+                TableShape::Excluded => TableShape::Excluded,
+                _ if self.excludes(&path) => TableShape::Excluded,
+                _ => TableShape::NotSeen,
             };
             self.children.push((name, path, rows));
         }
@@ -167,7 +170,7 @@ impl<'a> Survey<'_, 'a> {
     /// Whether a column is one of lists, also when this export has none: by the definition, or by the table so
     /// far.
     fn is_list(&self, name: &ColumnName) -> bool {
-        let known = || Some(&self.resolver.known.get(&self.table.name)?.column(name)?.column_type);
+        let known = || Some(&self.known.known.get(&self.table.name)?.column(name)?.column_type);
         matches!(self.declared_type(name).or_else(known), Some(ColumnType::List(_)))
     }
 
@@ -180,14 +183,14 @@ impl<'a> Survey<'_, 'a> {
         path: &[Step],
     ) -> Option<TableName> {
         let parent = &self.table.name;
-        let declared = self.resolver.declared.iter().find(|table| {
+        let declared = self.known.declared.iter().find(|table| {
             table.parent.as_ref() == Some(parent)
                 && table.records.as_ref().is_some_and(|pointer| {
                     pointer.keys().iter().cloned().map(Step::Key).eq(path.iter().cloned())
                 })
         });
         let known = || {
-            self.resolver
+            self.known
                 .known
                 .values()
                 .find(|schema| schema.parent.as_ref() == Some(parent) && schema.path == path)
@@ -207,7 +210,7 @@ impl<'a> Survey<'_, 'a> {
     /// The name of an undeclared child table, told apart by its path when another table has it.
     fn free_table_name(&mut self, path: &[Step]) -> TableName {
         let mut name = child_table_name(&self.table.name, path);
-        while !self.resolver.names.insert(name.clone()) {
+        while !self.known.names.insert(name.clone()) {
             name = distinct_table_name(&name, path);
         }
         name
@@ -242,7 +245,7 @@ impl<'a> Survey<'_, 'a> {
 
     /// The column that values from here went to: in the last export, or before that.
     fn known_name(&self, path: &[Step]) -> Option<&ColumnName> {
-        let known = self.resolver.known.get(&self.table.name)?;
+        let known = self.known.known.get(&self.table.name)?;
         let is_from_here = |column: &&ColumnSchema| {
             column.path() == Some(path)
                 && self.declared_path(&column.name).is_none_or(|declared| declared == path)
@@ -257,7 +260,7 @@ impl<'a> Survey<'_, 'a> {
     fn path_that_has(&self, name: &ColumnName, path: &[Step]) -> Option<ValuePath> {
         let seen = || self.columns.get(name).map(|seen| seen.path.clone());
         let known = || {
-            let known = self.resolver.known.get(&self.table.name)?;
+            let known = self.known.known.get(&self.table.name)?;
             known.column(name)?.path().map(<[Step]>::to_vec)
         };
         self.declared_path(name).or_else(seen).or_else(known).filter(|other| other != path)
@@ -272,7 +275,7 @@ impl<'a> Survey<'_, 'a> {
         }
     }
 
-    fn add(&mut self, name: ColumnName, seen: Seen) -> Result<(), SchemaError> {
+    fn add(&mut self, name: ColumnName, seen: SeenColumn) -> Result<(), SchemaError> {
         let path = seen.path.clone();
         match self.columns.insert(name.clone(), seen) {
             Some(other) => Err(self.collision(name, &other.path, &path)),

@@ -8,17 +8,20 @@
 //! ```
 
 mod checks;
+mod column_shape;
 mod columns;
 mod contract;
 mod error;
 mod naming;
 mod observe;
+mod own_columns;
 mod resolve;
 mod resolved;
+mod unresolved;
 mod validate;
 mod value_type;
 
-pub(crate) use checks::Bound;
+pub(crate) use checks::RangeBound;
 pub use contract::{Change, Filled};
 pub use error::SchemaError;
 pub use naming::snake_case;

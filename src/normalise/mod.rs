@@ -19,24 +19,30 @@
 //!
 //! With `nested = "columns"` objects and lists stay in one column: see the table in `nested`.
 
+mod aligner;
 pub(crate) mod cast;
 mod checks;
 mod conform;
 mod dates;
-mod frames;
+mod frame;
 mod lists;
 mod metadata_columns;
 mod nested;
+mod normaliser;
 mod reason;
+mod record_ids;
 mod row_hash;
+mod uniques;
 mod versions;
 
 pub use cast::polars_type;
-pub use checks::Uniques;
 pub use conform::{ConformError, conform, scalar_texts};
-pub use frames::{Broken, Normalised, Normaliser, RecordIds, Rejection, TableFrame};
+pub use frame::{BrokenRows, Normalised, Rejection, TableFrame};
 pub(crate) use lists::lists_of;
 pub use metadata_columns::MetadataColumns;
+pub use normaliser::Normaliser;
 pub use reason::{Place, PlaceStep, Reason, Reasons, Rule};
+pub use record_ids::RecordIds;
 pub use row_hash::row_hashes;
-pub use versions::{Cursor, Versions};
+pub use uniques::Uniques;
+pub use versions::{Cursor, VersionTracker};

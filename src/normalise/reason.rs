@@ -156,7 +156,7 @@ pub enum PlaceStep {
 }
 
 /// Where the rows of one frame stand in their records.
-pub(crate) struct Origin<'l> {
+pub(crate) struct RowOrigin<'l> {
     /// The frame of the parents' rows; none for records.
     pub(crate) parent: Option<usize>,
     /// The way from a parent's row to the list.
@@ -169,13 +169,13 @@ pub(crate) struct Origin<'l> {
 
 /// Where the rows of the frames of a chunk stand in their records.
 #[derive(Default)]
-pub(crate) struct Origins<'l>(pub(crate) Vec<Origin<'l>>);
+pub(crate) struct RowOrigins<'l>(pub(crate) Vec<RowOrigin<'l>>);
 
-impl Origins<'_> {
+impl RowOrigins<'_> {
     /// The place of the value that a path leads to from a row of a frame.
     pub(crate) fn place(&self, frame: usize, row: u32, path: &[Step]) -> Place {
         let mut place = Place::new();
-        let Origin { parent, path: within, parents, positions } = &self.0[frame];
+        let RowOrigin { parent, path: within, parents, positions } = &self.0[frame];
         if let Some(parent) = parent {
             place = self.place(*parent, parents[row as usize], within);
             place.push(PlaceStep::Item(positions[row as usize]));

@@ -16,16 +16,16 @@ use crate::schema::TableSchema;
 /// That is the one with the greater cursor, or, where both have the same, the one that stands later in the export. A
 /// record in which the cursor is null is earlier than any other.
 #[derive(Debug, Default)]
-pub struct Versions {
+pub struct VersionTracker {
     /// By the hash of the key.
-    latest: HashMap<u128, Version>,
+    latest: HashMap<u128, LatestRecord>,
     superseded: HashSet<u64>,
 }
 
 /// There is one for each record of an export, so it is small: a run of five million records takes 0.8 GB, and took 1.9
 /// with its key as a list of texts.
 #[derive(Debug)]
-struct Version {
+struct LatestRecord {
     cursor: Cursor,
     /// The number that its record goes by.
     record: u64,
@@ -78,7 +78,7 @@ impl Cursor {
     }
 }
 
-impl Versions {
+impl VersionTracker {
     /// Whether one of two records of this table can be said to be later. Without a cursor that is not known, and all
     /// stay; unless there can be only one, as in a table that is merged: then the one that stands later does.
     #[must_use]
@@ -104,7 +104,7 @@ impl Versions {
         };
         let keys = row_hashes(rows, &schema.primary_key)?;
         for ((key, cursor), record) in keys.into_iter().zip(cursors).zip(records) {
-            let now = Version { cursor, record: *record };
+            let now = LatestRecord { cursor, record: *record };
             match self.latest.entry(key) {
                 Entry::Vacant(entry) => {
                     entry.insert(now);

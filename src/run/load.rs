@@ -6,43 +6,35 @@
 //!                                 budget
 //! ```
 //!
-//! Rows are encoded as they come where nothing that comes later can have a say in them. Those of which a later version
-//! may come, that are compared with what is in the table, or that are sorted, wait until all are there.
+//! Rows are encoded as they come where no later record can change them. Rows that a later record may supersede, that
+//! are compared with the table, or that are sorted, wait until all rows are there.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::Cursor;
-use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use object_store::path::Path;
 use polars::prelude::{
-    BooleanChunked, DataFrame, IntoColumn, NewChunkedArray, ParquetReader, PlSmallStr,
-    PolarsResult, SerReader, UInt64Chunked,
+    DataFrame, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult, UInt64Chunked,
 };
 
 use crate::decode::{Chunk, ChunkSource};
 use crate::definition::{Deletes, WriteDisposition};
-use crate::infer::{Filled, Schemas};
-use crate::merge::{self, MergeOutcome, UnchangedRows};
+use crate::infer::Schemas;
+use crate::merge;
 use crate::normalise::{
-    MetadataColumns, Normalised, Normaliser, Reason, Reasons, RecordIds, Rejection, Rule, Uniques,
-    Versions, conform,
+    MetadataColumns, Normalised, Normaliser, Reason, RecordIds, Rejection, Rule, Uniques,
+    VersionTracker,
 };
 use crate::run::RunError;
 use crate::run::budget::Budget;
-use crate::runtime::{on_all_cores, on_cpu, parallelism};
-use crate::schema::{ColumnName, IdVec, PartitionKey, TableId, TableName, TableSchema};
-use crate::store::Destination;
-use crate::table::DataFile;
+use crate::run::loaded::{
+    BrokenCheck, Counts, LeftOut, Loaded, PartitionRows, Quarantined, RECORD_COLUMN,
+};
+use crate::runtime::{on_all_cores, parallelism};
+use crate::schema::{IdVec, PartitionKey, TableId, TableSchema};
 use crate::write::partition::Partitioner;
-use crate::write::parts::{Part, Parts};
-use crate::write::spill::{Piece, Spill, SpillError};
+use crate::write::parts::{RowPart, RowParts};
+use crate::write::spill::{KeptRows, Spill, SpillError};
 use crate::write::{Encoder, FileLayout};
-
-/// The column that tells which record a row came from, where a later version may put it out. No column of a table is
-/// called so, and it is gone before anything is written.
-const RECORD_COLUMN: &str = "\0record";
 
 /// The rows of an export so far.
 pub(super) struct Load {
@@ -54,13 +46,13 @@ pub(super) struct Load {
     ids: RecordIds,
     partitioner: Partitioner,
     /// For each wanted table of which one record may put out another, what has been seen of its records.
-    versions: HashMap<TableId, Versions>,
+    versions: HashMap<TableId, VersionTracker>,
     uniques: Uniques,
     /// How many chunks there were.
     chunks: u32,
-    pending: Vec<Pending>,
+    pending: Vec<UnsortedRows>,
     pending_bytes: usize,
-    rows: BTreeMap<(TableId, PartitionKey), Rows>,
+    rows: BTreeMap<(TableId, PartitionKey), PartitionContent>,
     /// Of each table whose rows are encoded as they come.
     forms: IdVec<TableId, Option<Arc<FileLayout>>>,
     spill: Arc<Spill>,
@@ -73,114 +65,18 @@ pub(super) struct Load {
 }
 
 /// Rows of one table that are not sorted into partitions yet.
-struct Pending {
+struct UnsortedRows {
     table: TableId,
     rows: DataFrame,
     /// The number of each row's partition.
     partitions: Vec<usize>,
 }
 
-/// Rows of one partition of one table.
-enum Rows {
+/// The rows of one partition of one table.
+enum PartitionContent {
     /// Encoded as they came.
     Encoded(Encoder),
-    Waiting(Vec<Piece>),
-}
-
-/// What an export holds, ready to be written.
-pub(super) struct Loaded {
-    pub(super) schemas: Arc<Schemas>,
-    /// The rows of each table's partition, in export order, that are not encoded yet.
-    pub(super) rows: BTreeMap<(TableId, PartitionKey), PartitionRows>,
-    /// The others.
-    pub(super) encoded: BTreeMap<(TableId, PartitionKey), Encoder>,
-    pub(super) spill: Arc<Spill>,
-    /// For each table, its rows by what became of them.
-    pub(super) counts: IdVec<TableId, Counts>,
-    /// For each table and column, how many rows have a value, with those that a later version puts out.
-    filled: IdVec<TableId, Vec<u64>>,
-    pub(super) quarantined: Vec<Quarantined>,
-    /// The checks that rows break, by their tables' positions and their own.
-    pub(super) broken: BTreeMap<(TableId, usize), BrokenCheck>,
-    left_out: BTreeMap<TableId, LeftOut>,
-}
-
-/// Records of a table that are in quarantine, and that the export has all the same.
-#[derive(Debug, Clone, Default)]
-struct LeftOut {
-    /// The hashes of their keys.
-    keys: HashSet<u128>,
-    /// There are some whose key nobody can tell.
-    has_unknown: bool,
-}
-
-/// A check that rows break.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct BrokenCheck {
-    /// How many.
-    pub(super) rows: u64,
-    /// Where in the export the record of the first of them stands, in bytes.
-    pub(super) first: u64,
-}
-
-/// The rows of one partition of one table, in export order.
-#[derive(Clone)]
-pub(super) struct PartitionRows {
-    pieces: Vec<Piece>,
-    spill: Arc<Spill>,
-    schemas: Arc<Schemas>,
-    table: TableId,
-    metadata: MetadataColumns,
-    superseded: Arc<HashSet<u64>>,
-    /// Rows that the table has already, where it is merged.
-    unchanged: Arc<UnchangedRows>,
-}
-
-/// How many rows of a table an export had, and what became of them.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Counts {
-    pub(super) received: u64,
-    pub(super) kept: u64,
-    pub(super) quarantined: u64,
-    pub(super) superseded: u64,
-    pub(super) updated: u64,
-    pub(super) unchanged: u64,
-    /// Records of a merged table that the export does not have; none of `received`.
-    pub(super) deleted: u64,
-}
-
-impl Counts {
-    /// Of the rows that were kept so far, `all` are of a partition that is not written, since it has them already; as
-    /// many of them as there are in it are the `latest`.
-    pub(super) fn spare(&mut self, all: u64, latest: u64) {
-        self.kept -= all;
-        self.unchanged += latest;
-        self.superseded += all - latest;
-    }
-
-    /// Of the rows that were kept so far, so many are not new in the table.
-    pub(super) fn divide(&mut self, outcomes: MergeOutcome) {
-        let MergeOutcome { inserted, updated, unchanged, superseded } = outcomes;
-        let in_export = self.kept - inserted - updated - unchanged - superseded;
-        self.kept = inserted;
-        self.updated = updated;
-        self.unchanged = unchanged;
-        self.superseded += in_export + superseded;
-    }
-}
-
-/// A record that goes to quarantine.
-#[derive(Debug)]
-pub(super) struct Quarantined {
-    /// Its table.
-    pub(super) table: TableId,
-    /// The piece of the export that it came with.
-    pub(super) piece: usize,
-    /// Where it stands there, in bytes.
-    pub(super) place: Range<u64>,
-    pub(super) reasons: Reasons,
-    /// It is in its table all the same, without the values that the reasons name.
-    pub(super) row_kept: bool,
+    Waiting(Vec<KeptRows>),
 }
 
 impl Load {
@@ -190,14 +86,14 @@ impl Load {
         budget: Budget,
         most_partitions: usize,
     ) -> PolarsResult<Self> {
-        let told = schemas.roots().filter(|root| Versions::are_told(schemas.table(*root)));
+        let told = schemas.roots().filter(|root| VersionTracker::are_told(schemas.table(*root)));
         let forms = schemas.iter().map(|(id, table)| {
             let form = is_encoded_as_it_comes(id, &schemas).then(|| FileLayout::of(table));
             Ok(form.transpose()?.map(Arc::new))
         });
         Ok(Self {
             forms: forms.collect::<PolarsResult<_>>()?,
-            versions: told.map(|root| (root, Versions::default())).collect(),
+            versions: told.map(|root| (root, VersionTracker::default())).collect(),
             counts: schemas.iter().map(|_| Counts::default()).collect(),
             filled: schemas.iter().map(|(_, table)| vec![0; table.columns.len()]).collect(),
             uniques: Uniques::default(),
@@ -247,17 +143,17 @@ impl Load {
     /// of values.
     pub(super) fn finish(mut self, schemas: Schemas) -> Result<Loaded, RunError> {
         self.pass_on_pending(false)?;
-        let superseded = self.versions.into_values().map(Versions::into_superseded);
+        let superseded = self.versions.into_values().map(VersionTracker::into_superseded);
         let superseded: Arc<HashSet<u64>> = Arc::new(superseded.flatten().collect());
         let schemas = Arc::new(schemas);
         let (mut rows, mut encoders) = (BTreeMap::new(), BTreeMap::new());
         for (key, of_partition) in self.rows {
             let pieces = match of_partition {
-                Rows::Encoded(encoder) => {
+                PartitionContent::Encoded(encoder) => {
                     encoders.insert(key, encoder);
                     continue;
                 }
-                Rows::Waiting(pieces) => pieces,
+                PartitionContent::Waiting(pieces) => pieces,
             };
             let (schemas, table, spill) = (schemas.clone(), key.0, self.spill.clone());
             let (metadata, superseded) = (self.metadata.clone(), superseded.clone());
@@ -272,7 +168,7 @@ impl Load {
             encoded: encoders,
             spill: self.spill,
             counts: self.counts,
-            filled: self.filled,
+            filled_rows: self.filled,
             quarantined: self.quarantined,
             broken: self.broken,
             left_out: self.left_out,
@@ -339,7 +235,7 @@ impl Load {
             let partitions =
                 frame.records.iter().map(|record| partition_of_record[*record as usize]);
             let partitions = partitions.collect();
-            self.pending.push(Pending { table: frame.table, rows, partitions });
+            self.pending.push(UnsortedRows { table: frame.table, rows, partitions });
         }
         // Rows take about as much as their JSON.
         let bytes: u64 = source.places.iter().map(|place| place.end - place.start).sum();
@@ -394,7 +290,7 @@ impl Load {
     /// Encodes what is pending, or lets it wait: on local disk when there is more to come.
     fn pass_on_pending(&mut self, more_comes: bool) -> Result<(), RunError> {
         self.pending_bytes = 0;
-        let mut tables: BTreeMap<TableId, Vec<Pending>> = BTreeMap::new();
+        let mut tables: BTreeMap<TableId, Vec<UnsortedRows>> = BTreeMap::new();
         for pending in self.pending.drain(..) {
             tables.entry(pending.table).or_default().push(pending);
         }
@@ -414,11 +310,13 @@ impl Load {
         let passed_on = on_all_cores(shares, |(key, part, mut rows)| {
             let new = part.into_rows()?;
             match &mut rows {
-                Rows::Encoded(encoder) => {
+                PartitionContent::Encoded(encoder) => {
                     encoder.push(&metadata.complete(new, &schemas[key.0])?)?;
                 }
-                Rows::Waiting(pieces) if more_comes => pieces.push(spill.put_rows(new)?),
-                Rows::Waiting(pieces) => pieces.push(Piece::Held(new)),
+                PartitionContent::Waiting(pieces) if more_comes => {
+                    pieces.push(spill.put_rows(new)?)
+                }
+                PartitionContent::Waiting(pieces) => pieces.push(KeptRows::Held(new)),
             }
             Ok::<_, SpillError>((key, rows))
         });
@@ -426,18 +324,18 @@ impl Load {
         self.spill_remainders()
     }
 
-    fn no_rows(&self, table: TableId) -> Rows {
+    fn no_rows(&self, table: TableId) -> PartitionContent {
         match &self.forms[table] {
-            Some(form) => Rows::Encoded(Encoder::new(form.clone(), self.spill.clone())),
-            None => Rows::Waiting(Vec::new()),
+            Some(form) => PartitionContent::Encoded(Encoder::new(form.clone(), self.spill.clone())),
+            None => PartitionContent::Waiting(Vec::new()),
         }
     }
 
     /// Puts the rows that fill no page on local disk, when they are too many.
     fn spill_remainders(&mut self) -> Result<(), RunError> {
         let encoders = self.rows.values_mut().filter_map(|rows| match rows {
-            Rows::Encoded(encoder) => Some(encoder),
-            Rows::Waiting(_) => None,
+            PartitionContent::Encoded(encoder) => Some(encoder),
+            PartitionContent::Waiting(_) => None,
         });
         let encoders: Vec<&mut Encoder> = encoders.collect();
         let bytes: usize = encoders.iter().map(|encoder| encoder.held_bytes()).sum();
@@ -450,131 +348,21 @@ impl Load {
 }
 
 /// What was pending of one table, by the numbers of partitions.
-fn by_partition(pending: Vec<Pending>) -> PolarsResult<Vec<Part>> {
+fn by_partition(pending: Vec<UnsortedRows>) -> PolarsResult<Vec<RowPart>> {
     let partitions = pending.iter().flat_map(|pending| pending.partitions.iter().copied());
-    let parts = Parts::of(partitions);
+    let parts = RowParts::of(partitions);
     parts.divide(pending.into_iter().map(|pending| pending.rows).collect())
-}
-
-impl Loaded {
-    /// What becomes of records that are in a table and not in the export. When the export has some whose key nobody can
-    /// tell, any record may be one of them.
-    pub(super) fn deletes(&self, table: TableId) -> Deletes {
-        let deletes = self.schemas.policy(table).deletes;
-        let schema = &self.schemas[table];
-        let has_unknown = self.left_out.get(&table).is_some_and(|left_out| left_out.has_unknown);
-        if has_unknown && deletes != Deletes::Ignore {
-            tracing::warn!(
-                table = %schema.name,
-                "records whose key cannot be read are in quarantine; no record is taken for deleted"
-            );
-            return Deletes::Ignore;
-        }
-        deletes
-    }
-
-    /// The keys of records that are in quarantine.
-    pub(super) fn left_out(&self, table: TableId) -> HashSet<u128> {
-        self.left_out.get(&table).map(|left_out| left_out.keys.clone()).unwrap_or_default()
-    }
-
-    /// How many rows of a table have a value in a column.
-    pub(super) fn filled(&self, table: &TableName, column: &ColumnName) -> Filled {
-        let found = self.schemas.iter().find(|(_, schema)| schema.name == *table);
-        let filled = found.and_then(|(table, _)| {
-            let columns = &self.schemas[table].columns;
-            let position = columns.iter().position(|it| it.name == *column)?;
-            let counts = self.counts[table];
-            let of = counts.received - counts.quarantined;
-            Some(Filled { rows: self.filled[table][position], of })
-        });
-        filled.unwrap_or_default()
-    }
-}
-
-impl PartitionRows {
-    /// How many there are, with those that a later version puts out.
-    pub(super) fn count(&self) -> u64 {
-        self.pieces.iter().map(|piece| piece.rows() as u64).sum()
-    }
-
-    /// The rows that no later version of the same export puts out, a few at a time.
-    pub(super) fn latest(&self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
-        self.pieces.iter().map(|piece| Ok(without(piece.read(&self.spill)?, &self.superseded)?))
-    }
-
-    /// The same without rows that the table has already.
-    pub(super) fn without(self, unchanged: &Arc<UnchangedRows>) -> Self {
-        Self { unchanged: unchanged.clone(), ..self }
-    }
-
-    /// The rows that stay, a few at a time.
-    pub(super) fn read(self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
-        let Self { pieces, spill, schemas, table, metadata, superseded, unchanged } = self;
-        let root_keys = schemas.root_of(table).schema.primary_key.len();
-        pieces.into_iter().map(move |piece| {
-            let schema = &schemas[table];
-            let rows = without(piece.read(&spill)?, &superseded)?;
-            let rows = merge::without_unchanged(rows, table, schema, root_keys, &unchanged)?;
-            Ok(metadata.complete(rows, schema)?)
-        })
-    }
-}
-
-/// The rows of records that stay, without the number of their record.
-fn without(mut rows: DataFrame, superseded: &HashSet<u64>) -> PolarsResult<DataFrame> {
-    let Ok(records) = rows.drop_in_place(RECORD_COLUMN) else { return Ok(rows) };
-    if superseded.is_empty() {
-        return Ok(rows);
-    }
-    let stays =
-        records.u64()?.iter().map(|record| record.is_none_or(|it| !superseded.contains(&it)));
-    rows.filter(&stays.collect::<BooleanChunked>())
 }
 
 /// Whether nothing that comes later can have a say in the rows of a table.
 fn is_encoded_as_it_comes(table: TableId, schemas: &Schemas) -> bool {
     let disposition = schemas.policy(table).disposition;
     let is_added = matches!(disposition, WriteDisposition::Append | WriteDisposition::Replace);
-    is_added && schemas[table].sort_by.is_empty() && !Versions::are_told(schemas.root_of(table))
+    is_added
+        && schemas[table].sort_by.is_empty()
+        && !VersionTracker::are_told(schemas.root_of(table))
 }
 
 fn carried_column_names(schema: &TableSchema) -> impl Iterator<Item = PlSmallStr> {
     MetadataColumns::carried(schema).map(|column| PlSmallStr::from_str(column.name.as_str()))
-}
-
-/// The rows of a file that is in the table, with the columns and types the table has now.
-pub(super) async fn read_conformed(
-    destination: &Destination,
-    file: &DataFile,
-    schema: &TableSchema,
-) -> Result<DataFrame, RunError> {
-    let content = content_of(destination, file).await?;
-    let (path, schema) = (file.path.clone(), schema.clone());
-    on_cpu(move || conformed(&path, content, &schema, None)).await
-}
-
-/// The content of a file that is in a table.
-pub(super) async fn content_of(
-    destination: &Destination,
-    file: &DataFile,
-) -> Result<Bytes, RunError> {
-    let path = Path::parse(&file.path).unwrap_or_else(|_| Path::from(file.path.as_str()));
-    let content = destination.get(&path).await?;
-    content.ok_or_else(|| RunError::MissingFile { path: file.path.clone() })
-}
-
-/// The rows of a file from its content, with the columns and types the table has now; only some of them when they are
-/// named, and null in all others.
-pub(super) fn conformed(
-    path: &str,
-    content: Bytes,
-    schema: &TableSchema,
-    columns: Option<Vec<String>>,
-) -> Result<DataFrame, RunError> {
-    let rows = ParquetReader::new(Cursor::new(content))
-        .with_columns(columns)
-        .finish()
-        .map_err(|source| RunError::UnreadableFile { path: path.to_owned(), source })?;
-    Ok(conform(&rows, schema)?)
 }

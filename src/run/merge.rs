@@ -24,7 +24,8 @@ use crate::merge::{
 };
 use crate::normalise::Cursor;
 use crate::plan::Plan;
-use crate::run::load::{Loaded, PartitionRows, conformed, content_of};
+use crate::run::loaded::{Loaded, PartitionRows};
+use crate::run::table_rows::{conformed, content_of};
 use crate::run::{RunError, guard};
 use crate::runtime::{on_all_cores, on_cpu, parallelism};
 use crate::schema::{ColumnSource, PartitionKey, TableId, Window};

@@ -20,11 +20,13 @@ pub mod interruption;
 mod landing;
 mod ledger;
 mod load;
+mod loaded;
 mod manifest_update;
 mod merge;
 mod new_exports;
 mod overwrite;
 mod quarantine;
+mod table_rows;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -61,7 +63,7 @@ use budget::Budget;
 use collect::{Content, Expectation};
 use intake::{FoundRecords, Intake, Receiver, decode_again, take_in_landed};
 use landing::Received;
-use load::{Loaded, PartitionRows};
+use loaded::{Loaded, PartitionRows};
 use manifest_update::{LoadedExport, ManifestUpdate};
 use new_exports::NewExports;
 use quarantine::Waiting;
@@ -574,7 +576,7 @@ impl Run<'_> {
             + encoded.as_ref().map_or(0, Encoder::rows);
         let mut first = Vec::new();
         for file in older {
-            let rows = load::read_conformed(self.destination, file, schema).await?;
+            let rows = table_rows::read_conformed(self.destination, file, schema).await?;
             first.push(Ok(carry_over(rows, table, schema, ending, &metadata)?));
         }
         let mut encoders = Vec::new();

@@ -26,7 +26,7 @@ use crate::schema::{RunId, TableSchema, percent_encoded};
 use crate::store::{Destination, DestinationError, Listed};
 use crate::table::lock::{self, Lock, LockError, Owner};
 use crate::table::{CommitError, DataFile, Manifest, Snapshot, open_commits};
-use crate::write::statistics::{Collector, Statistics};
+use crate::write::statistics::{Statistics, StatisticsCollector};
 
 /// A destination cannot be verified.
 #[derive(Debug, thiserror::Error)]
@@ -258,7 +258,7 @@ fn statistics_of(content: Bytes, file: &DataFile) -> PolarsResult<Statistics> {
     let columns: BTreeSet<String> = file.statistics.keys().cloned().collect();
     let reader = ParquetReader::new(Cursor::new(content));
     let rows = reader.with_columns(Some(columns.iter().cloned().collect())).finish()?;
-    let mut collector = Collector::default();
+    let mut collector = StatisticsCollector::default();
     collector.observe(&rows, &columns)?;
     collector.finish()
 }

@@ -1,4 +1,4 @@
-//! Chunk: the values of one leaf column in a row group, page by page as they come.
+//! ColumnPages: the values of one leaf column in a row group, page by page as they come.
 
 use std::cell::RefCell;
 use std::io;
@@ -21,7 +21,7 @@ use polars_parquet::write::{
 };
 
 use super::dictionary::{Dictionary, Keys};
-use crate::write::spill::{Place, Spill, SpillError};
+use crate::write::spill::{Spill, SpillError, SpilledBytes};
 
 /// A page holds no more bytes of values, unless a single row does.
 const MOST_BYTES_IN_A_PAGE: usize = 8 << 20;
@@ -46,7 +46,7 @@ pub(super) const OPTIONS: WriteOptions = WriteOptions {
 
 /// A column chunk that is under way.
 #[derive(Default)]
-pub(super) struct Chunk {
+pub(super) struct ColumnPages {
     coding: Coding,
     pages: Vec<StoredPage>,
 }
@@ -70,7 +70,7 @@ enum Coding {
 #[derive(Clone, Copy)]
 struct StoredDictionary {
     values: usize,
-    place: Place,
+    place: SpilledBytes,
 }
 
 impl StoredDictionary {
@@ -84,7 +84,7 @@ struct StoredPage {
     header: DataPageHeader,
     uncompressed_bytes: usize,
     rows: usize,
-    place: Place,
+    place: SpilledBytes,
 }
 
 /// Values of one leaf column.
@@ -94,7 +94,7 @@ pub(super) struct Leaf<'a> {
     pub(super) column: &'a PrimitiveType,
 }
 
-impl Chunk {
+impl ColumnPages {
     /// Adds some rows, as one page unless that would be too large.
     pub(super) fn add(&mut self, leaf: &Leaf<'_>, spill: &Spill) -> Result<(), SpillError> {
         let rows = leaf.nested.first().map_or(0, Nested::len);

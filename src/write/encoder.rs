@@ -21,12 +21,12 @@ use polars_parquet::write::{
     to_parquet_leaves, to_parquet_type,
 };
 
-use super::chunk::{Chunk, Leaf};
+use super::chunk::{ColumnPages, Leaf};
 use crate::normalise::polars_type;
 use crate::schema::TableSchema;
 use crate::write::parts;
-use crate::write::spill::{Piece, Spill, SpillError, all_rows};
-use crate::write::statistics::{self, Collector};
+use crate::write::spill::{KeptRows, Spill, SpillError, all_rows};
+use crate::write::statistics::{self, StatisticsCollector};
 
 /// The values in a page of each column, all together.
 const PAGE_VALUES: usize = 1 << 16;
@@ -97,7 +97,7 @@ pub struct Encoder {
     spill: Arc<Spill>,
     groups: Vec<RowGroup>,
     /// Rows that do not fill a page.
-    waiting: Vec<Piece>,
+    waiting: Vec<KeptRows>,
     waiting_rows: usize,
     held_bytes: usize,
 }
@@ -107,9 +107,9 @@ pub(super) struct RowGroup {
     pub(super) form: Arc<FileLayout>,
     spill: Arc<Spill>,
     pub(super) rows: usize,
-    pub(super) statistics: Collector,
+    pub(super) statistics: StatisticsCollector,
     /// Of each leaf column.
-    chunks: Vec<Chunk>,
+    chunks: Vec<ColumnPages>,
     pages: usize,
 }
 
@@ -147,7 +147,7 @@ impl Encoder {
             let (waiting, bytes) = behind(rows, next)?;
             self.waiting_rows += rest;
             self.held_bytes += bytes;
-            self.waiting.push(Piece::Held(waiting));
+            self.waiting.push(KeptRows::Held(waiting));
         }
         Ok(())
     }
@@ -165,7 +165,7 @@ impl Encoder {
     pub fn spill(&mut self) -> Result<(), SpillError> {
         self.held_bytes = 0;
         for piece in &mut self.waiting {
-            if let Piece::Held(rows) = piece {
+            if let KeptRows::Held(rows) = piece {
                 *piece = self.spill.put_rows(std::mem::take(rows))?;
             }
         }
@@ -211,8 +211,8 @@ impl Encoder {
 impl RowGroup {
     fn new(form: Arc<FileLayout>, spill: Arc<Spill>) -> Self {
         let leaves = form.descriptor.columns().len();
-        let chunks = std::iter::repeat_with(Chunk::default).take(leaves).collect();
-        Self { form, spill, rows: 0, statistics: Collector::default(), chunks, pages: 0 }
+        let chunks = std::iter::repeat_with(ColumnPages::default).take(leaves).collect();
+        Self { form, spill, rows: 0, statistics: StatisticsCollector::default(), chunks, pages: 0 }
     }
 
     /// Adds a page to each leaf column.
@@ -239,7 +239,7 @@ impl RowGroup {
     }
 
     fn held_bytes(&self) -> usize {
-        self.chunks.iter().map(Chunk::held_bytes).sum()
+        self.chunks.iter().map(ColumnPages::held_bytes).sum()
     }
 
     fn spill(&mut self) -> Result<(), SpillError> {

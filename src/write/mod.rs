@@ -24,7 +24,7 @@ use crate::runtime::on_cpu;
 use crate::schema::{PartitionKey, RunId, TableSchema, percent_encoded};
 use crate::store::{Destination, DestinationError};
 use crate::write::spill::{Spill, SpillError, all_rows};
-use crate::write::statistics::{Collector, Statistics};
+use crate::write::statistics::{Statistics, StatisticsCollector};
 use chunk::OPTIONS;
 use encoder::RowGroup;
 
@@ -153,7 +153,7 @@ fn file_of(
     bytes_of_a_large_file: u64,
 ) -> PolarsResult<Encoded> {
     let (mut content, mut rows) = (Hashing::new(), 0);
-    let mut statistics = Collector::default();
+    let mut statistics = StatisticsCollector::default();
     let written = content.bytes.clone();
     let mut writer = FileWriter::new_with_parquet_schema(
         &mut content,

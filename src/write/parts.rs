@@ -19,8 +19,8 @@ use crate::runtime::on_all_cores;
 /// Of so many parts all are there at once. Each of their columns of texts takes 8 KiB, however few they are.
 const MOST_PARTS_AT_ONCE: usize = 128;
 
-/// Parts that rows are divided into, in the order of their first row.
-pub struct Parts {
+/// RowParts that rows are divided into, in the order of their first row.
+pub struct RowParts {
     /// The number by which each part is known.
     numbers: Vec<usize>,
     /// The position of each row's part.
@@ -30,31 +30,31 @@ pub struct Parts {
 }
 
 /// The rows of one part.
-pub struct Part {
+pub struct RowPart {
     /// The number by which it is known.
     pub number: usize,
-    rows: PartRows,
+    rows: RowPartContent,
 }
 
-enum PartRows {
+enum RowPartContent {
     Divided(DataFrame),
     Among { all: Arc<DataFrame>, members: Vec<IdxSize> },
 }
 
-impl Part {
+impl RowPart {
     /// The rows. Their texts keep no memory of those of other parts.
     ///
     /// # Errors
     /// polars refuses, which would be a mistake of ours.
     pub fn into_rows(self) -> PolarsResult<DataFrame> {
         match self.rows {
-            PartRows::Divided(rows) => Ok(rows),
-            PartRows::Among { all, members } => take(&all, &members),
+            RowPartContent::Divided(rows) => Ok(rows),
+            RowPartContent::Among { all, members } => take(&all, &members),
         }
     }
 }
 
-impl Parts {
+impl RowParts {
     /// The parts of rows, given the number of each row's.
     #[must_use]
     pub fn of(numbers: impl Iterator<Item = usize>) -> Self {
@@ -77,7 +77,7 @@ impl Parts {
     ///
     /// # Errors
     /// polars refuses, which would be a mistake of ours.
-    pub fn divide(self, frames: Vec<DataFrame>) -> PolarsResult<Vec<Part>> {
+    pub fn divide(self, frames: Vec<DataFrame>) -> PolarsResult<Vec<RowPart>> {
         let mut columns: Vec<Vec<Series>> = Vec::new();
         for frame in frames {
             columns.resize_with(frame.width(), Vec::new);
@@ -98,20 +98,20 @@ impl Parts {
         let parts = self.numbers.into_iter().zip(&self.members).zip(columns_of_part);
         let parts = parts.map(|((number, members), columns)| {
             let rows = DataFrame::new(members.len(), columns)?;
-            Ok(Part { number, rows: PartRows::Divided(rows) })
+            Ok(RowPart { number, rows: RowPartContent::Divided(rows) })
         });
         parts.collect()
     }
 
     /// The same with the rows of each part taken out of all when they are wanted.
-    fn divide_later(self, columns: Vec<Vec<Series>>) -> PolarsResult<Vec<Part>> {
+    fn divide_later(self, columns: Vec<Vec<Series>>) -> PolarsResult<Vec<RowPart>> {
         let columns = on_all_cores(columns, |pieces| Ok(in_one_piece(pieces)?.into_column()));
         let columns = columns.into_iter().collect::<PolarsResult<_>>()?;
         let all = Arc::new(DataFrame::new(self.of_row.len(), columns)?);
         let parts = self.numbers.into_iter().zip(self.members);
-        let parts = parts.map(|(number, members)| Part {
+        let parts = parts.map(|(number, members)| RowPart {
             number,
-            rows: PartRows::Among { all: all.clone(), members },
+            rows: RowPartContent::Among { all: all.clone(), members },
         });
         Ok(parts.collect())
     }
@@ -256,7 +256,7 @@ mod tests {
             let numbers: Vec<usize> = pieces.iter().flatten().map(|(any, _)| any % most).collect();
             let mut all = frames[0].clone();
             frames[1..].iter().for_each(|frame| { all.vstack_mut(frame).unwrap(); });
-            let divided = Parts::of(numbers.iter().copied()).divide(frames).unwrap();
+            let divided = RowParts::of(numbers.iter().copied()).divide(frames).unwrap();
             let in_order = numbers.iter().copied().collect::<indexmap::IndexSet<_>>();
             prop_assert!(divided.iter().map(|part| part.number).eq(in_order));
             for part in divided {

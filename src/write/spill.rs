@@ -51,26 +51,26 @@ pub struct Spill {
 
 /// Where in a [`Spill`] something lies.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct SpilledBytes {
     start: u64,
     length: usize,
 }
 
 /// Rows that lie in a [`Spill`].
 #[derive(Debug, Clone, Copy)]
-pub struct Block {
-    place: Place,
+pub struct SpilledRows {
+    place: SpilledBytes,
     /// How many.
     pub rows: usize,
 }
 
 /// Rows that are needed again: in memory, or spilled.
 #[derive(Debug, Clone)]
-pub enum Piece {
+pub enum KeptRows {
     /// In memory.
     Held(DataFrame),
     /// On local disk.
-    Spilled(Block),
+    Spilled(SpilledRows),
 }
 
 impl Spill {
@@ -78,17 +78,17 @@ impl Spill {
     ///
     /// # Errors
     /// The temporary directory cannot be written, or is full.
-    pub fn put(&self, bytes: &[u8]) -> Result<Place, SpillError> {
+    pub fn put(&self, bytes: &[u8]) -> Result<SpilledBytes, SpillError> {
         let start = self.end.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.file()?.write_all_at(bytes, start)?;
-        Ok(Place { start, length: bytes.len() })
+        Ok(SpilledBytes { start, length: bytes.len() })
     }
 
     /// The bytes that were put there.
     ///
     /// # Errors
     /// The disk fails.
-    pub fn read(&self, place: Place) -> Result<Vec<u8>, SpillError> {
+    pub fn read(&self, place: SpilledBytes) -> Result<Vec<u8>, SpillError> {
         let mut bytes = vec![0; place.length];
         self.file()?.read_exact_at(&mut bytes, place.start)?;
         Ok(bytes)
@@ -107,17 +107,17 @@ impl Spill {
     ///
     /// # Errors
     /// The temporary directory is full. polars refuses, which would be a mistake of ours.
-    pub fn put_rows(&self, mut rows: DataFrame) -> Result<Piece, SpillError> {
+    pub fn put_rows(&self, mut rows: DataFrame) -> Result<KeptRows, SpillError> {
         let mut bytes = Vec::new();
         IpcStreamWriter::new(&mut bytes)
             .with_compression(Some(IpcCompression::LZ4))
             .with_compat_level(CompatLevel::newest())
             .finish(&mut rows)?;
-        Ok(Piece::Spilled(Block { place: self.put(&bytes)?, rows: rows.height() }))
+        Ok(KeptRows::Spilled(SpilledRows { place: self.put(&bytes)?, rows: rows.height() }))
     }
 }
 
-impl Piece {
+impl KeptRows {
     /// The rows.
     ///
     /// # Errors
@@ -179,7 +179,7 @@ mod tests {
         };
         let frames =
             [frame(&[Some("a"), None]), frame(&[]), frame(&[Some("a text that is no prefix")])];
-        let pieces: Vec<Piece> =
+        let pieces: Vec<KeptRows> =
             frames.iter().map(|frame| spill.put_rows(frame.clone()).unwrap()).collect();
         for (piece, frame) in pieces.iter().zip(&frames) {
             assert!(piece.read(&spill).unwrap().equals_missing(frame));

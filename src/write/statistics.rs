@@ -40,12 +40,12 @@ fn is_zero(count: &u64) -> bool {
 
 /// Collects the statistics of the rows of a file.
 #[derive(Debug, Default)]
-pub struct Collector {
-    columns: BTreeMap<String, Seen>,
+pub struct StatisticsCollector {
+    columns: BTreeMap<String, ColumnEnds>,
 }
 
 #[derive(Debug)]
-struct Seen {
+struct ColumnEnds {
     /// The ends of each part that was observed.
     ends: Series,
     nulls: u64,
@@ -65,7 +65,7 @@ pub fn columns(schema: &TableSchema) -> BTreeSet<String> {
     in_files.map(|column| column.name.to_string()).filter(|name| found_by.contains(name)).collect()
 }
 
-impl Collector {
+impl StatisticsCollector {
     /// Takes in rows.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl Collector {
     /// # Errors
     /// polars refuses, which would be a mistake of ours.
     pub fn merge(&mut self, other: &Self) -> PolarsResult<()> {
-        for (name, Seen { ends, nulls }) in &other.columns {
+        for (name, ColumnEnds { ends, nulls }) in &other.columns {
             self.add(name, ends, *nulls)?;
         }
         Ok(())
@@ -93,7 +93,7 @@ impl Collector {
     fn add(&mut self, name: &str, ends: &Series, nulls: u64) -> PolarsResult<()> {
         match self.columns.get_mut(name) {
             None => {
-                self.columns.insert(name.to_owned(), Seen { ends: ends.clone(), nulls });
+                self.columns.insert(name.to_owned(), ColumnEnds { ends: ends.clone(), nulls });
             }
             Some(seen) => {
                 seen.ends.append(ends)?;
@@ -112,7 +112,7 @@ impl Collector {
     /// polars refuses, which would be a mistake of ours.
     pub fn finish(self) -> PolarsResult<Statistics> {
         let mut statistics = Statistics::new();
-        for (name, Seen { ends, nulls }) in self.columns {
+        for (name, ColumnEnds { ends, nulls }) in self.columns {
             let texts = scalar_texts(&min_max(&ends)?)?;
             let short = |text: &Option<String>| text.clone().filter(|it| it.len() <= MOST_BYTES);
             let (min, max) = (short(&texts[0]), short(&texts[1]));
@@ -145,7 +145,7 @@ mod tests {
             DataFrame::new(values.len(), columns.to_vec()).unwrap()
         };
         let columns = ["n", "d", "t"].map(str::to_owned).into();
-        let mut collector = Collector::default();
+        let mut collector = StatisticsCollector::default();
         let long = "x".repeat(MOST_BYTES + 1);
         collector.observe(&part(&[Some(5), None], &["b", &long]), &columns).unwrap();
         collector.observe(&part(&[None, Some(-7)], &["B", "ä"]), &columns).unwrap();

@@ -1,0 +1,191 @@
+//! What an export holds: the rows of every partition of every table, their counts, and what was left out.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use polars::prelude::{BooleanChunked, DataFrame, PolarsResult};
+
+use crate::definition::Deletes;
+use crate::infer::{Filled, Schemas};
+use crate::merge::{self, MergeOutcome, UnchangedRows};
+use crate::normalise::{MetadataColumns, Reasons};
+use crate::schema::{ColumnName, IdVec, PartitionKey, TableId, TableName};
+use crate::write::Encoder;
+use crate::write::spill::{KeptRows, Spill, SpillError};
+
+/// The column that says which record a row came from, where a later record may supersede it. No column of a table has
+/// this name, and it is dropped before anything is written.
+pub(super) const RECORD_COLUMN: &str = "\0record";
+
+/// What an export holds, ready to be written.
+pub(super) struct Loaded {
+    pub(super) schemas: Arc<Schemas>,
+    /// The rows of each table's partition, in export order, that are not encoded yet.
+    pub(super) rows: BTreeMap<(TableId, PartitionKey), PartitionRows>,
+    /// The others.
+    pub(super) encoded: BTreeMap<(TableId, PartitionKey), Encoder>,
+    pub(super) spill: Arc<Spill>,
+    /// For each table, its rows by what became of them.
+    pub(super) counts: IdVec<TableId, Counts>,
+    /// For each table and column, how many rows have a value, with those that a later version puts out.
+    pub(super) filled_rows: IdVec<TableId, Vec<u64>>,
+    pub(super) quarantined: Vec<Quarantined>,
+    /// The checks that rows break, by their tables' positions and their own.
+    pub(super) broken: BTreeMap<(TableId, usize), BrokenCheck>,
+    pub(super) left_out: BTreeMap<TableId, LeftOut>,
+}
+
+/// Records of a table that are in quarantine, and that the export has all the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LeftOut {
+    /// The hashes of their keys.
+    pub(super) keys: HashSet<u128>,
+    /// There are some whose key nobody can tell.
+    pub(super) has_unknown: bool,
+}
+
+/// A check that rows break.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BrokenCheck {
+    /// How many.
+    pub(super) rows: u64,
+    /// Where in the export the record of the first of them stands, in bytes.
+    pub(super) first: u64,
+}
+
+/// The rows of one partition of one table, in export order.
+#[derive(Clone)]
+pub(super) struct PartitionRows {
+    pub(super) pieces: Vec<KeptRows>,
+    pub(super) spill: Arc<Spill>,
+    pub(super) schemas: Arc<Schemas>,
+    pub(super) table: TableId,
+    pub(super) metadata: MetadataColumns,
+    pub(super) superseded: Arc<HashSet<u64>>,
+    /// PartitionContent that the table has already, where it is merged.
+    pub(super) unchanged: Arc<UnchangedRows>,
+}
+
+/// How many rows of a table an export had, and what became of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) received: u64,
+    pub(super) kept: u64,
+    pub(super) quarantined: u64,
+    pub(super) superseded: u64,
+    pub(super) updated: u64,
+    pub(super) unchanged: u64,
+    /// Records of a merged table that the export does not have; none of `received`.
+    pub(super) deleted: u64,
+}
+
+impl Counts {
+    /// Of the rows that were kept so far, `all` are of a partition that is not written, since it has them already; as
+    /// many of them as there are in it are the `latest`.
+    pub(super) fn spare(&mut self, all: u64, latest: u64) {
+        self.kept -= all;
+        self.unchanged += latest;
+        self.superseded += all - latest;
+    }
+
+    /// Of the rows that were kept so far, so many are not new in the table.
+    pub(super) fn divide(&mut self, outcomes: MergeOutcome) {
+        let MergeOutcome { inserted, updated, unchanged, superseded } = outcomes;
+        let in_export = self.kept - inserted - updated - unchanged - superseded;
+        self.kept = inserted;
+        self.updated = updated;
+        self.unchanged = unchanged;
+        self.superseded += in_export + superseded;
+    }
+}
+
+/// A record that goes to quarantine.
+#[derive(Debug)]
+pub(super) struct Quarantined {
+    /// Its table.
+    pub(super) table: TableId,
+    /// The piece of the export that it came with.
+    pub(super) piece: usize,
+    /// Where it stands there, in bytes.
+    pub(super) place: Range<u64>,
+    pub(super) reasons: Reasons,
+    /// It is in its table all the same, without the values that the reasons name.
+    pub(super) row_kept: bool,
+}
+
+impl Loaded {
+    /// What becomes of records that are in a table and not in the export. When the export has some whose key nobody can
+    /// tell, any record may be one of them.
+    pub(super) fn deletes(&self, table: TableId) -> Deletes {
+        let deletes = self.schemas.policy(table).deletes;
+        let schema = &self.schemas[table];
+        let has_unknown = self.left_out.get(&table).is_some_and(|left_out| left_out.has_unknown);
+        if has_unknown && deletes != Deletes::Ignore {
+            tracing::warn!(
+                table = %schema.name,
+                "records whose key cannot be read are in quarantine; no record is taken for deleted"
+            );
+            return Deletes::Ignore;
+        }
+        deletes
+    }
+
+    /// The keys of records that are in quarantine.
+    pub(super) fn left_out(&self, table: TableId) -> HashSet<u128> {
+        self.left_out.get(&table).map(|left_out| left_out.keys.clone()).unwrap_or_default()
+    }
+
+    /// How many rows of a table have a value in a column.
+    pub(super) fn filled(&self, table: &TableName, column: &ColumnName) -> Filled {
+        let found = self.schemas.iter().find(|(_, schema)| schema.name == *table);
+        let filled = found.and_then(|(table, _)| {
+            let columns = &self.schemas[table].columns;
+            let position = columns.iter().position(|it| it.name == *column)?;
+            let counts = self.counts[table];
+            let of = counts.received - counts.quarantined;
+            Some(Filled { rows: self.filled_rows[table][position], of })
+        });
+        filled.unwrap_or_default()
+    }
+}
+
+impl PartitionRows {
+    /// How many there are, with those that a later version puts out.
+    pub(super) fn count(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.rows() as u64).sum()
+    }
+
+    /// The rows that no later version of the same export puts out, a few at a time.
+    pub(super) fn latest(&self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
+        self.pieces.iter().map(|piece| Ok(without(piece.read(&self.spill)?, &self.superseded)?))
+    }
+
+    /// The same without rows that the table has already.
+    pub(super) fn without(self, unchanged: &Arc<UnchangedRows>) -> Self {
+        Self { unchanged: unchanged.clone(), ..self }
+    }
+
+    /// The rows that stay, a few at a time.
+    pub(super) fn read(self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
+        let Self { pieces, spill, schemas, table, metadata, superseded, unchanged } = self;
+        let root_keys = schemas.root_of(table).schema.primary_key.len();
+        pieces.into_iter().map(move |piece| {
+            let schema = &schemas[table];
+            let rows = without(piece.read(&spill)?, &superseded)?;
+            let rows = merge::without_unchanged(rows, table, schema, root_keys, &unchanged)?;
+            Ok(metadata.complete(rows, schema)?)
+        })
+    }
+}
+
+/// The rows of records that stay, without the number of their record.
+fn without(mut rows: DataFrame, superseded: &HashSet<u64>) -> PolarsResult<DataFrame> {
+    let Ok(records) = rows.drop_in_place(RECORD_COLUMN) else { return Ok(rows) };
+    if superseded.is_empty() {
+        return Ok(rows);
+    }
+    let stays =
+        records.u64()?.iter().map(|record| record.is_none_or(|it| !superseded.contains(&it)));
+    rows.filter(&stays.collect::<BooleanChunked>())
+}
