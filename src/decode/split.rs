@@ -1,129 +1,20 @@
 //! The splitter: finds the records in an export as it arrives.
 //!
 //! It walks the envelope (objects only) byte by byte until it stands at an array that is wanted, and then
-//! only counts brackets: what is inside a record is the parser's business. State lives between pieces, so
+//! only counts brackets: what is inside a record is the parser's business. EnvelopeState lives between pieces, so
 //! where the network cuts the body changes nothing.
 
-use std::ops::Range;
-
-use serde::{Deserialize, Serialize};
-
+use super::batch::{BatchRecord, Found, RecordBatch};
+use super::envelope::{EnvelopeState, is_scalar_byte, is_whitespace, key_of};
 use super::lines::LineSniffer;
 use super::nesting::{Advance, Nesting};
 use super::position::Position;
+use super::selector::{RecordSelector, RecordsAt};
 use crate::excerpt::excerpt;
-use crate::schema::{IdVec, InvalidPointer, JsonPointer, PositionId, RootId};
+use crate::schema::JsonPointer;
 
 /// How many bytes of records make a batch.
 const BATCH_BYTES: usize = 2 << 20;
-
-/// Which arrays of an export hold records.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RecordSelector {
-    /// The only array of objects there is; or, whatever else there is by now, the one it was before.
-    TheOnlyArray {
-        /// Where the records were in earlier exports.
-        before: Option<RecordsAt>,
-    },
-    /// These, each for the table of its position.
-    At(Vec<JsonPointer>),
-}
-
-/// Where records were found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum RecordsAt {
-    /// In an array, or in an object that is the only one.
-    Place(JsonPointer),
-    /// The export was newline-delimited objects, and each was a record.
-    Lines,
-}
-
-impl RecordsAt {
-    /// How manifests write what no JSON Pointer is.
-    const LINES: &str = "lines";
-
-    /// The place of the records, or of each.
-    #[must_use]
-    pub fn pointer(&self) -> JsonPointer {
-        match self {
-            Self::Place(pointer) => pointer.clone(),
-            Self::Lines => JsonPointer::default(),
-        }
-    }
-}
-
-impl TryFrom<String> for RecordsAt {
-    type Error = InvalidPointer;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text == Self::LINES { Ok(Self::Lines) } else { text.parse().map(Self::Place) }
-    }
-}
-
-impl From<RecordsAt> for String {
-    fn from(at: RecordsAt) -> Self {
-        match at {
-            RecordsAt::Place(pointer) => pointer.into(),
-            RecordsAt::Lines => RecordsAt::LINES.to_owned(),
-        }
-    }
-}
-
-/// Whole records of one array, as bytes.
-#[derive(Debug)]
-pub struct RecordBatch {
-    /// The position in [`RecordSelector::At`]; 0 for the only array.
-    pub root: RootId,
-    /// The number of records of this table before this batch.
-    pub first_record: u64,
-    pub(super) bytes: Vec<u8>,
-    pub(super) records: Vec<Record>,
-}
-
-/// Where a record stands.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Record {
-    /// Its first byte within the batch; it ends where the next one begins.
-    pub(super) start: usize,
-    /// Its first byte within the export.
-    pub(super) position: Position,
-}
-
-impl RecordBatch {
-    /// How many records.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
-    }
-
-    /// Each record's first byte within the export, and its bytes.
-    pub fn records(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        self.extents().map(|(extent, offset)| (offset, &self.bytes[extent]))
-    }
-
-    /// Where each record stands in the batch, and its first byte within the export.
-    pub(super) fn extents(&self) -> impl Iterator<Item = (Range<usize>, u64)> {
-        let starts = self.records.iter().skip(1).map(|record| record.start);
-        let ends = starts.chain([self.bytes.len()]);
-        self.records.iter().zip(ends).map(|(record, end)| (record.start..end, record.position.byte))
-    }
-}
-
-/// What was found in an export that was complete.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// For each wanted table, where its records were.
-    pub records_at: IdVec<RootId, RecordsAt>,
-    /// For each wanted table, how many records it had.
-    pub records: IdVec<RootId, u64>,
-}
 
 /// The export is not JSON, not complete, or does not hold the records that are wanted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -201,46 +92,11 @@ fn others(candidates: &[JsonPointer]) -> String {
     }
 }
 
-/// Where in the envelope we are: what the next byte may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Before a value of the whole export.
-    Root,
-    /// After the first byte of a byte order mark.
-    InByteOrderMark,
-    /// After `{`.
-    KeyOrEnd,
-    /// After `,` in an object.
-    Key,
-    /// In a key.
-    InKey { escaped: bool },
-    /// After a key.
-    Colon,
-    /// After `:`.
-    Value,
-    /// After a value in an object.
-    CommaOrEnd,
-    /// In a number or a word.
-    InScalar,
-    /// In a value that holds no records.
-    Skipping,
-    /// After the `[` of an array whose items nobody has seen.
-    Candidate,
-    /// After the `[` of records.
-    RecordOrEnd,
-    /// After `,` between records.
-    Record,
-    /// In a record.
-    InRecord,
-    /// After a record.
-    RecordCommaOrEnd,
-}
-
 /// Finds the records of an export, piece by piece.
 #[derive(Debug)]
 pub struct Splitter {
     wanted: RecordSelector,
-    state: State,
+    state: EnvelopeState,
     /// For every open object of the envelope, the key we are at.
     path: Vec<String>,
     open_objects: usize,
@@ -273,17 +129,17 @@ impl Splitter {
         };
         let lines = wanted == RecordSelector::TheOnlyArray { before: Some(RecordsAt::Lines) };
         Self {
-            sniffer: may_be_lines(&wanted).then(LineSniffer::default),
-            wanted: if lines { every_value() } else { wanted },
+            sniffer: wanted.may_be_lines().then(LineSniffer::default),
+            wanted: if lines { RecordSelector::every_value() } else { wanted },
             lines,
-            state: State::Root,
+            state: EnvelopeState::Root,
             path: Vec::new(),
             open_objects: 0,
             token: Vec::new(),
             nesting: Nesting::default(),
             table: 0,
             in_array: false,
-            batches: (0..tables).map(|table| empty_batch(table, 0)).collect(),
+            batches: (0..tables).map(|table| RecordBatch::empty(table, 0)).collect(),
             records: vec![0; tables],
             found: vec![false; tables],
             candidates: Vec::new(),
@@ -308,7 +164,7 @@ impl Splitter {
             Some(lines) => {
                 if lines {
                     self.lines = true;
-                    self.wanted = every_value();
+                    self.wanted = RecordSelector::every_value();
                 }
                 self.walk(&sniffer.into_held(), &mut full)?;
             }
@@ -325,13 +181,13 @@ impl Splitter {
         if let Some(sniffer) = self.sniffer.take() {
             self.walk(&sniffer.into_held(), &mut batches)?;
         }
-        if self.state == State::InScalar && self.open_objects == 0 {
+        if self.state == EnvelopeState::InScalar && self.open_objects == 0 {
             self.end_scalar()?;
         }
-        if self.position.byte == 0 || (self.state == State::Root && self.roots == 0) {
+        if self.position.byte == 0 || (self.state == EnvelopeState::Root && self.roots == 0) {
             return Err(SplitError::Empty);
         }
-        if self.state != State::Root {
+        if self.state != EnvelopeState::Root {
             return Err(SplitError::Truncated { bytes: self.position.byte });
         }
         let records_at = self.found()?;
@@ -377,18 +233,18 @@ impl Splitter {
         while at < piece.len() {
             let rest = &piece[at..];
             let used = match self.state {
-                State::InRecord => self.in_record(rest, full)?,
-                State::Skipping => self.skip(rest)?,
-                State::InKey { escaped } => self.in_key(rest, escaped)?,
-                State::InScalar if is_scalar_byte(rest[0]) => {
+                EnvelopeState::InRecord => self.in_record(rest, full)?,
+                EnvelopeState::Skipping => self.skip(rest)?,
+                EnvelopeState::InKey { escaped } => self.in_key(rest, escaped)?,
+                EnvelopeState::InScalar if is_scalar_byte(rest[0]) => {
                     self.token.push(rest[0]);
                     1
                 }
-                State::InScalar => {
+                EnvelopeState::InScalar => {
                     self.end_scalar()?;
                     0
                 }
-                state if is_whitespace(rest[0]) && state != State::InByteOrderMark => 1,
+                state if is_whitespace(rest[0]) && state != EnvelopeState::InByteOrderMark => 1,
                 _ => self.step(rest)?,
             };
             at += used;
@@ -401,39 +257,45 @@ impl Splitter {
     fn step(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
         let byte = rest[0];
         match (self.state, byte) {
-            (State::Root, 0xEF) if self.position.byte == 0 => self.state = State::InByteOrderMark,
-            (State::InByteOrderMark, 0xBB) if self.position.byte == 1 => {}
-            (State::InByteOrderMark, 0xBF) if self.position.byte == 2 => self.state = State::Root,
-            (State::InByteOrderMark, _) => {
+            (EnvelopeState::Root, 0xEF) if self.position.byte == 0 => {
+                self.state = EnvelopeState::InByteOrderMark
+            }
+            (EnvelopeState::InByteOrderMark, 0xBB) if self.position.byte == 1 => {}
+            (EnvelopeState::InByteOrderMark, 0xBF) if self.position.byte == 2 => {
+                self.state = EnvelopeState::Root
+            }
+            (EnvelopeState::InByteOrderMark, _) => {
                 return Err(SplitError::NotJson { beginning: excerpt(rest) });
             }
-            (State::Root, b'{' | b'[') => {
-                if self.roots > 0 && !takes_every_value(&self.wanted) {
+            (EnvelopeState::Root, b'{' | b'[') => {
+                if self.roots > 0 && !self.wanted.takes_every_value() {
                     return Err(SplitError::SecondValue { position: self.position });
                 }
                 self.roots += 1;
                 return self.begin_value(byte);
             }
-            (State::Root, _) if self.roots == 0 => {
+            (EnvelopeState::Root, _) if self.roots == 0 => {
                 return Err(SplitError::NotJson { beginning: excerpt(rest) });
             }
-            (State::Root, _) => return Err(self.malformed(rest, "the end of the export")),
-            (State::KeyOrEnd | State::CommaOrEnd, b'}') => self.close_object(),
-            (State::KeyOrEnd | State::Key, b'"') => {
+            (EnvelopeState::Root, _) => return Err(self.malformed(rest, "the end of the export")),
+            (EnvelopeState::KeyOrEnd | EnvelopeState::CommaOrEnd, b'}') => self.close_object(),
+            (EnvelopeState::KeyOrEnd | EnvelopeState::Key, b'"') => {
                 self.token.clear();
-                self.state = State::InKey { escaped: false };
+                self.state = EnvelopeState::InKey { escaped: false };
             }
-            (State::Colon, b':') => self.state = State::Value,
-            (State::Value, _) => return self.begin_value(byte),
-            (State::CommaOrEnd, b',') => self.state = State::Key,
-            (State::Candidate, _) => return Ok(self.judge_candidate(byte)),
-            (State::RecordOrEnd | State::RecordCommaOrEnd, b']') => self.end_value(),
-            (State::RecordOrEnd | State::Record, b'{') => {
+            (EnvelopeState::Colon, b':') => self.state = EnvelopeState::Value,
+            (EnvelopeState::Value, _) => return self.begin_value(byte),
+            (EnvelopeState::CommaOrEnd, b',') => self.state = EnvelopeState::Key,
+            (EnvelopeState::Candidate, _) => return Ok(self.judge_candidate(byte)),
+            (EnvelopeState::RecordOrEnd | EnvelopeState::RecordCommaOrEnd, b']') => {
+                self.end_value()
+            }
+            (EnvelopeState::RecordOrEnd | EnvelopeState::Record, b'{') => {
                 self.begin_record(true);
                 return Ok(0);
             }
-            (State::RecordCommaOrEnd, b',') => self.state = State::Record,
-            (state, _) => return Err(self.malformed(rest, expectation(state))),
+            (EnvelopeState::RecordCommaOrEnd, b',') => self.state = EnvelopeState::Record,
+            (state, _) => return Err(self.malformed(rest, state.expectation())),
         }
         Ok(1)
     }
@@ -460,7 +322,7 @@ impl Splitter {
             (Some(table), b'[') => {
                 self.table = table;
                 self.found[table] = true;
-                self.state = State::RecordOrEnd;
+                self.state = EnvelopeState::RecordOrEnd;
             }
             (Some(table), b'n') => {
                 self.found[table] = true;
@@ -473,12 +335,12 @@ impl Splitter {
             }
             (None, b'{') => {
                 self.open_objects += 1;
-                self.state = State::KeyOrEnd;
+                self.state = EnvelopeState::KeyOrEnd;
             }
-            (None, b'[') => self.state = State::Candidate,
+            (None, b'[') => self.state = EnvelopeState::Candidate,
             (None, b'"') => {
                 self.nesting = Nesting::default();
-                self.state = State::Skipping;
+                self.state = EnvelopeState::Skipping;
                 return Ok(0);
             }
             (None, _) => {
@@ -516,16 +378,16 @@ impl Splitter {
             }
         }
         self.nesting = Nesting::in_list();
-        self.state = State::Skipping;
+        self.state = EnvelopeState::Skipping;
         0
     }
 
     fn begin_record(&mut self, in_array: bool) {
         let batch = &mut self.batches[self.table];
-        batch.records.push(Record { start: batch.bytes.len(), position: self.position });
+        batch.records.push(BatchRecord { start: batch.bytes.len(), position: self.position });
         self.in_array = in_array;
         self.nesting = Nesting::default();
-        self.state = State::InRecord;
+        self.state = EnvelopeState::InRecord;
     }
 
     fn in_record(&mut self, rest: &[u8], full: &mut Vec<RecordBatch>) -> Result<usize, SplitError> {
@@ -549,11 +411,11 @@ impl Splitter {
     fn end_record(&mut self, full: &mut Vec<RecordBatch>) {
         self.records[self.table] += 1;
         if self.batches[self.table].bytes.len() >= BATCH_BYTES {
-            let next = empty_batch(self.table, self.records[self.table]);
+            let next = RecordBatch::empty(self.table, self.records[self.table]);
             full.push(std::mem::replace(&mut self.batches[self.table], next));
         }
         if self.in_array {
-            self.state = State::RecordCommaOrEnd;
+            self.state = EnvelopeState::RecordCommaOrEnd;
         } else {
             self.end_value();
         }
@@ -581,15 +443,15 @@ impl Splitter {
     fn in_key(&mut self, rest: &[u8], escaped: bool) -> Result<usize, SplitError> {
         let byte = rest[0];
         match byte {
-            _ if escaped => self.state = State::InKey { escaped: false },
-            b'\\' => self.state = State::InKey { escaped: true },
+            _ if escaped => self.state = EnvelopeState::InKey { escaped: false },
+            b'\\' => self.state = EnvelopeState::InKey { escaped: true },
             b'"' => {
                 let quoted = [b"\"", self.token.as_slice(), b"\""].concat();
                 let key = key_of(&quoted)
                     .ok_or_else(|| self.malformed(rest, "the end of a valid key"))?;
                 self.path.truncate(self.open_objects - 1);
                 self.path.push(key);
-                self.state = State::Colon;
+                self.state = EnvelopeState::Colon;
                 return Ok(1);
             }
             _ => {}
@@ -600,7 +462,7 @@ impl Splitter {
 
     fn begin_scalar(&mut self) {
         self.token.clear();
-        self.state = State::InScalar;
+        self.state = EnvelopeState::InScalar;
     }
 
     fn end_scalar(&mut self) -> Result<(), SplitError> {
@@ -619,72 +481,9 @@ impl Splitter {
 
     /// A value of the envelope is over.
     fn end_value(&mut self) {
-        self.state = if self.open_objects == 0 { State::Root } else { State::CommaOrEnd };
+        self.state =
+            if self.open_objects == 0 { EnvelopeState::Root } else { EnvelopeState::CommaOrEnd };
     }
-}
-
-fn empty_batch(table: usize, first_record: u64) -> RecordBatch {
-    RecordBatch {
-        root: RootId::from_index(table),
-        first_record,
-        bytes: Vec::new(),
-        records: Vec::new(),
-    }
-}
-
-fn is_whitespace(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
-}
-
-fn is_scalar_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
-}
-
-fn expectation(state: State) -> &'static str {
-    match state {
-        State::KeyOrEnd => "a key or `}`",
-        State::Key => "a key",
-        State::Colon => "`:`",
-        State::CommaOrEnd => "`,` or `}`",
-        State::RecordOrEnd => "a record or `]`",
-        State::Record => "a record, which is an object,",
-        State::RecordCommaOrEnd => "`,` or `]`",
-        _ => "a value",
-    }
-}
-
-/// Whether newline-delimited objects would be the records. They are not when an array deeper down was.
-fn may_be_lines(wanted: &RecordSelector) -> bool {
-    match wanted {
-        RecordSelector::TheOnlyArray { before: None } => true,
-        RecordSelector::TheOnlyArray { before: Some(RecordsAt::Place(it)) } => it.keys().is_empty(),
-        RecordSelector::TheOnlyArray { before: Some(RecordsAt::Lines) } | RecordSelector::At(_) => {
-            false
-        }
-    }
-}
-
-/// Each value of the export is a record, or an array of records.
-fn every_value() -> RecordSelector {
-    RecordSelector::At(vec![JsonPointer::default()])
-}
-
-/// Whether values of the export are records. What is behind one that only holds records would be lost.
-fn takes_every_value(wanted: &RecordSelector) -> bool {
-    match wanted {
-        RecordSelector::At(pointers) => pointers.iter().any(|pointer| pointer.keys().is_empty()),
-        RecordSelector::TheOnlyArray { .. } => false,
-    }
-}
-
-/// The text of a quoted key. Half of a surrogate pair is valid JSON and no text: a key that has one is none that anybody
-/// asks for.
-fn key_of(quoted: &[u8]) -> Option<String> {
-    serde_json::from_slice(quoted).ok().or_else(|| {
-        let text = std::str::from_utf8(quoted).ok()?;
-        serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
-        Some(text.to_owned())
-    })
 }
 
 #[cfg(test)]
@@ -692,6 +491,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::schema::PositionId;
 
     type Split = Result<(Vec<(usize, Vec<String>)>, Found), SplitError>;
 

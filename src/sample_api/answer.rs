@@ -12,10 +12,10 @@ use axum::routing::get;
 use secrecy::ExposeSecret;
 use tower_http::compression::CompressionLayer;
 
-use super::SampleApi;
 use super::exports::Export;
 use super::filters::Filters;
 use super::refusal::Refusal;
+use super::served::SampleApi;
 
 type Api = State<Arc<SampleApi>>;
 type Organisation = Result<Path<String>, PathRejection>;

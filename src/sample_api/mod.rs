@@ -14,115 +14,13 @@
 //! An error has a JSON body that says what is wrong, and that this is not the real API.
 
 mod answer;
+mod error;
 mod exports;
 mod filters;
 mod refusal;
+mod served;
+mod server;
 
-use std::net::SocketAddr;
-
-use secrecy::SecretString;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-
-use exports::Export;
-
-/// The sample API could not be started.
-#[derive(Debug, thiserror::Error)]
-pub enum SampleApiError {
-    /// It has no TLS, and its key is no secret, so nobody else shall reach it.
-    #[error("the sample API listens on loopback addresses only, and {0} is not one")]
-    NotLoopback(SocketAddr),
-    /// The port is taken, most likely.
-    #[error("the sample API cannot listen on {address}: {source}")]
-    Listen {
-        /// The address asked for.
-        address: SocketAddr,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// The exports that flowlake carries are not readable.
-    #[error("the sample exports are damaged: {0}")]
-    Exports(#[from] serde_json::Error),
-}
-
-/// What the sample API serves, and to whom.
-///
-/// ```
-/// # use flowlake::sample_api::SampleApi;
-/// let api = SampleApi::new("demo", "a-key")?;
-/// assert!(!format!("{api:?}").contains("a-key"));
-/// # Ok::<(), flowlake::sample_api::SampleApiError>(())
-/// ```
-#[derive(Debug)]
-pub struct SampleApi {
-    organisation_id: String,
-    api_key: SecretString,
-    purchasing: Export,
-    e_sourcing: Export,
-}
-
-/// A sample API that answers until it is stopped or dropped.
-#[derive(Debug)]
-#[must_use = "the sample API stops when this is dropped"]
-pub struct RunningSampleApi {
-    base_url: String,
-    stop: oneshot::Sender<()>,
-    server: JoinHandle<()>,
-}
-
-impl SampleApi {
-    /// Serves the exports of `data/` to those who name this organisation and have this key.
-    ///
-    /// # Errors
-    /// The exports are damaged.
-    pub fn new(organisation_id: &str, api_key: &str) -> Result<Self, SampleApiError> {
-        Ok(Self {
-            organisation_id: organisation_id.to_owned(),
-            api_key: SecretString::from(api_key),
-            purchasing: Export::parse(exports::PURCHASING)?,
-            e_sourcing: Export::parse(exports::E_SOURCING)?,
-        })
-    }
-
-    /// Listens, and answers in the background; port 0 takes any that is free.
-    ///
-    /// # Errors
-    /// The address is not a loopback address, or is taken.
-    pub async fn start(self, address: SocketAddr) -> Result<RunningSampleApi, SampleApiError> {
-        if !address.ip().is_loopback() {
-            return Err(SampleApiError::NotLoopback(address));
-        }
-        let failed = |source| SampleApiError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let base_url = format!("http://{}", listener.local_addr().map_err(failed)?);
-        let (stop, stopped) = oneshot::channel();
-        let server = tokio::spawn(self.serve(listener, stopped));
-        Ok(RunningSampleApi { base_url, stop, server })
-    }
-
-    async fn serve(self, listener: TcpListener, stopped: oneshot::Receiver<()>) {
-        let stopped = async {
-            // An error means that the handle was dropped, which is a way to stop as well.
-            let _ = stopped.await;
-        };
-        // The result is empty: axum retries what fails when it accepts a connection.
-        let _ = axum::serve(listener, answer::router(self)).with_graceful_shutdown(stopped).await;
-    }
-}
-
-impl RunningSampleApi {
-    /// Scheme, host and port, for `base_url` in a definition.
-    #[must_use]
-    pub fn base_url(&self) -> &str {
-        &self.base_url
-    }
-
-    /// Takes no more requests, answers those it has, then returns.
-    pub async fn stop(self) {
-        let Self { stop, server, .. } = self;
-        drop(stop);
-        // It fails only by a panic, which has been reported where it happened.
-        let _ = server.await;
-    }
-}
+pub use error::SampleApiError;
+pub use served::SampleApi;
+pub use server::RunningSampleApi;
