@@ -6,7 +6,7 @@ use crate::schema::{ColumnName, ColumnType, NumberText, TableSchema, parse_date,
 use super::error::SchemaError;
 use super::resolved::{ResolvedTable, Schemas};
 
-/// Refuses checks that cannot be made of the columns there are.
+/// Refuses checks that name missing columns or columns of unfit types.
 pub(crate) fn verify_checks(schemas: &Schemas) -> Result<(), SchemaError> {
     for (_, ResolvedTable { schema, policy, .. }) in schemas.tables() {
         for check in &policy.checks {
@@ -32,7 +32,7 @@ fn verify(schemas: &Schemas, schema: &TableSchema, rule: &CheckRule) -> Result<(
             }
             if matches!(rule, CheckRule::Sum { .. }) && other.parent.as_ref() != Some(&schema.name)
             {
-                return Err(format!("`{table}` is no child table of `{}`", schema.name));
+                return Err(format!("`{table}` is not a child table of `{}`", schema.name));
             }
             Some((column, type_of(other, column)?))
         }
@@ -49,7 +49,7 @@ fn verify(schemas: &Schemas, schema: &TableSchema, rule: &CheckRule) -> Result<(
                 bounds.find(|bound| RangeBound::parse(bound, column_type).is_none())
             {
                 return Err(format!(
-                    "`{bound}` is no bound for `{column}`, which is {column_type}"
+                    "`{bound}` cannot be compared with `{column}`, which is {column_type}"
                 ));
             }
         }
@@ -64,7 +64,7 @@ fn type_of<'s>(schema: &'s TableSchema, column: &ColumnName) -> Result<&'s Colum
     }
 }
 
-/// Whether a rule can be about values of a type.
+/// Whether a rule applies to values of a type.
 fn fits(rule: &CheckRule, column_type: &ColumnType) -> bool {
     match rule {
         CheckRule::NotNull(_) => true,
@@ -90,7 +90,7 @@ pub(crate) enum RangeBound {
 }
 
 impl RangeBound {
-    /// A bound of values of a type; none when it is no such value.
+    /// Parses a bound of values of a type; none when it is not a value of that type.
     pub(crate) fn parse(text: &str, column_type: &ColumnType) -> Option<Self> {
         match column_type {
             ColumnType::Int64 | ColumnType::Decimal { .. } => {

@@ -73,7 +73,7 @@ impl<'a> ColumnInference<'_, 'a> {
         }
     }
 
-    /// A value that is one column, whatever it holds.
+    /// A value that becomes one column, nested or not.
     fn whole(
         &mut self,
         name: ColumnName,
@@ -93,7 +93,8 @@ impl<'a> ColumnInference<'_, 'a> {
         self.add(name, SeenColumn { path: path.clone(), shape })
     }
 
-    /// What the contract says of a value that nothing expects. An object is not a value but holds some.
+    /// The contract mode for a value without a column or child table; none for values that are known or declared. An
+    /// object is not a value itself.
     fn mode(
         &self,
         name: &ColumnName,
@@ -114,19 +115,19 @@ impl<'a> ColumnInference<'_, 'a> {
         }
     }
 
-    /// Whether the definition leaves a name out, with everything below it.
+    /// Whether the definition excludes a name, with everything below it.
     fn is_excluded(&self, name: &ColumnName) -> bool {
         let declared = self.table.declared.and_then(|table| table.columns.get(name));
         declared.is_some_and(|column| column.exclude)
     }
 
-    /// Whether a value, or an object that it stands in, is left out.
+    /// Whether a value, or an object around it, is excluded.
     fn excludes(&self, path: &[Step]) -> bool {
         let mut objects = (1..=path.len()).map(|length| &path[..length]);
         objects.any(|path| self.name_of(path).is_ok_and(|name| self.is_excluded(&name)))
     }
 
-    /// The columns that the table has and that the definition does not leave out.
+    /// The columns of the table so far, without those the definition excludes.
     pub(crate) fn known_columns(&self) -> Vec<&'a ColumnSchema> {
         let known = self.known.known.get(&self.table.name);
         let columns = known.map_or(&[][..], |schema| &schema.columns).iter();
@@ -138,8 +139,7 @@ impl<'a> ColumnInference<'_, 'a> {
         columns.filter(|column| !is_excluded(column)).collect()
     }
 
-    /// Adds the child tables that are declared or already there and that this export has no place for: they
-    /// are part of the run all the same.
+    /// Adds the declared and existing child tables that are missing from this export: they are part of the run too.
     pub(crate) fn children_not_seen(&mut self) {
         let is_child = |name: &Option<TableName>| name.as_ref() == Some(&self.table.name);
         let declared = self.known.declared.iter().filter(|table| is_child(&table.parent));
@@ -167,14 +167,13 @@ impl<'a> ColumnInference<'_, 'a> {
         self.table.declared?.columns.get(name)?.column_type.as_ref()
     }
 
-    /// Whether a column is one of lists, also when this export has none: by the definition, or by the table so
-    /// far.
+    /// Whether the definition or the table so far makes a column one of lists, even if this export has none.
     fn is_list(&self, name: &ColumnName) -> bool {
         let known = || Some(&self.known.known.get(&self.table.name)?.column(name)?.column_type);
         matches!(self.declared_type(name).or_else(known), Some(ColumnType::List(_)))
     }
 
-    /// The child table that the objects and lists here belong to, if they are one.
+    /// The child table of the objects and lists here, if they have one.
     fn child_table(
         &mut self,
         name: &ColumnName,
@@ -207,7 +206,7 @@ impl<'a> ColumnInference<'_, 'a> {
         (lists && value.needs_rows()).then(|| self.free_table_name(path))
     }
 
-    /// The name of an undeclared child table, told apart by its path when another table has it.
+    /// The name of an undeclared child table, with a suffix made from its path when another table has the name.
     fn free_table_name(&mut self, path: &[Step]) -> TableName {
         let mut name = child_table_name(&self.table.name, path);
         while !self.known.names.insert(name.clone()) {
@@ -216,7 +215,7 @@ impl<'a> ColumnInference<'_, 'a> {
         name
     }
 
-    /// The name of a value: as declared for its path, as it has been so far, or made from it.
+    /// The column name of a value: declared for its path, known from earlier exports, or made from the path.
     fn name_of(&self, path: &[Step]) -> Result<ColumnName, SchemaError> {
         if let Some(name) = self.declared_name(path).or_else(|| self.known_name(path)) {
             return Ok(name.clone());
@@ -237,13 +236,13 @@ impl<'a> ColumnInference<'_, 'a> {
         columns.keys().find(|name| self.declared_path(name).as_deref() == Some(path))
     }
 
-    /// Where the definition says that a column's values are, if it does.
+    /// The declared path of a column's values.
     fn declared_path(&self, name: &ColumnName) -> Option<ValuePath> {
         let pointer = self.table.declared?.columns.get(name)?.from.as_ref()?;
         Some(pointer.keys().iter().cloned().map(Step::Key).collect())
     }
 
-    /// The column that values from here went to: in the last export, or before that.
+    /// The column of values from this path in the last export, or in an earlier one.
     fn known_name(&self, path: &[Step]) -> Option<&ColumnName> {
         let known = self.known.known.get(&self.table.name)?;
         let is_from_here = |column: &&ColumnSchema| {
@@ -256,7 +255,7 @@ impl<'a> ColumnInference<'_, 'a> {
         Some(&column.name)
     }
 
-    /// The other value that a name is taken by: by the definition, in this export or in the table so far.
+    /// The path of another value with this name: declared, in this export, or in the table so far.
     fn path_that_has(&self, name: &ColumnName, path: &[Step]) -> Option<ValuePath> {
         let seen = || self.columns.get(name).map(|seen| seen.path.clone());
         let known = || {

@@ -43,7 +43,7 @@ fn own_column(name: &str, column_type: ColumnType, source: ColumnSource) -> Colu
     ColumnSchema { name, column_type, source, formats: Vec::new(), description: None, seen: None }
 }
 
-/// The columns that tie a row to its record: the parent's key and a position, or a hash.
+/// The columns that link a row to its record: the parent's key and a position, or a hash.
 pub(crate) fn key_columns(
     parent: Option<&TableSchema>,
     primary_key: &[ColumnName],
@@ -68,7 +68,7 @@ pub(crate) fn key_columns(
 }
 
 impl TableSchema {
-    /// The columns by which children name a row of this table, under the names the children use.
+    /// The key columns of this table, under the names they have in its child tables.
     pub(crate) fn key_for_children(&self) -> Vec<(ColumnName, ColumnType)> {
         self.columns
             .iter()

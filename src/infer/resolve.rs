@@ -129,8 +129,7 @@ impl<'a> Resolver<'a> {
         Ok(schema)
     }
 
-    /// Files that stay in the table have to lie where the definition's partitions put them, and child rows that
-    /// stay have to name their parents by the key there is.
+    /// Refuses other partitions, another key or dropped lifetime columns while older rows stay in the table.
     fn check_layout(&self, schema: &TableSchema, policy: &TablePolicy) -> Result<(), SchemaError> {
         if policy.disposition == WriteDisposition::Replace {
             return Ok(());
@@ -212,4 +211,156 @@ fn value_columns(
 /// Whether a column exists even when no record has it, because the definition declares its type.
 fn is_promised(declared: Option<&Column>) -> bool {
     declared.is_some_and(|column| !column.exclude && column.column_type.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::{KnownSchemas, child_table, known, resolve, shape, table};
+    use super::*;
+    use crate::definition::{Contract, ContractMode, Deletes, Discard};
+
+    fn names(schemas: &Schemas) -> Vec<String> {
+        schemas.iter().map(|(_, schema)| schema.name.to_string()).collect()
+    }
+
+    fn columns(schema: &TableSchema) -> Vec<&str> {
+        schema.columns.iter().map(|column| column.name.as_str()).collect()
+    }
+
+    #[test]
+    fn a_record_array_keeps_its_id_when_others_are_not_resolved() {
+        let second = RootId::from_index(1);
+        let (orders, seen) = (table("orders", &[], &[]), shape("[{}]"));
+        let schemas =
+            Schemas::resolve(&[(second, &orders, &seen)], &[], &KnownSchemas::new()).unwrap();
+        let own = TableId::default();
+        assert_eq!(schemas.table_of(second), Some(own));
+        assert_eq!(schemas.table_of(RootId::default()), None);
+        assert_eq!(schemas.root_id_of(own), Some(second));
+        assert_eq!(schemas.roots().collect::<Vec<_>>(), [own]);
+    }
+
+    #[test]
+    fn child_tables_belong_to_their_root_and_carry_its_key() {
+        let declared = [table("orders", &["id"], &[])];
+        let records = r#"[{"id": 1, "items": [{"parts": [{"no": 1}]}]}]"#;
+        let schemas = resolve(records, &declared, &KnownSchemas::new()).unwrap();
+        assert_eq!(names(&schemas), ["orders", "orders__items", "orders__items__parts"]);
+        let tree = schemas.tree_of(TableId::default());
+        assert_eq!(tree.len(), 3);
+        for table in &tree {
+            assert_eq!(schemas.root_of(*table).schema.name.as_str(), "orders");
+        }
+        assert_eq!(schemas.table(tree[0]).children, [tree[1]]);
+        assert_eq!(
+            columns(&schemas[tree[2]])[..4],
+            ["orders__id", "orders__items__index", "_index", "no"]
+        );
+    }
+
+    #[test]
+    fn a_child_table_that_an_export_has_no_place_for_is_kept_and_read_for_nothing() {
+        let declared = [table("orders", &["id"], &[])];
+        let first =
+            resolve(r#"[{"id": 1, "items": [{"no": 1}]}]"#, &declared, &KnownSchemas::new());
+        let second = resolve(r#"[{"id": 2}]"#, &declared, &known(&first.unwrap())).unwrap();
+        assert_eq!(names(&second), ["orders", "orders__items"]);
+        assert!(second.table(TableId::default()).children.is_empty());
+        assert_eq!(second.tree_of(TableId::default()).len(), 2);
+    }
+
+    #[test]
+    fn an_excluded_child_table_is_replaced_by_nothing() {
+        let mut declared = [table("orders", &["id"], &[])];
+        declared[0].write_disposition = WriteDisposition::Merge;
+        let records = r#"[{"id": 1, "items": [{"no": 1}]}]"#;
+        let before = resolve(records, &declared, &KnownSchemas::new()).unwrap();
+        let exclude = Column { exclude: true, ..Column::default() };
+        declared[0].columns.insert("items".parse().unwrap(), exclude);
+        let after = resolve(records, &declared, &known(&before)).unwrap();
+        let (items, table) = after.tables().nth(1).unwrap();
+        assert!(table.schema.excluded);
+        assert_eq!(table.policy.disposition, WriteDisposition::Replace);
+        assert!(!after.tree_of(TableId::default()).contains(&items));
+    }
+
+    #[test]
+    fn a_child_table_has_the_disposition_and_contract_of_its_parent() {
+        let mut orders = table("orders", &["id"], &[]);
+        orders.write_disposition = WriteDisposition::Merge;
+        orders.deletes = Deletes::Remove;
+        let data_type = ContractMode::DiscardValue;
+        orders.contract = Some(Contract { data_type, ..Contract::default() });
+        let mut notes = child_table("notes", &orders, "/notes");
+        notes.contract = Some(Contract::default());
+        let records = r#"[{"id": 1, "items": [{"no": 1}], "notes": [{"no": 1}]}]"#;
+        let schemas = resolve(records, &[orders, notes], &KnownSchemas::new()).unwrap();
+        let policies: Vec<_> = schemas.tables().map(|(_, table)| &table.policy).collect();
+        assert!(policies.iter().all(|policy| policy.disposition == WriteDisposition::Merge));
+        let unfit: Vec<Discard> = policies.iter().map(|policy| policy.unfit()).collect();
+        assert_eq!(names(&schemas), ["orders", "orders__items", "notes"]);
+        assert_eq!(unfit, [Discard::Value, Discard::Value, Discard::Row]);
+    }
+
+    #[test]
+    fn columns_stand_as_they_were_then_as_declared_then_by_name() {
+        let declared = [table("orders", &["id"], &[("total", "decimal(18,2)")])];
+        let before = resolve(r#"[{"id": 1, "z": 1}]"#, &declared, &KnownSchemas::new()).unwrap();
+        let own = |schemas: &Schemas| {
+            let schema = &schemas[TableId::default()];
+            columns(schema).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let metadata = ["_flowlake_run_id", "_flowlake_loaded_at"];
+        assert_eq!(own(&before), [&["id", "total", "z"][..], &metadata].concat());
+        let records = r#"[{"c": 1, "b": 1, "id": 1}]"#;
+        let after = resolve(records, &declared, &known(&before)).unwrap();
+        assert_eq!(own(&after), [&["id", "total", "z", "b", "c"][..], &metadata].concat());
+        let z = &after[TableId::default()].columns[2];
+        assert!(matches!(z.source, ColumnSource::Unseen { .. }));
+    }
+
+    #[test]
+    fn rows_that_stay_keep_their_key_partitions_and_lifetimes() {
+        let with = |disposition, change: fn(&mut Table)| {
+            let mut orders = table("orders", &["id"], &[("day", "date")]);
+            orders.write_disposition = disposition;
+            orders.history = true;
+            let before = resolve("[{\"id\": 1}]", &[orders.clone()], &KnownSchemas::new()).unwrap();
+            change(&mut orders);
+            resolve("[{\"id\": 1}]", &[orders], &known(&before)).err()
+        };
+        let repartition: fn(&mut Table) =
+            |table| table.partition_by = vec!["month(day)".parse().unwrap()];
+        let rekey: fn(&mut Table) = |table| table.primary_key = vec!["day".parse().unwrap()];
+        let forget: fn(&mut Table) = |table| table.history = false;
+        let merge = WriteDisposition::Merge;
+        assert!(matches!(with(merge, repartition), Some(SchemaError::Repartitioned { .. })));
+        assert!(matches!(with(merge, rekey), Some(SchemaError::Rekeyed { .. })));
+        assert!(matches!(with(merge, forget), Some(SchemaError::Unkept { .. })));
+        for change in [repartition, rekey, forget] {
+            assert!(with(WriteDisposition::Replace, change).is_none());
+        }
+    }
+
+    #[test]
+    fn two_record_arrays_are_not_one_table() {
+        let (orders, seen) = (table("orders", &[], &[]), shape("[{}]"));
+        let roots = [0, 1].map(|index| (RootId::from_index(index), &orders, &seen));
+        let error = Schemas::resolve(&roots, &[], &KnownSchemas::new()).unwrap_err();
+        assert!(matches!(error, SchemaError::TableCollision { .. }));
+    }
+
+    #[test]
+    fn a_value_the_contract_discards_is_no_column() {
+        let mut declared = [table("orders", &["id"], &[])];
+        let before = resolve(r#"[{"id": 1}]"#, &declared, &KnownSchemas::new()).unwrap();
+        let columns = ContractMode::DiscardValue;
+        declared[0].contract = Some(Contract { columns, ..Contract::default() });
+        let after = resolve(r#"[{"id": 1, "new": 1}]"#, &declared, &known(&before)).unwrap();
+        let policy = after.policy(TableId::default());
+        assert_eq!(policy.discarded.len(), 1);
+        assert_eq!(policy.discarded[0].path, [Step::Key("new".to_owned())]);
+        assert_eq!(policy.discarded[0].discard, Discard::Value);
+        assert!(after[TableId::default()].column(&"new".parse().unwrap()).is_none());
+    }
 }

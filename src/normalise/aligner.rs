@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use polars::prelude::{IdxCa, PlSmallStr, PolarsResult};
+use polars::prelude::{IdxCa, NewChunkedArray, PlSmallStr, PolarsResult};
 
 use super::cast::Cast;
 use super::nested::{column, scalars_as};
@@ -10,7 +10,7 @@ use crate::decode::{Level, Values};
 use crate::infer::Discarded;
 use crate::schema::{ColumnSchema, Step};
 
-/// The rows of a level that have a value that is not let in, however deep in objects it stands.
+/// The rows of a level that have a discarded value, however deep in objects it is.
 pub(super) fn rows_that_have(level: &Level, discarded: &Discarded) -> Vec<u32> {
     let Some((step, objects)) = discarded.path.split_last() else { return Vec::new() };
     let view = View::of(level, objects);
@@ -33,7 +33,7 @@ pub(super) fn rows_that_have(level: &Level, discarded: &Discarded) -> Vec<u32> {
     own.into_iter().map(|row| rows.map_or(row, |rows| rows[row as usize])).collect()
 }
 
-/// A level below a table's own, seen from the table: for each of its rows, the table's row.
+/// A level below a table's own; for each of its rows, the table's row.
 pub(super) struct View<'l> {
     pub(super) level: &'l Level,
     pub(super) rows: Vec<u32>,
@@ -58,14 +58,14 @@ impl<'l> View<'l> {
     }
 }
 
-/// Brings the columns of a table and of the objects flattened into it to the table's rows.
+/// Aligns the columns of a table, and of the objects flattened into it, with the table's rows.
 pub(super) struct Aligner<'l> {
     pub(super) level: &'l Level,
-    /// The places whose lists are rows of child tables.
+    /// The paths whose lists are rows of child tables.
     child_paths: Vec<Vec<Step>>,
     /// Objects are columns of their own.
     flattens: bool,
-    /// The objects that the last column stood in; columns of one object come one after the other.
+    /// The objects around the last column; columns of one object come one after the other.
     last: Option<(Vec<Step>, Option<Flattened<'l>>)>,
 }
 
@@ -127,7 +127,7 @@ impl<'l> Flattened<'l> {
     }
 }
 
-/// The values under one key as a column of its resolved type. What stands `in_child` rows does not concern it.
+/// The values under one key as a column of its resolved type, without those that are rows of a child table.
 fn typed(
     values: &Values,
     rows: usize,

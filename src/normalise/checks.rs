@@ -1,7 +1,6 @@
-//! Checks: which rows of a chunk break what the definition promises of them.
+//! Checks: finds the rows of a chunk that break a check of their table.
 //!
-//! A record is looked at by itself: what a check compares a row with is in the same record. Only `unique` looks
-//! further, in [`uniques`](super::uniques).
+//! A check compares a row with its own record only. The exception, `unique`, is in [`uniques`](super::uniques).
 
 use std::collections::HashSet;
 
@@ -15,7 +14,7 @@ use crate::definition::{CheckRule, ColumnOf, Tolerance};
 use crate::infer::{RangeBound, Schemas};
 use crate::schema::{ColumnName, ColumnType};
 
-/// The frames of a chunk, all rows in them still, and where their rows stand.
+/// The frames of a chunk before rows are removed, and the origins of their rows.
 pub(super) struct Records<'r, 'l> {
     pub(super) schemas: &'r Schemas,
     pub(super) frames: &'r [TableFrame],
@@ -23,7 +22,7 @@ pub(super) struct Records<'r, 'l> {
 }
 
 impl Records<'_, '_> {
-    /// The rows of a frame that break a check of their table, `unique` left aside.
+    /// The rows of a frame that break a check of their table other than `unique`.
     pub(super) fn breaches(&self, frame: usize) -> PolarsResult<Vec<Breach>> {
         let checks = &self.schemas.policy(self.frames[frame].table).checks;
         let mut breaches = Vec::new();
@@ -68,13 +67,13 @@ impl Records<'_, '_> {
         schema.column(column).map_or(&ColumnType::String, |column| &column.column_type)
     }
 
-    /// The position of the frame of another table.
+    /// The frame of another table.
     fn frame_of(&self, named: &ColumnOf) -> Option<usize> {
         let is_it = |frame: &TableFrame| self.schemas[frame.table].name == named.table;
         self.frames.iter().position(is_it)
     }
 
-    /// The rows whose value stands nowhere in a column of the same record.
+    /// The rows whose value is not in the other column of the same record.
     fn without_referent(
         &self,
         frame: usize,
@@ -97,7 +96,7 @@ impl Records<'_, '_> {
         Ok(lost.collect())
     }
 
-    /// The rows whose child rows do not add up.
+    /// The rows whose child rows have another sum.
     fn wrong_sums(
         &self,
         frame: usize,
@@ -135,14 +134,14 @@ pub(super) fn values<'f>(frame: &'f TableFrame, column: &ColumnName) -> PolarsRe
     Ok(frame.rows.column(column.as_str())?.as_materialized_series())
 }
 
-/// The rows that have a value whose text is such.
+/// The rows whose text fulfils a condition.
 fn texts_that(series: &Series, is_such: impl Fn(&str) -> bool) -> PolarsResult<Vec<u32>> {
     let texts = (0..).zip(scalar_texts(series)?);
     let such = texts.filter(|(_, text)| text.as_deref().is_some_and(&is_such));
     Ok(such.map(|(row, _)| row).collect())
 }
 
-/// The texts that a column of this type has for some values; those that cannot be in it are left out.
+/// The texts that some values have in a column of this type, without values that do not fit it.
 fn as_texts_of(
     values: &[String],
     data_type: &DataType,

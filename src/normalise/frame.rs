@@ -1,4 +1,4 @@
-//! The rows that a chunk becomes, by table, and the records that are left out of them.
+//! The rows of a chunk by table, and its rejected records.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::schema::TableId;
 /// Rows of one table that came from one chunk.
 #[derive(Debug)]
 pub struct TableFrame {
-    /// The table's position in the schemas.
+    /// The table.
     pub table: TableId,
     /// The rows, in export order, with every column of the schema.
     pub rows: DataFrame,
@@ -20,12 +20,12 @@ pub struct TableFrame {
     pub received: usize,
     /// How many of them belong to rejected records.
     pub quarantined: usize,
-    /// The rows of these.
+    /// The rows of rejected records.
     pub left_out: Option<DataFrame>,
 }
 
 impl TableFrame {
-    /// Takes out the rows of some records; returns how many.
+    /// Removes the rows of some records; returns how many.
     pub(super) fn remove(&mut self, is_out: impl Fn(u32) -> bool) -> PolarsResult<usize> {
         let before = self.records.len();
         let kept: BooleanChunked = self.records.iter().map(|record| !is_out(*record)).collect();
@@ -40,7 +40,7 @@ impl TableFrame {
     }
 }
 
-/// A record that cannot be in the table as it is.
+/// A record that its table does not take, or not with all values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rejection {
     /// Its number in the chunk.
@@ -49,14 +49,14 @@ pub struct Rejection {
     pub reasons: Reasons,
 }
 
-/// What a chunk became.
+/// A normalised chunk.
 #[derive(Debug)]
 pub struct Normalised {
     /// The rows, by table.
     pub frames: Vec<TableFrame>,
     /// The records that have no rows in `frames`, ascending.
     pub rejected: Vec<Rejection>,
-    /// The records that have rows in `frames` from which values are missing, ascending.
+    /// The records with rows in `frames` that lack values, ascending.
     pub partially_loaded: Vec<Rejection>,
     /// The checks that rows break, by table and position among the table's checks.
     pub broken: BTreeMap<(TableId, usize), BrokenRows>,
@@ -72,7 +72,7 @@ pub struct BrokenRows {
 }
 
 impl Normalised {
-    /// Takes the rows of some records out, in every table.
+    /// Rejects some records: removes their rows from every table.
     pub(super) fn leave_out(&mut self, reasons: BTreeMap<u32, Reasons>) -> PolarsResult<()> {
         if reasons.is_empty() {
             return Ok(());
@@ -81,7 +81,7 @@ impl Normalised {
             frame.quarantined += frame.remove(|record| reasons.contains_key(&record))?;
         }
         let mut rejected: BTreeMap<u32, Reasons> = reasons;
-        // Of a record that is left out, the values that it would have lost are reasons like any other.
+        // For a rejected record, values that it would have lost are further reasons.
         let partially_loaded = std::mem::take(&mut self.partially_loaded).into_iter();
         let (lost_too, partially_loaded): (Vec<_>, Vec<_>) = partially_loaded
             .partition(|partially_loaded| rejected.contains_key(&partially_loaded.record));

@@ -1,10 +1,8 @@
-//! Normalise: with the whole export in view, what its tables, columns and types are; then every chunk as
-//! frames of those tables.
+//! Normalises chunks: the rows of each resolved table, and the records that a table does not take.
 //!
 //! ```text
-//! Chunk ──Shape::observe──▶ Shape ──Schemas::settle──▶ Schemas ──Normaliser::frames──▶ frames, rejected records
-//!          every chunk       what     + definition        tables,
-//!                            was met  + manifests         columns, types
+//! Chunk + Schemas ──normaliser──▶ frames ──checks, uniques──▶ frames, rejected records
+//!                     aligner, cast
 //! ```
 //!
 //! | JSON | becomes |

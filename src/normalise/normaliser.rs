@@ -23,7 +23,7 @@ use crate::definition::{Discard, Nested, OnFailure};
 use crate::infer::{ResolvedTable, Schemas};
 use crate::schema::{ColumnSchema, ColumnSource, ColumnType, Step, TableId, TableSchema};
 
-/// Turns chunks into frames. Chunks may be turned in any order once their records have ids.
+/// Turns chunks into frames, in any order once their records have ids.
 #[derive(Debug)]
 pub struct Normaliser<'a> {
     schemas: &'a Schemas,
@@ -40,7 +40,7 @@ impl<'a> Normaliser<'a> {
     /// The rows of a chunk, whose records have these ids.
     ///
     /// # Errors
-    /// polars refuses an operation, which would be a mistake of ours.
+    /// polars fails, which would be a bug.
     pub fn frames(&self, chunk: &Chunk, ids: &[String]) -> PolarsResult<Normalised> {
         let mut work = ChunkWork {
             schemas: self.schemas,
@@ -52,7 +52,7 @@ impl<'a> Normaliser<'a> {
             losses: BTreeMap::new(),
             broken: BTreeMap::new(),
         };
-        // Where all tables of a record array have taken the export already, its records make no rows.
+        // A record array whose table has loaded the export already makes no rows.
         if let Some(table) = self.schemas.table_of(chunk.root) {
             let records: Vec<u32> = (0..).take(chunk.records.rows).collect();
             let origin = RowOrigin { parent: None, path: &[], parents: Vec::new(), positions: &[] };
@@ -62,7 +62,7 @@ impl<'a> Normaliser<'a> {
     }
 }
 
-/// The rows of a table that its child tables hang from.
+/// The rows of a parent table, as its child tables need them.
 struct ParentRows<'p> {
     /// The key columns, under the names the children use.
     keys: Vec<Column>,
@@ -70,17 +70,17 @@ struct ParentRows<'p> {
     rows: &'p IdxCa,
 }
 
-/// The state of turning one chunk into frames.
+/// The work on one chunk.
 struct ChunkWork<'a> {
     schemas: &'a Schemas,
     metadata: &'a MetadataColumns,
     ids: &'a [String],
     frames: Vec<TableFrame>,
-    /// Where the rows of each frame stand in their records.
+    /// Where the rows of each frame are in their records.
     origins: RowOrigins<'a>,
     /// Why records are rejected.
     reasons: BTreeMap<u32, Reasons>,
-    /// Which values records are loaded without, and why.
+    /// Why values of records are discarded.
     losses: BTreeMap<u32, Reasons>,
     broken: BTreeMap<(TableId, usize), BrokenRows>,
 }
@@ -124,7 +124,7 @@ impl<'a> ChunkWork<'a> {
         self.children(table, level, records, &keys)
     }
 
-    /// The places whose lists have rows of their own.
+    /// The paths whose lists are rows of child tables.
     fn child_paths(&self, table: TableId) -> Vec<Vec<Step>> {
         let children = self.schemas.table(table).children.iter();
         children.map(|child| self.schemas[*child].path.clone()).collect()
@@ -209,7 +209,7 @@ impl<'a> ChunkWork<'a> {
         }
     }
 
-    /// Why a row of the frame that is being built is not fine.
+    /// A reason about a row of the frame under construction.
     fn reason(&self, schema: &TableSchema, row: u32, path: &[Step], rule: Rule) -> Reason {
         let frame = self.origins.0.len() - 1;
         Reason { table: schema.name.clone(), place: self.origins.place(frame, row, path), rule }
@@ -277,7 +277,7 @@ impl<'a> ChunkWork<'a> {
     }
 }
 
-/// What a chunk has for a child table that none of its records has.
+/// The level of a child table that no record of the chunk has.
 static NOTHING: Level =
     Level { rows: 0, parents: Vec::new(), positions: Vec::new(), values: BTreeMap::new() };
 

@@ -13,7 +13,7 @@ pub struct RecordIds {
 }
 
 impl RecordIds {
-    /// The hash of each record, with a number from the second of its kind on.
+    /// The hash of each record; repeated records get a number.
     pub fn of(&mut self, chunk: &Chunk) -> Vec<String> {
         let ids = chunk.identities.iter().map(|identity| {
             let seen = self.seen.entry((chunk.root, *identity)).or_default();

@@ -15,22 +15,22 @@ use crate::infer::{ResolvedTable, Schemas};
 use crate::schema::{ColumnName, TableId, TableSchema};
 
 impl Normalised {
-    /// Leaves out the records that have values which are to be unique, and which an earlier record has.
+    /// Rejects records that repeat the values of a `unique` check.
     ///
     /// # Errors
-    /// A column is not there, which `Schemas::settle` rules out.
+    /// A column is missing, which `Schemas::resolve` rules out.
     pub fn reject_repeated(&mut self, schemas: &Schemas, seen: &mut Uniques) -> PolarsResult<()> {
         let mut reasons: BTreeMap<u32, Reasons> = BTreeMap::new();
         for frame in &self.frames {
             let ResolvedTable { schema, policy, .. } = schemas.table(frame.table);
-            let has_versions = VersionTracker::are_told(schemas.root_of(frame.table));
+            let has_versions = VersionTracker::apply_to(schemas.root_of(frame.table));
             for breach in seen.observe(schema, &policy.checks, frame, has_versions)? {
                 let record = frame.records[breach.row as usize];
                 count(&mut self.broken, frame.table, breach, record);
                 let check = &policy.checks[breach.check];
                 if check.on_failure == OnFailure::Quarantine {
                     let (table, rule) = (schema.name.clone(), Rule::Check(check.rule.clone()));
-                    // Where in the record does not matter: it is fine by itself.
+                    // No place: the record is valid by itself.
                     let reason = Reason { table, place: Place::new(), rule };
                     reasons.entry(record).or_default().add(reason);
                 }
@@ -40,7 +40,7 @@ impl Normalised {
     }
 }
 
-/// The values that the unique columns of an export have had so far.
+/// The values of unique columns so far.
 #[derive(Debug, Default)]
 pub struct Uniques {
     /// By table and check: the hash of each row's values, with that of its key.
@@ -48,8 +48,8 @@ pub struct Uniques {
 }
 
 impl Uniques {
-    /// Takes in the next rows of a table; gives those that have the values of an earlier one. Where records have
-    /// versions, those of one record may have the same.
+    /// Adds the next rows of a table; returns those that repeat the values of an earlier row. Where records have
+    /// versions, the versions of one record may repeat them.
     pub(super) fn observe(
         &mut self,
         schema: &TableSchema,
@@ -84,7 +84,7 @@ impl Uniques {
     }
 }
 
-/// A hash of the values that each row has in some columns; none when one of them is null.
+/// The hash of each row's values in some columns; none when one of them is null.
 fn value_hashes(frame: &TableFrame, columns: &[ColumnName]) -> PolarsResult<Vec<Option<u128>>> {
     let mut hashes: Vec<Option<u128>> =
         row_hashes(&frame.rows, columns)?.into_iter().map(Some).collect();

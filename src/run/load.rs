@@ -1,7 +1,7 @@
-//! Load: the chunks of an export as the rows of every partition of every table, in bounded memory.
+//! Loads the chunks of an export: the rows of every partition of every table, in bounded memory.
 //!
 //! ```text
-//! chunks ─▶ rows of each table ─▶ pending ─▶ rows of each partition, ─▶ files
+//! chunks ─▶ rows of each table ─▶ unsorted ─▶ rows of each partition, ─▶ files
 //!           on all cores          up to a     encoded, held or spilled
 //!                                 budget
 //! ```
@@ -41,11 +41,11 @@ pub(super) struct Load {
     schemas: Arc<Schemas>,
     metadata: MetadataColumns,
     budget: Budget,
-    /// How many partitions there may be.
+    /// The maximum number of partitions.
     most_partitions: usize,
     ids: RecordIds,
     partitioner: Partitioner,
-    /// For each wanted table of which one record may put out another, what has been seen of its records.
+    /// For each root table whose records supersede each other, its versions.
     versions: HashMap<TableId, VersionTracker>,
     uniques: Uniques,
     /// How many chunks there were.
@@ -53,7 +53,7 @@ pub(super) struct Load {
     pending: Vec<UnsortedRows>,
     pending_bytes: usize,
     rows: BTreeMap<(TableId, PartitionKey), PartitionContent>,
-    /// Of each table whose rows are encoded as they come.
+    /// The file layout of each table whose rows are encoded as they come.
     forms: IdVec<TableId, Option<Arc<FileLayout>>>,
     spill: Arc<Spill>,
     counts: IdVec<TableId, Counts>,
@@ -86,7 +86,7 @@ impl Load {
         budget: Budget,
         most_partitions: usize,
     ) -> PolarsResult<Self> {
-        let told = schemas.roots().filter(|root| VersionTracker::are_told(schemas.table(*root)));
+        let told = schemas.roots().filter(|root| VersionTracker::apply_to(schemas.table(*root)));
         let forms = schemas.iter().map(|(id, table)| {
             let form = is_encoded_as_it_comes(id, &schemas).then(|| FileLayout::of(table));
             Ok(form.transpose()?.map(Arc::new))
@@ -114,12 +114,12 @@ impl Load {
         })
     }
 
-    /// Takes in the next chunks, in the order of the export; all of them came with this piece of it.
+    /// Adds the next chunks, in the order of the export; `piece` is the response they came with.
     pub(super) fn take(&mut self, piece: usize, chunks: Vec<Chunk>) -> Result<(), RunError> {
         let schemas = self.schemas.clone();
         let mut chunks = chunks.into_iter().filter(|chunk| schemas.table_of(chunk.root).is_some());
         loop {
-            // A few at a time, so that the rows of all of them are never there at once.
+            // A few at a time, so that not all of them are rows at once.
             let few = chunks.by_ref().take(2 * parallelism());
             let few: Vec<_> = few.map(|chunk| (self.ids.of(&chunk), chunk)).collect();
             if few.is_empty() {
@@ -139,8 +139,7 @@ impl Load {
         }
     }
 
-    /// The rows of the whole export. The schemas are those that the whole export has: the same but for what is known
-    /// of values.
+    /// The rows of the whole export. `schemas` are those of the whole export; only column statistics differ.
     pub(super) fn finish(mut self, schemas: Schemas) -> Result<Loaded, RunError> {
         self.pass_on_pending(false)?;
         let superseded = self.versions.into_values().map(VersionTracker::into_superseded);
@@ -175,7 +174,7 @@ impl Load {
         })
     }
 
-    /// Whether its rows are those that other schemas would have made.
+    /// Whether other schemas make the same rows.
     pub(super) fn fits(&self, schemas: &Schemas) -> bool {
         self.schemas.same_rows(schemas)
     }
@@ -287,7 +286,7 @@ impl Load {
         }
     }
 
-    /// Encodes what is pending, or lets it wait: on local disk when there is more to come.
+    /// Sorts rows into partitions, and encodes or keeps them: on local disk when there is more to come.
     fn pass_on_pending(&mut self, more_comes: bool) -> Result<(), RunError> {
         self.pending_bytes = 0;
         let mut tables: BTreeMap<TableId, Vec<UnsortedRows>> = BTreeMap::new();
@@ -331,7 +330,7 @@ impl Load {
         }
     }
 
-    /// Puts the rows that fill no page on local disk, when they are too many.
+    /// Spills rows that do not fill a page, when there are too many.
     fn spill_remainders(&mut self) -> Result<(), RunError> {
         let encoders = self.rows.values_mut().filter_map(|rows| match rows {
             PartitionContent::Encoded(encoder) => Some(encoder),
@@ -347,20 +346,20 @@ impl Load {
     }
 }
 
-/// What was pending of one table, by the numbers of partitions.
+/// Divides the rows of one table by partition.
 fn by_partition(pending: Vec<UnsortedRows>) -> PolarsResult<Vec<RowPart>> {
     let partitions = pending.iter().flat_map(|pending| pending.partitions.iter().copied());
     let parts = RowParts::of(partitions);
     parts.divide(pending.into_iter().map(|pending| pending.rows).collect())
 }
 
-/// Whether nothing that comes later can have a say in the rows of a table.
+/// Whether no later record changes rows of a table.
 fn is_encoded_as_it_comes(table: TableId, schemas: &Schemas) -> bool {
     let disposition = schemas.policy(table).disposition;
     let is_added = matches!(disposition, WriteDisposition::Append | WriteDisposition::Replace);
     is_added
         && schemas[table].sort_by.is_empty()
-        && !VersionTracker::are_told(schemas.root_of(table))
+        && !VersionTracker::apply_to(schemas.root_of(table))
 }
 
 fn carried_column_names(schema: &TableSchema) -> impl Iterator<Item = PlSmallStr> {

@@ -26,22 +26,22 @@ pub(super) struct Loaded {
     /// The others.
     pub(super) encoded: BTreeMap<(TableId, PartitionKey), Encoder>,
     pub(super) spill: Arc<Spill>,
-    /// For each table, its rows by what became of them.
+    /// The row counts of each table.
     pub(super) counts: IdVec<TableId, Counts>,
-    /// For each table and column, how many rows have a value, with those that a later version puts out.
+    /// For each table and column, how many rows have a value, superseded rows included.
     pub(super) filled_rows: IdVec<TableId, Vec<u64>>,
     pub(super) quarantined: Vec<Quarantined>,
-    /// The checks that rows break, by their tables' positions and their own.
+    /// The checks that rows break, by table and position among the table's checks.
     pub(super) broken: BTreeMap<(TableId, usize), BrokenCheck>,
     pub(super) left_out: BTreeMap<TableId, LeftOut>,
 }
 
-/// Records of a table that are in quarantine, and that the export has all the same.
+/// The quarantined records of a table, which the export has and must not delete.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LeftOut {
     /// The hashes of their keys.
     pub(super) keys: HashSet<u128>,
-    /// There are some whose key nobody can tell.
+    /// The key of some of them cannot be read.
     pub(super) has_unknown: bool,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct LeftOut {
 pub(super) struct BrokenCheck {
     /// How many.
     pub(super) rows: u64,
-    /// Where in the export the record of the first of them stands, in bytes.
+    /// Where in the export the record of the first of them is, in bytes.
     pub(super) first: u64,
 }
 
@@ -63,11 +63,11 @@ pub(super) struct PartitionRows {
     pub(super) table: TableId,
     pub(super) metadata: MetadataColumns,
     pub(super) superseded: Arc<HashSet<u64>>,
-    /// PartitionContent that the table has already, where it is merged.
+    /// Rows that a merged table has already.
     pub(super) unchanged: Arc<UnchangedRows>,
 }
 
-/// How many rows of a table an export had, and what became of them.
+/// The rows of a table in an export, by outcome.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counts {
     pub(super) received: u64,
@@ -76,20 +76,19 @@ pub(super) struct Counts {
     pub(super) superseded: u64,
     pub(super) updated: u64,
     pub(super) unchanged: u64,
-    /// Records of a merged table that the export does not have; none of `received`.
+    /// Records that a merge deletes; not part of `received`.
     pub(super) deleted: u64,
 }
 
 impl Counts {
-    /// Of the rows that were kept so far, `all` are of a partition that is not written, since it has them already; as
-    /// many of them as there are in it are the `latest`.
+    /// Counts the rows of an unchanged partition: `all` rows of the export, of which `latest` are not superseded.
     pub(super) fn spare(&mut self, all: u64, latest: u64) {
         self.kept -= all;
         self.unchanged += latest;
         self.superseded += all - latest;
     }
 
-    /// Of the rows that were kept so far, so many are not new in the table.
+    /// Divides the kept rows by the outcome of a merge.
     pub(super) fn divide(&mut self, outcomes: MergeOutcome) {
         let MergeOutcome { inserted, updated, unchanged, superseded } = outcomes;
         let in_export = self.kept - inserted - updated - unchanged - superseded;
@@ -105,18 +104,18 @@ impl Counts {
 pub(super) struct Quarantined {
     /// Its table.
     pub(super) table: TableId,
-    /// The piece of the export that it came with.
+    /// The response that it came with.
     pub(super) piece: usize,
-    /// Where it stands there, in bytes.
+    /// Where it is in the response, in bytes.
     pub(super) place: Range<u64>,
     pub(super) reasons: Reasons,
-    /// It is in its table all the same, without the values that the reasons name.
+    /// The record was loaded without the values that the reasons name.
     pub(super) row_kept: bool,
 }
 
 impl Loaded {
-    /// What becomes of records that are in a table and not in the export. When the export has some whose key nobody can
-    /// tell, any record may be one of them.
+    /// What a merge does with records missing from the export. When the key of a quarantined record cannot be read, any
+    /// record may be that one, so none is deleted.
     pub(super) fn deletes(&self, table: TableId) -> Deletes {
         let deletes = self.schemas.policy(table).deletes;
         let schema = &self.schemas[table];
@@ -124,7 +123,7 @@ impl Loaded {
         if has_unknown && deletes != Deletes::Ignore {
             tracing::warn!(
                 table = %schema.name,
-                "records whose key cannot be read are in quarantine; no record is taken for deleted"
+                "the key of a quarantined record cannot be read, so no record is deleted"
             );
             return Deletes::Ignore;
         }
@@ -151,22 +150,22 @@ impl Loaded {
 }
 
 impl PartitionRows {
-    /// How many there are, with those that a later version puts out.
+    /// How many rows there are, superseded ones included.
     pub(super) fn count(&self) -> u64 {
         self.pieces.iter().map(|piece| piece.rows() as u64).sum()
     }
 
-    /// The rows that no later version of the same export puts out, a few at a time.
+    /// Rows not superseded within this export, a few at a time.
     pub(super) fn latest(&self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
         self.pieces.iter().map(|piece| Ok(without(piece.read(&self.spill)?, &self.superseded)?))
     }
 
-    /// The same without rows that the table has already.
+    /// The same rows without unchanged ones.
     pub(super) fn without(self, unchanged: &Arc<UnchangedRows>) -> Self {
         Self { unchanged: unchanged.clone(), ..self }
     }
 
-    /// The rows that stay, a few at a time.
+    /// The rows to write, a few at a time.
     pub(super) fn read(self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
         let Self { pieces, spill, schemas, table, metadata, superseded, unchanged } = self;
         let root_keys = schemas.root_of(table).schema.primary_key.len();
@@ -179,7 +178,7 @@ impl PartitionRows {
     }
 }
 
-/// The rows of records that stay, without the number of their record.
+/// Rows without superseded ones, and without the record column.
 fn without(mut rows: DataFrame, superseded: &HashSet<u64>) -> PolarsResult<DataFrame> {
     let Ok(records) = rows.drop_in_place(RECORD_COLUMN) else { return Ok(rows) };
     if superseded.is_empty() {

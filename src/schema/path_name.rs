@@ -1,9 +1,9 @@
-//! Names as they stand in paths.
+//! Names in paths, percent-encoded.
 
 const HEXADECIMAL: [char; 16] =
     ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
 
-/// A name without what has a meaning in paths; every engine that reads Hive directories decodes it.
+/// Encodes what has a meaning in paths; every engine that reads Hive directories decodes it.
 #[must_use]
 pub fn percent_encoded(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());

@@ -1,4 +1,4 @@
-//! ColumnPages: the values of one leaf column in a row group, page by page as they come.
+//! The pages of one leaf column in a row group, encoded as rows come.
 
 use std::cell::RefCell;
 use std::io;
@@ -44,7 +44,7 @@ pub(super) const OPTIONS: WriteOptions = WriteOptions {
     data_page_size: None,
 };
 
-/// A column chunk that is under way.
+/// The column chunk of a row group, page by page.
 #[derive(Default)]
 pub(super) struct ColumnPages {
     coding: Coding,
@@ -66,7 +66,7 @@ enum Coding {
     Plain,
 }
 
-/// A dictionary that lies in the spill.
+/// A dictionary in the spill.
 #[derive(Clone, Copy)]
 struct StoredDictionary {
     values: usize,
@@ -79,7 +79,7 @@ impl StoredDictionary {
     }
 }
 
-/// A page that lies in the spill.
+/// A page in the spill.
 struct StoredPage {
     header: DataPageHeader,
     uncompressed_bytes: usize,
@@ -239,7 +239,7 @@ fn page_of_keys(
     Ok((header, content))
 }
 
-/// How many bytes values take; of texts those that they have, wherever they lie.
+/// The bytes that values take, those of texts included.
 fn bytes_of(values: &dyn Array) -> usize {
     match values.as_any().downcast_ref::<Utf8ViewArray>() {
         Some(texts) => texts.len_iter().map(|length| length as usize).sum(),

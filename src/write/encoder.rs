@@ -1,4 +1,4 @@
-//! Encoder: the rows of a partition as Parquet, page by page as they come, so that they need not be kept until then.
+//! Encodes the rows of a partition as Parquet pages while they come, so that they need not be kept.
 //!
 //! ```text
 //! rows ─▶ waiting, until they fill ─▶ a page of each column ─▶ row groups ─▶ files
@@ -52,12 +52,12 @@ impl Sizes {
     }
 }
 
-/// The form of a table's files.
+/// The columns of a table's files.
 #[derive(Debug)]
 pub struct FileLayout {
     /// As polars reads it.
     pub(super) arrow: ArrowSchema,
-    /// As Arrow readers are to read it: plain large strings instead of string views, which pandas cannot take in lists.
+    /// As Arrow readers read it: large strings instead of string views, which pandas cannot read in lists.
     pub(super) stored: ArrowSchema,
     /// Of each column.
     columns: Vec<ParquetType>,
@@ -67,10 +67,10 @@ pub struct FileLayout {
 }
 
 impl FileLayout {
-    /// The form that files of a table have.
+    /// The layout of the files of a table.
     ///
     /// # Errors
-    /// polars has no form for a type, which would be a mistake of ours.
+    /// polars has no Parquet type for a column, which would be a bug.
     pub fn of(schema: &TableSchema) -> PolarsResult<Self> {
         Self::with_sizes(schema, Sizes::of(schema))
     }
@@ -102,7 +102,7 @@ pub struct Encoder {
     held_bytes: usize,
 }
 
-/// A row group of which every page lies in the spill.
+/// A row group whose pages are in the spill.
 pub(super) struct RowGroup {
     pub(super) form: Arc<FileLayout>,
     spill: Arc<Spill>,
@@ -127,10 +127,10 @@ impl Encoder {
         }
     }
 
-    /// Takes the next rows, which have the columns of the table's files.
+    /// Adds rows, which have the columns of the table's files.
     ///
     /// # Errors
-    /// The disk fails. polars refuses, which would be a mistake of ours.
+    /// The disk fails. polars fails, which would be a bug.
     pub fn push(&mut self, rows: &DataFrame) -> Result<(), SpillError> {
         let rows_in_a_page = self.form.sizes.rows_in_a_page;
         let (mut rest, mut next) = (rows.height(), 0);

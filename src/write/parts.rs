@@ -1,7 +1,7 @@
-//! Rows: frames divided into parts, some of the rows of a frame, and lists from their items.
+//! Divides frames into parts, such as the rows of each partition.
 //!
-//! polars takes columns on threads of its own, which is in the way where every thread has a share of the work already,
-//! and makes an array of each list when it takes lists: a column of short lists then costs as much as all the others.
+//! `take` of polars uses threads of its own, although every thread has a share of the work already, and allocates an
+//! array for each list: a column of short lists would cost as much as all the others.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use polars_arrow::bitmap::Bitmap;
 use crate::normalise::lists_of;
 use crate::runtime::on_all_cores;
 
-/// Of so many parts all are there at once. Each of their columns of texts takes 8 KiB, however few they are.
+/// Up to this many parts are built at once. Each of their text columns takes at least 8 KiB.
 const MOST_PARTS_AT_ONCE: usize = 128;
 
-/// RowParts that rows are divided into, in the order of their first row.
+/// The parts that rows are divided into, in the order of their first row.
 pub struct RowParts {
-    /// The number by which each part is known.
+    /// The number of each part.
     numbers: Vec<usize>,
     /// The position of each row's part.
     of_row: Vec<u32>,
@@ -31,7 +31,7 @@ pub struct RowParts {
 
 /// The rows of one part.
 pub struct RowPart {
-    /// The number by which it is known.
+    /// Its number.
     pub number: usize,
     rows: RowPartContent,
 }
@@ -45,7 +45,7 @@ impl RowPart {
     /// The rows. Their texts keep no memory of those of other parts.
     ///
     /// # Errors
-    /// polars refuses, which would be a mistake of ours.
+    /// polars fails, which would be a bug.
     pub fn into_rows(self) -> PolarsResult<DataFrame> {
         match self.rows {
             RowPartContent::Divided(rows) => Ok(rows),
@@ -70,13 +70,13 @@ impl RowParts {
         Self { numbers, of_row, members }
     }
 
-    /// The parts of frames that have the rows one after the other, and the same columns.
+    /// Divides frames, whose rows follow each other and whose columns are the same.
     ///
-    /// Texts are most of the work. A column of them is gone through once, from its start to its end, instead of once for
-    /// each part: with 24 parts that takes half the time.
+    /// Texts are most of the work. A text column is read once, from start to end, instead of once for each part: with
+    /// 24 parts that takes half the time.
     ///
     /// # Errors
-    /// polars refuses, which would be a mistake of ours.
+    /// polars fails, which would be a bug.
     pub fn divide(self, frames: Vec<DataFrame>) -> PolarsResult<Vec<RowPart>> {
         let mut columns: Vec<Vec<Series>> = Vec::new();
         for frame in frames {
@@ -103,7 +103,7 @@ impl RowParts {
         parts.collect()
     }
 
-    /// The same with the rows of each part taken out of all when they are wanted.
+    /// The same, but the rows of a part are copied when they are asked for.
     fn divide_later(self, columns: Vec<Vec<Series>>) -> PolarsResult<Vec<RowPart>> {
         let columns = on_all_cores(columns, |pieces| Ok(in_one_piece(pieces)?.into_column()));
         let columns = columns.into_iter().collect::<PolarsResult<_>>()?;
@@ -159,7 +159,7 @@ fn in_one_piece(pieces: Vec<Series>) -> PolarsResult<Series> {
 /// Some rows of a frame. Their texts keep no memory of others' texts.
 ///
 /// # Errors
-/// A row is not there. polars refuses, which would be a mistake of ours.
+/// A row is missing. polars fails, which would be a bug.
 pub fn take(rows: &DataFrame, members: &[IdxSize]) -> PolarsResult<DataFrame> {
     let columns = rows
         .columns()

@@ -1,7 +1,7 @@
-//! Statistics: the least and the greatest value in a file of each column that rows are found by.
+//! File statistics: minimum, maximum and null count of the columns that readers filter by.
 //!
-//! They stand in the manifest, so that who looks for rows knows which files cannot have them. Parquet has them for all
-//! columns; here they are of keys, cursor, order and partitions, so that a manifest of thousands of files stays small.
+//! The manifest keeps them, so readers can skip files. Parquet has them for all columns; the manifest has those of keys,
+//! cursor, sort order and partitions, so that it stays small with thousands of files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,24 +11,24 @@ use serde::{Deserialize, Serialize};
 use crate::normalise::scalar_texts;
 use crate::schema::TableSchema;
 
-/// More ends of parts are not kept.
+/// With this many partial minima and maxima, they are reduced.
 const MOST_ENDS: usize = 64;
-/// A longer text is left out.
+/// Longer texts are left out.
 const MOST_BYTES: usize = 64;
 
-/// What a file holds in some columns, by their names.
+/// The statistics of a file, by column name.
 pub type Statistics = BTreeMap<String, MinMax>;
 
-/// The ends of a column's values, as texts that are read back as the same values.
+/// Minimum, maximum and null count of a column, as texts that read back as the same values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MinMax {
-    /// The least, unless there is none or it is a long text.
+    /// The minimum, unless all values are null or it is a long text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<String>,
-    /// The greatest, unless there is none or it is a long text.
+    /// The maximum, unless all values are null or it is a long text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<String>,
-    /// In how many rows there is no value.
+    /// How many values are null.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub nulls: u64,
 }
@@ -46,12 +46,12 @@ pub struct StatisticsCollector {
 
 #[derive(Debug)]
 struct ColumnEnds {
-    /// The ends of each part that was observed.
+    /// The minimum and maximum of each observed part.
     ends: Series,
     nulls: u64,
 }
 
-/// The columns of a table that rows are found by, as far as they stand in its files.
+/// The columns of a table's files that have statistics.
 #[must_use]
 pub fn columns(schema: &TableSchema) -> BTreeSet<String> {
     let partitions = schema.partition_by.iter().map(|field| field.column.clone());
@@ -66,10 +66,10 @@ pub fn columns(schema: &TableSchema) -> BTreeSet<String> {
 }
 
 impl StatisticsCollector {
-    /// Takes in rows.
+    /// Adds rows.
     ///
     /// # Errors
-    /// polars refuses, which would be a mistake of ours.
+    /// polars fails, which would be a bug.
     pub fn observe(&mut self, rows: &DataFrame, columns: &BTreeSet<String>) -> PolarsResult<()> {
         for name in columns {
             let column = rows.column(name)?.as_materialized_series();
@@ -79,10 +79,10 @@ impl StatisticsCollector {
         Ok(())
     }
 
-    /// Takes in what another one has.
+    /// Adds what another collector has.
     ///
     /// # Errors
-    /// polars refuses, which would be a mistake of ours.
+    /// polars fails, which would be a bug.
     pub fn merge(&mut self, other: &Self) -> PolarsResult<()> {
         for (name, ColumnEnds { ends, nulls }) in &other.columns {
             self.add(name, ends, *nulls)?;
@@ -106,10 +106,10 @@ impl StatisticsCollector {
         Ok(())
     }
 
-    /// The statistics of all that was taken in.
+    /// The statistics of all rows.
     ///
     /// # Errors
-    /// polars refuses, which would be a mistake of ours.
+    /// polars fails, which would be a bug.
     pub fn finish(self) -> PolarsResult<Statistics> {
         let mut statistics = Statistics::new();
         for (name, ColumnEnds { ends, nulls }) in self.columns {
@@ -122,7 +122,7 @@ impl StatisticsCollector {
     }
 }
 
-/// The least and the greatest value.
+/// The minimum and the maximum.
 fn min_max(values: &Series) -> PolarsResult<Series> {
     let mut min_max = values.min_reduce()?.into_series(PlSmallStr::EMPTY);
     min_max.append(&values.max_reduce()?.into_series(PlSmallStr::EMPTY))?;
