@@ -23,7 +23,7 @@ use crate::merge::{
 };
 use crate::normalise::Cursor;
 use crate::plan::Plan;
-use crate::run::load::Loaded;
+use crate::run::loaded::Loaded;
 use crate::run::{RunError, guard};
 use crate::runtime::{on_all_cores, on_cpu, parallelism};
 use crate::schema::{ColumnSource, PartitionKey, TableId, Window};

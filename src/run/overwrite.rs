@@ -17,7 +17,7 @@ use crate::definition::WriteDisposition;
 use crate::merge::PartitionRows;
 use crate::normalise::{MetadataColumns, row_hashes};
 use crate::plan::Plan;
-use crate::run::load::Loaded;
+use crate::run::loaded::Loaded;
 use crate::run::{RunError, guard};
 use crate::runtime::{on_cpu, parallelism};
 use crate::schema::{ColumnName, PartitionKey, TableId, TableSchema, Window};

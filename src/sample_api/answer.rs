@@ -12,11 +12,10 @@ use axum::routing::get;
 use secrecy::ExposeSecret;
 use tower_http::compression::CompressionLayer;
 
-use super::SampleApi;
 use super::exports::Export;
 use super::filters::Filters;
 use super::refusal::Refusal;
-use crate::source::procurementflow::KEY_HEADER;
+use super::served::SampleApi;
 
 type Api = State<Arc<SampleApi>>;
 type Organisation = Result<Path<String>, PathRejection>;
@@ -59,7 +58,7 @@ async fn nothing_here() -> Refusal {
 impl SampleApi {
     /// The key is checked first, so that nobody without one learns which organisations exist.
     fn admit(&self, organisation: Organisation, headers: &HeaderMap) -> Result<(), Refusal> {
-        let key = headers.get(KEY_HEADER).map(HeaderValue::as_bytes);
+        let key = headers.get("x-api-key").map(HeaderValue::as_bytes);
         if key != Some(self.api_key.expose_secret().as_bytes()) {
             return Err(Refusal::Key);
         }

@@ -1,11 +1,11 @@
-//! Names in paths.
+//! Names in paths, percent-encoded.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Every byte except ASCII letters, digits, `-`, `_` and `.`.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
-/// A name, percent-encoded for use in a path. Every engine that reads Hive directories decodes it.
+/// Encodes what has a meaning in paths; every engine that reads Hive directories decodes it.
 #[must_use]
 pub fn percent_encoded(name: &str) -> String {
     utf8_percent_encode(name, ENCODED).to_string()
