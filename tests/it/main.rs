@@ -44,5 +44,6 @@ mod sample_api;
 mod schema;
 mod secrets;
 mod types;
+mod values;
 mod verify;
 mod windows;
