@@ -14,6 +14,7 @@
 //! | [`scalars`] | V18, V19: doubles, values that mean nothing |
 //! | [`children`] | R13, R14, R17: column order, keys of child tables, nested types by path |
 //! | [`more`] | what no case names |
+//! | [`random`] | all kinds: nights of random shapes lose no scalar |
 
 mod children;
 mod exports;
@@ -22,6 +23,7 @@ mod limits;
 mod more;
 mod names;
 mod nights;
+mod random;
 mod scalars;
 mod shapes;
 mod times;
