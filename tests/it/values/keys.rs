@@ -122,7 +122,9 @@ fn v04_a_value_of_another_family_never_retypes_a_partition_column() {
             assert_eq!(second.code, 0, "{disposition} {partition} {odd}: {}", second.stderr);
             assert_eq!(nights.lake().partitions("t"), partitions);
             assert_eq!(nights.waiting("t"), ["2 row"]);
-            assert!(second.stderr.contains("d = \"string\""), "{}", second.stderr);
+            // A text has no month, so there the line to write is another one.
+            let line = if partition == "d" { "d = \"string\"" } else { "`d`" };
+            assert!(second.stderr.contains(line), "{}", second.stderr);
         }
     }
 }
