@@ -190,7 +190,7 @@ impl Run<'_> {
         lock: &Lock,
         prepare: impl AsyncFnOnce(Snapshot) -> Result<Prepared, RunError>,
     ) -> Result<RunReport, RunError> {
-        // Signals wait until the run is claimed: recovery finishes or rolls back as a whole, and nothing is cleaned up
+        // A signal takes effect after the claim: recovery finishes an open commit as a whole, and nothing is cleaned up
         // under an id that may be another run's.
         let snapshot = self.claim().await?;
         let result = match self.context.interruption.or(prepare(snapshot)).await {
