@@ -6,6 +6,7 @@ use crate::decode::{DecodeError, SplitError};
 use crate::definition::Share;
 use crate::infer::SchemaError;
 use crate::landing::LandError;
+use crate::merge::MergeError;
 use crate::report::TableReport;
 use crate::run::interruption::Signal;
 use crate::schema::{RunId, TableName, Window};
@@ -129,5 +130,15 @@ impl RunError {
             *excerpt = ApiKey::redact_all(keys, excerpt);
         }
         self
+    }
+}
+
+impl From<MergeError> for RunError {
+    fn from(error: MergeError) -> Self {
+        match error {
+            MergeError::Read(error) => Self::Read(error),
+            MergeError::Spill(error) => Self::Spill(error),
+            MergeError::Frame(error) => Self::Frame(error),
+        }
     }
 }

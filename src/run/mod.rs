@@ -21,7 +21,6 @@ mod ledger;
 mod load;
 mod merge;
 mod new_exports;
-mod overwrite;
 mod quarantine;
 
 use std::collections::{BTreeMap, HashSet};
@@ -41,7 +40,7 @@ use crate::decode::{DecodeOptions, RecordSelector};
 use crate::definition::{Environment, Nested, Table, WriteDisposition};
 use crate::infer::ResolvedTable;
 use crate::landing::{ExportHash, Landed};
-use crate::merge::{Merge, PartitionRows, carry_over};
+use crate::merge::{EndedRows, PartitionRows, carry_over};
 use crate::normalise::MetadataColumns;
 use crate::plan::Plan;
 use crate::report::{Event, ExportReport, Observer, Outcome, RunReport, TableReport};
@@ -495,20 +494,23 @@ impl Run<'_> {
 
     /// Puts the rows of every partition in staging, and with them the older rows that have to be rewritten.
     async fn write(&self, load: &mut Loaded, snapshot: &Snapshot) -> Result<Written, RunError> {
-        let merged = merge::decide(self.destination, load, snapshot, self.plan).await?;
-        let overwritten = overwrite::decide(self.destination, load, snapshot, self.plan).await?;
+        let tables = table::open(self.destination);
+        let (store, plan) = (tables.as_ref(), self.plan);
+        let mut merged = merge::merge_records(store, load, snapshot, plan).await?;
+        let overwritten = merge::overwrite_partitions(store, load, snapshot, plan).await?;
+        let unchanged = Arc::new(std::mem::take(&mut merged.unchanged));
         let mut files: BTreeMap<(TableId, PartitionKey), FileRows<'_>> = BTreeMap::new();
         for (key, rows) in std::mem::take(&mut load.rows) {
-            if let Some(same) = overwritten.spared.get(&key) {
+            if let Some(same) = overwritten.unchanged.get(&key) {
                 load.counts[key.0].spare(rows.count(), *same);
-            } else if !merged.spares(&key) {
-                files.entry(key).or_default().new = Some(rows.without(&merged.unchanged));
+            } else if !merged.is_unchanged(&key) {
+                files.entry(key).or_default().new = Some(rows.without(&unchanged));
             }
         }
         for (key, rows) in std::mem::take(&mut load.encoded) {
             files.entry(key).or_default().encoded = Some(rows);
         }
-        let mut rewritten = overwritten.gone.clone();
+        let mut rewritten = overwritten.replaced.clone();
         for (table, ResolvedTable { schema, policy, .. }) in load.schemas.tables() {
             let old = snapshot.manifests.get(&schema.name);
             let Some(old) = old.filter(|_| policy.disposition != WriteDisposition::Replace) else {
@@ -519,9 +521,9 @@ impl Run<'_> {
             let small = files_to_compact(&old.files, gets_rows);
             let is_rewritten = |file: &&DataFile| {
                 let changes = !schema.same_files(&old.schema)
-                    || merged.touched.contains(&file.path)
+                    || merged.rewritten.contains(&file.path)
                     || small.contains(file.path.as_str());
-                changes && !overwritten.gone.contains(&file.path)
+                changes && !overwritten.replaced.contains(&file.path)
             };
             for file in old.files.iter().filter(is_rewritten) {
                 files.entry((table, file.partition.clone())).or_default().older.push(file);
@@ -532,7 +534,7 @@ impl Run<'_> {
         let files: Vec<_> = files
             .into_iter()
             .map(|((table, partition), rows)| {
-                self.write_partition(load, table, partition, rows, &merged.ending)
+                self.write_partition(load, table, partition, rows, &merged.ended)
             })
             .collect();
         // Some are encoded while others wait for the disk.
@@ -567,7 +569,7 @@ impl Run<'_> {
         table: TableId,
         partition: PartitionKey,
         FileRows { older, new, encoded }: FileRows<'_>,
-        ending: &Merge,
+        ended: &EndedRows,
     ) -> Result<WrittenFiles, RunError> {
         let (schema, metadata) = (&load.schemas[table], self.metadata());
         let all = older.iter().map(|file| file.rows).sum::<u64>()
@@ -578,7 +580,7 @@ impl Run<'_> {
             let content = table::open(self.destination).read(file).await?;
             let of_table = schema.clone();
             let rows = on_cpu(move || content.rows(&of_table, None)).await?;
-            first.push(Ok(carry_over(rows, table, schema, ending, &metadata)?));
+            first.push(Ok(carry_over(rows, table, schema, ended, &metadata)?));
         }
         let mut encoders = Vec::new();
         if !first.is_empty() || new.is_some() {
