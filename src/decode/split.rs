@@ -1,8 +1,7 @@
-//! The splitter: finds the records in an export as it arrives.
+//! The splitter: finds the records of an export while it arrives.
 //!
-//! It walks the envelope (objects only) byte by byte until it stands at an array that is wanted, and then
-//! only counts brackets: what is inside a record is the parser's business. State lives between pieces, so
-//! where the network cuts the body changes nothing.
+//! It walks the envelope (objects only) byte by byte to a selected array. Inside records it only counts brackets; the
+//! parser reads their content. State is kept between pieces, so chunk boundaries do not matter.
 
 use std::ops::Range;
 
@@ -12,20 +11,21 @@ use super::lines::LineSniffer;
 use super::nesting::{Advance, Nesting};
 use super::position::Position;
 use crate::excerpt::excerpt;
+use crate::exit_code::{ExitCode, Failure, advice};
 use crate::schema::{IdVec, InvalidPointer, JsonPointer, PositionId, RootId};
 
-/// How many bytes of records make a batch.
+/// The size of a batch in bytes.
 const BATCH_BYTES: usize = 2 << 20;
 
 /// Which arrays of an export hold records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordSelector {
-    /// The only array of objects there is; or, whatever else there is by now, the one it was before.
+    /// The only array of objects, or the array that earlier exports had.
     TheOnlyArray {
         /// Where the records were in earlier exports.
         before: Option<RecordsAt>,
     },
-    /// These, each for the table of its position.
+    /// One array per table, in the order of the tables.
     At(Vec<JsonPointer>),
 }
 
@@ -33,17 +33,17 @@ pub enum RecordSelector {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum RecordsAt {
-    /// In an array, or in an object that is the only one.
+    /// In an array, or in a single object.
     Place(JsonPointer),
-    /// The export was newline-delimited objects, and each was a record.
+    /// In newline-delimited objects, one record each.
     Lines,
 }
 
 impl RecordsAt {
-    /// How manifests write what no JSON Pointer is.
+    /// How manifests write newline-delimited records; no JSON Pointer.
     const LINES: &str = "lines";
 
-    /// The place of the records, or of each.
+    /// The pointer to the records; the root for newline-delimited ones.
     #[must_use]
     pub fn pointer(&self) -> JsonPointer {
         match self {
@@ -81,12 +81,12 @@ pub struct RecordBatch {
     pub(super) records: Vec<Record>,
 }
 
-/// Where a record stands.
+/// The position of a record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Record {
-    /// Its first byte within the batch; it ends where the next one begins.
+    /// Its first byte in the batch. It ends where the next record begins.
     pub(super) start: usize,
-    /// Its first byte within the export.
+    /// Its first byte in the export.
     pub(super) position: Position,
 }
 
@@ -103,12 +103,12 @@ impl RecordBatch {
         self.records.is_empty()
     }
 
-    /// Each record's first byte within the export, and its bytes.
+    /// The offset of each record in the export, and its bytes.
     pub fn records(&self) -> impl Iterator<Item = (u64, &[u8])> {
         self.extents().map(|(extent, offset)| (offset, &self.bytes[extent]))
     }
 
-    /// Where each record stands in the batch, and its first byte within the export.
+    /// The byte range of each record in the batch, and its offset in the export.
     pub(super) fn extents(&self) -> impl Iterator<Item = (Range<usize>, u64)> {
         let starts = self.records.iter().skip(1).map(|record| record.start);
         let ends = starts.chain([self.bytes.len()]);
@@ -116,19 +116,19 @@ impl RecordBatch {
     }
 }
 
-/// What was found in an export that was complete.
+/// What a complete export has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// For each wanted table, where its records were.
+    /// For each selected table, where its records are.
     pub records_at: IdVec<RootId, RecordsAt>,
-    /// For each wanted table, how many records it had.
+    /// For each selected table, the number of records.
     pub records: IdVec<RootId, u64>,
 }
 
-/// The export is not JSON, not complete, or does not hold the records that are wanted.
+/// The export is not JSON, is incomplete, or does not have the selected records.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
-    /// Nothing but whitespace.
+    /// Only whitespace.
     #[error("the export is empty")]
     Empty,
     /// The first byte cannot begin JSON.
@@ -138,54 +138,96 @@ pub enum SplitError {
         beginning: String,
     },
     /// The bytes stop before the JSON does.
-    #[error("the export is cut off after {bytes} bytes")]
+    #[error("the export is truncated after {bytes} bytes")]
     Truncated {
         /// How many bytes there are.
         bytes: u64,
     },
-    /// Something stands where it cannot.
-    #[error("the export is not valid JSON at {position}: {expected} was expected, before `{rest}`")]
+    /// Unexpected input.
+    #[error("the export is not valid JSON at {position}: expected {expected}, found `{rest}`")]
     Malformed {
         /// Where.
         position: Position,
-        /// What should have been there.
+        /// What was expected.
         expected: &'static str,
-        /// What is there.
+        /// What was found.
         rest: String,
     },
-    /// A whole value, and then another one.
+    /// A second value follows the first.
     #[error("the export has a second JSON value, at {position}")]
     SecondValue {
         /// Where.
         position: Position,
     },
-    /// There are several arrays of objects and no word which is meant.
+    /// Several arrays of objects, and the definition does not say which to load.
     #[error("the export has several arrays of objects: {}", list(.candidates))]
     Ambiguous {
         /// All of them.
         candidates: Vec<JsonPointer>,
     },
-    /// There is no array of objects.
+    /// No array of objects.
     #[error("the export has no array of objects")]
     NoRecords,
-    /// A wanted array is not there.
+    /// A selected array is missing.
     #[error("the export has no records {}{}", place(.pointer), others(.candidates))]
     NotFound {
-        /// What was wanted.
+        /// The selected array.
         pointer: JsonPointer,
-        /// The arrays of objects that are there.
+        /// The arrays of objects in the export.
         candidates: Vec<JsonPointer>,
     },
-    /// What is at a wanted place is a scalar.
-    #[error("what stands {} is neither a list nor an object", place(.pointer))]
+    /// The selected value is a scalar.
+    #[error("the value {} is neither a list nor an object", place(.pointer))]
     NotRecords {
         /// The place.
         pointer: JsonPointer,
     },
 }
 
+impl Failure for SplitError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Ambiguous { .. } => ExitCode::Usage,
+            Self::Empty
+            | Self::NotJson { .. }
+            | Self::Truncated { .. }
+            | Self::Malformed { .. }
+            | Self::SecondValue { .. }
+            | Self::NoRecords
+            | Self::NotFound { .. }
+            | Self::NotRecords { .. } => ExitCode::Export,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Ambiguous { candidates } => {
+                let lines: Vec<String> =
+                    candidates.iter().map(|it| format!("records = \"{it}\"")).collect();
+                let lines = lines.join(" or ");
+                return Some(format!("say which in `[[tables]]`, one table each: {lines}"));
+            }
+            Self::NoRecords => {
+                "to load the whole export as one record, write `records = \"\"` in `[[tables]]`"
+            }
+            Self::NotFound { .. } | Self::NotRecords { .. } => {
+                "correct `records` in `[[tables]]`; the tables are as they were"
+            }
+            Self::NotJson { .. } => {
+                "check `base_url` and what answers there; the tables are as they were"
+            }
+            Self::SecondValue { .. } => {
+                "the tables are as they were; if each value is a record, write `records = \"\"` in `[[tables]]`, \
+                 otherwise ask the source for the export again"
+            }
+            Self::Empty | Self::Truncated { .. } | Self::Malformed { .. } => advice::ASK_AGAIN,
+        };
+        Some(help.to_owned())
+    }
+}
+
 fn place(pointer: &JsonPointer) -> String {
-    if pointer.keys().is_empty() { "at its top".to_owned() } else { format!("at `{pointer}`") }
+    if pointer.keys().is_empty() { "at its root".to_owned() } else { format!("at `{pointer}`") }
 }
 
 fn list(pointers: &[JsonPointer]) -> String {
@@ -201,7 +243,7 @@ fn others(candidates: &[JsonPointer]) -> String {
     }
 }
 
-/// Where in the envelope we are: what the next byte may be.
+/// The position in the envelope: what the next byte may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Before a value of the whole export.
@@ -222,9 +264,9 @@ enum State {
     CommaOrEnd,
     /// In a number or a word.
     InScalar,
-    /// In a value that holds no records.
+    /// In a value without records.
     Skipping,
-    /// After the `[` of an array whose items nobody has seen.
+    /// After the `[` of an array that is not selected by name.
     Candidate,
     /// After the `[` of records.
     RecordOrEnd,
@@ -239,25 +281,25 @@ enum State {
 /// Finds the records of an export, piece by piece.
 #[derive(Debug)]
 pub struct Splitter {
-    wanted: RecordSelector,
+    selector: RecordSelector,
     state: State,
-    /// For every open object of the envelope, the key we are at.
+    /// The current key of every open object of the envelope.
     path: Vec<String>,
     open_objects: usize,
     token: Vec<u8>,
     nesting: Nesting,
-    /// The table whose records we are in.
+    /// The table of the current record.
     table: usize,
-    /// The record we are in is an item of an array.
+    /// The current record is an item of an array.
     in_array: bool,
     batches: Vec<RecordBatch>,
     records: Vec<u64>,
     found: Vec<bool>,
     candidates: Vec<JsonPointer>,
     empty_arrays: Vec<JsonPointer>,
-    /// Holds the beginning until it is decided whether the export is newline-delimited.
+    /// Buffers the beginning until it is known whether the export is newline-delimited.
     sniffer: Option<LineSniffer>,
-    /// The export is newline-delimited, or was before.
+    /// The export is newline-delimited, or earlier ones were.
     lines: bool,
     position: Position,
     roots: u64,
@@ -266,15 +308,15 @@ pub struct Splitter {
 impl Splitter {
     /// A splitter at the beginning of an export.
     #[must_use]
-    pub fn new(wanted: RecordSelector) -> Self {
-        let tables = match &wanted {
+    pub fn new(selector: RecordSelector) -> Self {
+        let tables = match &selector {
             RecordSelector::TheOnlyArray { .. } => 1,
             RecordSelector::At(pointers) => pointers.len(),
         };
-        let lines = wanted == RecordSelector::TheOnlyArray { before: Some(RecordsAt::Lines) };
+        let lines = selector == RecordSelector::TheOnlyArray { before: Some(RecordsAt::Lines) };
         Self {
-            sniffer: may_be_lines(&wanted).then(LineSniffer::default),
-            wanted: if lines { every_value() } else { wanted },
+            sniffer: can_be_lines(&selector).then(LineSniffer::default),
+            selector: if lines { all_values() } else { selector },
             lines,
             state: State::Root,
             path: Vec::new(),
@@ -293,10 +335,10 @@ impl Splitter {
         }
     }
 
-    /// Takes the next piece of the export and returns the batches that it filled.
+    /// Takes the next piece of the export. Returns the batches that are full.
     ///
     /// # Errors
-    /// The export is not JSON, or not of the wanted form.
+    /// The export is not JSON, or does not have the selected records.
     pub fn feed(&mut self, piece: &[u8]) -> Result<Vec<RecordBatch>, SplitError> {
         let mut full = Vec::new();
         let Some(mut sniffer) = self.sniffer.take() else {
@@ -308,7 +350,7 @@ impl Splitter {
             Some(lines) => {
                 if lines {
                     self.lines = true;
-                    self.wanted = every_value();
+                    self.selector = all_values();
                 }
                 self.walk(&sniffer.into_held(), &mut full)?;
             }
@@ -316,10 +358,10 @@ impl Splitter {
         Ok(full)
     }
 
-    /// Says that the export is over; returns the last batches and what was found.
+    /// Ends the export. Returns the last batches and what was found.
     ///
     /// # Errors
-    /// The export is cut off, or does not hold what is wanted.
+    /// The export is truncated, or does not have the selected records.
     pub fn finish(mut self) -> Result<(Vec<RecordBatch>, Found), SplitError> {
         let mut batches = Vec::new();
         if let Some(sniffer) = self.sniffer.take() {
@@ -340,7 +382,7 @@ impl Splitter {
     }
 
     fn found(&mut self) -> Result<Vec<RecordsAt>, SplitError> {
-        match &self.wanted {
+        match &self.selector {
             RecordSelector::TheOnlyArray { before: Some(before) } => {
                 let pointer = before.pointer();
                 if self.candidates.contains(&pointer) || self.empty_arrays.contains(&pointer) {
@@ -392,12 +434,12 @@ impl Splitter {
                 _ => self.step(rest)?,
             };
             at += used;
-            self.position = self.position.behind(&rest[..used]);
+            self.position = self.position.after(&rest[..used]);
         }
         Ok(())
     }
 
-    /// Takes one byte of structure; returns how many bytes were used, 0 to look at the byte again.
+    /// Takes one byte of structure. Returns the bytes consumed; 0 to read the byte again.
     fn step(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
         let byte = rest[0];
         match (self.state, byte) {
@@ -408,7 +450,7 @@ impl Splitter {
                 return Err(SplitError::NotJson { beginning: excerpt(rest) });
             }
             (State::Root, b'{' | b'[') => {
-                if self.roots > 0 && !takes_every_value(&self.wanted) {
+                if self.roots > 0 && !selects_every_value(&self.selector) {
                     return Err(SplitError::SecondValue { position: self.position });
                 }
                 self.roots += 1;
@@ -442,9 +484,9 @@ impl Splitter {
         SplitError::Malformed { position: self.position, expected, rest: excerpt(rest) }
     }
 
-    /// Stands before a value of the envelope.
+    /// Begins a value of the envelope.
     fn begin_value(&mut self, byte: u8) -> Result<usize, SplitError> {
-        let table = match &self.wanted {
+        let table = match &self.selector {
             RecordSelector::At(pointers) => {
                 pointers.iter().position(|pointer| pointer.keys() == self.path)
             }
@@ -489,7 +531,7 @@ impl Splitter {
         Ok(1)
     }
 
-    /// The first byte of an array that nobody asked for by name: is it one of objects?
+    /// Decides by its first byte whether an array that is not selected by name has objects.
     fn judge_candidate(&mut self, byte: u8) -> usize {
         let pointer = JsonPointer::from_keys(self.path.clone());
         if byte == b']' {
@@ -503,7 +545,7 @@ impl Splitter {
             if !self.candidates.contains(&pointer) {
                 self.candidates.push(pointer.clone());
             }
-            let is_wanted = match &self.wanted {
+            let is_wanted = match &self.selector {
                 RecordSelector::TheOnlyArray { before: None } => self.candidates.len() == 1,
                 RecordSelector::TheOnlyArray { before: Some(before) } => {
                     before.pointer() == pointer
@@ -536,7 +578,7 @@ impl Splitter {
         };
         let batch = &mut self.batches[self.table];
         if batch.bytes.is_empty() && batch.first_record > 0 {
-            // It becomes as large as the one before it; growing would copy it a few times.
+            // It becomes as large as the one before; growing would copy it several times.
             batch.bytes.reserve(BATCH_BYTES + BATCH_BYTES / 16);
         }
         batch.bytes.extend_from_slice(&rest[..used]);
@@ -572,8 +614,8 @@ impl Splitter {
 
     fn wrong_bracket(&self, rest: &[u8], at: usize) -> SplitError {
         SplitError::Malformed {
-            position: self.position.behind(&rest[..at]),
-            expected: "the bracket that closes what is open, at most 128 levels deep,",
+            position: self.position.after(&rest[..at]),
+            expected: "the closing bracket, at most 128 levels deep",
             rest: excerpt(&rest[at..]),
         }
     }
@@ -617,7 +659,7 @@ impl Splitter {
         self.end_value();
     }
 
-    /// A value of the envelope is over.
+    /// Ends a value of the envelope.
     fn end_value(&mut self) {
         self.state = if self.open_objects == 0 { State::Root } else { State::CommaOrEnd };
     }
@@ -647,15 +689,15 @@ fn expectation(state: State) -> &'static str {
         State::Colon => "`:`",
         State::CommaOrEnd => "`,` or `}`",
         State::RecordOrEnd => "a record or `]`",
-        State::Record => "a record, which is an object,",
+        State::Record => "a record (an object)",
         State::RecordCommaOrEnd => "`,` or `]`",
         _ => "a value",
     }
 }
 
-/// Whether newline-delimited objects would be the records. They are not when an array deeper down was.
-fn may_be_lines(wanted: &RecordSelector) -> bool {
-    match wanted {
+/// Whether newline-delimited objects can be the records. They cannot if earlier records were in a nested array.
+fn can_be_lines(selector: &RecordSelector) -> bool {
+    match selector {
         RecordSelector::TheOnlyArray { before: None } => true,
         RecordSelector::TheOnlyArray { before: Some(RecordsAt::Place(it)) } => it.keys().is_empty(),
         RecordSelector::TheOnlyArray { before: Some(RecordsAt::Lines) } | RecordSelector::At(_) => {
@@ -664,21 +706,21 @@ fn may_be_lines(wanted: &RecordSelector) -> bool {
     }
 }
 
-/// Each value of the export is a record, or an array of records.
-fn every_value() -> RecordSelector {
+/// Selects each value of the export as a record or an array of records.
+fn all_values() -> RecordSelector {
     RecordSelector::At(vec![JsonPointer::default()])
 }
 
-/// Whether values of the export are records. What is behind one that only holds records would be lost.
-fn takes_every_value(wanted: &RecordSelector) -> bool {
-    match wanted {
+/// Whether every value of the export is selected, so that a second one is not lost.
+fn selects_every_value(selector: &RecordSelector) -> bool {
+    match selector {
         RecordSelector::At(pointers) => pointers.iter().any(|pointer| pointer.keys().is_empty()),
         RecordSelector::TheOnlyArray { .. } => false,
     }
 }
 
-/// The text of a quoted key. Half of a surrogate pair is valid JSON and no text: a key that has one is none that anybody
-/// asks for.
+/// The text of a quoted key. Half of a surrogate pair is valid JSON but no text; such a key keeps its escapes and matches no
+/// selection.
 fn key_of(quoted: &[u8]) -> Option<String> {
     serde_json::from_slice(quoted).ok().or_else(|| {
         let text = std::str::from_utf8(quoted).ok()?;
@@ -695,8 +737,8 @@ mod tests {
 
     type Split = Result<(Vec<(usize, Vec<String>)>, Found), SplitError>;
 
-    fn split_in(wanted: RecordSelector, pieces: &[&[u8]]) -> Split {
-        let mut splitter = Splitter::new(wanted);
+    fn split_in(selector: RecordSelector, pieces: &[&[u8]]) -> Split {
+        let mut splitter = Splitter::new(selector);
         let mut batches = Vec::new();
         for piece in pieces {
             batches.extend(splitter.feed(piece)?);
@@ -837,8 +879,8 @@ mod tests {
             let starts = [0].into_iter().chain(cuts.iter().copied());
             let pieces: Vec<&[u8]> =
                 starts.zip(ends).map(|(start, end)| &json.as_bytes()[start..end]).collect();
-            let wanted = || RecordSelector::TheOnlyArray { before: None };
-            prop_assert_eq!(split_in(wanted(), &pieces), split_in(wanted(), &[json.as_bytes()]));
+            let selector = || RecordSelector::TheOnlyArray { before: None };
+            prop_assert_eq!(split_in(selector(), &pieces), split_in(selector(), &[json.as_bytes()]));
         }
 
         #[test]
@@ -853,8 +895,8 @@ mod tests {
                 start = cut;
             }
             pieces.push(&json.as_bytes()[start..]);
-            let wanted = || at(&["/r"]);
-            prop_assert_eq!(split_in(wanted(), &pieces), split_in(wanted(), &[json.as_bytes()]));
+            let selector = || at(&["/r"]);
+            prop_assert_eq!(split_in(selector(), &pieces), split_in(selector(), &[json.as_bytes()]));
         }
     }
 }

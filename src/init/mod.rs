@@ -19,6 +19,7 @@ use crate::decode::{
     decode_batch,
 };
 use crate::definition::Table;
+use crate::exit_code::{ExitCode, Failure};
 use crate::infer::{SchemaError, Schemas, observe, snake_case};
 use crate::schema::{IdVec, JsonPointer, RootId, Shape, TableName};
 
@@ -43,6 +44,16 @@ pub enum InitError {
     /// Its rows cannot be arranged.
     #[error("rows could not be arranged: {0}")]
     Frame(#[from] PolarsError),
+}
+
+impl Failure for InitError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Export
+    }
+
+    fn help(&self) -> Option<String> {
+        Some("give a whole export, as the API sent it".to_owned())
+    }
 }
 
 /// Proposes tables for an export. `name` is what its only table is called when the export does not say.

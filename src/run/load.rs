@@ -27,6 +27,7 @@ use crate::normalise::{
 };
 use crate::run::RunError;
 use crate::run::budget::Budget;
+use crate::run::guard::GuardError;
 use crate::runtime::{on_all_cores, parallelism};
 use crate::schema::{ColumnName, IdVec, PartitionKey, TableId, TableName, TableSchema};
 use crate::write::partition::Partitioner;
@@ -297,7 +298,7 @@ impl Load {
                 let partitions = self.partitioner.assign(&frame.rows, &schema.partition_by)?;
                 if self.partitioner.count() > self.most_partitions {
                     let (table, most) = (schema.name.clone(), self.most_partitions);
-                    return Err(RunError::TooManyPartitions { table, most });
+                    return Err(GuardError::TooManyPartitions { table, most }.into());
                 }
                 for (record, partition) in frame.records.iter().zip(partitions) {
                     partition_of_record[*record as usize] = partition;
@@ -437,17 +438,8 @@ impl Loaded {
     /// What becomes of records that are in a table and not in the export. When the export has some whose key nobody can
     /// tell, any record may be one of them.
     pub(super) fn deletes(&self, table: TableId) -> Deletes {
-        let deletes = self.schemas.policy(table).deletes;
-        let schema = &self.schemas[table];
         let has_unknown = self.left_out.get(&table).is_some_and(|left_out| left_out.has_unknown);
-        if has_unknown && deletes != Deletes::Ignore {
-            tracing::warn!(
-                table = %schema.name,
-                "records whose key cannot be read are in quarantine; no record is taken for deleted"
-            );
-            return Deletes::Ignore;
-        }
-        deletes
+        if has_unknown { Deletes::Ignore } else { self.schemas.policy(table).deletes }
     }
 
     /// The keys of records that are in quarantine.

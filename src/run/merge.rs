@@ -5,8 +5,9 @@ use crate::merge::{
     MergedTables, OverwrittenPartitions, PartitionOverwrite, RecordMerge, TableTree,
 };
 use crate::plan::Plan;
+use crate::run::RunError;
+use crate::run::guard::{self, GuardError};
 use crate::run::load::Loaded;
-use crate::run::{RunError, guard};
 use crate::table::{Snapshot, TableStore};
 
 /// Compares the export with the tables that have `merge` and rows already.
@@ -50,8 +51,8 @@ pub(super) async fn overwrite_partitions(
         if let Some(window) = plan.window
             && let Some(outside) = overwrite.outside(window)
         {
-            let (table, partition) = (tree.root_schema().name.clone(), outside.to_string());
-            return Err(RunError::OutsideWindow { table, partition, window });
+            let (table, partition) = (tree.root_schema().name.clone(), outside.clone());
+            return Err(GuardError::OutsideWindow { table, partition, window }.into());
         }
         guard::against_emptying(plan, load, root, overwrite.rows_at_stake())?;
         overwrite.run(store, &mut overwritten).await?;

@@ -1,4 +1,4 @@
-//! From a request to an answer: routes, the key, the organisation, then the records.
+//! Routes of the sample API: key, organisation, then the records.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use super::SampleApi;
 use super::exports::Export;
 use super::filters::Filters;
 use super::refusal::Refusal;
+use crate::source::procurementflow::KEY_HEADER;
 
 type Api = State<Arc<SampleApi>>;
 type Organisation = Result<Path<String>, PathRejection>;
@@ -56,9 +57,9 @@ async fn nothing_here() -> Refusal {
 }
 
 impl SampleApi {
-    /// The key comes first: who has none shall not learn which organisations there are.
+    /// The key is checked first, so that nobody without one learns which organisations exist.
     fn admit(&self, organisation: Organisation, headers: &HeaderMap) -> Result<(), Refusal> {
-        let key = headers.get("x-api-key").map(HeaderValue::as_bytes);
+        let key = headers.get(KEY_HEADER).map(HeaderValue::as_bytes);
         if key != Some(self.api_key.expose_secret().as_bytes()) {
             return Err(Refusal::Key);
         }

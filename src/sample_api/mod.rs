@@ -1,15 +1,15 @@
 //! The sample API: a stand-in for the real one, for the demo, for tests and for trying definitions out.
 //!
-//! It has the paths and the key header of the real API. Everything else, the names of fields and filters above
-//! all, is **ours and invented**; see `data/README.md`.
+//! It has the paths and the key header of the real API. Everything else is **invented**, the names of fields and filters
+//! included; see `data/README.md`.
 //!
 //! | request | answer |
 //! |---|---|
 //! | no key, or a wrong one | 401 |
 //! | the key, but another organisation | 403 |
-//! | a filter that no record knows, an unreadable date | 400, with the filters there are |
+//! | an unknown filter or an invalid date | 400, with the list of filters |
 //! | anything but GET on the two endpoints | 404 |
-//! | otherwise | 200, the records that pass, byte for byte as in `data/`; gzip where accepted |
+//! | otherwise | 200, the matching records, byte for byte as in `data/`; gzip if accepted |
 //!
 //! An error has a JSON body that says what is wrong, and that this is not the real API.
 
@@ -27,13 +27,15 @@ use tokio::task::JoinHandle;
 
 use exports::Export;
 
+use crate::exit_code::{ExitCode, Failure};
+
 /// The sample API could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleApiError {
-    /// It has no TLS, and its key is no secret, so nobody else shall reach it.
+    /// It has no TLS and its key is not secret, so it is not reachable from outside.
     #[error("the sample API listens on loopback addresses only, and {0} is not one")]
     NotLoopback(SocketAddr),
-    /// The port is taken, most likely.
+    /// Most likely the port is in use.
     #[error("the sample API cannot listen on {address}: {source}")]
     Listen {
         /// The address asked for.
@@ -41,9 +43,19 @@ pub enum SampleApiError {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// The exports that flowlake carries are not readable.
+    /// The embedded exports are damaged.
     #[error("the sample exports are damaged: {0}")]
     Exports(#[from] serde_json::Error),
+}
+
+impl Failure for SampleApiError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Unexpected
+    }
+
+    fn help(&self) -> Option<String> {
+        Some("choose a free loopback address with `--listen`".to_owned())
+    }
 }
 
 /// What the sample API serves, and to whom.
@@ -62,7 +74,7 @@ pub struct SampleApi {
     e_sourcing: Export,
 }
 
-/// A sample API that answers until it is stopped or dropped.
+/// A sample API that runs until it is stopped or dropped.
 #[derive(Debug)]
 #[must_use = "the sample API stops when this is dropped"]
 pub struct RunningSampleApi {
@@ -72,7 +84,7 @@ pub struct RunningSampleApi {
 }
 
 impl SampleApi {
-    /// Serves the exports of `data/` to those who name this organisation and have this key.
+    /// Serves the exports of `data/` for this organisation and key.
     ///
     /// # Errors
     /// The exports are damaged.
@@ -85,7 +97,7 @@ impl SampleApi {
         })
     }
 
-    /// Listens, and answers in the background; port 0 takes any that is free.
+    /// Listens and serves in the background. Port 0 picks a free port.
     ///
     /// # Errors
     /// The address is not a loopback address, or is taken.
@@ -103,7 +115,7 @@ impl SampleApi {
 
     async fn serve(self, listener: TcpListener, stopped: oneshot::Receiver<()>) {
         let stopped = async {
-            // An error means that the handle was dropped, which is a way to stop as well.
+            // An error means that the handle was dropped, which also stops the server.
             let _ = stopped.await;
         };
         // The result is empty: axum retries what fails when it accepts a connection.
@@ -118,7 +130,7 @@ impl RunningSampleApi {
         &self.base_url
     }
 
-    /// Takes no more requests, answers those it has, then returns.
+    /// Stops accepting requests, completes those in progress, then returns.
     pub async fn stop(self) {
         let Self { stop, server, .. } = self;
         drop(stop);

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CommitError, Intent, json, layout};
 use crate::schema::RunId;
-use crate::store::{Creation, Destination};
+use crate::store::{CreateOutcome, Destination};
 
 /// How many records are read at once. There is one for each night, and each is a request to an object store.
 const RECORDS_AT_ONCE: usize = 16;
@@ -101,7 +101,7 @@ pub(super) async fn open(
 ) -> Result<bool, CommitError> {
     let path = layout::commit(sequence);
     let content = json::encode(record)?;
-    if destination.create(&path, content.clone()).await? == Creation::Created {
+    if destination.create(&path, content.clone()).await? == CreateOutcome::Created {
         return Ok(true);
     }
     // When the answer to a create is lost, the store's client repeats it and meets its own record.

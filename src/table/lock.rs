@@ -21,9 +21,10 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
 use super::layout::lock as path;
+use crate::exit_code::{ExitCode, Failure, advice};
 use crate::runtime::on_cpu;
 use crate::schema::RunId;
-use crate::store::{Creation, Destination, DestinationError, Replacement, Version};
+use crate::store::{CreateOutcome, Destination, DestinationError, ObjectVersion, ReplaceOutcome};
 
 /// How often a lease is renewed.
 pub const HEARTBEAT: Duration = Duration::from_secs(20);
@@ -57,6 +58,27 @@ pub enum LockError {
         /// What the operating system said.
         source: std::io::Error,
     },
+}
+
+impl Failure for LockError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Held { .. } => ExitCode::Busy,
+            Self::Destination(_) | Self::File { .. } => ExitCode::Destination,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Held { .. } => Some(
+                "let it finish, or wait for it with `--wait`; if its machine is gone, \
+                 `flowlake unlock --force` frees the destination"
+                    .to_owned(),
+            ),
+            Self::Destination(error) => error.help(),
+            Self::File { .. } => Some(advice::CHECK_DESTINATION.to_owned()),
+        }
+    }
 }
 
 /// The owner of a lock.
@@ -318,7 +340,7 @@ async fn acquire_lease(destination: &Destination, owner: Owner) -> Result<Lock, 
     destination.list(&path()).await?;
     let text = Bytes::from(content(&owner));
     for _ in 0..MAX_LEASE_ATTEMPTS {
-        if destination.create(&path(), text.clone()).await? == Creation::Created {
+        if destination.create(&path(), text.clone()).await? == CreateOutcome::Created {
             return Ok(hold(destination, owner));
         }
         let seen = destination.version(&path()).await?;
@@ -337,7 +359,7 @@ async fn acquire_lease(destination: &Destination, owner: Owner) -> Result<Lock, 
             return Err(LockError::Held { owner: Box::new(other) });
         }
         tracing::warn!(owner = %other, "lock taken over from a run that is gone");
-        if destination.replace(&path(), text.clone(), seen).await? == Replacement::Replaced {
+        if destination.replace(&path(), text.clone(), seen).await? == ReplaceOutcome::Replaced {
             return Ok(hold(destination, owner));
         }
     }
@@ -370,12 +392,12 @@ async fn keep_renewing(destination: Destination, owner: Owner, is_lost: Arc<Atom
 
 /// Renews a lease; returns whether this owner still holds it.
 async fn renew(destination: &Destination, owner: &Owner) -> Result<bool, DestinationError> {
-    let seen: Version = destination.version(&path()).await?;
+    let seen: ObjectVersion = destination.version(&path()).await?;
     if read(destination).await?.as_ref() != Some(owner) {
         return Ok(false);
     }
     let renewed = destination.replace(&path(), Bytes::from(content(owner)), seen).await?;
-    Ok(renewed == Replacement::Replaced)
+    Ok(renewed == ReplaceOutcome::Replaced)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{CommitError, layout};
 use crate::schema::RunId;
-use crate::store::{Destination, Listed};
+use crate::store::{Destination, ListedFile};
 
 /// Staged files without an intent are kept this long, since their run may still be at work.
 const STAGING_RETENTION: TimeDelta = TimeDelta::days(1);
@@ -21,7 +21,7 @@ pub(super) async fn sweep_staging(
     Ok(())
 }
 
-fn is_abandoned(staged: &Listed, now: DateTime<Utc>) -> bool {
+fn is_abandoned(staged: &ListedFile, now: DateTime<Utc>) -> bool {
     now - staged.modified > STAGING_RETENTION
 }
 
@@ -55,7 +55,7 @@ mod tests {
             // The clocks of store and machine may differ.
             (-TimeDelta::hours(1), false),
         ] {
-            let listed = Listed { path: Path::from("f"), bytes: 1, modified: now - age };
+            let listed = ListedFile { path: Path::from("f"), bytes: 1, modified: now - age };
             assert_eq!(is_abandoned(&listed, now), expected, "{age}");
         }
     }

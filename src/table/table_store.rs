@@ -18,6 +18,7 @@ use polars::prelude::{DataFrame, ParquetReader, PolarsError, SerReader};
 
 use super::parquet::ParquetTables;
 use super::{CommitError, DataFile, Intent, Snapshot, layout};
+use crate::exit_code::{ExitCode, Failure, advice};
 use crate::normalise::{ConformError, conform};
 use crate::schema::TableSchema;
 use crate::store::{Destination, DestinationError};
@@ -73,6 +74,26 @@ pub enum ReadError {
     /// Its rows do not fit the schema that the table has now.
     #[error(transparent)]
     Conform(#[from] ConformError),
+}
+
+impl Failure for ReadError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Destination(error) => error.exit_code(),
+            Self::Missing { .. } | Self::Unreadable { .. } => ExitCode::Destination,
+            Self::Conform(error) => error.exit_code(),
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Destination(error) => error.help(),
+            Self::Missing { .. } | Self::Unreadable { .. } => {
+                Some(advice::CHANGED_BY_HAND.to_owned())
+            }
+            Self::Conform(error) => error.help(),
+        }
+    }
 }
 
 /// The bytes of a data file.

@@ -22,10 +22,11 @@ use serde::Serialize;
 
 use super::lock::{self, Lock, LockError, Owner};
 use super::{CommitError, DataFile, Manifest, Snapshot, TableStore, layout};
+use crate::exit_code::{ExitCode, Failure};
 use crate::normalise::polars_type;
 use crate::runtime::on_cpu;
 use crate::schema::{RunId, TableSchema};
-use crate::store::{Destination, DestinationError, Listed};
+use crate::store::{Destination, DestinationError, ListedFile};
 use crate::write::statistics::{Collector, Statistics};
 
 /// A destination cannot be verified.
@@ -40,6 +41,27 @@ pub enum VerifyError {
     /// A run holds the lock, so nothing can be repaired.
     #[error(transparent)]
     Lock(#[from] LockError),
+}
+
+impl Failure for VerifyError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Lock(error) => error.exit_code(),
+            Self::Commit(_) | Self::Destination(_) => ExitCode::Destination,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Lock(LockError::Held { .. }) => {
+                "verify without `--repair`, or when the run has ended"
+            }
+            Self::Lock(_) | Self::Commit(_) | Self::Destination(_) => {
+                "check that the destination can be read"
+            }
+        };
+        Some(help.to_owned())
+    }
 }
 
 /// A difference between a destination and its manifests.
@@ -186,7 +208,7 @@ impl dyn TableStore {
 
     async fn repair_locked(&self, depth: VerifyDepth) -> Result<(), VerifyError> {
         self.recover(Utc::now()).await?;
-        self.destination().remove_half_written().await?;
+        self.destination().remove_temporary_files().await?;
         for finding in self.verify(depth).await?.findings {
             if matches!(finding.kind, FindingKind::Orphan | FindingKind::Temporary) {
                 self.destination().delete(&layout::recorded(&finding.subject)).await?;
@@ -306,7 +328,7 @@ async fn unreferenced(
     }
     let mut findings = Vec::new();
     for (directory, is_ours) in directories {
-        for Listed { path, .. } in destination.list(&directory).await? {
+        for ListedFile { path, .. } in destination.list(&directory).await? {
             if referenced.contains(&path.to_string()) {
                 continue;
             }
@@ -331,7 +353,7 @@ async fn temporary(destination: &Destination) -> Result<Vec<Finding>, VerifyErro
     let temporary =
         |subject| Finding { kind: FindingKind::Temporary, subject, detail: String::new() };
     let staged = staged.into_iter().map(|listed| temporary(listed.path.to_string()));
-    let partly_written = destination.half_written().await?.into_iter();
+    let partly_written = destination.temporary_files().await?.into_iter();
     let partly_written = partly_written.map(|file| temporary(file.display().to_string()));
     Ok(staged.chain(partly_written).collect())
 }

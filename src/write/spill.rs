@@ -14,6 +14,8 @@ use polars::prelude::{
     SerReader, SerWriter,
 };
 
+use crate::exit_code::{ExitCode, Failure, advice};
+
 /// Rows could not be put on local disk, or not be had back.
 #[derive(Debug, thiserror::Error)]
 #[error("rows that do not fit in memory cannot be kept in the temporary directory {}: {source}", directory.display())]
@@ -26,6 +28,16 @@ impl SpillError {
     /// What polars or the disk said.
     pub(crate) fn into_source(self) -> PolarsError {
         self.source
+    }
+}
+
+impl Failure for SpillError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Unexpected
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(advice::TEMPORARY_DIRECTORY.to_owned())
     }
 }
 

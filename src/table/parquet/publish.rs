@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use object_store::path::Path;
 
-use crate::store::{Destination, Replacement};
+use crate::store::{Destination, ReplaceOutcome};
 use crate::table::intent::Publication;
 use crate::table::{CommitError, Intent, commit_log, json, layout};
 
@@ -56,7 +56,7 @@ async fn put_while_open(
         if !commit_log::is_open(destination, sequence).await? {
             return Ok(false);
         }
-        if destination.replace(path, content.clone(), seen).await? == Replacement::Replaced {
+        if destination.replace(path, content.clone(), seen).await? == ReplaceOutcome::Replaced {
             return Ok(true);
         }
     }

@@ -1,0 +1,241 @@
+//! Stage: writes the files of a run where no reader looks, and collects all that its commit changes.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{Run, RunError, ledger, merge, quarantine};
+use crate::definition::WriteDisposition;
+use crate::infer::ResolvedTable;
+use crate::landing::Landed;
+use crate::merge::{EndedRows, MergedTables, OverwrittenPartitions, PartitionRows, carry_over};
+use crate::report::{EventKind, TableReport};
+use crate::run::intake::FoundRecords;
+use crate::run::load::Loaded;
+use crate::run::quarantine::Waiting;
+use crate::runtime::{on_cpu, parallelism};
+use crate::schema::{IdVec, PartitionKey, RootId, TableId};
+use crate::table::{
+    DataFile, Intent, LoadedExport, ManifestUpdate, Publication, Snapshot, TakenExport,
+    UpdatedManifest, files_to_compact,
+};
+use crate::write::{Encoder, FileLayout, StagedFile, encode, stage};
+
+/// Where the rows of a run come from.
+pub(super) enum RowSource {
+    /// An export from the source.
+    Export {
+        taken: TakenExport,
+        /// Where the records of each root table were, and how many.
+        found: IdVec<RootId, FoundRecords>,
+    },
+    /// Quarantined records.
+    Quarantine(Waiting),
+}
+
+/// The rows of a file to write: those of older files, followed by new ones.
+#[derive(Default)]
+struct FileRows<'a> {
+    older: Vec<&'a DataFile>,
+    new: Option<PartitionRows>,
+    /// New rows that are already encoded.
+    encoded: Option<Encoder>,
+}
+
+/// The files to write, by table and partition.
+type Files<'a> = BTreeMap<(TableId, PartitionKey), FileRows<'a>>;
+
+/// The staged files of a run, and the files of the tables that they replace.
+pub(super) struct Written {
+    staged: Vec<(TableId, StagedFile)>,
+    rewritten: HashSet<String>,
+}
+
+/// The staged files of one partition.
+struct WrittenFiles {
+    table: TableId,
+    /// How many rows were superseded.
+    superseded: u64,
+    /// The files with the other rows, if any.
+    files: Vec<StagedFile>,
+}
+
+impl Run<'_> {
+    /// Stages the rows of every partition, with the older rows of files that are rewritten.
+    pub(super) async fn write(
+        &self,
+        load: &mut Loaded,
+        snapshot: &Snapshot,
+    ) -> Result<Written, RunError> {
+        let (tables, plan) = (self.tables.as_ref(), self.plan);
+        let mut merged = merge::merge_records(tables, load, snapshot, plan).await?;
+        let overwritten = merge::overwrite_partitions(tables, load, snapshot, plan).await?;
+        let unchanged = Arc::new(std::mem::take(&mut merged.unchanged));
+        let mut files = Files::new();
+        for (key, rows) in std::mem::take(&mut load.rows) {
+            if let Some(same) = overwritten.unchanged.get(&key) {
+                load.counts[key.0].spare(rows.count(), *same);
+            } else if !merged.is_unchanged(&key) {
+                files.entry(key).or_default().new = Some(rows.without(&unchanged));
+            }
+        }
+        for (key, rows) in std::mem::take(&mut load.encoded) {
+            files.entry(key).or_default().encoded = Some(rows);
+        }
+        let rewritten = add_older_files(&mut files, load, snapshot, &merged, &overwritten);
+        self.events.emit(EventKind::Writing(files.len() as u64));
+        let files: Vec<_> = files
+            .into_iter()
+            .map(|((table, partition), rows)| {
+                self.write_partition(load, table, partition, rows, &merged.ended)
+            })
+            .collect();
+        // Some are encoded while others wait for the disk.
+        let mut written = stream::iter(files).buffered(parallelism() + 2);
+        let mut staged = Vec::new();
+        let mut superseded = Vec::new();
+        while let Some(WrittenFiles { table, superseded: rows, files }) = written.try_next().await?
+        {
+            superseded.push((table, rows));
+            staged.extend(files.into_iter().map(|file| (table, file)));
+        }
+        drop(written);
+        count_outcomes(load, superseded, merged);
+        Ok(Written { staged, rewritten })
+    }
+
+    /// Stages the rows of one partition, after those of older files.
+    async fn write_partition(
+        &self,
+        load: &Loaded,
+        table: TableId,
+        partition: PartitionKey,
+        FileRows { older, new, encoded }: FileRows<'_>,
+        ended: &EndedRows,
+    ) -> Result<WrittenFiles, RunError> {
+        let (schema, metadata) = (&load.schemas[table], self.metadata());
+        let all = older.iter().map(|file| file.rows).sum::<u64>()
+            + new.as_ref().map_or(0, PartitionRows::count)
+            + encoded.as_ref().map_or(0, Encoder::rows);
+        let mut first = Vec::new();
+        for file in older {
+            let content = self.tables.read(file).await?;
+            let of_table = schema.clone();
+            let rows = on_cpu(move || content.rows(&of_table, None)).await?;
+            first.push(Ok(carry_over(rows, table, schema, ended, &metadata)?));
+        }
+        let mut encoders = Vec::new();
+        if !first.is_empty() || new.is_some() {
+            let rows = first.into_iter().chain(new.into_iter().flat_map(PartitionRows::read));
+            let (schemas, spill) = (load.schemas.clone(), load.spill.clone());
+            let encoder = on_cpu(move || {
+                let schema = &schemas[table];
+                encode(rows, schema, Arc::new(FileLayout::of(schema)?), &spill)
+            });
+            encoders.push(encoder.await?);
+        }
+        encoders.extend(encoded);
+        let files = stage(self.destination, schema, &self.plan.run_id, partition, encoders).await?;
+        self.events.emit(EventKind::Written);
+        let superseded = all - files.iter().map(|file| file.rows).sum::<u64>();
+        Ok(WrittenFiles { table, superseded, files })
+    }
+
+    pub(super) async fn intent(
+        &self,
+        load: &Loaded,
+        Written { staged, rewritten }: Written,
+        snapshot: &Snapshot,
+        row_source: RowSource,
+        landed: &[Landed],
+    ) -> Result<(Intent, Vec<TableReport>), RunError> {
+        let mut publish: Vec<Publication> =
+            staged.iter().map(|(_, file)| Publication::from(file)).collect();
+        let (loaded, waiting) = match row_source {
+            RowSource::Export { taken, found } => (Some((taken, found)), None),
+            RowSource::Quarantine(waiting) => (None, Some(waiting)),
+        };
+        let mut lines =
+            quarantine::stage(self.destination, self.plan, load, landed, waiting).await?;
+        publish.append(&mut lines.publications);
+        let mut files: IdVec<TableId, Vec<DataFile>> =
+            load.schemas.iter().map(|_| Vec::new()).collect();
+        for (table, file) in staged {
+            files[table].push(file.into());
+        }
+        let (mut remove, mut manifests, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
+        for (table, ResolvedTable { schema, policy, .. }) in load.schemas.tables() {
+            let root = load.schemas.root_id_of(table);
+            let loaded = loaded.as_ref().map(|(export, found)| {
+                let records = root.map(|root| (&found[root].at, found[root].count));
+                LoadedExport { export, records }
+            });
+            let update = ManifestUpdate {
+                run_id: &self.plan.run_id,
+                schema,
+                disposition: policy.disposition,
+                old: snapshot.manifests.get(&schema.name),
+                rewritten: &rewritten,
+                is_full_export: self.plan.window.is_none(),
+                loaded,
+            };
+            let quarantine = lines.files.remove(&schema.name);
+            let UpdatedManifest { manifest, removed } =
+                update.apply(std::mem::take(&mut files[table]), quarantine);
+            remove.extend(removed);
+            ledgers.push(ledger::of(load, table, &manifest));
+            manifests.push(manifest);
+        }
+        let state = self.state();
+        let run_id = self.plan.run_id.clone();
+        Ok((Intent { run_id, publish, remove, manifests, state }, ledgers))
+    }
+}
+
+/// Adds the older files that are rewritten: their schema changed, their rows were merged, or they are small. Returns the
+/// paths of all files that are replaced.
+fn add_older_files<'a>(
+    files: &mut Files<'a>,
+    load: &Loaded,
+    snapshot: &'a Snapshot,
+    merged: &MergedTables,
+    overwritten: &OverwrittenPartitions,
+) -> HashSet<String> {
+    let mut rewritten = overwritten.replaced.clone();
+    for (table, ResolvedTable { schema, policy, .. }) in load.schemas.tables() {
+        let old = snapshot.manifests.get(&schema.name);
+        let Some(old) = old.filter(|_| policy.disposition != WriteDisposition::Replace) else {
+            continue;
+        };
+        let gets_rows = |partition: &PartitionKey| files.contains_key(&(table, partition.clone()));
+        let small = files_to_compact(&old.files, gets_rows);
+        let is_rewritten = |file: &&DataFile| {
+            let changes = !schema.same_files(&old.schema)
+                || merged.rewritten.contains(&file.path)
+                || small.contains(file.path.as_str());
+            changes && !overwritten.replaced.contains(&file.path)
+        };
+        for file in old.files.iter().filter(is_rewritten) {
+            files.entry((table, file.partition.clone())).or_default().older.push(file);
+            rewritten.insert(file.path.clone());
+        }
+    }
+    rewritten
+}
+
+/// Completes the ledgers with what became of the rows.
+fn count_outcomes(load: &mut Loaded, superseded: Vec<(TableId, u64)>, merged: MergedTables) {
+    for (table, rows) in superseded {
+        if !merged.outcomes.contains_key(&table) {
+            load.counts[table].superseded += rows;
+            load.counts[table].kept -= rows;
+        }
+    }
+    for (table, outcomes) in merged.outcomes {
+        load.counts[table].divide(outcomes);
+    }
+    for (table, records) in merged.deleted {
+        load.counts[table].deleted = records;
+    }
+}
