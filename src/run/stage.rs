@@ -13,7 +13,7 @@ use crate::merge::{EndedRows, MergedTables, OverwrittenPartitions, PartitionRows
 use crate::report::{EventKind, TableReport};
 use crate::run::intake::FoundRecords;
 use crate::run::load::Loaded;
-use crate::run::quarantine::Waiting;
+use crate::run::quarantine::QuarantinedRecords;
 use crate::runtime::{on_cpu, parallelism};
 use crate::schema::{IdVec, PartitionKey, RootId, TableId};
 use crate::table::{
@@ -31,7 +31,7 @@ pub(super) enum RowSource {
         found: IdVec<RootId, FoundRecords>,
     },
     /// Quarantined records.
-    Quarantine(Waiting),
+    Quarantine(QuarantinedRecords),
 }
 
 /// The rows of a file to write: those of older files, followed by new ones.
