@@ -1,8 +1,7 @@
 //! The splitter: finds the records in an export as it arrives.
 //!
-//! It walks the envelope (objects only) byte by byte until it stands at an array that is wanted, and then
-//! only counts brackets: what is inside a record is the parser's business. EnvelopeState lives between pieces, so
-//! where the network cuts the body changes nothing.
+//! It walks the envelope (objects only) byte by byte up to a wanted array, then only counts brackets: the parser reads
+//! the records. Its state outlives a piece of the body, so it does not matter where the network cuts it.
 
 use super::batch::{BatchRecord, Found, RecordBatch};
 use super::envelope::{EnvelopeState, is_scalar_byte, is_whitespace, key_of};
@@ -258,11 +257,11 @@ impl Splitter {
         let byte = rest[0];
         match (self.state, byte) {
             (EnvelopeState::Root, 0xEF) if self.position.byte == 0 => {
-                self.state = EnvelopeState::InByteOrderMark
+                self.state = EnvelopeState::InByteOrderMark;
             }
             (EnvelopeState::InByteOrderMark, 0xBB) if self.position.byte == 1 => {}
             (EnvelopeState::InByteOrderMark, 0xBF) if self.position.byte == 2 => {
-                self.state = EnvelopeState::Root
+                self.state = EnvelopeState::Root;
             }
             (EnvelopeState::InByteOrderMark, _) => {
                 return Err(SplitError::NotJson { beginning: excerpt(rest) });
@@ -288,7 +287,7 @@ impl Splitter {
             (EnvelopeState::CommaOrEnd, b',') => self.state = EnvelopeState::Key,
             (EnvelopeState::Candidate, _) => return Ok(self.judge_candidate(byte)),
             (EnvelopeState::RecordOrEnd | EnvelopeState::RecordCommaOrEnd, b']') => {
-                self.end_value()
+                self.end_value();
             }
             (EnvelopeState::RecordOrEnd | EnvelopeState::Record, b'{') => {
                 self.begin_record(true);
