@@ -3,6 +3,10 @@
 CARGO ?= cargo
 PYTHON ?= python3
 READERS_VENV ?= target/readers-venv
+AZURITE_DIR ?= $(or $(CARGO_TARGET_DIR),target)/azurite
+AZURITE := $(AZURITE_DIR)/node_modules/.bin/azurite-blob
+# The key of the emulator's account, which Microsoft documents.
+AZURITE_KEY := Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==
 # For `cargo test`, as `make test TEST_FLAGS=--quiet`.
 TEST_FLAGS ?=
 
@@ -38,6 +42,17 @@ $(READERS_VENV)/ready: tests/readers/requirements.txt
 test-s3: $(READERS_VENV)/ready ## Write to moto's S3 server as well, with the store failing at every call
 	$(READERS_VENV)/bin/pip install --quiet 'moto[server]==5.2.5'
 	MOTO_SERVER=$(READERS_VENV)/bin/moto_server $(CARGO) test --test it moto -- --ignored
+
+.PHONY: test-azure
+test-azure: $(AZURITE) ## Write to Azurite as well, with the store failing at every call
+	AZURITE=$(abspath $(AZURITE)) AZURE_STORAGE_ACCOUNT_KEY='$(AZURITE_KEY)' $(CARGO) test --test it azure -- --ignored
+
+$(AZURITE):
+	npm install --silent --no-audit --no-fund --prefix $(AZURITE_DIR) azurite@3.35.0
+
+.PHONY: test-gcs
+test-gcs: ## Write to a stand-in for Google Cloud Storage as well, with the store failing at every call
+	$(CARGO) test --test it gcs -- --include-ignored
 
 .PHONY: test-long
 test-long: ## 100,000 exports of random JSON, read back by another library

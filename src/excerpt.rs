@@ -1,6 +1,6 @@
-//! A piece of the outside world, short and safe enough for a message.
+//! Foreign text, short and safe enough for a message.
 
-/// How many bytes of it a message shows.
+/// The most bytes that a message shows.
 pub(crate) const EXCERPT_BYTES: usize = 120;
 
 /// The first line of `bytes`, shortened, without control characters.

@@ -6,57 +6,53 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use url::Url;
 
 use crate::definition::{
-    DestinationUrl, Filter, InvalidDestination, InvalidTemplate, ListStyle, Period, Pipeline,
+    DestinationUrl, Filter, InvalidDestination, InvalidTemplate, ListStyle, Period, Pipeline, Size,
     Source, Table, TemplateContext, WindowPolicy, WriteDisposition,
 };
+use crate::exit_code::{ExitCode, Failure};
 use crate::schema::{RunId, Window};
+use crate::source::{Request, procurementflow};
 
 /// More pieces than any sensible `step` makes.
 const MOST_PIECES: u32 = 10_000;
 
-/// Enough to be quick, and little enough for a small machine.
-const DEFAULT_MEMORY_BYTES: u64 = 256 << 20;
+/// How much memory rows take by default: enough for speed, and little enough for a small machine.
+pub const DEFAULT_MEMORY: Size = Size::from_bytes(256 << 20);
+
+/// How many requests are open at once by default.
+pub const DEFAULT_JOBS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 
 /// One run of one pipeline, decided before anything is touched.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// What is run.
     pub pipeline: Pipeline,
-    /// What this run is called.
+    /// The id of this run.
     pub run_id: RunId,
-    /// The instant that `_flowlake_loaded_at` shows.
+    /// The start of the run, as in `_flowlake_loaded_at`.
     pub started_at: DateTime<Utc>,
     /// Where the tables are kept.
     pub destination: DestinationUrl,
     /// What the requests cover together; none for a full export.
     pub window: Option<Window>,
-    /// The requests that bring the export, in the order of the time they cover. None when the window is empty.
+    /// The requests for the export, in the order of their windows. None when the window is empty.
     pub requests: Vec<Request>,
-    /// Up to where the tables have been brought before this run.
+    /// The watermark before this run.
     pub watermark: Option<DateTime<Utc>>,
     /// The export may be smaller than the limits of the definition allow.
     pub allow_shrink: bool,
-    /// How many requests may be under way at once.
+    /// How many requests may be open at once.
     pub jobs: NonZeroUsize,
     /// How many bytes of rows may be in memory at once.
     pub memory: u64,
-    /// The run waits while another one holds the destination, instead of ending.
+    /// Whether the run waits while another one holds the destination.
     pub waits: bool,
 }
 
-/// A GET request. It holds no secret: the key joins it only on the way out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Everything but the key.
-    pub url: Url,
-    /// What it covers; none for a full export.
-    pub window: Option<Window>,
-}
-
-/// What a run is told besides its definition.
+/// Options of a run beside its definition.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
-    /// What to go by as the present.
+    /// The time to take as now.
     pub as_of: Option<DateTime<Utc>>,
     /// Where the window begins, instead of at the watermark.
     pub from: Option<DateTime<Utc>>,
@@ -64,25 +60,25 @@ pub struct Overrides {
     pub to: Option<DateTime<Utc>>,
     /// The export may be smaller than the limits of the definition allow.
     pub allow_shrink: bool,
-    /// How many requests may be under way at once; one after the other when absent.
+    /// How many requests may be open at once; [`DEFAULT_JOBS`] when absent.
     pub jobs: Option<NonZeroUsize>,
-    /// How many bytes of rows may be in memory at once.
+    /// How many bytes of rows may be in memory at once; [`DEFAULT_MEMORY`] when absent.
     pub memory: Option<u64>,
-    /// Wait while another run holds the destination, instead of ending.
+    /// Wait while another run holds the destination, instead of failing.
     pub waits: bool,
 }
 
-/// There is no plan.
+/// A run cannot be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// A template cannot be filled in.
-    #[error("a template of the definition cannot be filled in: {0}")]
+    /// A template cannot be rendered.
+    #[error("cannot render a template of the definition: {0}")]
     Template(#[from] InvalidTemplate),
-    /// A template made a destination that is none.
+    /// A template rendered to an invalid destination.
     #[error(transparent)]
     Destination(#[from] InvalidDestination),
     /// A window was asked for, and the pipeline has none.
-    #[error("the definition has no window, so that `--from` and `--to` mean nothing")]
+    #[error("`--from` and `--to` need a window, and the definition has none")]
     NoWindow,
     /// The window that was asked for is empty.
     #[error("the window from {start} to {end} is empty")]
@@ -107,24 +103,43 @@ pub enum PlanError {
     },
 }
 
-/// Where a pipeline keeps its tables, on a run that goes by `now` as the present.
+impl Failure for PlanError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Usage
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Template(_) | Self::Destination(_) => {
+                "check the templates in `[destination]` and the filters"
+            }
+            Self::NoWindow => "leave them out, or add `[source.window]` with `start`",
+            Self::Empty { .. } => "give a `--from` that is before `--to`, and before the present",
+            Self::BeyondCalendar => "check `start`, `lookback` and `step` of `[source.window]`",
+            Self::TooManyPieces { .. } => "give `step` a longer period, such as `P1D` or `P1M`",
+        };
+        Some(help.to_owned())
+    }
+}
+
+/// The destination of a pipeline, for a run at `now`.
 ///
 /// # Errors
-/// The definition's template makes no destination.
+/// The template of the definition renders to no valid destination.
 pub fn destination_at(
     pipeline: &Pipeline,
     now: DateTime<Utc>,
 ) -> Result<DestinationUrl, PlanError> {
     let url: DestinationUrl =
         pipeline.destination.render(&TemplateContext { now, window: None })?.parse()?;
-    Ok(url.reached_by(&pipeline.s3))
+    Ok(url.with_options(&pipeline.store))
 }
 
 impl Plan {
-    /// Decides what a run of `pipeline` does. `watermark` is where the last run stopped.
+    /// Plans a run of `pipeline`. `watermark` is where the last run stopped.
     ///
     /// # Errors
-    /// What was asked for does not go together.
+    /// The overrides do not fit the definition.
     pub fn new(
         pipeline: Pipeline,
         run_id: RunId,
@@ -160,8 +175,8 @@ impl Plan {
             destination: destination_at(&pipeline, now)?,
             requests: requests.collect::<Result<_, PlanError>>()?,
             allow_shrink: overrides.allow_shrink,
-            jobs: overrides.jobs.unwrap_or(NonZeroUsize::MIN),
-            memory: overrides.memory.unwrap_or(DEFAULT_MEMORY_BYTES),
+            jobs: overrides.jobs.unwrap_or(DEFAULT_JOBS),
+            memory: overrides.memory.unwrap_or(DEFAULT_MEMORY.bytes()),
             waits: overrides.waits,
             pipeline,
             run_id,
@@ -171,8 +186,8 @@ impl Plan {
         })
     }
 
-    /// The plan of a run that asks for nothing: what it takes in is in the destination already, and is added to what
-    /// the tables have.
+    /// The plan of a run that requests nothing: it loads records that the destination already has, in addition to the
+    /// rows of its tables.
     #[must_use]
     pub fn without_requests(mut self) -> Self {
         self.requests.clear();
@@ -184,8 +199,7 @@ impl Plan {
         self
     }
 
-    /// The watermark once this run has committed. A window that does not reach back to the old one leaves a gap,
-    /// and must not hide it.
+    /// The watermark after this run. A window that starts after the old watermark leaves a gap, so it does not move it.
     #[must_use]
     pub fn watermark_after(&self) -> Option<DateTime<Utc>> {
         let policy = self.pipeline.source.window.as_ref()?;
@@ -195,7 +209,7 @@ impl Plan {
     }
 }
 
-/// From the watermark, less the lookback, to now; to the second, as filters rarely take more.
+/// From the watermark less the lookback to now, in whole seconds, since filters rarely accept fractions.
 fn window(
     policy: &WindowPolicy,
     now: DateTime<Utc>,
@@ -218,8 +232,8 @@ fn window(
     Ok(window)
 }
 
-/// The window with the whole of every partition in which it overwrites or deletes, since what of these it does not bring
-/// would be lost. It ends at `latest` at the latest: what is still to come has been brought by nobody.
+/// Extends a window to whole partitions where a table overwrites or deletes by window: rows outside the window would be
+/// lost otherwise. It never ends after `latest`, since later records do not exist yet.
 fn whole_partitions(pipeline: &Pipeline, window: Window, latest: DateTime<Utc>) -> Window {
     let tables = pipeline.root_tables().filter(|table| table.takes_window_for_all());
     let fields = tables.flat_map(|table| &table.partition_by);
@@ -233,7 +247,7 @@ fn whole_partitions(pipeline: &Pipeline, window: Window, latest: DateTime<Utc>) 
     })
 }
 
-/// The pieces of a window, each as long as `step` and the last one as long as what is left.
+/// Splits a window into pieces of length `step`; the last one may be shorter.
 fn pieces(window: Window, step: Option<Period>) -> Result<Vec<Window>, PlanError> {
     let Window { start, end } = window;
     if start >= end {
@@ -242,7 +256,7 @@ fn pieces(window: Window, step: Option<Period>) -> Result<Vec<Window>, PlanError
     let Some(step) = step else { return Ok(vec![window]) };
     let mut pieces = Vec::new();
     for count in 0..MOST_PIECES {
-        // Each from the start of all, so that the 31st is not lost in a shorter month.
+        // Counted from the start of the window, so that a shorter month does not move the day.
         let bound = |count| step.times_after(count, start).ok_or(PlanError::BeyondCalendar);
         let piece = Window { start: bound(count)?, end: bound(count + 1)?.min(end) };
         pieces.push(piece);
@@ -253,11 +267,11 @@ fn pieces(window: Window, step: Option<Period>) -> Result<Vec<Window>, PlanError
     Err(PlanError::TooManyPieces { start, end, step })
 }
 
-/// The URL of an export. Path and filters are percent-encoded, so that they cannot change host or path.
+/// The URL of an export. Path and filters are percent-encoded, so they cannot change host or path.
 fn export_url(source: &Source, context: &TemplateContext) -> Result<Url, InvalidTemplate> {
     let mut url = source.base_url.clone();
     if let Ok(mut path) = url.path_segments_mut() {
-        path.clear().extend(source.resource.path_segments());
+        path.clear().extend(procurementflow::path_segments(&source.resource));
     }
     for filter in &source.filters {
         for (name, value) in query_parameters(filter, source.list_style, context)? {

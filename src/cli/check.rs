@@ -3,20 +3,17 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use chrono::Utc;
 use serde::Serialize;
 
 use super::{fail, summary};
 use crate::cli::error::Error;
-use crate::definition::{
-    self, DefinitionError, Environment, Pipeline, Problems, Setting, Severity,
-};
-use crate::exit_code::ExitCode;
+use crate::definition::{self, DefinitionError, Pipeline, Problems, Setting, Severity};
+use crate::exit_code::{ExitCode, Failure};
 use crate::plan::{Overrides, Plan};
-use crate::run::RunError;
+use crate::run::{RunContext, RunError};
 use crate::schema::RunId;
 use crate::source::api_key::ApiKey;
-use crate::source::http::Fetcher;
+use crate::source::{ExportSource, procurementflow};
 use crate::store::Destination;
 
 /// One problem, for editors and CI.
@@ -33,21 +30,21 @@ struct Located<'a> {
     help: &'a str,
 }
 
-/// How to check.
-pub(super) struct Options {
+/// The options of `flowlake check`.
+pub(super) struct CheckOptions {
     pub(super) online: bool,
     pub(super) json: bool,
     pub(super) settings: Vec<Setting>,
 }
 
-/// Checks every definition; with `online` also whether source and destination can be used.
+/// Checks every definition; with `online` also its source and destination.
 pub(super) async fn check(
     files: &[PathBuf],
-    options: &Options,
-    environment: &Environment,
+    options: &CheckOptions,
+    context: &RunContext,
 ) -> ExitCode {
     let mut worst = ExitCode::Done;
-    let loaded = definition::load_all(files, &options.settings, environment);
+    let loaded = definition::load_all(files, &options.settings, &context.environment);
     for (file, loaded) in files.iter().zip(loaded) {
         let code = match loaded {
             Ok(definition) => {
@@ -55,7 +52,7 @@ pub(super) async fn check(
                 let pipeline = definition.pipeline;
                 match warned {
                     Err(error) => fail(&error),
-                    Ok(()) if options.online => check_online(file, pipeline, environment).await,
+                    Ok(()) if options.online => check_online(file, pipeline, context).await,
                     Ok(()) => {
                         let line = format!("{}: ok, pipeline `{}`", file.display(), pipeline.name);
                         report(&line, options.json)
@@ -137,10 +134,10 @@ fn lines_of_json(problems: &Problems, file: &str) -> Result<String, Error> {
     Ok(lines.join("\n"))
 }
 
-/// Asks the source with the key and tries the destination, loading nothing.
-async fn check_online(file: &Path, pipeline: Pipeline, environment: &Environment) -> ExitCode {
+/// Tries the key at the source and writes to the destination. Loads nothing.
+async fn check_online(file: &Path, pipeline: Pipeline, context: &RunContext) -> ExitCode {
     let name = pipeline.name.clone();
-    match try_out(pipeline, environment).await {
+    match try_out(pipeline, context).await {
         Ok(lines) => {
             let text = lines.map(|line| format!("{}: ok, {line}", file.display())).join("\n");
             report(&text, false)
@@ -155,27 +152,27 @@ fn show_failure(error: &Error, pipeline: &str) -> ExitCode {
     error.exit_code()
 }
 
-async fn try_out(pipeline: Pipeline, environment: &Environment) -> Result<[String; 2], Error> {
-    let now = Utc::now();
+async fn try_out(pipeline: Pipeline, context: &RunContext) -> Result<[String; 2], Error> {
+    let now = context.clock.now();
     let plan = Plan::new(pipeline, RunId::at(now), now, None, &Overrides::default())?;
-    let source = try_source(&plan, environment).await?;
+    let source = try_source(&plan, context).await?;
     let destination = Destination::open(&plan.destination).map_err(RunError::from)?;
     destination.try_out(&plan.run_id).await.map_err(RunError::from)?;
     Ok([source, format!("the destination {} can be written", plan.destination)])
 }
 
-async fn try_source(plan: &Plan, environment: &Environment) -> Result<String, RunError> {
-    let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment).await?;
+async fn try_source(plan: &Plan, context: &RunContext) -> Result<String, RunError> {
+    let keys = ApiKey::find_all(&plan.pipeline.source.api_key, &context.environment).await?;
     let Some(request) = plan.requests.first() else {
         return Ok("the window has not begun, so the source was not asked".to_owned());
     };
-    let fetcher = Fetcher::new(&plan.pipeline.source, plan.pipeline.limits.max_bytes())?;
-    let answer = fetcher.request(request, &keys).await?;
-    let refused: Vec<String> = answer.refused.iter().map(ToString::to_string).collect();
+    let source = procurementflow::source_of(&plan.pipeline, &keys)?;
+    let response = source.fetch(request).await?;
+    let refused: Vec<String> = response.refused.iter().map(ToString::to_string).collect();
     let retire = if refused.is_empty() {
         String::new()
     } else {
         format!(", which refused {}", refused.join(", "))
     };
-    Ok(format!("the source takes the key from {}{retire}", answer.taken))
+    Ok(format!("the source accepts the key from {}{retire}", response.accepted))
 }

@@ -1,33 +1,34 @@
-//! `flowlake demo`: the real thing, against the sample API.
+//! `flowlake demo`: real runs against the sample API.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::{fail, run, sample_api, summary};
 use crate::cli::error::Error;
-use crate::definition::{Definition, DefinitionError, Environment};
+use crate::definition::{Definition, DefinitionError};
 use crate::exit_code::ExitCode;
-use crate::run::interruption::{Interruption, Signal};
+use crate::run::{RunContext, Signal};
 use crate::sample_api::SampleApi;
 
-/// The definitions of `pipelines/`, as they stand there.
+/// The definitions in `pipelines/`.
 const DEFINITIONS: [(&str, &str); 2] = [
     ("pipelines/purchasing.toml", include_str!("../../pipelines/purchasing.toml")),
     ("pipelines/e-sourcing.toml", include_str!("../../pipelines/e-sourcing.toml")),
 ];
 
-pub(super) async fn demo(environment: &Environment, interruption: &Interruption) -> ExitCode {
-    match pull_samples(environment, interruption).await {
-        Ok(()) => interruption.signal().map_or(ExitCode::Done, Signal::exit_code),
+pub(super) async fn demo(context: &RunContext) -> ExitCode {
+    match pull_samples(context).await {
+        Ok(()) => context.interruption.signal().map_or(ExitCode::Done, Signal::exit_code),
         Err(error) => fail(&error),
     }
 }
 
-async fn pull_samples(environment: &Environment, interruption: &Interruption) -> Result<(), Error> {
+async fn pull_samples(context: &RunContext) -> Result<(), Error> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let api =
         SampleApi::new(sample_api::ORGANISATION_ID, sample_api::API_KEY)?.start(address).await?;
-    let environment = sample_api::environment(environment, api.base_url());
+    let environment = sample_api::environment(&context.environment, api.base_url());
+    let context = RunContext { environment, ..context.clone() };
     let mut out = std::io::stdout();
     writeln!(
         out,
@@ -36,10 +37,9 @@ async fn pull_samples(environment: &Environment, interruption: &Interruption) ->
     )?;
     for (file, text) in DEFINITIONS {
         let definition =
-            Definition::parse(file, text, &environment).map_err(DefinitionError::from)?;
-        let options = run::Options::default();
-        let report =
-            run::execute(definition.pipeline, &options, &environment, interruption).await?;
+            Definition::parse(file, text, &context.environment).map_err(DefinitionError::from)?;
+        let options = run::RunOptions::default();
+        let report = run::execute(definition.pipeline, &options, &context).await?;
         writeln!(out, "{}\n", summary::report(&report))?;
     }
     api.stop().await;

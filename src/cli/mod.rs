@@ -1,10 +1,10 @@
-//! The command line: what the user typed becomes one call, and its result becomes output and an exit code.
+//! The command line: arguments become one call, and its result becomes output and an exit code.
 
 mod check;
 mod demo;
+mod destination;
 pub mod error;
 mod init;
-mod place;
 mod plan;
 mod planning;
 mod quarantine;
@@ -24,10 +24,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::error::Error;
 use crate::definition::{Environment, Setting};
-use crate::exit_code::ExitCode;
-use crate::run::interruption::{Interruption, Signal};
+use crate::exit_code::{ExitCode, Failure};
+use crate::run::{Interruption, RunContext, Signal};
 use crate::runtime::share_heaps;
 use crate::schema::RunId;
+use destination::DestinationArgument;
 use planning::PlanArguments;
 
 /// Pulls purchasing data from the ProcurementFlow export API and keeps it as partitioned Parquet.
@@ -36,7 +37,7 @@ use planning::PlanArguments;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// The form of log lines on stderr; `RUST_LOG` chooses which.
+    /// The format of log lines on stderr; `RUST_LOG` sets the level.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
 }
@@ -46,7 +47,7 @@ Exit codes:
   0 done, including nothing new       5 key missing or refused
   1 unexpected error                  6 the export is not what it should be
   2 usage, or a definition is wrong   7 destination failed
-  3 some of several pipelines failed  11 another run is at work
+  3 some of several pipelines failed  11 another run holds the destination
   4 source not answering              130, 143 interrupted, terminated";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -57,9 +58,9 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run pipelines: fetch each export and bring its tables up to date.
+    /// Run pipelines: fetch each export and update its tables.
     Run {
-        /// Definitions, one pipeline each.
+        /// The definitions, one pipeline each.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// Print each run's report as a line of JSON instead of a table.
@@ -67,16 +68,16 @@ enum Command {
         json: bool,
         #[command(flatten)]
         plan: PlanArguments,
-        /// What to call the run, instead of a new id that sorts by time.
+        /// The id of the run, instead of a new one that sorts by time.
         #[arg(long)]
         run_id: Option<RunId>,
     },
-    /// Check definitions and report every problem in them, with a way out.
+    /// Check definitions, and report every problem with how to fix it.
     Check {
-        /// Definitions to check.
+        /// The definitions to check.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// Also ask the source whether it takes the key, and try whether the destination can be written.
+        /// Also try the key at the source, and try to write to the destination.
         #[arg(long)]
         online: bool,
         /// Print each problem as a line of JSON.
@@ -97,17 +98,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// See the records that are in no table, and take them in again once the definition is mended.
+    /// Show quarantined records, and load them again once the definition is corrected.
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
-    /// Compare a destination with its manifests: every file there, every byte as it was written, nothing besides.
+    /// Compare a destination with its manifests: every file, every byte, and no others.
     Verify {
         #[command(flatten)]
-        place: place::Place,
-        /// Look at names and sizes only.
+        destination: DestinationArgument,
+        /// Compare names and sizes only.
         #[arg(long)]
         quick: bool,
-        /// Mend what can be mended without losing anything.
+        /// Repair what can be repaired without losing data.
         #[arg(long)]
         repair: bool,
         /// Print the result as a line of JSON.
@@ -117,27 +118,27 @@ enum Command {
     /// List the last runs of a destination.
     Runs {
         #[command(flatten)]
-        place: place::Place,
-        /// How many.
+        destination: DestinationArgument,
+        /// How many runs to list.
         #[arg(long, default_value_t = 20)]
         limit: usize,
         /// Print each run's report as a line of JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Free a destination from the lock of a run that is gone.
+    /// Remove the lock of a run that is gone.
     Unlock {
         #[command(flatten)]
-        place: place::Place,
-        /// Also when the run may still be at work; it finds out before it commits.
+        destination: DestinationArgument,
+        /// Also when the run may still be running; it notices before it commits.
         #[arg(long)]
         force: bool,
     },
-    /// Write a definition from a saved or a live export.
+    /// Write a definition for a saved or a live export.
     Init(init::InitArguments),
-    /// See it work: pull the sample exports over HTTP into ./lake. Needs no account.
+    /// Try it: load the sample exports over HTTP into ./lake. Needs no account.
     Demo,
-    /// Serve the sample API on loopback, to try definitions against. Its fields are invented.
+    /// Serve the sample API on loopback, to try definitions with. Its fields are invented.
     SampleApi {
         /// The loopback address to listen on.
         #[arg(long, default_value = "127.0.0.1:8780")]
@@ -145,7 +146,7 @@ enum Command {
     },
 }
 
-/// Reads the command line, does what it says, and returns the code to exit with.
+/// Parses the command line, runs the command, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     share_heaps();
@@ -156,47 +157,52 @@ pub fn main() -> ExitCode {
         Err(error) => return fail(&Error::Output(error)),
     };
     let code = runtime.block_on(dispatch(arguments.command));
-    // After a signal, threads may still be at work on a run that nobody waits for any more.
+    // After a signal, threads may still work on a run whose result is no longer needed.
     runtime.shutdown_background();
     code
 }
 
 async fn dispatch(command: Command) -> ExitCode {
-    let environment = Environment::of_this_process();
-    let interruption = Interruption::of_this_process();
+    let context = RunContext {
+        interruption: Interruption::of_this_process(),
+        ..RunContext::new(Environment::of_this_process())
+    };
+    let interruption = &context.interruption;
     match command {
         Command::Run { files, json, plan, run_id } => {
-            let options = run::Options { json, plan, run_id };
-            run::run(&files, &options, &environment, &interruption).await
+            let options = run::RunOptions { json, plan, run_id };
+            run::run(&files, &options, &context).await
         }
         Command::Check { files, online, json, settings } => {
-            let checks = check::Options { online, json, settings };
-            let check = Box::pin(check::check(&files, &checks, &environment));
-            until_signal(&interruption, check).await
+            let options = check::CheckOptions { online, json, settings };
+            let check = Box::pin(check::check(&files, &options, &context));
+            until_signal(interruption, check).await
         }
         Command::Plan { file, plan: arguments, json } => {
-            until_signal(&interruption, plan::plan(&file, json, &arguments, &environment)).await
+            until_signal(interruption, plan::plan(&file, json, &arguments, &context)).await
         }
-        Command::Quarantine(command) => {
-            quarantine::quarantine(command, &environment, &interruption).await
+        Command::Quarantine(command) => quarantine::quarantine(command, &context).await,
+        Command::Verify { destination, quick, repair, json } => {
+            let options = verify::VerifyOptions { quick, repair, json };
+            verify::run(&destination, &options, &context).await
         }
-        Command::Verify { place, quick, repair, json } => {
-            let options = verify::Options { quick, repair, json };
-            verify::run(&place, &options, &environment).await
+        Command::Runs { destination, limit, json } => {
+            runs::runs(&destination, limit, json, &context).await
         }
-        Command::Runs { place, limit, json } => runs::runs(&place, limit, json, &environment).await,
-        Command::Unlock { place, force } => unlock::unlock(&place, force, &environment).await,
+        Command::Unlock { destination, force } => {
+            unlock::unlock(&destination, force, &context).await
+        }
         Command::Init(arguments) => {
-            until_signal(&interruption, init::init(arguments, &environment)).await
+            until_signal(interruption, init::init(arguments, &context)).await
         }
-        Command::Demo => demo::demo(&environment, &interruption).await,
+        Command::Demo => demo::demo(&context).await,
         Command::SampleApi { listen } => {
-            until_signal(&interruption, sample_api::serve(listen)).await
+            until_signal(interruption, sample_api::serve(listen)).await
         }
     }
 }
 
-/// The result of a command that changes no table and may end at any point.
+/// Runs a command that changes no table, and so may stop at any point.
 async fn until_signal(
     interruption: &Interruption,
     command: impl Future<Output = ExitCode>,
@@ -216,7 +222,7 @@ fn start_logging(format: LogFormat) {
     }
 }
 
-/// Tells what went wrong and what to do next, on stderr.
+/// Shows an error and its help on stderr.
 #[expect(clippy::print_stderr, reason = "the command line is where errors are shown")]
 fn fail(error: &Error) -> ExitCode {
     eprintln!("{}", summary::error(error, None));

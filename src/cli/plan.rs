@@ -9,13 +9,14 @@ use serde::Serialize;
 use super::planning::{PlanArguments, Planned};
 use super::{fail, summary};
 use crate::cli::error::Error;
-use crate::definition::{Definition, Environment, Table, WriteDisposition};
+use crate::definition::{Definition, Table, WriteDisposition};
 use crate::exit_code::ExitCode;
 use crate::infer::{Change, SchemaError, Schemas};
+use crate::run::RunContext;
 use crate::schema::{ColumnName, IdVec, PartitionField, PartitionKey, RootId, Shape, Window};
 use crate::table::Manifest;
 
-/// A plan as it is shown: what a run will do, in its own words.
+/// A plan as it is shown.
 #[derive(Serialize)]
 struct ShownPlan {
     pipeline: String,
@@ -28,9 +29,9 @@ struct ShownPlan {
     destination: String,
     landing_keep: usize,
     tables: Vec<ShownTable>,
-    /// What the definition changes in the schemas that the destination has, whatever the export holds.
+    /// What the definition alone changes in the schemas of the destination.
     changes: Vec<Change>,
-    /// Why the definition and the tables that there are do not go together.
+    /// Why the definition does not fit the existing tables.
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
 }
@@ -44,20 +45,20 @@ struct ShownTable {
     write_disposition: String,
     primary_key: Vec<String>,
     partition_by: Vec<String>,
-    /// What the table holds before the run.
+    /// How many rows the table has before the run.
     rows: u64,
-    /// The partitions that the table has, and that the run is known to replace.
+    /// The existing partitions that the run will certainly replace.
     partitions_replaced: Vec<String>,
 }
 
-/// Prints what `run` would do with this definition now.
+/// Prints what `run` would do with a definition now.
 pub(super) async fn plan(
     file: &Path,
     json: bool,
     arguments: &PlanArguments,
-    environment: &Environment,
+    context: &RunContext,
 ) -> ExitCode {
-    match print(file, json, arguments, environment).await {
+    match print(file, json, arguments, context).await {
         Ok(()) => ExitCode::Done,
         Err(error) => fail(&error),
     }
@@ -67,11 +68,11 @@ async fn print(
     file: &Path,
     json: bool,
     arguments: &PlanArguments,
-    environment: &Environment,
+    context: &RunContext,
 ) -> Result<(), Error> {
-    let definition = Definition::load(file, &arguments.settings, environment)?;
+    let definition = Definition::load(file, &arguments.settings, &context.environment)?;
     summary::warn(&definition.warnings);
-    let shown = ShownPlan::of(&arguments.plan_and_look(definition.pipeline).await?);
+    let shown = ShownPlan::of(&arguments.plan_and_look(definition.pipeline, context).await?);
     let text = if json { serde_json::to_string_pretty(&shown)? } else { shown.text() };
     Ok(writeln!(std::io::stdout(), "{text}")?)
 }
@@ -103,7 +104,7 @@ impl ShownPlan {
         let mut lines = vec![line("pipeline", &self.pipeline)];
         if let Some(window) = self.window {
             let pieces = match self.requests.len() {
-                0 => "which has been covered already".to_owned(),
+                0 => "already loaded".to_owned(),
                 1 => "in one piece".to_owned(),
                 many => format!("in {many} pieces"),
             };
@@ -132,7 +133,7 @@ impl ShownPlan {
     }
 }
 
-/// What the definition alone changes in tables that are there.
+/// What the definition alone changes in existing tables.
 fn changes(planned: &Planned) -> Result<Vec<Change>, SchemaError> {
     let (tables, known) = (&planned.plan.pipeline.tables, planned.snapshot.schemas());
     let roots = planned.plan.pipeline.root_tables().filter(|root| known.contains_key(&root.name));
@@ -146,7 +147,7 @@ fn changes(planned: &Planned) -> Result<Vec<Change>, SchemaError> {
         Err(error @ (SchemaError::Repartitioned { .. } | SchemaError::Rekeyed { .. })) => {
             Err(error)
         }
-        // What is missing may come with the export.
+        // The export may bring the columns that are missing.
         Err(_) => Ok(Vec::new()),
     }
 }
@@ -203,7 +204,7 @@ impl ShownTable {
     }
 }
 
-/// The directories that a table has files in.
+/// The partition directories of a table.
 fn partitions(manifest: &Manifest) -> BTreeSet<PartitionKey> {
     let directories = manifest.files.iter().map(|file| file.partition.clone());
     directories.filter(|directory| !directory.is_empty()).collect()

@@ -1,4 +1,4 @@
-//! What `run` and `plan` have in common: the arguments that decide a plan, and making it.
+//! Planning: the arguments that `run` and `plan` share, and the plan they lead to.
 
 use std::num::NonZeroUsize;
 
@@ -7,13 +7,13 @@ use clap::Args;
 
 use crate::cli::error::Error;
 use crate::definition::{DestinationUrl, Pipeline, Setting, Size, parse_instant};
-use crate::plan::{Overrides, Plan, destination_at};
-use crate::run::RunError;
+use crate::plan::{DEFAULT_JOBS, Overrides, Plan, destination_at};
+use crate::run::{RunContext, RunError};
 use crate::schema::RunId;
 use crate::store::Destination;
 use crate::table::Snapshot;
 
-/// What is said on the command line about what to run.
+/// The arguments that decide a plan.
 #[derive(Debug, Clone, Args)]
 pub(super) struct PlanArguments {
     /// Where the window begins, instead of at the watermark: a date or a timestamp.
@@ -22,22 +22,22 @@ pub(super) struct PlanArguments {
     /// Where the window ends, instead of now.
     #[arg(long, value_name = "INSTANT", value_parser = instant)]
     to: Option<DateTime<Utc>>,
-    /// What to go by as the present, in windows and templates.
+    /// The time that windows and templates take as now.
     #[arg(long, value_name = "INSTANT", value_parser = instant)]
     as_of: Option<DateTime<Utc>>,
     /// Set a key of the definition for this run, as in `source.filters.status=approved`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(super) settings: Vec<Setting>,
-    /// Take an export that is smaller than the tables or `[limits]` let expect.
+    /// Accept an export that is smaller than the tables or `[limits]` suggest.
     #[arg(long)]
     allow_shrink: bool,
-    /// How many pieces of a window are asked for at once.
-    #[arg(long, value_name = "COUNT", default_value = "3")]
+    /// How many pieces of a window to request at once.
+    #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_JOBS)]
     jobs: NonZeroUsize,
-    /// How much memory the rows of an export may take; beyond it they go to local disk for a while.
-    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
-    memory: Size,
-    /// Wait while another run holds the destination, instead of ending with exit 11.
+    /// How much memory the rows of an export may take; more is spilled to local disk [default: 256MiB].
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<Size>,
+    /// Wait while another run holds the destination, instead of exiting with 11.
     #[arg(long)]
     pub(super) wait: bool,
 }
@@ -50,22 +50,22 @@ impl Default for PlanArguments {
             as_of: None,
             settings: Vec::new(),
             allow_shrink: false,
-            jobs: NonZeroUsize::MIN,
-            memory: Size::from_bytes(256 << 20),
+            jobs: DEFAULT_JOBS,
+            memory: None,
             wait: false,
         }
     }
 }
 
-/// What a run does, and what it finds in its destination.
+/// A plan, and the state of its destination.
 pub(super) struct Planned {
     pub(super) plan: Plan,
     pub(super) snapshot: Snapshot,
 }
 
 impl PlanArguments {
-    /// Nothing is said but this.
-    pub(super) fn with(settings: Vec<Setting>, memory: Size, wait: bool) -> Self {
+    /// Defaults for everything else.
+    pub(super) fn with(settings: Vec<Setting>, memory: Option<Size>, wait: bool) -> Self {
         Self { settings, memory, wait, ..Self::default() }
     }
 
@@ -74,14 +74,19 @@ impl PlanArguments {
         &self,
         pipeline: Pipeline,
         run_id: Option<RunId>,
+        context: &RunContext,
     ) -> Result<Plan, Error> {
         let depends = pipeline.source.window.is_some();
-        Ok(self.plan_with(pipeline, run_id, depends).await?.plan)
+        Ok(self.plan_with(pipeline, run_id, depends, context).await?.plan)
     }
 
-    /// The same, with what there is in the destination.
-    pub(super) async fn plan_and_look(&self, pipeline: Pipeline) -> Result<Planned, Error> {
-        self.plan_with(pipeline, None, true).await
+    /// Plans a run that begins now, and reads the destination.
+    pub(super) async fn plan_and_look(
+        &self,
+        pipeline: Pipeline,
+        context: &RunContext,
+    ) -> Result<Planned, Error> {
+        self.plan_with(pipeline, None, true, context).await
     }
 
     async fn plan_with(
@@ -89,15 +94,16 @@ impl PlanArguments {
         pipeline: Pipeline,
         run_id: Option<RunId>,
         look: bool,
+        context: &RunContext,
     ) -> Result<Planned, Error> {
-        let now = Utc::now();
+        let now = context.clock.now();
         let overrides = Overrides {
             as_of: self.as_of,
             from: self.from,
             to: self.to,
             allow_shrink: self.allow_shrink,
             jobs: Some(self.jobs),
-            memory: Some(self.memory.bytes()),
+            memory: self.memory.map(Size::bytes),
             waits: self.wait,
         };
         let url = destination_at(&pipeline, self.as_of.unwrap_or(now))?;

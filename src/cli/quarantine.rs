@@ -3,47 +3,45 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 
+use super::destination::DestinationArgument;
 use super::fail;
-use super::place::Place;
 use super::planning::PlanArguments;
 use crate::cli::error::Error;
-use crate::definition::{Definition, Environment, Setting, Size};
+use crate::definition::{Definition, Setting, Size};
 use crate::exit_code::ExitCode;
-use crate::report::Progress;
-use crate::run::RunError;
-use crate::run::interruption::Interruption;
+use crate::report::RunReport;
+use crate::run::{RunContext, RunError};
 use crate::schema::{RunId, TableName};
 use crate::store::Destination;
 use crate::table::Snapshot;
 use crate::table::quarantine::{Finding, Line, QuarantineFile, read};
 
-/// As many characters as are shown of a record.
+/// How many characters of a record to show.
 const SHOWN_OF_A_RECORD: usize = 500;
-/// As many characters as are shown of a value in it.
+/// How many characters of a value to show.
 const SHOWN_OF_A_VALUE: usize = 80;
 
-/// What to do with records that are in no table.
+/// What to do with quarantined records.
 #[derive(Debug, Subcommand)]
 pub(super) enum QuarantineCommand {
-    /// List how many records wait, and why.
+    /// Count the quarantined records and the reasons.
     List {
         #[command(flatten)]
         chosen: Chosen,
     },
-    /// Show each record that waits, with all that is wrong with it.
+    /// Show each quarantined record with everything that is wrong with it.
     Show {
         #[command(flatten)]
         chosen: Chosen,
-        /// Print each as a line of JSON, as it is kept.
+        /// Print each as a line of JSON, as it is stored.
         #[arg(long)]
         json: bool,
     },
-    /// Take the records that wait in again, by what the definition says now.
+    /// Load the quarantined records again, by the definition as it is now.
     Retry {
         /// The definition.
         #[arg(value_name = "FILE")]
@@ -54,13 +52,13 @@ pub(super) enum QuarantineCommand {
         /// Set a key of the definition, as in `tables[0].columns.amount=string`.
         #[arg(long = "set", value_name = "KEY=VALUE")]
         settings: Vec<Setting>,
-        /// How much memory the rows may take; beyond it they go to local disk for a while.
-        #[arg(long, value_name = "SIZE", default_value = "256MiB")]
-        memory: Size,
-        /// Wait while another run holds the destination, instead of ending with exit 11.
+        /// How much memory the rows may take; more is spilled to local disk [default: 256MiB].
+        #[arg(long, value_name = "SIZE")]
+        memory: Option<Size>,
+        /// Wait while another run holds the destination, instead of exiting with 11.
         #[arg(long)]
         wait: bool,
-        /// What to call the run, instead of a new id that sorts by time.
+        /// The id of the run, instead of a new one that sorts by time.
         #[arg(long)]
         run_id: Option<RunId>,
     },
@@ -70,7 +68,7 @@ pub(super) enum QuarantineCommand {
 #[derive(Debug, Args)]
 pub(super) struct Chosen {
     #[command(flatten)]
-    place: Place,
+    destination: DestinationArgument,
     /// Only those of this table.
     #[arg(long)]
     table: Option<TableName>,
@@ -79,23 +77,20 @@ pub(super) struct Chosen {
     run: Option<RunId>,
 }
 
-/// Does what was asked.
-pub(super) async fn quarantine(
-    command: QuarantineCommand,
-    environment: &Environment,
-    interruption: &Interruption,
-) -> ExitCode {
+/// Runs the command.
+pub(super) async fn quarantine(command: QuarantineCommand, context: &RunContext) -> ExitCode {
     let done = match command {
-        QuarantineCommand::List { chosen } => list(&chosen, environment).await,
-        QuarantineCommand::Show { chosen, json } => show(&chosen, json, environment).await,
+        QuarantineCommand::List { chosen } => list(&chosen, context).await,
+        QuarantineCommand::Show { chosen, json } => show(&chosen, json, context).await,
         QuarantineCommand::Retry { file, json, settings, memory, wait, run_id } => {
             let arguments = PlanArguments::with(settings, memory, wait);
-            let definition = match Definition::load(&file, &arguments.settings, environment) {
-                Ok(definition) => definition,
-                Err(error) => return fail(&error.into()),
-            };
+            let definition =
+                match Definition::load(&file, &arguments.settings, &context.environment) {
+                    Ok(definition) => definition,
+                    Err(error) => return fail(&error.into()),
+                };
             let name = definition.pipeline.name.clone();
-            let retried = retry(definition, &arguments, run_id, interruption).await;
+            let retried = retry(definition, &arguments, run_id, context).await;
             return super::run::show(retried, &name, json).err().unwrap_or(ExitCode::Done);
         }
     };
@@ -106,24 +101,24 @@ async fn retry(
     definition: Definition,
     arguments: &PlanArguments,
     run_id: Option<RunId>,
-    interruption: &Interruption,
-) -> Result<crate::report::RunReport, Error> {
-    let progress = Arc::new(Progress::new(&definition.pipeline.name));
-    let plan = arguments.plan(definition.pipeline, run_id);
-    let plan = interruption.or(plan).await.map_err(RunError::Stopped)??;
-    Ok(crate::run::retry(plan, progress, interruption).await?)
+    context: &RunContext,
+) -> Result<RunReport, Error> {
+    let context = super::run::with_reporters(context, &definition.pipeline.name);
+    let plan = arguments.plan(definition.pipeline, run_id, &context);
+    let plan = context.interruption.or(plan).await.map_err(RunError::Stopped)??;
+    Ok(crate::run::retry(plan, &context).await?)
 }
 
-/// Files of records that wait, and where they are.
-struct Waiting {
-    /// None when there is no such destination yet.
+/// The chosen quarantine files, and where they are.
+struct ChosenFiles {
+    /// None when the destination does not exist yet.
     destination: Option<Destination>,
     files: Vec<(TableName, QuarantineFile)>,
 }
 
 impl Chosen {
-    async fn waiting(&self, environment: &Environment) -> Result<Waiting, Error> {
-        let destination = self.place.open(environment)?;
+    async fn files(&self, context: &RunContext) -> Result<ChosenFiles, Error> {
+        let destination = self.destination.open(context)?;
         let snapshot = match &destination {
             Some(destination) => Snapshot::peek(destination).await.map_err(RunError::from)?,
             None => Snapshot::default(),
@@ -133,7 +128,7 @@ impl Chosen {
             let chosen = manifest.quarantine.into_iter().filter(|file| self.takes(&table, file));
             files.extend(chosen.map(|file| (table.clone(), file)));
         }
-        Ok(Waiting { destination, files })
+        Ok(ChosenFiles { destination, files })
     }
 
     fn takes(&self, table: &TableName, file: &QuarantineFile) -> bool {
@@ -142,7 +137,7 @@ impl Chosen {
     }
 }
 
-impl Waiting {
+impl ChosenFiles {
     async fn lines(&self, file: &QuarantineFile) -> Result<Vec<Line>, Error> {
         match &self.destination {
             Some(destination) => Ok(read(destination, file).await.map_err(RunError::from)?),
@@ -151,19 +146,19 @@ impl Waiting {
     }
 }
 
-async fn list(chosen: &Chosen, environment: &Environment) -> Result<(), Error> {
-    let waiting = chosen.waiting(environment).await?;
+async fn list(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
+    let chosen = chosen.files(context).await?;
     let mut out = std::io::stdout();
-    if waiting.files.is_empty() {
+    if chosen.files.is_empty() {
         return Ok(writeln!(out, "no records are in quarantine")?);
     }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(["table", "run", "records", "only values"]);
     let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
-    for (name, file) in &waiting.files {
+    for (name, file) in &chosen.files {
         let (records, values) = (file.records.to_string(), file.partially_loaded.to_string());
         table.add_row([name.to_string(), file.run_id.to_string(), records, values]);
-        for finding in waiting.lines(file).await?.into_iter().flat_map(|line| line.reasons) {
+        for finding in chosen.lines(file).await?.into_iter().flat_map(|line| line.reasons) {
             *reasons.entry(finding.message).or_default() += 1;
         }
     }
@@ -179,11 +174,11 @@ async fn list(chosen: &Chosen, environment: &Environment) -> Result<(), Error> {
     Ok(())
 }
 
-async fn show(chosen: &Chosen, json: bool, environment: &Environment) -> Result<(), Error> {
-    let waiting = chosen.waiting(environment).await?;
+async fn show(chosen: &Chosen, json: bool, context: &RunContext) -> Result<(), Error> {
+    let chosen = chosen.files(context).await?;
     let mut out = std::io::stdout();
-    for (_, file) in &waiting.files {
-        for line in waiting.lines(file).await? {
+    for (_, file) in &chosen.files {
+        for line in chosen.lines(file).await? {
             if json {
                 writeln!(out, "{}", serde_json::to_string(&line)?)?;
             } else {
@@ -194,7 +189,7 @@ async fn show(chosen: &Chosen, json: bool, environment: &Environment) -> Result<
     Ok(())
 }
 
-/// A record for people: where it came from, what is wrong with it, and the record.
+/// A record for people: where it came from, what is wrong with it, and its JSON.
 fn shown(line: &Line) -> String {
     let kept = if line.row_kept { ", in the table without what follows" } else { "" };
     let mut lines =
@@ -216,7 +211,7 @@ fn shown(line: &Line) -> String {
     lines.join("\n")
 }
 
-/// As much of a text as fits; it is JSON without whitespace, so that it has no control characters.
+/// The first characters of compact JSON, which has no control characters.
 fn beginning(json: &str, characters: usize) -> String {
     let mut shown: String = json.chars().take(characters).collect();
     if shown.len() < json.len() {

@@ -6,39 +6,33 @@ use std::sync::Arc;
 use super::planning::PlanArguments;
 use super::{fail, summary};
 use crate::cli::error::Error;
-use crate::definition::{self, Environment, Pipeline, Setting};
-use crate::exit_code::ExitCode;
-use crate::report::{Progress, RunReport};
-use crate::run::RunError;
-use crate::run::interruption::Interruption;
+use crate::definition::{self, Pipeline, Setting};
+use crate::exit_code::{ExitCode, Failure};
+use crate::report::{Log, Progress, RunReport};
+use crate::run::{RunContext, RunError};
 use crate::schema::RunId;
 
-/// How to run.
+/// The options of `flowlake run`.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Options {
+pub(super) struct RunOptions {
     pub(super) json: bool,
     pub(super) plan: PlanArguments,
     pub(super) run_id: Option<RunId>,
 }
 
-/// Runs each pipeline in turn. One that fails does not keep the others from running.
-pub(super) async fn run(
-    files: &[PathBuf],
-    options: &Options,
-    environment: &Environment,
-    interruption: &Interruption,
-) -> ExitCode {
-    let pipelines = match load_all(files, &options.plan.settings, environment) {
+/// Runs each pipeline in turn. One that fails does not stop the others.
+pub(super) async fn run(files: &[PathBuf], options: &RunOptions, context: &RunContext) -> ExitCode {
+    let pipelines = match load_all(files, &options.plan.settings, context) {
         Ok(pipelines) => pipelines,
         Err(code) => return code,
     };
     let mut failures = Vec::new();
     let count = pipelines.len();
     for pipeline in pipelines {
-        if let Err(code) = run_one(pipeline, options, environment, interruption).await {
+        if let Err(code) = run_one(pipeline, options, context).await {
             failures.push(code);
         }
-        if let Some(signal) = interruption.signal() {
+        if let Some(signal) = context.interruption.signal() {
             return signal.exit_code();
         }
     }
@@ -49,15 +43,15 @@ pub(super) async fn run(
     }
 }
 
-/// Every definition, or the problems of all of them.
+/// Loads every definition, or shows the problems of all of them.
 fn load_all(
     files: &[PathBuf],
     settings: &[Setting],
-    environment: &Environment,
+    context: &RunContext,
 ) -> Result<Vec<Pipeline>, ExitCode> {
     let mut pipelines = Vec::new();
     let mut failed = None;
-    for loaded in definition::load_all(files, settings, environment) {
+    for loaded in definition::load_all(files, settings, &context.environment) {
         match loaded {
             Ok(definition) => {
                 summary::warn(&definition.warnings);
@@ -71,16 +65,15 @@ fn load_all(
 
 async fn run_one(
     pipeline: Pipeline,
-    options: &Options,
-    environment: &Environment,
-    interruption: &Interruption,
+    options: &RunOptions,
+    context: &RunContext,
 ) -> Result<(), ExitCode> {
     let name = pipeline.name.clone();
-    let ended = execute(pipeline, options, environment, interruption).await;
+    let ended = execute(pipeline, options, context).await;
     show(ended, &name, options.json)
 }
 
-/// Shows how a run ended; the code to exit with when it failed.
+/// Shows the result of a run. Returns the exit code when it failed.
 pub(super) fn show(
     ended: Result<RunReport, Error>,
     pipeline: &str,
@@ -92,17 +85,23 @@ pub(super) fn show(
     }
 }
 
-/// Plans and runs one pipeline, with progress on a terminal.
+/// The same context, with progress on a terminal and warnings in the log.
+pub(super) fn with_reporters(context: &RunContext, pipeline: &str) -> RunContext {
+    let reporters = context.reporters.clone();
+    let reporters = reporters.and(Arc::new(Progress::new(pipeline))).and(Arc::new(Log));
+    RunContext { reporters, ..context.clone() }
+}
+
+/// Plans and runs one pipeline.
 pub(super) async fn execute(
     pipeline: Pipeline,
-    options: &Options,
-    environment: &Environment,
-    interruption: &Interruption,
+    options: &RunOptions,
+    context: &RunContext,
 ) -> Result<RunReport, Error> {
-    let progress = Arc::new(Progress::new(&pipeline.name));
-    let plan = options.plan.plan(pipeline, options.run_id.clone());
-    let plan = interruption.or(plan).await.map_err(RunError::Stopped)??;
-    Ok(crate::run::run(&plan, environment, progress, interruption).await?)
+    let context = with_reporters(context, &pipeline.name);
+    let plan = options.plan.plan(pipeline, options.run_id.clone(), &context);
+    let plan = context.interruption.or(plan).await.map_err(RunError::Stopped)??;
+    Ok(crate::run::run(&plan, &context).await?)
 }
 
 #[expect(clippy::print_stderr, reason = "the command line is where errors are shown")]
@@ -115,7 +114,7 @@ fn show_report(report: &RunReport, json: bool) -> Result<(), Error> {
     use std::io::Write;
     let text = if json { serde_json::to_string(report)? } else { summary::report(report) };
     match writeln!(std::io::stdout(), "{text}") {
-        // Whoever read it has read enough; the run is complete all the same.
+        // The reader has closed the pipe; the run is complete all the same.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
         printed => printed?,
     }

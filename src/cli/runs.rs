@@ -5,35 +5,34 @@ use std::io::Write;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::HumanCount;
 
+use super::destination::DestinationArgument;
 use super::fail;
-use super::place::Place;
 use crate::cli::error::Error;
-use crate::definition::Environment;
 use crate::exit_code::ExitCode;
 use crate::report::{Outcome, RunReport};
-use crate::run::RunError;
+use crate::run::{RunContext, RunError};
 use crate::store::Destination;
 
 /// Shows the last runs of a destination, the newest first.
 pub(super) async fn runs(
-    place: &Place,
+    destination: &DestinationArgument,
     limit: usize,
     json: bool,
-    environment: &Environment,
+    context: &RunContext,
 ) -> ExitCode {
-    match show(place, limit, json, environment).await {
+    match show(destination, limit, json, context).await {
         Ok(()) => ExitCode::Done,
         Err(error) => fail(&error),
     }
 }
 
 async fn show(
-    place: &Place,
+    destination: &DestinationArgument,
     limit: usize,
     json: bool,
-    environment: &Environment,
+    context: &RunContext,
 ) -> Result<(), Error> {
-    let reports = match place.open(environment)? {
+    let reports = match destination.open(context)? {
         Some(destination) => last_reports(&destination, limit).await?,
         None => Vec::new(),
     };
@@ -45,7 +44,7 @@ async fn show(
         return Ok(());
     }
     if reports.is_empty() {
-        return Ok(writeln!(out, "no run has been here")?);
+        return Ok(writeln!(out, "no runs yet")?);
     }
     Ok(writeln!(out, "{}", table(&reports))?)
 }
@@ -61,7 +60,7 @@ async fn last_reports(destination: &Destination, limit: usize) -> Result<Vec<Run
         match content.map(|content| serde_json::from_slice(&content)) {
             Some(Ok(report)) => reports.push(report),
             Some(Err(error)) => {
-                tracing::warn!(path = %file.path, %error, "a report cannot be read");
+                tracing::warn!(path = %file.path, %error, "cannot read a report");
             }
             None => {}
         }

@@ -1,13 +1,14 @@
-//! What people read on the terminal: errors, and the table of tables.
+//! What people read on the terminal: errors, and the summary of a run.
 
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
 
 use crate::cli::error::Error;
 use crate::definition::Problems;
+use crate::exit_code::Failure;
 use crate::report::{Outcome, RunReport, TableReport};
 
-/// An error with its pipeline and its way out.
+/// An error with its pipeline and its help.
 pub(super) fn error(error: &Error, pipeline: Option<&str>) -> String {
     let mut text = match (error, pipeline) {
         // The report of a definition has its own titles.
@@ -24,7 +25,7 @@ pub(super) fn error(error: &Error, pipeline: Option<&str>) -> String {
     text
 }
 
-/// Shows what the author of a definition might want to look at again, on stderr.
+/// Shows the warnings about a definition on stderr.
 #[expect(clippy::print_stderr, reason = "the command line is where problems are shown")]
 pub(super) fn warn(warnings: &Problems) {
     if !warnings.is_empty() {
@@ -32,14 +33,14 @@ pub(super) fn warn(warnings: &Problems) {
     }
 }
 
-/// A run in a few lines: how it ended, then a row for every table.
+/// A run in a few lines: its outcome, then a row for each table.
 pub(super) fn report(report: &RunReport) -> String {
     let seconds = (report.finished_at - report.started_at).as_seconds_f64();
     let received = report.exports.iter().map(|export| export.bytes).sum();
     let outcome = match &report.outcome {
         Outcome::Committed => "committed".to_owned(),
-        Outcome::NothingNew => "nothing new: this export is in the tables already".to_owned(),
-        Outcome::NothingWaiting => "nothing new: no records wait in quarantine".to_owned(),
+        Outcome::NothingNew => "nothing new: the tables have loaded this export already".to_owned(),
+        Outcome::NothingWaiting => "nothing new: quarantine is empty".to_owned(),
         Outcome::Failed(reason) => format!("failed: {reason}"),
     };
     let taken = match report.retried {
@@ -55,11 +56,11 @@ pub(super) fn report(report: &RunReport) -> String {
     lines.join("\n")
 }
 
-/// A column of the table: its heading and a row's number in it.
+/// A column of the summary: its heading, and the number for a table.
 type CountOf = (&'static str, fn(&TableReport) -> u64);
 
-/// What may become of a row. What hardly ever happens is shown when it does.
-const FATES: [CountOf; 7] = [
+/// What may happen to rows. Rare outcomes are shown only when they occur.
+const OUTCOMES: [CountOf; 7] = [
     ("received", |row| row.received),
     ("inserted", |row| row.inserted),
     ("updated", |row| row.updated),
@@ -73,7 +74,7 @@ const RARE: [&str; 3] = ["updated", "superseded", "deleted"];
 fn tables(report: &RunReport) -> Table {
     let happened = |count: &fn(&TableReport) -> u64| report.tables.iter().any(|row| count(row) > 0);
     let outcomes: Vec<&CountOf> =
-        FATES.iter().filter(|(name, count)| !RARE.contains(name) || happened(count)).collect();
+        OUTCOMES.iter().filter(|(name, count)| !RARE.contains(name) || happened(count)).collect();
     let mut table = Table::new();
     let headings = outcomes.iter().map(|(name, _)| *name);
     let headings = std::iter::once("table").chain(headings);

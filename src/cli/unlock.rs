@@ -2,17 +2,20 @@
 
 use std::io::Write;
 
+use super::destination::DestinationArgument;
 use super::fail;
-use super::place::Place;
 use crate::cli::error::Error;
-use crate::definition::Environment;
 use crate::exit_code::ExitCode;
-use crate::run::RunError;
+use crate::run::{RunContext, RunError};
 use crate::table::lock::{LockError, break_lock, holder};
 
-/// Frees a destination from a run that is gone, or from any with `force`; says whose lock it was.
-pub(super) async fn unlock(place: &Place, force: bool, environment: &Environment) -> ExitCode {
-    match free(place, force, environment).await {
+/// Removes the lock of a run that is gone, or of any run with `force`. Says whose lock it was.
+pub(super) async fn unlock(
+    destination: &DestinationArgument,
+    force: bool,
+    context: &RunContext,
+) -> ExitCode {
+    match free(destination, force, context).await {
         Ok(text) => match writeln!(std::io::stdout(), "{text}") {
             Ok(()) => ExitCode::Done,
             Err(error) => fail(&error.into()),
@@ -21,15 +24,20 @@ pub(super) async fn unlock(place: &Place, force: bool, environment: &Environment
     }
 }
 
-async fn free(place: &Place, force: bool, environment: &Environment) -> Result<String, Error> {
-    let free = || format!("{}: no run holds it", place.shown());
-    let Some(destination) = place.open(environment)? else { return Ok(free()) };
+async fn free(
+    argument: &DestinationArgument,
+    force: bool,
+    context: &RunContext,
+) -> Result<String, Error> {
+    let shown = argument.shown();
+    let not_locked = || format!("{shown}: not locked");
+    let Some(destination) = argument.open(context)? else { return Ok(not_locked()) };
     let Some(owner) = holder(&destination).await.map_err(RunError::from)? else {
-        return Ok(free());
+        return Ok(not_locked());
     };
     if !(force || owner.is_gone()) {
         return Err(RunError::Lock(LockError::Held { owner: Box::new(owner) }).into());
     }
     break_lock(&destination).await.map_err(RunError::from)?;
-    Ok(format!("{}: free; it was held by {owner}", place.shown()))
+    Ok(format!("{shown}: unlocked; the lock was held by {owner}"))
 }

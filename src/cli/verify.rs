@@ -4,24 +4,27 @@ use std::io::Write;
 
 use indicatif::{HumanBytes, HumanCount};
 
+use super::destination::DestinationArgument;
 use super::fail;
-use super::place::Place;
 use crate::cli::error::Error;
-use crate::definition::Environment;
 use crate::exit_code::ExitCode;
+use crate::run::RunContext;
 use crate::table::verify::{Depth, Verification, repair, verify};
 
-/// How to verify.
-pub(super) struct Options {
+/// The options of `flowlake verify`.
+pub(super) struct VerifyOptions {
     pub(super) quick: bool,
     pub(super) repair: bool,
     pub(super) json: bool,
 }
 
-/// Verifies a destination, and mends it where that is wanted; exits 7 when a table is damaged, 3 when something else is
-/// to be looked at.
-pub(super) async fn run(place: &Place, options: &Options, environment: &Environment) -> ExitCode {
-    match look(place, options, environment).await {
+/// Verifies a destination, and repairs it on request. Exits 7 when a table is damaged, 3 when there are other findings.
+pub(super) async fn run(
+    destination: &DestinationArgument,
+    options: &VerifyOptions,
+    context: &RunContext,
+) -> ExitCode {
+    match verify_and_show(destination, options, context).await {
         Err(error) => fail(&error),
         Ok(found) if found.findings.iter().any(|finding| finding.kind.is_damage()) => {
             ExitCode::Destination
@@ -31,13 +34,13 @@ pub(super) async fn run(place: &Place, options: &Options, environment: &Environm
     }
 }
 
-async fn look(
-    place: &Place,
-    options: &Options,
-    environment: &Environment,
+async fn verify_and_show(
+    argument: &DestinationArgument,
+    options: &VerifyOptions,
+    context: &RunContext,
 ) -> Result<Verification, Error> {
     let depth = if options.quick { Depth::Sizes } else { Depth::Contents };
-    let found = match place.open(environment)? {
+    let found = match argument.open(context)? {
         None => Verification::default(),
         Some(destination) if options.repair => repair(&destination, depth).await?,
         Some(destination) => verify(&destination, depth).await?,
@@ -50,14 +53,14 @@ async fn look(
     for finding in &found.findings {
         writeln!(out, "{finding}")?;
     }
-    let retryable = match found.findings.len() {
-        0 => "as its manifests say".to_owned(),
+    let summary = match found.findings.len() {
+        0 => "matches its manifests".to_owned(),
         1 => "1 finding".to_owned(),
         many => format!("{many} findings"),
     };
     let (tables, files) = (HumanCount(found.tables), HumanCount(found.files));
     let (rows, bytes) = (HumanCount(found.rows), HumanBytes(found.bytes));
-    let place = place.shown();
-    writeln!(out, "{place}: {retryable} ({tables} tables, {files} files, {rows} rows, {bytes})")?;
+    let shown = argument.shown();
+    writeln!(out, "{shown}: {summary} ({tables} tables, {files} files, {rows} rows, {bytes})")?;
     Ok(found)
 }

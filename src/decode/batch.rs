@@ -17,12 +17,12 @@ pub struct RecordBatch {
     pub(super) records: Vec<BatchRecord>,
 }
 
-/// Where a record stands.
+/// The position of a record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BatchRecord {
-    /// Its first byte within the batch; it ends where the next one begins.
+    /// Its first byte in the batch. It ends where the next record begins.
     pub(super) start: usize,
-    /// Its first byte within the export.
+    /// Its first byte in the export.
     pub(super) position: Position,
 }
 
@@ -39,12 +39,12 @@ impl RecordBatch {
         self.records.is_empty()
     }
 
-    /// Each record's first byte within the export, and its bytes.
+    /// The offset of each record in the export, and its bytes.
     pub fn records(&self) -> impl Iterator<Item = (u64, &[u8])> {
         self.extents().map(|(extent, offset)| (offset, &self.bytes[extent]))
     }
 
-    /// Where each record stands in the batch, and its first byte within the export.
+    /// The byte range of each record in the batch, and its offset in the export.
     pub(super) fn extents(&self) -> impl Iterator<Item = (Range<usize>, u64)> {
         let starts = self.records.iter().skip(1).map(|record| record.start);
         let ends = starts.chain([self.bytes.len()]);
@@ -52,12 +52,12 @@ impl RecordBatch {
     }
 }
 
-/// What was found in an export that was complete.
+/// What a complete export has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// For each wanted table, where its records were.
+    /// For each selected table, where its records are.
     pub records_at: IdVec<RootId, RecordsAt>,
-    /// For each wanted table, how many records it had.
+    /// For each selected table, the number of records.
     pub records: IdVec<RootId, u64>,
 }
 

@@ -1,11 +1,11 @@
-//! Block: 64 bytes of JSON at once, each question about them answered by one bit for each byte.
+//! Block: classifies 64 bytes of JSON at once, one bit per byte and question.
 
 use wide::u8x16;
 
-/// How many bytes a block has.
+/// The size of a block in bytes.
 pub(super) const BLOCK_BYTES: usize = 64;
 
-/// What stands where in a block. The lowest bit is the first byte.
+/// Where a block has quotes, backslashes and brackets. The lowest bit is the first byte.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block {
     pub(super) quotes: u64,
@@ -22,7 +22,7 @@ impl Block {
         let mut block = Self { quotes: 0, backslashes: 0, openers: 0, closers: 0 };
         for (lane, bytes) in lanes.iter().enumerate() {
             let bytes = u8x16::from(*bytes);
-            // The bit in which brackets differ from braces, and nothing else from either.
+            // Sets the one bit in which brackets and braces differ.
             let folded = bytes | u8x16::splat(b'{' ^ b'[');
             let bits = |of: u8x16, byte: u8| {
                 u64::from(of.simd_eq(u8x16::splat(byte)).to_bitmask()) << (16 * lane)
@@ -36,7 +36,7 @@ impl Block {
     }
 }
 
-/// For each byte, whether an odd number of `bits` is set up to it.
+/// For each bit, whether an odd number of `bits` is set up to and including it.
 pub(super) fn parity(mut bits: u64) -> u64 {
     for shift in [1, 2, 4, 8, 16, 32] {
         bits ^= bits << shift;
@@ -44,7 +44,7 @@ pub(super) fn parity(mut bits: u64) -> u64 {
     bits
 }
 
-/// How many bytes there are before one that ends a run of plain text: a quote, a backslash or a control character.
+/// The number of bytes before the first quote, backslash or control character.
 pub(super) fn plain_run(bytes: &[u8]) -> usize {
     let (lanes, _) = bytes.as_chunks::<16>();
     for (lane, bytes) in lanes.iter().enumerate() {
@@ -70,7 +70,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bits_are_those_of_the_bytes(bytes in proptest::collection::vec(prop_oneof![
+        fn bits_match_the_bytes(bytes in proptest::collection::vec(prop_oneof![
             Just(b'"'), Just(b'\\'), Just(b'{'), Just(b'['), Just(b'}'), Just(b']'), any::<u8>(),
         ], BLOCK_BYTES)) {
             let block = Block::of(bytes.as_slice().try_into().unwrap());

@@ -1,6 +1,6 @@
-//! JSON without the whitespace between its parts.
+//! Removes whitespace between JSON tokens.
 
-/// JSON on one line: whitespace stays in strings only, and digits and the order of keys as they were.
+/// JSON on one line. Strings, digits and the order of keys are unchanged.
 #[must_use]
 pub fn without_whitespace(json: &str) -> String {
     let (mut in_string, mut escaped) = (false, false);

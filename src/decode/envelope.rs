@@ -1,6 +1,6 @@
 //! The envelope of an export: the JSON around the arrays of records.
 
-/// Where in the envelope we are: what the next byte may be.
+/// The position in the envelope: what the next byte may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EnvelopeState {
     /// Before a value of the whole export.
@@ -21,9 +21,9 @@ pub(super) enum EnvelopeState {
     CommaOrEnd,
     /// In a number or a word.
     InScalar,
-    /// In a value that holds no records.
+    /// In a value without records.
     Skipping,
-    /// After the `[` of an array whose items nobody has seen.
+    /// After the `[` of an array that is not selected by name.
     Candidate,
     /// After the `[` of records.
     RecordOrEnd,
@@ -44,7 +44,7 @@ impl EnvelopeState {
             Self::Colon => "`:`",
             Self::CommaOrEnd => "`,` or `}`",
             Self::RecordOrEnd => "a record or `]`",
-            Self::Record => "a record, which is an object,",
+            Self::Record => "a record (an object)",
             Self::RecordCommaOrEnd => "`,` or `]`",
             _ => "a value",
         }
@@ -61,8 +61,8 @@ pub(super) fn is_scalar_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
 }
 
-/// The text of a quoted key. Half of a surrogate pair is valid JSON and no text: a key that has one is none that anybody
-/// asks for.
+/// The text of a quoted key. Half of a surrogate pair is valid JSON but no text; such a key keeps its escapes and matches no
+/// selection.
 pub(super) fn key_of(quoted: &[u8]) -> Option<String> {
     serde_json::from_slice(quoted).ok().or_else(|| {
         let text = std::str::from_utf8(quoted).ok()?;

@@ -1,11 +1,11 @@
-//! A hash of what a record says, whatever the order of its keys and its whitespace.
+//! A hash of a record, independent of key order and whitespace.
 
 use std::collections::BTreeMap;
 
 use blake3::Hasher;
 use serde_json::value::RawValue;
 
-/// The first 128 bits of a BLAKE3 hash. A key whose value is null counts as missing.
+/// The first 128 bits of a BLAKE3 hash. A key with a null value counts as missing.
 ///
 /// # Errors
 /// The text is not JSON.
@@ -46,7 +46,7 @@ fn add_value(hasher: &mut Hasher, text: &str) -> Result<(), serde_json::Error> {
     Ok(())
 }
 
-/// The length comes first, so that no two sequences of texts have the same bytes.
+/// The length is a prefix, so different sequences of texts never have the same bytes.
 fn add_text(hasher: &mut Hasher, text: &str) {
     hasher.update(b"\"");
     hasher.update(&(text.len() as u64).to_be_bytes());

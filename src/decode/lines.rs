@@ -1,35 +1,35 @@
-//! Lines: whether an export is newline-delimited objects, each of which is a record.
+//! Detects newline-delimited JSON, in which each object is a record.
 //!
-//! That is known only at the second object, when the first one has gone by: so the first one is held back.
+//! Only the second object tells, so the bytes of the first are buffered.
 
 use super::nesting::{Advance, Nesting};
 
-/// A longer first object is not a record but the envelope of records.
+/// A longer first object is taken for an envelope, not for a record.
 const LONGEST_RECORD_BYTES: usize = 16 << 20;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Looks at the beginning of an export until it is clear what it is. Where the pieces end changes nothing.
+/// Reads the beginning of an export until its format is known. Chunk boundaries do not matter.
 #[derive(Debug, Default)]
 pub(super) struct LineSniffer {
     held: Vec<u8>,
-    /// How many of the bytes have been looked at.
+    /// How many of the held bytes were read.
     at: usize,
     stage: Stage,
 }
 
 #[derive(Debug, Default)]
 enum Stage {
-    /// Nothing but a byte order mark and whitespace yet.
+    /// Only a byte order mark and whitespace so far.
     #[default]
     Before,
-    /// In an object that began at `start`.
+    /// In the first object, which begins at `start`.
     InFirst { start: usize, nesting: Nesting },
-    /// Behind it.
+    /// After the first object.
     Behind { newline: bool },
 }
 
 impl LineSniffer {
-    /// Takes the next piece; `None` when it does not tell either.
+    /// Takes the next piece. Returns whether the export is newline-delimited; `None` while unknown.
     pub(super) fn take(&mut self, piece: &[u8]) -> Option<bool> {
         self.held.extend_from_slice(piece);
         loop {
@@ -64,9 +64,9 @@ impl LineSniffer {
                     }
                 }
                 Stage::Behind { newline } => {
-                    let behind = &self.held[self.at..];
-                    let between = whitespace(behind);
-                    *newline |= behind[..between].contains(&b'\n');
+                    let after = &self.held[self.at..];
+                    let between = whitespace(after);
+                    *newline |= after[..between].contains(&b'\n');
                     self.at += between;
                     return Some(*self.held.get(self.at)? == b'{' && *newline);
                 }
@@ -74,13 +74,13 @@ impl LineSniffer {
         }
     }
 
-    /// The bytes that were held back.
+    /// The buffered bytes.
     pub(super) fn into_held(self) -> Vec<u8> {
         self.held
     }
 }
 
-/// How many bytes of whitespace there are.
+/// The number of leading whitespace bytes.
 fn whitespace(bytes: &[u8]) -> usize {
     let is_whitespace = |byte: &&u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
     bytes.iter().take_while(is_whitespace).count()

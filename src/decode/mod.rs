@@ -1,13 +1,13 @@
-//! Decode: the bytes of an export into typed columns, losing nothing.
+//! Decode: turns the bytes of an export into typed columns without loss.
 //!
 //! ```text
 //! bytes ──Splitter──▶ RecordBatch ──decode_batch──▶ Chunk
 //!         finds the     a few MB of    parses each      a tree of levels with
-//!         records       whole records  record once      polars columns and their facts
+//!         records       whole records  record once      columns and their statistics
 //! ```
 //!
-//! A [`Chunk`] keeps what stood in the JSON, each column as [`Raw`] values, and the nesting as row numbers. Deciding
-//! types, names and tables needs the whole export and is the work of [`normalise`](crate::normalise).
+//! A [`Chunk`] keeps every value of the JSON: each column as [`Raw`] values, the nesting as row numbers. Types, names and
+//! tables need the whole export; [`infer`](crate::infer) decides them.
 
 mod batch;
 mod block;
@@ -23,6 +23,7 @@ mod raw;
 mod scalars;
 mod selector;
 mod split;
+mod split_error;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -35,78 +36,79 @@ pub use parse::{DecodeError, decode_batch};
 pub use position::Position;
 pub use raw::{Fractions, Raw};
 pub use selector::{RecordSelector, RecordsAt};
-pub use split::{SplitError, Splitter};
+pub use split::Splitter;
+pub use split_error::SplitError;
 
-/// How the records of a table are read.
+/// How the records of a table are decoded.
 #[derive(Debug, Clone, Default)]
 pub struct DecodeOptions {
-    /// Each record gets a hash of its content.
+    /// Compute a hash of each record.
     pub identify: bool,
-    /// Texts that mean that there is no value.
+    /// Texts that mean null.
     pub null_values: Vec<String>,
-    /// Objects and lists in records become texts of JSON.
+    /// Keep objects and lists as JSON text.
     pub nested_as_json: bool,
 }
 
 /// The decoded records of one batch.
 #[derive(Debug)]
 pub struct Chunk {
-    /// The record array they stood in.
+    /// The record array they belong to.
     pub root: RootId,
     /// Their values.
     pub records: Level,
-    /// Where each stood in the export, in bytes.
+    /// The byte range of each record in the export.
     pub places: Vec<Range<u64>>,
     /// A hash of each record's content, independent of key order and whitespace.
     pub identities: Vec<u128>,
-    /// The records of the batch that are none of `records`, in the order of the export.
+    /// Records that could not be decoded, in export order.
     pub undecodable: Vec<Undecodable>,
 }
 
-/// A record that is valid JSON and that columns cannot hold exactly.
+/// A record that is valid JSON but that columns cannot hold exactly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undecodable {
-    /// Where it stood in the export, in bytes.
+    /// The byte range in the export.
     pub place: Range<u64>,
     /// Why.
     pub reason: &'static str,
 }
 
-/// Where the records of a chunk came from.
+/// Where the records of a chunk are in the export.
 #[derive(Debug)]
 pub struct ChunkSource {
-    /// The record array they stood in.
+    /// The record array they belong to.
     pub root: RootId,
-    /// Where each stood in the export, in bytes.
+    /// The byte range of each record in the export.
     pub places: Vec<Range<u64>>,
-    /// The records that have no values.
+    /// Records that could not be decoded.
     pub undecodable: Vec<Undecodable>,
 }
 
 impl Chunk {
-    /// About how much memory it takes.
+    /// The approximate size in memory, in bytes.
     #[must_use]
     pub fn estimated_bytes(&self) -> usize {
         self.records.estimated_bytes() + size_of_val(&*self.places) + size_of_val(&*self.identities)
     }
 
-    /// What is needed of a chunk once its values are rows; the values are freed.
+    /// Keeps what is needed after the values became rows, and frees the values.
     #[must_use]
     pub fn into_source(self) -> ChunkSource {
         ChunkSource { root: self.root, places: self.places, undecodable: self.undecodable }
     }
 }
 
-/// Rows that were met at one level of nesting: the records, or the objects and list items under one key.
+/// The rows of one level of nesting: the records, or the objects and list items of one key.
 #[derive(Debug, Default)]
 pub struct Level {
     /// How many.
     pub rows: usize,
-    /// For each row, the row of the level above that holds it; empty for records.
+    /// The parent row of each row. Empty for records.
     pub parents: Vec<u32>,
-    /// For each row, its position in the list that holds it (0 for an object that stands alone).
+    /// The position of each row in its list; 0 for an object outside a list.
     pub positions: Vec<u32>,
-    /// What the rows hold.
+    /// The values of the rows.
     pub values: BTreeMap<Step, Values>,
 }
 
@@ -117,12 +119,12 @@ impl Level {
     }
 }
 
-/// The values met under one key.
+/// The values of one key.
 #[derive(Debug, Default)]
 pub struct Values {
-    /// Strings, numbers, `true` and `false`: one column as long as the level, when there were any.
+    /// Strings, numbers and booleans: one column as long as the level, if there are any.
     pub scalars: Option<Scalars>,
-    /// Rows that hold `[]`, ascending.
+    /// The rows that are `[]`, ascending.
     pub empty_lists: Vec<u32>,
     /// Objects, and the items of lists.
     pub nested: Option<Box<NestedRows>>,
@@ -137,16 +139,16 @@ impl Values {
     }
 }
 
-/// A column as it stood in the JSON.
+/// A column of scalars as written in the JSON.
 #[derive(Debug)]
 pub struct Scalars {
     /// The values.
     pub values: Raw,
-    /// What is known of them.
+    /// Their statistics.
     pub statistics: ColumnStatistics,
 }
 
-/// Objects under a key, and the items of lists under it, as rows of a level of their own.
+/// The objects of a key and the items of its lists, as rows of their own level.
 #[derive(Debug)]
 pub struct NestedRows {
     /// Some of the rows are items of lists.

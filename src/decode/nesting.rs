@@ -1,33 +1,33 @@
-//! Nesting: where a value ends, piece by piece, by its brackets and strings alone.
+//! Nesting: finds the end of a JSON value by its brackets and strings alone, chunk by chunk.
 
 use super::block::{BLOCK_BYTES, Block, parity};
 
-/// Deeper nesting is refused, as by other JSON parsers.
+/// Deeper nesting is refused, as other JSON parsers do.
 pub(super) const MOST_DEPTH: usize = 128;
 
-/// Counts brackets until a value ends, which is an object or a list.
+/// Counts brackets until an object or a list ends.
 #[derive(Debug, Default)]
 pub(super) struct Nesting {
-    /// The closing bracket that each open one waits for.
+    /// The closing bracket expected for each open one.
     closers: Vec<u8>,
     in_string: bool,
     /// The last byte was a backslash that escapes the next one.
     escaped: bool,
 }
 
-/// What [`Nesting::advance`] came upon.
+/// The result of [`Nesting::advance`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Advance {
-    /// The value goes on beyond these bytes.
+    /// The value continues after these bytes.
     Within,
-    /// The value ended; so many bytes were its.
+    /// The value ended after this many bytes.
     Ended(usize),
-    /// A closing bracket of the wrong kind, or too much depth, at this byte.
+    /// A wrong closing bracket or too much depth, at this byte.
     Wrong(usize),
 }
 
 impl Nesting {
-    /// In a list whose `[` has been taken already.
+    /// Starts inside a list, after its `[`.
     pub(super) fn in_list() -> Self {
         Self { closers: vec![b']'], ..Self::default() }
     }
@@ -37,16 +37,16 @@ impl Nesting {
         let (blocks, rest) = bytes.as_chunks::<BLOCK_BYTES>();
         for (number, block) in blocks.iter().enumerate() {
             if let Some(end) = self.take(block, BLOCK_BYTES) {
-                return end.behind(number * BLOCK_BYTES);
+                return end.after(number * BLOCK_BYTES);
             }
         }
         let mut block = [b' '; BLOCK_BYTES];
         block[..rest.len()].copy_from_slice(rest);
         let end = self.take(&block, rest.len());
-        end.map_or(Advance::Within, |end| end.behind(bytes.len() - rest.len()))
+        end.map_or(Advance::Within, |end| end.after(bytes.len() - rest.len()))
     }
 
-    /// Takes the first bytes of a block; behind them are blanks.
+    /// Takes the first `length` bytes of a block; the rest is padding.
     fn take(&mut self, block: &[u8; BLOCK_BYTES], length: usize) -> Option<Advance> {
         if length == 0 {
             return None;
@@ -90,8 +90,8 @@ impl Nesting {
 }
 
 impl Advance {
-    /// The same, seen from so many bytes before.
-    fn behind(self, bytes: usize) -> Self {
+    /// The same, for a start this many bytes earlier.
+    fn after(self, bytes: usize) -> Self {
         match self {
             Self::Within => Self::Within,
             Self::Ended(used) => Self::Ended(bytes + used),
@@ -100,9 +100,8 @@ impl Advance {
     }
 }
 
-/// Which bytes stand behind a backslash that is not itself escaped, and whether the next byte does. Of a run of
-/// backslashes every second one is escaped, so what counts is whether it is of odd length; adding its first bit to a
-/// run carries to the bit behind it.
+/// Which bytes are escaped by a backslash, and whether the byte after the block is. In a run of backslashes every second
+/// one is escaped, so only the parity of its length matters. Adding the first bit of a run carries to the bit after it.
 fn escaped(backslashes: u64, is_first_escaped: bool) -> (u64, bool) {
     const EVEN: u64 = 0x5555_5555_5555_5555;
     let first = u64::from(is_first_escaped);
@@ -110,10 +109,10 @@ fn escaped(backslashes: u64, is_first_escaped: bool) -> (u64, bool) {
     if backslashes == 0 {
         return (first, false);
     }
-    let behind = backslashes << 1 | first;
-    let odd_starts = backslashes & !EVEN & !behind;
+    let after = backslashes << 1 | first;
+    let odd_starts = backslashes & !EVEN & !after;
     let (even_ends, is_next_escaped) = odd_starts.overflowing_add(backslashes);
-    ((EVEN ^ (even_ends << 1)) & behind, is_next_escaped)
+    ((EVEN ^ (even_ends << 1)) & after, is_next_escaped)
 }
 
 #[cfg(test)]
@@ -176,7 +175,7 @@ mod tests {
             let mut nesting = Nesting::default();
             let mut advance = Advance::Within;
             for (number, piece) in bytes.chunks(cut).enumerate() {
-                advance = nesting.advance(piece).behind(number * cut);
+                advance = nesting.advance(piece).after(number * cut);
                 if advance != Advance::Within {
                     break;
                 }

@@ -1,4 +1,4 @@
-//! The parser: each record once, from its bytes straight into columns.
+//! The parser: reads each record once, from bytes directly into columns.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,10 +12,11 @@ use super::nesting::MOST_DEPTH;
 use super::position::Position;
 use super::{Chunk, DecodeOptions, Level, Undecodable};
 use crate::excerpt::excerpt;
+use crate::exit_code::{ExitCode, Failure, advice};
 
 /// A record is not valid JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("record {record} of the export is not valid JSON at {position}: {reason}, before `{rest}`")]
+#[error("record {record} of the export is not valid JSON at {position}: {reason}, at `{rest}`")]
 pub struct DecodeError {
     /// Its number within its table, from 0.
     pub record: u64,
@@ -23,32 +24,42 @@ pub struct DecodeError {
     pub position: Position,
     /// What is wrong.
     pub reason: &'static str,
-    /// What stands there.
+    /// The text at that position.
     pub rest: String,
+}
+
+impl Failure for DecodeError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Export
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(advice::ASK_AGAIN.to_owned())
+    }
 }
 
 /// Decodes the records of a batch.
 ///
 /// # Errors
 /// A record is not valid JSON.
-pub fn decode_batch(batch: &RecordBatch, reading: &DecodeOptions) -> Result<Chunk, DecodeError> {
+pub fn decode_batch(batch: &RecordBatch, options: &DecodeOptions) -> Result<Chunk, DecodeError> {
     let text = std::str::from_utf8(&batch.bytes)
-        .map_err(|error| at(batch, error.valid_up_to(), "this is not UTF-8"))?;
+        .map_err(|error| at(batch, error.valid_up_to(), "not UTF-8"))?;
     let mut extents: Vec<Extent> = batch.extents().collect();
-    let (mut records, flaws) = decode_records(batch, text, &extents, reading)?;
+    let (mut records, flaws) = decode_records(batch, text, &extents, options)?;
     let mut undecodable = Vec::new();
     if !flaws.is_empty() {
-        // They have left values in the columns, which would have a say in the types of others.
+        // Their values are already in the columns and would influence types, so decode without them.
         undecodable.extend(flaws.iter().map(|(position, reason)| {
             let (extent, offset) = extents[*position].clone();
             Undecodable { place: place(&extent, offset), reason }
         }));
         let mut positions = 0..;
         extents.retain(|_| positions.next().is_some_and(|it| !flaws.contains_key(&it)));
-        (records, _) = decode_records(batch, text, &extents, reading)?;
+        (records, _) = decode_records(batch, text, &extents, options)?;
     }
     let mut identities = Vec::new();
-    if reading.identify {
+    if options.identify {
         for (extent, _) in &extents {
             let hash = identity(&text[extent.clone()])
                 .map_err(|_| at(batch, extent.start, "the record cannot be hashed"))?;
@@ -59,20 +70,20 @@ pub fn decode_batch(batch: &RecordBatch, reading: &DecodeOptions) -> Result<Chun
     Ok(Chunk { root: batch.root, records, places, identities, undecodable })
 }
 
-/// Decodes the records at these places; tells which cannot be held exactly, by their position, and why.
+/// Decodes the records of these extents. Returns the positions of those that cannot be held exactly, with the reason.
 fn decode_records(
     batch: &RecordBatch,
     text: &str,
     extents: &[Extent],
-    reading: &DecodeOptions,
+    options: &DecodeOptions,
 ) -> Result<(Level, BTreeMap<usize, &'static str>), DecodeError> {
     let mut records = LevelBuilder::default();
     let mut flaws = BTreeMap::new();
-    let null_values = reading.null_values.as_slice();
+    let null_values = options.null_values.as_slice();
     let mut parser = Parser {
         text,
         null_values,
-        nested_as_json: reading.nested_as_json,
+        nested_as_json: options.nested_as_json,
         at: 0,
         depth: 0,
         unescaped: String::new(),
@@ -86,7 +97,7 @@ fn decode_records(
     Ok((records.finish(), flaws))
 }
 
-/// Where a record stands in its batch, and its first byte in the export.
+/// The byte range of a record in its batch, and its offset in the export.
 type Extent = (Range<usize>, u64);
 
 fn place(extent: &Range<usize>, offset: u64) -> Range<u64> {
@@ -98,35 +109,35 @@ fn at(batch: &RecordBatch, position: usize, reason: &'static str) -> DecodeError
     let record = batch.records[index];
     DecodeError {
         record: batch.first_record + index as u64,
-        position: record.position.behind(&batch.bytes[record.start..position]),
+        position: record.position.after(&batch.bytes[record.start..position]),
         reason,
         rest: excerpt(&batch.bytes[position..]),
     }
 }
 
-/// A recursive-descent parser over the text of a batch. Errors are what is wrong at `at`.
+/// A recursive-descent parser over the text of a batch. An error describes the text at `at`.
 struct Parser<'a> {
     text: &'a str,
     null_values: &'a [String],
     nested_as_json: bool,
     at: usize,
     depth: usize,
-    /// The last string that had escapes; reused to save allocations.
+    /// The last string with escapes. Reused to avoid allocations.
     unescaped: String,
-    /// Why the record cannot be held exactly, although it is valid so far.
+    /// Why the record cannot be held exactly, although it is valid JSON.
     flaw: Option<&'static str>,
 }
 
-/// A string of the JSON: as it stands, or unescaped in [`Parser::unescaped`].
+/// A JSON string: borrowed, or unescaped in [`Parser::unescaped`].
 enum Text<'a> {
     Plain(&'a str),
     Unescaped,
 }
 
-/// Parsers differ in which of the two values counts; taking either would lose the other.
-const TWICE: &str = "a key stands twice in one object";
-/// UTF-8 has no form for it.
-const HALF: &str = "half of a surrogate pair stands alone in a text";
+/// Parsers differ in which value they keep; keeping one loses the other.
+const TWICE: &str = "a key is repeated in one object";
+/// UTF-8 cannot encode it.
+const HALF: &str = "a text has half of a surrogate pair";
 
 type Parsed<T> = Result<T, &'static str>;
 
@@ -158,14 +169,10 @@ impl<'a> Parser<'a> {
 
     fn enter(&mut self) -> Parsed<()> {
         self.depth += 1;
-        if self.depth > MOST_DEPTH {
-            Err("this is nested more than 128 levels deep")
-        } else {
-            Ok(())
-        }
+        if self.depth > MOST_DEPTH { Err("nested more than 128 levels deep") } else { Ok(()) }
     }
 
-    /// After a value in an object or list: is there another one?
+    /// After a value in an object or list: whether another one follows.
     fn more(&mut self, closer: u8) -> Parsed<bool> {
         self.skip_whitespace();
         match self.peek() {
@@ -177,13 +184,13 @@ impl<'a> Parser<'a> {
                 self.at += 1;
                 Ok(false)
             }
-            _ => Err("`,` or the end of the object or list was expected"),
+            _ => Err("expected `,` or the end of the object or list"),
         }
     }
 
     fn object(&mut self, level: &mut LevelBuilder, row: u32) -> Parsed<()> {
         self.enter()?;
-        self.expect(b'{', "an object was expected")?;
+        self.expect(b'{', "expected an object")?;
         self.skip_whitespace();
         if self.peek() == b'}' {
             self.at += 1;
@@ -197,7 +204,7 @@ impl<'a> Parser<'a> {
             expected = field + 1;
             let values = level.values(field);
             let claimed = values.claim(row);
-            self.expect(b':', "`:` was expected")?;
+            self.expect(b':', "expected `:`")?;
             if claimed == Err(Taken) {
                 self.flaw = self.flaw.or(Some(TWICE));
                 self.value(&mut ValuesBuilder::default(), 0)?;
@@ -211,8 +218,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Reads a key; returns its position in the level. It is compared at once with the one that stood here in the record
-    /// before, which it nearly always is, instead of being read to its end first.
+    /// Reads a key and returns its column. It is first compared with the key at this position in the previous record,
+    /// which it nearly always equals.
     fn field(&mut self, level: &mut LevelBuilder, expected: usize) -> Parsed<usize> {
         let rest = &self.text.as_bytes()[self.at..];
         if let Some(length) = level.quoted(expected).and_then(|quoted| quoted.length_in(rest)) {
@@ -225,7 +232,7 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// The text of an object or list, which is read all the same to see whether it is valid.
+    /// The text of an object or list, after checking that it is valid.
     fn json(&mut self) -> Parsed<String> {
         let start = self.at;
         self.nested_as_json = false;
@@ -267,7 +274,7 @@ impl<'a> Parser<'a> {
                 values.boolean(row, false);
             }
             b'n' => self.word("null")?,
-            _ => return Err("a value was expected"),
+            _ => return Err("expected a value"),
         }
         Ok(())
     }
@@ -301,13 +308,13 @@ impl<'a> Parser<'a> {
 
     fn word(&mut self, word: &'static str) -> Parsed<()> {
         if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
-            return Err("`true`, `false` or `null` was expected");
+            return Err("expected `true`, `false` or `null`");
         }
         self.at += word.len();
         Ok(())
     }
 
-    /// Reads a number by the grammar of RFC 8259; an integer of 64 bits becomes one, others keep their text.
+    /// Reads a number by the grammar of RFC 8259. A 64-bit integer is stored as one; other numbers keep their text.
     fn number(&mut self, values: &mut ValuesBuilder, row: u32) -> Parsed<()> {
         let start = self.at;
         if self.peek() == b'-' {
@@ -316,12 +323,12 @@ impl<'a> Parser<'a> {
         match self.peek() {
             b'0' => self.at += 1,
             b'1'..=b'9' => self.digits()?,
-            _ => return Err("a digit was expected"),
+            _ => return Err("expected a digit"),
         }
         if !matches!(self.peek(), b'.' | b'e' | b'E') {
             let text = &self.text[start..self.at];
             match text.parse::<i64>() {
-                // `-0` keeps its text: no integer has its sign.
+                // `-0` keeps its text: an integer would lose the sign.
                 Ok(integer) if text != "-0" => values.integer(row, integer),
                 _ => values.number(row, text),
             }
@@ -346,12 +353,12 @@ impl<'a> Parser<'a> {
         let rest = &self.text.as_bytes()[self.at..];
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.at += digits;
-        if digits == 0 { Err("a digit was expected") } else { Ok(()) }
+        if digits == 0 { Err("expected a digit") } else { Ok(()) }
     }
 
     fn string(&mut self) -> Parsed<Text<'a>> {
         if self.peek() != b'"' {
-            return Err("a string was expected");
+            return Err("expected a string");
         }
         self.at += 1;
         let start = self.at;
@@ -381,8 +388,8 @@ impl<'a> Parser<'a> {
         self.at += length;
         match rest.get(length) {
             Some(b'"' | b'\\') => Ok(()),
-            Some(_) => Err("a control character stands in a string"),
-            None => Err("this string has no end"),
+            Some(_) => Err("a string has a control character"),
+            None => Err("the string does not end"),
         }
     }
 
@@ -400,7 +407,7 @@ impl<'a> Parser<'a> {
             b'u' => self.unicode()?,
             _ => {
                 self.at -= 2;
-                return Err("there is no such escape");
+                return Err("unknown escape sequence");
             }
         })
     }
@@ -422,7 +429,7 @@ impl<'a> Parser<'a> {
         Ok(pair.unwrap_or_else(|| self.half()))
     }
 
-    /// Notes that there is half of a pair, and goes on behind it.
+    /// Records that half of a pair was found, and continues after it.
     fn half(&mut self) -> char {
         self.flaw = self.flaw.or(Some(HALF));
         char::REPLACEMENT_CHARACTER
@@ -497,15 +504,15 @@ mod tests {
         assert_eq!((refused.record, refused.position), (1, Position { byte: 17, line: 4 }));
         assert!(refused.to_string().contains("at byte 17, line 4: "), "{refused}");
         for (json, reason) in [
-            (r#"[{"a":tru}]"#, "`true`, `false` or `null` was expected"),
-            (r#"[{"a":"\x"}]"#, "there is no such escape"),
-            ("[{\"a\":\"\u{1}\"}]", "a control character stands in a string"),
-            (r#"[{"a":1.}]"#, "a digit was expected"),
-            (r#"[{"a":1,"a":02}]"#, "`,` or the end of the object or list was expected"),
+            (r#"[{"a":tru}]"#, "expected `true`, `false` or `null`"),
+            (r#"[{"a":"\x"}]"#, "unknown escape sequence"),
+            ("[{\"a\":\"\u{1}\"}]", "a string has a control character"),
+            (r#"[{"a":1.}]"#, "expected a digit"),
+            (r#"[{"a":1,"a":02}]"#, "expected `,` or the end of the object or list"),
             (r#"[{"a":"\ud800\u00"}]"#, "four hexadecimal digits were expected"),
-            (r#"[{"a":[1,]}]"#, "a value was expected"),
-            (r#"[{"a" 1}]"#, "`:` was expected"),
-            ("[{a:1}]", "a string was expected"),
+            (r#"[{"a":[1,]}]"#, "expected a value"),
+            (r#"[{"a" 1}]"#, "expected `:`"),
+            ("[{a:1}]", "expected a string"),
         ] {
             assert_eq!(error(json).reason, reason, "{json}");
         }
@@ -532,7 +539,7 @@ mod tests {
         }
     }
 
-    /// JSON with all that is dear to a parser.
+    /// JSON with everything that a parser may get wrong.
     fn any_json() -> impl Strategy<Value = Value> {
         let scalar = prop_oneof![
             Just(Value::Null),
@@ -555,7 +562,7 @@ mod tests {
             .prop_map(|members| Value::Object(members.into_iter().collect()))
     }
 
-    /// The scalars under a level that are not null.
+    /// The non-null scalars of a level.
     fn scalars(level: &Level) -> usize {
         let count = |values: &Values| {
             let own = values.scalars.as_ref();
@@ -574,7 +581,7 @@ mod tests {
         }
     }
 
-    /// What `split` and `decode_batch` make of an export of one list.
+    /// Splits and decodes an export of one list.
     fn read(json: &str) -> Option<Result<usize, DecodeError>> {
         let mut splitter = Splitter::new(RecordSelector::At(vec![JsonPointer::default()]));
         let mut batches = splitter.feed(json.as_bytes()).ok()?;
@@ -606,7 +613,7 @@ mod tests {
             #[expect(clippy::zero_sized_map_values, reason = "only whether it can be read counts")]
             let other = serde_json::from_str::<Vec<HashMap<String, IgnoredAny>>>(&text);
             match read(&text) {
-                // The other parser may refuse half of a surrogate pair as well.
+                // The other parser may also refuse half of a surrogate pair.
                 Some(Ok(_)) => prop_assert!(other.is_ok() || text.contains("\\u"), "{}", text),
                 _ => prop_assert!(other.is_err(), "{}", text),
             }

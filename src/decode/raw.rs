@@ -1,15 +1,15 @@
-//! Raw: a column of scalars as they stood in the JSON, kept as what they are where their text can be told from that.
+//! Raw: a column of scalars as written in the JSON, stored typed wherever the text can be restored from the typed value.
 //!
-//! | values | are kept as |
+//! | values | stored as |
 //! |---|---|
-//! | `true`, `false` | what they are |
-//! | integers of 64 bits | what they are |
-//! | fractions of at most 15 digits, no zero with a sign, with or without such integers | units and a number of decimal places: `1.50` is 150 and 2 |
+//! | `true`, `false` | booleans |
+//! | 64-bit integers | integers |
+//! | fractions of at most 15 digits without a negative zero, also mixed with such integers | units and decimal places: `1.50` is 150 and 2 |
 //! | ISO dates | days |
-//! | ISO timestamps, all of them written alike | microseconds and how they are written |
-//! | all others, and what is mixed | text |
+//! | ISO timestamps, all written in the same format | microseconds and the format |
+//! | everything else, and mixtures | text |
 //!
-//! [`Raw::texts`] has every value as it stood in the JSON, whatever it is kept as (promise P4).
+//! [`Raw::texts`] restores every value as written in the JSON (promise P4).
 
 use polars::prelude::{
     BooleanChunked, Int32Chunked, Int64Chunked, IntoSeries, NewChunkedArray, PlSmallStr, Series,
@@ -18,29 +18,29 @@ use polars::prelude::{
 
 use crate::schema::{Fraction, TimestampForm, format_date};
 
-/// A column as it stood in the JSON.
+/// A column of scalars as written in the JSON.
 #[derive(Debug)]
 pub enum Raw {
     /// `true` and `false`.
     Booleans(BooleanChunked),
-    /// Integers of 64 bits.
+    /// 64-bit integers.
     Integers(Int64Chunked),
-    /// Fractions, with or without integers.
+    /// Fractions, possibly mixed with integers.
     Fractions(Fractions),
     /// Dates, as days since 1970-01-01.
     Dates(Int32Chunked),
     /// Timestamps, as microseconds since 1970-01-01T00:00:00Z.
     Timestamps(Int64Chunked, TimestampForm),
-    /// Anything, as it stands in the JSON; strings without their quotes.
+    /// Anything, as written in the JSON; strings without quotes.
     Texts(StringChunked),
 }
 
-/// A column of fractions, with or without integers.
+/// A column of fractions, possibly mixed with integers.
 #[derive(Debug)]
 pub struct Fractions {
-    /// Of 10 to the power of minus the decimal places.
+    /// The value in units of 10 to the power of minus `places`.
     pub(super) units: Int64Chunked,
-    /// As many as are written; of each row, also where there is no number.
+    /// The decimal places as written, for each row, also for null.
     pub(super) places: Vec<u8>,
 }
 
@@ -53,7 +53,7 @@ impl Fractions {
 }
 
 impl Raw {
-    /// Which rows have a value.
+    /// Which rows are not null.
     #[must_use]
     pub fn is_not_null(&self) -> BooleanChunked {
         match self {
@@ -66,7 +66,7 @@ impl Raw {
         }
     }
 
-    /// The values as what they are; fractions as texts.
+    /// The values as a typed series; fractions as text.
     pub fn typed(&self) -> Series {
         match self {
             Self::Booleans(values) => values.clone().into_series(),
@@ -80,7 +80,7 @@ impl Raw {
         }
     }
 
-    /// The values as they stood in the JSON, strings without their quotes.
+    /// The values as written in the JSON, strings without quotes.
     #[must_use]
     pub fn texts(&self) -> StringChunked {
         match self {

@@ -1,4 +1,4 @@
-//! Builders of columns of scalars, which start with what they see and widen without loss.
+//! Builds columns of scalars. A column starts with the type of its first value and widens without loss.
 
 use polars::prelude::{
     BooleanChunkedBuilder, ChunkedBuilder, Int32Type, Int64Type, PlSmallStr,
@@ -10,8 +10,8 @@ use crate::schema::{ColumnStatistics, Fraction, TimestampForm, parse_date, parse
 
 /// Builds a column of scalars.
 ///
-/// It is as narrow as what it has seen: the first value that does not go with those before turns it to text, with every
-/// earlier value written as it stood in the JSON.
+/// It stays as narrow as its values allow. The first value of another type turns it into text, in which every earlier value
+/// is written as in the JSON.
 #[derive(Default)]
 pub(super) struct ScalarBuilder {
     column: GrowingColumn,
@@ -38,12 +38,12 @@ struct FractionsBuilder {
     places: Vec<u8>,
 }
 
-/// For how many rows a column that begins at this one has room; it grows by doubling, and most have some hundreds.
+/// The initial capacity of a column that begins at this row. It grows by doubling; most columns have some hundreds of rows.
 fn room(row: usize) -> usize {
     row + 256
 }
 
-/// Appends nulls up to a row that gets a value.
+/// Appends nulls up to this row.
 macro_rules! pad {
     ($builder:expr, $len:expr, $row:expr) => {
         for _ in $len..$row {
@@ -52,7 +52,7 @@ macro_rules! pad {
     };
 }
 
-/// Appends the value of a row, and nulls before it.
+/// Appends nulls up to this row, then its value.
 macro_rules! append {
     ($builder:expr, $len:expr, $row:expr, $value:expr) => {
         pad!($builder, $len, $row);
@@ -171,7 +171,7 @@ impl ScalarBuilder {
 }
 
 impl FractionsBuilder {
-    /// A builder that begins with integers, or with nothing.
+    /// A builder that starts with integers, or empty.
     fn from(integers: GrowingColumn, room: usize) -> Self {
         let mut units = PrimitiveChunkedBuilder::new(PlSmallStr::EMPTY, room);
         let mut places = Vec::with_capacity(room);
@@ -207,7 +207,7 @@ impl GrowingColumn {
         }
     }
 
-    /// What follows from the kind of column alone.
+    /// The statistics that follow from the kind of column.
     fn statistics(&self) -> ColumnStatistics {
         match self {
             Self::Dates(_) => ColumnStatistics::DATE,
@@ -245,7 +245,7 @@ mod tests {
 
     use super::*;
 
-    /// The texts of a column, and what is known of it.
+    /// The texts of a column and its statistics.
     fn built(
         fill: impl FnOnce(&mut ScalarBuilder),
         rows: usize,
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(texts, expected.map(|text| text.map(str::to_owned)));
     }
 
-    /// Scalars of every kind that columns are kept as, and those next to them.
+    /// Scalars of every stored kind, and their neighbours.
     fn any_text() -> impl Strategy<Value = String> {
         prop_oneof![
             "-?(0|[1-9][0-9]{0,16})\\.[0-9]{1,4}",

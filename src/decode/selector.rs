@@ -7,12 +7,12 @@ use crate::schema::{InvalidPointer, JsonPointer};
 /// Which arrays of an export hold records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordSelector {
-    /// The only array of objects there is; or, whatever else there is by now, the one it was before.
+    /// The only array of objects, or the array that earlier exports had.
     TheOnlyArray {
         /// Where the records were in earlier exports.
         before: Option<RecordsAt>,
     },
-    /// These, each for the table of its position.
+    /// One array per table, in the order of the tables.
     At(Vec<JsonPointer>),
 }
 
@@ -20,17 +20,17 @@ pub enum RecordSelector {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum RecordsAt {
-    /// In an array, or in an object that is the only one.
+    /// In an array, or in a single object.
     Place(JsonPointer),
-    /// The export was newline-delimited objects, and each was a record.
+    /// In newline-delimited objects, one record each.
     Lines,
 }
 
 impl RecordsAt {
-    /// How manifests write what no JSON Pointer is.
+    /// How manifests write newline-delimited records; no JSON Pointer.
     const LINES: &str = "lines";
 
-    /// The place of the records, or of each.
+    /// The pointer to the records; the root for newline-delimited ones.
     #[must_use]
     pub fn pointer(&self) -> JsonPointer {
         match self {
@@ -58,14 +58,13 @@ impl From<RecordsAt> for String {
 }
 
 impl RecordSelector {
-    /// Each value of the export is a record, or an array of records.
-    pub(super) fn every_value() -> Self {
+    /// Selects each value of the export as a record or an array of records.
+    pub(super) fn all_values() -> Self {
         Self::At(vec![JsonPointer::default()])
     }
 
-    /// Whether newline-delimited objects would be the records. They are not when earlier records were in an array
-    /// deeper down.
-    pub(super) fn may_be_lines(&self) -> bool {
+    /// Whether newline-delimited objects can be the records. They cannot if earlier records were in a nested array.
+    pub(super) fn can_be_lines(&self) -> bool {
         match self {
             Self::TheOnlyArray { before: None } => true,
             Self::TheOnlyArray { before: Some(RecordsAt::Place(it)) } => it.keys().is_empty(),
@@ -73,8 +72,8 @@ impl RecordSelector {
         }
     }
 
-    /// Whether every value of the export is taken as records. Otherwise a second value would be lost.
-    pub(super) fn takes_every_value(&self) -> bool {
+    /// Whether every value of the export is selected, so that a second one is not lost.
+    pub(super) fn selects_every_value(&self) -> bool {
         match self {
             Self::At(pointers) => pointers.iter().any(|pointer| pointer.keys().is_empty()),
             Self::TheOnlyArray { .. } => false,

@@ -1,7 +1,7 @@
-//! The splitter: finds the records in an export as it arrives.
+//! The splitter: finds the records of an export while it arrives.
 //!
-//! It walks the envelope (objects only) byte by byte up to a wanted array, then only counts brackets: the parser reads
-//! the records. Its state outlives a piece of the body, so it does not matter where the network cuts it.
+//! It walks the envelope (objects only) byte by byte to a selected array. Inside records it only counts brackets; the
+//! parser reads their content. State is kept between pieces, so chunk boundaries do not matter.
 
 use super::batch::{BatchRecord, Found, RecordBatch};
 use super::envelope::{EnvelopeState, is_scalar_byte, is_whitespace, key_of};
@@ -9,110 +9,35 @@ use super::lines::LineSniffer;
 use super::nesting::{Advance, Nesting};
 use super::position::Position;
 use super::selector::{RecordSelector, RecordsAt};
+use super::split_error::SplitError;
 use crate::excerpt::excerpt;
 use crate::schema::JsonPointer;
 
-/// How many bytes of records make a batch.
+/// The size of a batch in bytes.
 const BATCH_BYTES: usize = 2 << 20;
-
-/// The export is not JSON, not complete, or does not hold the records that are wanted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SplitError {
-    /// Nothing but whitespace.
-    #[error("the export is empty")]
-    Empty,
-    /// The first byte cannot begin JSON.
-    #[error("the export is not JSON: it begins with `{beginning}`")]
-    NotJson {
-        /// Its first line.
-        beginning: String,
-    },
-    /// The bytes stop before the JSON does.
-    #[error("the export is cut off after {bytes} bytes")]
-    Truncated {
-        /// How many bytes there are.
-        bytes: u64,
-    },
-    /// Something stands where it cannot.
-    #[error("the export is not valid JSON at {position}: {expected} was expected, before `{rest}`")]
-    Malformed {
-        /// Where.
-        position: Position,
-        /// What should have been there.
-        expected: &'static str,
-        /// What is there.
-        rest: String,
-    },
-    /// A whole value, and then another one.
-    #[error("the export has a second JSON value, at {position}")]
-    SecondValue {
-        /// Where.
-        position: Position,
-    },
-    /// There are several arrays of objects and no word which is meant.
-    #[error("the export has several arrays of objects: {}", list(.candidates))]
-    Ambiguous {
-        /// All of them.
-        candidates: Vec<JsonPointer>,
-    },
-    /// There is no array of objects.
-    #[error("the export has no array of objects")]
-    NoRecords,
-    /// A wanted array is not there.
-    #[error("the export has no records {}{}", place(.pointer), others(.candidates))]
-    NotFound {
-        /// What was wanted.
-        pointer: JsonPointer,
-        /// The arrays of objects that are there.
-        candidates: Vec<JsonPointer>,
-    },
-    /// What is at a wanted place is a scalar.
-    #[error("what stands {} is neither a list nor an object", place(.pointer))]
-    NotRecords {
-        /// The place.
-        pointer: JsonPointer,
-    },
-}
-
-fn place(pointer: &JsonPointer) -> String {
-    if pointer.keys().is_empty() { "at its top".to_owned() } else { format!("at `{pointer}`") }
-}
-
-fn list(pointers: &[JsonPointer]) -> String {
-    let quoted: Vec<String> = pointers.iter().map(|pointer| format!("`{pointer}`")).collect();
-    quoted.join(", ")
-}
-
-fn others(candidates: &[JsonPointer]) -> String {
-    if candidates.is_empty() {
-        String::new()
-    } else {
-        format!("; its arrays of objects are {}", list(candidates))
-    }
-}
 
 /// Finds the records of an export, piece by piece.
 #[derive(Debug)]
 pub struct Splitter {
-    wanted: RecordSelector,
+    selector: RecordSelector,
     state: EnvelopeState,
-    /// For every open object of the envelope, the key we are at.
+    /// The current key of every open object of the envelope.
     path: Vec<String>,
     open_objects: usize,
     token: Vec<u8>,
     nesting: Nesting,
-    /// The table whose records we are in.
+    /// The table of the current record.
     table: usize,
-    /// The record we are in is an item of an array.
+    /// The current record is an item of an array.
     in_array: bool,
     batches: Vec<RecordBatch>,
     records: Vec<u64>,
     found: Vec<bool>,
     candidates: Vec<JsonPointer>,
     empty_arrays: Vec<JsonPointer>,
-    /// Holds the beginning until it is decided whether the export is newline-delimited.
+    /// Buffers the beginning until it is known whether the export is newline-delimited.
     sniffer: Option<LineSniffer>,
-    /// The export is newline-delimited, or was before.
+    /// The export is newline-delimited, or earlier ones were.
     lines: bool,
     position: Position,
     roots: u64,
@@ -121,15 +46,15 @@ pub struct Splitter {
 impl Splitter {
     /// A splitter at the beginning of an export.
     #[must_use]
-    pub fn new(wanted: RecordSelector) -> Self {
-        let tables = match &wanted {
+    pub fn new(selector: RecordSelector) -> Self {
+        let tables = match &selector {
             RecordSelector::TheOnlyArray { .. } => 1,
             RecordSelector::At(pointers) => pointers.len(),
         };
-        let lines = wanted == RecordSelector::TheOnlyArray { before: Some(RecordsAt::Lines) };
+        let lines = selector == RecordSelector::TheOnlyArray { before: Some(RecordsAt::Lines) };
         Self {
-            sniffer: wanted.may_be_lines().then(LineSniffer::default),
-            wanted: if lines { RecordSelector::every_value() } else { wanted },
+            sniffer: selector.can_be_lines().then(LineSniffer::default),
+            selector: if lines { RecordSelector::all_values() } else { selector },
             lines,
             state: EnvelopeState::Root,
             path: Vec::new(),
@@ -148,10 +73,10 @@ impl Splitter {
         }
     }
 
-    /// Takes the next piece of the export and returns the batches that it filled.
+    /// Takes the next piece of the export. Returns the batches that are full.
     ///
     /// # Errors
-    /// The export is not JSON, or not of the wanted form.
+    /// The export is not JSON, or does not have the selected records.
     pub fn feed(&mut self, piece: &[u8]) -> Result<Vec<RecordBatch>, SplitError> {
         let mut full = Vec::new();
         let Some(mut sniffer) = self.sniffer.take() else {
@@ -163,7 +88,7 @@ impl Splitter {
             Some(lines) => {
                 if lines {
                     self.lines = true;
-                    self.wanted = RecordSelector::every_value();
+                    self.selector = RecordSelector::all_values();
                 }
                 self.walk(&sniffer.into_held(), &mut full)?;
             }
@@ -171,10 +96,10 @@ impl Splitter {
         Ok(full)
     }
 
-    /// Says that the export is over; returns the last batches and what was found.
+    /// Ends the export. Returns the last batches and what was found.
     ///
     /// # Errors
-    /// The export is cut off, or does not hold what is wanted.
+    /// The export is truncated, or does not have the selected records.
     pub fn finish(mut self) -> Result<(Vec<RecordBatch>, Found), SplitError> {
         let mut batches = Vec::new();
         if let Some(sniffer) = self.sniffer.take() {
@@ -195,7 +120,7 @@ impl Splitter {
     }
 
     fn found(&mut self) -> Result<Vec<RecordsAt>, SplitError> {
-        match &self.wanted {
+        match &self.selector {
             RecordSelector::TheOnlyArray { before: Some(before) } => {
                 let pointer = before.pointer();
                 if self.candidates.contains(&pointer) || self.empty_arrays.contains(&pointer) {
@@ -247,27 +172,27 @@ impl Splitter {
                 _ => self.step(rest)?,
             };
             at += used;
-            self.position = self.position.behind(&rest[..used]);
+            self.position = self.position.after(&rest[..used]);
         }
         Ok(())
     }
 
-    /// Takes one byte of structure; returns how many bytes were used, 0 to look at the byte again.
+    /// Takes one byte of structure. Returns the bytes consumed; 0 to read the byte again.
     fn step(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
         let byte = rest[0];
         match (self.state, byte) {
             (EnvelopeState::Root, 0xEF) if self.position.byte == 0 => {
-                self.state = EnvelopeState::InByteOrderMark;
+                self.state = EnvelopeState::InByteOrderMark
             }
             (EnvelopeState::InByteOrderMark, 0xBB) if self.position.byte == 1 => {}
             (EnvelopeState::InByteOrderMark, 0xBF) if self.position.byte == 2 => {
-                self.state = EnvelopeState::Root;
+                self.state = EnvelopeState::Root
             }
             (EnvelopeState::InByteOrderMark, _) => {
                 return Err(SplitError::NotJson { beginning: excerpt(rest) });
             }
             (EnvelopeState::Root, b'{' | b'[') => {
-                if self.roots > 0 && !self.wanted.takes_every_value() {
+                if self.roots > 0 && !self.selector.selects_every_value() {
                     return Err(SplitError::SecondValue { position: self.position });
                 }
                 self.roots += 1;
@@ -287,7 +212,7 @@ impl Splitter {
             (EnvelopeState::CommaOrEnd, b',') => self.state = EnvelopeState::Key,
             (EnvelopeState::Candidate, _) => return Ok(self.judge_candidate(byte)),
             (EnvelopeState::RecordOrEnd | EnvelopeState::RecordCommaOrEnd, b']') => {
-                self.end_value();
+                self.end_value()
             }
             (EnvelopeState::RecordOrEnd | EnvelopeState::Record, b'{') => {
                 self.begin_record(true);
@@ -303,9 +228,9 @@ impl Splitter {
         SplitError::Malformed { position: self.position, expected, rest: excerpt(rest) }
     }
 
-    /// Stands before a value of the envelope.
+    /// Begins a value of the envelope.
     fn begin_value(&mut self, byte: u8) -> Result<usize, SplitError> {
-        let table = match &self.wanted {
+        let table = match &self.selector {
             RecordSelector::At(pointers) => {
                 pointers.iter().position(|pointer| pointer.keys() == self.path)
             }
@@ -350,7 +275,7 @@ impl Splitter {
         Ok(1)
     }
 
-    /// The first byte of an array that nobody asked for by name: is it one of objects?
+    /// Decides by its first byte whether an array that is not selected by name has objects.
     fn judge_candidate(&mut self, byte: u8) -> usize {
         let pointer = JsonPointer::from_keys(self.path.clone());
         if byte == b']' {
@@ -364,7 +289,7 @@ impl Splitter {
             if !self.candidates.contains(&pointer) {
                 self.candidates.push(pointer.clone());
             }
-            let is_wanted = match &self.wanted {
+            let is_wanted = match &self.selector {
                 RecordSelector::TheOnlyArray { before: None } => self.candidates.len() == 1,
                 RecordSelector::TheOnlyArray { before: Some(before) } => {
                     before.pointer() == pointer
@@ -397,7 +322,7 @@ impl Splitter {
         };
         let batch = &mut self.batches[self.table];
         if batch.bytes.is_empty() && batch.first_record > 0 {
-            // It becomes as large as the one before it; growing would copy it a few times.
+            // It becomes as large as the one before; growing would copy it several times.
             batch.bytes.reserve(BATCH_BYTES + BATCH_BYTES / 16);
         }
         batch.bytes.extend_from_slice(&rest[..used]);
@@ -433,8 +358,8 @@ impl Splitter {
 
     fn wrong_bracket(&self, rest: &[u8], at: usize) -> SplitError {
         SplitError::Malformed {
-            position: self.position.behind(&rest[..at]),
-            expected: "the bracket that closes what is open, at most 128 levels deep,",
+            position: self.position.after(&rest[..at]),
+            expected: "the closing bracket, at most 128 levels deep",
             rest: excerpt(&rest[at..]),
         }
     }
@@ -478,7 +403,7 @@ impl Splitter {
         self.end_value();
     }
 
-    /// A value of the envelope is over.
+    /// Ends a value of the envelope.
     fn end_value(&mut self) {
         self.state =
             if self.open_objects == 0 { EnvelopeState::Root } else { EnvelopeState::CommaOrEnd };
@@ -494,8 +419,8 @@ mod tests {
 
     type Split = Result<(Vec<(usize, Vec<String>)>, Found), SplitError>;
 
-    fn split_in(wanted: RecordSelector, pieces: &[&[u8]]) -> Split {
-        let mut splitter = Splitter::new(wanted);
+    fn split_in(selector: RecordSelector, pieces: &[&[u8]]) -> Split {
+        let mut splitter = Splitter::new(selector);
         let mut batches = Vec::new();
         for piece in pieces {
             batches.extend(splitter.feed(piece)?);
@@ -636,8 +561,8 @@ mod tests {
             let starts = [0].into_iter().chain(cuts.iter().copied());
             let pieces: Vec<&[u8]> =
                 starts.zip(ends).map(|(start, end)| &json.as_bytes()[start..end]).collect();
-            let wanted = || RecordSelector::TheOnlyArray { before: None };
-            prop_assert_eq!(split_in(wanted(), &pieces), split_in(wanted(), &[json.as_bytes()]));
+            let selector = || RecordSelector::TheOnlyArray { before: None };
+            prop_assert_eq!(split_in(selector(), &pieces), split_in(selector(), &[json.as_bytes()]));
         }
 
         #[test]
@@ -652,8 +577,8 @@ mod tests {
                 start = cut;
             }
             pieces.push(&json.as_bytes()[start..]);
-            let wanted = || at(&["/r"]);
-            prop_assert_eq!(split_in(wanted(), &pieces), split_in(wanted(), &[json.as_bytes()]));
+            let selector = || at(&["/r"]);
+            prop_assert_eq!(split_in(selector(), &pieces), split_in(selector(), &[json.as_bytes()]));
         }
     }
 }

@@ -17,7 +17,6 @@ mod limits;
 mod period;
 mod problem;
 mod raw;
-mod s3;
 mod setting;
 mod source;
 mod table;
@@ -27,18 +26,19 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+use crate::exit_code::{ExitCode, Failure};
 use crate::schema::TableName;
+use crate::store::StoreOptions;
 
+pub use crate::store::{DestinationUrl, InvalidDestination};
 pub use check::{
     Check, CheckRule, ColumnOf, InvalidColumnOf, InvalidPattern, InvalidTolerance, OnFailure,
     Pattern, Tolerance,
 };
-pub use destination::{DestinationUrl, InvalidDestination};
 pub use environment::Environment;
 pub use limits::{InvalidShare, InvalidSize, Limit, Limits, Share, Size};
 pub use period::{InvalidPeriod, Period};
 pub use problem::{Exposure, Problem, Problems, Severity};
-pub use s3::{Encryption, S3Options};
 pub use setting::{InvalidSetting, Setting};
 pub use source::{
     Endpoint, Filter, Header, KeySource, ListStyle, Resource, RetryLimits, Source, Timeouts,
@@ -61,8 +61,8 @@ pub struct Pipeline {
     pub source: Source,
     /// Where the tables are kept: a [`DestinationUrl`] once it is filled in.
     pub destination: Template,
-    /// How its bucket is reached, if it is one.
-    pub s3: S3Options,
+    /// How its store is reached, unless it is a directory.
+    pub store: StoreOptions,
     /// How long exports are kept as received.
     pub landing: LandingPolicy,
     /// What an export has to hold, so that the tables may be changed at all.
@@ -111,6 +111,27 @@ pub enum DefinitionError {
     /// The file was read and is wrong.
     #[error(transparent)]
     Invalid(#[from] Problems),
+}
+
+impl Failure for DefinitionError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Usage
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Unreadable { .. } => {
+                "give the path of a definition, as in `flowlake run pipelines/purchasing.toml`"
+            }
+            Self::SharedDestination { .. } => "give each pipeline a directory or prefix of its own",
+            Self::Setting(_) => {
+                "write the key as in the definition: `source.filters.status=approved`, `tables[0].records=/x`"
+            }
+            // Each problem has its own help.
+            Self::Invalid(_) => return None,
+        };
+        Some(help.to_owned())
+    }
 }
 
 /// The JSON Schema of definitions, with which editors complete and check them.

@@ -12,6 +12,7 @@ use serde::de::{Deserialize, Deserializer};
 use serde_json::Value;
 use toml::Spanned;
 
+use super::destination::{self, RawDestination};
 use super::form::{
     RawCheck, RawColumn, RawContract, RawFilter, RawInstant, RawKeySource, RawLimit, TomlForm,
     TypeMismatch,
@@ -209,46 +210,6 @@ pub(super) struct RawDefaults {
     pub(super) null_values: Option<Field<Vec<String>>>,
 }
 
-/// Where the tables are kept.
-#[derive(Debug, serde::Deserialize, JsonSchema)]
-#[schemars(rename = "Destination", deny_unknown_fields)]
-pub(super) struct RawDestination {
-    /// A directory, or `s3://bucket/prefix` with credentials from the usual AWS environment.
-    #[schemars(required, extend("examples" = ["lake/purchasing", "s3://bucket/prefix"]))]
-    pub(super) url: Option<Field<String>>,
-    /// The form of the files.
-    #[schemars(extend("enum" = ["parquet"], "default" = "parquet"))]
-    pub(super) format: Option<Field<String>>,
-    /// How the bucket is reached, beyond what the usual AWS environment says.
-    pub(super) s3: Option<RawS3>,
-}
-
-/// How a bucket is reached.
-#[derive(Debug, serde::Deserialize, JsonSchema)]
-#[schemars(rename = "S3", deny_unknown_fields)]
-pub(super) struct RawS3 {
-    /// The server, unless it is AWS's of the region.
-    #[schemars(extend("examples" = ["https://minio.example.com:9000"]))]
-    pub(super) endpoint: Option<Field<String>>,
-    /// The region.
-    #[schemars(extend("examples" = ["eu-central-1"]))]
-    pub(super) region: Option<Field<String>>,
-    /// The bucket stands in the path of URLs, and not in the name of the host.
-    pub(super) path_style: Option<bool>,
-    /// The profile in the AWS credentials and config files that credentials, region and endpoint are from.
-    pub(super) profile: Option<Field<String>>,
-    /// How the server encrypts what it stores, unless the bucket says so.
-    #[schemars(extend("enum" = ["AES256", "aws:kms", "aws:kms:dsse"]))]
-    pub(super) server_side_encryption: Option<Field<String>>,
-    /// The key that it encrypts with.
-    pub(super) kms_key: Option<Field<String>>,
-    /// The bucket has a key of its own, for fewer requests to the key management.
-    pub(super) bucket_key: Option<bool>,
-    /// How often a request is sent before it is given up.
-    #[schemars(extend("default" = 11))]
-    pub(super) tries: Option<Field<usize>>,
-}
-
 /// How long exports are kept as received.
 #[derive(Debug, serde::Deserialize, JsonSchema)]
 #[schemars(rename = "Landing", deny_unknown_fields)]
@@ -320,7 +281,7 @@ pub(super) struct RawTable {
 }
 
 /// Every key that a section may hold, by the section's path with list positions taken out.
-const KEYS: [(&str, &[&str]); 11] = [
+const KEYS: [(&str, &[&str]); 9] = [
     (
         "",
         &[
@@ -355,20 +316,6 @@ const KEYS: [(&str, &[&str]); 11] = [
     ("source.window", &["start", "lookback", "step"]),
     ("source.timeouts", &["connect", "idle", "total"]),
     ("source.retry", &["tries", "elapsed", "longest_wait"]),
-    ("destination", &["url", "format", "s3"]),
-    (
-        "destination.s3",
-        &[
-            "endpoint",
-            "region",
-            "path_style",
-            "profile",
-            "server_side_encryption",
-            "kms_key",
-            "bucket_key",
-            "tries",
-        ],
-    ),
     ("landing", &["keep"]),
     ("limits", &["max_quarantined", "min_records", "max_shrink", "max_size", "max_partitions"]),
     (
@@ -406,6 +353,12 @@ const KEYS: [(&str, &[&str]); 11] = [
         ],
     ),
 ];
+
+/// The keys of every section: those above, and those of the destination, which the kinds of store define.
+fn sections() -> Vec<(String, Vec<&'static str>)> {
+    let own = KEYS.iter().map(|(section, keys)| ((*section).to_owned(), keys.to_vec()));
+    own.chain(destination::known_keys()).collect()
+}
 
 impl RawDefinition {
     /// Reads the text, noting what is not TOML, what is not a key of ours and what has the wrong form.
@@ -461,16 +414,27 @@ fn unknown_key(text: &str, path: &str) -> Problem {
     let section: Vec<&str> =
         section.split('.').filter(|part| part.parse::<usize>().is_err()).collect();
     let section = section.join(".");
-    let known = KEYS.iter().find(|(name, _)| *name == section).map_or(&[][..], |(_, keys)| keys);
+    let known = sections().into_iter().find(|(name, _)| *name == section);
+    let known = known.map_or_else(Vec::new, |(_, keys)| keys);
+    if let Some(variable) = destination::variable_for_secret(&section, key) {
+        return Problem {
+            span: find_key(text, path),
+            key: shown_path(path),
+            message: "a definition never holds a secret".to_owned(),
+            help: format!("set the environment variable `{variable}` instead"),
+            exposure: Exposure::Key,
+            severity: Severity::Error,
+        };
+    }
     Problem {
         span: find_key(text, path),
         key: shown_path(path),
         message: "there is no such key".to_owned(),
-        help: nearest(key, known)
+        help: nearest(key, &known)
             .is_none()
             .then(|| elsewhere(key))
             .flatten()
-            .unwrap_or_else(|| suggest(key, known)),
+            .unwrap_or_else(|| suggest(key, &known)),
         exposure: Exposure::Key,
         severity: Severity::Error,
     }
@@ -478,11 +442,11 @@ fn unknown_key(text: &str, path: &str) -> Problem {
 
 /// The section that a key was most likely meant for.
 fn elsewhere(key: &str) -> Option<String> {
-    let (section, candidate) = KEYS
-        .iter()
-        .flat_map(|(section, keys)| keys.iter().map(move |candidate| (*section, *candidate)))
+    let (section, candidate) = sections()
+        .into_iter()
+        .flat_map(|(section, keys)| keys.into_iter().map(move |key| (section.clone(), key)))
         .find(|(_, candidate)| strsim::normalized_damerau_levenshtein(key, candidate) > 0.8)?;
-    let place = match section {
+    let place = match section.as_str() {
         "" => "above all sections".to_owned(),
         "tables" => "in `[[tables]]`".to_owned(),
         _ => format!("in `[{section}]`"),
@@ -571,11 +535,10 @@ mod tests {
     #[test]
     fn the_known_keys_are_those_of_the_schema() {
         let schema = schema();
-        for (name, known) in KEYS {
-            let mut known = known.to_vec();
+        for (name, mut known) in sections() {
             known.sort_unstable();
             let described: Vec<&String> =
-                section(&schema, name)["properties"].as_object().unwrap().keys().collect();
+                section(&schema, &name)["properties"].as_object().unwrap().keys().collect();
             assert_eq!(described, known, "{name}");
         }
     }
@@ -586,7 +549,7 @@ mod tests {
             serde_json::from_str(include_str!("../../docs/definition.schema.json")).unwrap();
         assert!(committed == schema(), "the committed schema is old: run `make schema`");
         let reference = include_str!("../../docs/definition.md");
-        for (name, known) in KEYS {
+        for (name, known) in sections() {
             let heading =
                 if name.is_empty() { "## The file".to_owned() } else { format!("## `[{name}]`") };
             let heading = heading.replace("[tables]", "[[tables]]");

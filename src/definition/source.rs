@@ -49,20 +49,6 @@ pub enum Resource {
     Path(Vec<String>),
 }
 
-impl Resource {
-    /// The segments of its path, not percent-encoded.
-    #[must_use]
-    pub fn path_segments(&self) -> Vec<&str> {
-        match self {
-            Self::Export { endpoint, organisation_id } => {
-                let segments = endpoint.path_segments().iter().copied();
-                segments.chain([organisation_id.as_str()]).collect()
-            }
-            Self::Path(segments) => segments.iter().map(String::as_str).collect(),
-        }
-    }
-}
-
 /// The exports that ProcurementFlow documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
@@ -75,14 +61,6 @@ pub enum Endpoint {
 impl Endpoint {
     /// The names a definition may use.
     pub const NAMES: [&str; 2] = ["purchasing", "e-sourcing"];
-
-    /// The path segments in front of the organisation id.
-    fn path_segments(self) -> &'static [&'static str] {
-        match self {
-            Self::Purchasing => &["api", "export", "all"],
-            Self::ESourcing => &["api", "export", "all", "esourcing"],
-        }
-    }
 }
 
 /// A place that may hold the API key. The key itself is never part of a definition.

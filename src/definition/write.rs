@@ -6,10 +6,11 @@ use chrono::SecondsFormat;
 use toml::{Table as Section, Value};
 
 use super::{
-    Check, CheckRule, Column, Contract, ContractMode, Deletes, Encryption, Endpoint, Filter,
+    Check, CheckRule, Column, Contract, ContractMode, Deletes, DestinationUrl, Endpoint, Filter,
     Header, KeySource, Limit, Limits, ListStyle, Nested, OnFailure, Period, Pipeline, Resource,
-    RetryLimits, S3Options, Source, Table, Timeouts, WindowPolicy, WriteDisposition,
+    RetryLimits, Source, Table, Timeouts, WindowPolicy, WriteDisposition,
 };
+use crate::store::OptionType;
 
 /// The definition, every key written out.
 pub(super) fn to_toml(pipeline: &Pipeline) -> String {
@@ -20,8 +21,9 @@ pub(super) fn to_toml(pipeline: &Pipeline) -> String {
     root.insert("source".into(), Value::Table(source(&pipeline.source)));
     let destination = expandable(&pipeline.destination.to_string());
     let mut place = section([("url", destination)]);
-    let s3 = s3(&pipeline.s3);
-    insert_some(&mut place, "s3", (!s3.is_empty()).then_some(Value::Table(s3)));
+    if let Some((section, options)) = store(pipeline) {
+        place.insert(section.to_owned(), options);
+    }
     root.insert("destination".into(), Value::Table(place));
     let keep = number(pipeline.landing.keep as u64);
     root.insert("landing".into(), Value::Table(section([("keep", keep)])));
@@ -31,21 +33,21 @@ pub(super) fn to_toml(pipeline: &Pipeline) -> String {
     root.to_string()
 }
 
-fn s3(options: &S3Options) -> Section {
+/// The section of the destination's store, and its options.
+fn store(pipeline: &Pipeline) -> Option<(&'static str, Value)> {
+    let url: DestinationUrl = pipeline.destination.to_string().parse().ok()?;
+    let kind = url.kind()?;
     let mut written = Section::new();
-    let endpoint = options.endpoint.as_ref().map(|url| expandable(url.as_str()));
-    insert_some(&mut written, "endpoint", endpoint);
-    let texts =
-        [("region", &options.region), ("profile", &options.profile), ("kms_key", &options.kms_key)];
-    for (key, value) in texts {
-        insert_some(&mut written, key, value.as_deref().map(expandable));
+    for (key, value) in pipeline.store.iter() {
+        let value = match kind.option(key)?.value {
+            OptionType::Flag => Value::Boolean(value == "true"),
+            OptionType::Count(_) => number(value.parse().ok()?),
+            OptionType::Choice(_) => text(value),
+            OptionType::Text | OptionType::Url => expandable(value),
+        };
+        written.insert(key.to_owned(), value);
     }
-    insert_some(&mut written, "path_style", options.path_style.map(Value::Boolean));
-    let encryption = options.encryption.map(|it| text(word(&Encryption::WORDS, it)));
-    insert_some(&mut written, "server_side_encryption", encryption);
-    insert_some(&mut written, "bucket_key", options.bucket_key.map(Value::Boolean));
-    insert_some(&mut written, "tries", options.tries.map(|tries| number(tries.into())));
-    written
+    (!written.is_empty()).then_some((kind.section, Value::Table(written)))
 }
 
 fn section<const N: usize>(entries: [(&str, Value); N]) -> Section {
@@ -281,6 +283,7 @@ mod tests {
     use crate::schema::{
         ColumnName, ColumnType, JsonPointer, PartitionField, TableName, Transform,
     };
+    use crate::store::StoreOptions;
 
     /// Texts with what is dear to TOML, JSON Pointer and the environment.
     fn any_text() -> impl Strategy<Value = String> {
@@ -388,33 +391,24 @@ mod tests {
         )
     }
 
-    fn s3() -> impl Strategy<Value = S3Options> {
-        let words = Encryption::WORDS.map(|(_, word)| word).to_vec();
-        let kms = (
-            proptest::sample::select(words),
-            option::of("[a-z0-9-]{1,36}"),
-            option::of(any::<bool>()),
-        );
+    fn s3() -> impl Strategy<Value = StoreOptions> {
+        let encryption = ("aws:kms(:dsse)?", option::of("[a-z0-9-]{1,36}"));
         let endpoint = "https://[a-z]{3,8}:[1-9]000/";
         let texts = [option::of(any_text()), option::of(any_text())];
         let numbers = (option::of(any::<bool>()), option::of(1_u32..99));
-        (option::of(endpoint), texts, option::of(kms), numbers).prop_map(
-            |(endpoint, [region, profile], kms, (path_style, tries))| {
-                let (encryption, kms_key, bucket_key) = match kms {
-                    Some((Encryption::Aes256, ..)) => (Some(Encryption::Aes256), None, None),
-                    Some((encryption, key, bucket)) => (Some(encryption), key, bucket),
-                    None => (None, None, None),
-                };
-                S3Options {
-                    endpoint: endpoint.map(|url| url.parse().unwrap()),
-                    region,
-                    path_style,
-                    profile,
-                    encryption,
-                    kms_key,
-                    bucket_key,
-                    tries,
-                }
+        (option::of(endpoint), texts, option::of(encryption), numbers).prop_map(
+            |(endpoint, [region, profile], encryption, (path_style, max_attempts))| {
+                let (encryption, kms_key) = encryption.unzip();
+                let options = [
+                    ("endpoint", endpoint),
+                    ("region", region),
+                    ("profile", profile),
+                    ("server_side_encryption", encryption),
+                    ("kms_key", kms_key.flatten()),
+                    ("path_style", path_style.map(|it| it.to_string())),
+                    ("max_attempts", max_attempts.map(|it| it.to_string())),
+                ];
+                options.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
             },
         )
     }
@@ -575,7 +569,9 @@ mod tests {
                     name,
                     description,
                     source,
-                    s3: s3.filter(|_| destination.starts_with("s3://")).unwrap_or_default(),
+                    store: s3
+                        .filter(|_| !destination.starts_with("lake") && destination.contains("://"))
+                        .unwrap_or_default(),
                     destination: Template::literal(&destination),
                     landing,
                     limits,

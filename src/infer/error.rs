@@ -1,5 +1,6 @@
 //! Errors of resolving schemas.
 
+use crate::exit_code::{ExitCode, Failure};
 use crate::infer::contract::Change;
 use crate::schema::{ColumnName, ColumnType, IDENTITY_COLUMN, TableName};
 
@@ -128,6 +129,61 @@ pub enum SchemaError {
         /// The name.
         directory_key: String,
     },
+}
+
+impl Failure for SchemaError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Export
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Collision { second, .. } => format!(
+                "give one of them another name: `other_name = {{ from = \"{second}\" }}` under `[tables.columns]`"
+            ),
+            Self::FieldCollision { column, .. } => format!(
+                "load the table with `nested = \"json\"` or `nested = \"tables\"`, or leave the column out: \
+                 `{column} = {{ exclude = true }}` under `[tables.columns]`"
+            ),
+            Self::Frozen { .. } => {
+                "the tables are as they were; declare what is expected under `[tables.columns]`, or let it in once, \
+                 as with `--set tables[0].schema_contract=evolve`"
+                    .into()
+            }
+            Self::TableCollision { .. } => {
+                "declare one of them with a name of its own: `[[tables]]` with `parent` and `records`"
+                    .into()
+            }
+            Self::MissingColumn { used_as, .. } => format!(
+                "correct `{used_as}`, or name the value: `name = {{ from = \"/path\" }}` under `[tables.columns]`"
+            ),
+            Self::UnfitColumn { used_as, column_type: ColumnType::Struct(_), .. } => {
+                format!("name a column in `{used_as}` that holds no objects")
+            }
+            Self::UnfitColumn { column, used_as, .. } => format!(
+                "name another column in `{used_as}`, or declare this one: `{column} = \"string\"`"
+            ),
+            Self::UnfitPartition { column_type, .. } if !column_type.is_scalar() => {
+                "partition by a column that holds neither objects nor lists".into()
+            }
+            Self::UnfitPartition { column, .. } => format!(
+                "partition by `{column}` itself or by a date, or declare it: `{column} = \"timestamp\"`"
+            ),
+            Self::Uncheckable { .. } => {
+                "correct the check in `[[tables]]`, or declare its columns under `[tables.columns]`"
+                    .into()
+            }
+            Self::PartitionCollision { directory_key, .. } => format!(
+                "give the column another name: `other_name = {{ from = \"/{directory_key}\" }}`"
+            ),
+            Self::Unkept { .. } => {
+                "write `deletes` and `history` as they were, or load into a new destination".into()
+            }
+            Self::Repartitioned { .. } | Self::Rekeyed { .. } => {
+                "load into a new destination, or use `write_disposition = \"replace\"` once".into()
+            }
+        })
+    }
 }
 
 fn shown_key(columns: &[ColumnName]) -> String {

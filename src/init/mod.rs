@@ -18,6 +18,7 @@ use crate::decode::{
     decode_batch,
 };
 use crate::definition::Table;
+use crate::exit_code::{ExitCode, Failure};
 use crate::infer::{SchemaError, Schemas, observe, snake_case};
 use crate::schema::{IdVec, JsonPointer, RootId, Shape, TableName};
 
@@ -42,6 +43,16 @@ pub enum InitError {
     /// Its rows could not be built.
     #[error("could not build rows from the response: {0}")]
     Frame(#[from] PolarsError),
+}
+
+impl Failure for InitError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Export
+    }
+
+    fn help(&self) -> Option<String> {
+        Some("give a whole export, as the API sent it".to_owned())
+    }
 }
 
 /// Proposes tables for an export. `name` is for a table whose array has no key.

@@ -8,6 +8,7 @@ use polars::prelude::{
 
 use super::cast::{Cast, cast, polars_type};
 use super::nested::{ObjectBuilder, rows_of_true};
+use crate::exit_code::{ExitCode, Failure};
 use crate::infer::ITEMS_FIELD;
 use crate::schema::{
     ColumnName, ColumnType, ITEM_COLUMN, StructField, TableName, TableSchema, format_date,
@@ -34,6 +35,18 @@ pub enum ConformError {
     /// polars failed.
     #[error(transparent)]
     Frame(#[from] PolarsError),
+}
+
+impl Failure for ConformError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Unfit { .. } | Self::Frame(_) => ExitCode::Export,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        Some("declare a type that holds the existing values, or load into a new destination".into())
+    }
 }
 
 /// Rows with the columns and types of `schema`; missing columns are null.

@@ -1,61 +1,58 @@
-//! Decoder: decodes batches on several threads and gives the chunks back in the order of the export.
+//! Decoder: decodes batches on all cores and returns the chunks in the order of the export.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 
 use crate::decode::{Chunk, DecodeError, DecodeOptions, RecordBatch, decode_batch};
-use crate::report::{Event, Observer};
+use crate::report::EventKind;
 use crate::run::RunError;
+use crate::run::events::RunEvents;
 use crate::runtime::{in_background, parallelism};
 use crate::schema::{IdVec, RootId};
 
 type Decoded = (usize, Result<Chunk, DecodeError>);
 
-/// The records on their way.
+/// The batches that are being decoded.
 pub(super) struct Decoder {
-    reading: Arc<IdVec<RootId, DecodeOptions>>,
-    observer: Arc<dyn Observer>,
-    /// How many batches were handed out.
+    options: Arc<IdVec<RootId, DecodeOptions>>,
+    events: RunEvents,
+    /// How many batches were started.
     begun: usize,
-    /// How many chunks were given back.
+    /// How many chunks were returned.
     given: usize,
-    /// Chunks that came before an earlier one.
+    /// Chunks that were ready before an earlier one.
     early: BTreeMap<usize, Chunk>,
     sender: mpsc::Sender<Decoded>,
     receiver: mpsc::Receiver<Decoded>,
 }
 
 impl Decoder {
-    /// `reading` tells of each wanted table how its records are read.
-    pub(super) fn new(
-        reading: Arc<IdVec<RootId, DecodeOptions>>,
-        observer: Arc<dyn Observer>,
-    ) -> Self {
+    /// `options` say how the records of each root table are decoded.
+    pub(super) fn new(options: Arc<IdVec<RootId, DecodeOptions>>, events: RunEvents) -> Self {
         let (sender, receiver) = mpsc::channel();
-        Self { reading, observer, begun: 0, given: 0, early: BTreeMap::new(), sender, receiver }
+        Self { options, events, begun: 0, given: 0, early: BTreeMap::new(), sender, receiver }
     }
 
-    /// Hands a batch to a thread; waits first when they all have more than enough to do. Returns the chunks that are
-    /// next in order.
+    /// Starts to decode a batch, once there are not too many under way. Returns the chunks that are next in order.
     pub(super) fn decode(&mut self, batch: RecordBatch) -> Result<Vec<Chunk>, RunError> {
         let mut next = Vec::new();
         while self.begun - self.given - self.early.len() >= 2 * parallelism() {
             next.extend(self.take_one()?);
         }
-        let (number, reading) = (self.begun, self.reading.clone());
-        let (sender, observer) = (self.sender.clone(), self.observer.clone());
+        let (number, options) = (self.begun, self.options.clone());
+        let (sender, events) = (self.sender.clone(), self.events.clone());
         self.begun += 1;
         in_background(move || {
-            let decoded = decode_batch(&batch, &reading[batch.root]);
-            observer.event(&Event::Decoded(batch.len() as u64));
-            // Nobody receives it any more when another batch has ended the run.
+            let decoded = decode_batch(&batch, &options[batch.root]);
+            events.emit(EventKind::Decoded(batch.len() as u64));
+            // The receiver is gone when another batch has failed.
             let _ = sender.send((number, decoded));
         });
         Ok(next)
     }
 
     fn take_one(&mut self) -> Result<Vec<Chunk>, RunError> {
-        // There is a sender in `self`, so receiving does not fail.
+        // `self` holds a sender, so receiving does not fail.
         if let Ok((number, decoded)) = self.receiver.recv() {
             self.early.insert(number, decoded?);
         }

@@ -1,16 +1,18 @@
-//! Why a run failed, with what a scheduler and a person can do about it.
+//! Why a run failed. Each variant knows its exit code and its help, or asks the step that failed.
 
 use polars::prelude::PolarsError;
 
 use crate::decode::{DecodeError, SplitError};
-use crate::definition::Share;
+use crate::exit_code::{ExitCode, Failure, advice};
 use crate::infer::SchemaError;
-use crate::landing::LandError;
+use crate::landing::{ArchiveError, LandError};
 use crate::normalise::ConformError;
 use crate::report::TableReport;
+use crate::run::guard::GuardError;
 use crate::run::interruption::Signal;
-use crate::schema::{RunId, TableName, Window};
-use crate::source::api_key::{ApiKey, ApiKeyError};
+use crate::schema::{RunId, Window};
+use crate::source::ExportSource;
+use crate::source::api_key::ApiKeyError;
 use crate::source::http::FetchError;
 use crate::source::http::retry::{History, Retryable};
 use crate::store::DestinationError;
@@ -30,12 +32,14 @@ pub enum RunError {
     Fetch(#[from] FetchError),
     #[error("{error}, {history}")]
     GaveUp { history: History, error: Box<RunError> },
-    #[error("{error}, in the answer for {window}")]
+    #[error("{error}, in the export of the window {window}")]
     InPiece { window: Window, error: Box<RunError> },
     #[error("the run was {0} before it committed anything")]
     Stopped(Signal),
     #[error(transparent)]
     Land(#[from] LandError),
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     #[error(transparent)]
     Split(#[from] SplitError),
     #[error(transparent)]
@@ -56,47 +60,11 @@ pub enum RunError {
     Destination(#[from] DestinationError),
     #[error(transparent)]
     Lock(#[from] LockError),
-    #[error("a run called `{run_id}` has been in this destination before")]
+    #[error("the run id `{run_id}` was used before in this destination")]
     UsedRunId { run_id: RunId },
-    #[error("the export has no records for table `{table}`, which has {rows} rows")]
-    Emptied { table: TableName, rows: u64 },
-    #[error(
-        "the export has {records} records for table `{table}`, fewer than the {least} of `limits.min_records`"
-    )]
-    TooFew { table: TableName, records: u64, least: u64 },
-    #[error(
-        "the export has {records} records for table `{table}`, after {before} in the last run: \
-         more than `limits.max_shrink` allows, which is {most}"
-    )]
-    Shrunk { table: TableName, records: u64, before: u64, most: Share },
-    #[error(
-        "{quarantined} of {received} records would go to quarantine, more than `limits.max_quarantined` allows; \
-         the first: {reasons}"
-    )]
-    TooManyQuarantined { quarantined: u64, received: u64, reasons: String },
-    #[error(
-        "{rows} rows of table `{table}` break {rule}; the first is in the record at byte {first} of the export"
-    )]
-    BrokenCheck { table: TableName, rule: String, rows: u64, first: u64 },
-    #[error(
-        "records wait for table `{table}`, which is merged and has no `cursor`: they may be older than its rows"
-    )]
-    Unordered { table: TableName },
-    #[error(
-        "records wait for table `{table}`, of which partitions are overwritten: they come again with their partitions"
-    )]
-    ComesAgain { table: TableName },
-    #[error(
-        "the export of the window from {window} has records for `{partition}` of table `{table}`, which is not in it"
-    )]
-    OutsideWindow { table: TableName, partition: String, window: Window },
-    #[error(
-        "the records of table `{table}` are of more than {most} partitions, which is what `limits.max_partitions` allows"
-    )]
-    TooManyPartitions { table: TableName, most: usize },
-    #[error("none of the {records} records fits table `{table}`; the first: {reasons}")]
-    NothingFits { table: TableName, records: u64, reasons: String },
-    #[error("a file of the table is not there any more: `{path}`")]
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    #[error("a file of the table is missing: `{path}`")]
     MissingFile { path: String },
     #[error("a file of the table cannot be read: `{path}`: {source}")]
     UnreadableFile { path: String, source: PolarsError },
@@ -105,14 +73,72 @@ pub enum RunError {
         ledger.table, ledger.received, ledger.inserted, ledger.quarantined
     )]
     Unbalanced { ledger: Box<TableReport> },
-    #[error("rows could not be arranged: {0}")]
+    #[error("polars failed on the rows of the export: {0}")]
     Frame(#[from] PolarsError),
-    #[error("a report could not be written as JSON: {0}")]
+    #[error("cannot write the report as JSON: {0}")]
     Report(serde_json::Error),
 }
 
+impl Failure for RunError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::ApiKey(error) => error.exit_code(),
+            Self::Fetch(error) => error.exit_code(),
+            Self::GaveUp { error, .. } | Self::InPiece { error, .. } => error.exit_code(),
+            Self::Stopped(signal) => signal.exit_code(),
+            Self::Land(error) => error.exit_code(),
+            Self::Archive(error) => error.exit_code(),
+            Self::Split(error) => error.exit_code(),
+            Self::Decode(error) => error.exit_code(),
+            Self::Schema(error) => error.exit_code(),
+            Self::Conform(error) => error.exit_code(),
+            Self::Spill(error) => error.exit_code(),
+            Self::Write(error) => error.exit_code(),
+            Self::Commit(error) => error.exit_code(),
+            Self::Quarantine(error) => error.exit_code(),
+            Self::Destination(error) => error.exit_code(),
+            Self::Lock(error) => error.exit_code(),
+            Self::Guard(error) => error.exit_code(),
+            Self::UsedRunId { .. } => ExitCode::Usage,
+            Self::MissingFile { .. } | Self::UnreadableFile { .. } => ExitCode::Destination,
+            Self::Unbalanced { .. } | Self::Frame(_) | Self::Report(_) => ExitCode::Unexpected,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::ApiKey(error) => error.help(),
+            Self::Fetch(error) => error.help(),
+            Self::GaveUp { error, .. } | Self::InPiece { error, .. } => error.help(),
+            Self::Land(error) => error.help(),
+            Self::Archive(error) => error.help(),
+            Self::Split(error) => error.help(),
+            Self::Decode(error) => error.help(),
+            Self::Schema(error) => error.help(),
+            Self::Conform(error) => error.help(),
+            Self::Spill(error) => error.help(),
+            Self::Write(error) => error.help(),
+            Self::Commit(error) => error.help(),
+            Self::Quarantine(error) => error.help(),
+            Self::Destination(error) => error.help(),
+            Self::Lock(error) => error.help(),
+            Self::Guard(error) => error.help(),
+            Self::Stopped(_) => Some("the tables are as they were; run it again".into()),
+            Self::UsedRunId { .. } => {
+                Some("give each run an id of its own, or leave `--run-id` out".into())
+            }
+            Self::MissingFile { .. } | Self::UnreadableFile { .. } => {
+                Some(advice::CHANGED_BY_HAND.into())
+            }
+            Self::Unbalanced { .. } | Self::Frame(_) | Self::Report(_) => {
+                Some(advice::REPORT_A_BUG.into())
+            }
+        }
+    }
+}
+
 impl RunError {
-    /// Whether asking the source again can help: JSON that is not complete may be one that was cut short on its way.
+    /// Whether asking the source again can help: incomplete JSON may have been cut off on its way.
     pub(super) fn retryable(&self) -> Retryable {
         match self {
             Self::Fetch(error) => Retryable::of(error),
@@ -121,15 +147,15 @@ impl RunError {
         }
     }
 
-    /// The same error, without a key in what is shown of the export.
-    pub(super) fn redacted(mut self, keys: &[ApiKey]) -> Self {
+    /// The same error, with keys redacted from the excerpt of the export.
+    pub(super) fn redacted(mut self, source: &dyn ExportSource) -> Self {
         if let Self::Split(
             SplitError::NotJson { beginning: excerpt }
             | SplitError::Malformed { rest: excerpt, .. },
         )
         | Self::Decode(DecodeError { rest: excerpt, .. }) = &mut self
         {
-            *excerpt = ApiKey::redact_all(keys, excerpt);
+            *excerpt = source.redact(excerpt);
         }
         self
     }

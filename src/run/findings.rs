@@ -1,4 +1,4 @@
-//! Findings: what a run tells of schemas and checks, besides the ledger.
+//! Findings: schema changes and failed checks, for the report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::run::loaded::Loaded;
 use crate::schema::{ShownPath, TableName};
 use crate::table::Snapshot;
 
-/// What is different from the schemas that there were, and what did not fit them.
+/// How the schemas changed, and which records did not fit them.
 pub(super) fn changes(load: &Loaded, declared: &[Table], snapshot: &Snapshot) -> Vec<Change> {
     let mut changes = load.schemas.changes(declared, &snapshot.schemas());
     for change in &mut changes {
@@ -24,7 +24,7 @@ pub(super) fn changes(load: &Loaded, declared: &[Table], snapshot: &Snapshot) ->
     changes
 }
 
-/// Columns whose type records do not fit, and values that a contract does not let in, with the number of the records.
+/// Columns that records did not fit, and values that a contract refused, each with the number of records.
 fn violations(load: &Loaded) -> Vec<Change> {
     let mut records: BTreeMap<(TableName, String), (u64, &Rule)> = BTreeMap::new();
     for record in &load.quarantined {
@@ -53,7 +53,7 @@ fn violations(load: &Loaded) -> Vec<Change> {
     changes.collect()
 }
 
-/// The checks that rows break.
+/// The checks that rows failed.
 pub(super) fn checks(load: &Loaded) -> Vec<CheckReport> {
     let broken = load.broken.iter().map(|((table, position), broken)| {
         let ResolvedTable { schema, policy, .. } = load.schemas.table(*table);

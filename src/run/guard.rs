@@ -1,70 +1,188 @@
-//! The export guard: what is complete and valid JSON and still not this table's export (promise P9).
+//! Export guard: refuses an export that is complete and valid JSON, and still wrong for its tables (promise P9).
 
-use crate::definition::{Deletes, Limit, OnFailure, Table, WriteDisposition};
+use crate::definition::{Deletes, Limit, Limits, OnFailure, Share, Table, WriteDisposition};
+use crate::exit_code::{ExitCode, Failure};
 use crate::infer::ResolvedTable;
 use crate::plan::Plan;
-use crate::run::RunError;
 use crate::run::intake::Intake;
 use crate::run::loaded::Loaded;
 use crate::run::new_exports::NewExports;
-use crate::schema::TableId;
+use crate::schema::{PartitionKey, TableId, TableName, Window};
 use crate::table::{Manifest, Snapshot};
 
-/// An export that is suddenly small, or empty, is more often a mistake of the source than a change of the
+/// The guard refused an export, or a retry of quarantined records. No table has changed.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum GuardError {
+    #[error("the export has no records for table `{table}`, which has {rows} rows")]
+    Emptied { table: TableName, rows: u64 },
+    #[error(
+        "the export has {records} records for table `{table}`, fewer than `limits.min_records`, which is {least}"
+    )]
+    TooFew { table: TableName, records: u64, least: u64 },
+    #[error(
+        "the export has {records} records for table `{table}`, down from {before} in the last run: \
+         `limits.max_shrink` allows {most}"
+    )]
+    Shrunk { table: TableName, records: u64, before: u64, most: Share },
+    #[error(
+        "{quarantined} of {received} records would go to quarantine, more than `limits.max_quarantined` allows; \
+         the first: {reasons}"
+    )]
+    TooManyQuarantined { quarantined: u64, received: u64, reasons: String },
+    #[error(
+        "{rows} rows of table `{table}` fail the check {rule}; the first is in the record at byte {first} of the export"
+    )]
+    BrokenCheck { table: TableName, rule: String, rows: u64, first: u64 },
+    #[error(
+        "table `{table}` has quarantined records, and `merge` without a `cursor` cannot tell whether they are older than its rows"
+    )]
+    RetryWithoutCursor { table: TableName },
+    #[error(
+        "table `{table}` has quarantined records, and `overwrite_partitions` tables cannot retry them alone"
+    )]
+    RetryOverwritten { table: TableName },
+    #[error(
+        "the export of the window {window} has records for partition `{partition}` of table `{table}`, which is outside the window"
+    )]
+    OutsideWindow { table: TableName, partition: PartitionKey, window: Window },
+    #[error(
+        "the export has records for more than {most} partitions of table `{table}`, the limit of `limits.max_partitions`"
+    )]
+    TooManyPartitions { table: TableName, most: usize },
+    #[error("none of the {records} records fits table `{table}`; the first: {reasons}")]
+    NothingFits { table: TableName, records: u64, reasons: String },
+}
+
+impl Failure for GuardError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Emptied { .. }
+            | Self::TooFew { .. }
+            | Self::Shrunk { .. }
+            | Self::OutsideWindow { .. }
+            | Self::TooManyPartitions { .. }
+            | Self::BrokenCheck { .. } => ExitCode::Export,
+            Self::NothingFits { .. } | Self::TooManyQuarantined { .. } => ExitCode::Partial,
+            Self::RetryWithoutCursor { .. } | Self::RetryOverwritten { .. } => ExitCode::Usage,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Emptied { .. } => {
+                "the tables are as they were; if this one is meant to be empty, run once with `--allow-shrink`"
+            }
+            Self::TooFew { .. } | Self::Shrunk { .. } => {
+                "the tables are as they were; if the export is right, run once with `--allow-shrink`"
+            }
+            Self::OutsideWindow { .. } => {
+                "the tables are as they were; filter by the column that the table is partitioned by, \
+                 or write `write_disposition = \"merge\"`"
+            }
+            Self::TooManyPartitions { .. } => {
+                "the tables are as they were; partition by `year()` or `month()` or by a column with fewer values, \
+                 or raise the limit"
+            }
+            Self::BrokenCheck { .. } => {
+                "the tables are as they were; look at the source, or set the check to `quarantine` or `warn`"
+            }
+            Self::TooManyQuarantined { .. } => {
+                "the tables are as they were; correct the declared types or keys, or raise the limit"
+            }
+            Self::NothingFits { .. } => {
+                "the table is as it was; compare the export with `primary_key` and the declared types"
+            }
+            Self::RetryWithoutCursor { .. } => {
+                "run the pipeline again, since a new export has their latest versions; or declare the `cursor`"
+            }
+            Self::RetryOverwritten { .. } => {
+                "run the pipeline again over these partitions, as with `--from` and `--to`, by the corrected definition"
+            }
+        };
+        Some(help.to_owned())
+    }
+}
+
+/// Refuses an export that is suddenly small or empty: that is more often a mistake of the source than a change of the
 /// company.
 pub(super) fn against_shrinking(
     plan: &Plan,
     fresh: &NewExports<'_>,
     intake: &Intake,
     snapshot: &Snapshot,
-) -> Result<(), RunError> {
+) -> Result<(), GuardError> {
     if plan.allow_shrink {
         return Ok(());
     }
     let limits = &plan.pipeline.limits;
     let found = intake.found();
     for (root, declared) in &fresh.tables {
-        let (table, records) = (declared.name.clone(), found[*root].count);
-        let old = snapshot.manifests.get(&table);
-        let rows = old.map_or(0, Manifest::rows);
+        let records = found[*root].count;
+        let old = snapshot.manifests.get(&declared.name);
+        let before = TableBefore {
+            rows: old.map_or(0, Manifest::rows),
+            received: old.map_or(0, |old| old.received),
+        };
         let replaces = match declared.write_disposition {
             WriteDisposition::Replace => true,
-            // Of a window that is decided on when it is known which partitions it covers.
+            // For a window, `against_emptying` decides, once the covered partitions are known.
             WriteDisposition::OverwritePartitions => plan.window.is_none(),
             WriteDisposition::Append | WriteDisposition::Merge => {
                 declared.deletes != Deletes::Ignore && plan.window.is_none()
             }
         };
-        if replaces && records == 0 && rows > 0 {
-            return Err(RunError::Emptied { table, rows });
-        }
-        if let Some(least) = limits.min_records.filter(|least| records < *least) {
-            return Err(RunError::TooFew { table, records, least });
-        }
-        let before = old.map_or(0, |old| old.received);
-        let shrunk = before.saturating_sub(records);
-        if let Some(most) = limits.max_shrink.filter(|most| shrunk > most.of(before)) {
-            return Err(RunError::Shrunk { table, records, before, most });
-        }
+        against_few_records(&declared.name, records, before, replaces, limits)?;
     }
     Ok(())
 }
 
-/// The same of a window, of which the root table has so many rows in the partitions that it covers.
+/// What a table had before the run.
+#[derive(Debug, Clone, Copy)]
+struct TableBefore {
+    rows: u64,
+    /// The records of the last export.
+    received: u64,
+}
+
+/// Refuses `records` of a table, whose rows the export `replaces` or not.
+fn against_few_records(
+    table: &TableName,
+    records: u64,
+    before: TableBefore,
+    replaces: bool,
+    limits: &Limits,
+) -> Result<(), GuardError> {
+    let table = || table.clone();
+    if replaces && records == 0 && before.rows > 0 {
+        return Err(GuardError::Emptied { table: table(), rows: before.rows });
+    }
+    if let Some(least) = limits.min_records.filter(|least| records < *least) {
+        return Err(GuardError::TooFew { table: table(), records, least });
+    }
+    let shrunk = before.received.saturating_sub(records);
+    if let Some(most) = limits.max_shrink.filter(|most| shrunk > most.of(before.received)) {
+        let before = before.received;
+        return Err(GuardError::Shrunk { table: table(), records, before, most });
+    }
+    Ok(())
+}
+
+/// The same for a window. `rows` is what the root table has in the partitions that the window covers.
 pub(super) fn against_emptying(
     plan: &Plan,
     load: &Loaded,
     root: TableId,
     rows: u64,
-) -> Result<(), RunError> {
+) -> Result<(), GuardError> {
     if plan.allow_shrink || rows == 0 || load.counts[root].received > 0 {
         return Ok(());
     }
-    Err(RunError::Emptied { table: load.schemas[root].name.clone(), rows })
+    Err(GuardError::Emptied { table: load.schemas[root].name.clone(), rows })
 }
 
-/// An export of which much does not fit has changed in a way that somebody should look at.
-pub(super) fn against_quarantine(plan: &Plan, load: &Loaded) -> Result<(), RunError> {
+/// Refuses an export with more unfit records than `limits.max_quarantined` allows: somebody should look at it.
+pub(super) fn against_quarantine(plan: &Plan, load: &Loaded) -> Result<(), GuardError> {
     let received = load.schemas.roots().map(|root| load.counts[root].received).sum();
     let most = match plan.pipeline.limits.max_quarantined {
         None => return Ok(()),
@@ -76,41 +194,41 @@ pub(super) fn against_quarantine(plan: &Plan, load: &Loaded) -> Result<(), RunEr
     match left_out.next() {
         Some(first) if quarantined > most => {
             let reasons = first.reasons.to_string();
-            Err(RunError::TooManyQuarantined { quarantined, received, reasons })
+            Err(GuardError::TooManyQuarantined { quarantined, received, reasons })
         }
         _ => Ok(()),
     }
 }
 
-/// Of what waits and what is in a merged table nobody knows which is later, unless there is a cursor.
-pub(super) fn against_unordered(roots: &[&Table]) -> Result<(), RunError> {
+/// Refuses a retry into a `merge` table without a cursor: nothing tells whether the records or the rows are newer.
+pub(super) fn against_retry_without_cursor(roots: &[&Table]) -> Result<(), GuardError> {
     let is_unordered = |table: &&&Table| {
         table.write_disposition == WriteDisposition::Merge && table.cursor.is_none()
     };
     match roots.iter().find(is_unordered) {
-        Some(table) => Err(RunError::Unordered { table: table.name.clone() }),
+        Some(table) => Err(GuardError::RetryWithoutCursor { table: table.name.clone() }),
         None => Ok(()),
     }
 }
 
-/// What waits for a table of which partitions are overwritten comes again with its partition.
-pub(super) fn against_overwritten(roots: &[&Table]) -> Result<(), RunError> {
+/// Refuses a retry into an `overwrite_partitions` table: its records come again with their partition.
+pub(super) fn against_retry_of_overwritten(roots: &[&Table]) -> Result<(), GuardError> {
     let is_overwritten =
         |table: &&&Table| table.write_disposition == WriteDisposition::OverwritePartitions;
     match roots.iter().find(is_overwritten) {
-        Some(table) => Err(RunError::ComesAgain { table: table.name.clone() }),
+        Some(table) => Err(GuardError::RetryOverwritten { table: table.name.clone() }),
         None => Ok(()),
     }
 }
 
-/// A check of which the definition says that a run shall not go on when it is broken.
-pub(super) fn against_broken_checks(load: &Loaded) -> Result<(), RunError> {
+/// Ends the run when rows fail a check with `on_failure = "fail"`.
+pub(super) fn against_broken_checks(load: &Loaded) -> Result<(), GuardError> {
     for ((table, position), broken) in &load.broken {
         let ResolvedTable { schema, policy, .. } = load.schemas.table(*table);
         let check = &policy.checks[*position];
         if check.on_failure == OnFailure::Fail {
             let (table, rule) = (schema.name.clone(), check.rule.to_string());
-            return Err(RunError::BrokenCheck {
+            return Err(GuardError::BrokenCheck {
                 table,
                 rule,
                 rows: broken.rows,
@@ -121,16 +239,16 @@ pub(super) fn against_broken_checks(load: &Loaded) -> Result<(), RunError> {
     Ok(())
 }
 
-/// An export of which nothing fits the table is not that table's export.
-pub(super) fn against_losing_all(load: &Loaded) -> Result<(), RunError> {
+/// Refuses an export when none of the records fits its table.
+pub(super) fn against_losing_all(load: &Loaded) -> Result<(), GuardError> {
     match load.schemas.roots().find(|root| loses_all(load, *root)) {
         Some(root) => Err(nothing_fits(load, root)),
         None => Ok(()),
     }
 }
 
-/// Records that waited and of which none fits any table now wait on as they are.
-pub(super) fn against_retrying_in_vain(load: &Loaded) -> Result<(), RunError> {
+/// Ends a retry when none of the quarantined records fits any table now.
+pub(super) fn against_futile_retry(load: &Loaded) -> Result<(), GuardError> {
     let mut roots = load.schemas.roots();
     match roots.clone().next() {
         Some(first) if roots.all(|root| loses_all(load, root)) => Err(nothing_fits(load, first)),
@@ -143,11 +261,69 @@ fn loses_all(load: &Loaded, root: TableId) -> bool {
     counts.received > 0 && counts.kept == 0
 }
 
-fn nothing_fits(load: &Loaded, root: TableId) -> RunError {
+fn nothing_fits(load: &Loaded, root: TableId) -> GuardError {
     let first = load.quarantined.iter().find(|record| record.table == root);
-    RunError::NothingFits {
+    GuardError::NothingFits {
         table: load.schemas[root].name.clone(),
         records: load.counts[root].received,
         reasons: first.map(|record| record.reasons.to_string()).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(name: &str, write_disposition: WriteDisposition) -> Table {
+        Table { write_disposition, ..Table::named(name.parse().unwrap()) }
+    }
+
+    /// Judges `records` of a table that had 10 rows from 10 records.
+    fn judged(records: u64, replaces: bool, limits: &Limits) -> Result<(), GuardError> {
+        let before = TableBefore { rows: 10, received: 10 };
+        against_few_records(&"t".parse().unwrap(), records, before, replaces, limits)
+    }
+
+    #[test]
+    fn p9_an_empty_export_empties_no_table_it_replaces() {
+        let limits = Limits::default();
+        let emptied = judged(0, true, &limits).unwrap_err();
+        assert_eq!(
+            emptied.to_string(),
+            "the export has no records for table `t`, which has 10 rows"
+        );
+        assert_eq!(emptied.exit_code(), ExitCode::Export);
+        assert!(judged(1, true, &limits).is_ok());
+        assert!(judged(0, false, &limits).is_ok(), "the rows stay");
+    }
+
+    #[test]
+    fn p9_limits_on_the_number_of_records_count_up_to_their_bound() {
+        let limits = Limits {
+            min_records: Some(4),
+            max_shrink: Some("50%".parse().unwrap()),
+            ..Limits::default()
+        };
+        assert!(matches!(judged(3, false, &limits), Err(GuardError::TooFew { least: 4, .. })));
+        assert!(matches!(judged(4, false, &limits), Err(GuardError::Shrunk { before: 10, .. })));
+        assert!(judged(5, false, &limits).is_ok());
+        assert!(judged(11, false, &limits).is_ok());
+    }
+
+    #[test]
+    fn a_retry_needs_an_order_and_no_other_rows() {
+        let refused = |table: &Table| {
+            against_retry_without_cursor(&[table])
+                .and_then(|()| against_retry_of_overwritten(&[table]))
+                .err()
+                .map(|error| error.exit_code())
+        };
+        let merged = table("merged", WriteDisposition::Merge);
+        assert_eq!(refused(&merged), Some(ExitCode::Usage));
+        let ordered = Table { cursor: Some("updated_at".parse().unwrap()), ..merged };
+        assert_eq!(refused(&ordered), None);
+        let overwritten = table("overwritten", WriteDisposition::OverwritePartitions);
+        assert_eq!(refused(&overwritten), Some(ExitCode::Usage));
+        assert_eq!(refused(&table("appended", WriteDisposition::Append)), None);
     }
 }

@@ -1,4 +1,10 @@
-//! Intake: receives, keeps and decodes the export, all at once while it arrives.
+//! Intake: receives, spools and decodes the export at once, while it arrives.
+//!
+//! ```text
+//!          ┌─▶ spool (zstd, BLAKE3)          on a CPU thread
+//! body ─▶ feed
+//!          └─▶ split ─▶ decode ─▶ collect    on all cores
+//! ```
 
 use std::io::Read;
 use std::num::NonZeroUsize;
@@ -13,38 +19,38 @@ use tokio::time::Instant;
 use crate::decode::{Chunk, DecodeOptions, Found, RecordSelector, RecordsAt, Splitter};
 use crate::definition::RetryLimits;
 use crate::landing::{Landed, Landing};
-use crate::plan::Request;
-use crate::report::{Event, Observer, Silent};
+use crate::report::{EventKind, RunWarning};
 use crate::run::RunError;
 use crate::run::collect::{Collector, Content, Expectation};
 use crate::run::decoder::Decoder;
+use crate::run::events::RunEvents;
 use crate::runtime::on_cpu;
 use crate::schema::{IdVec, RootId, Shape};
-use crate::source::api_key::ApiKey;
+use crate::source::http::FetchError;
 use crate::source::http::retry::{History, Retries};
-use crate::source::http::{FetchError, Fetcher, ResponseMetadata};
+use crate::source::{ExportSource, Request, ResponseMetadata};
 
-/// Pieces of the body that may wait for the decoder; when it falls behind, the network waits.
+/// How many pieces of the body may wait for the decoder. When it falls behind, the network waits.
 const WAITING_PIECES: usize = 16;
-/// How much is read at once of an export that is decoded again.
+/// The size of the pieces in which a spooled export is read again.
 const REREAD_BYTES: usize = 1 << 20;
 
-/// A complete export, in as many pieces as were asked for.
+/// A complete export: the bodies of all requests, decoded.
 #[derive(Default)]
 pub(super) struct Intake {
     /// The bodies of the requests, in their order.
     pub(super) landed: Vec<Landed>,
-    /// What each answer said before its body; nothing of an export that was here already.
+    /// What each response said before its body; empty for an export from quarantine.
     pub(super) response_metadata: Vec<ResponseMetadata>,
-    /// How their records are found.
-    pub(super) wanted: Option<RecordSelector>,
-    /// What there is of each besides its landing.
+    /// Which arrays hold the records.
+    pub(super) selector: Option<RecordSelector>,
+    /// What is in memory of each body.
     pub(super) contents: Vec<Content>,
-    /// What was seen of each wanted table.
+    /// The shape of each root table, as observed.
     pub(super) shapes: IdVec<RootId, Shape>,
-    /// Where each wanted table's records were.
+    /// Where the records of each root table were.
     records_at: IdVec<RootId, RecordsAt>,
-    /// How many records each wanted table has, in all pieces.
+    /// How many records each root table has, in all bodies.
     records: IdVec<RootId, u64>,
 }
 
@@ -56,13 +62,13 @@ pub(super) struct FoundRecords {
 }
 
 impl Intake {
-    /// What was found for each wanted table.
+    /// Where the records of each root table were, and how many.
     pub(super) fn found(&self) -> IdVec<RootId, FoundRecords> {
         let found = self.records_at.values().zip(self.records.values());
         found.map(|(at, count)| FoundRecords { at: at.clone(), count: *count }).collect()
     }
 
-    fn add(&mut self, piece: Piece) {
+    fn add(&mut self, piece: DecodedBody) {
         self.landed.push(piece.landed);
         self.response_metadata.extend(piece.response_metadata);
         self.contents.push(piece.content);
@@ -78,8 +84,8 @@ impl Intake {
     }
 }
 
-/// What one request brought.
-struct Piece {
+/// The decoded body of one request.
+struct DecodedBody {
     landed: Landed,
     response_metadata: Option<ResponseMetadata>,
     found: Found,
@@ -87,125 +93,123 @@ struct Piece {
     content: Content,
 }
 
-/// What it takes to receive an export.
+/// Everything that it takes to receive an export.
 pub(super) struct Receiver<'a> {
-    pub(super) fetcher: Fetcher,
-    pub(super) keys: &'a [ApiKey],
+    pub(super) source: &'a dyn ExportSource,
     pub(super) retry: RetryLimits,
-    /// How many requests may be under way at once.
+    /// How many requests may be open at once.
     pub(super) jobs: NonZeroUsize,
-    /// For each wanted table, how its records are read.
-    pub(super) reading: Arc<IdVec<RootId, DecodeOptions>>,
+    /// How the records of each root table are decoded.
+    pub(super) options: Arc<IdVec<RootId, DecodeOptions>>,
     pub(super) expectation: Arc<Expectation>,
-    /// On the disk of which exports are kept until they are in the destination.
-    pub(super) landing_directory: PathBuf,
-    pub(super) observer: Arc<dyn Observer>,
+    /// Where exports are spooled until they are in the destination.
+    pub(super) spool_directory: PathBuf,
+    pub(super) events: RunEvents,
 }
 
 impl Receiver<'_> {
-    /// Receives the answers to all requests, or says why not. A few are on their way at once; what becomes of them
-    /// does not depend on which arrives first.
+    /// Receives the bodies of all requests, a few at once. The result does not depend on which arrives first.
     pub(super) async fn receive(
         &self,
         requests: &[Request],
-        mut wanted: RecordSelector,
+        mut selector: RecordSelector,
     ) -> Result<Intake, RunError> {
         let mut intake = Intake::default();
         let Some((first, others)) = requests.split_first() else { return Ok(intake) };
-        let piece = self.receive_piece(first, &wanted).await?;
-        if let RecordSelector::TheOnlyArray { before } = &mut wanted {
-            // What the first piece has, the others have in the same place.
+        let piece = self.receive_with_retries(first, &selector).await?;
+        if let RecordSelector::TheOnlyArray { before } = &mut selector {
+            // The others have their records in the same place as the first.
             *before = piece.found.records_at.values().next().cloned();
         }
         intake.add(piece);
         let others: Vec<_> =
-            others.iter().map(|request| self.receive_piece(request, &wanted)).collect();
+            others.iter().map(|request| self.receive_with_retries(request, &selector)).collect();
         let mut others = stream::iter(others).buffered(self.jobs.get());
         while let Some(piece) = others.try_next().await? {
             intake.add(piece);
         }
         drop(others);
-        intake.wanted = Some(wanted);
+        intake.selector = Some(selector);
         Ok(intake)
     }
 
-    /// Receives one answer, asking again as often as the limits allow. Each try begins with nothing.
-    async fn receive_piece(
+    /// Receives one body, with as many attempts as the limits allow. Each attempt starts over.
+    async fn receive_with_retries(
         &self,
         request: &Request,
-        wanted: &RecordSelector,
-    ) -> Result<Piece, RunError> {
+        selector: &RecordSelector,
+    ) -> Result<DecodedBody, RunError> {
         let mut retries = Retries::begin(self.retry, Instant::now());
         loop {
-            self.observer.event(&Event::Asking { try_number: retries.number() });
-            let error = match self.try_to_receive(request, wanted.clone()).await {
+            self.events.emit(EventKind::Requesting { attempt: retries.number() });
+            let error = match self.receive_once(request, selector.clone()).await {
                 Ok(piece) => return Ok(piece),
-                Err(error) => error.redacted(self.keys),
+                Err(error) => error.redacted(self.source),
             };
             let reason = error.to_string();
             let wait = retries.wait_after(error.retryable(), reason.clone(), Instant::now());
             let Some(wait) = wait else {
-                return Err(given_up(error, request, retries.into_history(Instant::now())));
+                return Err(final_error(error, request, retries.into_history(Instant::now())));
             };
-            self.observer.event(&Event::Retrying { wait, reason });
+            self.events.warn(RunWarning::Retrying { wait, reason });
             tokio::time::sleep(wait).await;
         }
     }
 
-    async fn try_to_receive(
+    async fn receive_once(
         &self,
         request: &Request,
-        wanted: RecordSelector,
-    ) -> Result<Piece, RunError> {
-        let answer = self.fetcher.request(request, self.keys).await?;
-        for key in &answer.refused {
-            self.observer.event(&Event::KeyRefused(key.clone()));
+        selector: RecordSelector,
+    ) -> Result<DecodedBody, RunError> {
+        let response = self.source.fetch(request).await?;
+        for key in &response.refused {
+            self.events.warn(RunWarning::KeyRefused(key.clone()));
         }
-        self.observer.event(&Event::Receiving(answer.announced_bytes()));
-        let response_metadata = answer.response_metadata.clone();
-        let landing = Landing::create(self.landing_directory.clone())?;
-        let digestion = self.digestion(wanted);
+        self.events.emit(EventKind::Receiving { announced: response.announced_bytes });
+        let response_metadata = response.metadata;
+        let landing = Landing::create(self.spool_directory.clone())?;
+        let decoder = self.body_decoder(selector);
         let (to_landing, for_landing) = mpsc::channel(WAITING_PIECES);
-        let (to_digestion, for_digestion) = mpsc::channel(WAITING_PIECES);
-        let (fed, landing, digested) = tokio::join!(
-            feed(answer.body(), [to_landing, to_digestion]),
-            take_in(for_landing, landing, |landing, piece| Ok(landing.write(&piece)?)),
-            take_in(for_digestion, digestion, |digestion, piece| digestion.take(&piece)),
+        let (to_decoder, for_decoder) = mpsc::channel(WAITING_PIECES);
+        let (fed, landing, decoded) = tokio::join!(
+            feed(response.body, [to_landing, to_decoder]),
+            consume(for_landing, landing, |landing, piece| Ok(landing.write(&piece)?)),
+            consume(for_decoder, decoder, |decoder, piece| decoder.take(&piece)),
         );
-        let (landing, digested) = (landing?, digested?);
-        // The decoder cannot tell a body that is over from one that broke off: only the network can.
+        let (landing, decoded) = (landing?, decoded?);
+        // Only the network can tell whether the body is complete.
         fed?;
-        on_cpu(move || digested.finish(Some(response_metadata), landing.finish()?)).await
+        on_cpu(move || decoded.finish(Some(response_metadata), landing.finish()?)).await
     }
 
-    fn digestion(&self, wanted: RecordSelector) -> Digestion {
-        Digestion {
-            splitter: Splitter::new(wanted),
-            decoder: Decoder::new(self.reading.clone(), self.observer.clone()),
+    fn body_decoder(&self, selector: RecordSelector) -> BodyDecoder {
+        BodyDecoder {
+            splitter: Splitter::new(selector),
+            decoder: Decoder::new(self.options.clone(), self.events.clone()),
             collector: Collector::new(self.expectation.clone()),
-            observer: self.observer.clone(),
+            events: self.events.clone(),
         }
     }
 }
 
-/// Takes in an export that is here already, as if it had been received.
-pub(super) fn take_in_landed(
+/// Decodes an export that is already on disk, as if it had been received.
+pub(super) fn decode_landed(
     landed: Landed,
-    wanted: RecordSelector,
+    selector: RecordSelector,
     expectation: Arc<Expectation>,
-    reading: Arc<IdVec<RootId, DecodeOptions>>,
-    observer: Arc<dyn Observer>,
+    options: Arc<IdVec<RootId, DecodeOptions>>,
+    events: RunEvents,
 ) -> Result<Intake, RunError> {
-    let mut digestion = Digestion {
-        splitter: Splitter::new(wanted.clone()),
-        decoder: Decoder::new(reading, observer.clone()),
+    let mut decoder = BodyDecoder {
+        splitter: Splitter::new(selector.clone()),
+        decoder: Decoder::new(options, events.clone()),
         collector: Collector::new(expectation),
-        observer,
+        events,
     };
-    read_pieces(&landed, |piece| digestion.take(piece))?;
+    read_pieces(&landed, |piece| decoder.take(piece))?;
     let mut intake = Intake::default();
-    intake.add(digestion.finish(None, landed)?);
-    intake.wanted = Some(wanted);
+    intake.add(decoder.finish(None, landed)?);
+    intake.selector = Some(selector);
     Ok(intake)
 }
 
@@ -223,9 +227,8 @@ fn read_pieces(
     }
 }
 
-/// The error that a request ends with: which part of a window it was about, unless that is in its URL, and how often
-/// it was tried.
-fn given_up(mut error: RunError, request: &Request, history: History) -> RunError {
+/// The final error of a request, with the window it was for, unless its URL says so, and the number of attempts.
+fn final_error(mut error: RunError, request: &Request, history: History) -> RunError {
     if let (RunError::Split(_) | RunError::Decode(_), Some(window)) = (&error, request.window) {
         error = RunError::InPiece { window, error: Box::new(error) };
     }
@@ -235,8 +238,7 @@ fn given_up(mut error: RunError, request: &Request, history: History) -> RunErro
     }
 }
 
-/// Hands the body on, piece by piece, until it ends or somebody does not want it any more, even if it has nothing to
-/// say then.
+/// Sends each piece of the body to both receivers, until the body ends or one of them is gone.
 async fn feed(
     mut body: impl Stream<Item = Result<Bytes, FetchError>> + Unpin,
     [first, second]: [mpsc::Sender<Bytes>; 2],
@@ -254,8 +256,8 @@ async fn feed(
     }
 }
 
-/// Gives the pieces that arrive to one who takes them, on a CPU thread only while there are some.
-async fn take_in<T: Send + 'static>(
+/// Consumes pieces on a CPU thread, which it holds only while there are some.
+async fn consume<T: Send + 'static>(
     mut arriving: mpsc::Receiver<Bytes>,
     mut taker: T,
     take: impl Fn(&mut T, Bytes) -> Result<(), RunError> + Copy + Send + 'static,
@@ -272,20 +274,20 @@ async fn take_in<T: Send + 'static>(
     Ok(taker)
 }
 
-/// The export so far.
-struct Digestion {
+/// A body that is being decoded.
+struct BodyDecoder {
     splitter: Splitter,
     decoder: Decoder,
     collector: Collector,
-    observer: Arc<dyn Observer>,
+    events: RunEvents,
 }
 
-impl Digestion {
+impl BodyDecoder {
     fn take(&mut self, piece: &[u8]) -> Result<(), RunError> {
         for batch in self.splitter.feed(piece)? {
             self.collector.take(self.decoder.decode(batch)?)?;
         }
-        self.observer.event(&Event::Received(piece.len() as u64));
+        self.events.emit(EventKind::Received(piece.len() as u64));
         Ok(())
     }
 
@@ -293,26 +295,28 @@ impl Digestion {
         mut self,
         response_metadata: Option<ResponseMetadata>,
         landed: Landed,
-    ) -> Result<Piece, RunError> {
+    ) -> Result<DecodedBody, RunError> {
         let (batches, found) = self.splitter.finish()?;
         for batch in batches {
             self.collector.take(self.decoder.decode(batch)?)?;
         }
         self.collector.take(self.decoder.finish()?)?;
         let (shapes, content) = self.collector.finish()?;
-        Ok(Piece { landed, response_metadata, found, shapes, content })
+        Ok(DecodedBody { landed, response_metadata, found, shapes, content })
     }
 }
 
-/// Decodes an export again that has been decoded before, and hands its chunks on in order.
+/// Decodes a spooled export again, and hands on its chunks in order.
 pub(super) fn decode_again(
     landed: &Landed,
-    wanted: RecordSelector,
-    reading: Arc<IdVec<RootId, DecodeOptions>>,
+    selector: RecordSelector,
+    options: Arc<IdVec<RootId, DecodeOptions>>,
+    events: &RunEvents,
     mut take: impl FnMut(Vec<Chunk>) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
+    // Its records were announced when they were decoded first.
     let (mut splitter, mut decoder) =
-        (Splitter::new(wanted), Decoder::new(reading, Arc::new(Silent)));
+        (Splitter::new(selector), Decoder::new(options, events.muted()));
     read_pieces(landed, |piece| {
         splitter.feed(piece)?.into_iter().try_for_each(|batch| take(decoder.decode(batch)?))
     })?;

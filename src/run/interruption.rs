@@ -1,8 +1,7 @@
-//! Interruption: somebody wants this process to stop.
+//! Interruption: a signal asks this process to stop.
 //!
-//! A run looks for it between recovery, which finishes the commit of an earlier run, and its own commit. Both take a
-//! moment and are not split, so that a run has committed nothing or all. A second signal ends the process at once, and
-//! the next run finishes what it had begun.
+//! A run stops anywhere between recovery and its own commit. These two are short and are not interrupted, so a run has
+//! committed nothing or everything. A second signal ends the process at once; the next run then finishes an open commit.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -19,7 +18,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// The code that the process ends with.
+    /// The code that the process exits with.
     #[must_use]
     pub fn exit_code(self) -> ExitCode {
         match self {
@@ -38,19 +37,18 @@ impl std::fmt::Display for Signal {
     }
 }
 
-/// Tells whether a signal has come, and when one does.
+/// Whether a signal has arrived, and a way to wait for one.
 #[derive(Debug, Clone)]
 pub struct Interruption(watch::Receiver<Option<Signal>>);
 
 impl Interruption {
-    /// Nobody will stop this.
+    /// No signal ever arrives.
     #[must_use]
     pub fn never() -> Self {
         Self(watch::channel(None).1)
     }
 
-    /// Listens to the signals of this process from now on. Where that is not possible, signals end the process as
-    /// they do by default.
+    /// Handles the signals of this process from now on. Where that is impossible, signals end the process as by default.
     #[must_use]
     pub fn of_this_process() -> Self {
         let (sender, receiver) = watch::channel(None);
@@ -71,35 +69,61 @@ impl Interruption {
         Self(receiver)
     }
 
-    /// The signal that has come.
+    /// The signal that has arrived.
     #[must_use]
     pub fn signal(&self) -> Option<Signal> {
         *self.0.borrow()
     }
 
-    /// What `work` results in, or the signal that came before that.
+    /// The result of `work`, or the signal that arrived before it.
     ///
     /// # Errors
-    /// A signal came.
+    /// A signal arrived.
     pub fn or<T>(&self, work: impl Future<Output = T>) -> impl Future<Output = Result<T, Signal>> {
         // A whole run is a large value to pass around.
         let work = Box::pin(work);
         async {
             tokio::select! {
                 biased;
-                signal = self.came() => Err(signal),
+                signal = self.arrived() => Err(signal),
                 result = work => Ok(result),
             }
         }
     }
 
-    async fn came(&self) -> Signal {
+    async fn arrived(&self) -> Signal {
         let mut signals = self.0.clone();
-        let came = signals.wait_for(Option::is_some).await.map(|signal| *signal);
-        match came {
+        let arrived = signals.wait_for(Option::is_some).await.map(|signal| *signal);
+        match arrived {
             Ok(Some(signal)) => signal,
-            // Nobody is left who could send one.
+            // Nothing is left that could send one.
             _ => std::future::pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_ends_work_and_is_remembered() {
+        let (sender, receiver) = watch::channel(None);
+        let interruption = Interruption(receiver);
+        assert_eq!(interruption.or(async { 1 }).await, Ok(1));
+        sender.send_replace(Some(Signal::Terminate));
+        assert_eq!(interruption.or(std::future::pending::<()>()).await, Err(Signal::Terminate));
+        assert_eq!(
+            interruption.or(async { 1 }).await,
+            Err(Signal::Terminate),
+            "a signal comes first"
+        );
+        assert_eq!(interruption.signal().map(Signal::exit_code), Some(ExitCode::Terminated));
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_can_interrupt_ends_by_itself() {
+        assert_eq!(Interruption::never().or(async { 1 }).await, Ok(1));
+        assert_eq!(Interruption::never().signal(), None);
     }
 }

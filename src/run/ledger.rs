@@ -11,7 +11,7 @@ use crate::run::new_exports::NewExports;
 use crate::schema::{IdVec, PartitionKey, RootId, TableId};
 use crate::table::{Manifest, Snapshot};
 
-/// The ledgers of root tables that have the export already.
+/// The ledgers of root tables that have loaded this export already.
 pub(super) fn unchanged(
     roots: &IdVec<RootId, &Table>,
     fresh: &NewExports<'_>,
@@ -66,10 +66,43 @@ fn table_report(manifest: &Manifest) -> TableReport {
     }
 }
 
-/// A run whose ledger does not account for every row commits nothing.
+/// Fails the run when a ledger does not account for every row (promise P1).
 pub(super) fn check(ledgers: &[TableReport]) -> Result<(), RunError> {
     match ledgers.iter().find(|ledger| !ledger.balances()) {
         Some(ledger) => Err(RunError::Unbalanced { ledger: Box::new(ledger.clone()) }),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger(received: u64, inserted: u64, quarantined: u64) -> TableReport {
+        TableReport {
+            table: "t".parse().unwrap(),
+            received,
+            inserted,
+            updated: 1,
+            unchanged: 1,
+            superseded: 1,
+            quarantined,
+            deleted: 9,
+            rows: 0,
+            files: 0,
+            bytes: 0,
+            partitions: 0,
+        }
+    }
+
+    #[test]
+    fn p1_one_ledger_that_does_not_balance_fails_the_run() {
+        assert!(check(&[]).is_ok());
+        assert!(
+            check(&[ledger(3, 0, 0), ledger(6, 2, 1)]).is_ok(),
+            "deleted rows are not received"
+        );
+        let refused = check(&[ledger(3, 0, 0), ledger(6, 2, 2)]).unwrap_err();
+        assert!(matches!(&refused, RunError::Unbalanced { ledger } if ledger.quarantined == 2));
     }
 }

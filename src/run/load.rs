@@ -26,6 +26,7 @@ use crate::normalise::{
 };
 use crate::run::RunError;
 use crate::run::budget::Budget;
+use crate::run::guard::GuardError;
 use crate::run::loaded::{
     BrokenCheck, Counts, LeftOut, Loaded, PartitionRows, Quarantined, RECORD_COLUMN,
 };
@@ -215,7 +216,7 @@ impl Load {
                 let partitions = self.partitioner.assign(&frame.rows, &schema.partition_by)?;
                 if self.partitioner.count() > self.most_partitions {
                     let (table, most) = (schema.name.clone(), self.most_partitions);
-                    return Err(RunError::TooManyPartitions { table, most });
+                    return Err(GuardError::TooManyPartitions { table, most }.into());
                 }
                 for (record, partition) in frame.records.iter().zip(partitions) {
                     partition_of_record[*record as usize] = partition;

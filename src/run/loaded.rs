@@ -117,17 +117,8 @@ impl Loaded {
     /// What a merge does with records missing from the export. When the key of a quarantined record cannot be read, any
     /// record may be that one, so none is deleted.
     pub(super) fn deletes(&self, table: TableId) -> Deletes {
-        let deletes = self.schemas.policy(table).deletes;
-        let schema = &self.schemas[table];
         let has_unknown = self.left_out.get(&table).is_some_and(|left_out| left_out.has_unknown);
-        if has_unknown && deletes != Deletes::Ignore {
-            tracing::warn!(
-                table = %schema.name,
-                "the key of a quarantined record cannot be read, so no record is deleted"
-            );
-            return Deletes::Ignore;
-        }
-        deletes
+        if has_unknown { Deletes::Ignore } else { self.schemas.policy(table).deletes }
     }
 
     /// The keys of records that are in quarantine.

@@ -1,23 +1,31 @@
-//! The runner: the only module that knows every step, and the order they come in.
+//! Run: the only module that knows every step, and the order they come in.
 //!
 //! ```text
-//! recover ─▶ fetch ═ land ═ decode ─▶ settle schemas ─▶ normalise, partition ─▶ write ─▶ commit ─▶ report
-//!            └── while it arrives ──┘                                         staged    visible
+//! lock ─▶ recover ─▶ fetch ═ land ═ decode ─▶ resolve schemas ─▶ normalise ─▶ write ─▶ commit ─▶ report
+//!                    └── while it arrives ──┘                                 staged   visible
 //! ```
 //!
-//! Until the commit nothing that a reader looks at has changed; a failure before it leaves the tables as they
-//! were.
+//! | step | module |
+//! |---|---|
+//! | receive, keep and decode the export while it arrives | `intake`, `decoder`, `collect` |
+//! | refuse what cannot be right | `guard` |
+//! | turn records into rows | `load` |
+//! | compare them with the tables | `merge`, `overwrite`, `compaction` |
+//! | stage files, and what their commit takes | `stage` |
+//!
+//! Until the commit nothing that a reader sees has changed. A run that fails before it leaves the tables as they were.
 
 mod budget;
 mod collect;
 mod compaction;
+pub mod context;
 mod decoder;
 mod error;
+mod events;
 mod findings;
 mod guard;
 mod intake;
 pub mod interruption;
-mod landing;
 mod ledger;
 mod load;
 mod loaded;
@@ -25,71 +33,50 @@ mod manifest_update;
 mod merge;
 mod new_exports;
 mod overwrite;
+mod prepare;
 mod quarantine;
+mod report;
+mod stage;
 mod table_rows;
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use bytes::Bytes;
-use chrono::Utc;
-use futures::{StreamExt, TryStreamExt, stream};
-use object_store::path::Path;
-
+pub use context::{Clock, RunContext};
 pub use error::RunError;
+pub use guard::GuardError;
 pub use interruption::{Interruption, Signal};
 
-use crate::decode::{DecodeOptions, RecordSelector};
-use crate::definition::{Environment, Nested, Table, WriteDisposition};
-use crate::infer::ResolvedTable;
-use crate::landing::{ExportHash, Landed};
-use crate::merge::{Merge, carry_over};
-use crate::normalise::MetadataColumns;
+use crate::exit_code::Failure;
 use crate::plan::Plan;
-use crate::report::{Event, ExportReport, Observer, Outcome, RunReport, TableReport};
-use crate::runtime::{give_back_memory, on_cpu, parallelism};
-use crate::schema::{IdVec, PartitionKey, RootId, Shape, TableId};
+use crate::report::{EventKind, FailedRun, Outcome, RunReport, RunWarning};
 use crate::source::api_key::ApiKey;
-use crate::source::http::Fetcher;
 use crate::store::Destination;
 use crate::table::lock::{Lock, LockError, Owner};
-use crate::table::{
-    CommitError, DataFile, Intent, Publication, Snapshot, State, TakenExport, discard_staged,
-};
-use crate::write::{Encoder, FileLayout, StagedFile, encode, stage};
-use budget::Budget;
-use collect::{Content, Expectation};
-use intake::{FoundRecords, Intake, Receiver, decode_again, take_in_landed};
-use landing::Received;
-use loaded::{Loaded, PartitionRows};
-use manifest_update::{LoadedExport, ManifestUpdate};
-use new_exports::NewExports;
-use quarantine::Waiting;
+use crate::table::{CommitError, Intent, Snapshot, discard_staged};
+use events::RunEvents;
 
-/// How long a run waits between looking whether the destination is free.
-const PAUSE_WHILE_HELD: Duration = Duration::from_millis(500);
-/// How long a run that was told to stop tidies up.
-const PATIENCE_WHEN_STOPPED: Duration = Duration::from_millis(500);
+/// How long a run waits before it tries again to lock a destination that is held.
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// How long an interrupted run may clean up.
+const CLEAN_UP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Carries out a plan. The report is also put in the destination, for a failed run too.
+/// Executes a plan. The destination keeps the report, also of a run that failed.
 ///
 /// # Errors
 /// The run failed; no table has changed.
-pub async fn run(
-    plan: &Plan,
-    environment: &Environment,
-    observer: Arc<dyn Observer>,
-    interruption: &Interruption,
-) -> Result<RunReport, RunError> {
-    let keys = ApiKey::find_all(&plan.pipeline.source.api_key, environment);
-    let keys = interruption.or(keys).await.map_err(RunError::Stopped)??;
-    let destination = Destination::open(&plan.destination)?;
-    run_into(&destination, plan, &keys, observer, interruption).await
+pub async fn run(plan: &Plan, context: &RunContext) -> Result<RunReport, RunError> {
+    let events = RunEvents::of(plan, context);
+    let steps = async || {
+        let keys = ApiKey::find_all(&plan.pipeline.source.api_key, &context.environment);
+        let keys = context.interruption.or(keys).await.map_err(RunError::Stopped)??;
+        let destination = Destination::open(&plan.destination)?;
+        let run = Run { plan, destination: &destination, context, events: &events };
+        run.execute(async |snapshot| run.prepare(&keys, snapshot).await).await
+    };
+    announced(plan, context, &events, steps).await
 }
 
-/// Carries out a plan in a destination that is open already. It can be interrupted until it begins to commit.
+/// Executes a plan in a destination that is already open. It can be interrupted until it begins to commit.
 ///
 /// # Errors
 /// The run failed; no table has changed.
@@ -97,99 +84,62 @@ pub async fn run_into(
     destination: &Destination,
     plan: &Plan,
     keys: &[ApiKey],
-    observer: Arc<dyn Observer>,
-    interruption: &Interruption,
+    context: &RunContext,
 ) -> Result<RunReport, RunError> {
-    let run = Run { plan, destination, observer };
-    carry_out(&run, interruption, async |snapshot| run.prepare(keys, snapshot).await).await
+    let events = RunEvents::of(plan, context);
+    let run = Run { plan, destination, context, events: &events };
+    let steps = async || run.execute(async |snapshot| run.prepare(keys, snapshot).await).await;
+    announced(plan, context, &events, steps).await
 }
 
-/// Takes the records that wait in the quarantine of a destination in again, by what the definition says now. What still
-/// does not fit waits on.
+/// Loads the quarantined records of a destination again, by the definition as it is now. What still does not fit stays
+/// in quarantine.
 ///
 /// # Errors
-/// The run failed; no table has changed, and the records wait as before.
-pub async fn retry(
-    plan: Plan,
-    observer: Arc<dyn Observer>,
-    interruption: &Interruption,
-) -> Result<RunReport, RunError> {
-    let destination = Destination::open(&plan.destination)?;
-    retry_in(&destination, plan, observer, interruption).await
+/// The run failed; no table has changed, and quarantine is as before.
+pub async fn retry(plan: Plan, context: &RunContext) -> Result<RunReport, RunError> {
+    let plan = plan.without_requests();
+    let events = RunEvents::of(&plan, context);
+    let steps = async || {
+        let destination = Destination::open(&plan.destination)?;
+        let run = Run { plan: &plan, destination: &destination, context, events: &events };
+        run.execute(async |snapshot| run.prepare_retry(snapshot).await).await
+    };
+    announced(&plan, context, &events, steps).await
 }
 
-/// The same in a destination that is open already.
+/// [`retry`] in a destination that is already open.
 ///
 /// # Errors
-/// The run failed; no table has changed, and the records wait as before.
+/// The run failed; no table has changed, and quarantine is as before.
 pub async fn retry_in(
     destination: &Destination,
     plan: Plan,
-    observer: Arc<dyn Observer>,
-    interruption: &Interruption,
+    context: &RunContext,
 ) -> Result<RunReport, RunError> {
     let plan = plan.without_requests();
-    let run = Run { plan: &plan, destination, observer };
-    carry_out(&run, interruption, async |snapshot| run.prepare_retry(snapshot).await).await
+    let events = RunEvents::of(&plan, context);
+    let run = Run { plan: &plan, destination, context, events: &events };
+    let steps = async || run.execute(async |snapshot| run.prepare_retry(snapshot).await).await;
+    announced(&plan, context, &events, steps).await
 }
 
-/// Prepares a run and commits it. It can be interrupted until it begins to commit.
-async fn carry_out(
-    run: &Run<'_>,
-    interruption: &Interruption,
-    prepare: impl AsyncFnOnce(Snapshot) -> Result<Prepared, RunError>,
+/// Emits the first and the last event around the steps of a run.
+async fn announced(
+    plan: &Plan,
+    context: &RunContext,
+    events: &RunEvents,
+    steps: impl AsyncFnOnce() -> Result<RunReport, RunError>,
 ) -> Result<RunReport, RunError> {
-    let lock = hold(run, interruption).await?;
-    let result = carry_out_alone(run, &lock, interruption, prepare).await;
-    lock.release().await;
-    result
-}
-
-/// Takes the lock of the destination, waiting for it if the run may wait.
-async fn hold(run: &Run<'_>, interruption: &Interruption) -> Result<Lock, RunError> {
-    let plan = run.plan;
-    loop {
-        let owner = Owner::this_process(&plan.run_id, &plan.pipeline.name);
-        match Lock::acquire(run.destination, owner).await {
-            Err(LockError::Held { owner }) if plan.waits => {
-                run.observer.event(&Event::Waiting(owner.to_string()));
-                let pause = tokio::time::sleep(PAUSE_WHILE_HELD);
-                interruption.or(pause).await.map_err(RunError::Stopped)?;
-            }
-            other => return Ok(other?),
-        }
-    }
-}
-
-/// The same, while no other run is at work.
-async fn carry_out_alone(
-    run: &Run<'_>,
-    lock: &Lock,
-    interruption: &Interruption,
-    prepare: impl AsyncFnOnce(Snapshot) -> Result<Prepared, RunError>,
-) -> Result<RunReport, RunError> {
-    // A signal is not looked at meanwhile: the commit of an earlier run is finished or not begun, and nothing is
-    // tidied up under an id that may be that run's.
-    let snapshot = run.claim().await?;
-    let result = match interruption.or(prepare(snapshot)).await {
-        Ok(Ok(_)) if lock.is_lost() => Err(CommitError::Conflict.into()),
-        Ok(Ok(prepared)) => run.complete(prepared).await,
-        Ok(Err(error)) => Err(error),
-        Err(signal) => Err(RunError::Stopped(signal)),
-    };
+    events.emit(EventKind::Started);
+    let result = Box::pin(steps()).await;
     match &result {
-        Ok(report) => {
-            if let Err(error) = run.put_report(report).await {
-                tracing::warn!(%error, "the run is complete, and its report cannot be written");
-            }
-        }
-        Err(error @ RunError::Stopped(_)) => {
-            let left = tokio::time::timeout(PATIENCE_WHEN_STOPPED, run.leave(error)).await;
-            if left.is_err() {
-                tracing::warn!("the run had no time to tidy up; a later one does");
-            }
-        }
-        Err(error) => run.leave(error).await,
+        Ok(report) => events.finished(report),
+        Err(error) => events.failed(FailedRun {
+            report: report::of(plan, context, Outcome::Failed(error.to_string())),
+            exit_code: error.exit_code(),
+            help: error.help(),
+        }),
     }
     result
 }
@@ -198,55 +148,78 @@ async fn carry_out_alone(
 struct Run<'a> {
     plan: &'a Plan,
     destination: &'a Destination,
-    observer: Arc<dyn Observer>,
+    context: &'a RunContext,
+    events: &'a RunEvents,
 }
 
-/// Everything that a run does, short of doing it.
+/// Everything that a run has prepared for its commit.
 struct Prepared {
     snapshot: Snapshot,
-    /// What is to be committed, unless nothing has changed.
+    /// What to commit; none when nothing has changed.
     intent: Option<Intent>,
     report: RunReport,
 }
 
-/// What the rows of a run come from.
-enum RowSource {
-    /// An export that the source sent.
-    Export {
-        taken: TakenExport,
-        /// What was found in each record array.
-        found: IdVec<RootId, FoundRecords>,
-    },
-    /// Records that waited in quarantine.
-    Quarantine(Waiting),
-}
-
-/// What a file is to hold: the rows of older files, and behind them new ones.
-#[derive(Default)]
-struct FileRows<'a> {
-    older: Vec<&'a DataFile>,
-    new: Option<PartitionRows>,
-    /// New rows that are encoded already.
-    encoded: Option<Encoder>,
-}
-
-/// The files that a run has in staging, and those of the tables that they take the place of.
-struct Written {
-    staged: Vec<(TableId, StagedFile)>,
-    rewritten: HashSet<String>,
-}
-
-/// What became of the rows of one partition.
-struct WrittenFiles {
-    table: TableId,
-    /// The rows that a later version put out.
-    superseded: u64,
-    /// The files with the others, if there are any.
-    files: Vec<StagedFile>,
-}
-
 impl Run<'_> {
-    /// Finishes what an earlier run left, and makes sure that no run was called like this one.
+    /// Locks the destination, prepares the run and commits it. It can be interrupted until it begins to commit.
+    async fn execute(
+        &self,
+        prepare: impl AsyncFnOnce(Snapshot) -> Result<Prepared, RunError>,
+    ) -> Result<RunReport, RunError> {
+        let lock = self.acquire_lock().await?;
+        let result = self.execute_locked(&lock, prepare).await;
+        lock.release().await;
+        result
+    }
+
+    /// Locks the destination, waiting for another run if the plan says so.
+    async fn acquire_lock(&self) -> Result<Lock, RunError> {
+        loop {
+            let owner = Owner::this_process(&self.plan.run_id, &self.plan.pipeline.name);
+            match Lock::acquire(self.destination, owner).await {
+                Err(LockError::Held { owner }) if self.plan.waits => {
+                    self.events.emit(EventKind::Waiting { owner: owner.to_string() });
+                    let pause = tokio::time::sleep(LOCK_POLL_INTERVAL);
+                    self.context.interruption.or(pause).await.map_err(RunError::Stopped)?;
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    /// The steps under the lock.
+    async fn execute_locked(
+        &self,
+        lock: &Lock,
+        prepare: impl AsyncFnOnce(Snapshot) -> Result<Prepared, RunError>,
+    ) -> Result<RunReport, RunError> {
+        // Signals wait until the run is claimed: recovery finishes or rolls back as a whole, and nothing is cleaned up
+        // under an id that may be another run's.
+        let snapshot = self.claim().await?;
+        let result = match self.context.interruption.or(prepare(snapshot)).await {
+            Ok(Ok(_)) if lock.is_lost() => Err(CommitError::Conflict.into()),
+            Ok(Ok(prepared)) => self.commit(prepared).await,
+            Ok(Err(error)) => Err(error),
+            Err(signal) => Err(RunError::Stopped(signal)),
+        };
+        match &result {
+            Ok(report) => {
+                if let Err(error) = self.put_report(report).await {
+                    self.events.warn(RunWarning::ReportNotWritten(error.to_string()));
+                }
+            }
+            Err(error @ RunError::Stopped(_)) => {
+                let cleaned_up = tokio::time::timeout(CLEAN_UP_TIMEOUT, self.clean_up_after(error));
+                if cleaned_up.await.is_err() {
+                    self.events.warn(RunWarning::NoTimeToCleanUp);
+                }
+            }
+            Err(error) => self.clean_up_after(error).await,
+        }
+        result
+    }
+
+    /// Recovers the destination, and refuses a run id that was used before.
     async fn claim(&self) -> Result<Snapshot, RunError> {
         self.refuse_used_id().await?;
         let snapshot = Snapshot::recover(self.destination, self.plan.started_at).await?;
@@ -256,164 +229,7 @@ impl Run<'_> {
         Ok(snapshot)
     }
 
-    async fn prepare(&self, keys: &[ApiKey], snapshot: Snapshot) -> Result<Prepared, RunError> {
-        if self.plan.window.is_some() && snapshot.watermark() != self.plan.watermark {
-            // Another run has moved it since this one was planned.
-            return Err(CommitError::Conflict.into());
-        }
-        if self.plan.requests.is_empty() {
-            let report = self.report(Outcome::NothingNew, Vec::new(), Vec::new());
-            return Ok(Prepared { snapshot, intent: None, report });
-        }
-        let roots: IdVec<RootId, &Table> = self.plan.pipeline.root_tables().collect();
-        let expectation = Arc::new(self.expectation(&roots, &snapshot));
-        let wanted = wanted(&roots, &snapshot);
-        let intake = self.receive(keys, wanted, expectation.clone()).await?;
-        let landing = Received::of(&intake);
-        // The export is kept whatever becomes of its rows.
-        let (kept, staged) = tokio::join!(
-            landing.keep(self.destination, self.plan),
-            self.stage(&roots, snapshot, intake, expectation)
-        );
-        kept?;
-        staged
-    }
-
-    /// Puts the files that an export makes in staging, unless they are in the tables already.
-    async fn stage(
-        &self,
-        roots: &IdVec<RootId, &Table>,
-        snapshot: Snapshot,
-        intake: Intake,
-        expectation: Arc<Expectation>,
-    ) -> Result<Prepared, RunError> {
-        let exports = self.exports(&intake);
-
-        let hash = ExportHash::of_all(exports.iter().map(|export| &export.hash));
-        let taken = TakenExport { hash, definition: self.definition_hash() };
-        let fresh = NewExports::of_export(roots, &snapshot, &taken, self.plan.window);
-        let ledgers = ledger::unchanged(roots, &fresh, &intake, &snapshot);
-        if fresh.tables.is_empty() {
-            let intent = self.moved_watermark(&snapshot);
-            let report = self.report(Outcome::NothingNew, exports, ledgers);
-            return Ok(Prepared { snapshot, intent, report });
-        }
-        guard::against_shrinking(self.plan, &fresh, &intake, &snapshot)?;
-        let found = intake.found();
-        let (landed, load) = self.load(intake, &fresh, expectation).await?;
-        guard::against_losing_all(&load)?;
-        guard::against_quarantine(self.plan, &load)?;
-        let row_source = RowSource::Export { taken, found };
-        let mut prepared = self.stage_rows(load, snapshot, row_source, &landed).await?;
-        prepared.report.exports = exports;
-        prepared.report.tables.splice(0..0, ledgers);
-        Ok(prepared)
-    }
-
-    /// Puts the files that the records in quarantine make in staging.
-    async fn prepare_retry(&self, snapshot: Snapshot) -> Result<Prepared, RunError> {
-        let roots: Vec<&Table> = self.plan.pipeline.root_tables().collect();
-        let Some(waiting) = Waiting::collect(self.destination, &roots, &snapshot).await? else {
-            let report = self.report(Outcome::NothingWaiting, Vec::new(), Vec::new());
-            return Ok(Prepared { snapshot, intent: None, report });
-        };
-        let roots: Vec<&Table> = waiting.tables.iter().collect();
-        guard::against_unordered(&roots)?;
-        guard::against_overwritten(&roots)?;
-        let roots: IdVec<RootId, &Table> = roots.into();
-        let expectation = Arc::new(self.expectation(&roots, &snapshot));
-        let (export, wanted) = (waiting.export.clone(), waiting.wanted.clone());
-        let (expected, observer) = (expectation.clone(), self.observer.clone());
-        let reading = reading(&expectation.roots);
-        let intake =
-            on_cpu(move || take_in_landed(export, wanted, expected, reading, observer)).await?;
-        let fresh = NewExports::all(&roots);
-        let (landed, load) = self.load(intake, &fresh, expectation).await?;
-        guard::against_retrying_in_vain(&load)?;
-        let records = load.schemas.roots().map(|root| load.counts[root].received).sum();
-        let row_source = RowSource::Quarantine(waiting);
-        let mut prepared = self.stage_rows(load, snapshot, row_source, &landed).await?;
-        prepared.report.retried = Some(records);
-        Ok(prepared)
-    }
-
-    /// Puts the rows of a run in staging, and with them all that its commit takes.
-    async fn stage_rows(
-        &self,
-        mut load: Loaded,
-        snapshot: Snapshot,
-        row_source: RowSource,
-        landed: &[Landed],
-    ) -> Result<Prepared, RunError> {
-        guard::against_broken_checks(&load)?;
-        on_cpu(give_back_memory).await;
-        let staged = self.write(&mut load, &snapshot).await?;
-        let (intent, ledgers) = self.intent(&load, staged, &snapshot, row_source, landed).await?;
-        ledger::check(&ledgers)?;
-        let outcome =
-            if has_changed(&load, &intent) { Outcome::Committed } else { Outcome::NothingNew };
-        let mut report = self.report(outcome, Vec::new(), ledgers);
-        report.changes = findings::changes(&load, &self.plan.pipeline.tables, &snapshot);
-        report.checks = findings::checks(&load);
-        Ok(Prepared { snapshot, intent: Some(intent), report })
-    }
-
-    /// Makes it visible.
-    async fn complete(&self, prepared: Prepared) -> Result<RunReport, RunError> {
-        let Prepared { snapshot, intent, mut report } = prepared;
-        if let Some(intent) = intent {
-            self.observer.event(&Event::Committing);
-            snapshot.commit(self.destination, intent).await?;
-        }
-        report.finished_at = Utc::now();
-        Ok(report)
-    }
-
-    /// After a failure: leaves a report, and removes what will not be needed.
-    async fn leave(&self, error: &RunError) {
-        let report = self.report(Outcome::Failed(error.to_string()), Vec::new(), Vec::new());
-        if let Err(error) = self.put_report(&report).await {
-            tracing::warn!(%error, "the report of the failed run cannot be written");
-        }
-        if nothing_was_promised(error) {
-            self.clean_up().await;
-        }
-    }
-
-    fn exports(&self, intake: &Intake) -> Vec<ExportReport> {
-        let requests = self.plan.requests.iter().zip(&intake.landed);
-        let exports = requests.map(|(request, landed)| ExportReport {
-            url: request.url.to_string(),
-            window: request.window,
-            bytes: landed.bytes,
-            hash: landed.hash.clone(),
-        });
-        exports.collect()
-    }
-
-    fn state(&self) -> State {
-        State {
-            last_run: self.plan.run_id.clone(),
-            committed_at: self.plan.started_at,
-            watermark: self.plan.watermark_after(),
-        }
-    }
-
-    /// A window in which nothing happened is behind us all the same.
-    fn moved_watermark(&self, snapshot: &Snapshot) -> Option<Intent> {
-        let state = self.state();
-        let run_id = self.plan.run_id.clone();
-        let (publish, remove, manifests) = (Vec::new(), Vec::new(), Vec::new());
-        (state.watermark != snapshot.watermark()).then_some(Intent {
-            run_id,
-            publish,
-            remove,
-            manifests,
-            state,
-        })
-    }
-
-    /// A run that has a report has ended; one that was killed after its commit is known to the snapshot.
+    /// Every run that ended has a report. A run that was killed after its commit is known to the snapshot.
     async fn refuse_used_id(&self) -> Result<(), RunError> {
         match self.destination.size(&self.report_path()).await? {
             Some(_) => Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() }),
@@ -421,317 +237,35 @@ impl Run<'_> {
         }
     }
 
-    fn metadata(&self) -> MetadataColumns {
-        MetadataColumns::new(self.plan.run_id.clone(), self.plan.started_at)
+    /// Makes the run visible.
+    async fn commit(&self, prepared: Prepared) -> Result<RunReport, RunError> {
+        let Prepared { snapshot, intent, mut report } = prepared;
+        if let Some(intent) = intent {
+            self.events.emit(EventKind::Committing);
+            snapshot.commit(self.destination, intent).await?;
+        }
+        report.finished_at = self.context.clock.now();
+        Ok(report)
     }
 
-    fn expectation(&self, roots: &IdVec<RootId, &Table>, snapshot: &Snapshot) -> Expectation {
-        Expectation {
-            roots: roots.values().copied().cloned().collect(),
-            declared: self.plan.pipeline.tables.clone(),
-            known: snapshot.schemas(),
-            metadata: self.metadata(),
-            budget: Budget::new(self.plan.memory),
-            whole: self.plan.requests.len() == 1,
-            held_bytes: AtomicUsize::new(0),
-            most_partitions: self.plan.pipeline.limits.max_partitions(),
+    /// Writes the report of a failed run, and removes its staged files.
+    async fn clean_up_after(&self, error: &RunError) {
+        let report = self.report(Outcome::Failed(error.to_string()), Vec::new(), Vec::new());
+        if let Err(error) = self.put_report(&report).await {
+            self.events.warn(RunWarning::ReportNotWritten(error.to_string()));
         }
-    }
-
-    async fn receive(
-        &self,
-        keys: &[ApiKey],
-        wanted: RecordSelector,
-        expectation: Arc<Expectation>,
-    ) -> Result<Intake, RunError> {
-        let source = &self.plan.pipeline.source;
-        let intake = Receiver {
-            fetcher: Fetcher::new(source, self.plan.pipeline.limits.max_bytes())?,
-            keys,
-            retry: source.retry,
-            jobs: self.plan.jobs,
-            reading: reading(&expectation.roots),
-            expectation,
-            landing_directory: landing::directory(self.destination, self.plan),
-            observer: self.observer.clone(),
-        };
-        intake.receive(&self.plan.requests, wanted).await
-    }
-
-    /// Settles the schemas, and makes the rows of every partition of every table unless there are right ones already.
-    async fn load(
-        &self,
-        intake: Intake,
-        fresh: &NewExports<'_>,
-        expectation: Arc<Expectation>,
-    ) -> Result<(Vec<Landed>, Loaded), RunError> {
-        let seen: Vec<(RootId, &Table, &Shape)> = (fresh.tables.iter())
-            .map(|(root, table)| (*root, *table, &intake.shapes[*root]))
-            .collect();
-        let schemas = expectation.resolve(&seen)?;
-        let reading = reading(&expectation.roots);
-        on_cpu(move || {
-            let Intake { landed, wanted, mut contents, .. } = intake;
-            if let [Content::Rows(load)] = contents.as_slice()
-                && load.fits(&schemas)
-                && let Some(Content::Rows(load)) = contents.pop()
-            {
-                return Ok((landed, load.finish(schemas)?));
-            }
-            let mut load = expectation.load(schemas.clone())?;
-            for (piece, content) in contents.into_iter().enumerate() {
-                let mut take = |chunks| load.take(piece, chunks);
-                match (content, &wanted) {
-                    (Content::Chunks(chunks), _) => take(chunks)?,
-                    (_, Some(wanted)) => {
-                        decode_again(&landed[piece], wanted.clone(), reading.clone(), take)?;
-                    }
-                    (_, None) => {}
-                }
-            }
-            Ok((landed, load.finish(schemas)?))
-        })
-        .await
-    }
-
-    /// Puts the rows of every partition in staging, and with them the older rows that have to be rewritten.
-    async fn write(&self, load: &mut Loaded, snapshot: &Snapshot) -> Result<Written, RunError> {
-        let merged = merge::decide(self.destination, load, snapshot, self.plan).await?;
-        let overwritten = overwrite::decide(self.destination, load, snapshot, self.plan).await?;
-        let mut files: BTreeMap<(TableId, PartitionKey), FileRows<'_>> = BTreeMap::new();
-        for (key, rows) in std::mem::take(&mut load.rows) {
-            if let Some(same) = overwritten.spared.get(&key) {
-                load.counts[key.0].spare(rows.count(), *same);
-            } else if !merged.spares(&key) {
-                files.entry(key).or_default().new = Some(rows.without(&merged.unchanged));
-            }
-        }
-        for (key, rows) in std::mem::take(&mut load.encoded) {
-            files.entry(key).or_default().encoded = Some(rows);
-        }
-        let mut rewritten = overwritten.gone.clone();
-        for (table, ResolvedTable { schema, policy, .. }) in load.schemas.tables() {
-            let old = snapshot.manifests.get(&schema.name);
-            let Some(old) = old.filter(|_| policy.disposition != WriteDisposition::Replace) else {
-                continue;
-            };
-            let gets_rows =
-                |partition: &PartitionKey| files.contains_key(&(table, partition.clone()));
-            let small = compaction::files_to_compact(&old.files, gets_rows);
-            let is_rewritten = |file: &&DataFile| {
-                let changes = !schema.same_files(&old.schema)
-                    || merged.touched.contains(&file.path)
-                    || small.contains(file.path.as_str());
-                changes && !overwritten.gone.contains(&file.path)
-            };
-            for file in old.files.iter().filter(is_rewritten) {
-                files.entry((table, file.partition.clone())).or_default().older.push(file);
-                rewritten.insert(file.path.clone());
-            }
-        }
-        self.observer.event(&Event::Writing(files.len() as u64));
-        let files: Vec<_> = files
-            .into_iter()
-            .map(|((table, partition), rows)| {
-                self.write_partition(load, table, partition, rows, &merged.ending)
-            })
-            .collect();
-        // Some are encoded while others wait for the disk.
-        let mut written = stream::iter(files).buffered(parallelism() + 2);
-        let mut staged = Vec::new();
-        let mut superseded = Vec::new();
-        while let Some(WrittenFiles { table, superseded: rows, files }) = written.try_next().await?
+        if left_no_intent(error)
+            && let Err(error) = discard_staged(self.destination, &self.plan.run_id).await
         {
-            superseded.push((table, rows));
-            staged.extend(files.into_iter().map(|file| (table, file)));
-        }
-        drop(written);
-        for (table, rows) in superseded {
-            if !merged.outcomes.contains_key(&table) {
-                load.counts[table].superseded += rows;
-                load.counts[table].kept -= rows;
-            }
-        }
-        for (table, outcomes) in merged.outcomes {
-            load.counts[table].divide(outcomes);
-        }
-        for (table, records) in merged.deleted {
-            load.counts[table].deleted = records;
-        }
-        Ok(Written { staged, rewritten })
-    }
-
-    /// Puts the rows of one partition in staging, behind those of older files.
-    async fn write_partition(
-        &self,
-        load: &Loaded,
-        table: TableId,
-        partition: PartitionKey,
-        FileRows { older, new, encoded }: FileRows<'_>,
-        ending: &Merge,
-    ) -> Result<WrittenFiles, RunError> {
-        let (schema, metadata) = (&load.schemas[table], self.metadata());
-        let all = older.iter().map(|file| file.rows).sum::<u64>()
-            + new.as_ref().map_or(0, PartitionRows::count)
-            + encoded.as_ref().map_or(0, Encoder::rows);
-        let mut first = Vec::new();
-        for file in older {
-            let rows = table_rows::read_conformed(self.destination, file, schema).await?;
-            first.push(Ok(carry_over(rows, table, schema, ending, &metadata)?));
-        }
-        let mut encoders = Vec::new();
-        if !first.is_empty() || new.is_some() {
-            let rows = first.into_iter().chain(new.into_iter().flat_map(PartitionRows::read));
-            let (schemas, spill) = (load.schemas.clone(), load.spill.clone());
-            let encoder = on_cpu(move || {
-                let schema = &schemas[table];
-                encode(rows, schema, Arc::new(FileLayout::of(schema)?), &spill)
-            });
-            encoders.push(encoder.await?);
-        }
-        encoders.extend(encoded);
-        let files = stage(self.destination, schema, &self.plan.run_id, partition, encoders).await?;
-        self.observer.event(&Event::Written);
-        let superseded = all - files.iter().map(|file| file.rows).sum::<u64>();
-        Ok(WrittenFiles { table, superseded, files })
-    }
-
-    async fn intent(
-        &self,
-        load: &Loaded,
-        Written { staged, rewritten }: Written,
-        snapshot: &Snapshot,
-        row_source: RowSource,
-        landed: &[Landed],
-    ) -> Result<(Intent, Vec<TableReport>), RunError> {
-        let mut publish: Vec<Publication> =
-            staged.iter().map(|(_, file)| Publication::from(file)).collect();
-        let (brought, waiting) = match row_source {
-            RowSource::Export { taken, found } => (Some((taken, found)), None),
-            RowSource::Quarantine(waiting) => (None, Some(waiting)),
-        };
-        let mut lines =
-            quarantine::stage(self.destination, self.plan, load, landed, waiting).await?;
-        publish.append(&mut lines.publications);
-        let mut files: IdVec<TableId, Vec<DataFile>> =
-            load.schemas.iter().map(|_| Vec::new()).collect();
-        for (table, file) in staged {
-            files[table].push(file.into());
-        }
-        let (mut remove, mut manifests, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
-        for (table, ResolvedTable { schema, policy, .. }) in load.schemas.tables() {
-            let root = load.schemas.root_id_of(table);
-            let brought = brought
-                .as_ref()
-                .map(|(taken, found)| LoadedExport { taken, found: root.map(|root| &found[root]) });
-            let update = ManifestUpdate {
-                run_id: &self.plan.run_id,
-                schema,
-                disposition: policy.disposition,
-                old: snapshot.manifests.get(&schema.name),
-                rewritten: &rewritten,
-                is_whole: self.plan.window.is_none(),
-                brought,
-            };
-            let quarantine = lines.files.remove(&schema.name);
-            let (manifest, replaced) =
-                update.manifest(std::mem::take(&mut files[table]), quarantine);
-            remove.extend(replaced);
-            ledgers.push(ledger::of(load, table, &manifest));
-            manifests.push(manifest);
-        }
-        let state = self.state();
-        let run_id = self.plan.run_id.clone();
-        Ok((Intent { run_id, publish, remove, manifests, state }, ledgers))
-    }
-
-    /// What the definition says of tables, hashed: a change of it makes an old export new.
-    fn definition_hash(&self) -> String {
-        blake3::hash(format!("{:?}", self.plan.pipeline.tables).as_bytes()).to_hex().to_string()
-    }
-
-    fn report(
-        &self,
-        outcome: Outcome,
-        exports: Vec<ExportReport>,
-        tables: Vec<TableReport>,
-    ) -> RunReport {
-        RunReport {
-            version: RunReport::VERSION,
-            run_id: self.plan.run_id.clone(),
-            pipeline: self.plan.pipeline.name.clone(),
-            destination: self.plan.destination.to_string(),
-            started_at: self.plan.started_at,
-            finished_at: Utc::now(),
-            outcome,
-            window: self.plan.window,
-            exports,
-            retried: None,
-            tables,
-            changes: Vec::new(),
-            checks: Vec::new(),
-        }
-    }
-
-    fn report_path(&self) -> Path {
-        Destination::report(self.plan.run_id.as_str())
-    }
-
-    async fn put_report(&self, report: &RunReport) -> Result<(), RunError> {
-        let content = serde_json::to_vec_pretty(report).map_err(RunError::Report)?;
-        Ok(self.destination.put(&self.report_path(), Bytes::from(content)).await?)
-    }
-
-    /// After a failure: what was staged will not be needed. A failure to remove it is only worth a line,
-    /// since the next runs sweep it.
-    async fn clean_up(&self) {
-        if let Err(error) = discard_staged(self.destination, &self.plan.run_id).await {
-            tracing::warn!(%error, "staged files are left for a later run to remove");
+            self.events.warn(RunWarning::StagedFilesLeft(error.to_string()));
         }
     }
 }
 
-/// Whether a run changes what readers see. One that brings what the tables have already does not; how far it came, and
-/// which export it was, is noted all the same.
-fn has_changed(load: &Loaded, intent: &Intent) -> bool {
-    let mut roots = load.schemas.roots().map(|root| load.schemas.policy(root));
-    let compares = roots.all(|root| {
-        matches!(root.disposition, WriteDisposition::Merge | WriteDisposition::OverwritePartitions)
-    });
-    !(compares && intent.publish.is_empty() && intent.remove.is_empty())
-}
-
-/// Whether a failed run has certainly left no intent. Otherwise its staged files may be all there is of a
-/// commit that the next run finishes.
-fn nothing_was_promised(error: &RunError) -> bool {
+/// Whether a failed run certainly left no intent. Otherwise the next run may finish its commit, from its staged files.
+fn left_no_intent(error: &RunError) -> bool {
     match error {
-        RunError::Commit(error) => {
-            matches!(error, CommitError::Conflict | CommitError::Name(_))
-        }
+        RunError::Commit(error) => matches!(error, CommitError::Conflict | CommitError::Name(_)),
         _ => true,
-    }
-}
-
-/// How the records of each of the tables are read.
-fn reading(roots: &IdVec<RootId, Table>) -> Arc<IdVec<RootId, DecodeOptions>> {
-    let reading = roots.values().map(|table| DecodeOptions {
-        identify: table.primary_key.is_empty(),
-        null_values: table.null_values.clone(),
-        nested_as_json: table.nested == Nested::Json,
-    });
-    Arc::new(reading.collect())
-}
-
-/// Which arrays of the export hold records: as declared, or the only one there is.
-fn wanted(roots: &IdVec<RootId, &Table>, snapshot: &Snapshot) -> RecordSelector {
-    let roots: Vec<&Table> = roots.values().copied().collect();
-    match roots.as_slice() {
-        [Table { records: None, name, .. }] => RecordSelector::TheOnlyArray {
-            before: snapshot.manifests.get(name).and_then(|manifest| manifest.records.clone()),
-        },
-        // A definition with several tables says where the records of each are.
-        roots => {
-            RecordSelector::At(roots.iter().filter_map(|table| table.records.clone()).collect())
-        }
     }
 }

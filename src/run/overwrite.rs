@@ -113,8 +113,8 @@ impl<'a> Tree<'a> {
         let Some(window) = window else { return Ok(covered) };
         let is_in_it = |partition: &PartitionKey| partition.lies_within(window);
         if let Some(outside) = covered.iter().find(|partition| !is_in_it(partition)) {
-            let (table, partition) = (self.schema().name.clone(), outside.to_string());
-            return Err(RunError::OutsideWindow { table, partition, window });
+            let (table, partition) = (self.schema().name.clone(), outside.clone());
+            return Err(guard::GuardError::OutsideWindow { table, partition, window }.into());
         }
         let files = self.old.iter().flat_map(|old| &old.manifest.files);
         let old = files.map(|file| &file.partition).filter(|partition| is_in_it(partition));

@@ -1,4 +1,4 @@
-//! The exports of `data/`, taken apart into records that keep every byte.
+//! The exports of `data/`, split into records that keep every byte.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ pub(super) enum Member<R> {
     Other(Raw),
 }
 
-/// A record as it stands in the file, and what it can be filtered by.
+/// A record as written in the file, and its filterable fields.
 #[derive(Debug)]
 pub(super) struct SampleRecord {
     raw: Raw,
@@ -46,12 +46,12 @@ impl Export {
         Ok(Self { members, fields })
     }
 
-    /// The names of the fields that are a scalar in some record.
+    /// The names of fields that are scalars in at least one record.
     pub(super) fn fields(&self) -> &BTreeSet<String> {
         &self.fields
     }
 
-    /// The same export with only those records that `pass`.
+    /// The same export with only the records that `pass`.
     pub(super) fn only(&self, pass: impl Fn(&SampleRecord) -> bool) -> IndexMap<&str, Member<Raw>> {
         self.members.iter().map(|(name, member)| (name.as_str(), member.only(&pass))).collect()
     }
@@ -95,7 +95,7 @@ impl SampleRecord {
         Ok(Self { raw, scalars })
     }
 
-    /// The text of a field that is a scalar; a number has the digits that stand in the file.
+    /// The text of a scalar field; a number keeps its digits.
     pub(super) fn scalar(&self, field: &str) -> Option<&str> {
         self.scalars.get(field).map(String::as_str)
     }

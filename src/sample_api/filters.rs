@@ -1,14 +1,14 @@
-//! The sample API's filters: equality on a field, and a range on a moment.
+//! The sample API's filters: equality, and time ranges.
 //!
-//! | parameters | keep the records in which |
+//! | parameters | selected records |
 //! |---|---|
 //! | `status=Sent` | the field `status` is `Sent` |
 //! | `status=Sent&status=Closed` | the field `status` is one of them |
 //! | `createdFrom=2026-01-01` | the field `createdAt` is that moment or later |
 //! | `createdTo=2026-02-01T12:00:00Z` | the field `createdAt` is earlier than that moment |
 //!
-//! A record has to pass all of them. A record without the field, or with null there, passes none. A number is
-//! compared as it is written (`1.50` is not `1.5`). A date means its first moment, in UTC.
+//! All filters must match. A missing or null field matches no filter. Numbers are compared as written (`1.50` is not
+//! `1.5`). A date means midnight UTC.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,10 +16,10 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use super::exports::SampleRecord;
 
-/// A query parameter that is no filter.
+/// A query parameter that is not a filter.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FilterError {
-    #[error("there is no filter `{0}`")]
+    #[error("unknown filter `{0}`")]
     Unknown(String),
     #[error("`{value}` in the filter `{name}` is neither an ISO date nor an ISO timestamp")]
     Unreadable { name: String, value: String },
@@ -60,7 +60,7 @@ impl Filters {
         Ok(filters)
     }
 
-    /// Whether the record is one of those asked for.
+    /// Whether a record matches all filters.
     pub(super) fn pass(&self, record: &SampleRecord) -> bool {
         let moment = |bound: &Bound| record.scalar(&bound.field).and_then(moment);
         let is_one_of = |field: &str, wanted: &[String]| {

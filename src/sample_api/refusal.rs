@@ -1,4 +1,4 @@
-//! The answers that hold no records.
+//! Error responses.
 
 use std::collections::BTreeSet;
 
@@ -12,14 +12,16 @@ use super::filters::{FilterError, known_filters};
 const NOTE: &str = "This is flowlake's sample API, not ProcurementFlow's. The names of its fields and \
                     filters are invented; the real API has its own.";
 
-/// Why a request gets no records.
+/// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum RefusedRequest {
     #[error("the header `x-api-key` is missing or wrong")]
     Key,
     #[error("this key belongs to another organisation")]
     Organisation,
-    #[error("there is nothing here but GET /api/export/all/[esourcing/]{{organisation_id}}")]
+    #[error(
+        "not found; the sample API has only GET /api/export/all/[esourcing/]{{organisation_id}}"
+    )]
     Elsewhere,
     #[error("{problem}")]
     Filter { problem: FilterError, known: Vec<String> },
@@ -27,8 +29,8 @@ pub(super) enum Refusal {
     Unwritable(#[from] serde_json::Error),
 }
 
-impl Refusal {
-    /// Names the filters there are, so that the next request can be right.
+impl RefusedRequest {
+    /// Adds the list of filters.
     pub(super) fn filter(problem: FilterError, fields: &BTreeSet<String>) -> Self {
         Self::Filter { problem, known: known_filters(fields) }
     }
@@ -44,7 +46,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for RefusedRequest {
     fn into_response(self) -> Response {
         let mut body = json!({ "error": self.to_string(), "note": NOTE });
         if let Self::Filter { known, .. } = &self {

@@ -22,7 +22,7 @@ pub struct SampleApi {
 }
 
 impl SampleApi {
-    /// Serves the exports of `data/` to those who name this organisation and have this key.
+    /// Serves the exports of `data/` for this organisation and key.
     ///
     /// # Errors
     /// The exports are damaged.

@@ -10,7 +10,7 @@ use super::answer;
 use super::error::SampleApiError;
 use super::served::SampleApi;
 
-/// A sample API that answers until it is stopped or dropped.
+/// A sample API that runs until it is stopped or dropped.
 #[derive(Debug)]
 #[must_use = "the sample API stops when this is dropped"]
 pub struct RunningSampleApi {
@@ -20,7 +20,7 @@ pub struct RunningSampleApi {
 }
 
 impl SampleApi {
-    /// Listens, and answers in the background; port 0 takes any that is free.
+    /// Listens and serves in the background. Port 0 picks a free port.
     ///
     /// # Errors
     /// The address is not a loopback address, or is taken.
@@ -38,7 +38,7 @@ impl SampleApi {
 
     async fn serve(self, listener: TcpListener, stopped: oneshot::Receiver<()>) {
         let stopped = async {
-            // An error means that the handle was dropped, which is a way to stop as well.
+            // An error means that the handle was dropped, which also stops the server.
             let _ = stopped.await;
         };
         // The result is empty: axum retries what fails when it accepts a connection.
@@ -53,7 +53,7 @@ impl RunningSampleApi {
         &self.base_url
     }
 
-    /// Takes no more requests, answers those it has, then returns.
+    /// Stops accepting requests, completes those in progress, then returns.
     pub async fn stop(self) {
         let Self { stop, server, .. } = self;
         drop(stop);

@@ -1,35 +1,36 @@
-//! Names in paths, percent-encoded.
+//! Names in paths.
 
-const HEXADECIMAL: [char; 16] =
-    ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// Encodes what has a meaning in paths; every engine that reads Hive directories decodes it.
+/// Every byte except ASCII letters, digits, `-`, `_` and `.`.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+
+/// A name, percent-encoded for use in a path. Every engine that reads Hive directories decodes it.
 #[must_use]
 pub fn percent_encoded(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push('%');
-            encoded.extend([byte >> 4, byte & 15].map(|digit| HEXADECIMAL[usize::from(digit)]));
-        }
-    }
-    encoded
+    utf8_percent_encode(name, ENCODED).to_string()
 }
 
-/// The inverse of [`percent_encoded`]; none for a name that it does not write.
+/// The inverse of [`percent_encoded`]; none for bytes that are not UTF-8.
 #[must_use]
 pub fn percent_decoded(encoded: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let mut digit = || char::from(rest.next()?).to_digit(16);
-            bytes.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
-        } else {
-            bytes.push(byte);
+    Some(percent_decode_str(encoded).decode_utf8().ok()?.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_ascii_byte_but_letters_digits_and_three_marks_is_encoded() {
+        for byte in 0..128_u8 {
+            let encoded = percent_encoded(&char::from(byte).to_string());
+            if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
+                assert_eq!(encoded, char::from(byte).to_string());
+            } else {
+                assert_eq!(encoded, format!("%{byte:02X}"));
+            }
         }
+        assert_eq!(percent_encoded("Äpfel 日"), "%C3%84pfel%20%E6%97%A5");
     }
-    String::from_utf8(bytes).ok()
 }

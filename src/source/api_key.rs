@@ -1,4 +1,4 @@
-//! API keys: found where a definition says, held so that nothing can print them.
+//! API keys: read from where the definition says, and held so that nothing can print them.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -10,16 +10,17 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 
 use crate::definition::{Environment, KeySource};
+use crate::exit_code::{ExitCode, Failure};
 
-/// What stands where a key stood.
+/// The replacement for a key in a text.
 const REDACTED: &str = "[the API key]";
 /// The permission bits by which anybody but the owner can read or change a file.
 const OTHERS: u32 = 0o077;
-/// A password store that waits for somebody to unlock it would wait all night.
+/// A password store that waits to be unlocked would wait all night.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
-/// Keeps fingerprints apart from every other hash of the same key.
+/// Separates fingerprints from any other hash of the same key.
 const FINGERPRINT_CONTEXT: &str = "flowlake fingerprint of an API key";
-/// One of sixteen million: too little to find a key by, enough to tell a handful apart.
+/// One in sixteen million: too little to guess a key from, enough to tell a few apart.
 const FINGERPRINT_BYTES: usize = 3;
 
 /// One API key and where it came from.
@@ -37,8 +38,7 @@ impl std::fmt::Debug for ApiKey {
     }
 }
 
-/// What people can tell a key by: where it was found, and a few digits that say whether two are the same and from
-/// which no key can be guessed.
+/// How people tell keys apart: where the key was found, and a short fingerprint from which it cannot be guessed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyName {
     source: KeySource,
@@ -51,49 +51,71 @@ impl std::fmt::Display for KeyName {
     }
 }
 
-/// No key could be had.
+/// No key could be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiKeyError {
     /// None of the places holds a key.
-    #[error("no API key was found; looked in {}", list(.looked_in))]
+    #[error("no API key found; looked in {}", list(.looked_in))]
     Missing {
-        /// Every place that was looked in, in order.
+        /// The places, in order.
         looked_in: Vec<KeySource>,
     },
-    /// A key file is there and cannot be read, or a program cannot be started.
-    #[error("the API key in {from} cannot be read: {source}")]
+    /// A key file exists and cannot be read, or a command cannot be started.
+    #[error("cannot read the API key in {from}: {source}")]
     Unreadable {
         /// The place.
         from: KeySource,
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// A key file is there, and other users can read it.
-    #[error("the API key in {from} can be read by other users of this machine")]
+    /// A key file is readable by other users.
+    #[error("the API key in {from} is readable by other users of this machine")]
     Exposed {
         /// The file.
         from: KeySource,
     },
-    /// A program that should print the key failed, or did not end.
-    #[error("the API key cannot be had: {from} {outcome}")]
+    /// A command that should print the key failed, or did not end.
+    #[error("cannot read the API key: {from} {outcome}")]
     Command {
-        /// The program.
+        /// The command.
         from: KeySource,
-        /// How it ended. What it printed is not shown, since that may be the key.
+        /// How it ended. Its output is not shown, since it may be the key.
         outcome: String,
     },
-    /// What was found cannot be a header's value.
-    #[error(
-        "the API key in {from} has characters that no key has, such as a line break in the middle"
-    )]
+    /// The text is not valid as the value of a header.
+    #[error("the API key in {from} has invalid characters, such as a line break in the middle")]
     Malformed {
         /// Where it was found.
         from: KeySource,
     },
 }
 
+impl Failure for ApiKeyError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Key
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Missing { .. } => {
+                "make a key in ProcurementFlow under Company Details → Add new API key, and set it as \
+                 PROCUREMENTFLOW_API_KEY in the environment of this job"
+            }
+            Self::Unreadable { .. } => "let the user that runs flowlake read the file",
+            Self::Exposed { .. } => {
+                "take the permission away (`chmod 600`), or write `readable_by_others = true` beside `file`"
+            }
+            Self::Command { .. } => {
+                "run the command by hand as the user of this job; it must print the key and ask nothing"
+            }
+            Self::Malformed { .. } => "store the key again, on one line",
+        };
+        Some(help.to_owned())
+    }
+}
+
 impl ApiKey {
-    /// Every key that `sources` hold, in their order.
+    /// Every key in `sources`, in their order.
     ///
     /// # Errors
     /// No source holds a key, one cannot be read, or one holds what cannot be a key.
@@ -113,8 +135,8 @@ impl ApiKey {
         Ok(keys)
     }
 
-    /// A text from outside without the key, should the source have repeated it; also without a beginning of the
-    /// key at the text's end, where the rest was cut off.
+    /// Removes the key from a text that the source sent, and also the beginning of the key at the end of the text, where
+    /// the rest was cut off.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         const SHORTEST_PART: usize = 4;
@@ -128,7 +150,7 @@ impl ApiKey {
         redacted
     }
 
-    /// The same, without any of several keys.
+    /// Removes several keys from a text.
     #[must_use]
     pub fn redact_all(keys: &[Self], text: &str) -> String {
         keys.iter().fold(text.to_owned(), |text, key| key.redact(&text))
@@ -145,7 +167,7 @@ impl ApiKey {
         Ok(Some(Self { value: SecretString::from(value), source: source.clone() }))
     }
 
-    /// What people can tell the key by.
+    /// The name that people tell the key by.
     #[must_use]
     pub fn name(&self) -> KeyName {
         let hash = blake3::derive_key(FINGERPRINT_CONTEXT, self.expose().as_bytes());
@@ -159,7 +181,7 @@ impl ApiKey {
     }
 }
 
-/// What a place holds, or `None` when it is not there.
+/// The text in a place, or `None` when the place does not exist.
 async fn find(
     source: &KeySource,
     environment: &Environment,
@@ -187,7 +209,7 @@ fn read(
     }
 }
 
-/// What a program prints. It gets no input, so that one that would ask somebody ends instead of waiting.
+/// The output of a command. It gets no input, so a command that would prompt ends instead of waiting.
 async fn ask(words: &[String], source: &KeySource) -> Result<String, ApiKeyError> {
     let failed = |outcome: String| ApiKeyError::Command { from: source.clone(), outcome };
     let (program, arguments) = words.split_first().ok_or_else(|| failed("is empty".to_owned()))?;
@@ -259,7 +281,7 @@ mod tests {
         let error = found(command("echo pf_canary; echo pf_canary >&2; exit 3")).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the API key cannot be had: the command of `api_key` ended with exit status: 3"
+            "cannot read the API key: the command of `api_key` ended with exit status: 3"
         );
         assert!(matches!(
             found(command("printf 'a\\nb'")).await,

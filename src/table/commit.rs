@@ -20,8 +20,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Manifest;
 
+use crate::exit_code::{ExitCode, Failure, advice};
 use crate::schema::{RunId, TableName, TableSchema};
-use crate::store::{Creation, Destination, DestinationError, Listed, NameTooLong, Replacement};
+use crate::store::{
+    CreateOutcome, Destination, DestinationError, ListedFile, PathTooLong, ReplaceOutcome,
+};
 use crate::write::StagedFile;
 
 /// Staged files that no intent names are kept this long, since their run may still be at work.
@@ -49,7 +52,7 @@ pub enum CommitError {
     Unwritable(serde_json::Error),
     /// The export or the definition asks for a file that cannot be.
     #[error(transparent)]
-    Name(#[from] NameTooLong),
+    Name(#[from] PathTooLong),
     /// Somebody else committed since this run began.
     #[error("another run committed to this destination at the same time")]
     Conflict,
@@ -63,6 +66,36 @@ pub enum CommitError {
         /// The file.
         target: String,
     },
+}
+
+impl Failure for CommitError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Name(_) => ExitCode::Export,
+            Self::Conflict => ExitCode::Busy,
+            Self::Destination(_)
+            | Self::Unreadable { .. }
+            | Self::Unwritable(_)
+            | Self::Lost { .. } => ExitCode::Destination,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Destination(_) => {
+                "check that the destination exists, has room, and lets this user write; \
+                 if the commit had begun, the next run finishes it"
+            }
+            Self::Unreadable { .. } | Self::Lost { .. } => advice::CHANGED_BY_HAND,
+            Self::Unwritable(_) => advice::REPORT_A_BUG,
+            Self::Name(_) => {
+                "partition by a column with short values or by a date, or give the table a shorter name; \
+                 the tables are as they were"
+            }
+            Self::Conflict => "the other run is complete; run this one again",
+        };
+        Some(help.to_owned())
+    }
 }
 
 /// What a commit changes, complete enough for somebody else to finish it.
@@ -256,7 +289,7 @@ impl Snapshot {
         let path = record_path(self.next_sequence);
         let record = CommitRecord::Open(intent);
         let content = encode(&record)?;
-        if destination.create(&path, content.clone()).await? == Creation::Existed
+        if destination.create(&path, content.clone()).await? == CreateOutcome::AlreadyExists
             && destination.get(&path).await?.as_ref() != Some(&content)
         {
             // A create that was done but not answered is tried again by the store's client, and then
@@ -289,7 +322,7 @@ pub async fn open_commits(destination: &Destination) -> Result<Vec<RunId>, Commi
 /// waits until the record is on disk. The number stays taken.
 async fn void_if_blank(
     destination: &Destination,
-    last: Option<&Listed>,
+    last: Option<&ListedFile>,
 ) -> Result<(), CommitError> {
     let Some(path) = last.map(|last| &last.path) else { return Ok(()) };
     if is_blank(destination, path).await? {
@@ -350,7 +383,7 @@ async fn put_while_open(
         if !is_open(destination, sequence).await? {
             return Ok(false);
         }
-        if destination.replace(path, content.clone(), seen).await? == Replacement::Replaced {
+        if destination.replace(path, content.clone(), seen).await? == ReplaceOutcome::Replaced {
             return Ok(true);
         }
     }

@@ -21,9 +21,10 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
+use crate::exit_code::{ExitCode, Failure, advice};
 use crate::runtime::on_cpu;
 use crate::schema::RunId;
-use crate::store::{Creation, Destination, DestinationError, Replacement, Version};
+use crate::store::{CreateOutcome, Destination, DestinationError, ObjectVersion, ReplaceOutcome};
 
 /// How often a lock that is a file is written again.
 pub const HEARTBEAT: Duration = Duration::from_secs(20);
@@ -55,6 +56,27 @@ pub enum LockError {
         /// What the operating system said.
         source: std::io::Error,
     },
+}
+
+impl Failure for LockError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Held { .. } => ExitCode::Busy,
+            Self::Destination(_) | Self::File { .. } => ExitCode::Destination,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Held { .. } => Some(
+                "let it finish, or wait for it with `--wait`; if its machine is gone, \
+                 `flowlake unlock --force` frees the destination"
+                    .to_owned(),
+            ),
+            Self::Destination(error) => error.help(),
+            Self::File { .. } => Some(advice::CHECK_DESTINATION.to_owned()),
+        }
+    }
 }
 
 /// Who has a lock.
@@ -320,7 +342,7 @@ async fn lease(destination: &Destination, owner: Owner) -> Result<Lock, LockErro
     let text = Bytes::from(content(&owner));
     // Somebody else may be faster once or twice; whoever is has it.
     for _ in 0..3 {
-        if destination.create(&path(), text.clone()).await? == Creation::Created {
+        if destination.create(&path(), text.clone()).await? == CreateOutcome::Created {
             return Ok(hold(destination, owner));
         }
         let seen = destination.version(&path()).await?;
@@ -339,7 +361,7 @@ async fn lease(destination: &Destination, owner: Owner) -> Result<Lock, LockErro
             return Err(LockError::Held { owner: Box::new(other) });
         }
         tracing::warn!(owner = %other, "the lock of a run that is gone is taken over");
-        if destination.replace(&path(), text.clone(), seen).await? == Replacement::Replaced {
+        if destination.replace(&path(), text.clone(), seen).await? == ReplaceOutcome::Replaced {
             return Ok(hold(destination, owner));
         }
     }
@@ -371,12 +393,12 @@ async fn beat(destination: Destination, owner: Owner, is_lost: Arc<AtomicBool>) 
 
 /// Writes the lock again; tells whether it still is this owner's.
 async fn renew(destination: &Destination, owner: &Owner) -> Result<bool, DestinationError> {
-    let seen: Version = destination.version(&path()).await?;
+    let seen: ObjectVersion = destination.version(&path()).await?;
     if read(destination).await?.as_ref() != Some(owner) {
         return Ok(false);
     }
     let renewed = destination.replace(&path(), Bytes::from(content(owner)), seen).await?;
-    Ok(renewed == Replacement::Replaced)
+    Ok(renewed == ReplaceOutcome::Replaced)
 }
 
 #[cfg(test)]

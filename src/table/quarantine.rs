@@ -13,6 +13,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::decode::without_whitespace;
+use crate::exit_code::{ExitCode, Failure, advice};
 use crate::normalise::{Place, PlaceStep, Reason, Reasons};
 use crate::schema::{ColumnName, JsonPointer, RunId, TableName};
 use crate::store::{Destination, DestinationError};
@@ -43,6 +44,26 @@ pub enum QuarantineError {
     /// It cannot be made.
     #[error("quarantined records cannot be written: {0}")]
     Unwritable(std::io::Error),
+}
+
+impl Failure for QuarantineError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Destination(error) => error.exit_code(),
+            Self::Missing { .. } | Self::Unreadable { .. } => ExitCode::Destination,
+            Self::Unwritable(_) => ExitCode::Unexpected,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Destination(error) => error.help(),
+            Self::Missing { .. } | Self::Unreadable { .. } => {
+                Some(advice::CHANGED_BY_HAND.to_owned())
+            }
+            Self::Unwritable(_) => Some(advice::REPORT_A_BUG.to_owned()),
+        }
+    }
 }
 
 /// A file of quarantined records that wait to be taken in, as a manifest names it.

@@ -20,10 +20,11 @@ use object_store::path::Path;
 use polars::prelude::{ParquetReader, PolarsResult, Schema, SchemaExt as _, SerReader};
 use serde::Serialize;
 
+use crate::exit_code::{ExitCode, Failure};
 use crate::normalise::polars_type;
 use crate::runtime::on_cpu;
 use crate::schema::{RunId, TableSchema, percent_encoded};
-use crate::store::{Destination, DestinationError, Listed};
+use crate::store::{Destination, DestinationError, ListedFile};
 use crate::table::lock::{self, Lock, LockError, Owner};
 use crate::table::{CommitError, DataFile, Manifest, Snapshot, open_commits};
 use crate::write::statistics::{Statistics, StatisticsCollector};
@@ -40,6 +41,27 @@ pub enum VerifyError {
     /// A run is at work, and nothing can be repaired meanwhile.
     #[error(transparent)]
     Lock(#[from] LockError),
+}
+
+impl Failure for VerifyError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Lock(error) => error.exit_code(),
+            Self::Commit(_) | Self::Destination(_) => ExitCode::Destination,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Lock(LockError::Held { .. }) => {
+                "verify without `--repair`, or when the run has ended"
+            }
+            Self::Lock(_) | Self::Commit(_) | Self::Destination(_) => {
+                "check that the destination can be read"
+            }
+        };
+        Some(help.to_owned())
+    }
 }
 
 /// Something that is not as it should be.
@@ -185,7 +207,7 @@ pub async fn repair(destination: &Destination, depth: Depth) -> Result<Verificat
 
 async fn repair_alone(destination: &Destination, depth: Depth) -> Result<(), VerifyError> {
     Snapshot::recover(destination, Utc::now()).await?;
-    destination.remove_half_written().await?;
+    destination.remove_temporary_files().await?;
     for finding in verify(destination, depth).await?.findings {
         if matches!(finding.kind, Kind::Orphan | Kind::LeftBehind) {
             destination.delete(&stored(&finding.subject)).await?;
@@ -285,7 +307,7 @@ async fn strangers(
     );
     let mut findings = Vec::new();
     for (directory, ending) in directories {
-        for Listed { path, .. } in destination.list(&directory).await? {
+        for ListedFile { path, .. } in destination.list(&directory).await? {
             if known.contains(&path.to_string()) {
                 continue;
             }
@@ -320,7 +342,7 @@ async fn left_behind(destination: &Destination) -> Result<Vec<Finding>, VerifyEr
     }
     let left_behind = |subject| Finding { kind: Kind::LeftBehind, subject, detail: String::new() };
     let staged = staged.into_iter().map(|listed| left_behind(listed.path.to_string()));
-    let half_written = destination.half_written().await?.into_iter();
+    let half_written = destination.temporary_files().await?.into_iter();
     let half_written = half_written.map(|file| left_behind(file.display().to_string()));
     Ok(staged.chain(half_written).collect())
 }

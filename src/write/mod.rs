@@ -20,6 +20,7 @@ use tempfile::{SpooledData, SpooledTempFile};
 
 pub use encoder::{Encoder, FileLayout};
 
+use crate::exit_code::{ExitCode, Failure, advice};
 use crate::runtime::on_cpu;
 use crate::schema::{PartitionKey, RunId, TableSchema, percent_encoded};
 use crate::store::{Destination, DestinationError};
@@ -50,6 +51,24 @@ pub enum WriteError {
     /// Writing to the destination failed.
     #[error(transparent)]
     Destination(#[from] DestinationError),
+}
+
+impl Failure for WriteError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Encode { .. } => ExitCode::Unexpected,
+            Self::Spill(error) => error.exit_code(),
+            Self::Destination(error) => error.exit_code(),
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Encode { .. } => Some(advice::REPORT_A_BUG.to_owned()),
+            Self::Spill(error) => error.help(),
+            Self::Destination(error) => error.help(),
+        }
+    }
 }
 
 /// A receipt: a file that is complete in staging, and its target.

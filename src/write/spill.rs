@@ -14,6 +14,8 @@ use polars::prelude::{
     SerReader, SerWriter,
 };
 
+use crate::exit_code::{ExitCode, Failure, advice};
+
 /// Writing to local disk, or reading from it, failed.
 #[derive(Debug, thiserror::Error)]
 #[error("could not spill rows to the temporary directory {}: {source}", directory.display())]
@@ -26,6 +28,16 @@ impl SpillError {
     /// The error of polars or the disk.
     pub(crate) fn into_source(self) -> PolarsError {
         self.source
+    }
+}
+
+impl Failure for SpillError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Unexpected
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(advice::TEMPORARY_DIRECTORY.to_owned())
     }
 }
 

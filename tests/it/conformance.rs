@@ -1,5 +1,5 @@
-//! What flowlake relies on in a store, and what it makes of one that fails: on memory, local disk, an S3 server in this
-//! process, and moto's (`make test-s3`).
+//! What flowlake relies on in a store, and what it makes of one that fails: on memory, local disk, an S3 server and a
+//! stand-in for Google Cloud Storage in this process, moto's S3 server (`make test-s3`) and Azurite (`make test-azure`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use flowlake::normalise::scalar_texts;
 use flowlake::plan::Overrides;
 use flowlake::run::RunError;
-use flowlake::store::{Creation, Destination, Replacement};
+use flowlake::store::{CreateOutcome, Destination, ReplaceOutcome};
 use flowlake::table::Snapshot;
 use flowlake::table::verify::{Depth, repair, verify};
 use futures::TryStreamExt;
@@ -21,7 +21,10 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use polars::prelude::{ParquetReader, SerReader};
 use tempfile::TempDir;
 
-use crate::support::{Failure, HookedStore, InProcess, Moto, S3Server, Source, Workplace, runtime};
+use crate::support::{
+    Azurite, Failure, GcsServer, HookedStore, InProcess, Moto, Remote, S3Server, Source, Workplace,
+    runtime,
+};
 
 /// Where destinations are made, each of them empty.
 struct Stores<'a> {
@@ -58,6 +61,11 @@ impl<'a> Stores<'a> {
         Self { is_atomic: false, ..made }
     }
 
+    /// A prefix of a bucket, opened as the binary opens it.
+    fn remote(remote: &'a dyn Remote) -> Self {
+        Self::of(|_| remote.open(&remote.new_url()))
+    }
+
     fn next(&self) -> Destination {
         (self.make)(self.made.fetch_add(1, Ordering::SeqCst))
     }
@@ -70,15 +78,18 @@ async fn keeps_what_we_rely_on(stores: &Stores<'_>) {
     let text = |text: &str| Bytes::from(text.to_owned());
     // Of two that create, one does.
     let record = Destination::own("commits").join("000000000001.json");
-    assert_eq!(destination.create(&record, text("first")).await.unwrap(), Creation::Created);
-    assert_eq!(destination.create(&record, text("second")).await.unwrap(), Creation::Existed);
+    assert_eq!(destination.create(&record, text("first")).await.unwrap(), CreateOutcome::Created);
+    assert_eq!(
+        destination.create(&record, text("second")).await.unwrap(),
+        CreateOutcome::AlreadyExists
+    );
     assert_eq!(destination.get(&record).await.unwrap(), Some(text("first")));
     let at_once = (0..8).map(|number| {
         let record = Destination::own("commits").join("000000000002.json");
         async move { destination.create(&record, Bytes::from(number.to_string())).await.unwrap() }
     });
     let outcomes = futures::future::join_all(at_once).await;
-    let created = outcomes.iter().filter(|outcome| **outcome == Creation::Created).count();
+    let created = outcomes.iter().filter(|outcome| **outcome == CreateOutcome::Created).count();
     assert!(created == 1 || (created > 1 && !stores.is_atomic), "{created} have created it");
     // Of two that replace what they saw, one does. Local disk has no such thing, and its lock is another one.
     let lock = Destination::own("lock.json");
@@ -87,8 +98,12 @@ async fn keeps_what_we_rely_on(stores: &Stores<'_>) {
     destination.put(&lock, text("theirs")).await.unwrap();
     if destination.local_file(&lock).is_none() {
         let replaced = destination.replace(&lock, text("mine again"), seen).await.unwrap();
-        assert_eq!(replaced, Replacement::Changed);
+        assert_eq!(replaced, ReplaceOutcome::Conflict);
         assert_eq!(destination.get(&lock).await.unwrap(), Some(text("theirs")));
+        let seen = destination.version(&lock).await.unwrap();
+        let replaced = destination.replace(&lock, text("mine now"), seen).await.unwrap();
+        assert_eq!(replaced, ReplaceOutcome::Replaced);
+        assert_eq!(destination.get(&lock).await.unwrap(), Some(text("mine now")));
     }
     // Names are those that were given.
     let names = [
@@ -323,4 +338,24 @@ fn p2_moto_conforms_at_every_call() {
     let bucket = moto.bucket();
     let stores = Stores::bucket(&bucket, || moto.empty());
     conforms(&stores, &DISPOSITIONS, &DEATHS);
+}
+
+#[test]
+fn a_gcs_server_keeps_what_we_rely_on() {
+    let server = GcsServer::start();
+    conforms(&Stores::remote(&server), &[], &[]);
+}
+
+#[test]
+#[ignore = "it takes a minute: `make test-gcs`"]
+fn p2_a_gcs_server_conforms_at_every_call() {
+    let server = GcsServer::start();
+    conforms(&Stores::remote(&server), &DISPOSITIONS, &DEATHS);
+}
+
+#[test]
+#[ignore = "it needs Azurite: `make test-azure`"]
+fn p2_azure_conforms_at_every_call() {
+    let azurite = Azurite::start();
+    conforms(&Stores::remote(&azurite), &DISPOSITIONS, &DEATHS);
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use flowlake::cli::error::Error;
 use flowlake::definition::Environment;
+use flowlake::exit_code::Failure;
 use flowlake::plan::Overrides;
 use futures::TryStreamExt;
 use object_store::ObjectStore;

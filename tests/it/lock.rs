@@ -45,10 +45,10 @@ fn p10_a_second_run_ends_at_once_and_says_who_is_at_work() {
     // Killed, it has the lock no more.
     first.kill().unwrap();
     first.wait().unwrap();
-    assert!(workplace.flowlake(&["unlock", "lake"]).success().contains("no run holds it"));
+    assert!(workplace.flowlake(&["unlock", "lake"]).success().contains("not locked"));
     workplace.run().success();
     assert_eq!(workplace.lake().column("t", "id"), ["1"]);
-    assert!(workplace.flowlake(&["verify", "lake"]).success().contains("as its manifests say"));
+    assert!(workplace.flowlake(&["verify", "lake"]).success().contains("matches its manifests"));
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn p10_on_s3_the_lock_of_a_killed_run_is_taken_over() {
     assert!(third.stderr.contains("taken over"), "{}", third.stderr);
     third.success();
     assert!(
-        workplace.flowlake(&["verify", &destination]).success().contains("as its manifests say")
+        workplace.flowlake(&["verify", &destination]).success().contains("matches its manifests")
     );
 }
 

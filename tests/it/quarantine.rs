@@ -148,8 +148,8 @@ fn p1_records_that_cannot_be_decoded_exactly_are_in_quarantine_and_others_in_the
     let ledger = lake.ledger();
     assert_eq!(["received", "inserted", "quarantined"].map(|of| ledger["t"][of]), [7, 2, 5]);
 
-    let half = "half of a surrogate pair stands alone in a text";
-    let twice = "a key stands twice in one object";
+    let half = "a text has half of a surrogate pair";
+    let twice = "a key is repeated in one object";
     let lines = quarantined(&workplace, "t");
     let read: Vec<serde_json::Value> =
         lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -251,10 +251,10 @@ fn p3_taking_in_what_waits_changes_nothing_when_nothing_does() {
     let source = Source::serving(r#"[{"id":1}]"#);
     let workplace = Workplace::asking(&source);
     workplace.define("[[tables]]\nname = \"t\"");
-    assert!(retry(&workplace).success().contains("no records wait"));
+    assert!(retry(&workplace).success().contains("quarantine is empty"));
     workplace.run().success();
     let before = workplace.lake().snapshot();
-    assert!(retry(&workplace).success().contains("no records wait"));
+    assert!(retry(&workplace).success().contains("quarantine is empty"));
     assert_eq!(workplace.lake().snapshot(), before);
 }
 

@@ -108,7 +108,7 @@ fn a_definition_may_say_all_about_a_bucket_but_the_credentials() {
         .with("AWS_SECRET_ACCESS_KEY", "test-secret")
         .with("S3_HOST", server.endpoint());
     workplace.define(&format!(
-        "[destination.s3]\nendpoint = \"${{S3_HOST}}\"\nregion = \"eu-central-1\"\npath_style = true\ntries = 3\n\
+        "[destination.s3]\nendpoint = \"${{S3_HOST}}\"\nregion = \"eu-central-1\"\npath_style = true\nmax_attempts = 3\n\
          server_side_encryption = \"aws:kms\"\nkms_key = \"a-key\"\nbucket_key = true\n{TABLES}"
     ));
     workplace.run().success();

@@ -35,7 +35,7 @@ fn a_lake_as_it_was_written_is_fine() {
     let (_source, workplace) = loaded();
     let shown = verify(&workplace, &[]).success();
     assert!(
-        shown.starts_with("lake: as its manifests say (1 tables, 2 files, 2 rows, "),
+        shown.starts_with("lake: matches its manifests (1 tables, 2 files, 2 rows, "),
         "{shown}"
     );
     assert_eq!(verify(&workplace, &["--repair"]).code, 0);
@@ -121,7 +121,7 @@ fn runs_are_listed_from_the_last_one_on() {
     let last = workplace.flowlake(&["runs", "test.toml", "--limit", "1", "--json"]).success();
     let last: serde_json::Value = serde_json::from_str(&last).unwrap();
     assert_eq!(last["run_id"], "third");
-    assert_eq!(workplace.flowlake(&["runs", "elsewhere"]).success(), "no run has been here\n");
+    assert_eq!(workplace.flowlake(&["runs", "elsewhere"]).success(), "no runs yet\n");
 }
 
 #[test]

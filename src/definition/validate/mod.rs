@@ -1,8 +1,8 @@
 //! From the definition as typed to the pipeline as meant. Pure; finds every problem it can.
 
 mod checks;
+mod destination;
 mod relations;
-mod s3;
 pub(super) mod source;
 mod tables;
 
@@ -15,10 +15,10 @@ use std::time::Duration;
 use super::environment::references;
 use super::form::RawLimit;
 use super::problem::{Exposure, Problem, Severity, suggest};
-use super::raw::{Field, RawDefinition, RawDestination, RawLimits};
+use super::raw::{Field, RawDefinition, RawLimits};
 use super::{
-    DestinationUrl, Environment, InvalidTemplate, LandingPolicy, Limit, Limits, Period, Pipeline,
-    S3Options, Share, Size, Table, Template,
+    Environment, InvalidTemplate, LandingPolicy, Limit, Limits, Period, Pipeline, Share, Size,
+    Table, Template,
 };
 
 /// The pipeline that `raw` describes; `None` when it cannot be built. Problems may be found either way.
@@ -33,7 +33,7 @@ pub(super) fn pipeline(
     let name = checker.required(raw.name, "name", "name = \"purchasing\"");
     let description = checker.value(raw.description, "description");
     let source = checker.source(raw.source);
-    let (destination, s3) = checker.destination(raw.destination);
+    let (destination, store) = checker.destination(raw.destination);
     let keep = raw.landing.and_then(|landing| checker.value(landing.keep, "landing.keep"));
     let limits = raw.limits.map(|limits| checker.limits(limits)).unwrap_or_default();
     let defaults = raw.defaults.map(|defaults| checker.defaults(defaults)).unwrap_or_default();
@@ -56,7 +56,7 @@ pub(super) fn pipeline(
         description,
         source: source?,
         destination: destination?,
-        s3,
+        store,
         landing: keep.map_or_else(LandingPolicy::default, |keep| LandingPolicy { keep }),
         limits,
         tables,
@@ -214,34 +214,6 @@ impl Checker<'_> {
                 Some(Limit::Share(self.parsed::<Share>(&text, &span, key, help)?))
             }
         }
-    }
-
-    fn destination(&mut self, raw: Option<RawDestination>) -> (Option<Template>, S3Options) {
-        let mut raw = raw.unwrap_or(RawDestination { url: None, format: None, s3: None });
-        let s3 = raw.s3.take();
-        let place = self.place(raw);
-        let is_bucket = place.as_ref().is_none_or(|it| it.to_string().starts_with("s3://"));
-        if s3.is_some() && !is_bucket {
-            let message = "the destination is no bucket".to_owned();
-            let help = "write `s3://bucket/prefix`, or leave `[destination.s3]` out";
-            self.misuse("destination.url", message, help);
-        }
-        (place, s3.map(|s3| self.s3(s3)).unwrap_or_default())
-    }
-
-    fn place(&mut self, raw: RawDestination) -> Option<Template> {
-        const KEY: &str = "destination.url";
-        const HELP: &str = "write a directory, as in `lake/purchasing`, or `s3://bucket/prefix`";
-        self.choice(raw.format, "destination.format", &[("parquet", ())]);
-        if raw.url.is_none() {
-            self.problems.push(Problem::missing(KEY, HELP));
-        }
-        let (template, span) = self.template(raw.url, KEY, false)?;
-        if template.to_string().parse::<DestinationUrl>().is_err() {
-            self.report(span, KEY, "this is no destination", HELP);
-            return None;
-        }
-        Some(template)
     }
 
     /// A string that has to be of some form.

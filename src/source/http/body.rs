@@ -1,11 +1,11 @@
-//! The body of an answer: decompressed as it arrives, complete or an error, and no larger than it may be.
+//! The body of a response: decompressed as it arrives, complete or an error, and within the size limit.
 //!
 //! | body | what we do |
 //! |---|---|
-//! | `zstd`, `br`, `gzip` | decompressed; one that is garbage or over before its end is [`FetchError::Corrupt`] |
+//! | `zstd`, `br`, `gzip` | decompressed; garbage or an early end is [`FetchError::Corrupt`] |
 //! | shorter than its `Content-Length`, or without its last chunk | [`FetchError::Interrupted`] |
 //! | larger than `limits.max_size` | [`FetchError::TooLarge`] |
-//! | more than a thousand times what arrived | [`FetchError::Bomb`] |
+//! | larger than a thousand times what arrived | [`FetchError::Bomb`] |
 
 use std::fmt;
 use std::io;
@@ -24,11 +24,11 @@ use url::Url;
 
 use crate::source::http::FetchError;
 
-/// What is handed on at once of a body that is decompressed.
+/// The size of the pieces of a decompressed body.
 const PIECE_BYTES: usize = 256 << 10;
-/// JSON shrinks to a tenth or a fiftieth; nothing that is meant to be read shrinks to a thousandth.
-const LARGEST_RATIO: u64 = 1000;
-/// Less than this does no harm, whatever its ratio.
+/// JSON shrinks to a tenth or a fiftieth. Only a bomb shrinks to a thousandth.
+const MAX_RATIO: u64 = 1000;
+/// A smaller body does no harm, whatever its ratio.
 const HARMLESS_BYTES: u64 = 16 << 20;
 /// The largest window that RFC 9659 lets a source use: 8 MiB of memory.
 const ZSTD_WINDOW_LOG: u32 = 23;
@@ -47,8 +47,8 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// What we ask for, the cheapest to decompress first.
-    pub(super) const ASKED_FOR: &str = "zstd, br, gzip";
+    /// The value of `Accept-Encoding`, the cheapest to decompress first.
+    pub(super) const ACCEPTED: &str = "zstd, br, gzip";
 
     /// The encoding of this name in `Content-Encoding`.
     pub(super) fn of_name(name: &str) -> Option<Self> {
@@ -78,9 +78,9 @@ pub(super) fn body(
     response: Response,
     url: Url,
     encoding: Encoding,
-    most: u64,
+    max_bytes: u64,
 ) -> impl Stream<Item = Result<Bytes, FetchError>> + Send + Unpin {
-    let mut meter = Meter { url, encoding, most, received: Arc::default(), decompressed: 0 };
+    let mut meter = Meter { url, encoding, max_bytes, received: Arc::default(), decompressed: 0 };
     let (url, received) = (meter.url.clone(), meter.received.clone());
     let arriving = response
         .bytes_stream()
@@ -107,7 +107,7 @@ fn decompressed(
     let pieces = ReaderStream::with_capacity(decoder(arriving, encoding), PIECE_BYTES);
     pieces
         .map_err(move |error| match error.downcast::<FetchError>() {
-            // Its own error comes through the decompressor unchanged.
+            // A network error passes through the decompressor unchanged.
             Ok(interrupted) => interrupted,
             Err(source) => FetchError::Corrupt { url: url.clone(), encoding, source },
         })
@@ -135,11 +135,11 @@ fn decoder(
     }
 }
 
-/// Counts what arrives and what becomes of it, and says when it is too much.
+/// Counts bytes as they arrive and as they are decompressed, and refuses too many.
 struct Meter {
     url: Url,
     encoding: Encoding,
-    most: u64,
+    max_bytes: u64,
     received: Arc<AtomicU64>,
     decompressed: u64,
 }
@@ -148,10 +148,10 @@ impl Meter {
     fn measure(&mut self, piece: Bytes) -> Result<Bytes, FetchError> {
         self.decompressed += piece.len() as u64;
         let (received, decompressed) = (self.received.load(Ordering::Relaxed), self.decompressed);
-        if decompressed > self.most {
-            return Err(FetchError::TooLarge { url: self.url.clone(), most: self.most });
+        if decompressed > self.max_bytes {
+            return Err(FetchError::TooLarge { url: self.url.clone(), most: self.max_bytes });
         }
-        if decompressed > HARMLESS_BYTES && decompressed / LARGEST_RATIO > received {
+        if decompressed > HARMLESS_BYTES && decompressed / MAX_RATIO > received {
             let (url, encoding) = (self.url.clone(), self.encoding);
             return Err(FetchError::Bomb { url, encoding, received, decompressed });
         }
@@ -174,10 +174,10 @@ mod tests {
 
     #[test]
     fn p9_a_body_is_too_large_beyond_its_most_and_a_bomb_beyond_a_thousandfold() {
-        let meter = |received: u64, most| Meter {
+        let meter = |received: u64, max_bytes| Meter {
             url: "https://example.com".parse().unwrap(),
             encoding: Encoding::Zstd,
-            most,
+            max_bytes,
             received: Arc::new(AtomicU64::new(received)),
             decompressed: 0,
         };

@@ -1,4 +1,4 @@
-//! Why there is no export.
+//! Why a request brought no export.
 
 use std::io;
 use std::time::Duration;
@@ -6,19 +6,20 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use url::Url;
 
+use crate::exit_code::{ExitCode, Failure};
 use crate::source::api_key::{ApiKey, KeyName};
 use crate::source::http::body::Encoding;
 
-/// Why there is no export.
+/// A request brought no export.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The HTTP client could not be set up, for instance for want of root certificates.
-    #[error("the HTTP client cannot be set up: {}", root(.0))]
+    /// The HTTP client could not be set up, for instance because there are no root certificates.
+    #[error("cannot set up the HTTP client: {}", root(.0))]
     Setup(reqwest::Error),
-    /// No connection, or no answer in time.
+    /// No connection, or no response in time.
     #[error("no answer from {url}: {}", root(.source))]
     Unreachable {
-        /// What was asked.
+        /// The requested URL.
         url: Url,
         /// What the client said.
         source: reqwest::Error,
@@ -26,105 +27,103 @@ pub enum FetchError {
     /// Every key was refused.
     #[error("{url} refused the API key with {status}; tried {}", list(.tried))]
     KeyRefused {
-        /// What was asked.
+        /// The requested URL.
         url: Url,
-        /// The last answer.
+        /// The last status code.
         status: StatusCode,
         /// The refused keys.
         tried: Vec<KeyName>,
     },
-    /// The source is in trouble, or has too much to do.
+    /// The source has failed, or is overloaded.
     #[error("{url} answered {status}{}", quoted(.body))]
     Unavailable {
-        /// What was asked.
+        /// The requested URL.
         url: Url,
-        /// The answer.
+        /// The status code.
         status: StatusCode,
         /// Its first line.
         body: String,
         /// How long the source asked to wait.
         retry_after: Option<Duration>,
     },
-    /// The source does not take this request.
+    /// The source rejects this request.
     #[error("{url} answered {status}{}", quoted(.body))]
     Rejected {
-        /// What was asked.
+        /// The requested URL.
         url: Url,
-        /// The answer.
+        /// The status code.
         status: StatusCode,
         /// Its first line.
         body: String,
     },
-    /// A redirect would have taken the key to another host.
-    #[error("{url} redirects to another origin, {to}, where the API key must not go")]
+    /// A redirect would send the key to another origin.
+    #[error("{url} redirects to another origin, {to}, which must not get the API key")]
     LeavesOrigin {
-        /// What was asked.
+        /// The requested URL.
         url: Url,
         /// The other origin.
         to: String,
     },
-    /// One redirect leads to the next, without end.
+    /// Too many redirects in a row.
     #[error("{url} redirects more than {most} times")]
     TooManyRedirects {
-        /// What was asked.
+        /// The requested URL.
         url: Url,
         /// How many redirects are followed.
         most: usize,
     },
-    /// The answer is something else than JSON, a web page for instance.
-    #[error("{url} answered with {content_type} and not with JSON{}", quoted(.body))]
+    /// The response is not JSON, but a web page for instance.
+    #[error("{url} answered with {content_type} instead of JSON{}", quoted(.body))]
     NotAnExport {
-        /// What was asked.
+        /// The requested URL.
         url: Url,
-        /// The answer's content type.
+        /// Its content type.
         content_type: String,
         /// Its first line.
         body: String,
     },
-    /// The answer is compressed in a way that was not asked for.
+    /// The response has a content encoding that was not asked for.
     #[error(
         "{url} answered with the content encoding `{encoding}`, which flowlake does not ask for"
     )]
     UnknownEncoding {
-        /// What was asked.
+        /// The requested URL.
         url: Url,
-        /// The answer's content encoding.
+        /// Its content encoding.
         encoding: String,
     },
     /// The connection broke in the middle of the export.
-    #[error("the export from {url} broke off: {}", root(.source))]
+    #[error("the connection broke during the export from {url}: {}", root(.source))]
     Interrupted {
-        /// What was asked.
+        /// The requested URL.
         url: Url,
         /// What the client said.
         source: reqwest::Error,
     },
-    /// What arrived cannot be decompressed, or is over before its compression is.
-    #[error("the export from {url} cannot be decompressed as {encoding}: {source}")]
+    /// The body is no valid compressed data, or ends too early.
+    #[error("cannot decompress the export from {url} as {encoding}: {source}")]
     Corrupt {
-        /// What was asked.
+        /// The requested URL.
         url: Url,
         /// How it is compressed.
         encoding: Encoding,
         /// What the decompressor said.
         source: io::Error,
     },
-    /// There is more of it than the definition allows.
-    #[error(
-        "the export from {url} has more than {most} bytes, the most that `limits.max_size` allows"
-    )]
+    /// The export is larger than the definition allows.
+    #[error("the export from {url} is larger than {most} bytes, the limit of `limits.max_size`")]
     TooLarge {
-        /// What was asked.
+        /// The requested URL.
         url: Url,
         /// The most bytes, decompressed.
         most: u64,
     },
-    /// It swells by so much that it can only be meant to do harm.
+    /// It decompresses to so much that it can only be an attack.
     #[error(
-        "the export from {url} is a decompression bomb: {received} bytes of {encoding} became more than {decompressed}"
+        "the export from {url} is a decompression bomb: {received} bytes of {encoding} decompress to more than {decompressed}"
     )]
     Bomb {
-        /// What was asked.
+        /// The requested URL.
         url: Url,
         /// How it is compressed.
         encoding: Encoding,
@@ -135,8 +134,70 @@ pub enum FetchError {
     },
 }
 
+impl Failure for FetchError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::KeyRefused { .. } => ExitCode::Key,
+            Self::Unreachable { .. }
+            | Self::Unavailable { .. }
+            | Self::Interrupted { .. }
+            | Self::Corrupt { .. } => ExitCode::SourceUnavailable,
+            Self::Rejected { status, .. } if status.is_client_error() => ExitCode::Usage,
+            Self::Rejected { .. }
+            | Self::LeavesOrigin { .. }
+            | Self::TooManyRedirects { .. }
+            | Self::NotAnExport { .. }
+            | Self::UnknownEncoding { .. }
+            | Self::TooLarge { .. }
+            | Self::Bomb { .. } => ExitCode::Export,
+            Self::Setup(_) => ExitCode::Unexpected,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Unreachable { .. } => {
+                "check the network and `base_url`; the tables are as they were, retry later"
+            }
+            Self::KeyRefused { .. } => {
+                "the key was deleted, or belongs to another organisation: make a new one under Company Details → \
+                 Add new API key, and check `organisation_id`"
+            }
+            Self::Unavailable { .. } | Self::Interrupted { .. } | Self::Corrupt { .. } => {
+                "the tables are as they were; retry later"
+            }
+            Self::Rejected { status, .. } if status.is_client_error() => {
+                "check `endpoint`, `organisation_id` and the names of the filters in the definition"
+            }
+            Self::LeavesOrigin { .. } => {
+                "set `base_url` to the host that answers, if you trust it with the key"
+            }
+            Self::NotAnExport { content_type, .. } if is_web_page(content_type) => {
+                "this is a web page, from a proxy or a login: check `base_url`; the tables are as they were"
+            }
+            Self::NotAnExport { .. } | Self::UnknownEncoding { .. } => {
+                "check `base_url`, `endpoint` and any proxy between here and the source; \
+                 the tables are as they were"
+            }
+            Self::TooLarge { .. } => {
+                "the tables are as they were; if the export is right, raise `max_size` in `[limits]`, \
+                 or ask for less with filters or a window"
+            }
+            Self::Rejected { .. } | Self::TooManyRedirects { .. } | Self::Bomb { .. } => {
+                "check what answers at `base_url`; the tables are as they were"
+            }
+            Self::Setup(_) => return None,
+        };
+        Some(help.to_owned())
+    }
+}
+
+fn is_web_page(content_type: &str) -> bool {
+    content_type.to_ascii_lowercase().starts_with("text/html")
+}
+
 impl FetchError {
-    /// The same error, without any of the keys in what the source answered.
+    /// The same error, with the keys redacted from the texts of the source.
     pub(super) fn redacted(mut self, keys: &[ApiKey]) -> Self {
         let (first, second) = match &mut self {
             Self::Unavailable { body, .. } | Self::Rejected { body, .. } => (Some(body), None),
@@ -161,7 +222,7 @@ fn list(keys: &[KeyName]) -> String {
     names.join(", ")
 }
 
-/// The innermost cause: the layers around it only say that something went wrong within.
+/// The innermost cause. The layers around it add nothing.
 fn root(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(cause) = innermost.source() {

@@ -1,14 +1,14 @@
-//! Fetch: asks the source for the export and hands its bytes on. Knows HTTP and nothing of JSON.
+//! HTTP: sends requests and hands on the bytes of their bodies. Knows nothing of JSON or of the API behind it.
 //!
-//! | answer | what we do |
+//! | response | what we do |
 //! |---|---|
 //! | 200 | stream the body, decompressed |
 //! | 401, 403 | try the next key; with none left, [`FetchError::KeyRefused`] |
-//! | 408, 425, 429, 5xx, no answer, body cut short | [`FetchError`] that [`retry`](crate::source::http::retry) tries again |
+//! | 408, 425, 429, 5xx, no response, body cut short | a [`FetchError`] that [`retry`] calls retryable |
 //! | other 4xx | [`FetchError::Rejected`]: the definition asks for something the source does not have |
 //! | redirect within the origin | followed, five at most |
 //! | redirect to another origin | [`FetchError::LeavesOrigin`]; the key is not sent there |
-//! | `text/html` and whatever else is no JSON | [`FetchError::NotAnExport`] |
+//! | `text/html` and anything else that is not JSON | [`FetchError::NotAnExport`] |
 
 mod body;
 mod error;
@@ -20,41 +20,50 @@ pub mod retry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
 use crate::definition::{Header, Source};
-use crate::plan::Request;
 use crate::source::api_key::ApiKey;
+use crate::source::{ExportSource, Request, SourceResponse};
 use rate_limit::RateLimiter;
 
 pub use body::Encoding;
 pub use error::FetchError;
-pub use response::{Answer, ResponseMetadata};
 
-/// The header that carries the key.
-const KEY_HEADER: &str = "x-api-key";
 const USER_AGENT: &str = concat!("flowlake/", env!("CARGO_PKG_VERSION"));
 
-/// The HTTP client: one per process.
+/// An [`ExportSource`] over HTTP.
 #[derive(Debug, Clone)]
-pub struct Fetcher {
+pub struct HttpSource {
     client: Client,
     rate_limiter: Option<Arc<RateLimiter>>,
-    /// The position of the key that was taken last.
-    taken: Arc<AtomicUsize>,
+    key_header: &'static str,
+    /// The keys, in the order of the definition.
+    keys: Vec<ApiKey>,
+    /// The position of the key that was accepted last.
+    accepted: Arc<AtomicUsize>,
     /// The most bytes that an export may have, decompressed.
-    most_bytes: u64,
+    max_bytes: u64,
 }
 
-impl Fetcher {
-    /// Sets the client up to ask one source for exports of at most `most_bytes`. The proxy comes from the
-    /// environment; loopback is asked directly, since a proxy would be sent the key in the clear.
+impl HttpSource {
+    /// Sets up the client for one source. Exports may have `max_bytes`, and the key goes in `key_header`.
+    ///
+    /// The proxy comes from the environment. Loopback is reached without it, because a proxy would see the key in plain
+    /// text.
     ///
     /// # Errors
     /// The TLS set-up of this machine is not usable.
-    pub fn new(source: &Source, most_bytes: u64) -> Result<Self, FetchError> {
+    pub fn new(
+        source: &Source,
+        max_bytes: u64,
+        key_header: &'static str,
+        keys: Vec<ApiKey>,
+    ) -> Result<Self, FetchError> {
         let timeouts = &source.timeouts;
         let mut builder = Client::builder();
         if source.base_url.scheme() == "http" {
@@ -71,51 +80,62 @@ impl Fetcher {
             .map_err(FetchError::Setup)?;
         let rate_limiter =
             source.requests_per_minute.map(|rate| Arc::new(RateLimiter::new(rate.get() as usize)));
-        Ok(Self { client, rate_limiter, taken: Arc::default(), most_bytes })
+        Ok(Self { client, rate_limiter, key_header, keys, accepted: Arc::default(), max_bytes })
     }
 
-    /// Asks for an export, with each key in turn until one is taken. The next request begins with that one, so that
-    /// a key which was refused is not sent again, and one that is replaced during a run does not end it.
-    ///
-    /// # Errors
-    /// See the table of this module.
-    pub async fn request(&self, request: &Request, keys: &[ApiKey]) -> Result<Answer, FetchError> {
-        let url = &request.url;
-        let mut tried = Vec::new();
+    /// Sends a request with each key in turn until one is accepted. The next request begins with that key: one that was
+    /// refused is not sent again, and one that is replaced during a run does not end the run.
+    async fn fetch_with_keys(&self, request: &Request) -> Result<SourceResponse, FetchError> {
+        let (url, keys) = (&request.url, &self.keys);
+        let mut refused = Vec::new();
         let mut status = StatusCode::UNAUTHORIZED;
-        let first = self.taken.load(Ordering::Relaxed);
+        let first = self.accepted.load(Ordering::Relaxed);
         for position in (first..keys.len()).chain(0..first.min(keys.len())) {
             let key = &keys[position];
             let response = self.send(url, key).await.map_err(|error| error.redacted(keys))?;
             status = response.status();
             if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-                self.taken.store(position, Ordering::Relaxed);
-                let answer =
-                    Answer::accept(response, url, key.name(), tried, self.most_bytes).await;
-                return answer
-                    .map(|answer| answer.redacted(keys))
+                self.accepted.store(position, Ordering::Relaxed);
+                let accepted = key.name();
+                let accepted =
+                    response::accept(response, url, accepted, refused, self.max_bytes).await;
+                return accepted
+                    .map(|response| response::redacted(response, keys))
                     .map_err(|error| error.redacted(keys));
             }
-            tried.push(key.name());
+            refused.push(key.name());
         }
-        Err(FetchError::KeyRefused { url: url.clone(), status, tried })
+        Err(FetchError::KeyRefused { url: url.clone(), status, tried: refused })
     }
 
     async fn send(&self, url: &Url, key: &ApiKey) -> Result<Response, FetchError> {
         if let Some(rate_limiter) = &self.rate_limiter {
-            rate_limiter.keep().await;
+            rate_limiter.wait().await;
         }
         let mut request = self
             .client
             .get(url.clone())
             .header(ACCEPT, "application/json")
-            .header(ACCEPT_ENCODING, Encoding::ASKED_FOR);
+            .header(ACCEPT_ENCODING, Encoding::ACCEPTED);
         if let Ok(mut value) = HeaderValue::from_str(key.expose()) {
             value.set_sensitive(true);
-            request = request.header(KEY_HEADER, value);
+            request = request.header(self.key_header, value);
         }
         tracing::debug!(%url, key = %key.name(), "requesting the export");
         request.send().await.map_err(|error| redirect::failure(error, url))
+    }
+}
+
+impl ExportSource for HttpSource {
+    fn fetch<'a>(
+        &'a self,
+        request: &'a Request,
+    ) -> BoxFuture<'a, Result<SourceResponse, FetchError>> {
+        self.fetch_with_keys(request).boxed()
+    }
+
+    fn redact(&self, text: &str) -> String {
+        ApiKey::redact_all(&self.keys, text)
     }
 }
 

@@ -1,4 +1,4 @@
-//! RateLimiter: keeps requests at a rate, so many in any minute.
+//! Rate limit: at most so many requests in any minute.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// Keeps requests at a rate.
+/// Delays requests to keep within a rate.
 #[derive(Debug)]
 pub(super) struct RateLimiter {
     requests_per_minute: usize,
-    /// When the last so many requests were let go.
+    /// When the last requests were sent, as many as a minute may have.
     recent: Mutex<VecDeque<Instant>>,
 }
 
@@ -19,15 +19,15 @@ impl RateLimiter {
         Self { requests_per_minute, recent: Mutex::default() }
     }
 
-    /// Returns when the next request may go.
-    pub(super) async fn keep(&self) {
+    /// Waits until the next request may be sent.
+    pub(super) async fn wait(&self) {
         let mut recent = self.recent.lock().await;
         let slot = next_slot(&mut recent, self.requests_per_minute, Instant::now());
         tokio::time::sleep_until(slot).await;
     }
 }
 
-/// When a request that is ready at `now` may go, which is noted in `recent`.
+/// When a request that is ready at `now` may be sent; `recent` remembers it.
 fn next_slot(recent: &mut VecDeque<Instant>, requests_per_minute: usize, now: Instant) -> Instant {
     let mut slot = now;
     if recent.len() >= requests_per_minute

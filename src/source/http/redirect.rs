@@ -1,4 +1,4 @@
-//! Redirects: followed within the origin that the definition names, and nowhere else.
+//! Redirects: followed within the origin of the definition, refused elsewhere.
 
 use std::error::Error;
 
@@ -7,18 +7,18 @@ use url::Url;
 
 use crate::source::http::FetchError;
 
-const MOST_REDIRECTS: usize = 5;
+const MAX_REDIRECTS: usize = 5;
 
 /// Why a redirect was not followed.
 #[derive(Debug, Clone, thiserror::Error)]
-enum Refusal {
+enum RedirectRefusal {
     #[error("the redirect leads to {0}")]
     LeavesOrigin(String),
     #[error("there are too many redirects")]
     TooMany,
 }
 
-/// The key goes along with a redirect, so it stays where the key may go.
+/// A redirect carries the key, so it is only followed within the origin.
 pub(super) fn policy() -> Policy {
     Policy::custom(stay_within_origin)
 }
@@ -26,28 +26,28 @@ pub(super) fn policy() -> Policy {
 fn stay_within_origin(attempt: Attempt<'_>) -> Action {
     let (next, before) = (attempt.url().origin(), attempt.previous());
     if before.first().is_none_or(|first| first.origin() != next) {
-        return attempt.error(Refusal::LeavesOrigin(next.ascii_serialization()));
+        return attempt.error(RedirectRefusal::LeavesOrigin(next.ascii_serialization()));
     }
-    if before.len() > MOST_REDIRECTS {
-        return attempt.error(Refusal::TooMany);
+    if before.len() > MAX_REDIRECTS {
+        return attempt.error(RedirectRefusal::TooMany);
     }
     attempt.follow()
 }
 
-/// What a request failed with.
+/// The error of a failed request.
 pub(super) fn failure(error: reqwest::Error, url: &Url) -> FetchError {
     let url = url.clone();
     match refusal(&error) {
-        Some(Refusal::LeavesOrigin(to)) => FetchError::LeavesOrigin { url, to },
-        Some(Refusal::TooMany) => FetchError::TooManyRedirects { url, most: MOST_REDIRECTS },
+        Some(RedirectRefusal::LeavesOrigin(to)) => FetchError::LeavesOrigin { url, to },
+        Some(RedirectRefusal::TooMany) => FetchError::TooManyRedirects { url, most: MAX_REDIRECTS },
         None => FetchError::Unreachable { url, source: error.without_url() },
     }
 }
 
-fn refusal(error: &reqwest::Error) -> Option<Refusal> {
+fn refusal(error: &reqwest::Error) -> Option<RedirectRefusal> {
     let mut cause = error.source();
     while let Some(inner) = cause {
-        if let Some(refusal) = inner.downcast_ref::<Refusal>() {
+        if let Some(refusal) = inner.downcast_ref::<RedirectRefusal>() {
             return Some(refusal.clone());
         }
         cause = inner.source();

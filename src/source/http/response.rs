@@ -1,25 +1,22 @@
-//! The answer to a request: an export on its way, or an error that says what came instead.
+//! The response to a request: an export on its way, or an error that says what came instead.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-use chrono::{DateTime, Utc};
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use reqwest::header::{
     CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
 use reqwest::{Response, StatusCode};
-use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::excerpt::{EXCERPT_BYTES, excerpt};
 use crate::source::api_key::{ApiKey, KeyName};
 use crate::source::http::FetchError;
 use crate::source::http::body::{Encoding, body};
+use crate::source::{ResponseMetadata, SourceResponse};
 
-/// The headers that tell something of where an export came from and how.
-const TELLING_HEADERS: [&str; 10] = [
+/// The response headers that are kept with an export.
+const KEPT_HEADERS: [&str; 10] = [
     "age",
     "content-encoding",
     "content-length",
@@ -32,98 +29,59 @@ const TELLING_HEADERS: [&str; 10] = [
     "x-request-id",
 ];
 
-/// An export on its way: the first bytes have not been read yet.
-#[derive(Debug)]
-pub struct Answer {
+/// Accepts a response if it can be an export.
+pub(super) async fn accept(
     response: Response,
-    url: Url,
-    encoding: Encoding,
-    /// The most bytes that its body may have.
-    most: u64,
-    /// What is kept with the export.
-    pub response_metadata: ResponseMetadata,
-    /// The keys that were refused before one was taken.
-    pub refused: Vec<KeyName>,
-    /// The key that was taken.
-    pub taken: KeyName,
+    url: &Url,
+    accepted: KeyName,
+    refused: Vec<KeyName>,
+    max_bytes: u64,
+) -> Result<SourceResponse, FetchError> {
+    let url = url.clone();
+    let status = response.status();
+    if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) {
+        let header = response.headers().get(RETRY_AFTER);
+        let retry_after = header.and_then(|header| retry_after(header, SystemTime::now()));
+        let body = first_line(response, &url).await;
+        return Err(FetchError::Unavailable { url, status, body, retry_after });
+    }
+    if status != StatusCode::OK {
+        let body = first_line(response, &url).await;
+        return Err(FetchError::Rejected { url, status, body });
+    }
+    let content_type = text(response.headers(), &CONTENT_TYPE);
+    if !content_type.as_deref().is_none_or(may_be_json) {
+        let body = first_line(response, &url).await;
+        let content_type = content_type.unwrap_or_default();
+        return Err(FetchError::NotAnExport { url, content_type, body });
+    }
+    let encoding = text(response.headers(), &CONTENT_ENCODING).unwrap_or_default();
+    let Some(encoding) = Encoding::of_name(&encoding) else {
+        return Err(FetchError::UnknownEncoding { url, encoding });
+    };
+    Ok(SourceResponse {
+        metadata: metadata(&response),
+        announced_bytes: response.content_length(),
+        refused,
+        accepted,
+        body: body(response, url, encoding, max_bytes).boxed(),
+    })
 }
 
-/// What an answer said before its body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResponseMetadata {
-    /// The status code.
-    pub status: u16,
-    /// `HTTP/1.1` or `HTTP/2.0`.
-    pub protocol: String,
-    /// The headers that tell where the export came from and how.
-    pub headers: BTreeMap<String, String>,
+/// The same response, with the keys redacted from its metadata.
+pub(super) fn redacted(mut response: SourceResponse, keys: &[ApiKey]) -> SourceResponse {
+    for value in response.metadata.headers.values_mut() {
+        *value = ApiKey::redact_all(keys, value);
+    }
+    response
 }
 
-impl ResponseMetadata {
-    fn of(response: &Response) -> Self {
-        let header = |name: &str| {
-            let value = response.headers().get(name)?.to_str().ok()?;
-            Some((name.to_owned(), value.to_owned()))
-        };
-        Self {
-            status: response.status().as_u16(),
-            protocol: format!("{:?}", response.version()),
-            headers: TELLING_HEADERS.into_iter().filter_map(header).collect(),
-        }
-    }
-}
-
-impl Answer {
-    /// Takes a response that no key was refused in, if it can be an export.
-    pub(super) async fn accept(
-        response: Response,
-        url: &Url,
-        taken: KeyName,
-        refused: Vec<KeyName>,
-        most: u64,
-    ) -> Result<Self, FetchError> {
-        let url = url.clone();
-        let status = response.status();
-        if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) {
-            let retry_after = response.headers().get(RETRY_AFTER).and_then(wait_asked_for);
-            let body = first_line(response, &url).await;
-            return Err(FetchError::Unavailable { url, status, body, retry_after });
-        }
-        if status != StatusCode::OK {
-            let body = first_line(response, &url).await;
-            return Err(FetchError::Rejected { url, status, body });
-        }
-        let content_type = text(response.headers(), &CONTENT_TYPE);
-        if !content_type.as_deref().is_none_or(may_be_json) {
-            let body = first_line(response, &url).await;
-            let content_type = content_type.unwrap_or_default();
-            return Err(FetchError::NotAnExport { url, content_type, body });
-        }
-        let encoding = text(response.headers(), &CONTENT_ENCODING).unwrap_or_default();
-        let Some(encoding) = Encoding::of_name(&encoding) else {
-            return Err(FetchError::UnknownEncoding { url, encoding });
-        };
-        let response_metadata = ResponseMetadata::of(&response);
-        Ok(Self { response, url, encoding, most, response_metadata, refused, taken })
-    }
-
-    /// The same answer, without any of the keys in what is kept of it.
-    pub(super) fn redacted(mut self, keys: &[ApiKey]) -> Self {
-        for value in self.response_metadata.headers.values_mut() {
-            *value = ApiKey::redact_all(keys, value);
-        }
-        self
-    }
-
-    /// The size the source announced, in bytes on the wire.
-    #[must_use]
-    pub fn announced_bytes(&self) -> Option<u64> {
-        self.response.content_length()
-    }
-
-    /// The body, decompressed, as it arrives.
-    pub fn body(self) -> impl Stream<Item = Result<Bytes, FetchError>> + Send + Unpin {
-        body(self.response, self.url, self.encoding, self.most)
+fn metadata(response: &Response) -> ResponseMetadata {
+    let header = |name: &str| Some((name.to_owned(), text_of(response.headers().get(name)?)?));
+    ResponseMetadata {
+        status: response.status().as_u16(),
+        protocol: format!("{:?}", response.version()),
+        headers: KEPT_HEADERS.into_iter().filter_map(header).collect(),
     }
 }
 
@@ -138,21 +96,24 @@ fn may_be_json(content_type: &str) -> bool {
         || of_json.contains(&subtype.rsplit(['+', '-']).next().unwrap_or_default())
 }
 
-/// Seconds, or an HTTP date.
-fn wait_asked_for(header: &HeaderValue) -> Option<Duration> {
+/// How long `Retry-After` asks to wait: seconds, or an HTTP date.
+fn retry_after(header: &HeaderValue, now: SystemTime) -> Option<Duration> {
     let text = header.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let until = DateTime::parse_from_rfc2822(text).ok()?;
-    (until.to_utc() - Utc::now()).to_std().ok()
+    httpdate::parse_http_date(text).ok()?.duration_since(now).ok()
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    Some(headers.get(name)?.to_str().ok()?.to_owned())
+    text_of(headers.get(name)?)
 }
 
-/// The beginning of a body that is not going to be loaded; only as much of it is read as is shown.
+fn text_of(value: &HeaderValue) -> Option<String> {
+    Some(value.to_str().ok()?.to_owned())
+}
+
+/// The first line of a body that is not an export. Reads no more of it than is shown.
 async fn first_line(response: Response, url: &Url) -> String {
     let encoding = text(response.headers(), &CONTENT_ENCODING).unwrap_or_default();
     let encoding = Encoding::of_name(&encoding).unwrap_or(Encoding::Identity);
@@ -171,11 +132,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_is_asked_for_in_seconds_or_as_a_date() {
-        let wait = |text: &str| wait_asked_for(&HeaderValue::from_str(text).unwrap());
+    fn retry_after_is_seconds_or_an_http_date() {
+        // Wed, 21 Oct 2015 07:28:00 GMT
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_445_412_480);
+        let wait = |text: &str| retry_after(&HeaderValue::from_str(text).unwrap(), now);
         assert_eq!(wait("120"), Some(Duration::from_mins(2)));
-        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), None);
-        assert!(wait("Wed, 21 Oct 2099 07:28:00 GMT").unwrap() > Duration::from_hours(24));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:29:00 GMT"), Some(Duration::from_mins(1)));
+        assert_eq!(wait("Wednesday, 21-Oct-15 07:29:00 GMT"), Some(Duration::from_mins(1)));
+        assert_eq!(wait("Wed Oct 21 07:29:00 2015"), Some(Duration::from_mins(1)));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:27:00 GMT"), None);
         assert_eq!(wait("soon"), None);
     }
 

@@ -1,20 +1,20 @@
-//! Retry: which failures are worth asking again, how long to wait, and when to give up.
+//! Retry: which failures are retryable, how long to wait, and when to give up.
 //!
-//! | failure | what is done |
+//! | failure | action |
 //! |---|---|
-//! | connection refused or reset | tried again |
-//! | timeout | tried again |
-//! | 408, 425, 429, 500, 502, 503, 504, other 5xx | tried again, after `Retry-After` where the source sends it |
-//! | body cut short | tried again, from its beginning |
-//! | body that cannot be decompressed | tried again, from its beginning |
+//! | connection refused or reset | retried |
+//! | timeout | retried |
+//! | 408, 425, 429, 500, 502, 503, 504, other 5xx | retried, after `Retry-After` where the source sends it |
+//! | body cut short | retried, from its beginning |
+//! | body that cannot be decompressed | retried, from its beginning |
 //! | 401, 403 | the next key; with none left, given up |
-//! | 400, 404, 410, 422 and other answers | given up: asking again changes nothing |
+//! | 400, 404, 410, 422 and other statuses | given up: a retry changes nothing |
 //! | redirect elsewhere, or without end | given up |
-//! | something that is no export | given up |
+//! | a response that is no export | given up |
 //! | more than `limits.max_size`, or a decompression bomb | given up |
 //!
-//! Waits grow twofold from one second, each drawn at random between nothing and its bound, so that many clients
-//! that failed together do not come back together.
+//! Exponential backoff with full jitter: the bound of the wait doubles from one second, and the wait is random below it,
+//! so that clients that failed together do not come back together.
 
 use std::fmt;
 use std::time::Duration;
@@ -25,31 +25,31 @@ use crate::definition::RetryLimits;
 use crate::source::http::FetchError;
 
 const FIRST_BOUND: Duration = Duration::from_secs(1);
-/// Beyond it a wait does not grow by itself.
+/// The bound does not grow beyond this.
 const LARGEST_BOUND: Duration = Duration::from_mins(1);
 
-/// Whether asking again can help.
+/// Whether a retry can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retryable {
-    /// It changes nothing.
+    /// It cannot.
     Final,
-    /// It may go better, after at least this wait.
-    Passing {
-        /// What the source asked for; nothing when it did not say.
+    /// It can, after at least this wait.
+    After {
+        /// What the source asked for, or zero.
         at_least: Duration,
     },
 }
 
 impl Retryable {
-    /// It may go better, and nobody said when.
-    pub const SOON: Self = Self::Passing { at_least: Duration::ZERO };
+    /// It can, and the source did not say when.
+    pub const SOON: Self = Self::After { at_least: Duration::ZERO };
 
-    /// By the table of this module.
+    /// See the table of this module.
     #[must_use]
     pub fn of(error: &FetchError) -> Self {
         match error {
             FetchError::Unavailable { retry_after, .. } => {
-                Self::Passing { at_least: retry_after.unwrap_or_default() }
+                Self::After { at_least: retry_after.unwrap_or_default() }
             }
             FetchError::Unreachable { .. }
             | FetchError::Interrupted { .. }
@@ -67,7 +67,7 @@ impl Retryable {
     }
 }
 
-/// The tries that one answer has taken so far.
+/// The attempts at one request so far.
 #[derive(Debug)]
 pub struct Retries {
     limits: RetryLimits,
@@ -77,19 +77,19 @@ pub struct Retries {
 }
 
 impl Retries {
-    /// Begins with the first try.
+    /// Begins with the first attempt.
     #[must_use]
     pub fn begin(limits: RetryLimits, now: Instant) -> Self {
         Self { limits, began: now, failed: Vec::new(), random: fastrand::Rng::new() }
     }
 
-    /// The number of the try that is under way, from 1.
+    /// The number of the current attempt, from 1.
     #[must_use]
     pub fn number(&self) -> usize {
         self.failed.len() + 1
     }
 
-    /// Notes that this try has failed, and says how long to wait before the next one; `None` to give up.
+    /// Records that this attempt failed. Returns how long to wait before the next one; `None` to give up.
     pub fn wait_after(
         &mut self,
         retryable: Retryable,
@@ -98,7 +98,7 @@ impl Retries {
     ) -> Option<Duration> {
         let doublings = u32::try_from(self.failed.len()).unwrap_or(u32::MAX).min(6);
         self.failed.push(reason);
-        let Retryable::Passing { at_least } = retryable else { return None };
+        let Retryable::After { at_least } = retryable else { return None };
         if self.failed.len() >= self.limits.tries as usize {
             return None;
         }
@@ -108,24 +108,24 @@ impl Retries {
         (now.saturating_duration_since(self.began) + wait <= self.limits.elapsed).then_some(wait)
     }
 
-    /// What led to giving up.
+    /// The history of a request that was given up.
     #[must_use]
     pub fn into_history(self, now: Instant) -> History {
         History { failed: self.failed, elapsed: now.saturating_duration_since(self.began) }
     }
 }
 
-/// Tries that all failed.
+/// Attempts that all failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
-    /// Why each did, in turn.
+    /// Why each failed, in order.
     pub failed: Vec<String>,
     /// From the first to the end of the last.
     pub elapsed: Duration,
 }
 
 impl fmt::Display for History {
-    /// `after 3 tries in 4.2 s; earlier: …`, with what is not the same as the last failure.
+    /// `after 3 tries in 4.2 s; earlier: …`, with the failures that differ from the last one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "after {} tries in {:.1} s", self.failed.len(), self.elapsed.as_secs_f64())?;
         let last = self.failed.last();
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     fn asking(seconds: u64) -> Retryable {
-        Retryable::Passing { at_least: Duration::from_secs(seconds) }
+        Retryable::After { at_least: Duration::from_secs(seconds) }
     }
 
     fn retries(now: Instant) -> Retries {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_and_tries_come_to_an_end() {
+    fn waits_grow_and_attempts_are_limited() {
         let now = Instant::now();
         let mut retries = retries(now);
         for (number, bound) in [(1, 1), (2, 2), (3, 4)] {
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn no_try_begins_after_the_time_is_up() {
+    fn no_attempt_begins_after_the_time_is_up() {
         let began = Instant::now();
         let mut retries = retries(began);
         let now = began + Duration::from_mins(9);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_try_cannot_change_is_not_tried_again() {
+    fn final_failures_are_not_retried() {
         let now = Instant::now();
         let url: url::Url = "https://example.com".parse().unwrap();
         let status = reqwest::StatusCode::NOT_FOUND;
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_history_tells_what_was_different_before() {
+    fn a_history_shows_earlier_failures_that_differ() {
         let history = |failed: &[&str]| {
             let failed = failed.iter().map(ToString::to_string).collect();
             History { failed, elapsed: Duration::from_millis(4210) }.to_string()

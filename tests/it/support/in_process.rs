@@ -5,14 +5,18 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use flowlake::definition::{Definition, Environment, Pipeline};
 use flowlake::plan::{Overrides, Plan};
-use flowlake::report::{RunReport, Silent};
-use flowlake::run::interruption::Interruption;
-use flowlake::run::{RunError, retry_in, run_into};
+use flowlake::report::RunReport;
+use flowlake::run::{RunContext, RunError, retry_in, run_into};
 use flowlake::source::api_key::ApiKey;
 use flowlake::store::Destination;
 use object_store::ObjectStore;
 
 use super::{KEY, Workplace};
+
+/// Nobody listens to the run, and nobody stops it.
+fn context() -> RunContext {
+    RunContext::new(Environment::default())
+}
 
 /// A pipeline and its keys.
 pub struct InProcess {
@@ -50,7 +54,7 @@ impl InProcess {
     ) -> Result<RunReport, RunError> {
         let plan = self.plan(run_id, &Overrides::default());
         let destination = Destination::of_store(store, "memory");
-        retry_in(&destination, plan, Arc::new(Silent), &Interruption::never()).await
+        retry_in(&destination, plan, &context()).await
     }
 
     /// Runs it at the beginning of all time.
@@ -71,8 +75,18 @@ impl InProcess {
         run_id: &str,
         overrides: &Overrides,
     ) -> Result<RunReport, RunError> {
+        self.run_with(destination, run_id, overrides, &context()).await
+    }
+
+    /// The same with reporters and a clock of the test's.
+    pub async fn run_with(
+        &self,
+        destination: &Destination,
+        run_id: &str,
+        overrides: &Overrides,
+        context: &RunContext,
+    ) -> Result<RunReport, RunError> {
         let plan = self.plan(run_id, overrides);
-        let (silent, stays) = (Arc::new(Silent), Interruption::never());
-        run_into(destination, &plan, &self.keys, silent, &stays).await
+        run_into(destination, &plan, &self.keys, context).await
     }
 }

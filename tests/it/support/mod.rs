@@ -1,22 +1,28 @@
-//! What tests stand on: the binary, a source, a source that fails, a lake to read back, an S3 server.
+//! What tests stand on: the binary, a source, a source that fails, a lake to read back, servers of object stores.
 
+mod azurite;
 mod command;
 mod faults;
+mod gcs_server;
 mod hooked_store;
 mod in_process;
 mod lake;
 mod moto;
+mod remote;
 mod s3_server;
 mod source;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod traced;
 
+pub use azurite::Azurite;
 pub use command::{Finished, KEY, Workplace, loaded};
 pub use faults::{Asked, FaultServer, Reply};
+pub use gcs_server::GcsServer;
 pub use hooked_store::{Failure, HookedStore};
 pub use in_process::InProcess;
 pub use lake::Lake;
 pub use moto::Moto;
+pub use remote::{Remote, download, workplace as remote_workplace};
 pub use s3_server::S3Server;
 pub use source::{Answer, Source};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -33,9 +33,15 @@ struct Watch {
     seen: Mutex<Vec<(Method, HeaderMap)>>,
     /// It writes whatever the conditions are, as some servers do that call themselves S3.
     ignores_conditions: AtomicBool,
+    /// It replaces objects whatever version they have.
+    ignores_if_match: AtomicBool,
 }
 
 impl Watch {
+    fn ignores_if_match(&self) -> bool {
+        self.ignores_if_match.load(Ordering::SeqCst)
+    }
+
     fn ignores_conditions(&self) -> bool {
         self.ignores_conditions.load(Ordering::SeqCst)
     }
@@ -73,6 +79,12 @@ impl Service<Request<Incoming>> for Watched {
                 // What is not there can be created.
                 let file = request.uri().path().trim_start_matches('/');
                 let _ = std::fs::remove_file(directory.join(file));
+            }
+            if request.headers().contains_key("if-match") && watch.ignores_if_match() {
+                let file = directory.join(request.uri().path().trim_start_matches('/'));
+                let body = axum::body::Body::new(request.into_body());
+                std::fs::write(file, axum::body::to_bytes(body, 1 << 20).await?)?;
+                return Ok(Response::builder().header("etag", "\"x\"").body(s3s::Body::empty())?);
             }
             if watch.strikes(number) {
                 return Err("nobody waits for an answer".into());
@@ -137,6 +149,10 @@ impl S3Server {
 
     pub fn ignore_conditions(&self) {
         self.watch.ignores_conditions.store(true, Ordering::SeqCst);
+    }
+
+    pub fn ignore_if_match(&self) {
+        self.watch.ignores_if_match.store(true, Ordering::SeqCst);
     }
 
     pub fn endpoint(&self) -> &str {

@@ -1,0 +1,41 @@
+//! The destination that a command is about: that of a definition, or one given by its URL.
+
+use std::path::Path;
+
+use clap::Args;
+
+use crate::cli::error::Error;
+use crate::definition::{Definition, DestinationUrl};
+use crate::plan::{PlanError, destination_at};
+use crate::run::{RunContext, RunError};
+use crate::store::Destination;
+
+/// The positional argument of commands that work on a destination.
+#[derive(Debug, Args)]
+pub(super) struct DestinationArgument {
+    /// A definition, or the URL of a destination.
+    #[arg(value_name = "FILE|DESTINATION")]
+    destination: String,
+}
+
+impl DestinationArgument {
+    /// Opens the destination, if it exists.
+    pub(super) fn open(&self, context: &RunContext) -> Result<Option<Destination>, Error> {
+        let url = self.url(context)?;
+        Ok(Destination::open_existing(&url).map_err(RunError::from)?)
+    }
+
+    fn url(&self, context: &RunContext) -> Result<DestinationUrl, Error> {
+        let file = Path::new(&self.destination);
+        if file.is_file() || file.extension().is_some_and(|extension| extension == "toml") {
+            let definition = Definition::load(file, &[], &context.environment)?;
+            return Ok(destination_at(&definition.pipeline, context.clock.now())?);
+        }
+        Ok(self.destination.parse().map_err(PlanError::from)?)
+    }
+
+    /// As the user typed it.
+    pub(super) fn shown(&self) -> &str {
+        &self.destination
+    }
+}

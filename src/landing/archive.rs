@@ -1,0 +1,212 @@
+//! Archive: the exports of the last runs, as received, in the destination.
+//!
+//! | export | file below `_flowlake/landing` |
+//! |---|---|
+//! | full | `<run id>.json.zst` |
+//! | third piece of a window | `<run id>/0002.json.zst` |
+//!
+//! Beside each file, one that ends in `.origin.json` says where the export came from.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use serde::Serialize;
+
+use super::{ExportHash, Landed};
+use crate::exit_code::{ExitCode, Failure, advice};
+use crate::schema::{RunId, Window};
+use crate::source::ResponseMetadata;
+use crate::store::{Destination, DestinationError};
+
+/// How the name of an export ends.
+const EXPORT: &str = ".json.zst";
+/// How the name of its origin ends.
+const ORIGIN: &str = ".origin.json";
+
+/// An export could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The destination failed.
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+    /// Its origin is not writable as JSON.
+    #[error("cannot write the origin of an export as JSON: {0}")]
+    Origin(#[from] serde_json::Error),
+}
+
+impl Failure for ArchiveError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Destination(error) => error.exit_code(),
+            Self::Origin(_) => ExitCode::Unexpected,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Destination(error) => error.help(),
+            Self::Origin(_) => Some(advice::REPORT_A_BUG.to_owned()),
+        }
+    }
+}
+
+/// An export that a run has received.
+#[derive(Debug, Clone)]
+pub struct ReceivedExport {
+    /// What was requested, without the key.
+    pub url: String,
+    /// The window that it covers; none for a full export.
+    pub window: Option<Window>,
+    /// What the response said before its body.
+    pub metadata: ResponseMetadata,
+    /// The body.
+    pub landed: Landed,
+}
+
+/// The content of an `.origin.json` file.
+#[derive(Serialize)]
+struct ExportOrigin<'a> {
+    url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<Window>,
+    #[serde(flatten)]
+    response_metadata: &'a ResponseMetadata,
+    /// Decompressed.
+    bytes: u64,
+    /// Of the export as received, decompressed.
+    blake3: &'a ExportHash,
+}
+
+/// The landing area of a destination, for one run.
+#[derive(Debug, Clone, Copy)]
+pub struct Archive<'a> {
+    /// The destination.
+    pub destination: &'a Destination,
+    /// The run that adds its exports.
+    pub run_id: &'a RunId,
+    /// The exports of how many runs are kept; 0 keeps none.
+    pub keep: usize,
+}
+
+impl Archive<'_> {
+    /// Where to spool exports while they arrive: on the disk that they stay on, where there is one.
+    #[must_use]
+    pub fn spool_directory(&self) -> PathBuf {
+        let of_destination = self.destination.local_file(&Path::default());
+        of_destination.filter(|_| self.keep > 0).unwrap_or_else(std::env::temp_dir)
+    }
+
+    /// Adds the exports of this run, and removes those of runs that are too old.
+    ///
+    /// # Errors
+    /// The destination failed.
+    pub async fn add(&self, exports: &[ReceivedExport]) -> Result<(), ArchiveError> {
+        if self.keep > 0 {
+            for (piece, export) in exports.iter().enumerate() {
+                self.put(piece, export).await?;
+            }
+        }
+        self.prune().await
+    }
+
+    async fn put(&self, piece: usize, export: &ReceivedExport) -> Result<(), ArchiveError> {
+        let landed = &export.landed;
+        let origin = serde_json::to_vec_pretty(&ExportOrigin {
+            url: &export.url,
+            window: export.window,
+            response_metadata: &export.metadata,
+            bytes: landed.bytes,
+            blake3: &landed.hash,
+        })?;
+        let path = |ending| self.path(piece, export.window, ending);
+        if !self.destination.adopt(landed.file(), &path(EXPORT)).await? {
+            self.destination.put_stream(&path(EXPORT), landed.compressed()).await?;
+        }
+        Ok(self.destination.put(&path(ORIGIN), Bytes::from(origin)).await?)
+    }
+
+    /// The pieces of a window lie in a directory of their run.
+    fn path(&self, piece: usize, window: Option<Window>, ending: &str) -> Path {
+        let (area, run_id) = (Destination::own("landing"), self.run_id);
+        match window {
+            None => area.join(format!("{run_id}{ending}")),
+            Some(_) => area.join(run_id.to_string()).join(format!("{piece:04}{ending}")),
+        }
+    }
+
+    /// Removes all but the exports of the last runs. Run ids sort by time, so names do.
+    async fn prune(&self) -> Result<(), ArchiveError> {
+        let area = Destination::own("landing");
+        let mut runs: BTreeMap<String, Vec<Path>> = BTreeMap::new();
+        for listed in self.destination.list(&area).await? {
+            let name = listed.path.prefix_match(&area).and_then(|mut parts| parts.next());
+            let run = name.map(|name| run_of(name.as_ref()).to_owned());
+            runs.entry(run.unwrap_or_default()).or_default().push(listed.path);
+        }
+        let expired = runs.len().saturating_sub(self.keep);
+        for path in runs.values().take(expired).flatten() {
+            self.destination.delete(path).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The run that a name in the landing area belongs to.
+fn run_of(name: &str) -> &str {
+    [EXPORT, ORIGIN].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use object_store::memory::InMemory;
+
+    use super::super::Landing;
+    use super::*;
+
+    fn received(window: Option<Window>) -> ReceivedExport {
+        let mut landing = Landing::create(std::env::temp_dir()).unwrap();
+        landing.write(b"[]").unwrap();
+        let metadata =
+            ResponseMetadata { status: 200, protocol: "HTTP/1.1".into(), headers: BTreeMap::new() };
+        let url = "https://example.com/".to_owned();
+        ReceivedExport { url, window, metadata, landed: landing.finish().unwrap() }
+    }
+
+    async fn names(destination: &Destination) -> Vec<String> {
+        let area = Destination::own("landing");
+        let listed = destination.list(&area).await.unwrap().into_iter();
+        let name = |path: &Path| path.as_ref().trim_start_matches("_flowlake/landing/").to_owned();
+        listed.map(|listed| name(&listed.path)).collect()
+    }
+
+    #[tokio::test]
+    async fn the_exports_of_the_last_runs_are_kept() {
+        let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
+        let window = Window {
+            start: "2026-01-01T00:00:00Z".parse().unwrap(),
+            end: "2026-03-01T00:00:00Z".parse().unwrap(),
+        };
+        for (run_id, exports) in [
+            ("run-1", vec![received(None)]),
+            ("run-2", vec![received(Some(window)), received(Some(window))]),
+            ("run-3", vec![received(None)]),
+        ] {
+            let run_id = run_id.parse().unwrap();
+            let archive = Archive { destination: &destination, run_id: &run_id, keep: 2 };
+            archive.add(&exports).await.unwrap();
+        }
+        let expected = [
+            "run-2/0000.json.zst",
+            "run-2/0000.origin.json",
+            "run-2/0001.json.zst",
+            "run-2/0001.origin.json",
+            "run-3.json.zst",
+            "run-3.origin.json",
+        ];
+        assert_eq!(names(&destination).await, expected);
+    }
+}

@@ -1,0 +1,160 @@
+//! Events of a run, and the fan-out that hands each of them to every reporter.
+//!
+//! | order | events |
+//! |---|---|
+//! | first | [`EventKind::Started`] |
+//! | then, any number | everything else |
+//! | last, exactly one | [`EventKind::Finished`] or [`EventKind::Failed`] |
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::RunReport;
+use crate::exit_code::ExitCode;
+use crate::schema::{RunId, TableName};
+use crate::source::api_key::KeyName;
+
+/// Something that happened in a run.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// The run.
+    pub run_id: RunId,
+    /// The name of its pipeline.
+    pub pipeline: String,
+    /// The table it concerns; none when it concerns the whole run.
+    pub table: Option<TableName>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum EventKind {
+    /// The run began.
+    Started,
+    /// Another run holds the destination, and this one waits for it.
+    Waiting {
+        /// The run that holds the lock.
+        owner: String,
+    },
+    /// A request is sent to the source.
+    Requesting {
+        /// The number of the attempt, from 1.
+        attempt: usize,
+    },
+    /// The source answered, and its body is about to arrive.
+    Receiving {
+        /// The announced size in bytes.
+        announced: Option<u64>,
+    },
+    /// So many bytes of the export arrived.
+    Received(u64),
+    /// So many records were decoded.
+    Decoded(u64),
+    /// So many files are about to be written.
+    Writing(u64),
+    /// One of them was written.
+    Written,
+    /// Everything is staged, and the commit begins.
+    Committing,
+    /// Something that somebody should know. The run goes on.
+    Warning(RunWarning),
+    /// The run ended, and its tables are as the report says.
+    Finished(Arc<RunReport>),
+    /// The run failed, and no table has changed.
+    Failed(Arc<FailedRun>),
+}
+
+/// A run that failed, as reporters need it.
+#[derive(Debug, Clone)]
+pub struct FailedRun {
+    /// Its report; the outcome says why it failed.
+    pub report: RunReport,
+    /// The exit code of the error.
+    pub exit_code: ExitCode,
+    /// What to do next.
+    pub help: Option<String>,
+}
+
+/// Something that somebody should know about a run that goes on.
+#[derive(Debug, Clone)]
+pub enum RunWarning {
+    /// The source refused a key and accepted another one.
+    KeyRefused(KeyName),
+    /// A request failed and is sent again after a wait.
+    Retrying {
+        /// How long the wait is.
+        wait: Duration,
+        /// Why it failed.
+        reason: String,
+    },
+    /// Quarantined records have unreadable keys, so missing records are not deleted.
+    DeletesSkipped,
+    /// The run is complete, but its report could not be written.
+    ReportNotWritten(String),
+    /// The staged files of a failed run could not be removed.
+    StagedFilesLeft(String),
+    /// An interrupted run had no time to remove its staged files.
+    NoTimeToCleanUp,
+}
+
+impl fmt::Display for RunWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyRefused(key) => write!(f, "the source refused the key from {key}; retire it"),
+            Self::Retrying { wait, reason } => {
+                write!(f, "{reason}; asking again in {:.1} s", wait.as_secs_f64())
+            }
+            Self::DeletesSkipped => f.write_str(
+                "quarantined records have keys that cannot be read; no missing record is deleted",
+            ),
+            Self::ReportNotWritten(error) => {
+                write!(f, "could not write the report of the run: {error}")
+            }
+            Self::StagedFilesLeft(error) => {
+                write!(f, "could not remove staged files; a later run removes them: {error}")
+            }
+            Self::NoTimeToCleanUp => {
+                f.write_str("no time to remove staged files; a later run removes them")
+            }
+        }
+    }
+}
+
+/// Consumes the events of runs.
+pub trait Reporter: Send + Sync {
+    /// Takes the next event. Events of one run come one at a time, in order.
+    fn event(&self, event: &Event);
+}
+
+/// Any number of reporters. Each gets every event.
+#[derive(Clone, Default)]
+pub struct Reporters(Vec<Arc<dyn Reporter>>);
+
+impl Reporters {
+    /// The same reporters and one more.
+    #[must_use]
+    pub fn and(mut self, reporter: Arc<dyn Reporter>) -> Self {
+        self.0.push(reporter);
+        self
+    }
+}
+
+impl Reporter for Reporters {
+    fn event(&self, event: &Event) {
+        for reporter in &self.0 {
+            reporter.event(event);
+        }
+    }
+}
+
+impl fmt::Debug for Reporters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reporters({})", self.0.len())
+    }
+}

@@ -1,0 +1,170 @@
+//! The report of a run: the value that `flowlake run` shows, and the file that the destination keeps.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::infer::Change;
+use crate::landing::ExportHash;
+use crate::schema::{RunId, TableName, Window};
+
+/// What a run did; also the file `_flowlake/runs/<run id>.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// The version of this format.
+    pub version: u32,
+    /// The run.
+    pub run_id: RunId,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// Where the tables are.
+    pub destination: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: DateTime<Utc>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What the run covered; none for a full export.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// The exports, once all were received: one for each request.
+    #[serde(default)]
+    pub exports: Vec<ExportReport>,
+    /// How many quarantined records the run loaded again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried: Option<u64>,
+    /// The ledger of each table of the run.
+    pub tables: Vec<TableReport>,
+    /// How the schemas changed.
+    #[serde(default)]
+    pub changes: Vec<Change>,
+    /// The checks that rows failed.
+    #[serde(default)]
+    pub checks: Vec<CheckReport>,
+}
+
+/// A check that rows failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// The table.
+    pub table: TableName,
+    /// The check, as in `range(total_amount)`.
+    pub check: String,
+    /// How many rows failed it.
+    pub rows: u64,
+    /// The action: `quarantine` or `warn`.
+    pub on_failure: String,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Tables were changed.
+    Committed,
+    /// The tables had loaded the export already; nothing was changed.
+    NothingNew,
+    /// Quarantine was empty; nothing was changed.
+    NothingWaiting,
+    /// The run failed for this reason; nothing was changed.
+    Failed(String),
+}
+
+/// The export of one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportReport {
+    /// The URL, without the key.
+    pub url: String,
+    /// The window that it covers; none for a full export.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// Its size, decompressed.
+    pub bytes: u64,
+    /// The hash of its content.
+    pub hash: ExportHash,
+}
+
+/// One table's ledger (promise P1) and files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableReport {
+    /// The table.
+    pub table: TableName,
+    /// Rows in the export.
+    pub received: u64,
+    /// Of these, rows that are new in the table.
+    pub inserted: u64,
+    /// Of these, rows that replaced an older version.
+    pub updated: u64,
+    /// Of these, rows that the table had already, unchanged.
+    pub unchanged: u64,
+    /// Of these, older versions of a row in the same export.
+    pub superseded: u64,
+    /// Of these, rows of quarantined records.
+    pub quarantined: u64,
+    /// Records of the table that are missing from the export, and were marked as deleted or removed. Not part of
+    /// `received`.
+    #[serde(default)]
+    pub deleted: u64,
+    /// Rows of the table after the run.
+    pub rows: u64,
+    /// Files of the table after the run.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Partitions of the table after the run.
+    pub partitions: u64,
+}
+
+impl std::fmt::Display for CheckReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rows = if self.rows == 1 { "1 row".to_owned() } else { format!("{} rows", self.rows) };
+        write!(f, "! {} {} (failed by {rows}, {})", self.table, self.check, self.on_failure)
+    }
+}
+
+impl RunReport {
+    /// The version of the format that this flowlake writes.
+    pub const VERSION: u32 = 1;
+
+    /// Quarantined records, in all tables.
+    #[must_use]
+    pub fn quarantined(&self) -> u64 {
+        self.tables.iter().map(|table| table.quarantined).sum()
+    }
+}
+
+impl TableReport {
+    /// Whether every received row is accounted for.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        let accounted =
+            [self.inserted, self.updated, self.unchanged, self.superseded, self.quarantined];
+        self.received == accounted.iter().sum::<u64>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p1_a_ledger_that_misses_a_row_does_not_balance() {
+        let mut table = TableReport {
+            table: "t".parse().unwrap(),
+            received: 5,
+            inserted: 4,
+            updated: 0,
+            unchanged: 0,
+            superseded: 0,
+            quarantined: 1,
+            deleted: 0,
+            rows: 4,
+            files: 1,
+            bytes: 1,
+            partitions: 0,
+        };
+        assert!(table.balances());
+        table.inserted = 3;
+        assert!(!table.balances());
+    }
+}

@@ -1,0 +1,318 @@
+//! Prepare: everything before the commit, of an export and of a retry from quarantine.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use super::{Prepared, Run, RunError, findings, guard, ledger};
+use crate::decode::{DecodeOptions, RecordSelector};
+use crate::definition::{Nested, Table, WriteDisposition};
+use crate::landing::{Archive, ExportHash, Landed, ReceivedExport};
+use crate::normalise::MetadataColumns;
+use crate::report::{Outcome, RunWarning};
+use crate::run::budget::Budget;
+use crate::run::collect::{Content, Expectation};
+use crate::run::intake::{Intake, Receiver, decode_again, decode_landed};
+use crate::run::loaded::Loaded;
+use crate::run::new_exports::NewExports;
+use crate::run::quarantine::Waiting;
+use crate::run::stage::RowSource;
+use crate::runtime::{give_back_memory, on_cpu};
+use crate::schema::{IdVec, RootId, Shape};
+use crate::source::api_key::ApiKey;
+use crate::source::procurementflow;
+use crate::table::{CommitError, Intent, Snapshot, State, TakenExport};
+
+impl Run<'_> {
+    pub(super) async fn prepare(
+        &self,
+        keys: &[ApiKey],
+        snapshot: Snapshot,
+    ) -> Result<Prepared, RunError> {
+        if self.plan.window.is_some() && snapshot.watermark() != self.plan.watermark {
+            // Another run moved the watermark since this one was planned.
+            return Err(CommitError::Conflict.into());
+        }
+        if self.plan.requests.is_empty() {
+            let report = self.report(Outcome::NothingNew, Vec::new(), Vec::new());
+            return Ok(Prepared { snapshot, intent: None, report });
+        }
+        let roots: IdVec<RootId, &Table> = self.plan.pipeline.root_tables().collect();
+        let expectation = Arc::new(self.expectation(&roots, &snapshot));
+        let selector = record_selector(&roots, &snapshot);
+        let intake = self.receive(keys, selector, expectation.clone()).await?;
+        let (archive, received) = (self.archive(), self.received(&intake));
+        // The export is kept whatever becomes of its rows.
+        let (kept, staged) =
+            tokio::join!(archive.add(&received), self.stage(&roots, snapshot, intake, expectation));
+        kept?;
+        staged
+    }
+
+    fn archive(&self) -> Archive<'_> {
+        let keep = self.plan.pipeline.landing.keep;
+        Archive { destination: self.destination, run_id: &self.plan.run_id, keep }
+    }
+
+    fn received(&self, intake: &Intake) -> Vec<ReceivedExport> {
+        let responses = intake.response_metadata.iter().zip(&intake.landed);
+        let requests = self.plan.requests.iter().zip(responses);
+        let exports = requests.map(|(request, (metadata, landed))| ReceivedExport {
+            url: request.url.to_string(),
+            window: request.window,
+            metadata: metadata.clone(),
+            landed: landed.clone(),
+        });
+        exports.collect()
+    }
+
+    /// Stages the files of an export, unless all tables have loaded it already.
+    async fn stage(
+        &self,
+        roots: &IdVec<RootId, &Table>,
+        snapshot: Snapshot,
+        intake: Intake,
+        expectation: Arc<Expectation>,
+    ) -> Result<Prepared, RunError> {
+        let exports = self.exports(&intake);
+
+        let hash = ExportHash::of_all(exports.iter().map(|export| &export.hash));
+        let taken = TakenExport { hash, definition: self.definition_hash() };
+        let fresh = NewExports::of_export(roots, &snapshot, &taken, self.plan.window);
+        let ledgers = ledger::unchanged(roots, &fresh, &intake, &snapshot);
+        if fresh.tables.is_empty() {
+            let intent = self.moved_watermark(&snapshot);
+            let report = self.report(Outcome::NothingNew, exports, ledgers);
+            return Ok(Prepared { snapshot, intent, report });
+        }
+        guard::against_shrinking(self.plan, &fresh, &intake, &snapshot)?;
+        let found = intake.found();
+        let (landed, load) = self.load(intake, &fresh, expectation).await?;
+        guard::against_losing_all(&load)?;
+        guard::against_quarantine(self.plan, &load)?;
+        let row_source = RowSource::Export { taken, found };
+        let mut prepared = self.stage_rows(load, snapshot, row_source, &landed).await?;
+        prepared.report.exports = exports;
+        prepared.report.tables.splice(0..0, ledgers);
+        Ok(prepared)
+    }
+
+    /// Stages the files of quarantined records that are loaded again.
+    pub(super) async fn prepare_retry(&self, snapshot: Snapshot) -> Result<Prepared, RunError> {
+        let roots: Vec<&Table> = self.plan.pipeline.root_tables().collect();
+        let Some(waiting) = Waiting::collect(self.destination, &roots, &snapshot).await? else {
+            let report = self.report(Outcome::NothingWaiting, Vec::new(), Vec::new());
+            return Ok(Prepared { snapshot, intent: None, report });
+        };
+        let roots: Vec<&Table> = waiting.tables.iter().collect();
+        guard::against_retry_without_cursor(&roots)?;
+        guard::against_retry_of_overwritten(&roots)?;
+        let roots: IdVec<RootId, &Table> = roots.into();
+        let expectation = Arc::new(self.expectation(&roots, &snapshot));
+        let (export, wanted) = (waiting.export.clone(), waiting.wanted.clone());
+        let (expected, events) = (expectation.clone(), self.events.clone());
+        let options = decode_options(&expectation.roots);
+        let intake =
+            on_cpu(move || decode_landed(export, wanted, expected, options, events)).await?;
+        let fresh = NewExports::all(&roots);
+        let (landed, load) = self.load(intake, &fresh, expectation).await?;
+        guard::against_futile_retry(&load)?;
+        let records = load.schemas.roots().map(|root| load.counts[root].received).sum();
+        let row_source = RowSource::Quarantine(waiting);
+        let mut prepared = self.stage_rows(load, snapshot, row_source, &landed).await?;
+        prepared.report.retried = Some(records);
+        Ok(prepared)
+    }
+
+    /// Stages the rows of a run, and collects all that its commit changes.
+    async fn stage_rows(
+        &self,
+        mut load: Loaded,
+        snapshot: Snapshot,
+        row_source: RowSource,
+        landed: &[Landed],
+    ) -> Result<Prepared, RunError> {
+        guard::against_broken_checks(&load)?;
+        self.warn_of_skipped_deletes(&load, &snapshot);
+        on_cpu(give_back_memory).await;
+        let staged = self.write(&mut load, &snapshot).await?;
+        let (intent, ledgers) = self.intent(&load, staged, &snapshot, row_source, landed).await?;
+        ledger::check(&ledgers)?;
+        let outcome =
+            if has_changed(&load, &intent) { Outcome::Committed } else { Outcome::NothingNew };
+        let mut report = self.report(outcome, Vec::new(), ledgers);
+        report.changes = findings::changes(&load, &self.plan.pipeline.tables, &snapshot);
+        report.checks = findings::checks(&load);
+        Ok(Prepared { snapshot, intent: Some(intent), report })
+    }
+
+    /// Warns of tables whose missing records would be deleted, were it known which they are.
+    fn warn_of_skipped_deletes(&self, load: &Loaded, snapshot: &Snapshot) {
+        for root in load.schemas.roots() {
+            let (schema, policy) = (&load.schemas[root], load.schemas.policy(root));
+            let has_rows = snapshot.manifests.get(&schema.name).is_some_and(|it| it.rows() > 0);
+            if has_rows
+                && policy.disposition == WriteDisposition::Merge
+                && policy.deletes != load.deletes(root)
+            {
+                self.events.warn_of_table(&schema.name, RunWarning::DeletesSkipped);
+            }
+        }
+    }
+
+    pub(super) fn state(&self) -> State {
+        State {
+            last_run: self.plan.run_id.clone(),
+            committed_at: self.plan.started_at,
+            watermark: self.plan.watermark_after(),
+        }
+    }
+
+    /// A window without changes still moves the watermark.
+    fn moved_watermark(&self, snapshot: &Snapshot) -> Option<Intent> {
+        let state = self.state();
+        let run_id = self.plan.run_id.clone();
+        let (publish, remove, manifests) = (Vec::new(), Vec::new(), Vec::new());
+        (state.watermark != snapshot.watermark()).then_some(Intent {
+            run_id,
+            publish,
+            remove,
+            manifests,
+            state,
+        })
+    }
+
+    pub(super) fn metadata(&self) -> MetadataColumns {
+        MetadataColumns::new(self.plan.run_id.clone(), self.plan.started_at)
+    }
+
+    fn expectation(&self, roots: &IdVec<RootId, &Table>, snapshot: &Snapshot) -> Expectation {
+        Expectation {
+            roots: roots.values().copied().cloned().collect(),
+            declared: self.plan.pipeline.tables.clone(),
+            known: snapshot.schemas(),
+            metadata: self.metadata(),
+            budget: Budget::new(self.plan.memory),
+            whole: self.plan.requests.len() == 1,
+            held_bytes: AtomicUsize::new(0),
+            most_partitions: self.plan.pipeline.limits.max_partitions(),
+        }
+    }
+
+    async fn receive(
+        &self,
+        keys: &[ApiKey],
+        selector: RecordSelector,
+        expectation: Arc<Expectation>,
+    ) -> Result<Intake, RunError> {
+        let source = &self.plan.pipeline.source;
+        let receiver = Receiver {
+            source: &procurementflow::source_of(&self.plan.pipeline, keys)?,
+            retry: source.retry,
+            jobs: self.plan.jobs,
+            options: decode_options(&expectation.roots),
+            expectation,
+            spool_directory: self.archive().spool_directory(),
+            events: self.events.clone(),
+        };
+        receiver.receive(&self.plan.requests, selector).await
+    }
+
+    /// Resolves the schemas, and makes the rows of every partition, unless the intake has made the same ones already.
+    async fn load(
+        &self,
+        intake: Intake,
+        fresh: &NewExports<'_>,
+        expectation: Arc<Expectation>,
+    ) -> Result<(Vec<Landed>, Loaded), RunError> {
+        let seen: Vec<(RootId, &Table, &Shape)> = (fresh.tables.iter())
+            .map(|(root, table)| (*root, *table, &intake.shapes[*root]))
+            .collect();
+        let schemas = expectation.resolve(&seen)?;
+        let options = decode_options(&expectation.roots);
+        let events = self.events.clone();
+        on_cpu(move || {
+            let Intake { landed, selector, mut contents, .. } = intake;
+            if let [Content::Rows(load)] = contents.as_slice()
+                && load.fits(&schemas)
+                && let Some(Content::Rows(load)) = contents.pop()
+            {
+                return Ok((landed, load.finish(schemas)?));
+            }
+            let mut load = expectation.load(schemas.clone())?;
+            for (piece, content) in contents.into_iter().enumerate() {
+                let mut take = |chunks| load.take(piece, chunks);
+                match (content, &selector) {
+                    (Content::Chunks(chunks), _) => take(chunks)?,
+                    (_, Some(selector)) => {
+                        let options = options.clone();
+                        decode_again(&landed[piece], selector.clone(), options, &events, take)?;
+                    }
+                    (_, None) => {}
+                }
+            }
+            Ok((landed, load.finish(schemas)?))
+        })
+        .await
+    }
+
+    /// The hash of the declared tables. When it changes, an old export is loaded again.
+    fn definition_hash(&self) -> String {
+        blake3::hash(format!("{:?}", self.plan.pipeline.tables).as_bytes()).to_hex().to_string()
+    }
+}
+
+/// Whether a run changes what readers see. A run that brings only unchanged rows does not; its commit only moves the
+/// watermark and remembers the export.
+fn has_changed(load: &Loaded, intent: &Intent) -> bool {
+    let mut roots = load.schemas.roots().map(|root| load.schemas.policy(root));
+    let compares = roots.all(|root| {
+        matches!(root.disposition, WriteDisposition::Merge | WriteDisposition::OverwritePartitions)
+    });
+    !(compares && intent.publish.is_empty() && intent.remove.is_empty())
+}
+
+/// How the records of each root table are decoded.
+fn decode_options(roots: &IdVec<RootId, Table>) -> Arc<IdVec<RootId, DecodeOptions>> {
+    let options = roots.values().map(|table| DecodeOptions {
+        identify: table.primary_key.is_empty(),
+        null_values: table.null_values.clone(),
+        nested_as_json: table.nested == Nested::Json,
+    });
+    Arc::new(options.collect())
+}
+
+/// Which arrays of the export hold records: as declared, or the only one.
+fn record_selector(roots: &IdVec<RootId, &Table>, snapshot: &Snapshot) -> RecordSelector {
+    let roots: Vec<&Table> = roots.values().copied().collect();
+    match roots.as_slice() {
+        [Table { records: None, name, .. }] => RecordSelector::TheOnlyArray {
+            before: snapshot.manifests.get(name).and_then(|manifest| manifest.records.clone()),
+        },
+        // A definition with several tables says where the records of each are.
+        roots => {
+            RecordSelector::At(roots.iter().filter_map(|table| table.records.clone()).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(name: &str, records: Option<&str>) -> Table {
+        let records = records.map(|pointer| pointer.parse().unwrap());
+        Table { records, ..Table::named(name.parse().unwrap()) }
+    }
+
+    #[test]
+    fn records_are_where_the_definition_says_or_in_the_only_array() {
+        let nothing = Snapshot::default();
+        let only = table("t", None);
+        let found = record_selector(&vec![&only].into(), &nothing);
+        assert_eq!(found, RecordSelector::TheOnlyArray { before: None });
+        let (orders, events) = (table("orders", Some("/orders")), table("events", Some("/e")));
+        let declared = record_selector(&vec![&orders, &events].into(), &nothing);
+        let expected = ["/orders", "/e"].map(|pointer| pointer.parse().unwrap()).to_vec();
+        assert_eq!(declared, RecordSelector::At(expected));
+    }
+}

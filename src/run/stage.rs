@@ -1,0 +1,234 @@
+//! Stage: writes the files of a run where no reader looks, and collects all that its commit changes.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{Run, RunError, compaction, ledger, merge, overwrite, quarantine, table_rows};
+use crate::definition::WriteDisposition;
+use crate::infer::ResolvedTable;
+use crate::landing::Landed;
+use crate::merge::{Merge, carry_over};
+use crate::report::{EventKind, TableReport};
+use crate::run::intake::FoundRecords;
+use crate::run::loaded::{Loaded, PartitionRows};
+use crate::run::manifest_update::{LoadedExport, ManifestUpdate};
+use crate::run::quarantine::Waiting;
+use crate::runtime::{on_cpu, parallelism};
+use crate::schema::{IdVec, PartitionKey, RootId, TableId};
+use crate::table::{DataFile, Intent, Publication, Snapshot, TakenExport};
+use crate::write::{Encoder, FileLayout, StagedFile, encode, stage};
+
+/// Where the rows of a run come from.
+pub(super) enum RowSource {
+    /// An export from the source.
+    Export {
+        taken: TakenExport,
+        /// Where the records of each root table were, and how many.
+        found: IdVec<RootId, FoundRecords>,
+    },
+    /// Quarantined records.
+    Quarantine(Waiting),
+}
+
+/// The rows of a file to write: those of older files, followed by new ones.
+#[derive(Default)]
+struct FileRows<'a> {
+    older: Vec<&'a DataFile>,
+    new: Option<PartitionRows>,
+    /// New rows that are already encoded.
+    encoded: Option<Encoder>,
+}
+
+/// The files to write, by table and partition.
+type Files<'a> = BTreeMap<(TableId, PartitionKey), FileRows<'a>>;
+
+/// The staged files of a run, and the files of the tables that they replace.
+pub(super) struct Written {
+    staged: Vec<(TableId, StagedFile)>,
+    rewritten: HashSet<String>,
+}
+
+/// The staged files of one partition.
+struct WrittenFiles {
+    table: TableId,
+    /// How many rows were superseded.
+    superseded: u64,
+    /// The files with the other rows, if any.
+    files: Vec<StagedFile>,
+}
+
+impl Run<'_> {
+    /// Stages the rows of every partition, with the older rows of files that are rewritten.
+    pub(super) async fn write(
+        &self,
+        load: &mut Loaded,
+        snapshot: &Snapshot,
+    ) -> Result<Written, RunError> {
+        let merged = merge::decide(self.destination, load, snapshot, self.plan).await?;
+        let overwritten = overwrite::decide(self.destination, load, snapshot, self.plan).await?;
+        let mut files = Files::new();
+        for (key, rows) in std::mem::take(&mut load.rows) {
+            if let Some(same) = overwritten.spared.get(&key) {
+                load.counts[key.0].spare(rows.count(), *same);
+            } else if !merged.spares(&key) {
+                files.entry(key).or_default().new = Some(rows.without(&merged.unchanged));
+            }
+        }
+        for (key, rows) in std::mem::take(&mut load.encoded) {
+            files.entry(key).or_default().encoded = Some(rows);
+        }
+        let rewritten = add_older_files(&mut files, load, snapshot, &merged, &overwritten);
+        self.events.emit(EventKind::Writing(files.len() as u64));
+        let files: Vec<_> = files
+            .into_iter()
+            .map(|((table, partition), rows)| {
+                self.write_partition(load, table, partition, rows, &merged.ending)
+            })
+            .collect();
+        // Some are encoded while others wait for the disk.
+        let mut written = stream::iter(files).buffered(parallelism() + 2);
+        let mut staged = Vec::new();
+        let mut superseded = Vec::new();
+        while let Some(WrittenFiles { table, superseded: rows, files }) = written.try_next().await?
+        {
+            superseded.push((table, rows));
+            staged.extend(files.into_iter().map(|file| (table, file)));
+        }
+        drop(written);
+        count_outcomes(load, superseded, merged);
+        Ok(Written { staged, rewritten })
+    }
+
+    /// Stages the rows of one partition, after those of older files.
+    async fn write_partition(
+        &self,
+        load: &Loaded,
+        table: TableId,
+        partition: PartitionKey,
+        FileRows { older, new, encoded }: FileRows<'_>,
+        ending: &Merge,
+    ) -> Result<WrittenFiles, RunError> {
+        let (schema, metadata) = (&load.schemas[table], self.metadata());
+        let all = older.iter().map(|file| file.rows).sum::<u64>()
+            + new.as_ref().map_or(0, PartitionRows::count)
+            + encoded.as_ref().map_or(0, Encoder::rows);
+        let mut first = Vec::new();
+        for file in older {
+            let rows = table_rows::read_conformed(self.destination, file, schema).await?;
+            first.push(Ok(carry_over(rows, table, schema, ending, &metadata)?));
+        }
+        let mut encoders = Vec::new();
+        if !first.is_empty() || new.is_some() {
+            let rows = first.into_iter().chain(new.into_iter().flat_map(PartitionRows::read));
+            let (schemas, spill) = (load.schemas.clone(), load.spill.clone());
+            let encoder = on_cpu(move || {
+                let schema = &schemas[table];
+                encode(rows, schema, Arc::new(FileLayout::of(schema)?), &spill)
+            });
+            encoders.push(encoder.await?);
+        }
+        encoders.extend(encoded);
+        let files = stage(self.destination, schema, &self.plan.run_id, partition, encoders).await?;
+        self.events.emit(EventKind::Written);
+        let superseded = all - files.iter().map(|file| file.rows).sum::<u64>();
+        Ok(WrittenFiles { table, superseded, files })
+    }
+
+    pub(super) async fn intent(
+        &self,
+        load: &Loaded,
+        Written { staged, rewritten }: Written,
+        snapshot: &Snapshot,
+        row_source: RowSource,
+        landed: &[Landed],
+    ) -> Result<(Intent, Vec<TableReport>), RunError> {
+        let mut publish: Vec<Publication> =
+            staged.iter().map(|(_, file)| Publication::from(file)).collect();
+        let (brought, waiting) = match row_source {
+            RowSource::Export { taken, found } => (Some((taken, found)), None),
+            RowSource::Quarantine(waiting) => (None, Some(waiting)),
+        };
+        let mut lines =
+            quarantine::stage(self.destination, self.plan, load, landed, waiting).await?;
+        publish.append(&mut lines.publications);
+        let mut files: IdVec<TableId, Vec<DataFile>> =
+            load.schemas.iter().map(|_| Vec::new()).collect();
+        for (table, file) in staged {
+            files[table].push(file.into());
+        }
+        let (mut remove, mut manifests, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
+        for (table, ResolvedTable { schema, policy, .. }) in load.schemas.tables() {
+            let root = load.schemas.root_id_of(table);
+            let brought = brought
+                .as_ref()
+                .map(|(taken, found)| LoadedExport { taken, found: root.map(|root| &found[root]) });
+            let update = ManifestUpdate {
+                run_id: &self.plan.run_id,
+                schema,
+                disposition: policy.disposition,
+                old: snapshot.manifests.get(&schema.name),
+                rewritten: &rewritten,
+                is_whole: self.plan.window.is_none(),
+                brought,
+            };
+            let quarantine = lines.files.remove(&schema.name);
+            let (manifest, replaced) =
+                update.manifest(std::mem::take(&mut files[table]), quarantine);
+            remove.extend(replaced);
+            ledgers.push(ledger::of(load, table, &manifest));
+            manifests.push(manifest);
+        }
+        let state = self.state();
+        let run_id = self.plan.run_id.clone();
+        Ok((Intent { run_id, publish, remove, manifests, state }, ledgers))
+    }
+}
+
+/// Adds the older files that are rewritten: their schema changed, their rows were merged, or they are small. Returns the
+/// paths of all files that are replaced.
+fn add_older_files<'a>(
+    files: &mut Files<'a>,
+    load: &Loaded,
+    snapshot: &'a Snapshot,
+    merged: &merge::Merged,
+    overwritten: &overwrite::Overwritten,
+) -> HashSet<String> {
+    let mut rewritten = overwritten.gone.clone();
+    for (table, ResolvedTable { schema, policy, .. }) in load.schemas.tables() {
+        let old = snapshot.manifests.get(&schema.name);
+        let Some(old) = old.filter(|_| policy.disposition != WriteDisposition::Replace) else {
+            continue;
+        };
+        let gets_rows = |partition: &PartitionKey| files.contains_key(&(table, partition.clone()));
+        let small = compaction::files_to_compact(&old.files, gets_rows);
+        let is_rewritten = |file: &&DataFile| {
+            let changes = !schema.same_files(&old.schema)
+                || merged.touched.contains(&file.path)
+                || small.contains(file.path.as_str());
+            changes && !overwritten.gone.contains(&file.path)
+        };
+        for file in old.files.iter().filter(is_rewritten) {
+            files.entry((table, file.partition.clone())).or_default().older.push(file);
+            rewritten.insert(file.path.clone());
+        }
+    }
+    rewritten
+}
+
+/// Completes the ledgers with what became of the rows.
+fn count_outcomes(load: &mut Loaded, superseded: Vec<(TableId, u64)>, merged: merge::Merged) {
+    for (table, rows) in superseded {
+        if !merged.outcomes.contains_key(&table) {
+            load.counts[table].superseded += rows;
+            load.counts[table].kept -= rows;
+        }
+    }
+    for (table, outcomes) in merged.outcomes {
+        load.counts[table].divide(outcomes);
+    }
+    for (table, records) in merged.deleted {
+        load.counts[table].deleted = records;
+    }
+}

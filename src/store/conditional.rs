@@ -1,0 +1,154 @@
+//! Conditional writes: of several writers of one file, one succeeds.
+//!
+//! | operation | request | local disk |
+//! |---|---|---|
+//! | create a file that must not exist | `If-None-Match: *`, or generation 0 | link or rename that fails if it exists |
+//! | replace a file that must not have changed | `If-Match` with its ETag, or its generation | none: the lock is a file lock |
+//!
+//! The lock and the commit rely on both. [`Destination::try_out`] checks that the store honours them.
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+
+use super::destination::Destination;
+use super::error::{DestinationError, IgnoredCondition};
+use crate::schema::RunId;
+
+/// The outcome of creating a file.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CreateOutcome {
+    /// The file was created.
+    Created,
+    /// There was a file already. It is unchanged.
+    AlreadyExists,
+}
+
+/// The outcome of replacing a file.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplaceOutcome {
+    /// The file was replaced.
+    Replaced,
+    /// Another writer changed the file first. It is as that writer left it.
+    Conflict,
+}
+
+/// The version of a file at the moment it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectVersion {
+    /// There was no file.
+    Absent,
+    /// The store's own mark of the version: ETag, generation or both.
+    Present(UpdateVersion),
+}
+
+impl Destination {
+    /// Creates a file unless there is one.
+    ///
+    /// # Errors
+    /// The store fails, or has no conditional writes.
+    pub async fn create(
+        &self,
+        path: &Path,
+        content: Bytes,
+    ) -> Result<CreateOutcome, DestinationError> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match self.store.put_opts(path, content.into(), options).await {
+            Ok(_) => {
+                self.make_durable(path).await?;
+                Ok(CreateOutcome::Created)
+            }
+            Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => {
+                Ok(CreateOutcome::AlreadyExists)
+            }
+            Err(source) => Err(self.error("create", path)(source)),
+        }
+    }
+
+    /// The version of a file.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn version(&self, path: &Path) -> Result<ObjectVersion, DestinationError> {
+        match self.store.head(path).await {
+            Ok(meta) => Ok(ObjectVersion::Present(UpdateVersion {
+                e_tag: meta.e_tag,
+                version: meta.version,
+            })),
+            Err(StoreError::NotFound { .. }) => Ok(ObjectVersion::Absent),
+            Err(source) => Err(self.error("look at", path)(source)),
+        }
+    }
+
+    /// Replaces a file if it still has the version `seen`. On local disk it is replaced in any case.
+    ///
+    /// # Errors
+    /// The store fails, or has no conditional writes.
+    pub async fn replace(
+        &self,
+        path: &Path,
+        content: Bytes,
+        seen: ObjectVersion,
+    ) -> Result<ReplaceOutcome, DestinationError> {
+        let mode = match seen {
+            ObjectVersion::Absent => PutMode::Create,
+            ObjectVersion::Present(_) if self.is_local() => PutMode::Overwrite,
+            ObjectVersion::Present(UpdateVersion { e_tag: None, version: None }) => {
+                return Err(self.unfit(path, IgnoredCondition::NoVersion));
+            }
+            ObjectVersion::Present(version) => PutMode::Update(version),
+        };
+        let options = PutOptions { mode, ..PutOptions::default() };
+        match self.store.put_opts(path, content.into(), options).await {
+            Ok(_) => {
+                self.make_durable(path).await?;
+                Ok(ReplaceOutcome::Replaced)
+            }
+            Err(
+                StoreError::AlreadyExists { .. }
+                | StoreError::Precondition { .. }
+                | StoreError::NotFound { .. },
+            ) => Ok(ReplaceOutcome::Conflict),
+            Err(source) => Err(self.error("write", path)(source)),
+        }
+    }
+
+    /// Tries every operation that a commit relies on: creating, replacing and removing a file, and that the store refuses
+    /// to create one that exists and to replace one that has changed.
+    ///
+    /// # Errors
+    /// The store fails, or does not honour a condition.
+    pub async fn try_out(&self, run_id: &RunId) -> Result<(), DestinationError> {
+        let path = Self::own("check").join(run_id.as_str());
+        let _ = self.create(&path, Bytes::from_static(b"flowlake check")).await?;
+        let honoured = self.try_conditions(&path).await;
+        let deleted = self.delete(&path).await;
+        honoured.and(deleted)
+    }
+
+    async fn try_conditions(&self, path: &Path) -> Result<(), DestinationError> {
+        let text = Bytes::from_static;
+        if self.create(path, text(b"created again")).await? == CreateOutcome::Created {
+            return Err(self.unfit(path, IgnoredCondition::IfNoneMatch));
+        }
+        // On local disk a file lock keeps others out.
+        if self.is_local() {
+            return Ok(());
+        }
+        let seen = self.version(path).await?;
+        let replaced = self.replace(path, text(b"replaced"), seen.clone()).await?;
+        if replaced == ReplaceOutcome::Conflict {
+            return Err(self.unfit(path, IgnoredCondition::RefusesIfMatch));
+        }
+        if self.replace(path, text(b"replaced again"), seen).await? == ReplaceOutcome::Replaced {
+            return Err(self.unfit(path, IgnoredCondition::IfMatch));
+        }
+        Ok(())
+    }
+
+    fn unfit(&self, path: &Path, condition: IgnoredCondition) -> DestinationError {
+        DestinationError::ignores_condition(path, &self.shown, condition)
+    }
+}

@@ -1,0 +1,316 @@
+//! A destination: reading, writing, listing, moving and removing its files.
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt};
+use tokio::time::Instant;
+
+use super::error::DestinationError;
+use super::local::{LocalRoot, link, local_error};
+use super::upload::{SINGLE_PUT_BYTES, put_stream};
+use super::url::{BucketUrl, DestinationUrl};
+use crate::runtime::on_cpu;
+
+/// How often a copy is looked at that runs in the background.
+const COPY_POLL: Duration = Duration::from_millis(200);
+/// A copy that takes longer has failed.
+const COPY_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// A file of the destination.
+#[derive(Debug, Clone)]
+pub struct ListedFile {
+    /// Its path.
+    pub path: Path,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was last written, by the store's clock.
+    pub modified: DateTime<Utc>,
+}
+
+/// An open destination.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    pub(super) store: Arc<dyn ObjectStore>,
+    /// The directory, on local disk.
+    local: Option<LocalRoot>,
+    /// Whether files may be linked into the directory, without the store.
+    can_link: bool,
+    /// Whether a copy may still be running when the store has answered.
+    copies_in_background: bool,
+    /// How many bytes the store puts in front of a path.
+    pub(super) prefix_bytes: usize,
+    pub(super) shown: String,
+}
+
+impl Destination {
+    /// Opens a destination for reading. Returns `None` when its directory does not exist.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or the settings of the store are incomplete.
+    pub fn open_existing(url: &DestinationUrl) -> Result<Option<Self>, DestinationError> {
+        match url {
+            DestinationUrl::Local(directory) if !directory.exists() => Ok(None),
+            _ => Self::open(url).map(Some),
+        }
+    }
+
+    /// Opens a destination. A missing directory is created.
+    ///
+    /// # Errors
+    /// The directory cannot be created, or the settings of the store are incomplete.
+    pub fn open(url: &DestinationUrl) -> Result<Self, DestinationError> {
+        let opened = match url {
+            DestinationUrl::Local(directory) => Self::open_directory(directory, url),
+            DestinationUrl::Bucket(bucket) => Self::open_bucket(bucket, url),
+        };
+        opened.map_err(|source| DestinationError {
+            action: "open",
+            path: None,
+            destination: url.to_string(),
+            source,
+        })
+    }
+
+    fn open_directory(
+        directory: &std::path::Path,
+        url: &DestinationUrl,
+    ) -> Result<Self, StoreError> {
+        let (local, store) = LocalRoot::open(directory)?;
+        let prefix_bytes = local.prefix_bytes();
+        let opened = Self::of_store(Arc::new(store), &url.to_string());
+        Ok(Self { local: Some(local), can_link: true, prefix_bytes, ..opened })
+    }
+
+    fn open_bucket(bucket: &BucketUrl, url: &DestinationUrl) -> Result<Self, StoreError> {
+        let mut store = (bucket.kind.open)(&bucket.bucket, &bucket.options)?;
+        let prefix_bytes = Path::from(bucket.prefix.as_str()).as_ref().len() + 1;
+        if !bucket.prefix.is_empty() {
+            store = Arc::new(PrefixStore::new(store, bucket.prefix.as_str()));
+        }
+        let copies_in_background = bucket.kind.copies_in_background;
+        let opened = Self::of_store(store, &url.to_string());
+        Ok(Self { prefix_bytes, copies_in_background, ..opened })
+    }
+
+    /// A destination in any store, for tests.
+    #[must_use]
+    pub fn of_store(store: Arc<dyn ObjectStore>, shown: &str) -> Self {
+        Self {
+            store,
+            local: None,
+            can_link: false,
+            copies_in_background: false,
+            prefix_bytes: 0,
+            shown: shown.to_owned(),
+        }
+    }
+
+    /// The same destination with its store wrapped in another one that sees every write, for tests.
+    #[must_use]
+    pub fn wrapped(self, wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
+        Self { store: wrap(self.store), can_link: false, ..self }
+    }
+
+    /// Whether the destination is on local disk.
+    pub(super) fn is_local(&self) -> bool {
+        self.local.is_some()
+    }
+
+    pub(super) fn error(
+        &self,
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(StoreError) -> DestinationError {
+        let (path, destination) = (Some(path.clone()), self.shown.clone());
+        move |source| DestinationError { action, path, destination, source }
+    }
+
+    /// The content of a file; `None` when there is no file.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn get(&self, path: &Path) -> Result<Option<Bytes>, DestinationError> {
+        let read = async { self.store.get(path).await?.bytes().await };
+        match read.await {
+            Ok(content) => Ok(Some(content)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.error("read", path)(source)),
+        }
+    }
+
+    /// The path of a file in the file system, on local disk.
+    #[must_use]
+    pub fn local_file(&self, path: &Path) -> Option<PathBuf> {
+        Some(self.local.as_ref()?.file(path))
+    }
+
+    /// When a file was last written, by the store's clock; `None` when there is no file.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn modified(&self, path: &Path) -> Result<Option<DateTime<Utc>>, DestinationError> {
+        Ok(self.metadata(path).await?.map(|meta| meta.last_modified))
+    }
+
+    /// The size of a file; `None` when there is no file.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn size(&self, path: &Path) -> Result<Option<u64>, DestinationError> {
+        Ok(self.metadata(path).await?.map(|meta| meta.size))
+    }
+
+    async fn metadata(&self, path: &Path) -> Result<Option<ObjectMeta>, DestinationError> {
+        match self.store.head(path).await {
+            Ok(meta) => Ok(Some(meta)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.error("look at", path)(source)),
+        }
+    }
+
+    /// Writes a file, replacing the one that is there. Readers see the old content or the new one.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn put(&self, path: &Path, content: Bytes) -> Result<(), DestinationError> {
+        if content.len() > SINGLE_PUT_BYTES && !self.is_local() {
+            return self.put_stream(path, Cursor::new(content)).await;
+        }
+        self.store.put(path, content.into()).await.map_err(self.error("write", path))?;
+        self.make_durable(path).await
+    }
+
+    /// Writes what a reader gives, of any length, with little of it in memory. Readers see the old content or the new
+    /// one.
+    ///
+    /// # Errors
+    /// The store or the reader fails.
+    pub async fn put_stream(
+        &self,
+        path: &Path,
+        content: impl Read + Send + 'static,
+    ) -> Result<(), DestinationError> {
+        put_stream(self.store.as_ref(), path, content).await.map_err(self.error("write", path))?;
+        self.make_durable(path).await
+    }
+
+    /// Gives a file without a name its name in the destination, which saves a copy. Returns whether that was possible:
+    /// only on local disk, for a file on the same file system that was created without a name.
+    ///
+    /// # Errors
+    /// The file, or its name, cannot be synced.
+    pub async fn adopt(&self, file: Arc<File>, path: &Path) -> Result<bool, DestinationError> {
+        let Some(target) = self.local_file(path).filter(|_| self.can_link) else {
+            return Ok(false);
+        };
+        // A disk reports a failed write once, so a failed sync must not be followed by a copy.
+        let linked = on_cpu(move || file.sync_all().map(|()| link(&file, &target))).await;
+        let linked = linked.map_err(|source| self.error("sync", path)(local_error(source)))?;
+        if linked {
+            self.make_durable(path).await?;
+        }
+        Ok(linked)
+    }
+
+    /// Moves a file: by a rename on local disk, by a copy and a delete elsewhere.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn rename(&self, from: &Path, to: &Path) -> Result<(), DestinationError> {
+        let renamed = if self.copies_in_background {
+            self.copy_then_delete(from, to).await
+        } else {
+            self.store.rename(from, to).await
+        };
+        renamed.map_err(self.error("publish", to))?;
+        self.make_durable(to).await
+    }
+
+    /// Azure may still be copying when it has answered: the copy is empty until it is complete, and fails if the original
+    /// is deleted before.
+    async fn copy_then_delete(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        let bytes = self.store.head(from).await?.size;
+        self.store.copy(from, to).await?;
+        let began = Instant::now();
+        while self.store.head(to).await?.size != bytes {
+            if began.elapsed() > COPY_TIMEOUT {
+                let source = format!("the copy of `{from}` is not complete after {COPY_TIMEOUT:?}");
+                return Err(StoreError::Generic { store: "copy", source: source.into() });
+            }
+            tokio::time::sleep(COPY_POLL).await;
+        }
+        self.store.delete(from).await
+    }
+
+    /// Removes a file, if there is one.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn delete(&self, path: &Path) -> Result<(), DestinationError> {
+        match self.store.delete(path).await {
+            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(source) => Err(self.error("delete", path)(source)),
+        }
+    }
+
+    /// The files under a directory, by path.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn list(&self, directory: &Path) -> Result<Vec<ListedFile>, DestinationError> {
+        let listed: Result<Vec<_>, _> = self.store.list(Some(directory)).try_collect().await;
+        let mut files: Vec<ListedFile> = listed
+            .map_err(self.error("list", directory))?
+            .into_iter()
+            .map(|meta| ListedFile {
+                path: meta.location,
+                bytes: meta.size,
+                modified: meta.last_modified,
+            })
+            .collect();
+        files.sort_by(|left, right| left.path.cmp(&right.path));
+        Ok(files)
+    }
+
+    /// The temporary files of writers that were killed, on local disk. The store does not list them.
+    ///
+    /// # Errors
+    /// A directory cannot be read.
+    pub async fn temporary_files(&self) -> Result<Vec<PathBuf>, DestinationError> {
+        let Some(local) = self.local.clone() else { return Ok(Vec::new()) };
+        let found = on_cpu(move || local.temporary_files()).await;
+        found.map_err(|source| self.directory_error("list", source))
+    }
+
+    /// Removes temporary files. Only safe while nobody else writes.
+    ///
+    /// # Errors
+    /// A directory cannot be read, or a file cannot be removed.
+    pub async fn remove_temporary_files(&self) -> Result<(), DestinationError> {
+        let found = self.temporary_files().await?;
+        let removed = on_cpu(move || found.iter().try_for_each(std::fs::remove_file)).await;
+        removed.map_err(|source| self.directory_error("clean", source))
+    }
+
+    fn directory_error(&self, action: &'static str, source: std::io::Error) -> DestinationError {
+        let (destination, source) = (self.shown.clone(), local_error(source));
+        DestinationError { action, path: None, destination, source }
+    }
+
+    /// Waits until the disk has a file and its name. Other stores have them when they answer.
+    pub(super) async fn make_durable(&self, path: &Path) -> Result<(), DestinationError> {
+        let Some(local) = self.local.clone() else { return Ok(()) };
+        let file = local.file(path);
+        let synced = on_cpu(move || local.sync(&file)).await;
+        synced.map_err(|source| self.error("sync", path)(local_error(source)))
+    }
+}

@@ -1,0 +1,74 @@
+//! Errors of the destination.
+
+use object_store::Error as StoreError;
+use object_store::path::Path;
+
+use crate::exit_code::{ExitCode, Failure, advice};
+
+/// An operation on the destination failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}the destination {destination}: {source}", within(.path.as_ref()))]
+pub struct DestinationError {
+    pub(super) action: &'static str,
+    /// The file or directory in the destination; `None` for the destination itself.
+    pub(super) path: Option<Path>,
+    pub(super) destination: String,
+    pub(super) source: StoreError,
+}
+
+/// The action of errors about a store that does not honour conditions.
+const RELY_ON: &str = "rely on";
+
+impl DestinationError {
+    /// The store does not honour a condition that commits rely on.
+    pub(super) fn ignores_condition(
+        path: &Path,
+        destination: &str,
+        source: IgnoredCondition,
+    ) -> Self {
+        let source = StoreError::Generic { store: "conditional write", source: source.into() };
+        let (path, destination) = (Some(path.clone()), destination.to_owned());
+        Self { action: RELY_ON, path, destination, source }
+    }
+
+    /// Whether nothing failed, but the store lacks what commits rely on.
+    #[must_use]
+    pub fn is_unfit(&self) -> bool {
+        self.action == RELY_ON
+    }
+}
+
+impl Failure for DestinationError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Destination
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = if self.is_unfit() {
+            "two runs at once could both commit there; keep the tables on local disk, or in a store with conditional \
+             writes (`If-None-Match`, `If-Match`)"
+        } else {
+            advice::CHECK_DESTINATION
+        };
+        Some(help.to_owned())
+    }
+}
+
+fn within(path: Option<&Path>) -> String {
+    path.map_or_else(String::new, |path| format!("`{path}` in "))
+}
+
+/// A condition that the store does not honour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum IgnoredCondition {
+    #[error("the store ignores `If-None-Match`: it overwrites a file that it was to create")]
+    IfNoneMatch,
+    #[error(
+        "the store ignores `If-Match`: it overwrites a file that has changed since it was read"
+    )]
+    IfMatch,
+    #[error("the store refuses `If-Match` for a file that has not changed")]
+    RefusesIfMatch,
+    #[error("the store gives files no version, so a change cannot be noticed")]
+    NoVersion,
+}

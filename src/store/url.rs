@@ -1,0 +1,144 @@
+//! The URL of a destination.
+//!
+//! | URL | destination |
+//! |---|---|
+//! | `lake/purchasing` | a directory, relative or absolute |
+//! | `s3://bucket/prefix` | a prefix of an S3 bucket |
+//! | `az://container/prefix`, also `azure`, `abfs`, `abfss` | a prefix of an Azure container |
+//! | `abfss://container@account.dfs.core.windows.net/prefix` | the same, with the account in the URL |
+//! | `gs://bucket/prefix` | a prefix of a Google Cloud Storage bucket |
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::kind::{StoreKind, StoreOptions};
+use super::registry::kind_of_scheme;
+
+/// Where a pipeline keeps its tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DestinationUrl {
+    /// A directory, absolute or relative to the working directory.
+    Local(PathBuf),
+    /// A prefix of a bucket.
+    Bucket(Box<BucketUrl>),
+}
+
+/// A prefix of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketUrl {
+    /// The kind of store.
+    pub kind: &'static StoreKind,
+    /// The scheme as written; a kind may have several.
+    pub scheme: &'static str,
+    /// The bucket or container. Azure's may name its account: `container@account.dfs.core.windows.net`.
+    pub bucket: String,
+    /// The prefix, without slashes at its ends; may be empty.
+    pub prefix: String,
+    /// The options that the definition sets.
+    pub options: StoreOptions,
+}
+
+impl DestinationUrl {
+    /// The kind of store; `None` for a local directory.
+    #[must_use]
+    pub fn kind(&self) -> Option<&'static StoreKind> {
+        match self {
+            Self::Local(_) => None,
+            Self::Bucket(bucket) => Some(bucket.kind),
+        }
+    }
+
+    /// The same destination, opened with these options. A local directory has none.
+    #[must_use]
+    pub fn with_options(self, options: &StoreOptions) -> Self {
+        match self {
+            Self::Bucket(bucket) => {
+                Self::Bucket(Box::new(BucketUrl { options: options.clone(), ..*bucket }))
+            }
+            local @ Self::Local(_) => local,
+        }
+    }
+}
+
+impl fmt::Display for DestinationUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(path) => write!(f, "{}", path.display()),
+            Self::Bucket(url) if url.prefix.is_empty() => {
+                write!(f, "{}://{}", url.scheme, url.bucket)
+            }
+            Self::Bucket(url) => write!(f, "{}://{}/{}", url.scheme, url.bucket, url.prefix),
+        }
+    }
+}
+
+impl FromStr for DestinationUrl {
+    type Err = InvalidDestination;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDestination> {
+        let invalid = || InvalidDestination(text.to_owned());
+        let Some((scheme, rest)) = text.split_once("://") else {
+            let is_blank = text.trim().is_empty();
+            return if is_blank { Err(invalid()) } else { Ok(Self::Local(PathBuf::from(text))) };
+        };
+        let kind = kind_of_scheme(scheme).ok_or_else(invalid)?;
+        let scheme = kind.schemes.iter().find(|known| **known == scheme).ok_or_else(invalid)?;
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() {
+            return Err(invalid());
+        }
+        Ok(Self::Bucket(Box::new(BucketUrl {
+            kind,
+            scheme,
+            bucket: bucket.to_owned(),
+            prefix: prefix.trim_matches('/').to_owned(),
+            options: StoreOptions::default(),
+        })))
+    }
+}
+
+/// A text that is neither a directory nor the URL of a store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a destination")]
+pub struct InvalidDestination(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_the_table_is_a_destination() {
+        let rows = [
+            ("lake/purchasing", "local", "lake/purchasing"),
+            ("s3://bucket/some/prefix/", "S3 bucket some/prefix", "s3://bucket/some/prefix"),
+            ("s3://bucket", "S3 bucket ", "s3://bucket"),
+            ("az://container/prefix", "Azure container prefix", "az://container/prefix"),
+            ("azure://container", "Azure container ", "azure://container"),
+            ("abfs://container/p", "Azure container p", "abfs://container/p"),
+            (
+                "abfss://container@account.dfs.core.windows.net/p",
+                "Azure container@account.dfs.core.windows.net p",
+                "abfss://container@account.dfs.core.windows.net/p",
+            ),
+            ("gs://bucket/prefix", "Google Cloud Storage bucket prefix", "gs://bucket/prefix"),
+        ];
+        for (text, expected, shown) in rows {
+            let url: DestinationUrl = text.parse().unwrap();
+            let found = match &url {
+                DestinationUrl::Local(_) => "local".to_owned(),
+                DestinationUrl::Bucket(url) => {
+                    format!("{} {} {}", url.kind.name, url.bucket, url.prefix)
+                }
+            };
+            assert_eq!((found.as_str(), url.to_string().as_str()), (expected, shown), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        for text in ["", " ", "s3://", "az:///prefix", "ftp://host/lake", "S3://bucket", "://x"] {
+            assert!(text.parse::<DestinationUrl>().is_err(), "{text}");
+        }
+    }
+}
