@@ -70,7 +70,7 @@ mod tests {
     use crate::run::{GuardError, Signal};
     use crate::source::api_key::ApiKeyError;
     use crate::source::http::FetchError;
-    use crate::table::CommitError;
+    use crate::table::ReadError;
 
     fn run(error: impl Into<RunError>) -> Error {
         Error::Run(error.into())
@@ -106,8 +106,8 @@ mod tests {
             (ExitCode::Key, run(ApiKeyError::Missing { looked_in: Vec::new() })),
             (ExitCode::Export, run(SplitError::Empty)),
             (ExitCode::Export, run(in_piece)),
-            (ExitCode::Destination, run(RunError::MissingFile { path: "t/a.parquet".into() })),
-            (ExitCode::Busy, run(CommitError::Conflict)),
+            (ExitCode::Destination, run(ReadError::Missing { path: "t/a.parquet".into() })),
+            (ExitCode::Busy, run(RunError::Conflict)),
             (ExitCode::Interrupted, run(RunError::Stopped(Signal::Interrupt))),
             (ExitCode::Terminated, run(RunError::Stopped(Signal::Terminate))),
         ]

@@ -11,7 +11,7 @@ use crate::plan::{DEFAULT_JOBS, Overrides, Plan, destination_at};
 use crate::run::{RunContext, RunError};
 use crate::schema::RunId;
 use crate::store::Destination;
-use crate::table::Snapshot;
+use crate::table::{self, Snapshot};
 
 /// The arguments that decide a plan.
 #[derive(Debug, Clone, Args)]
@@ -116,7 +116,7 @@ impl PlanArguments {
 
 async fn peek(url: &DestinationUrl) -> Result<Snapshot, RunError> {
     match Destination::open_existing(url)? {
-        Some(destination) => Ok(Snapshot::peek(&destination).await?),
+        Some(destination) => Ok(table::open(&destination).snapshot().await?),
         None => Ok(Snapshot::default()),
     }
 }

@@ -17,8 +17,8 @@ use crate::report::RunReport;
 use crate::run::{RunContext, RunError};
 use crate::schema::{RunId, TableName};
 use crate::store::Destination;
-use crate::table::Snapshot;
-use crate::table::quarantine::{Finding, Line, QuarantineFile, read};
+use crate::table::quarantine::{QuarantineFile, QuarantineLine, QuarantineReason, read};
+use crate::table::{self, Snapshot};
 
 /// How many characters of a record to show.
 const SHOWN_OF_A_RECORD: usize = 500;
@@ -120,7 +120,9 @@ impl Chosen {
     async fn files(&self, context: &RunContext) -> Result<ChosenFiles, Error> {
         let destination = self.destination.open(context)?;
         let snapshot = match &destination {
-            Some(destination) => Snapshot::peek(destination).await.map_err(RunError::from)?,
+            Some(destination) => {
+                table::open(destination).snapshot().await.map_err(RunError::from)?
+            }
             None => Snapshot::default(),
         };
         let mut files = Vec::new();
@@ -138,7 +140,7 @@ impl Chosen {
 }
 
 impl ChosenFiles {
-    async fn lines(&self, file: &QuarantineFile) -> Result<Vec<Line>, Error> {
+    async fn lines(&self, file: &QuarantineFile) -> Result<Vec<QuarantineLine>, Error> {
         match &self.destination {
             Some(destination) => Ok(read(destination, file).await.map_err(RunError::from)?),
             None => Ok(Vec::new()),
@@ -190,12 +192,12 @@ async fn show(chosen: &Chosen, json: bool, context: &RunContext) -> Result<(), E
 }
 
 /// A record for people: where it came from, what is wrong with it, and its JSON.
-fn shown(line: &Line) -> String {
+fn shown(line: &QuarantineLine) -> String {
     let kept = if line.row_kept { ", in the table without what follows" } else { "" };
     let mut lines =
         vec![format!("{} at byte {} of run {}{kept}", line.table, line.offset, line.run_id)];
     for finding in &line.reasons {
-        let Finding { pointer, message, .. } = finding;
+        let QuarantineReason { pointer, message, .. } = finding;
         lines.push(match line.value_at(finding).filter(|_| !pointer.is_empty()) {
             Some(value) => {
                 format!("  {pointer}: {message}: {}", beginning(value, SHOWN_OF_A_VALUE))

@@ -9,7 +9,8 @@ use super::fail;
 use crate::cli::error::Error;
 use crate::exit_code::ExitCode;
 use crate::run::RunContext;
-use crate::table::verify::{Depth, Verification, repair, verify};
+use crate::table;
+use crate::table::verify::{Verification, VerifyDepth};
 
 /// The options of `flowlake verify`.
 pub(super) struct VerifyOptions {
@@ -39,11 +40,11 @@ async fn verify_and_show(
     options: &VerifyOptions,
     context: &RunContext,
 ) -> Result<Verification, Error> {
-    let depth = if options.quick { Depth::Sizes } else { Depth::Contents };
+    let depth = if options.quick { VerifyDepth::Sizes } else { VerifyDepth::Contents };
     let found = match argument.open(context)? {
         None => Verification::default(),
-        Some(destination) if options.repair => repair(&destination, depth).await?,
-        Some(destination) => verify(&destination, depth).await?,
+        Some(destination) if options.repair => table::open(&destination).repair(depth).await?,
+        Some(destination) => table::open(&destination).verify(depth).await?,
     };
     let mut out = std::io::stdout();
     if options.json {

@@ -6,7 +6,6 @@ use crate::decode::{DecodeError, SplitError};
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::infer::SchemaError;
 use crate::landing::{ArchiveError, LandError};
-use crate::normalise::ConformError;
 use crate::report::TableReport;
 use crate::run::guard::GuardError;
 use crate::run::interruption::Signal;
@@ -16,9 +15,9 @@ use crate::source::api_key::ApiKeyError;
 use crate::source::http::FetchError;
 use crate::source::http::retry::{History, Retryable};
 use crate::store::DestinationError;
-use crate::table::CommitError;
 use crate::table::lock::LockError;
 use crate::table::quarantine::QuarantineError;
+use crate::table::{CommitError, ReadError};
 use crate::write::WriteError;
 use crate::write::spill::SpillError;
 
@@ -47,13 +46,15 @@ pub enum RunError {
     #[error(transparent)]
     Schema(#[from] SchemaError),
     #[error(transparent)]
-    Conform(#[from] ConformError),
+    Read(#[from] ReadError),
     #[error(transparent)]
     Spill(#[from] SpillError),
     #[error(transparent)]
     Write(#[from] WriteError),
     #[error(transparent)]
     Commit(#[from] CommitError),
+    #[error("another run committed to this destination at the same time")]
+    Conflict,
     #[error(transparent)]
     Quarantine(#[from] QuarantineError),
     #[error(transparent)]
@@ -64,10 +65,6 @@ pub enum RunError {
     UsedRunId { run_id: RunId },
     #[error(transparent)]
     Guard(#[from] GuardError),
-    #[error("a file of the table is missing: `{path}`")]
-    MissingFile { path: String },
-    #[error("a file of the table cannot be read: `{path}`: {source}")]
-    UnreadableFile { path: String, source: PolarsError },
     #[error(
         "the ledger of `{}` does not balance: received {}, inserted {}, quarantined {}",
         ledger.table, ledger.received, ledger.inserted, ledger.quarantined
@@ -91,7 +88,7 @@ impl Failure for RunError {
             Self::Split(error) => error.exit_code(),
             Self::Decode(error) => error.exit_code(),
             Self::Schema(error) => error.exit_code(),
-            Self::Conform(error) => error.exit_code(),
+            Self::Read(error) => error.exit_code(),
             Self::Spill(error) => error.exit_code(),
             Self::Write(error) => error.exit_code(),
             Self::Commit(error) => error.exit_code(),
@@ -100,7 +97,7 @@ impl Failure for RunError {
             Self::Lock(error) => error.exit_code(),
             Self::Guard(error) => error.exit_code(),
             Self::UsedRunId { .. } => ExitCode::Usage,
-            Self::MissingFile { .. } | Self::UnreadableFile { .. } => ExitCode::Destination,
+            Self::Conflict => ExitCode::Busy,
             Self::Unbalanced { .. } | Self::Frame(_) | Self::Report(_) => ExitCode::Unexpected,
         }
     }
@@ -115,7 +112,7 @@ impl Failure for RunError {
             Self::Split(error) => error.help(),
             Self::Decode(error) => error.help(),
             Self::Schema(error) => error.help(),
-            Self::Conform(error) => error.help(),
+            Self::Read(error) => error.help(),
             Self::Spill(error) => error.help(),
             Self::Write(error) => error.help(),
             Self::Commit(error) => error.help(),
@@ -127,9 +124,7 @@ impl Failure for RunError {
             Self::UsedRunId { .. } => {
                 Some("give each run an id of its own, or leave `--run-id` out".into())
             }
-            Self::MissingFile { .. } | Self::UnreadableFile { .. } => {
-                Some(advice::CHANGED_BY_HAND.into())
-            }
+            Self::Conflict => Some("the other run is complete; run this one again".into()),
             Self::Unbalanced { .. } | Self::Frame(_) | Self::Report(_) => {
                 Some(advice::REPORT_A_BUG.into())
             }

@@ -19,7 +19,7 @@ use polars::prelude::{
 use crate::decode::{Chunk, ChunkSource};
 use crate::definition::{Deletes, WriteDisposition};
 use crate::infer::Schemas;
-use crate::merge;
+use crate::merge::{self, PartitionRows, RECORD_COLUMN};
 use crate::normalise::{
     MetadataColumns, Normalised, Normaliser, Reason, RecordIds, Rejection, Rule, Uniques,
     VersionTracker,
@@ -27,9 +27,7 @@ use crate::normalise::{
 use crate::run::RunError;
 use crate::run::budget::Budget;
 use crate::run::guard::GuardError;
-use crate::run::loaded::{
-    BrokenCheck, Counts, LeftOut, Loaded, PartitionRows, Quarantined, RECORD_COLUMN,
-};
+use crate::run::loaded::{BrokenCheck, Counts, LeftOut, Loaded, Quarantined};
 use crate::runtime::{on_all_cores, parallelism};
 use crate::schema::{IdVec, PartitionKey, TableId, TableSchema};
 use crate::write::partition::Partitioner;

@@ -4,19 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use polars::prelude::{BooleanChunked, DataFrame, PolarsResult};
-
 use crate::definition::Deletes;
 use crate::infer::{Filled, Schemas};
-use crate::merge::{self, MergeOutcome, UnchangedRows};
-use crate::normalise::{MetadataColumns, Reasons};
+use crate::merge::{MergeOutcome, PartitionRows};
+use crate::normalise::Reasons;
 use crate::schema::{ColumnName, IdVec, PartitionKey, TableId, TableName};
 use crate::write::Encoder;
-use crate::write::spill::{KeptRows, Spill, SpillError};
-
-/// The column that says which record a row came from, where a later record may supersede it. No column of a table has
-/// this name, and it is dropped before anything is written.
-pub(super) const RECORD_COLUMN: &str = "\0record";
+use crate::write::spill::Spill;
 
 /// What an export holds, ready to be written.
 pub(super) struct Loaded {
@@ -52,19 +46,6 @@ pub(super) struct BrokenCheck {
     pub(super) rows: u64,
     /// Where in the export the record of the first of them is, in bytes.
     pub(super) first: u64,
-}
-
-/// The rows of one partition of one table, in export order.
-#[derive(Clone)]
-pub(super) struct PartitionRows {
-    pub(super) pieces: Vec<KeptRows>,
-    pub(super) spill: Arc<Spill>,
-    pub(super) schemas: Arc<Schemas>,
-    pub(super) table: TableId,
-    pub(super) metadata: MetadataColumns,
-    pub(super) superseded: Arc<HashSet<u64>>,
-    /// Rows that a merged table has already.
-    pub(super) unchanged: Arc<UnchangedRows>,
 }
 
 /// The rows of a table in an export, by outcome.
@@ -138,44 +119,4 @@ impl Loaded {
         });
         filled.unwrap_or_default()
     }
-}
-
-impl PartitionRows {
-    /// How many rows there are, superseded ones included.
-    pub(super) fn count(&self) -> u64 {
-        self.pieces.iter().map(|piece| piece.rows() as u64).sum()
-    }
-
-    /// Rows not superseded within this export, a few at a time.
-    pub(super) fn latest(&self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
-        self.pieces.iter().map(|piece| Ok(without(piece.read(&self.spill)?, &self.superseded)?))
-    }
-
-    /// The same rows without unchanged ones.
-    pub(super) fn without(self, unchanged: &Arc<UnchangedRows>) -> Self {
-        Self { unchanged: unchanged.clone(), ..self }
-    }
-
-    /// The rows to write, a few at a time.
-    pub(super) fn read(self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
-        let Self { pieces, spill, schemas, table, metadata, superseded, unchanged } = self;
-        let root_keys = schemas.root_of(table).schema.primary_key.len();
-        pieces.into_iter().map(move |piece| {
-            let schema = &schemas[table];
-            let rows = without(piece.read(&spill)?, &superseded)?;
-            let rows = merge::without_unchanged(rows, table, schema, root_keys, &unchanged)?;
-            Ok(metadata.complete(rows, schema)?)
-        })
-    }
-}
-
-/// Rows without superseded ones, and without the record column.
-fn without(mut rows: DataFrame, superseded: &HashSet<u64>) -> PolarsResult<DataFrame> {
-    let Ok(records) = rows.drop_in_place(RECORD_COLUMN) else { return Ok(rows) };
-    if superseded.is_empty() {
-        return Ok(rows);
-    }
-    let stays =
-        records.u64()?.iter().map(|record| record.is_none_or(|it| !superseded.contains(&it)));
-    rows.filter(&stays.collect::<BooleanChunked>())
 }

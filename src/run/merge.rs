@@ -12,25 +12,23 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use polars::prelude::{BooleanChunked, DataFrame, PolarsResult};
 
 use crate::definition::{Deletes, WriteDisposition};
 use crate::infer::Schemas;
 use crate::merge::{
-    Merge, MergeOutcome, RecordIds, RowHashes, Unchanged, UnchangedRows, Versions, are_current,
-    hashes_of, record_hashes,
+    Merge, MergeOutcome, PartitionRows, RecordIds, RowHashes, Unchanged, UnchangedRows, Versions,
+    are_current, hashes_of, record_hashes,
 };
 use crate::normalise::Cursor;
 use crate::plan::Plan;
-use crate::run::loaded::{Loaded, PartitionRows};
-use crate::run::table_rows::{conformed, content_of};
+use crate::run::loaded::Loaded;
 use crate::run::{RunError, guard};
 use crate::runtime::{on_all_cores, on_cpu, parallelism};
 use crate::schema::{ColumnSource, PartitionKey, TableId, Window};
 use crate::store::Destination;
-use crate::table::{DataFile, Snapshot};
+use crate::table::{DataFile, FileContent, Snapshot};
 use crate::write::spill::SpillError;
 
 /// What becomes of rows in all tables of a run that are merged.
@@ -290,9 +288,9 @@ impl<'a> Tree<'a> {
         versions: &mut Versions,
     ) -> Result<(), RunError> {
         let (table, data) = self.files[file];
-        let content = content_of(destination, data).await?;
+        let content = crate::table::open(destination).read(data).await?;
         let (hasher, sought, data) = (self.hasher.clone(), sought.clone(), data.clone());
-        let found = on_cpu(move || hasher.find(table, &data, content, &sought)).await?;
+        let found = on_cpu(move || hasher.find(table, &data, &content, &sought)).await?;
         found.add_to(versions, table, partition, file);
         Ok(())
     }
@@ -329,22 +327,22 @@ impl Hasher {
     fn find(
         &self,
         table: TableId,
-        DataFile { path, partition, .. }: &DataFile,
-        content: Bytes,
+        DataFile { partition, .. }: &DataFile,
+        content: &FileContent,
         sought: &Sought,
     ) -> Result<Found, RunError> {
         let schema = &self.schemas[table];
         let is_covered = sought.covers(partition);
         let keys = schema.record_key(self.root_keys());
         let keys = keys.iter().map(ToString::to_string).collect();
-        let rows = conformed(path, content.clone(), schema, Some(keys))?;
+        let rows = content.rows(schema, Some(keys))?;
         let records = record_hashes(&rows, schema, self.root_keys())?;
         let is_wanted: BooleanChunked =
             records.into_iter().map(|record| sought.has(record, is_covered)).collect();
         if !is_wanted.any() {
             return Ok(Found::default());
         }
-        let rows = conformed(path, content, schema, None)?;
+        let rows = content.rows(schema, None)?;
         let rows = rows.filter(&(is_wanted & are_current(&rows, schema)?))?;
         let marked = match schema.own_column(&ColumnSource::DeletedAt) {
             Some(name) => rows.column(name.as_str())?.is_not_null().iter().flatten().collect(),

@@ -17,7 +17,6 @@
 
 mod budget;
 mod collect;
-mod compaction;
 pub mod context;
 mod decoder;
 mod error;
@@ -29,7 +28,6 @@ pub mod interruption;
 mod ledger;
 mod load;
 mod loaded;
-mod manifest_update;
 mod merge;
 mod new_exports;
 mod overwrite;
@@ -37,7 +35,6 @@ mod prepare;
 mod quarantine;
 mod report;
 mod stage;
-mod table_rows;
 
 use std::time::Duration;
 
@@ -52,7 +49,7 @@ use crate::report::{EventKind, FailedRun, Outcome, RunReport, RunWarning};
 use crate::source::api_key::ApiKey;
 use crate::store::Destination;
 use crate::table::lock::{Lock, LockError, Owner};
-use crate::table::{CommitError, Intent, Snapshot, discard_staged};
+use crate::table::{self, CommitError, CommitOutcome, Intent, Snapshot, discard_staged};
 use events::RunEvents;
 
 /// How long a run waits before it tries again to lock a destination that is held.
@@ -197,7 +194,7 @@ impl Run<'_> {
         // under an id that may be another run's.
         let snapshot = self.claim().await?;
         let result = match self.context.interruption.or(prepare(snapshot)).await {
-            Ok(Ok(_)) if lock.is_lost() => Err(CommitError::Conflict.into()),
+            Ok(Ok(_)) if lock.is_lost() => Err(RunError::Conflict),
             Ok(Ok(prepared)) => self.commit(prepared).await,
             Ok(Err(error)) => Err(error),
             Err(signal) => Err(RunError::Stopped(signal)),
@@ -222,7 +219,7 @@ impl Run<'_> {
     /// Recovers the destination, and refuses a run id that was used before.
     async fn claim(&self) -> Result<Snapshot, RunError> {
         self.refuse_used_id().await?;
-        let snapshot = Snapshot::recover(self.destination, self.plan.started_at).await?;
+        let snapshot = table::open(self.destination).recover(self.plan.started_at).await?;
         if snapshot.has_run(&self.plan.run_id) {
             return Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() });
         }
@@ -242,7 +239,10 @@ impl Run<'_> {
         let Prepared { snapshot, intent, mut report } = prepared;
         if let Some(intent) = intent {
             self.events.emit(EventKind::Committing);
-            snapshot.commit(self.destination, intent).await?;
+            let outcome = table::open(self.destination).commit(&snapshot, intent).await?;
+            if outcome == CommitOutcome::Conflict {
+                return Err(RunError::Conflict);
+            }
         }
         report.finished_at = self.context.clock.now();
         Ok(report)
@@ -265,7 +265,7 @@ impl Run<'_> {
 /// Whether a failed run certainly left no intent. Otherwise the next run may finish its commit, from its staged files.
 fn left_no_intent(error: &RunError) -> bool {
     match error {
-        RunError::Commit(error) => matches!(error, CommitError::Conflict | CommitError::Name(_)),
+        RunError::Commit(error) => matches!(error, CommitError::Name(_)),
         _ => true,
     }
 }

@@ -14,10 +14,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use polars::prelude::DataFrame;
 
 use crate::definition::WriteDisposition;
+use crate::merge::PartitionRows;
 use crate::normalise::{MetadataColumns, row_hashes};
 use crate::plan::Plan;
-use crate::run::loaded::{Loaded, PartitionRows};
-use crate::run::table_rows::read_conformed;
+use crate::run::loaded::Loaded;
 use crate::run::{RunError, guard};
 use crate::runtime::{on_cpu, parallelism};
 use crate::schema::{ColumnName, PartitionKey, TableId, TableSchema, Window};
@@ -171,9 +171,10 @@ impl<'a> Tree<'a> {
         }
         let mut old = Content::default();
         for file in files {
-            let rows = read_conformed(destination, file, schema).await?;
+            let content = crate::table::open(destination).read(file).await?;
             let schema = schema.clone();
-            old.add(&on_cpu(move || Content::of(&rows, &schema)).await?);
+            let hashed = on_cpu(move || Content::of(&content.rows(&schema, None)?, &schema));
+            old.add(&hashed.await?);
         }
         Ok((new == old).then_some(before))
     }

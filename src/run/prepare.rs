@@ -20,7 +20,7 @@ use crate::runtime::{give_back_memory, on_cpu};
 use crate::schema::{IdVec, RootId, Shape};
 use crate::source::api_key::ApiKey;
 use crate::source::procurementflow;
-use crate::table::{CommitError, Intent, Snapshot, State, TakenExport};
+use crate::table::{Intent, Snapshot, TableState, TakenExport};
 
 impl Run<'_> {
     pub(super) async fn prepare(
@@ -30,7 +30,7 @@ impl Run<'_> {
     ) -> Result<Prepared, RunError> {
         if self.plan.window.is_some() && snapshot.watermark() != self.plan.watermark {
             // Another run moved the watermark since this one was planned.
-            return Err(CommitError::Conflict.into());
+            return Err(RunError::Conflict);
         }
         if self.plan.requests.is_empty() {
             let report = self.report(Outcome::NothingNew, Vec::new(), Vec::new());
@@ -159,8 +159,8 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn state(&self) -> State {
-        State {
+    pub(super) fn state(&self) -> TableState {
+        TableState {
             last_run: self.plan.run_id.clone(),
             committed_at: self.plan.started_at,
             watermark: self.plan.watermark_after(),

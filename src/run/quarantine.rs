@@ -12,8 +12,8 @@ use crate::run::RunError;
 use crate::run::loaded::{Loaded, Quarantined};
 use crate::schema::{JsonPointer, RunId, TableName};
 use crate::store::Destination;
-use crate::table::quarantine::{Line, QuarantineFile, encode, file_path, read};
-use crate::table::{Publication, Snapshot};
+use crate::table::quarantine::{QuarantineFile, QuarantineLine, encode, read};
+use crate::table::{Publication, Snapshot, quarantine_file};
 
 /// The records that wait in quarantine, as an export: an object with a list for each table.
 pub(super) struct Waiting {
@@ -24,7 +24,7 @@ pub(super) struct Waiting {
     /// Where each record begins in this export, and the run and place that it was received in.
     origins: Vec<(u64, (RunId, u64))>,
     /// Lines of records that are in their tables already, if not with all values.
-    partially_loaded: Vec<Line>,
+    partially_loaded: Vec<QuarantineLine>,
 }
 
 impl Waiting {
@@ -71,7 +71,7 @@ impl Waiting {
     }
 
     /// Takes out the lines of a table that no run will take records from.
-    fn curtailed_of(&mut self, table: &TableName) -> Vec<Line> {
+    fn curtailed_of(&mut self, table: &TableName) -> Vec<QuarantineLine> {
         self.partially_loaded.extract_if(.., |line| line.table == *table).collect()
     }
 }
@@ -152,7 +152,7 @@ pub(super) async fn stage(
         for (record, received) in records.iter().zip(raw_records(&records, landed)?) {
             let start = record.place.start;
             let origin = waiting.as_ref().and_then(|waiting| waiting.origin_of(start));
-            lines.push(Line::new(
+            lines.push(QuarantineLine::new(
                 origin.unwrap_or_else(|| (plan.run_id.clone(), start)),
                 schema.name.clone(),
                 &record.reasons,
@@ -164,7 +164,7 @@ pub(super) async fn stage(
             continue;
         }
         let content = encode(&lines)?;
-        let target = file_path(&schema.name, &plan.run_id);
+        let target = quarantine_file(&schema.name, &plan.run_id);
         let at = Destination::staged(&plan.run_id, &target);
         staged.publications.push(Publication::new(&at, &target, content.len() as u64));
         destination.put(&at, Bytes::from(content)).await?;

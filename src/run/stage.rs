@@ -5,19 +5,21 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Run, RunError, compaction, ledger, merge, overwrite, quarantine, table_rows};
+use super::{Run, RunError, ledger, merge, overwrite, quarantine};
 use crate::definition::WriteDisposition;
 use crate::infer::ResolvedTable;
 use crate::landing::Landed;
-use crate::merge::{Merge, carry_over};
+use crate::merge::{Merge, PartitionRows, carry_over};
 use crate::report::{EventKind, TableReport};
 use crate::run::intake::FoundRecords;
-use crate::run::loaded::{Loaded, PartitionRows};
-use crate::run::manifest_update::{LoadedExport, ManifestUpdate};
+use crate::run::loaded::Loaded;
 use crate::run::quarantine::Waiting;
 use crate::runtime::{on_cpu, parallelism};
 use crate::schema::{IdVec, PartitionKey, RootId, TableId};
-use crate::table::{DataFile, Intent, Publication, Snapshot, TakenExport};
+use crate::table::{
+    self, DataFile, Intent, LoadedExport, ManifestUpdate, Publication, Snapshot, TakenExport,
+    UpdatedManifest, files_to_compact,
+};
 use crate::write::{Encoder, FileLayout, StagedFile, encode, stage};
 
 /// Where the rows of a run come from.
@@ -116,7 +118,9 @@ impl Run<'_> {
             + encoded.as_ref().map_or(0, Encoder::rows);
         let mut first = Vec::new();
         for file in older {
-            let rows = table_rows::read_conformed(self.destination, file, schema).await?;
+            let content = table::open(self.destination).read(file).await?;
+            let of_table = schema.clone();
+            let rows = on_cpu(move || content.rows(&of_table, None)).await?;
             first.push(Ok(carry_over(rows, table, schema, ending, &metadata)?));
         }
         let mut encoders = Vec::new();
@@ -146,7 +150,7 @@ impl Run<'_> {
     ) -> Result<(Intent, Vec<TableReport>), RunError> {
         let mut publish: Vec<Publication> =
             staged.iter().map(|(_, file)| Publication::from(file)).collect();
-        let (brought, waiting) = match row_source {
+        let (loaded, waiting) = match row_source {
             RowSource::Export { taken, found } => (Some((taken, found)), None),
             RowSource::Quarantine(waiting) => (None, Some(waiting)),
         };
@@ -161,22 +165,23 @@ impl Run<'_> {
         let (mut remove, mut manifests, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
         for (table, ResolvedTable { schema, policy, .. }) in load.schemas.tables() {
             let root = load.schemas.root_id_of(table);
-            let brought = brought
-                .as_ref()
-                .map(|(taken, found)| LoadedExport { taken, found: root.map(|root| &found[root]) });
+            let loaded = loaded.as_ref().map(|(export, found)| {
+                let records = root.map(|root| (&found[root].at, found[root].count));
+                LoadedExport { export, records }
+            });
             let update = ManifestUpdate {
                 run_id: &self.plan.run_id,
                 schema,
                 disposition: policy.disposition,
                 old: snapshot.manifests.get(&schema.name),
                 rewritten: &rewritten,
-                is_whole: self.plan.window.is_none(),
-                brought,
+                is_full_export: self.plan.window.is_none(),
+                loaded,
             };
             let quarantine = lines.files.remove(&schema.name);
-            let (manifest, replaced) =
-                update.manifest(std::mem::take(&mut files[table]), quarantine);
-            remove.extend(replaced);
+            let UpdatedManifest { manifest, removed } =
+                update.apply(std::mem::take(&mut files[table]), quarantine);
+            remove.extend(removed);
             ledgers.push(ledger::of(load, table, &manifest));
             manifests.push(manifest);
         }
@@ -202,7 +207,7 @@ fn add_older_files<'a>(
             continue;
         };
         let gets_rows = |partition: &PartitionKey| files.contains_key(&(table, partition.clone()));
-        let small = compaction::files_to_compact(&old.files, gets_rows);
+        let small = files_to_compact(&old.files, gets_rows);
         let is_rewritten = |file: &&DataFile| {
             let changes = !schema.same_files(&old.schema)
                 || merged.touched.contains(&file.path)

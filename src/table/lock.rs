@@ -1,12 +1,12 @@
 //! Lock: one writer at a time (promise P10).
 //!
-//! | destination | the lock is | when its owner dies |
+//! | destination | lock | after its owner dies |
 //! |---|---|---|
-//! | local disk | the operating system's, on `lock.json` | it is free at once |
-//! | any other, and file systems without locks | `lock.json`, made if it is not there, and written again every [`HEARTBEAT`] | it is free at once on the same machine, elsewhere after [`LEASE`] |
+//! | local disk | an operating system lock on `lock.json` | free at once |
+//! | object stores, and file systems without locks | a lease: `lock.json`, created if absent and renewed every [`HEARTBEAT`] | free at once on the same machine, elsewhere after [`LEASE`] |
 //!
-//! The lock keeps runs from working for nothing. What keeps them from doing harm is the number of a commit, which only
-//! one can take: a run that lost its lock while it was asleep finds its number taken.
+//! The lock saves a second run its work. Correctness does not depend on it: only one commit can create the record of a
+//! sequence number, so a run that slept through the end of its lease gets a conflict.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -17,39 +17,41 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
+use super::layout::lock as path;
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::runtime::on_cpu;
 use crate::schema::RunId;
 use crate::store::{CreateOutcome, Destination, DestinationError, ObjectVersion, ReplaceOutcome};
 
-/// How often a lock that is a file is written again.
+/// How often a lease is renewed.
 pub const HEARTBEAT: Duration = Duration::from_secs(20);
-/// A lock that was not written again for so long has lost its owner. Clocks of machines may differ by less than that.
+/// A lease that was not renewed for this long has expired. The clocks of machines must differ by less.
 pub const LEASE: TimeDelta = TimeDelta::minutes(3);
 
-/// How often a lock on local disk is tried again while nobody has put a name to it.
-const MOST_LOOKS: u32 = 50;
-/// How long to wait in between.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+/// How often a local lock is tried again while its owner is unknown.
+const MAX_ATTEMPTS: u32 = 50;
+/// The pause between these attempts.
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(20);
+/// How often a lease is tried again while other runs create or release it at the same time.
+const MAX_LEASE_ATTEMPTS: u32 = 3;
 
-/// A lock cannot be had.
+/// A lock cannot be acquired.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another run has it.
-    #[error("the destination is held by {owner}")]
+    /// Another run holds it.
+    #[error("the destination is locked by {owner}")]
     Held {
-        /// Which.
+        /// The other run.
         owner: Box<Owner>,
     },
     /// The destination failed.
     #[error(transparent)]
     Destination(#[from] DestinationError),
-    /// The file of the lock cannot be used.
-    #[error("the lock `{path}` cannot be used: {source}")]
+    /// The lock file cannot be opened, locked or written.
+    #[error("cannot lock `{path}`: {source}")]
     File {
         /// The file.
         path: PathBuf,
@@ -79,7 +81,7 @@ impl Failure for LockError {
     }
 }
 
-/// Who has a lock.
+/// The owner of a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// The run.
@@ -90,10 +92,10 @@ pub struct Owner {
     pub host: String,
     /// Its process there.
     pub pid: u32,
-    /// What tells this process from others that have had its number.
+    /// Tells this process from others that had the same number.
     #[serde(default)]
     pub process: String,
-    /// Since when it has the lock.
+    /// When it acquired the lock.
     pub since: DateTime<Utc>,
 }
 
@@ -106,7 +108,7 @@ impl std::fmt::Display for Owner {
 }
 
 impl Owner {
-    /// This process, in a run.
+    /// This process as the owner of a run's lock.
     #[must_use]
     pub fn this_process(run_id: &RunId, pipeline: &str) -> Self {
         let pid = std::process::id();
@@ -121,12 +123,12 @@ impl Owner {
         }
     }
 
-    /// Whether it can be at work: what stands in a lock may be an earlier owner's, or nothing yet.
+    /// Whether it may be at work. A lock file may still name an earlier owner, or nobody yet.
     fn is_known(&self) -> bool {
         !self.process.is_empty() && !self.is_gone()
     }
 
-    /// Whether its process is known to be gone: it ran where this one does, and is not there any more.
+    /// Whether its process is known to be gone: it ran on this machine and does not run now.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         let Some(own) = process(std::process::id()) else { return false };
@@ -137,13 +139,13 @@ impl Owner {
     }
 }
 
-/// The machine since it was started, the processes that see each other there, and when one of them began. None where
-/// the system does not tell.
+/// An id of a process: the machine's boot id, the process namespace, and the process's start time. `None` if the system
+/// does not tell.
 fn process(pid: u32) -> Option<String> {
     let boot = read_word("/proc/sys/kernel/random/boot_id")?;
     let space = std::fs::read_link("/proc/self/ns/pid").ok()?;
     let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name of the program stands in parentheses and may hold anything; behind it the start is the 20th word.
+    // The program's name is in parentheses and may contain anything. The start time is the 20th word after it.
     let started = status.rsplit_once(')')?.1.split_whitespace().nth(19)?;
     Some(format!("{boot} {} {started}", space.display()))
 }
@@ -152,13 +154,13 @@ fn read_word(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 
-/// A lock that is held. It is given back by [`release`](Self::release), or when the process ends.
+/// A lock that is held until [`release`](Self::release), or until the process ends.
 #[derive(Debug)]
-pub struct Lock(Held);
+pub struct Lock(LockKind);
 
 #[derive(Debug)]
-enum Held {
-    /// The operating system's, for as long as the file is open.
+enum LockKind {
+    /// An operating system lock, which lasts as long as the file is open.
     File(File),
     Lease(Box<Lease>),
 }
@@ -177,56 +179,52 @@ impl Drop for Lease {
     }
 }
 
-/// Where the lock is.
-fn path() -> Path {
-    Destination::own("lock.json")
-}
-
 impl Lock {
-    /// Takes the lock of a destination, also from an owner that is gone.
+    /// Acquires the lock of a destination. The lock of an owner that is gone is taken over.
     ///
     /// # Errors
-    /// Another run has it, or the destination fails.
+    /// Another run holds it, or the destination fails.
     pub async fn acquire(destination: &Destination, owner: Owner) -> Result<Self, LockError> {
         match destination.local_file(&path()) {
             Some(file) => {
                 let own = owner.clone();
                 match on_cpu(move || lock_file(&file, &own)).await {
-                    Err(error) if is_impossible(&error) => lease(destination, owner).await,
+                    Err(error) if is_unsupported(&error) => acquire_lease(destination, owner).await,
                     locked => locked,
                 }
             }
-            None => lease(destination, owner).await,
+            None => acquire_lease(destination, owner).await,
         }
     }
 
-    /// Whether another run has taken it meanwhile.
+    /// Whether another run has taken the lock over.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         match &self.0 {
-            Held::File(_) => false,
-            Held::Lease(lease) => lease.is_lost.load(Ordering::Relaxed),
+            LockKind::File(_) => false,
+            LockKind::Lease(lease) => lease.is_lost.load(Ordering::Relaxed),
         }
     }
 
-    /// Gives it back.
+    /// Releases the lock.
     pub async fn release(self) {
         let lease = match &self.0 {
-            Held::Lease(lease) => lease,
-            Held::File(file) => return unlock(file),
+            LockKind::Lease(lease) => lease,
+            LockKind::File(file) => return unlock(file),
         };
         lease.heartbeat.abort();
-        let given_back = match read(&lease.destination).await {
+        let released = match read(&lease.destination).await {
             Ok(Some(owner)) if owner == lease.owner => lease.destination.delete(&path()).await,
             _ => Ok(()),
         };
-        if let Err(error) = given_back {
-            tracing::warn!(%error, "the lock could not be given back; it ends by itself");
+        if let Err(error) = released {
+            let minutes = LEASE.num_minutes();
+            tracing::warn!(%error, "could not release the lock; it expires in {minutes} minutes");
         }
     }
 }
 
-/// Who has the lock of a destination now, if somebody has.
+/// The owner of a destination's lock, if it is held.
 ///
 /// # Errors
 /// The destination fails.
@@ -243,22 +241,22 @@ pub async fn holder(destination: &Destination) -> Result<Option<Owner>, LockErro
             Ok(None)
         }
         Err(LockError::Held { owner }) => Ok(Some(*owner)),
-        Err(error) if is_impossible(&error) => Ok(read(destination).await?),
+        Err(error) if is_unsupported(&error) => Ok(read(destination).await?),
         Err(error) => Err(error),
     }
 }
 
-/// Whether the file system has no locks, as some network file systems do not.
-fn is_impossible(error: &LockError) -> bool {
+/// Whether the file system has no locks, like some network file systems.
+fn is_unsupported(error: &LockError) -> bool {
     let LockError::File { source, .. } = error else { return false };
     source.kind() == std::io::ErrorKind::Unsupported
         || [libc::ENOLCK, libc::ENOSYS, libc::EOPNOTSUPP].map(Some).contains(&source.raw_os_error())
 }
 
-/// Takes the lock from whoever has it. A run that is at work still finds out before it commits.
+/// Deletes a lease, whoever holds it. A run that still works notices before it commits.
 ///
 /// # Errors
-/// The destination fails, or it is local disk, where a lock ends with its process and not before.
+/// The destination fails, or it is on local disk, where a lock ends only with its process.
 pub async fn break_lock(destination: &Destination) -> Result<(), LockError> {
     match holder(destination).await? {
         Some(owner) if destination.local_file(&path()).is_some() => {
@@ -274,31 +272,32 @@ async fn read(destination: &Destination) -> Result<Option<Owner>, DestinationErr
 }
 
 fn lock_file(path: &PathBuf, owner: &Owner) -> Result<Lock, LockError> {
-    let mut looks = 0;
+    let mut attempts = 0;
     let mut file = loop {
         match open_locked(path, File::try_lock) {
-            // Whoever has it did not write its name: it only looks whether the lock is free, or is about to write.
-            Err(LockError::Held { owner }) if !owner.is_known() && looks < MOST_LOOKS => looks += 1,
+            // The owner has not written its name: it only checks whether the lock is free, or is about to write.
+            Err(LockError::Held { owner }) if !owner.is_known() && attempts < MAX_ATTEMPTS => {
+                attempts += 1;
+            }
             locked => break locked?,
         }
-        std::thread::sleep(BETWEEN_LOOKS);
+        std::thread::sleep(ATTEMPT_PAUSE);
     };
     let failed = |source| LockError::File { path: path.clone(), source };
     file.set_len(0).map_err(failed)?;
     file.rewind().map_err(failed)?;
     file.write_all(&content(owner)).map_err(failed)?;
-    Ok(Lock(Held::File(file)))
+    Ok(Lock(LockKind::File(file)))
 }
 
-/// Gives back a lock on local disk. To close the file is not enough while a process that is just being started has a
-/// copy of it.
+/// Releases a lock on local disk. Closing the file is not enough while a process that is being started has a copy of it.
 fn unlock(file: &File) {
     if let Err(error) = file.unlock() {
-        tracing::warn!(%error, "the lock could not be given back; it ends with this process");
+        tracing::warn!(%error, "could not release the lock; it ends with this process");
     }
 }
 
-/// The file of a lock on local disk, locked.
+/// Opens and locks the lock file on local disk.
 fn open_locked(
     path: &PathBuf,
     try_lock: impl FnOnce(&File) -> Result<(), TryLockError>,
@@ -336,12 +335,11 @@ fn content(owner: &Owner) -> Vec<u8> {
     serde_json::to_vec_pretty(owner).unwrap_or_default()
 }
 
-async fn lease(destination: &Destination, owner: Owner) -> Result<Lock, LockError> {
-    // Some stores make a bucket that they are told to write to; none lists one that is not there.
+async fn acquire_lease(destination: &Destination, owner: Owner) -> Result<Lock, LockError> {
+    // Some stores create a missing bucket on a write; none of them lists one.
     destination.list(&path()).await?;
     let text = Bytes::from(content(&owner));
-    // Somebody else may be faster once or twice; whoever is has it.
-    for _ in 0..3 {
+    for _ in 0..MAX_LEASE_ATTEMPTS {
         if destination.create(&path(), text.clone()).await? == CreateOutcome::Created {
             return Ok(hold(destination, owner));
         }
@@ -349,18 +347,18 @@ async fn lease(destination: &Destination, owner: Owner) -> Result<Lock, LockErro
         let (Some(other), Some(written)) =
             (read(destination).await?, destination.modified(&path()).await?)
         else {
-            // It was given back, or it is not readable and nobody's.
+            // It was just released, or it is damaged and belongs to nobody.
             destination.delete(&path()).await?;
             continue;
         };
         if other == owner {
-            // The store had made it, and had not said so.
+            // The store had created it, and the answer was lost.
             return Ok(hold(destination, owner));
         }
         if !(other.is_gone() || Utc::now() - written > LEASE) {
             return Err(LockError::Held { owner: Box::new(other) });
         }
-        tracing::warn!(owner = %other, "the lock of a run that is gone is taken over");
+        tracing::warn!(owner = %other, "lock taken over from a run that is gone");
         if destination.replace(&path(), text.clone(), seen).await? == ReplaceOutcome::Replaced {
             return Ok(hold(destination, owner));
         }
@@ -371,13 +369,14 @@ async fn lease(destination: &Destination, owner: Owner) -> Result<Lock, LockErro
 
 fn hold(destination: &Destination, owner: Owner) -> Lock {
     let is_lost = Arc::new(AtomicBool::new(false));
-    let heartbeat = tokio::spawn(beat(destination.clone(), owner.clone(), is_lost.clone()));
+    let heartbeat =
+        tokio::spawn(keep_renewing(destination.clone(), owner.clone(), is_lost.clone()));
     let lease = Lease { destination: destination.clone(), owner, is_lost, heartbeat };
-    Lock(Held::Lease(Box::new(lease)))
+    Lock(LockKind::Lease(Box::new(lease)))
 }
 
-/// Writes the lock again and again, until somebody else has it.
-async fn beat(destination: Destination, owner: Owner, is_lost: Arc<AtomicBool>) {
+/// Renews a lease until another run holds it.
+async fn keep_renewing(destination: Destination, owner: Owner, is_lost: Arc<AtomicBool>) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
         match renew(&destination, &owner).await {
@@ -386,12 +385,12 @@ async fn beat(destination: Destination, owner: Owner, is_lost: Arc<AtomicBool>) 
                 is_lost.store(true, Ordering::Relaxed);
                 return;
             }
-            Err(error) => tracing::warn!(%error, "the lock could not be written again"),
+            Err(error) => tracing::warn!(%error, "could not renew the lock"),
         }
     }
 }
 
-/// Writes the lock again; tells whether it still is this owner's.
+/// Renews a lease; returns whether this owner still holds it.
 async fn renew(destination: &Destination, owner: &Owner) -> Result<bool, DestinationError> {
     let seen: ObjectVersion = destination.version(&path()).await?;
     if read(destination).await?.as_ref() != Some(owner) {
@@ -411,7 +410,7 @@ mod tests {
         Owner::this_process(&run_id.parse().unwrap(), "p")
     }
 
-    /// A process that is known to be gone.
+    /// An owner whose process is known to be gone.
     fn gone(run_id: &str) -> Owner {
         let own = owner(run_id);
         let machine = own.process.rsplit_once(' ').unwrap().0.to_owned();
@@ -419,7 +418,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn p10_a_lease_is_one_runs_and_then_the_next_ones() {
+    async fn p10_a_lease_belongs_to_one_run_at_a_time() {
         let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
         let first = Lock::acquire(&destination, owner("first")).await.unwrap();
         let refused = Lock::acquire(&destination, owner("second")).await.unwrap_err();
@@ -431,8 +430,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn p10_the_lock_of_a_process_that_is_gone_is_taken_over_and_that_of_another_machine_is_not()
-     {
+    async fn p10_a_lease_is_taken_over_from_a_dead_process_of_this_machine_only() {
         let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
         destination.put(&path(), content(&gone("dead")).into()).await.unwrap();
         let lock = Lock::acquire(&destination, owner("next")).await.unwrap();
@@ -443,7 +441,7 @@ mod tests {
             Lock::acquire(&destination, owner("late")).await,
             Err(LockError::Held { .. })
         ));
-        assert!(!renew(&destination, &owner("next")).await.unwrap(), "it is another's now");
+        assert!(!renew(&destination, &owner("next")).await.unwrap(), "another run holds it now");
         break_lock(&destination).await.unwrap();
         Lock::acquire(&destination, owner("late")).await.unwrap();
     }
@@ -456,9 +454,9 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn p10_who_looks_at_the_lock_keeps_no_run_out() {
+    async fn p10_checking_the_lock_blocks_no_run() {
         let (_directory, destination) = local_disk();
-        // What a run that was killed leaves.
+        // What a killed run leaves.
         let file = destination.local_file(&path()).unwrap();
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, content(&gone("dead"))).unwrap();
@@ -476,10 +474,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn p10_a_lock_that_was_given_back_is_free_while_a_copy_of_its_file_is_open() {
+    async fn p10_a_released_lock_is_free_while_a_copy_of_its_file_is_open() {
         let (_directory, destination) = local_disk();
         let lock = Lock::acquire(&destination, owner("first")).await.unwrap();
-        let Held::File(file) = &lock.0 else { panic!("{lock:?}") };
+        let LockKind::File(file) = &lock.0 else { panic!("{lock:?}") };
         let _copy = file.try_clone().unwrap();
         lock.release().await;
         assert!(holder(&destination).await.unwrap().is_none());

@@ -1,12 +1,10 @@
 //! The manifest: what a table is, as its last commit left it.
 
-use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::RecordsAt;
 use crate::landing::ExportHash;
-use crate::schema::{InvalidPartitionKey, PartitionKey, RunId, TableName, TableSchema};
-use crate::store::Destination;
+use crate::schema::{InvalidPartitionKey, PartitionKey, RunId, TableSchema};
 use crate::table::quarantine::QuarantineFile;
 use crate::write::StagedFile;
 use crate::write::statistics::Statistics;
@@ -121,12 +119,6 @@ impl From<StagedFile> for DataFile {
 impl Manifest {
     /// The form of manifests that this flowlake writes.
     pub const VERSION: u32 = 1;
-
-    /// Where the manifest of a table is.
-    #[must_use]
-    pub fn path(table: &TableName) -> Path {
-        Destination::own("tables").join(format!("{table}.json"))
-    }
 
     /// The rows of all files.
     #[must_use]

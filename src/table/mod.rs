@@ -1,10 +1,39 @@
-//! Table: the state of a destination, and the one way to change it.
+//! Table: the tables of a destination, and the one way to change them.
+//!
+//! ```text
+//!            recover                      commit
+//! commits ───────────▶ Snapshot ─▶ run ─▶ Intent ───▶ new files, manifests, state
+//!            finish open commits          TableStore::roll_forward
+//! ```
+//!
+//! [`TableStore`] separates what a format does from what all formats share. [`lock`] keeps a second writer out, [`verify`]
+//! compares files with manifests.
 
-pub mod commit;
+mod commit;
+mod commit_log;
+mod compaction;
+mod error;
+mod intent;
+mod json;
+mod layout;
 pub mod lock;
 mod manifest;
+mod manifest_update;
+mod parquet;
 pub mod quarantine;
+mod recovery;
+mod retention;
+mod snapshot;
+mod table_store;
 pub mod verify;
 
-pub use commit::{CommitError, Intent, Publication, Snapshot, State, discard_staged, open_commits};
+pub use commit::CommitOutcome;
+pub use compaction::files_to_compact;
+pub use error::CommitError;
+pub use intent::{Intent, Publication};
+pub use layout::quarantine_file;
 pub use manifest::{DataFile, Manifest, TakenExport};
+pub use manifest_update::{LoadedExport, ManifestUpdate, UpdatedManifest};
+pub use retention::discard_staged;
+pub use snapshot::{Snapshot, TableState};
+pub use table_store::{FileContent, ReadError, TableStore, open};

@@ -1,48 +1,45 @@
-//! Quarantine: the lines that tell of records, and of values, that are in no table.
+//! Quarantine files: records that did not load, each with its reasons and its raw JSON.
 //!
-//! A run writes `quarantine/<table>/<run id>.jsonl.zst`; the manifest of the table names the files whose records still
-//! wait to be taken in. People read them, and [`retry`](crate::run::retry) takes their records in again.
+//! A run writes one `quarantine/<table>/<run id>.jsonl.zst` for each table with quarantined records. The table's manifest
+//! names the files whose records have not loaded yet. `flowlake quarantine retry` loads them again.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::BufRead;
 
-use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::layout;
 use crate::decode::without_whitespace;
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::normalise::{Place, PlaceStep, Reason, Reasons};
 use crate::schema::{ColumnName, JsonPointer, RunId, TableName};
 use crate::store::{Destination, DestinationError};
 
-/// How the name of a file ends.
-const ENDING: &str = ".jsonl.zst";
-
-/// A file of quarantined records cannot be had.
+/// A quarantine file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum QuarantineError {
     /// The destination failed.
     #[error(transparent)]
     Destination(#[from] DestinationError),
-    /// The manifest names it, and it is not there.
-    #[error("a file of quarantined records is not there any more: `{path}`")]
+    /// The manifest names the file, and it is gone.
+    #[error("a quarantine file is missing: `{path}`")]
     Missing {
         /// The file.
         path: String,
     },
-    /// It says what we cannot read.
-    #[error("quarantined records cannot be read: `{path}`: {reason}")]
+    /// The file is damaged.
+    #[error("cannot read the quarantine file `{path}`: {reason}")]
     Unreadable {
         /// The file.
         path: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// It cannot be made.
-    #[error("quarantined records cannot be written: {0}")]
+    /// The file cannot be encoded.
+    #[error("cannot encode a quarantine file: {0}")]
     Unwritable(std::io::Error),
 }
 
@@ -66,63 +63,61 @@ impl Failure for QuarantineError {
     }
 }
 
-/// A file of quarantined records that wait to be taken in, as a manifest names it.
+/// A quarantine file as a manifest names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineFile {
     /// Where it is, relative to the destination.
     pub path: String,
     /// The run that wrote it.
     pub run_id: RunId,
-    /// The records in it that are in no table.
+    /// The records that are in no table.
     pub records: u64,
-    /// The records in it that are in their table without some of their values.
+    /// The records that are in their table without some of their values.
     #[serde(default)]
     pub partially_loaded: u64,
 }
 
-/// One line: a record, and all that is wrong with it.
+/// One line of a quarantine file: a record, and the reasons why it or some of its values did not load.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Line {
-    /// The run that received it.
+pub struct QuarantineLine {
+    /// The run that received the record.
     pub run_id: RunId,
     /// The table that it was received for.
     pub table: TableName,
-    /// Where it began in that run's export, in bytes.
+    /// The byte offset of the record in that run's export.
     pub offset: u64,
-    /// Why it is here.
-    pub reasons: Vec<Finding>,
-    /// How many reasons there are besides.
+    /// Why it is in quarantine.
+    pub reasons: Vec<QuarantineReason>,
+    /// How many more reasons there are.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more_reasons: u64,
-    /// The record is in its table, without the values that the reasons name.
+    /// The record is in its table without the values that the reasons name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub row_kept: bool,
-    /// The record as it was received: the digits and the order of keys as they were, without the whitespace between
-    /// them.
+    /// The record as it was received, without whitespace between tokens. Digits and the order of keys are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Box<RawValue>>,
-    /// The record as text, when it is JSON that a usual parser refuses: one bad record shall not cost the reader the
-    /// line.
+    /// The record as text, if common JSON parsers refuse it. Otherwise they would refuse the whole line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
 }
 
-/// One reason, as it is kept.
+/// One reason why a record or a value did not load.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Finding {
-    /// The table that does not take it: the record's own, or a child table.
+pub struct QuarantineReason {
+    /// The table whose rule is broken: the record's own, or a child table.
     pub table: TableName,
-    /// The column it is about, if it is about one.
+    /// The column, if the rule is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<ColumnName>,
     /// JSON Pointer (RFC 6901) to the value, from the record.
     pub pointer: String,
-    /// What it breaks: `type`, `primary_key`, `schema`, `json`, or the word of a check.
+    /// The broken rule: `type`, `primary_key`, `schema`, `json`, or the name of a check.
     pub rule: String,
-    /// The type that the value should have had, if that is what is wrong.
+    /// The type that the value should have, if the rule is `type`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
-    /// The same in people's words.
+    /// A sentence for people.
     pub message: String,
 }
 
@@ -131,8 +126,8 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-impl Line {
-    /// The line of a record that was received for a table, as it stood in the export.
+impl QuarantineLine {
+    /// The line of a record as it stood in the export.
     #[must_use]
     pub fn new(
         (run_id, offset): (RunId, u64),
@@ -145,22 +140,22 @@ impl Line {
         let compact = |_: &Value| RawValue::from_string(without_whitespace(received)).ok();
         let record = json.as_ref().and_then(compact);
         let raw = record.is_none().then(|| received.to_owned());
-        let findings = reasons.told.iter().map(|reason| Finding::new(reason, json.as_ref()));
-        let (reasons, more_reasons) = (findings.collect(), reasons.more);
+        let told = reasons.told.iter().map(|reason| QuarantineReason::new(reason, json.as_ref()));
+        let (reasons, more_reasons) = (told.collect(), reasons.more);
         Self { run_id, table, offset, reasons, more_reasons, row_kept, record, raw }
     }
 
-    /// The record as it was received, whitespace aside.
+    /// The record as it was received, apart from whitespace.
     #[must_use]
     pub fn received(&self) -> &str {
         let record = self.record.as_ref().map(|record| record.get());
         record.or(self.raw.as_deref()).unwrap_or_default()
     }
 
-    /// The value that a finding points to, as it stands in the record.
+    /// The value that a reason points to, as it stands in the record.
     #[must_use]
-    pub fn value_at(&self, finding: &Finding) -> Option<&str> {
-        let pointer: JsonPointer = finding.pointer.parse().ok()?;
+    pub fn value_at(&self, reason: &QuarantineReason) -> Option<&str> {
+        let pointer: JsonPointer = reason.pointer.parse().ok()?;
         let mut json: &RawValue = serde_json::from_str(self.received()).ok()?;
         for key in pointer.keys() {
             json = if json.get().starts_with('[') {
@@ -176,7 +171,7 @@ impl Line {
     }
 }
 
-impl Finding {
+impl QuarantineReason {
     fn new(reason: &Reason, record: Option<&Value>) -> Self {
         Self {
             table: reason.table.clone(),
@@ -189,7 +184,7 @@ impl Finding {
     }
 }
 
-/// The pointer to a place in a record. An object that stands where other records have a list has no position.
+/// The pointer to a place in a record. Where this record has an object and others a list, there is no list position.
 fn pointer(place: &Place, record: Option<&Value>) -> String {
     let mut pointer = String::new();
     let mut at = record;
@@ -209,17 +204,11 @@ fn pointer(place: &Place, record: Option<&Value>) -> String {
     pointer
 }
 
-/// Where the quarantined records of a table go, when a run has some.
-#[must_use]
-pub fn file_path(table: &TableName, run_id: &RunId) -> Path {
-    Destination::own("quarantine").join(table.as_str()).join(format!("{run_id}{ENDING}"))
-}
-
-/// The content of a file.
+/// Encodes a quarantine file.
 ///
 /// # Errors
-/// There is no memory for it.
-pub fn encode(lines: &[Line]) -> Result<Vec<u8>, QuarantineError> {
+/// The compressor runs out of memory.
+pub fn encode(lines: &[QuarantineLine]) -> Result<Vec<u8>, QuarantineError> {
     let mut text = Vec::new();
     for line in lines {
         serde_json::to_writer(&mut text, line)
@@ -229,16 +218,15 @@ pub fn encode(lines: &[Line]) -> Result<Vec<u8>, QuarantineError> {
     zstd::encode_all(text.as_slice(), 0).map_err(QuarantineError::Unwritable)
 }
 
-/// The lines of a file.
+/// Reads a quarantine file.
 ///
 /// # Errors
-/// The destination fails, or the file is gone or damaged.
+/// The destination fails, or the file is missing or damaged.
 pub async fn read(
     destination: &Destination,
     file: &QuarantineFile,
-) -> Result<Vec<Line>, QuarantineError> {
-    let path = Path::parse(&file.path).unwrap_or_else(|_| Path::from(file.path.as_str()));
-    let content = destination.get(&path).await?;
+) -> Result<Vec<QuarantineLine>, QuarantineError> {
+    let content = destination.get(&layout::recorded(&file.path)).await?;
     let content = content.ok_or_else(|| QuarantineError::Missing { path: file.path.clone() })?;
     let unreadable =
         |reason: String| QuarantineError::Unreadable { path: file.path.clone(), reason };
@@ -255,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pointer_leads_to_the_value_in_the_record_as_it_is() {
+    fn a_pointer_leads_to_the_value_whether_it_is_in_a_list_or_not() {
         let place = [
             PlaceStep::Key("a/b".to_owned()),
             PlaceStep::Item(0),

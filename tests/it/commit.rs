@@ -10,7 +10,7 @@ use flowlake::plan::Overrides;
 use flowlake::run::RunError;
 use flowlake::schema::TableName;
 use flowlake::store::Destination;
-use flowlake::table::{CommitError, Intent, Manifest, Snapshot, State};
+use flowlake::table::{self, CommitError, CommitOutcome, Intent, Manifest, TableState};
 use futures::{StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -50,7 +50,7 @@ async fn settled_rows(store: &Arc<InMemory>) -> Vec<u64> {
     let destination = Destination::of_store(store.clone(), "memory");
     // A run that failed with its store is as good as a process that died, and cannot give the lock back.
     destination.delete(&Destination::own("lock.json")).await.unwrap();
-    let snapshot = Snapshot::recover(&destination, Utc::now()).await.unwrap();
+    let snapshot = table::open(&destination).recover(Utc::now()).await.unwrap();
     let live: BTreeSet<String> = snapshot
         .manifests
         .values()
@@ -68,7 +68,7 @@ async fn settled_rows(store: &Arc<InMemory>) -> Vec<u64> {
     }
     let rows = |table: &str| {
         let table: TableName = table.parse().unwrap();
-        snapshot.manifests.get(&table).map_or(0, flowlake::table::Manifest::rows)
+        snapshot.manifests.get(&table).map_or(0, Manifest::rows)
     };
     vec![rows("t"), rows("t__lines")]
 }
@@ -121,18 +121,19 @@ fn p2_a_file_that_a_commit_publishes_is_not_among_those_it_removes() {
         let store: Arc<InMemory> = Arc::new(InMemory::new());
         bench.run(store.clone(), "run-1").await.unwrap();
         let destination = Destination::of_store(store.clone(), "memory");
-        let snapshot = Snapshot::recover(&destination, Utc::now()).await.unwrap();
+        let snapshot = table::open(&destination).recover(Utc::now()).await.unwrap();
         let manifests: Vec<Manifest> = snapshot.manifests.values().cloned().collect();
         let live = manifests.iter().flat_map(|manifest| &manifest.files);
         let remove = live.map(|file| file.path.clone()).collect();
-        let state = State {
+        let state = TableState {
             last_run: "run-2".parse().unwrap(),
             committed_at: DateTime::UNIX_EPOCH,
             watermark: None,
         };
         let run_id = "run-2".parse().unwrap();
         let intent = Intent { run_id, publish: Vec::new(), remove, manifests, state };
-        snapshot.commit(&destination, intent).await.unwrap();
+        let outcome = table::open(&destination).commit(&snapshot, intent).await.unwrap();
+        assert_eq!(outcome, CommitOutcome::Committed);
         assert_eq!(settled_rows(&store).await, [2, 1]);
     });
 }
@@ -220,21 +221,21 @@ fn p10_of_two_runs_at_once_only_one_commits() {
     runtime().block_on(async {
         let store: Arc<InMemory> = Arc::new(InMemory::new());
         let destination = Destination::of_store(store.clone(), "memory");
-        let first = Snapshot::recover(&destination, Utc::now()).await.unwrap();
+        let first = table::open(&destination).recover(Utc::now()).await.unwrap();
         bench.run(store.clone(), "run-1").await.unwrap();
-        let late = flowlake::table::Intent {
+        let late = Intent {
             run_id: "run-0".parse().unwrap(),
             publish: Vec::new(),
             remove: Vec::new(),
             manifests: Vec::new(),
-            state: flowlake::table::State {
+            state: TableState {
                 last_run: "run-0".parse().unwrap(),
                 committed_at: DateTime::<Utc>::UNIX_EPOCH,
                 watermark: None,
             },
         };
-        let refused = first.commit(&destination, late).await.unwrap_err();
-        assert!(matches!(refused, flowlake::table::CommitError::Conflict), "{refused}");
+        let outcome = table::open(&destination).commit(&first, late).await.unwrap();
+        assert_eq!(outcome, CommitOutcome::Conflict);
         assert_eq!(settled_rows(&store).await, [2, 1]);
     });
 }

@@ -11,8 +11,8 @@ use flowlake::normalise::scalar_texts;
 use flowlake::plan::Overrides;
 use flowlake::run::RunError;
 use flowlake::store::{CreateOutcome, Destination, ReplaceOutcome};
-use flowlake::table::Snapshot;
-use flowlake::table::verify::{Depth, repair, verify};
+use flowlake::table;
+use flowlake::table::verify::VerifyDepth;
 use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -238,7 +238,8 @@ impl Pipeline {
                 }
                 // Who has lost its store cannot give the lock back, and this process lives on.
                 destination.delete(&Destination::own("lock.json")).await.unwrap();
-                let repaired = repair(&destination, Depth::Contents).await.unwrap();
+                let repaired =
+                    table::open(&destination).repair(VerifyDepth::Contents).await.unwrap();
                 assert_eq!(repaired.findings, [], "{what}");
                 let found = content(&destination).await;
                 assert!(found == self.old || found == self.new, "{what}: {found:?}");
@@ -256,7 +257,8 @@ impl Pipeline {
                     self.runs.run_in(&destination, "run-3", &overrides).await.unwrap();
                 }
                 assert_eq!(content(&destination).await, self.new, "{what}");
-                let verified = verify(&destination, Depth::Contents).await.unwrap();
+                let verified =
+                    table::open(&destination).verify(VerifyDepth::Contents).await.unwrap();
                 assert_eq!(verified.findings, [], "{what}");
                 if calls.unwrap().calls() <= at {
                     assert!(at > 40, "the store was hardly used");
@@ -270,7 +272,7 @@ impl Pipeline {
 
 /// Also checks that the ledgers of the last run are true.
 async fn content(destination: &Destination) -> Content {
-    let snapshot = Snapshot::peek(destination).await.unwrap();
+    let snapshot = table::open(destination).snapshot().await.unwrap();
     let mut content = Content::new();
     for (table, manifest) in &snapshot.manifests {
         let mut rows = Vec::new();

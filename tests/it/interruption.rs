@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Lake, Source, Workplace};
+use crate::support::{Course, Lake, Milestone, Source, Workplace};
 
 const TABLES: &str =
     "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\npartition_by = [\"month(at)\"]";
 const RECORDS: usize = 3000;
+/// It takes well under a second on a machine that has nothing else to do.
+const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Records that all say of which version they are, in both of their tables.
 fn export(version: usize) -> String {
@@ -40,21 +42,31 @@ fn p2_a_signal_at_any_moment_leaves_the_tables_as_they_were_or_complete() {
     let source = Source::serving(&export(0));
     let workplace = Workplace::asking(&source);
     workplace.define(TABLES);
-    let began = Instant::now();
     workplace.run().success();
-    let whole_run = began.elapsed();
+    let lake = workplace.path().join("lake");
     let mut random = fastrand::Rng::with_seed(4);
     let (mut stopped, mut before) = (BTreeMap::new(), 0);
-    for round in 1..=50 {
+    let milestones = [
+        Milestone::Started,
+        Milestone::Asked,
+        Milestone::Asked,
+        Milestone::Staged,
+        Milestone::Promised,
+    ];
+    for (round, milestone) in (1..=50).zip(milestones.into_iter().cycle()) {
         source.serve(&export(round));
+        let course = Course::before_run(&lake, &source);
         let (signal, code) = if round % 2 == 0 { ("-TERM", 143) } else { ("-INT", 130) };
         let mut run = workplace.command(&["run", "test.toml"]);
         let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(whole_run.mul_f64(1.1 * random.f64()));
+        course.wait_for(milestone, &mut run);
+        if random.bool() {
+            std::thread::sleep(Duration::from_micros(random.u64(0..20_000)));
+        }
         Command::new("kill").args([signal, &run.id().to_string()]).status().unwrap();
         let signalled = Instant::now();
         let status = run.wait().unwrap();
-        assert!(signalled.elapsed() < Duration::from_secs(1), "{:?}", signalled.elapsed());
+        assert!(signalled.elapsed() < STOPS_WITHIN, "{:?}", signalled.elapsed());
         let after = version(&workplace.lake());
         // Before it listens to signals, one ends it as any process; and it may be faster than the signal.
         let ended_early = status.code().is_none();

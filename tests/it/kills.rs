@@ -1,21 +1,22 @@
-//! kill -9, at every request to S3, before every call that changes the local disk, and at any moment: the next run finds the tables as they were or complete
-//! (promise P2), and leaves nothing behind.
+//! kill -9 at every request to S3, before every call that changes the local disk, and at random moments. The next run finds
+//! the tables wholly as before or wholly as after (promise P2) and leaves nothing behind.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flowlake::store::Destination;
-use flowlake::table::verify::{Depth, repair, verify};
+use flowlake::table;
+use flowlake::table::verify::VerifyDepth;
 use object_store::prefix::PrefixStore;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-use crate::support::{Lake, S3Server, Source, Traced, Workplace, runtime};
+use crate::support::{Course, Lake, Milestone, S3Server, Source, Traced, Workplace, runtime};
 
-/// One record in a partition of its own, one that moves, one that changes in a line only, one that stays.
+/// One record moves to another partition, one changes, one loses a line, one stays.
 const OLD: &str = r#"[{"id":1,"at":"2026-01-05","v":1,"lines":[{"n":1}]},{"id":2,"at":"2026-02-05","v":1},
     {"id":3,"at":"2026-03-05","v":1,"lines":[{"n":1},{"n":2}]},{"id":4,"at":"2026-04-05","v":1}]"#;
 const NEW: &str = r#"[{"id":1,"at":"2026-02-05","v":1,"lines":[{"n":1},{"n":9}]},{"id":2,"at":"2026-02-05","v":2},
@@ -24,7 +25,7 @@ const NEW: &str = r#"[{"id":1,"at":"2026-02-05","v":1,"lines":[{"n":1},{"n":9}]}
 const TABLES: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"merge\"\n\
     partition_by = [\"month(at)\"]\n[tables.columns]\nv = \"int64\"";
 
-/// What is in the tables and in quarantine.
+/// The rows of the tables, and how many records are in quarantine.
 fn state(lake: &Lake) -> (Vec<String>, Vec<String>, usize) {
     let rows = |table: &str, columns: [&str; 3]| {
         let columns = columns.map(|name| lake.column(table, name));
@@ -78,8 +79,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Looks at what a kill left once it is mended: it is the one or the other. A run after it brings the new, and all is
-/// clean. Tells whether it was there already.
+/// Repairs the lake after a kill and checks that it has the old or the new state, then runs again and checks that it has
+/// the new one. Returns whether the new state was there before that run.
 #[track_caller]
 fn check_after_kill(
     workplace: &Workplace,
@@ -130,14 +131,13 @@ fn p2_a_run_that_is_killed_at_any_request_to_s3_is_there_as_a_whole_or_not_at_al
     assert!(outcomes.iter().all(|count| *count > 10), "old and new: {outcomes:?}");
 }
 
-/// A destination with the first export, over and over again, and what a run makes of it that is killed.
+/// A run over the first export that is killed again and again, each time from the same beginning.
 struct Victim<'a> {
     workplace: &'a Workplace,
+    source: &'a Source,
     lake: PathBuf,
     destination: Destination,
     old: TempDir,
-    /// How long a run takes that nobody kills.
-    whole_run: Duration,
     expected: [(Vec<String>, Vec<String>, usize); 2],
     runtime: Runtime,
     outcomes: [u32; 2],
@@ -146,7 +146,7 @@ struct Victim<'a> {
 impl<'a> Victim<'a> {
     fn new(
         workplace: &'a Workplace,
-        source: &Source,
+        source: &'a Source,
         lake: PathBuf,
         open: impl FnOnce() -> Destination,
     ) -> Self {
@@ -155,11 +155,8 @@ impl<'a> Victim<'a> {
         workplace.run().success();
         let old = keep(&lake);
         source.serve(NEW);
-        let begun = Instant::now();
-        workplace.run().success();
-        let (whole_run, destination) = (begun.elapsed(), open());
-        let (runtime, outcomes) = (runtime(), [0, 0]);
-        Self { workplace, lake, destination, old, whole_run, expected, runtime, outcomes }
+        let (destination, runtime, outcomes) = (open(), runtime(), [0, 0]);
+        Self { workplace, source, lake, destination, old, expected, runtime, outcomes }
     }
 
     fn begin_again(&self) {
@@ -169,11 +166,11 @@ impl<'a> Victim<'a> {
 
     #[track_caller]
     fn check(&mut self, what: &str) {
-        let verify = |mend: bool| {
-            let found = if mend {
-                self.runtime.block_on(repair(&self.destination, Depth::Contents))
+        let verify = |repair: bool| {
+            let found = if repair {
+                self.runtime.block_on(table::open(&self.destination).repair(VerifyDepth::Contents))
             } else {
-                self.runtime.block_on(verify(&self.destination, Depth::Contents))
+                self.runtime.block_on(table::open(&self.destination).verify(VerifyDepth::Contents))
             };
             let found = found.map_err(|error| error.to_string())?.findings;
             if found.is_empty() { Ok(()) } else { Err(format!("{found:?}")) }
@@ -183,23 +180,28 @@ impl<'a> Victim<'a> {
         self.outcomes[usize::from(is_new)] += 1;
     }
 
+    /// Kills runs a random moment after each milestone. Those that are killed when they start change nothing, and those
+    /// that have ended are complete, so both outcomes come up however busy the machine is.
     fn kill_at_random_moments(&mut self, seed: u64) {
         let mut random = fastrand::Rng::with_seed(seed);
-        for round in 0..200 {
+        for (round, milestone) in (0..204).zip(Milestone::ALL.into_iter().cycle()) {
             self.begin_again();
+            let course = Course::before_run(&self.lake, self.source);
             let mut run = start(self.workplace);
-            // The beginning of a process has nothing to do with the lake.
-            std::thread::sleep(self.whole_run.mul_f64(0.3 + 0.8 * random.f64()));
+            course.wait_for(milestone, &mut run);
+            if milestone != Milestone::Started {
+                std::thread::sleep(Duration::from_micros(random.u64(0..20_000)));
+            }
             run.kill().unwrap();
             run.wait().unwrap();
-            self.check(&format!("round {round}"));
+            self.check(&format!("round {round}, {milestone:?}"));
         }
         let Self { outcomes, .. } = self;
         assert!(outcomes.iter().all(|count| *count > 5), "old and new: {outcomes:?}");
     }
 }
 
-fn local<'a>(workplace: &'a Workplace, source: &Source) -> Victim<'a> {
+fn local<'a>(workplace: &'a Workplace, source: &'a Source) -> Victim<'a> {
     let lake = workplace.path().join("lake");
     let url = lake.to_str().unwrap().parse().unwrap();
     Victim::new(workplace, source, lake, || Destination::open(&url).unwrap())
@@ -223,7 +225,7 @@ fn p2_a_run_to_s3_that_is_killed_at_any_moment_is_there_as_a_whole_or_not_at_all
     Victim::new(&workplace, &source, server.prefix(), open).kill_at_random_moments(10);
 }
 
-/// What is not on disk yet may be lost, but nothing may rely on it; what is half done has to be undone or finished.
+/// Nothing relies on what is not on disk yet; what is half done is undone or finished.
 #[test]
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn p2_a_run_that_is_killed_before_any_change_of_the_disk_is_there_as_a_whole_or_not_at_all() {
@@ -246,8 +248,8 @@ fn p2_a_run_that_is_killed_before_any_change_of_the_disk_is_there_as_a_whole_or_
     assert!(outcomes.iter().all(|count| *count > 20), "old and new: {outcomes:?}");
 }
 
-/// Runs the pipeline and kills it when it is about to change something under `lake` for the `change`th time; tells whether
-/// it came to its end before. None where nobody can trace.
+/// Runs the pipeline and kills it before its `change`th change under `lake`; returns whether it ended before. `None` where
+/// processes cannot be traced.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn run_until_change(workplace: &Workplace, lake: &Path, change: usize) -> Option<bool> {
     let mut command = workplace.command(&["run", "test.toml"]);

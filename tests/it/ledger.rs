@@ -7,7 +7,7 @@ use flowlake::plan::Overrides;
 use flowlake::report::{Outcome, RunReport};
 use flowlake::schema::TableName;
 use flowlake::store::Destination;
-use flowlake::table::{Manifest, Snapshot};
+use flowlake::table::{self, Manifest};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -121,7 +121,7 @@ impl Books {
     /// The books say what the files and the quarantine say.
     async fn check(&self, disposition: &str) {
         let destination = Destination::of_store(self.store.clone(), "memory");
-        let snapshot = Snapshot::peek(&destination).await.unwrap();
+        let snapshot = table::open(&destination).snapshot().await.unwrap();
         for manifest in snapshot.manifests.values() {
             let name = &manifest.schema.name;
             assert_eq!(manifest.rows(), self.rows_in_files(manifest).await, "{name}");

@@ -1,25 +1,21 @@
 //! One writer at a time (promise P10), with the real binary.
 
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::support::{Answer, S3Server, Source, Workplace};
+use crate::support::{Answer, S3Server, Source, Workplace, wait_until};
 
 const TABLES: &str =
     "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"append\"";
 
-/// A run that has the lock and waits for its source, which does not answer.
+/// A run that holds the lock and waits for a source that does not answer.
 fn hanging(workplace: &Workplace, run_id: &str) -> Child {
     let mut command = workplace.command(&["run", "test.toml", "--run-id", run_id]);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 fn wait_for_lock(workplace: &Workplace, destination: &str) {
-    let begun = Instant::now();
-    while workplace.flowlake(&["unlock", destination]).code != 11 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "no run took the lock");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("no run took the lock", || workplace.flowlake(&["unlock", destination]).code == 11);
 }
 
 fn with_hanging_source() -> (Source, Workplace) {
@@ -42,7 +38,7 @@ fn p10_a_second_run_ends_at_once_and_says_who_is_at_work() {
     assert!(second.stderr.contains("run first of pipeline `test`"), "{}", second.stderr);
     assert!(second.stderr.contains("--wait"), "{}", second.stderr);
     assert_eq!(workplace.flowlake(&["unlock", "lake", "--force"]).code, 11, "its process lives");
-    // Killed, it has the lock no more.
+    // A killed run holds no lock.
     first.kill().unwrap();
     first.wait().unwrap();
     assert!(workplace.flowlake(&["unlock", "lake"]).success().contains("not locked"));
@@ -59,6 +55,7 @@ fn p10_a_run_that_waits_goes_on_when_the_other_has_ended() {
     wait_for_lock(&workplace, "lake");
     let mut waiting = workplace.command(&["run", "test.toml", "--wait"]);
     let mut waiting = waiting.stdout(Stdio::null()).spawn().unwrap();
+    // Longer than the pause between two attempts. A slow machine only makes this check less telling.
     std::thread::sleep(Duration::from_millis(700));
     assert!(waiting.try_wait().unwrap().is_none(), "it waits");
     first.kill().unwrap();
@@ -82,7 +79,7 @@ fn p10_on_s3_the_lock_of_a_killed_run_is_taken_over() {
     first.wait().unwrap();
     let stray = workplace.flowlake(&["verify", &destination]);
     assert_eq!(stray.code, 3, "{}{}", stray.stdout, stray.stderr);
-    assert!(stray.stdout.contains("stray lock: run first"), "{}", stray.stdout);
+    assert!(stray.stdout.contains("stale lock: run first"), "{}", stray.stdout);
     let third = workplace.run();
     assert!(third.stderr.contains("taken over"), "{}", third.stderr);
     third.success();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use flowlake::plan::Overrides;
 use flowlake::schema::TableName;
 use flowlake::store::Destination;
-use flowlake::table::{Manifest, Snapshot};
+use flowlake::table::{self, Manifest};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -104,7 +104,8 @@ fn sorted(mut rows: Vec<String>) -> Vec<String> {
 }
 
 async fn rows_in(store: &Arc<InMemory>) -> Rows {
-    let snapshot = Snapshot::peek(&Destination::of_store(store.clone(), "memory")).await.unwrap();
+    let snapshot =
+        table::open(&Destination::of_store(store.clone(), "memory")).snapshot().await.unwrap();
     let mut all = [Vec::new(), Vec::new()];
     let tables = [("t", vec!["id", "rev", "v"]), ("lines", vec!["t__id", "_index", "n"])];
     for (rows, (table, columns)) in all.iter_mut().zip(tables) {

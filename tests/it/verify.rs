@@ -96,7 +96,7 @@ fn what_nobody_refers_to_is_told_and_removed_if_it_is_ours() {
         format!("orphan: {quarantine}"),
         format!("orphan: {orphan}"),
         format!("foreign: {foreign}"),
-        format!("left behind: {staged}"),
+        format!("temporary: {staged}"),
     ];
     assert_eq!(findings(&verify(&workplace, &[]), 3), expected);
     assert_eq!(findings(&verify(&workplace, &["--repair"]), 3), expected[2..3]);
@@ -149,7 +149,7 @@ fn the_manifest_tells_between_which_values_a_file_lies_and_is_held_to_it() {
     std::fs::write(&path, manifest.replacen("\"max\": \"1\"", "\"max\": \"7\"", 1)).unwrap();
     let shown = findings(&verify(&workplace, &[]), 7);
     assert!(
-        shown[0].starts_with("other values: t/at_month=2026-01/0000-first.parquet: `id` has "),
+        shown[0].starts_with("wrong statistics: t/at_month=2026-01/0000-first.parquet: `id` has "),
         "{shown:?}"
     );
     assert_eq!(findings(&verify(&workplace, &["--quick"]), 0), Vec::<String>::new());

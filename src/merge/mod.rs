@@ -15,11 +15,15 @@
 //! no more are taken out. Rows are told apart by hashes of 128 bits: of the record's key, of the row's own and of what
 //! the row holds.
 
+mod partition_rows;
+
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::collections::hash_map::{Entry, HashMap};
 
 use polars::prelude::{BooleanChunked, ChunkFull, DataFrame, PlSmallStr, PolarsResult};
+
+pub use partition_rows::{PartitionRows, RECORD_COLUMN};
 
 use crate::definition::Deletes;
 use crate::normalise::{Cursor, MetadataColumns, row_hashes};

@@ -1,0 +1,133 @@
+//! Layout: the paths and names of flowlake's own files in a destination.
+//!
+//! | path | content |
+//! |---|---|
+//! | `<table>/<partition>/0000-<run id>.parquet` | rows |
+//! | `_flowlake/tables/<table>.json` | the table's manifest |
+//! | `_flowlake/state.json` | last run and watermark |
+//! | `_flowlake/commits/<sequence>.json` | one commit: an intent until it is finished |
+//! | `_flowlake/staging/<run id>/` | files of a run that are not published yet |
+//! | `_flowlake/quarantine/<table>/<run id>.jsonl.zst` | quarantined records |
+//! | `_flowlake/lock.json` | the owner of the lock |
+
+use object_store::path::Path;
+
+use crate::schema::{RunId, TableName, percent_encoded};
+use crate::store::Destination;
+
+const DATA_SUFFIX: &str = ".parquet";
+const QUARANTINE_SUFFIX: &str = ".jsonl.zst";
+/// Data files of a run are numbered with at least this many digits.
+const FILE_NUMBER_DIGITS: usize = 4;
+
+pub(super) fn state() -> Path {
+    Destination::own("state.json")
+}
+
+pub(super) fn lock() -> Path {
+    Destination::own("lock.json")
+}
+
+pub(super) fn manifests() -> Path {
+    Destination::own("tables")
+}
+
+pub(super) fn manifest(table: &TableName) -> Path {
+    manifests().join(format!("{table}.json"))
+}
+
+pub(super) fn commits() -> Path {
+    Destination::own("commits")
+}
+
+pub(super) fn commit(sequence: u64) -> Path {
+    commits().join(format!("{sequence:012}.json"))
+}
+
+/// The sequence number of a commit record.
+pub(super) fn sequence_of(commit: &Path) -> Option<u64> {
+    commit.filename()?.strip_suffix(".json")?.parse().ok()
+}
+
+/// The staging directories of all runs.
+pub(super) fn staging() -> Path {
+    Destination::own("staging")
+}
+
+pub(super) fn quarantine() -> Path {
+    Destination::own("quarantine")
+}
+
+/// The quarantine file of a table in one run.
+#[must_use]
+pub fn quarantine_file(table: &TableName, run_id: &RunId) -> Path {
+    quarantine().join(table.as_str()).join(format!("{run_id}{QUARANTINE_SUFFIX}"))
+}
+
+/// The directory of a table's data files.
+pub(super) fn table_directory(table: &TableName) -> Path {
+    recorded(&percent_encoded(table.as_str()))
+}
+
+/// A path as manifests and intents record it, which is encoded already.
+#[must_use]
+pub fn recorded(path: &str) -> Path {
+    Path::parse(path).unwrap_or_else(|_| Path::from(path))
+}
+
+/// Whether a data file has a name that flowlake gives.
+pub(super) fn is_data_file(path: &Path) -> bool {
+    let name = path.filename().and_then(|name| name.strip_suffix(DATA_SUFFIX));
+    name.and_then(|name| name.split_once('-')).is_some_and(|(number, run_id)| {
+        number.len() >= FILE_NUMBER_DIGITS
+            && number.parse::<u32>().is_ok()
+            && run_id.parse::<RunId>().is_ok()
+    })
+}
+
+/// Whether a quarantine file has a name that flowlake gives.
+pub(super) fn is_quarantine_file(path: &Path) -> bool {
+    let name = path.filename().and_then(|name| name.strip_suffix(QUARANTINE_SUFFIX));
+    name.is_some_and(|name| name.parse::<RunId>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commit_records_sort_by_their_sequence() {
+        assert_eq!(commit(7).as_ref(), "_flowlake/commits/000000000007.json");
+        assert!(commit(9) < commit(10));
+        for sequence in [1, 999_999_999_999, 1_000_000_000_000] {
+            assert_eq!(sequence_of(&commit(sequence)), Some(sequence));
+        }
+        for other in ["_flowlake/commits/readme.json", "_flowlake/commits/1.txt", ""] {
+            assert_eq!(sequence_of(&Path::from(other)), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_names_that_flowlake_gives_are_its_own() {
+        for (name, is_ours) in [
+            ("t/0000-run.parquet", true),
+            ("t/at_month=2026-01/12345-run-1.parquet", true),
+            ("t/000-run.parquet", false),
+            ("t/backup.parquet", false),
+            ("t/0000-run.csv", false),
+            ("t/0000-.parquet", false),
+        ] {
+            assert_eq!(is_data_file(&Path::from(name)), is_ours, "{name}");
+        }
+        let quarantined = quarantine_file(&"t".parse().unwrap(), &"run-1".parse().unwrap());
+        assert_eq!(quarantined.as_ref(), "_flowlake/quarantine/t/run-1.jsonl.zst");
+        assert!(is_quarantine_file(&quarantined));
+        assert!(!is_quarantine_file(&Path::from("_flowlake/quarantine/t/run-1.jsonl")));
+    }
+
+    #[test]
+    fn a_recorded_path_is_not_encoded_again() {
+        assert_eq!(recorded("t/c=a%2Fb/0000-r.parquet").as_ref(), "t/c=a%2Fb/0000-r.parquet");
+        assert_eq!(table_directory(&"t".parse().unwrap()).as_ref(), "t");
+    }
+}
