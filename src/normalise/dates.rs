@@ -1,4 +1,4 @@
-//! Dates: values that are written in a declared form, as ISO 8601 has them.
+//! Dates in declared formats: rewrites them as ISO 8601.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use polars::prelude::{IntoSeries, NewChunkedArray, PlSmallStr, Series, StringChunked};
@@ -6,8 +6,8 @@ use polars::prelude::{IntoSeries, NewChunkedArray, PlSmallStr, Series, StringChu
 use crate::decode::Raw;
 use crate::schema::{ColumnType, format_timestamp};
 
-/// The texts of a column, with what is in one of `formats` written as a date or timestamp; the first that fits is taken.
-/// What fits none stays as it is, and is ISO 8601 or does not fit the column. `None` when there is nothing to rewrite.
+/// The texts of a column, with those in one of `formats` rewritten; the first format that fits is taken. Other texts stay,
+/// and are ISO 8601 or do not fit the column. `None` when there is nothing to rewrite.
 pub(super) fn in_iso_form(raw: &Raw, to: &ColumnType, formats: &[String]) -> Option<Series> {
     let rewrite: fn(&str, &str) -> Option<String> = match to {
         ColumnType::Date => date,
@@ -26,14 +26,14 @@ pub(super) fn in_iso_form(raw: &Raw, to: &ColumnType, formats: &[String]) -> Opt
     Some(StringChunked::from_iter_options(PlSmallStr::EMPTY, rewritten).into_series())
 }
 
-/// A date; a time of day that is not midnight would be lost, so it does not fit.
+/// A date. A time of day other than midnight does not fit, since it would be lost.
 fn date(text: &str, format: &str) -> Option<String> {
     let date = NaiveDate::parse_from_str(text, format).ok()?;
     let time = NaiveDateTime::parse_from_str(text, format).map_or(NaiveTime::MIN, |it| it.time());
     (time == NaiveTime::MIN).then(|| date.format("%Y-%m-%d").to_string())
 }
 
-/// A timestamp; without a zone it is UTC, without a time of day it is midnight.
+/// A timestamp. Without a zone it is UTC, without a time of day it is midnight.
 fn timestamp(text: &str, format: &str) -> Option<String> {
     let zoned = || DateTime::parse_from_str(text, format).ok().map(|moment| moment.to_utc());
     let local = || NaiveDateTime::parse_from_str(text, format).ok().map(|moment| moment.and_utc());
@@ -42,7 +42,7 @@ fn timestamp(text: &str, format: &str) -> Option<String> {
         Some(date.and_time(NaiveTime::MIN).and_utc())
     };
     let moment: DateTime<Utc> = zoned().or_else(local).or_else(midnight)?;
-    // What a microsecond cannot hold stays as it is, and does not fit.
+    // A fraction of a microsecond stays as it is, and does not fit.
     let is_exact = moment.timestamp_subsec_nanos().is_multiple_of(1000);
     is_exact.then(|| format_timestamp(moment.timestamp_micros()))?
 }

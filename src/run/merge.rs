@@ -7,7 +7,7 @@ use crate::merge::{
 use crate::plan::Plan;
 use crate::run::RunError;
 use crate::run::guard::{self, GuardError};
-use crate::run::load::Loaded;
+use crate::run::loaded::Loaded;
 use crate::table::{Snapshot, TableStore};
 
 /// Compares the export with the tables that have `merge` and rows already.

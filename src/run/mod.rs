@@ -27,6 +27,7 @@ mod intake;
 pub mod interruption;
 mod ledger;
 mod load;
+mod loaded;
 mod merge;
 mod new_exports;
 mod prepare;

@@ -12,7 +12,7 @@ use crate::report::{Outcome, RunWarning};
 use crate::run::budget::Budget;
 use crate::run::collect::{Content, Expectation};
 use crate::run::intake::{Intake, Receiver, decode_again, decode_landed};
-use crate::run::load::Loaded;
+use crate::run::loaded::Loaded;
 use crate::run::new_exports::NewExports;
 use crate::run::quarantine::QuarantinedRecords;
 use crate::run::stage::RowSource;

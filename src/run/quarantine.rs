@@ -9,7 +9,7 @@ use crate::definition::Table;
 use crate::landing::{Landed, Landing};
 use crate::plan::Plan;
 use crate::run::RunError;
-use crate::run::load::{Loaded, Quarantined};
+use crate::run::loaded::{Loaded, Quarantined};
 use crate::schema::{JsonPointer, RunId, TableName};
 use crate::store::Destination;
 use crate::table::quarantine::{QuarantineFile, QuarantineLine, encode, read};

@@ -12,7 +12,7 @@ use crate::landing::Landed;
 use crate::merge::{EndedRows, MergedTables, OverwrittenPartitions, PartitionRows, carry_over};
 use crate::report::{EventKind, TableReport};
 use crate::run::intake::FoundRecords;
-use crate::run::load::Loaded;
+use crate::run::loaded::Loaded;
 use crate::run::quarantine::QuarantinedRecords;
 use crate::runtime::{on_cpu, parallelism};
 use crate::schema::{IdVec, PartitionKey, RootId, TableId};

@@ -1,6 +1,6 @@
 //! ISO 8601 dates and timestamps, as exports write them.
 //!
-//! | text | is |
+//! | text | parsed as |
 //! |---|---|
 //! | `2026-10-05` | a date |
 //! | `2026-10-05T14:03:07Z`, `2026-10-05 14:03:07+02:00` | a timestamp |
@@ -80,8 +80,8 @@ pub fn format_timestamp(microseconds: i64) -> Option<String> {
     Some(moment.format(form).to_string())
 }
 
-/// How a timestamp is written in the way that nearly all are: `YYYY-MM-DDTHH:MM:SS`, some digits of a second, perhaps
-/// `Z`. With the instant it tells the text.
+/// The form of a timestamp that is written as nearly all are: `YYYY-MM-DDTHH:MM:SS`, some digits of a second, perhaps
+/// `Z`. Form and instant together give the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimestampForm {
     /// With the point.

@@ -10,6 +10,7 @@
 
 mod support;
 
+mod architecture;
 mod checks;
 mod commit;
 mod conformance;
