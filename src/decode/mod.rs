@@ -23,6 +23,7 @@ mod raw;
 mod scalars;
 mod selector;
 mod split;
+mod split_error;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -35,7 +36,8 @@ pub use parse::{DecodeError, decode_batch};
 pub use position::Position;
 pub use raw::{Fractions, Raw};
 pub use selector::{RecordSelector, RecordsAt};
-pub use split::{SplitError, Splitter};
+pub use split::Splitter;
+pub use split_error::SplitError;
 
 /// How the records of a table are decoded.
 #[derive(Debug, Clone, Default)]

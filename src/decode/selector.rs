@@ -63,8 +63,7 @@ impl RecordSelector {
         Self::At(vec![JsonPointer::default()])
     }
 
-    /// Whether newline-delimited objects would be the records. They are not when earlier records were in an array
-    /// deeper down.
+    /// Whether newline-delimited objects can be the records. They cannot if earlier records were in a nested array.
     pub(super) fn can_be_lines(&self) -> bool {
         match self {
             Self::TheOnlyArray { before: None } => true,
@@ -73,7 +72,7 @@ impl RecordSelector {
         }
     }
 
-    /// Whether every value of the export is taken as records. Otherwise a second value would be lost.
+    /// Whether every value of the export is selected, so that a second one is not lost.
     pub(super) fn selects_every_value(&self) -> bool {
         match self {
             Self::At(pointers) => pointers.iter().any(|pointer| pointer.keys().is_empty()),

@@ -312,7 +312,7 @@ impl Load {
                     encoder.push(&metadata.complete(new, &schemas[key.0])?)?;
                 }
                 PartitionContent::Waiting(pieces) if more_comes => {
-                    pieces.push(spill.put_rows(new)?)
+                    pieces.push(spill.put_rows(new)?);
                 }
                 PartitionContent::Waiting(pieces) => pieces.push(KeptRows::Held(new)),
             }

@@ -14,7 +14,7 @@ use crate::run::collect::{Content, Expectation};
 use crate::run::intake::{Intake, Receiver, decode_again, decode_landed};
 use crate::run::loaded::Loaded;
 use crate::run::new_exports::NewExports;
-use crate::run::quarantine::Waiting;
+use crate::run::quarantine::QuarantinedRecords;
 use crate::run::stage::RowSource;
 use crate::runtime::{give_back_memory, on_cpu};
 use crate::schema::{IdVec, RootId, Shape};
@@ -99,7 +99,9 @@ impl Run<'_> {
     /// Stages the files of quarantined records that are loaded again.
     pub(super) async fn prepare_retry(&self, snapshot: Snapshot) -> Result<Prepared, RunError> {
         let roots: Vec<&Table> = self.plan.pipeline.root_tables().collect();
-        let Some(waiting) = Waiting::collect(self.destination, &roots, &snapshot).await? else {
+        let Some(waiting) =
+            QuarantinedRecords::collect(self.destination, &roots, &snapshot).await?
+        else {
             let report = self.report(Outcome::NothingWaiting, Vec::new(), Vec::new());
             return Ok(Prepared { snapshot, intent: None, report });
         };
