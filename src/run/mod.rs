@@ -40,7 +40,7 @@ pub use error::RunError;
 pub use interruption::{Interruption, Signal};
 
 use crate::decode::{Chunk, DecodeOptions, RecordSelector};
-use crate::definition::{Environment, Nested, Table, WriteDisposition};
+use crate::definition::{Environment, Nested, Table, WriteDisposition, tables_hash};
 use crate::landing::{ExportHash, Landed};
 use crate::merge::{Merge, carry_over};
 use crate::normalise::MetadataColumns;
@@ -287,7 +287,7 @@ impl Run<'_> {
         let exports = self.exports(&intake);
 
         let hash = ExportHash::of_all(exports.iter().map(|export| &export.hash));
-        let taken = TakenExport { hash, definition: self.definition_hash() };
+        let taken = TakenExport { hash, definition: tables_hash(&self.plan.pipeline.tables) };
         let fresh = NewExports::of_export(roots, &snapshot, &taken, self.plan.window);
         let ledgers = ledger::unchanged(roots, &fresh, &intake, &snapshot);
         if fresh.tables.is_empty() {
@@ -636,11 +636,6 @@ impl Run<'_> {
         let state = self.state();
         let run_id = self.plan.run_id.clone();
         Ok((Intent { run_id, publish, remove, manifests, state }, ledgers))
-    }
-
-    /// What the definition says of tables, hashed: a change of it makes an old export new.
-    fn definition_hash(&self) -> String {
-        blake3::hash(format!("{:?}", self.plan.pipeline.tables).as_bytes()).to_hex().to_string()
     }
 
     fn report(
