@@ -6,7 +6,7 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use url::Url;
 
 use crate::definition::{
-    DestinationUrl, Filter, InvalidDestination, InvalidTemplate, ListStyle, Period, Pipeline,
+    DestinationUrl, Filter, InvalidDestination, InvalidTemplate, ListStyle, Period, Pipeline, Size,
     Source, Table, TemplateContext, WindowPolicy, WriteDisposition,
 };
 use crate::schema::{RunId, Window};
@@ -14,8 +14,11 @@ use crate::schema::{RunId, Window};
 /// More pieces than any sensible `step` makes.
 const MOST_PIECES: u32 = 10_000;
 
-/// Enough to be quick, and little enough for a small machine.
-const DEFAULT_MEMORY_BYTES: u64 = 256 << 20;
+/// Requests under way at once, unless `--jobs` says otherwise.
+pub const DEFAULT_JOBS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
+
+/// Memory for rows, unless `--memory` says otherwise: enough to be quick, little enough for a small machine.
+pub const DEFAULT_MEMORY: Size = Size::from_bytes(256 << 20);
 
 /// One run of one pipeline, decided before anything is touched.
 #[derive(Debug, Clone)]
@@ -64,9 +67,9 @@ pub struct Overrides {
     pub to: Option<DateTime<Utc>>,
     /// The export may be smaller than the limits of the definition allow.
     pub allow_shrink: bool,
-    /// How many requests may be under way at once; one after the other when absent.
+    /// How many requests may be under way at once; [`DEFAULT_JOBS`] when absent.
     pub jobs: Option<NonZeroUsize>,
-    /// How many bytes of rows may be in memory at once.
+    /// How many bytes of rows may be in memory at once; [`DEFAULT_MEMORY`] when absent.
     pub memory: Option<u64>,
     /// Wait while another run holds the destination, instead of ending.
     pub waits: bool,
@@ -160,8 +163,8 @@ impl Plan {
             destination: destination_at(&pipeline, now)?,
             requests: requests.collect::<Result<_, PlanError>>()?,
             allow_shrink: overrides.allow_shrink,
-            jobs: overrides.jobs.unwrap_or(NonZeroUsize::MIN),
-            memory: overrides.memory.unwrap_or(DEFAULT_MEMORY_BYTES),
+            jobs: overrides.jobs.unwrap_or(DEFAULT_JOBS),
+            memory: overrides.memory.unwrap_or(DEFAULT_MEMORY.bytes()),
             waits: overrides.waits,
             pipeline,
             run_id,

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::cli::error::Error;
 use crate::definition::{DestinationUrl, Pipeline, Setting, Size, parse_instant};
-use crate::plan::{Overrides, Plan, destination_at};
+use crate::plan::{DEFAULT_JOBS, DEFAULT_MEMORY, Overrides, Plan, destination_at};
 use crate::run::RunError;
 use crate::schema::RunId;
 use crate::store::Destination;
@@ -32,10 +32,10 @@ pub(super) struct PlanArguments {
     #[arg(long)]
     allow_shrink: bool,
     /// How many pieces of a window are asked for at once.
-    #[arg(long, value_name = "COUNT", default_value = "3")]
+    #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_JOBS)]
     jobs: NonZeroUsize,
     /// How much memory the rows of an export may take; beyond it they go to local disk for a while.
-    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    #[arg(long, value_name = "SIZE", default_value_t = DEFAULT_MEMORY)]
     memory: Size,
     /// Wait while another run holds the destination, instead of ending with exit 11.
     #[arg(long)]
@@ -50,8 +50,8 @@ impl Default for PlanArguments {
             as_of: None,
             settings: Vec::new(),
             allow_shrink: false,
-            jobs: NonZeroUsize::MIN,
-            memory: Size::from_bytes(256 << 20),
+            jobs: DEFAULT_JOBS,
+            memory: DEFAULT_MEMORY,
             wait: false,
         }
     }

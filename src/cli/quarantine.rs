@@ -14,6 +14,7 @@ use super::planning::PlanArguments;
 use crate::cli::error::Error;
 use crate::definition::{Definition, Environment, Setting, Size};
 use crate::exit_code::ExitCode;
+use crate::plan::DEFAULT_MEMORY;
 use crate::report::Progress;
 use crate::run::RunError;
 use crate::run::interruption::Interruption;
@@ -55,7 +56,7 @@ pub(super) enum QuarantineCommand {
         #[arg(long = "set", value_name = "KEY=VALUE")]
         settings: Vec<Setting>,
         /// How much memory the rows may take; beyond it they go to local disk for a while.
-        #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+        #[arg(long, value_name = "SIZE", default_value_t = DEFAULT_MEMORY)]
         memory: Size,
         /// Wait while another run holds the destination, instead of ending with exit 11.
         #[arg(long)]
