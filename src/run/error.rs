@@ -7,7 +7,7 @@ use crate::exit_code::{ExitCode, Failure, advice};
 use crate::infer::SchemaError;
 use crate::landing::{ArchiveError, LandError};
 use crate::report::TableReport;
-use crate::run::guard::GuardError;
+use crate::run::guard_error::GuardError;
 use crate::run::interruption::Signal;
 use crate::schema::{RunId, Window};
 use crate::source::ExportSource;

@@ -17,6 +17,7 @@ use crate::definition::WriteDisposition;
 use crate::merge::PartitionRows;
 use crate::normalise::{MetadataColumns, row_hashes};
 use crate::plan::Plan;
+use crate::run::guard_error::GuardError;
 use crate::run::loaded::Loaded;
 use crate::run::{RunError, guard};
 use crate::runtime::{on_cpu, parallelism};
@@ -114,7 +115,7 @@ impl<'a> Tree<'a> {
         let is_in_it = |partition: &PartitionKey| partition.lies_within(window);
         if let Some(outside) = covered.iter().find(|partition| !is_in_it(partition)) {
             let (table, partition) = (self.schema().name.clone(), outside.clone());
-            return Err(guard::GuardError::OutsideWindow { table, partition, window }.into());
+            return Err(GuardError::OutsideWindow { table, partition, window }.into());
         }
         let files = self.old.iter().flat_map(|old| &old.manifest.files);
         let old = files.map(|file| &file.partition).filter(|partition| is_in_it(partition));
