@@ -47,5 +47,6 @@ mod sample_api;
 mod schema;
 mod secrets;
 mod types;
+mod values;
 mod verify;
 mod windows;
