@@ -1,4 +1,4 @@
-//! The splitter: finds the records in an export as it arrives.
+//! The splitter: finds the records of an export while it arrives.
 //!
 //! It walks the envelope (objects only) byte by byte to a selected array. Inside records it only counts brackets; the
 //! parser reads their content. State is kept between pieces, so chunk boundaries do not matter.
@@ -182,11 +182,11 @@ impl Splitter {
         let byte = rest[0];
         match (self.state, byte) {
             (EnvelopeState::Root, 0xEF) if self.position.byte == 0 => {
-                self.state = EnvelopeState::InByteOrderMark
+                self.state = EnvelopeState::InByteOrderMark;
             }
             (EnvelopeState::InByteOrderMark, 0xBB) if self.position.byte == 1 => {}
             (EnvelopeState::InByteOrderMark, 0xBF) if self.position.byte == 2 => {
-                self.state = EnvelopeState::Root
+                self.state = EnvelopeState::Root;
             }
             (EnvelopeState::InByteOrderMark, _) => {
                 return Err(SplitError::NotJson { beginning: excerpt(rest) });
@@ -212,7 +212,7 @@ impl Splitter {
             (EnvelopeState::CommaOrEnd, b',') => self.state = EnvelopeState::Key,
             (EnvelopeState::Candidate, _) => return Ok(self.judge_candidate(byte)),
             (EnvelopeState::RecordOrEnd | EnvelopeState::RecordCommaOrEnd, b']') => {
-                self.end_value()
+                self.end_value();
             }
             (EnvelopeState::RecordOrEnd | EnvelopeState::Record, b'{') => {
                 self.begin_record(true);

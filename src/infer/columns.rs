@@ -81,7 +81,7 @@ impl<'a> ColumnInference<'_, 'a> {
         path: &ValuePath,
     ) -> Result<(), SchemaError> {
         let declared = self.table.declared.is_some_and(|table| table.columns.contains_key(&name));
-        let known = self.known.known.get(&self.table.name);
+        let known = self.known.schemas.get(&self.table.name);
         let is_new = known.is_some_and(|known| !declared && known.column(&name).is_none());
         let mode = is_new.then_some(self.table.contract.columns);
         if let Some(discard) = mode.and_then(ContractMode::discards) {
@@ -101,9 +101,9 @@ impl<'a> ColumnInference<'_, 'a> {
         child: Option<&TableName>,
         value: &ValueShape,
     ) -> Option<ContractMode> {
-        let known = self.known.known.get(&self.table.name)?;
+        let known = self.known.schemas.get(&self.table.name)?;
         let is_known = |child: &TableName| {
-            self.known.known.contains_key(child)
+            self.known.schemas.contains_key(child)
                 || self.known.declared.iter().any(|table| table.name == *child)
         };
         let declared = self.table.declared.is_some_and(|table| table.columns.contains_key(name));
@@ -129,7 +129,7 @@ impl<'a> ColumnInference<'_, 'a> {
 
     /// The columns of the table so far, without those the definition excludes.
     pub(crate) fn known_columns(&self) -> Vec<&'a ColumnSchema> {
-        let known = self.known.known.get(&self.table.name);
+        let known = self.known.schemas.get(&self.table.name);
         let columns = known.map_or(&[][..], |schema| &schema.columns).iter();
         let is_excluded = |column: &&ColumnSchema| {
             matches!(self.table.rows, TableShape::Excluded)
@@ -147,7 +147,7 @@ impl<'a> ColumnInference<'_, 'a> {
             let keys = table.records.as_ref().map_or(&[][..], |pointer| pointer.keys());
             (table.name.clone(), keys.iter().cloned().map(Step::Key).collect::<ValuePath>())
         });
-        let known = self.known.known.values().filter(|schema| is_child(&schema.parent));
+        let known = self.known.schemas.values().filter(|schema| is_child(&schema.parent));
         let known = known.map(|schema| (schema.name.clone(), schema.path.clone()));
         let all: Vec<(TableName, ValuePath)> = declared.chain(known).collect();
         for (name, path) in all {
@@ -169,7 +169,7 @@ impl<'a> ColumnInference<'_, 'a> {
 
     /// Whether the definition or the table so far makes a column one of lists, even if this export has none.
     fn is_list(&self, name: &ColumnName) -> bool {
-        let known = || Some(&self.known.known.get(&self.table.name)?.column(name)?.column_type);
+        let known = || Some(&self.known.schemas.get(&self.table.name)?.column(name)?.column_type);
         matches!(self.declared_type(name).or_else(known), Some(ColumnType::List(_)))
     }
 
@@ -190,7 +190,7 @@ impl<'a> ColumnInference<'_, 'a> {
         });
         let known = || {
             self.known
-                .known
+                .schemas
                 .values()
                 .find(|schema| schema.parent.as_ref() == Some(parent) && schema.path == path)
         };
@@ -244,7 +244,7 @@ impl<'a> ColumnInference<'_, 'a> {
 
     /// The column of values from this path in the last export, or in an earlier one.
     fn known_name(&self, path: &[Step]) -> Option<&ColumnName> {
-        let known = self.known.known.get(&self.table.name)?;
+        let known = self.known.schemas.get(&self.table.name)?;
         let is_from_here = |column: &&ColumnSchema| {
             column.path() == Some(path)
                 && self.declared_path(&column.name).is_none_or(|declared| declared == path)
@@ -259,7 +259,7 @@ impl<'a> ColumnInference<'_, 'a> {
     fn path_that_has(&self, name: &ColumnName, path: &[Step]) -> Option<ValuePath> {
         let seen = || self.columns.get(name).map(|seen| seen.path.clone());
         let known = || {
-            let known = self.known.known.get(&self.table.name)?;
+            let known = self.known.schemas.get(&self.table.name)?;
             known.column(name)?.path().map(<[Step]>::to_vec)
         };
         self.declared_path(name).or_else(seen).or_else(known).filter(|other| other != path)

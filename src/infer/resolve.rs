@@ -134,7 +134,7 @@ impl<'a> Resolver<'a> {
         if policy.disposition == WriteDisposition::Replace {
             return Ok(());
         }
-        let Some(known) = self.known.known.get(&schema.name) else { return Ok(()) };
+        let Some(known) = self.known.schemas.get(&schema.name) else { return Ok(()) };
         let table = schema.name.clone();
         let lifetimes = [ColumnSource::DeletedAt, ColumnSource::ValidTo];
         let lost = lifetimes.iter().filter_map(|source| known.own_column(source));

@@ -45,7 +45,7 @@ pub(crate) struct KnownTables<'a> {
     /// All tables of the definition.
     pub(crate) declared: &'a [Table],
     /// The schemas the destination has.
-    pub(crate) known: &'a BTreeMap<TableName, TableSchema>,
+    pub(crate) schemas: &'a BTreeMap<TableName, TableSchema>,
     /// The names of all tables that exist or will.
     pub(crate) names: HashSet<TableName>,
 }
@@ -53,6 +53,6 @@ pub(crate) struct KnownTables<'a> {
 impl<'a> KnownTables<'a> {
     pub(crate) fn new(declared: &'a [Table], known: &'a BTreeMap<TableName, TableSchema>) -> Self {
         let names = declared.iter().map(|table| &table.name).chain(known.keys()).cloned().collect();
-        Self { declared, known, names }
+        Self { declared, schemas: known, names }
     }
 }

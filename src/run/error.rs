@@ -8,7 +8,7 @@ use crate::infer::SchemaError;
 use crate::landing::{ArchiveError, LandError};
 use crate::merge::MergeError;
 use crate::report::TableReport;
-use crate::run::guard::GuardError;
+use crate::run::guard_error::GuardError;
 use crate::run::interruption::Signal;
 use crate::schema::{RunId, Window};
 use crate::source::ExportSource;

@@ -26,7 +26,7 @@ use crate::normalise::{
 };
 use crate::run::RunError;
 use crate::run::budget::Budget;
-use crate::run::guard::GuardError;
+use crate::run::guard_error::GuardError;
 use crate::run::loaded::{BrokenCheck, Counts, LeftOut, Loaded, Quarantined};
 use crate::runtime::{on_all_cores, parallelism};
 use crate::schema::{IdVec, PartitionKey, TableId, TableSchema};

@@ -6,7 +6,8 @@ use crate::merge::{
 };
 use crate::plan::Plan;
 use crate::run::RunError;
-use crate::run::guard::{self, GuardError};
+use crate::run::guard;
+use crate::run::guard_error::GuardError;
 use crate::run::loaded::Loaded;
 use crate::table::{Snapshot, TableStore};
 

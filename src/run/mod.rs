@@ -23,6 +23,7 @@ mod error;
 mod events;
 mod findings;
 mod guard;
+mod guard_error;
 mod intake;
 pub mod interruption;
 mod ledger;
@@ -40,7 +41,7 @@ use std::time::Duration;
 
 pub use context::{Clock, RunContext};
 pub use error::RunError;
-pub use guard::GuardError;
+pub use guard_error::GuardError;
 pub use interruption::{Interruption, Signal};
 
 use crate::exit_code::Failure;

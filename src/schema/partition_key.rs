@@ -275,10 +275,10 @@ mod tests {
     #[test]
     fn the_page_of_definitions_names_every_transform() {
         let page = include_str!("../../docs/definition.md");
-        let row = page.lines().find(|line| line.starts_with("| `partition_by` |")).unwrap();
-        for (word, _) in Transform::named() {
-            assert!(row.contains(&format!("`{word}()`")), "{word}");
-        }
+        let mut rows = page.lines().filter(|line| line.starts_with("| `partition_by` |"));
+        let names_all =
+            |row: &str| Transform::named().all(|(word, _)| row.contains(&format!("`{word}()`")));
+        assert!(rows.any(names_all));
     }
 
     #[test]

@@ -1,0 +1,99 @@
+//! Why the export guard refuses an export.
+
+use crate::definition::Share;
+use crate::exit_code::{ExitCode, Failure};
+use crate::schema::{PartitionKey, TableName, Window};
+
+/// The guard refused an export, or a retry of quarantined records. No table has changed.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum GuardError {
+    #[error("the export has no records for table `{table}`, which has {rows} rows")]
+    Emptied { table: TableName, rows: u64 },
+    #[error(
+        "the export has {records} records for table `{table}`, fewer than `limits.min_records`, which is {least}"
+    )]
+    TooFew { table: TableName, records: u64, least: u64 },
+    #[error(
+        "the export has {records} records for table `{table}`, down from {before} in the last run: \
+         `limits.max_shrink` allows {most}"
+    )]
+    Shrunk { table: TableName, records: u64, before: u64, most: Share },
+    #[error(
+        "{quarantined} of {received} records would go to quarantine, more than `limits.max_quarantined` allows; \
+         the first: {reasons}"
+    )]
+    TooManyQuarantined { quarantined: u64, received: u64, reasons: String },
+    #[error(
+        "{rows} rows of table `{table}` fail the check {rule}; the first is in the record at byte {first} of the export"
+    )]
+    BrokenCheck { table: TableName, rule: String, rows: u64, first: u64 },
+    #[error(
+        "table `{table}` has quarantined records, and `merge` without a `cursor` cannot tell whether they are older than its rows"
+    )]
+    RetryWithoutCursor { table: TableName },
+    #[error(
+        "table `{table}` has quarantined records, and `overwrite_partitions` tables cannot retry them alone"
+    )]
+    RetryOverwritten { table: TableName },
+    #[error(
+        "the export of the window {window} has records for partition `{partition}` of table `{table}`, which is outside the window"
+    )]
+    OutsideWindow { table: TableName, partition: PartitionKey, window: Window },
+    #[error(
+        "the export has records for more than {most} partitions of table `{table}`, the limit of `limits.max_partitions`"
+    )]
+    TooManyPartitions { table: TableName, most: usize },
+    #[error("none of the {records} records fits table `{table}`; the first: {reasons}")]
+    NothingFits { table: TableName, records: u64, reasons: String },
+}
+
+impl Failure for GuardError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Emptied { .. }
+            | Self::TooFew { .. }
+            | Self::Shrunk { .. }
+            | Self::OutsideWindow { .. }
+            | Self::TooManyPartitions { .. }
+            | Self::BrokenCheck { .. } => ExitCode::Export,
+            Self::NothingFits { .. } | Self::TooManyQuarantined { .. } => ExitCode::Partial,
+            Self::RetryWithoutCursor { .. } | Self::RetryOverwritten { .. } => ExitCode::Usage,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Emptied { .. } => {
+                "the tables are as they were; if this one is meant to be empty, run once with `--allow-shrink`"
+            }
+            Self::TooFew { .. } | Self::Shrunk { .. } => {
+                "the tables are as they were; if the export is right, run once with `--allow-shrink`"
+            }
+            Self::OutsideWindow { .. } => {
+                "the tables are as they were; filter by the column that the table is partitioned by, \
+                 or write `write_disposition = \"merge\"`"
+            }
+            Self::TooManyPartitions { .. } => {
+                "the tables are as they were; partition by `year()` or `month()` or by a column with fewer values, \
+                 or raise the limit"
+            }
+            Self::BrokenCheck { .. } => {
+                "the tables are as they were; look at the source, or set the check to `quarantine` or `warn`"
+            }
+            Self::TooManyQuarantined { .. } => {
+                "the tables are as they were; correct the declared types or keys, or raise the limit"
+            }
+            Self::NothingFits { .. } => {
+                "the table is as it was; compare the export with `primary_key` and the declared types"
+            }
+            Self::RetryWithoutCursor { .. } => {
+                "run the pipeline again, since a new export has their latest versions; or declare the `cursor`"
+            }
+            Self::RetryOverwritten { .. } => {
+                "run the pipeline again over these partitions, as with `--from` and `--to`, by the corrected definition"
+            }
+        };
+        Some(help.to_owned())
+    }
+}
