@@ -69,17 +69,14 @@ impl<'a> PartitionOverwrite<'a> {
             self.covered.iter().map(|partition| self.unchanged_rows(store, partition)).collect();
         let mut compared = stream::iter(partitions).buffered(parallelism());
         for partition in &self.covered {
-            match compared.try_next().await?.flatten() {
-                Some(unchanged) => {
-                    let rows = unchanged.into_iter();
-                    let rows = rows.map(|(table, rows)| ((table, (*partition).clone()), rows));
-                    overwritten.unchanged.extend(rows);
-                }
-                None => {
-                    let files = self.tree.files_in(partition).iter();
-                    let path = |file: &usize| self.tree.files[*file].data.path.clone();
-                    overwritten.replaced.extend(files.map(path));
-                }
+            if let Some(unchanged) = compared.try_next().await?.flatten() {
+                let rows = unchanged.into_iter();
+                let rows = rows.map(|(table, rows)| ((table, (*partition).clone()), rows));
+                overwritten.unchanged.extend(rows);
+            } else {
+                let files = self.tree.files_in(partition).iter();
+                let path = |file: &usize| self.tree.files[*file].data.path.clone();
+                overwritten.replaced.extend(files.map(path));
             }
         }
         Ok(())

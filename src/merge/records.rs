@@ -203,10 +203,10 @@ impl<'a> RecordMerge<'a> {
         let content = store.read(file.data).await?;
         let is_covered = self.wanted.covers(&file.data.partition);
         let (hasher, wanted) = (RecordHasher::of(self.tree), self.wanted.clone());
-        let hashed = on_cpu(move || {
+        let rows = on_cpu(move || {
             hasher.wanted_rows(file.table, &content, |record| wanted.contains(record, is_covered))
         });
-        hashed.await?.add_to(versions, file.table, partition, number);
+        rows.await?.add_to(versions, file.table, partition, number);
         Ok(())
     }
 }
@@ -215,13 +215,13 @@ impl<'a> RecordMerge<'a> {
 fn export_keys(tree: &TableTree<'_>) -> Result<RecordKeys, SpillError> {
     let hasher = RecordHasher::of(tree);
     let rows = tree.root_rows().map(|(_, rows)| rows).collect();
-    let hashed = on_all_cores(rows, |rows: &PartitionRows| {
-        let hashed = rows.latest().map(|rows| Ok(hasher.keys(tree.root, &rows?)?));
-        hashed.collect::<Result<Vec<Vec<u128>>, SpillError>>()
+    let of_partitions = on_all_cores(rows, |rows: &PartitionRows| {
+        let of_pieces = rows.latest().map(|rows| Ok(hasher.keys(tree.root, &rows?)?));
+        of_pieces.collect::<Result<Vec<Vec<u128>>, SpillError>>()
     });
     let mut keys = RecordKeys::new();
-    for hashed in hashed {
-        keys.extend(hashed?.into_iter().flatten());
+    for of_partition in of_partitions {
+        keys.extend(of_partition?.into_iter().flatten());
     }
     Ok(keys)
 }

@@ -190,7 +190,7 @@ mod tests {
         bench.log(1, &CommitRecord::Open(bench.intent.clone())).await;
         let tables = open(&bench.destination);
         assert_eq!(tables.snapshot().await.unwrap().state, Some(bench.intent.state.clone()));
-        assert_eq!(tables.open_commits().await.unwrap(), [bench.intent.run_id.clone()]);
+        assert_eq!(tables.open_commits().await.unwrap(), vec![bench.intent.run_id.clone()]);
         assert_eq!(bench.files().await, [Some(3), None, Some(3)]);
         assert_eq!(bench.status(1).await, "open");
     }

@@ -102,7 +102,7 @@ fn p3_the_same_rows_again_change_nothing() {
     let (lake, shown) = nights.load(FIRST);
     assert!(shown.contains("nothing new"), "{shown}");
     assert_eq!(lake.snapshot(), before);
-    // Another export that says the same.
+    // Another export with the same records.
     let (lake, shown) = nights.load(&FIRST.replace("{\"id\":4", "{\"id\" : 4"));
     assert!(shown.contains("nothing new"), "{shown}");
     assert_eq!(lake.snapshot(), before);
@@ -122,7 +122,7 @@ fn a_record_that_moves_to_another_partition_exists_once_with_its_lines() {
         ["1 2026-02-01", "2 2026-01-06", "3 2026-02-05", "4 2026-03-05"]
     );
     assert_eq!(rows(&lake, "t__lines", &["t__id", "n"]), ["1 1", "1 2", "2 3", "3 4"]);
-    // The last of a partition leaves nothing behind.
+    // When the last record leaves a partition, its files are deleted.
     let (lake, _) = nights.load(r#"[{"id":4,"at":null,"v":"d"}]"#);
     let partitions =
         ["at_month=2026-01", "at_month=2026-02", "at_month=__HIVE_DEFAULT_PARTITION__"];
@@ -174,7 +174,7 @@ fn p1_a_record_in_quarantine_leaves_its_row_as_it_was() {
         r#"[{"id":1,"at":"2026-01-05","v":"z","n":"?"},{"id":2,"at":"2026-01-05","v":"c","n":2}]"#,
     );
     assert_eq!(rows(&lake, "t", &["id", "v"]), ["1 a", "2 c"]);
-    // What waits may be older than what is there.
+    // Quarantined records may be older than the rows of the table.
     let refused = nights.workplace.flowlake(&["quarantine", "retry", "test.toml"]);
     assert_eq!(refused.code, 2);
     insta::assert_snapshot!(refused.redacted());
@@ -182,7 +182,7 @@ fn p1_a_record_in_quarantine_leaves_its_row_as_it_was() {
 
 #[test]
 fn p6_a_merge_in_pieces_equals_a_merge_at_once() {
-    // In any order, with as little memory as there may be, the table ends as the last version of each record.
+    // In any order and with the least memory, the table holds the last version of each record.
     let record = |id: usize, version: usize| {
         let lines: Vec<String> =
             (0..(id + version) % 4).map(|n| format!("{{\"n\":{}}}", n * version)).collect();
@@ -232,7 +232,7 @@ fn p9_five_nights_of_merges() {
         ["1 2026-01-05 1 a", "2 2026-01-06 1 b", "3 2026-02-05 1 c"]
     );
 
-    // An order moves from one month to another, and loses a line in the middle.
+    // An order moves to another month and loses a line in the middle.
     let (lake, _) = nights.load(
         r#"[{"id":1,"at":"2026-02-01","rev":2,"v":"a","lines":[{"n":10},{"n":12}]},
             {"id":2,"at":"2026-01-06","rev":1,"v":"b","lines":[{"n":20}]},
@@ -259,7 +259,7 @@ fn p9_five_nights_of_merges() {
     );
     assert_eq!(rows(&lake, "t__lines", &lines), ["1 0 10", "1 1 12", "2 0 22", "3 0 30"]);
 
-    // A record is deleted at the source, and another does not fit: that one is not taken for deleted.
+    // One record is deleted at the source. Another does not fit, and does not count as deleted.
     let (lake, shown) = nights.load(
         r#"[{"id":2,"at":"2026-01-06","rev":3,"v":"later","lines":[{"n":22}]},
             {"id":3,"at":"2026-02-05","rev":"?","v":"c","lines":[{"n":30}]}]"#,
@@ -277,7 +277,7 @@ fn p9_five_nights_of_merges() {
         assert_eq!(nights.workplace.run().code, code, "{export}");
         assert_eq!(lake.snapshot(), before);
     }
-    // A record whose key cannot be read may be any: nothing is taken for deleted.
+    // A record without a readable key may be any of them, so none counts as deleted.
     let (lake, _) =
         nights.load(r#"[{"id":2,"at":"2026-01-06","rev":5,"v":"last"},{"id":3,"id":3}]"#);
     assert_eq!(lake.ledger()["t"]["deleted"], 0);
@@ -306,7 +306,7 @@ fn missing_records_are_marked_as_deleted_and_may_come_back() {
     let (lake, _) = nights.load(FIRST);
     assert_eq!(is_marked(&lake), Vec::<String>::new());
     assert_eq!(outcomes(&lake, "t"), [0, 1, 3, 0]);
-    // What was marked may not be forgotten.
+    // Marked records stay in the table.
     nights.workplace.define(MERGED);
     let refused = nights.workplace.run();
     assert_eq!(refused.code, 6, "{}", refused.stderr);
@@ -360,7 +360,7 @@ fn history_keeps_every_version_with_its_valid_time() {
     );
     assert_eq!(believed(&lake, "t__lines", &["t__id", "n"], "9999"), ["1 1", "2 3", "3 4"]);
     assert_eq!(outcomes(&lake, "t"), [1, 1, 2, 0]);
-    // Nothing new is nothing new, with versions of the past as well.
+    // An unchanged export changes nothing in a table with history either.
     let before = lake.snapshot();
     let (lake, _) = nights.load(
         r#"[{"id":1,"at":"2026-01-05","v":"a","lines":[{"n":1}]},{"id":2,"at":"2026-02-06","v":"b","lines":[{"n":3}]},
@@ -374,7 +374,7 @@ fn p2_readers_that_glob_during_merges_find_only_readable_files() {
     const RECORDS: usize = 600;
     let export = |version: usize| {
         let records = (0..RECORDS).map(|id| {
-            // A tenth changes every time, so that all partitions are written anew.
+            // A tenth of the records changes every time, so all partitions are rewritten.
             let v = if id % 10 == version % 10 { version } else { 0 };
             format!("{{\"id\":{id},\"at\":\"2026-{:02}-01\",\"v\":{v}}}", id / 10 % 12 + 1)
         });
@@ -389,7 +389,7 @@ fn p2_readers_that_glob_during_merges_find_only_readable_files() {
             while !is_over.load(Ordering::Relaxed) {
                 let mut rows = 0;
                 for path in lake.files("t") {
-                    // Between the look into the directory and this one it may be gone.
+                    // The file may be gone since the directory was listed.
                     let Ok(file) = std::fs::File::open(&path) else { continue };
                     let frame = ParquetReader::new(file).finish();
                     rows += frame
@@ -409,7 +409,7 @@ fn p2_readers_that_glob_during_merges_find_only_readable_files() {
         reader.join().unwrap()
     });
     assert!(reads > 200, "{reads}");
-    // Between publishing and removing a reader may see rows twice; that is short.
+    // For a moment between publishing and removing, a reader may see rows twice.
     assert!(others * 2 < reads, "{others} of {reads} reads saw rows of two commits");
     assert_eq!(lake.rows("t").height(), RECORDS);
     eprintln!("{others} of {reads} reads saw rows of two commits, or not all");

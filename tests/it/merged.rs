@@ -1,4 +1,4 @@
-//! Any sequence of merges beside a model of what a table has to hold.
+//! Random sequences of merges, compared with a model of the table.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -26,7 +26,7 @@ struct Record {
     revision: u8,
     value: u8,
     lines: Vec<u8>,
-    /// Its declared type does not take it.
+    /// It does not fit the declared type.
     is_unfit: bool,
 }
 
@@ -53,7 +53,7 @@ fn record() -> impl Strategy<Value = Record> {
     )
 }
 
-/// What the table has to hold after an export, by the words of the documentation.
+/// The table after an export, by the rules of the documentation.
 fn merged(
     table: &BTreeMap<u8, Record>,
     export: &[Record],
@@ -79,7 +79,7 @@ fn merged(
     after
 }
 
-/// Rows as texts, sorted: those of the table and those of its lines.
+/// The rows of the table and of its child table as sorted texts.
 type Rows = [Vec<String>; 2];
 
 fn rows_of(table: &BTreeMap<u8, Record>) -> Rows {

@@ -1,4 +1,4 @@
-//! `overwrite_partitions`: what an export or a window covers takes the place of what was there, and nothing else does.
+//! `overwrite_partitions`: an export replaces the partitions that it covers, and nothing else.
 
 use serde_json::Value;
 
@@ -42,7 +42,7 @@ fn an_export_replaces_the_partitions_that_it_has_records_for() {
     workplace.run().success();
     let lake = workplace.lake();
     let march = lake.files("t").pop().unwrap();
-    // One of January without its lines, one that moved on from February, another of February.
+    // A January record without its lines, one that moved from February to April, and another February record.
     source.serve(
         r#"[{"id":1,"at":"2026-01-05","v":"a"},{"id":2,"at":"2026-04-05","v":"b"},{"id":4,"at":"2026-02-06","v":"d"}]"#,
     );
@@ -63,7 +63,7 @@ fn p3_unchanged_partitions_keep_their_files() {
     let lake = workplace.lake();
     let data = |lake: &Lake| [lake.files("t"), lake.files("t__lines")];
     let before = data(&lake);
-    // The next night asks for March once more, and for nothing else.
+    // The next night asks for March again, and for nothing else.
     source.serve(r#"[{"id":3,"at":"2026-03-05","v":"c","lines":[{"n":4}]}]"#);
     let output = run("2026-03-21");
     assert!(output.contains("nothing new"), "{output}");
@@ -73,7 +73,7 @@ fn p3_unchanged_partitions_keep_their_files() {
         source.requests()
     );
     assert_eq!((data(&lake), ledger(&lake)), (before.clone(), [0, 1, 0]));
-    // Something changes, and that is all that is written.
+    // Only the partition with a change is written.
     source.serve(r#"[{"id":3,"at":"2026-03-05","v":"c","lines":[{"n":4}]},{"id":5,"at":"2026-03-21","v":"e","lines":[{"n":9}]}]"#);
     run("2026-03-22");
     let after = data(&lake);
@@ -117,7 +117,7 @@ fn p9_a_window_without_records_empties_nothing_unless_allowed() {
     assert_eq!(rows(&workplace.lake()), before);
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-21", "--allow-shrink"]).success();
     assert_eq!(rows(&workplace.lake()).len(), before.len() - 2);
-    // A month in which nothing has happened yet is nothing to be afraid of.
+    // A month without rows yet cannot lose any.
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-04-21"]).success();
 }
 
@@ -137,7 +137,7 @@ fn p1_a_record_outside_the_window_costs_no_other_record() {
     let workplace = workplace(&source, WINDOW);
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-20"]).success();
     let before = rows(&workplace.lake());
-    // Asked by the day of the last change, as it seems, and not by the one that the table is partitioned by.
+    // The export seems to be filtered by another column than the one of the partitions.
     source.serve(r#"[{"id":1,"at":"2026-01-05","v":"new"},{"id":3,"at":"2026-03-05","v":"new"}]"#);
     let refused = workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-21"]);
     assert_eq!(refused.code, 6);
@@ -202,7 +202,7 @@ fn a_merge_deletes_missing_records_inside_its_window_only() {
     let workplace = Workplace::asking(&source);
     workplace.define_with(WINDOW, &tables);
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-20"]).success();
-    // February has lost its record; January has as well, and nobody has asked for January. March is as it was.
+    // February and January have lost a record, but the window covers only February and March.
     let march = r#"{"id":3,"at":"2026-03-05","v":"c","lines":[{"n":4}]}"#;
     source.serve(&format!("[{march},{{\"id\":6,\"at\":\"2026-02-07\",\"v\":\"f\"}}]"));
     workplace
@@ -214,7 +214,7 @@ fn a_merge_deletes_missing_records_inside_its_window_only() {
         ["1 2026-01-05 a", "3 2026-03-05 c", "6 2026-02-07 f", "1 0 1", "1 1 2", "3 0 4"];
     assert_eq!(rows(&lake), expected);
     assert_eq!(lake.ledger()["t"]["deleted"], 1);
-    // An order that has moved from the window to another month is found there.
+    // A record that moves between months of the window exists once.
     source.serve(r#"[{"id":3,"at":"2026-02-05","v":"c","lines":[{"n":4}]},{"id":6,"at":"2026-02-07","v":"f"}]"#);
     workplace
         .flowlake(&["run", "test.toml", "--from", "2026-02-01", "--as-of", "2026-03-22"])

@@ -1,4 +1,4 @@
-//! Records that do not fit what was declared.
+//! Records that do not fit their declared types.
 
 use crate::support::{Finished, Source, Workplace};
 
@@ -15,7 +15,7 @@ fn p1_a_list_where_a_scalar_is_declared_is_in_quarantine() {
     assert_eq!(workplace.lake().ledger()["t"]["quarantined"], 3);
 }
 
-/// The lines of a table's quarantine of the only run.
+/// The lines of a table's only quarantine file.
 fn quarantined(workplace: &Workplace, table: &str) -> Vec<String> {
     let run = workplace.lake().own("runs").remove(0).replace(".json", ".jsonl.zst");
     let file = workplace.path().join("lake/_flowlake/quarantine").join(table).join(run);
@@ -141,7 +141,7 @@ fn p1_records_that_cannot_be_decoded_exactly_are_in_quarantine_and_others_load()
     workplace.run().success();
     let lake = workplace.lake();
     assert_eq!(lake.column("t", "id"), ["1", "6"]);
-    // What is in quarantine has no say in the types of others.
+    // Quarantined records do not influence inferred types.
     assert!(lake.schema("t").contains(&"v: i64".to_owned()), "{:?}", lake.schema("t"));
     assert_eq!(lake.column("t__l", "n"), ["1", "2"]);
     assert_eq!(lake.tables(), ["t", "t__l"]);
@@ -173,7 +173,7 @@ fn p9_when_no_record_can_be_decoded_the_table_stays_as_it_was() {
     assert_eq!(workplace.lake().column("t", "id"), ["1"]);
 }
 
-/// A workplace in which a first export was loaded by a definition that records do not fit.
+/// A workplace with a first export and a definition that some of its records do not fit.
 fn with_quarantined(disposition: &str) -> (Source, Workplace, String) {
     let source = Source::serving(
         r#"[{"id":1,"amount":9.99,"lines":[{"n":1}]},
@@ -203,7 +203,7 @@ fn p1_records_that_fit_a_corrected_definition_load_once() {
         let (_source, workplace, tables) = with_quarantined(disposition);
         let lake = workplace.lake();
         assert_eq!(lake.quarantine("orders").len(), 3);
-        // One of the two mistakes is mended, then the other.
+        // One of the two mistakes is corrected, then the other.
         workplace.define(&tables.replace("decimal(5,2)", "decimal(9,3)"));
         let shown = retry(&workplace).success();
         assert!(shown.contains("3 records from quarantine"), "{shown}");
@@ -221,7 +221,7 @@ fn p1_records_that_fit_a_corrected_definition_load_once() {
         retry(&workplace).success();
         assert_eq!(lake.column("orders", "id"), ["1", "2", "3"]);
         assert_eq!(lake.column("lines", "n"), ["1", "2", "3", "x"]);
-        // What is left cannot be mended, and nothing happens to it or to the tables.
+        // The remaining record fits no definition. It stays, and the tables do not change.
         let before = lake.snapshot();
         let finished = retry(&workplace);
         assert_eq!(finished.code, 3, "{}", finished.stderr);
@@ -266,7 +266,7 @@ fn p1_the_next_export_of_a_replaced_table_replaces_its_quarantine() {
     let waiting = workplace.lake().quarantine("orders");
     assert_eq!(waiting.len(), 1);
     assert_eq!(waiting[0]["record"]["id"], 4);
-    // That of an appended table waits with what there is.
+    // An appended table keeps its earlier quarantine files.
     let (source, workplace, _) = with_quarantined("append");
     source.serve(r#"[{"id":1,"amount":1},{"id":4,"amount":"?"}]"#);
     workplace.run().success();
