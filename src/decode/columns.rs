@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::block::plain_run;
 use super::scalars::ScalarBuilder;
-use super::{Level, Nested, Values};
+use super::{Level, NestedRows, Values};
 use crate::schema::Step;
 
 /// The row already has a value under this key: the key is repeated in one object.
@@ -18,19 +18,19 @@ pub(super) struct LevelBuilder {
     parents: Vec<u32>,
     positions: Vec<u32>,
     keys: HashMap<Box<str>, usize>,
-    fields: Vec<Field>,
+    fields: Vec<KeyValues>,
     items: Option<Box<ValuesBuilder>>,
 }
 
 /// The values of one key.
-struct Field {
+struct KeyValues {
     key: Box<str>,
     /// None if JSON can write the key in several ways.
     quoted: Option<QuotedKey>,
     values: ValuesBuilder,
 }
 
-impl Field {
+impl KeyValues {
     fn new(key: &str) -> Self {
         let is_plain = plain_run(key.as_bytes()) == key.len();
         let quoted = is_plain.then(|| QuotedKey::of(key));
@@ -96,7 +96,7 @@ impl LevelBuilder {
             return *position;
         }
         self.keys.insert(key.into(), self.fields.len());
-        self.fields.push(Field::new(key));
+        self.fields.push(KeyValues::new(key));
         self.fields.len() - 1
     }
 
@@ -114,7 +114,7 @@ impl LevelBuilder {
         let mut values: BTreeMap<Step, Values> = self
             .fields
             .into_iter()
-            .map(|Field { key, values, .. }| (Step::Key(key.into()), values.finish(rows)))
+            .map(|KeyValues { key, values, .. }| (Step::Key(key.into()), values.finish(rows)))
             .collect();
         if let Some(items) = self.items {
             values.insert(Step::Item, items.finish(rows));
@@ -133,7 +133,7 @@ pub(super) struct ValuesBuilder {
     nested: Option<Box<NestedBuilder>>,
 }
 
-/// Builds [`Nested`].
+/// Builds [`NestedRows`].
 #[derive(Default)]
 pub(super) struct NestedBuilder {
     lists: bool,
@@ -200,7 +200,7 @@ impl ValuesBuilder {
             scalars: self.scalars.finish(rows),
             empty_lists: self.empty_lists,
             nested: self.nested.map(|nested| {
-                Box::new(Nested {
+                Box::new(NestedRows {
                     lists: nested.lists,
                     objects: nested.objects,
                     level: nested.level.finish(),

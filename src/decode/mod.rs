@@ -9,9 +9,11 @@
 //! A [`Chunk`] keeps every value of the JSON: each column as [`Raw`] values, the nesting as row numbers. Types, names and
 //! tables need the whole export; [`infer`](crate::infer) decides them.
 
+mod batch;
 mod block;
 mod columns;
 mod compact;
+mod envelope;
 mod identity;
 mod lines;
 mod nesting;
@@ -19,18 +21,23 @@ mod parse;
 mod position;
 mod raw;
 mod scalars;
+mod selector;
 mod split;
+mod split_error;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::schema::{ColumnStatistics, RootId, Step};
 
+pub use batch::{Found, RecordBatch};
 pub use compact::without_whitespace;
 pub use parse::{DecodeError, decode_batch};
 pub use position::Position;
 pub use raw::{Fractions, Raw};
-pub use split::{Found, RecordBatch, RecordSelector, RecordsAt, SplitError, Splitter};
+pub use selector::{RecordSelector, RecordsAt};
+pub use split::Splitter;
+pub use split_error::SplitError;
 
 /// How the records of a table are decoded.
 #[derive(Debug, Clone, Default)]
@@ -120,7 +127,7 @@ pub struct Values {
     /// The rows that are `[]`, ascending.
     pub empty_lists: Vec<u32>,
     /// Objects, and the items of lists.
-    pub nested: Option<Box<Nested>>,
+    pub nested: Option<Box<NestedRows>>,
 }
 
 impl Values {
@@ -143,7 +150,7 @@ pub struct Scalars {
 
 /// The objects of a key and the items of its lists, as rows of their own level.
 #[derive(Debug)]
-pub struct Nested {
+pub struct NestedRows {
     /// Some of the rows are items of lists.
     pub lists: bool,
     /// The rows that are objects, ascending; the others are items of lists.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::batch::RecordBatch;
 use super::block::plain_run;
 use super::columns::{LevelBuilder, Taken, ValuesBuilder};
 use super::compact::without_whitespace;
 use super::identity::identity;
 use super::nesting::MOST_DEPTH;
 use super::position::Position;
-use super::split::RecordBatch;
 use super::{Chunk, DecodeOptions, Level, Undecodable};
 use crate::excerpt::excerpt;
 use crate::exit_code::{ExitCode, Failure, advice};

@@ -14,14 +14,14 @@ use crate::schema::{ColumnStatistics, Fraction, TimestampForm, parse_date, parse
 /// is written as in the JSON.
 #[derive(Default)]
 pub(super) struct ScalarBuilder {
-    column: Column,
+    column: GrowingColumn,
     len: usize,
     statistics: ColumnStatistics,
     largest_integer: Option<u64>,
 }
 
 #[derive(Default)]
-enum Column {
+enum GrowingColumn {
     #[default]
     Empty,
     Booleans(BooleanChunkedBuilder),
@@ -64,11 +64,11 @@ macro_rules! append {
 impl ScalarBuilder {
     pub(super) fn boolean(&mut self, row: usize, value: bool) {
         self.statistics = self.statistics.merge(ColumnStatistics::BOOLEAN);
-        if let Column::Empty = &self.column {
+        if let GrowingColumn::Empty = &self.column {
             let builder = BooleanChunkedBuilder::new(PlSmallStr::EMPTY, room(row));
-            self.column = Column::Booleans(builder);
+            self.column = GrowingColumn::Booleans(builder);
         }
-        if let Column::Booleans(builder) = &mut self.column {
+        if let GrowingColumn::Booleans(builder) = &mut self.column {
             append!(builder, self.len, row, value);
         } else {
             self.append_text(row, if value { "true" } else { "false" });
@@ -79,15 +79,15 @@ impl ScalarBuilder {
         let magnitude = value.unsigned_abs();
         self.largest_integer =
             Some(self.largest_integer.map_or(magnitude, |old| old.max(magnitude)));
-        if let Column::Empty = &self.column {
+        if let GrowingColumn::Empty = &self.column {
             let builder = PrimitiveChunkedBuilder::new(PlSmallStr::EMPTY, room(row));
-            self.column = Column::Integers(builder);
+            self.column = GrowingColumn::Integers(builder);
         }
         match &mut self.column {
-            Column::Integers(builder) => {
+            GrowingColumn::Integers(builder) => {
                 append!(builder, self.len, row, value);
             }
-            Column::Fractions(builder) => {
+            GrowingColumn::Fractions(builder) => {
                 let integer = Fraction { units: value, places: 0 };
                 append!(builder, self.len, row, integer);
             }
@@ -103,11 +103,11 @@ impl ScalarBuilder {
         if !self.statistics.cover(fraction) {
             self.statistics = self.statistics.merge(ColumnStatistics::of_fraction(fraction));
         }
-        if let Column::Empty | Column::Integers(_) = &self.column {
+        if let GrowingColumn::Empty | GrowingColumn::Integers(_) = &self.column {
             let integers = std::mem::take(&mut self.column);
-            self.column = Column::Fractions(FractionsBuilder::from(integers, room(row)));
+            self.column = GrowingColumn::Fractions(FractionsBuilder::from(integers, room(row)));
         }
-        if let Column::Fractions(builder) = &mut self.column {
+        if let GrowingColumn::Fractions(builder) = &mut self.column {
             append!(builder, self.len, row, fraction);
         } else {
             self.append_text(row, text);
@@ -115,17 +115,17 @@ impl ScalarBuilder {
     }
 
     pub(super) fn text(&mut self, row: usize, text: &str) {
-        if let Column::Empty = &self.column {
-            self.column = Column::for_text(text, room(row));
+        if let GrowingColumn::Empty = &self.column {
+            self.column = GrowingColumn::for_text(text, room(row));
         }
         match &mut self.column {
-            Column::Dates(builder) => {
+            GrowingColumn::Dates(builder) => {
                 if let Some(days) = parse_date(text) {
                     append!(builder, self.len, row, days);
                     return;
                 }
             }
-            Column::Timestamps(builder, form) => {
+            GrowingColumn::Timestamps(builder, form) => {
                 if TimestampForm::of(text) == Some(*form)
                     && let Some(instant) = parse_timestamp(text)
                 {
@@ -142,11 +142,11 @@ impl ScalarBuilder {
     }
 
     fn append_text(&mut self, row: usize, text: &str) {
-        if !matches!(self.column, Column::Texts(_)) {
+        if !matches!(self.column, GrowingColumn::Texts(_)) {
             self.statistics = self.statistics.merge(self.column.statistics());
-            self.column = Column::Texts(std::mem::take(&mut self.column).into_texts());
+            self.column = GrowingColumn::Texts(std::mem::take(&mut self.column).into_texts());
         }
-        if let Column::Texts(builder) = &mut self.column {
+        if let GrowingColumn::Texts(builder) = &mut self.column {
             append!(builder, self.len, row, text);
         }
     }
@@ -157,14 +157,14 @@ impl ScalarBuilder {
         }
         let statistics = self.statistics.merge(self.column.statistics());
         match &mut self.column {
-            Column::Empty => return None,
-            Column::Booleans(builder) => pad!(builder, self.len, rows),
-            Column::Integers(builder) | Column::Timestamps(builder, _) => {
+            GrowingColumn::Empty => return None,
+            GrowingColumn::Booleans(builder) => pad!(builder, self.len, rows),
+            GrowingColumn::Integers(builder) | GrowingColumn::Timestamps(builder, _) => {
                 pad!(builder, self.len, rows);
             }
-            Column::Fractions(builder) => pad!(builder, self.len, rows),
-            Column::Dates(builder) => pad!(builder, self.len, rows),
-            Column::Texts(builder) => pad!(builder, self.len, rows),
+            GrowingColumn::Fractions(builder) => pad!(builder, self.len, rows),
+            GrowingColumn::Dates(builder) => pad!(builder, self.len, rows),
+            GrowingColumn::Texts(builder) => pad!(builder, self.len, rows),
         }
         Some(Scalars { values: self.column.finish()?, statistics })
     }
@@ -172,10 +172,10 @@ impl ScalarBuilder {
 
 impl FractionsBuilder {
     /// A builder that starts with integers, or empty.
-    fn from(integers: Column, room: usize) -> Self {
+    fn from(integers: GrowingColumn, room: usize) -> Self {
         let mut units = PrimitiveChunkedBuilder::new(PlSmallStr::EMPTY, room);
         let mut places = Vec::with_capacity(room);
-        if let Column::Integers(integers) = integers {
+        if let GrowingColumn::Integers(integers) = integers {
             let integers = integers.finish();
             integers.iter().for_each(|integer| units.append_option(integer));
             places.resize(integers.len(), 0);
@@ -194,7 +194,7 @@ impl FractionsBuilder {
     }
 }
 
-impl Column {
+impl GrowingColumn {
     /// An empty column for values like this text.
     fn for_text(text: &str, room: usize) -> Self {
         let name = PlSmallStr::EMPTY;

@@ -1,288 +1,26 @@
-//! The splitter: finds the records of an export while it arrives.
+//! The splitter: finds the records in an export as it arrives.
 //!
 //! It walks the envelope (objects only) byte by byte to a selected array. Inside records it only counts brackets; the
 //! parser reads their content. State is kept between pieces, so chunk boundaries do not matter.
 
-use std::ops::Range;
-
-use serde::{Deserialize, Serialize};
-
+use super::batch::{BatchRecord, Found, RecordBatch};
+use super::envelope::{EnvelopeState, is_scalar_byte, is_whitespace, key_of};
 use super::lines::LineSniffer;
 use super::nesting::{Advance, Nesting};
 use super::position::Position;
+use super::selector::{RecordSelector, RecordsAt};
+use super::split_error::SplitError;
 use crate::excerpt::excerpt;
-use crate::exit_code::{ExitCode, Failure, advice};
-use crate::schema::{IdVec, InvalidPointer, JsonPointer, PositionId, RootId};
+use crate::schema::JsonPointer;
 
 /// The size of a batch in bytes.
 const BATCH_BYTES: usize = 2 << 20;
-
-/// Which arrays of an export hold records.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RecordSelector {
-    /// The only array of objects, or the array that earlier exports had.
-    TheOnlyArray {
-        /// Where the records were in earlier exports.
-        before: Option<RecordsAt>,
-    },
-    /// One array per table, in the order of the tables.
-    At(Vec<JsonPointer>),
-}
-
-/// Where records were found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum RecordsAt {
-    /// In an array, or in a single object.
-    Place(JsonPointer),
-    /// In newline-delimited objects, one record each.
-    Lines,
-}
-
-impl RecordsAt {
-    /// How manifests write newline-delimited records; no JSON Pointer.
-    const LINES: &str = "lines";
-
-    /// The pointer to the records; the root for newline-delimited ones.
-    #[must_use]
-    pub fn pointer(&self) -> JsonPointer {
-        match self {
-            Self::Place(pointer) => pointer.clone(),
-            Self::Lines => JsonPointer::default(),
-        }
-    }
-}
-
-impl TryFrom<String> for RecordsAt {
-    type Error = InvalidPointer;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text == Self::LINES { Ok(Self::Lines) } else { text.parse().map(Self::Place) }
-    }
-}
-
-impl From<RecordsAt> for String {
-    fn from(at: RecordsAt) -> Self {
-        match at {
-            RecordsAt::Place(pointer) => pointer.into(),
-            RecordsAt::Lines => RecordsAt::LINES.to_owned(),
-        }
-    }
-}
-
-/// Whole records of one array, as bytes.
-#[derive(Debug)]
-pub struct RecordBatch {
-    /// The position in [`RecordSelector::At`]; 0 for the only array.
-    pub root: RootId,
-    /// The number of records of this table before this batch.
-    pub first_record: u64,
-    pub(super) bytes: Vec<u8>,
-    pub(super) records: Vec<Record>,
-}
-
-/// The position of a record.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Record {
-    /// Its first byte in the batch. It ends where the next record begins.
-    pub(super) start: usize,
-    /// Its first byte in the export.
-    pub(super) position: Position,
-}
-
-impl RecordBatch {
-    /// How many records.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
-    }
-
-    /// The offset of each record in the export, and its bytes.
-    pub fn records(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        self.extents().map(|(extent, offset)| (offset, &self.bytes[extent]))
-    }
-
-    /// The byte range of each record in the batch, and its offset in the export.
-    pub(super) fn extents(&self) -> impl Iterator<Item = (Range<usize>, u64)> {
-        let starts = self.records.iter().skip(1).map(|record| record.start);
-        let ends = starts.chain([self.bytes.len()]);
-        self.records.iter().zip(ends).map(|(record, end)| (record.start..end, record.position.byte))
-    }
-}
-
-/// What a complete export has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// For each selected table, where its records are.
-    pub records_at: IdVec<RootId, RecordsAt>,
-    /// For each selected table, the number of records.
-    pub records: IdVec<RootId, u64>,
-}
-
-/// The export is not JSON, is incomplete, or does not have the selected records.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SplitError {
-    /// Only whitespace.
-    #[error("the export is empty")]
-    Empty,
-    /// The first byte cannot begin JSON.
-    #[error("the export is not JSON: it begins with `{beginning}`")]
-    NotJson {
-        /// Its first line.
-        beginning: String,
-    },
-    /// The bytes stop before the JSON does.
-    #[error("the export is truncated after {bytes} bytes")]
-    Truncated {
-        /// How many bytes there are.
-        bytes: u64,
-    },
-    /// Unexpected input.
-    #[error("the export is not valid JSON at {position}: expected {expected}, found `{rest}`")]
-    Malformed {
-        /// Where.
-        position: Position,
-        /// What was expected.
-        expected: &'static str,
-        /// What was found.
-        rest: String,
-    },
-    /// A second value follows the first.
-    #[error("the export has a second JSON value, at {position}")]
-    SecondValue {
-        /// Where.
-        position: Position,
-    },
-    /// Several arrays of objects, and the definition does not say which to load.
-    #[error("the export has several arrays of objects: {}", list(.candidates))]
-    Ambiguous {
-        /// All of them.
-        candidates: Vec<JsonPointer>,
-    },
-    /// No array of objects.
-    #[error("the export has no array of objects")]
-    NoRecords,
-    /// A selected array is missing.
-    #[error("the export has no records {}{}", place(.pointer), others(.candidates))]
-    NotFound {
-        /// The selected array.
-        pointer: JsonPointer,
-        /// The arrays of objects in the export.
-        candidates: Vec<JsonPointer>,
-    },
-    /// The selected value is a scalar.
-    #[error("the value {} is neither a list nor an object", place(.pointer))]
-    NotRecords {
-        /// The place.
-        pointer: JsonPointer,
-    },
-}
-
-impl Failure for SplitError {
-    fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Ambiguous { .. } => ExitCode::Usage,
-            Self::Empty
-            | Self::NotJson { .. }
-            | Self::Truncated { .. }
-            | Self::Malformed { .. }
-            | Self::SecondValue { .. }
-            | Self::NoRecords
-            | Self::NotFound { .. }
-            | Self::NotRecords { .. } => ExitCode::Export,
-        }
-    }
-
-    fn help(&self) -> Option<String> {
-        let help = match self {
-            Self::Ambiguous { candidates } => {
-                let lines: Vec<String> =
-                    candidates.iter().map(|it| format!("records = \"{it}\"")).collect();
-                let lines = lines.join(" or ");
-                return Some(format!("say which in `[[tables]]`, one table each: {lines}"));
-            }
-            Self::NoRecords => {
-                "to load the whole export as one record, write `records = \"\"` in `[[tables]]`"
-            }
-            Self::NotFound { .. } | Self::NotRecords { .. } => {
-                "correct `records` in `[[tables]]`; the tables are as they were"
-            }
-            Self::NotJson { .. } => {
-                "check `base_url` and what answers there; the tables are as they were"
-            }
-            Self::SecondValue { .. } => {
-                "the tables are as they were; if each value is a record, write `records = \"\"` in `[[tables]]`, \
-                 otherwise ask the source for the export again"
-            }
-            Self::Empty | Self::Truncated { .. } | Self::Malformed { .. } => advice::ASK_AGAIN,
-        };
-        Some(help.to_owned())
-    }
-}
-
-fn place(pointer: &JsonPointer) -> String {
-    if pointer.keys().is_empty() { "at its root".to_owned() } else { format!("at `{pointer}`") }
-}
-
-fn list(pointers: &[JsonPointer]) -> String {
-    let quoted: Vec<String> = pointers.iter().map(|pointer| format!("`{pointer}`")).collect();
-    quoted.join(", ")
-}
-
-fn others(candidates: &[JsonPointer]) -> String {
-    if candidates.is_empty() {
-        String::new()
-    } else {
-        format!("; its arrays of objects are {}", list(candidates))
-    }
-}
-
-/// The position in the envelope: what the next byte may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Before a value of the whole export.
-    Root,
-    /// After the first byte of a byte order mark.
-    InByteOrderMark,
-    /// After `{`.
-    KeyOrEnd,
-    /// After `,` in an object.
-    Key,
-    /// In a key.
-    InKey { escaped: bool },
-    /// After a key.
-    Colon,
-    /// After `:`.
-    Value,
-    /// After a value in an object.
-    CommaOrEnd,
-    /// In a number or a word.
-    InScalar,
-    /// In a value without records.
-    Skipping,
-    /// After the `[` of an array that is not selected by name.
-    Candidate,
-    /// After the `[` of records.
-    RecordOrEnd,
-    /// After `,` between records.
-    Record,
-    /// In a record.
-    InRecord,
-    /// After a record.
-    RecordCommaOrEnd,
-}
 
 /// Finds the records of an export, piece by piece.
 #[derive(Debug)]
 pub struct Splitter {
     selector: RecordSelector,
-    state: State,
+    state: EnvelopeState,
     /// The current key of every open object of the envelope.
     path: Vec<String>,
     open_objects: usize,
@@ -315,17 +53,17 @@ impl Splitter {
         };
         let lines = selector == RecordSelector::TheOnlyArray { before: Some(RecordsAt::Lines) };
         Self {
-            sniffer: can_be_lines(&selector).then(LineSniffer::default),
-            selector: if lines { all_values() } else { selector },
+            sniffer: selector.can_be_lines().then(LineSniffer::default),
+            selector: if lines { RecordSelector::all_values() } else { selector },
             lines,
-            state: State::Root,
+            state: EnvelopeState::Root,
             path: Vec::new(),
             open_objects: 0,
             token: Vec::new(),
             nesting: Nesting::default(),
             table: 0,
             in_array: false,
-            batches: (0..tables).map(|table| empty_batch(table, 0)).collect(),
+            batches: (0..tables).map(|table| RecordBatch::empty(table, 0)).collect(),
             records: vec![0; tables],
             found: vec![false; tables],
             candidates: Vec::new(),
@@ -350,7 +88,7 @@ impl Splitter {
             Some(lines) => {
                 if lines {
                     self.lines = true;
-                    self.selector = all_values();
+                    self.selector = RecordSelector::all_values();
                 }
                 self.walk(&sniffer.into_held(), &mut full)?;
             }
@@ -367,13 +105,13 @@ impl Splitter {
         if let Some(sniffer) = self.sniffer.take() {
             self.walk(&sniffer.into_held(), &mut batches)?;
         }
-        if self.state == State::InScalar && self.open_objects == 0 {
+        if self.state == EnvelopeState::InScalar && self.open_objects == 0 {
             self.end_scalar()?;
         }
-        if self.position.byte == 0 || (self.state == State::Root && self.roots == 0) {
+        if self.position.byte == 0 || (self.state == EnvelopeState::Root && self.roots == 0) {
             return Err(SplitError::Empty);
         }
-        if self.state != State::Root {
+        if self.state != EnvelopeState::Root {
             return Err(SplitError::Truncated { bytes: self.position.byte });
         }
         let records_at = self.found()?;
@@ -419,18 +157,18 @@ impl Splitter {
         while at < piece.len() {
             let rest = &piece[at..];
             let used = match self.state {
-                State::InRecord => self.in_record(rest, full)?,
-                State::Skipping => self.skip(rest)?,
-                State::InKey { escaped } => self.in_key(rest, escaped)?,
-                State::InScalar if is_scalar_byte(rest[0]) => {
+                EnvelopeState::InRecord => self.in_record(rest, full)?,
+                EnvelopeState::Skipping => self.skip(rest)?,
+                EnvelopeState::InKey { escaped } => self.in_key(rest, escaped)?,
+                EnvelopeState::InScalar if is_scalar_byte(rest[0]) => {
                     self.token.push(rest[0]);
                     1
                 }
-                State::InScalar => {
+                EnvelopeState::InScalar => {
                     self.end_scalar()?;
                     0
                 }
-                state if is_whitespace(rest[0]) && state != State::InByteOrderMark => 1,
+                state if is_whitespace(rest[0]) && state != EnvelopeState::InByteOrderMark => 1,
                 _ => self.step(rest)?,
             };
             at += used;
@@ -443,39 +181,45 @@ impl Splitter {
     fn step(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
         let byte = rest[0];
         match (self.state, byte) {
-            (State::Root, 0xEF) if self.position.byte == 0 => self.state = State::InByteOrderMark,
-            (State::InByteOrderMark, 0xBB) if self.position.byte == 1 => {}
-            (State::InByteOrderMark, 0xBF) if self.position.byte == 2 => self.state = State::Root,
-            (State::InByteOrderMark, _) => {
+            (EnvelopeState::Root, 0xEF) if self.position.byte == 0 => {
+                self.state = EnvelopeState::InByteOrderMark
+            }
+            (EnvelopeState::InByteOrderMark, 0xBB) if self.position.byte == 1 => {}
+            (EnvelopeState::InByteOrderMark, 0xBF) if self.position.byte == 2 => {
+                self.state = EnvelopeState::Root
+            }
+            (EnvelopeState::InByteOrderMark, _) => {
                 return Err(SplitError::NotJson { beginning: excerpt(rest) });
             }
-            (State::Root, b'{' | b'[') => {
-                if self.roots > 0 && !selects_every_value(&self.selector) {
+            (EnvelopeState::Root, b'{' | b'[') => {
+                if self.roots > 0 && !self.selector.selects_every_value() {
                     return Err(SplitError::SecondValue { position: self.position });
                 }
                 self.roots += 1;
                 return self.begin_value(byte);
             }
-            (State::Root, _) if self.roots == 0 => {
+            (EnvelopeState::Root, _) if self.roots == 0 => {
                 return Err(SplitError::NotJson { beginning: excerpt(rest) });
             }
-            (State::Root, _) => return Err(self.malformed(rest, "the end of the export")),
-            (State::KeyOrEnd | State::CommaOrEnd, b'}') => self.close_object(),
-            (State::KeyOrEnd | State::Key, b'"') => {
+            (EnvelopeState::Root, _) => return Err(self.malformed(rest, "the end of the export")),
+            (EnvelopeState::KeyOrEnd | EnvelopeState::CommaOrEnd, b'}') => self.close_object(),
+            (EnvelopeState::KeyOrEnd | EnvelopeState::Key, b'"') => {
                 self.token.clear();
-                self.state = State::InKey { escaped: false };
+                self.state = EnvelopeState::InKey { escaped: false };
             }
-            (State::Colon, b':') => self.state = State::Value,
-            (State::Value, _) => return self.begin_value(byte),
-            (State::CommaOrEnd, b',') => self.state = State::Key,
-            (State::Candidate, _) => return Ok(self.judge_candidate(byte)),
-            (State::RecordOrEnd | State::RecordCommaOrEnd, b']') => self.end_value(),
-            (State::RecordOrEnd | State::Record, b'{') => {
+            (EnvelopeState::Colon, b':') => self.state = EnvelopeState::Value,
+            (EnvelopeState::Value, _) => return self.begin_value(byte),
+            (EnvelopeState::CommaOrEnd, b',') => self.state = EnvelopeState::Key,
+            (EnvelopeState::Candidate, _) => return Ok(self.judge_candidate(byte)),
+            (EnvelopeState::RecordOrEnd | EnvelopeState::RecordCommaOrEnd, b']') => {
+                self.end_value()
+            }
+            (EnvelopeState::RecordOrEnd | EnvelopeState::Record, b'{') => {
                 self.begin_record(true);
                 return Ok(0);
             }
-            (State::RecordCommaOrEnd, b',') => self.state = State::Record,
-            (state, _) => return Err(self.malformed(rest, expectation(state))),
+            (EnvelopeState::RecordCommaOrEnd, b',') => self.state = EnvelopeState::Record,
+            (state, _) => return Err(self.malformed(rest, state.expectation())),
         }
         Ok(1)
     }
@@ -502,7 +246,7 @@ impl Splitter {
             (Some(table), b'[') => {
                 self.table = table;
                 self.found[table] = true;
-                self.state = State::RecordOrEnd;
+                self.state = EnvelopeState::RecordOrEnd;
             }
             (Some(table), b'n') => {
                 self.found[table] = true;
@@ -515,12 +259,12 @@ impl Splitter {
             }
             (None, b'{') => {
                 self.open_objects += 1;
-                self.state = State::KeyOrEnd;
+                self.state = EnvelopeState::KeyOrEnd;
             }
-            (None, b'[') => self.state = State::Candidate,
+            (None, b'[') => self.state = EnvelopeState::Candidate,
             (None, b'"') => {
                 self.nesting = Nesting::default();
-                self.state = State::Skipping;
+                self.state = EnvelopeState::Skipping;
                 return Ok(0);
             }
             (None, _) => {
@@ -558,16 +302,16 @@ impl Splitter {
             }
         }
         self.nesting = Nesting::in_list();
-        self.state = State::Skipping;
+        self.state = EnvelopeState::Skipping;
         0
     }
 
     fn begin_record(&mut self, in_array: bool) {
         let batch = &mut self.batches[self.table];
-        batch.records.push(Record { start: batch.bytes.len(), position: self.position });
+        batch.records.push(BatchRecord { start: batch.bytes.len(), position: self.position });
         self.in_array = in_array;
         self.nesting = Nesting::default();
-        self.state = State::InRecord;
+        self.state = EnvelopeState::InRecord;
     }
 
     fn in_record(&mut self, rest: &[u8], full: &mut Vec<RecordBatch>) -> Result<usize, SplitError> {
@@ -591,11 +335,11 @@ impl Splitter {
     fn end_record(&mut self, full: &mut Vec<RecordBatch>) {
         self.records[self.table] += 1;
         if self.batches[self.table].bytes.len() >= BATCH_BYTES {
-            let next = empty_batch(self.table, self.records[self.table]);
+            let next = RecordBatch::empty(self.table, self.records[self.table]);
             full.push(std::mem::replace(&mut self.batches[self.table], next));
         }
         if self.in_array {
-            self.state = State::RecordCommaOrEnd;
+            self.state = EnvelopeState::RecordCommaOrEnd;
         } else {
             self.end_value();
         }
@@ -623,15 +367,15 @@ impl Splitter {
     fn in_key(&mut self, rest: &[u8], escaped: bool) -> Result<usize, SplitError> {
         let byte = rest[0];
         match byte {
-            _ if escaped => self.state = State::InKey { escaped: false },
-            b'\\' => self.state = State::InKey { escaped: true },
+            _ if escaped => self.state = EnvelopeState::InKey { escaped: false },
+            b'\\' => self.state = EnvelopeState::InKey { escaped: true },
             b'"' => {
                 let quoted = [b"\"", self.token.as_slice(), b"\""].concat();
                 let key = key_of(&quoted)
                     .ok_or_else(|| self.malformed(rest, "the end of a valid key"))?;
                 self.path.truncate(self.open_objects - 1);
                 self.path.push(key);
-                self.state = State::Colon;
+                self.state = EnvelopeState::Colon;
                 return Ok(1);
             }
             _ => {}
@@ -642,7 +386,7 @@ impl Splitter {
 
     fn begin_scalar(&mut self) {
         self.token.clear();
-        self.state = State::InScalar;
+        self.state = EnvelopeState::InScalar;
     }
 
     fn end_scalar(&mut self) -> Result<(), SplitError> {
@@ -661,72 +405,9 @@ impl Splitter {
 
     /// Ends a value of the envelope.
     fn end_value(&mut self) {
-        self.state = if self.open_objects == 0 { State::Root } else { State::CommaOrEnd };
+        self.state =
+            if self.open_objects == 0 { EnvelopeState::Root } else { EnvelopeState::CommaOrEnd };
     }
-}
-
-fn empty_batch(table: usize, first_record: u64) -> RecordBatch {
-    RecordBatch {
-        root: RootId::from_index(table),
-        first_record,
-        bytes: Vec::new(),
-        records: Vec::new(),
-    }
-}
-
-fn is_whitespace(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
-}
-
-fn is_scalar_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
-}
-
-fn expectation(state: State) -> &'static str {
-    match state {
-        State::KeyOrEnd => "a key or `}`",
-        State::Key => "a key",
-        State::Colon => "`:`",
-        State::CommaOrEnd => "`,` or `}`",
-        State::RecordOrEnd => "a record or `]`",
-        State::Record => "a record (an object)",
-        State::RecordCommaOrEnd => "`,` or `]`",
-        _ => "a value",
-    }
-}
-
-/// Whether newline-delimited objects can be the records. They cannot if earlier records were in a nested array.
-fn can_be_lines(selector: &RecordSelector) -> bool {
-    match selector {
-        RecordSelector::TheOnlyArray { before: None } => true,
-        RecordSelector::TheOnlyArray { before: Some(RecordsAt::Place(it)) } => it.keys().is_empty(),
-        RecordSelector::TheOnlyArray { before: Some(RecordsAt::Lines) } | RecordSelector::At(_) => {
-            false
-        }
-    }
-}
-
-/// Selects each value of the export as a record or an array of records.
-fn all_values() -> RecordSelector {
-    RecordSelector::At(vec![JsonPointer::default()])
-}
-
-/// Whether every value of the export is selected, so that a second one is not lost.
-fn selects_every_value(selector: &RecordSelector) -> bool {
-    match selector {
-        RecordSelector::At(pointers) => pointers.iter().any(|pointer| pointer.keys().is_empty()),
-        RecordSelector::TheOnlyArray { .. } => false,
-    }
-}
-
-/// The text of a quoted key. Half of a surrogate pair is valid JSON but no text; such a key keeps its escapes and matches no
-/// selection.
-fn key_of(quoted: &[u8]) -> Option<String> {
-    serde_json::from_slice(quoted).ok().or_else(|| {
-        let text = std::str::from_utf8(quoted).ok()?;
-        serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
-        Some(text.to_owned())
-    })
 }
 
 #[cfg(test)]
@@ -734,6 +415,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::schema::PositionId;
 
     type Split = Result<(Vec<(usize, Vec<String>)>, Found), SplitError>;
 

@@ -6,7 +6,7 @@ use crate::schema::{ColumnName, ColumnType, NumberText, TableSchema, parse_date,
 use super::error::SchemaError;
 use super::resolved::{ResolvedTable, Schemas};
 
-/// Refuses checks that cannot be made of the columns there are.
+/// Refuses checks that name missing columns or columns of unfit types.
 pub(crate) fn verify_checks(schemas: &Schemas) -> Result<(), SchemaError> {
     for (_, ResolvedTable { schema, policy, .. }) in schemas.tables() {
         for check in &policy.checks {
@@ -32,7 +32,7 @@ fn verify(schemas: &Schemas, schema: &TableSchema, rule: &CheckRule) -> Result<(
             }
             if matches!(rule, CheckRule::Sum { .. }) && other.parent.as_ref() != Some(&schema.name)
             {
-                return Err(format!("`{table}` is no child table of `{}`", schema.name));
+                return Err(format!("`{table}` is not a child table of `{}`", schema.name));
             }
             Some((column, type_of(other, column)?))
         }
@@ -45,9 +45,11 @@ fn verify(schemas: &Schemas, schema: &TableSchema, rule: &CheckRule) -> Result<(
         }
         if let CheckRule::Range { min, max, .. } = rule {
             let mut bounds = min.iter().chain(max);
-            if let Some(bound) = bounds.find(|bound| Bound::parse(bound, column_type).is_none()) {
+            if let Some(bound) =
+                bounds.find(|bound| RangeBound::parse(bound, column_type).is_none())
+            {
                 return Err(format!(
-                    "`{bound}` is no bound for `{column}`, which is {column_type}"
+                    "`{bound}` cannot be compared with `{column}`, which is {column_type}"
                 ));
             }
         }
@@ -62,7 +64,7 @@ fn type_of<'s>(schema: &'s TableSchema, column: &ColumnName) -> Result<&'s Colum
     }
 }
 
-/// Whether a rule can be about values of a type.
+/// Whether a rule applies to values of a type.
 fn fits(rule: &CheckRule, column_type: &ColumnType) -> bool {
     match rule {
         CheckRule::NotNull(_) => true,
@@ -78,7 +80,7 @@ fn fits(rule: &CheckRule, column_type: &ColumnType) -> bool {
 }
 
 /// A bound of a range.
-pub(crate) enum Bound {
+pub(crate) enum RangeBound {
     /// Of integers and decimals.
     Number(NumberText),
     /// Of doubles.
@@ -87,8 +89,8 @@ pub(crate) enum Bound {
     Instant(i128),
 }
 
-impl Bound {
-    /// A bound of values of a type; none when it is no such value.
+impl RangeBound {
+    /// Parses a bound of values of a type; none when it is not a value of that type.
     pub(crate) fn parse(text: &str, column_type: &ColumnType) -> Option<Self> {
         match column_type {
             ColumnType::Int64 | ColumnType::Decimal { .. } => {

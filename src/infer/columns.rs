@@ -1,27 +1,30 @@
-//! Survey: which columns and child tables the values of one table become, and under which names.
+//! Infers which columns and child tables the values of one table become, and their names.
 
 use indexmap::IndexMap;
 
 use crate::definition::{ContractMode, Nested};
+use crate::infer::column_shape::{ColumnShape, SeenColumn};
 use crate::infer::error::SchemaError;
 use crate::infer::naming::{child_table_name, column_name, distinct_name, distinct_table_name};
-use crate::infer::resolve::{Child, Known, NOTHING_SEEN, Pending, Resolver, Rows, Seen};
 use crate::infer::resolved::Discarded;
+use crate::infer::unresolved::{
+    ChildTable, KnownTables, NOTHING_SEEN, TableShape, UnresolvedTable,
+};
 use crate::schema::{
     ColumnName, ColumnSchema, ColumnSource, ColumnType, Shape, ShownPath, Step, TableName,
     ValuePath, ValueShape,
 };
 
 /// Collects the columns and child tables of one table from the shape of its records.
-pub(crate) struct Survey<'s, 'a> {
-    pub(crate) table: &'s Pending<'a>,
-    pub(crate) resolver: &'s mut Resolver<'a>,
-    pub(crate) columns: IndexMap<ColumnName, Seen>,
-    pub(crate) children: Vec<Child<'a>>,
+pub(crate) struct ColumnInference<'s, 'a> {
+    pub(crate) table: &'s UnresolvedTable<'a>,
+    pub(crate) known: &'s mut KnownTables<'a>,
+    pub(crate) columns: IndexMap<ColumnName, SeenColumn>,
+    pub(crate) children: Vec<ChildTable<'a>>,
     pub(crate) discarded: Vec<Discarded>,
 }
 
-impl<'a> Survey<'_, 'a> {
+impl<'a> ColumnInference<'_, 'a> {
     pub(crate) fn level(
         &mut self,
         shape: &'a Shape,
@@ -56,13 +59,13 @@ impl<'a> Survey<'_, 'a> {
         }
         if let Some(child) = &child {
             let shape = value.nested.as_deref().unwrap_or(&NOTHING_SEEN);
-            self.children.push((child.clone(), path.clone(), Rows::Of(shape)));
+            self.children.push((child.clone(), path.clone(), TableShape::Seen(shape)));
         }
         let list = child.is_none() && lists;
         let statistics = if list { value.statistics_with_items() } else { value.scalars };
         if !statistics.is_empty() || list || !(child.is_some() || value.has_keys()) {
-            let known = Known { statistics, list, nested: None };
-            self.add(name, Seen { path: path.clone(), known })?;
+            let shape = ColumnShape { statistics, list, nested: None };
+            self.add(name, SeenColumn { path: path.clone(), shape })?;
         }
         match &value.nested {
             Some(nested) if child.is_none() && !list => self.level(nested, path),
@@ -70,7 +73,7 @@ impl<'a> Survey<'_, 'a> {
         }
     }
 
-    /// A value that is one column, whatever it holds.
+    /// A value that becomes one column, nested or not.
     fn whole(
         &mut self,
         name: ColumnName,
@@ -78,29 +81,30 @@ impl<'a> Survey<'_, 'a> {
         path: &ValuePath,
     ) -> Result<(), SchemaError> {
         let declared = self.table.declared.is_some_and(|table| table.columns.contains_key(&name));
-        let known = self.resolver.known.get(&self.table.name);
+        let known = self.known.known.get(&self.table.name);
         let is_new = known.is_some_and(|known| !declared && known.column(&name).is_none());
         let mode = is_new.then_some(self.table.contract.columns);
         if let Some(discard) = mode.and_then(ContractMode::discards) {
             self.discarded.push(Discarded { path: path.clone(), beside_objects: false, discard });
             return Ok(());
         }
-        let mut known = Known::whole(value);
-        known.list |= self.is_list(&name);
-        self.add(name, Seen { path: path.clone(), known })
+        let mut shape = ColumnShape::whole(value);
+        shape.list |= self.is_list(&name);
+        self.add(name, SeenColumn { path: path.clone(), shape })
     }
 
-    /// What the contract says of a value that nothing expects. An object is not a value but holds some.
+    /// The contract mode for a value without a column or child table; none for values that are known or declared. An
+    /// object is not a value itself.
     fn mode(
         &self,
         name: &ColumnName,
         child: Option<&TableName>,
         value: &ValueShape,
     ) -> Option<ContractMode> {
-        let known = self.resolver.known.get(&self.table.name)?;
+        let known = self.known.known.get(&self.table.name)?;
         let is_known = |child: &TableName| {
-            self.resolver.known.contains_key(child)
-                || self.resolver.declared.iter().any(|table| table.name == *child)
+            self.known.known.contains_key(child)
+                || self.known.declared.iter().any(|table| table.name == *child)
         };
         let declared = self.table.declared.is_some_and(|table| table.columns.contains_key(name));
         match child {
@@ -111,40 +115,39 @@ impl<'a> Survey<'_, 'a> {
         }
     }
 
-    /// Whether the definition leaves a name out, with everything below it.
+    /// Whether the definition excludes a name, with everything below it.
     fn is_excluded(&self, name: &ColumnName) -> bool {
         let declared = self.table.declared.and_then(|table| table.columns.get(name));
         declared.is_some_and(|column| column.exclude)
     }
 
-    /// Whether a value, or an object that it stands in, is left out.
+    /// Whether a value, or an object around it, is excluded.
     fn excludes(&self, path: &[Step]) -> bool {
         let mut objects = (1..=path.len()).map(|length| &path[..length]);
         objects.any(|path| self.name_of(path).is_ok_and(|name| self.is_excluded(&name)))
     }
 
-    /// The columns that the table has and that the definition does not leave out.
+    /// The columns of the table so far, without those the definition excludes.
     pub(crate) fn known_columns(&self) -> Vec<&'a ColumnSchema> {
-        let known = self.resolver.known.get(&self.table.name);
+        let known = self.known.known.get(&self.table.name);
         let columns = known.map_or(&[][..], |schema| &schema.columns).iter();
         let is_excluded = |column: &&ColumnSchema| {
-            matches!(self.table.rows, Rows::Excluded)
+            matches!(self.table.rows, TableShape::Excluded)
                 || self.is_excluded(&column.name)
                 || column.path().is_some_and(|path| self.excludes(path))
         };
         columns.filter(|column| !is_excluded(column)).collect()
     }
 
-    /// Adds the child tables that are declared or already there and that this export has no place for: they
-    /// are part of the run all the same.
+    /// Adds the declared and existing child tables that are missing from this export: they are part of the run too.
     pub(crate) fn children_not_seen(&mut self) {
         let is_child = |name: &Option<TableName>| name.as_ref() == Some(&self.table.name);
-        let declared = self.resolver.declared.iter().filter(|table| is_child(&table.parent));
+        let declared = self.known.declared.iter().filter(|table| is_child(&table.parent));
         let declared = declared.map(|table| {
             let keys = table.records.as_ref().map_or(&[][..], |pointer| pointer.keys());
             (table.name.clone(), keys.iter().cloned().map(Step::Key).collect::<ValuePath>())
         });
-        let known = self.resolver.known.values().filter(|schema| is_child(&schema.parent));
+        let known = self.known.known.values().filter(|schema| is_child(&schema.parent));
         let known = known.map(|schema| (schema.name.clone(), schema.path.clone()));
         let all: Vec<(TableName, ValuePath)> = declared.chain(known).collect();
         for (name, path) in all {
@@ -152,9 +155,9 @@ impl<'a> Survey<'_, 'a> {
                 continue;
             }
             let rows = match self.table.rows {
-                Rows::Excluded => Rows::Excluded,
-                _ if self.excludes(&path) => Rows::Excluded,
-                _ => Rows::None,
+                TableShape::Excluded => TableShape::Excluded,
+                _ if self.excludes(&path) => TableShape::Excluded,
+                _ => TableShape::NotSeen,
             };
             self.children.push((name, path, rows));
         }
@@ -164,14 +167,13 @@ impl<'a> Survey<'_, 'a> {
         self.table.declared?.columns.get(name)?.column_type.as_ref()
     }
 
-    /// Whether a column is one of lists, also when this export has none: by the definition, or by the table so
-    /// far.
+    /// Whether the definition or the table so far makes a column one of lists, even if this export has none.
     fn is_list(&self, name: &ColumnName) -> bool {
-        let known = || Some(&self.resolver.known.get(&self.table.name)?.column(name)?.column_type);
+        let known = || Some(&self.known.known.get(&self.table.name)?.column(name)?.column_type);
         matches!(self.declared_type(name).or_else(known), Some(ColumnType::List(_)))
     }
 
-    /// The child table that the objects and lists here belong to, if they are one.
+    /// The child table of the objects and lists here, if they have one.
     fn child_table(
         &mut self,
         name: &ColumnName,
@@ -180,14 +182,14 @@ impl<'a> Survey<'_, 'a> {
         path: &[Step],
     ) -> Option<TableName> {
         let parent = &self.table.name;
-        let declared = self.resolver.declared.iter().find(|table| {
+        let declared = self.known.declared.iter().find(|table| {
             table.parent.as_ref() == Some(parent)
                 && table.records.as_ref().is_some_and(|pointer| {
                     pointer.keys().iter().cloned().map(Step::Key).eq(path.iter().cloned())
                 })
         });
         let known = || {
-            self.resolver
+            self.known
                 .known
                 .values()
                 .find(|schema| schema.parent.as_ref() == Some(parent) && schema.path == path)
@@ -204,16 +206,16 @@ impl<'a> Survey<'_, 'a> {
         (lists && value.needs_rows()).then(|| self.free_table_name(path))
     }
 
-    /// The name of an undeclared child table, told apart by its path when another table has it.
+    /// The name of an undeclared child table, with a suffix made from its path when another table has the name.
     fn free_table_name(&mut self, path: &[Step]) -> TableName {
         let mut name = child_table_name(&self.table.name, path);
-        while !self.resolver.names.insert(name.clone()) {
+        while !self.known.names.insert(name.clone()) {
             name = distinct_table_name(&name, path);
         }
         name
     }
 
-    /// The name of a value: as declared for its path, as it has been so far, or made from it.
+    /// The column name of a value: declared for its path, known from earlier exports, or made from the path.
     fn name_of(&self, path: &[Step]) -> Result<ColumnName, SchemaError> {
         if let Some(name) = self.declared_name(path).or_else(|| self.known_name(path)) {
             return Ok(name.clone());
@@ -234,15 +236,15 @@ impl<'a> Survey<'_, 'a> {
         columns.keys().find(|name| self.declared_path(name).as_deref() == Some(path))
     }
 
-    /// Where the definition says that a column's values are, if it does.
+    /// The declared path of a column's values.
     fn declared_path(&self, name: &ColumnName) -> Option<ValuePath> {
         let pointer = self.table.declared?.columns.get(name)?.from.as_ref()?;
         Some(pointer.keys().iter().cloned().map(Step::Key).collect())
     }
 
-    /// The column that values from here went to: in the last export, or before that.
+    /// The column of values from this path in the last export, or in an earlier one.
     fn known_name(&self, path: &[Step]) -> Option<&ColumnName> {
-        let known = self.resolver.known.get(&self.table.name)?;
+        let known = self.known.known.get(&self.table.name)?;
         let is_from_here = |column: &&ColumnSchema| {
             column.path() == Some(path)
                 && self.declared_path(&column.name).is_none_or(|declared| declared == path)
@@ -253,11 +255,11 @@ impl<'a> Survey<'_, 'a> {
         Some(&column.name)
     }
 
-    /// The other value that a name is taken by: by the definition, in this export or in the table so far.
+    /// The path of another value with this name: declared, in this export, or in the table so far.
     fn path_that_has(&self, name: &ColumnName, path: &[Step]) -> Option<ValuePath> {
         let seen = || self.columns.get(name).map(|seen| seen.path.clone());
         let known = || {
-            let known = self.resolver.known.get(&self.table.name)?;
+            let known = self.known.known.get(&self.table.name)?;
             known.column(name)?.path().map(<[Step]>::to_vec)
         };
         self.declared_path(name).or_else(seen).or_else(known).filter(|other| other != path)
@@ -272,7 +274,7 @@ impl<'a> Survey<'_, 'a> {
         }
     }
 
-    fn add(&mut self, name: ColumnName, seen: Seen) -> Result<(), SchemaError> {
+    fn add(&mut self, name: ColumnName, seen: SeenColumn) -> Result<(), SchemaError> {
         let path = seen.path.clone();
         match self.columns.insert(name.clone(), seen) {
             Some(other) => Err(self.collision(name, &other.path, &path)),

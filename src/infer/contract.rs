@@ -1,4 +1,4 @@
-//! Contract: what an export changes in the schemas that a destination has, and what of that it may.
+//! Schema contract: what an export changes in the schemas of a destination, and whether it may.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,16 +9,16 @@ use crate::definition::{Contract, ContractMode, Table};
 use crate::infer::resolved::{ResolvedTable, Schemas};
 use crate::schema::{ColumnName, ColumnSchema, ColumnSource, ColumnType, TableName, TableSchema};
 
-/// What a run changes in the schema of a table, or would have to.
+/// A change in the schema of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
-    /// There is a table more.
+    /// A new table.
     NewTable {
         /// The table.
         table: TableName,
     },
-    /// There is a column more.
+    /// A new column.
     NewColumn {
         /// The table.
         table: TableName,
@@ -29,7 +29,7 @@ pub enum Change {
         /// How many rows have a value in it.
         filled: Filled,
     },
-    /// A column that had no values in the last export has some again.
+    /// A column has values again that had none in the last export.
     Returned {
         /// The table.
         table: TableName,
@@ -38,14 +38,14 @@ pub enum Change {
         /// How many rows have a value in it.
         filled: Filled,
     },
-    /// An export has nothing for a column. It stays, and is null in new rows.
+    /// A column has no values in this export. It stays, and is null in new rows.
     Vanished {
         /// The table.
         table: TableName,
         /// The column.
         column: ColumnName,
     },
-    /// A column takes another type, which holds the values there are as well.
+    /// A column takes a wider type, which also holds the values it has.
     Widened {
         /// The table.
         table: TableName,
@@ -53,7 +53,7 @@ pub enum Change {
         column: ColumnName,
         /// Its type so far.
         before: ColumnType,
-        /// Its type from now on.
+        /// Its new type.
         after: ColumnType,
     },
     /// The definition gives a column another type.
@@ -64,10 +64,10 @@ pub enum Change {
         column: ColumnName,
         /// Its type so far.
         before: ColumnType,
-        /// Its type from now on.
+        /// Its new type.
         after: ColumnType,
     },
-    /// The definition leaves a column out.
+    /// The definition excludes a column.
     Excluded {
         /// The table.
         table: TableName,
@@ -85,11 +85,11 @@ pub enum Change {
         /// How many records have such values; they are in quarantine.
         records: u64,
     },
-    /// The contract lets a value in as no column and no child table.
+    /// The contract admits no column or child table for a value.
     Refused {
         /// The table.
         table: TableName,
-        /// The way to it from the table's record.
+        /// The path from the table's record.
         path: String,
         /// How many records have it; they are in quarantine.
         records: u64,
@@ -99,9 +99,9 @@ pub enum Change {
 /// How many rows have a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filled {
-    /// So many.
+    /// Rows with a value.
     pub rows: u64,
-    /// Of so many.
+    /// All rows.
     pub of: u64,
 }
 
@@ -142,7 +142,7 @@ fn count(records: u64) -> String {
 }
 
 impl fmt::Display for Filled {
-    /// The share as it goes on behind a word; nothing where there are no rows to have a share of.
+    /// The share, to be appended to a word; nothing when there are no rows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rows, of } = *self;
         match (u128::from(rows) * 100).checked_div(of.into()) {
@@ -154,10 +154,10 @@ impl fmt::Display for Filled {
     }
 }
 
-/// A change, and whether it is one that nobody declared.
+/// A change, and whether it is undeclared.
 struct Noticed {
     change: Change,
-    is_surprise: bool,
+    is_undeclared: bool,
     contract: Contract,
 }
 
@@ -170,13 +170,13 @@ impl Noticed {
             Change::Widened { .. } => contract.data_type,
             _ => return false,
         };
-        self.is_surprise && mode == ContractMode::Freeze
+        self.is_undeclared && mode == ContractMode::Freeze
     }
 }
 
 impl Schemas {
-    /// What is different from the schemas that the destination has. Of tables that are made with their root there is
-    /// nothing to tell.
+    /// The differences from the schemas of the destination. Tables that are created together with their root are not
+    /// listed.
     #[must_use]
     pub fn changes(
         &self,
@@ -186,8 +186,8 @@ impl Schemas {
         self.noticed(declared, known).into_iter().map(|noticed| noticed.change).collect()
     }
 
-    /// The changes that a contract forbids. What is declared is no surprise, and neither is anything in a table that is
-    /// made by this run.
+    /// The changes that a contract forbids. Declared changes are allowed, and so is everything in a table that this run
+    /// creates.
     pub(crate) fn forbidden_changes(
         &self,
         declared: &[Table],
@@ -211,27 +211,31 @@ impl Schemas {
             let own = declared.iter().find(|table| table.name == schema.name);
             let Some(before) = known.get(&schema.name) else {
                 let change = Change::NewTable { table: schema.name.clone() };
-                all.push(Noticed { change, is_surprise: own.is_none(), contract });
+                all.push(Noticed { change, is_undeclared: own.is_none(), contract });
                 continue;
             };
             all.extend(schema.columns.iter().filter_map(|column| {
                 let declared = own.and_then(|table| table.columns.get(&column.name));
                 let is_promised = declared.is_some_and(|column| column.column_type.is_some());
                 let change = changed(schema, column, before.column(&column.name), is_promised)?;
-                Some(Noticed { change, is_surprise: declared.is_none(), contract })
+                Some(Noticed { change, is_undeclared: declared.is_none(), contract })
             }));
             let gone = before.columns.iter().filter(|column| schema.column(&column.name).is_none());
             let gone = gone.filter(|column| column.statistics().is_some());
             all.extend(gone.map(|column| {
                 let (table, column) = (schema.name.clone(), column.name.clone());
-                Noticed { change: Change::Excluded { table, column }, is_surprise: false, contract }
+                Noticed {
+                    change: Change::Excluded { table, column },
+                    is_undeclared: false,
+                    contract,
+                }
             }));
         }
         all
     }
 }
 
-/// What is different about a column. Only what comes from the JSON is for the source to change.
+/// The change of a column. Only columns from the JSON change.
 fn changed(
     schema: &TableSchema,
     column: &ColumnSchema,
@@ -255,5 +259,110 @@ fn changed(
         (true, false) => Some(Change::Vanished { table, column: name }),
         (false, true) => Some(Change::Returned { table, column: name, filled: Filled::default() }),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::error::SchemaError;
+    use super::super::test_support::{KnownSchemas, known, resolve, table};
+    use super::*;
+    use crate::definition::Column;
+
+    const BEFORE: &str = r#"[{"id": 1, "amount": 1, "gone": 1, "note": "x"}]"#;
+
+    fn before() -> KnownSchemas {
+        known(&resolve(BEFORE, &[table("t", &["id"], &[])], &KnownSchemas::new()).unwrap())
+    }
+
+    /// The changes that an export makes in the table that `BEFORE` made.
+    fn changes(records: &str, declared: &Table) -> Vec<String> {
+        let declared = [declared.clone()];
+        let schemas = resolve(records, &declared, &before()).unwrap();
+        schemas.changes(&declared, &before()).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_change_is_told_once() {
+        let records =
+            r#"[{"id": 1, "amount": 1.5, "note": "x", "new": true, "items": [{"a": 1}]}]"#;
+        let mut found = changes(records, &table("t", &["id"], &[]));
+        found.sort();
+        assert_eq!(
+            found,
+            [
+                "+ t.new bool (new)",
+                "+ table t__items (new)",
+                "- t.gone (vanished from the export; null from now on)",
+                "~ t.amount int64 \u{2192} decimal(38,1) (widened)",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_same_export_changes_nothing() {
+        assert!(changes(BEFORE, &table("t", &["id"], &[])).is_empty());
+    }
+
+    #[test]
+    fn what_the_definition_changes_is_no_surprise() {
+        let mut declared = table("t", &["id"], &[("amount", "string")]);
+        let exclude = Column { exclude: true, ..Column::default() };
+        declared.columns.insert("gone".parse().unwrap(), exclude);
+        declared.contract = Some(frozen());
+        assert_eq!(
+            changes(BEFORE, &declared),
+            [
+                "~ t.amount int64 \u{2192} string (declared)",
+                "- t.gone (excluded, with the values there are)"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_column_that_comes_back_is_told() {
+        let declared = [table("t", &["id"], &[])];
+        let without = resolve(r#"[{"id": 1}]"#, &declared, &before()).unwrap();
+        let known = known(&without);
+        let again = resolve(r#"[{"id": 1, "gone": 2}]"#, &declared, &known).unwrap();
+        let changes = again.changes(&declared, &known);
+        assert!(matches!(&changes[..], [Change::Returned { .. }]), "{changes:?}");
+    }
+
+    fn frozen() -> Contract {
+        let mode = ContractMode::Freeze;
+        Contract { tables: mode, columns: mode, data_type: mode }
+    }
+
+    #[test]
+    fn a_frozen_contract_refuses_new_tables_columns_and_wider_types() {
+        let mut declared = table("t", &["id"], &[]);
+        declared.contract = Some(frozen());
+        for (records, is_refused) in [
+            (r#"[{"id": 1, "new": 1}]"#, true),
+            (r#"[{"id": 1, "amount": 1.5}]"#, true),
+            (r#"[{"id": 1, "items": [{"a": 1}]}]"#, true),
+            (r#"[{"id": 1}]"#, false),
+            (BEFORE, false),
+        ] {
+            let resolved = resolve(records, &[declared.clone()], &before());
+            let is_frozen = matches!(resolved, Err(SchemaError::Frozen { .. }));
+            assert_eq!(is_frozen, is_refused, "{records}");
+        }
+        // A table that this run creates has no schema yet that could be frozen.
+        assert!(resolve(BEFORE, &[declared], &KnownSchemas::new()).is_ok());
+    }
+
+    #[test]
+    fn shares_are_rounded_down_and_never_hide_a_value() {
+        for (rows, of, shown) in [
+            (0, 0, ""),
+            (0, 7, ", in 0 % of rows"),
+            (1, 1000, ", in less than 1 % of rows"),
+            (999, 1000, ", in 99 % of rows"),
+            (7, 7, ", in all rows"),
+        ] {
+            assert_eq!(Filled { rows, of }.to_string(), shown);
+        }
     }
 }

@@ -1,13 +1,13 @@
-//! Why an export and a definition do not go together.
+//! Errors of resolving schemas.
 
 use crate::exit_code::{ExitCode, Failure};
 use crate::infer::contract::Change;
 use crate::schema::{ColumnName, ColumnType, IDENTITY_COLUMN, TableName};
 
-/// The export and the definition do not go together.
+/// The export contradicts the definition or the schemas of the destination.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
-    /// Two values would be one column.
+    /// Two values have one column name.
     #[error("in table `{table}` both `{first}` and `{second}` would be the column `{column}`")]
     Collision {
         /// The table.
@@ -19,7 +19,7 @@ pub enum SchemaError {
         /// The other path.
         second: String,
     },
-    /// Two keys of an object would be one field of a struct.
+    /// Two keys of an object have one field name.
     #[error(
         "in `{column}` of table `{table}` both the keys `{first}` and `{second}` would be the field `{field}`"
     )]
@@ -41,32 +41,32 @@ pub enum SchemaError {
         /// All of it.
         changes: Vec<Change>,
     },
-    /// Two lists would be one child table.
+    /// Two lists have one table name.
     #[error("two lists would be the table `{table}`")]
     TableCollision {
         /// The name.
         table: TableName,
     },
-    /// A column that the definition relies on is not there.
+    /// A column that the definition uses is missing.
     #[error("table `{table}` has no column `{column}` for `{used_as}`; it has {}", columns.join(", "))]
     MissingColumn {
         /// The table.
         table: TableName,
         /// The name.
         column: ColumnName,
-        /// What it was to be.
+        /// The key of the definition that uses it.
         used_as: &'static str,
         /// The columns there are.
         columns: Vec<String>,
     },
-    /// A column holds what cannot be compared.
+    /// A column of a nested type is used where values are compared.
     #[error("`{column}` of table `{table}` cannot be in `{used_as}`: it is {column_type}")]
     UnfitColumn {
         /// The table.
         table: TableName,
         /// The column.
         column: ColumnName,
-        /// What it was to be.
+        /// The key of the definition that uses it.
         used_as: &'static str,
         /// Its type.
         column_type: ColumnType,
@@ -85,13 +85,13 @@ pub enum SchemaError {
         /// Its type.
         column_type: ColumnType,
     },
-    /// The definition partitions an appended table in another way than its files are.
+    /// The definition partitions a table differently from its files.
     #[error("table `{table}` has files in other partitions than `partition_by` says now")]
     Repartitioned {
         /// The table.
         table: TableName,
     },
-    /// The definition gives an appended table another key than its rows have.
+    /// The definition gives a table another key than its rows have.
     #[error("table `{table}` has rows with another key than `primary_key` says now: {}", shown_key(.before))]
     Rekeyed {
         /// The table.
@@ -99,7 +99,7 @@ pub enum SchemaError {
         /// The key that its rows have; none for a hash of the record.
         before: Vec<ColumnName>,
     },
-    /// The definition does not keep what the table has of the lifetimes of its rows.
+    /// The definition drops a column for soft deletes or history that the table has.
     #[error(
         "table `{table}` has rows of the past, told by `{column}`, which the definition does not keep any more"
     )]
@@ -109,7 +109,7 @@ pub enum SchemaError {
         /// The column.
         column: ColumnName,
     },
-    /// A check cannot be made of the columns there are.
+    /// A check names a missing column or one of an unfit type.
     #[error("table `{table}` cannot be checked by {rule}: {reason}")]
     Uncheckable {
         /// The table.

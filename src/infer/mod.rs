@@ -1,24 +1,28 @@
-//! Infer: with the whole export in view, which tables, columns and types there are, and whether the schema contract
-//! allows the changes.
+//! Infers tables, columns and types from the whole export, and applies the schema contract.
 //!
 //! ```text
-//! Chunk ──observe──▶ Shape ──resolve──▶ Schemas ──changes──▶ what is new, and may be
-//!         every chunk  what    + definition   tables,
-//!                      was met + manifests    columns, types
+//! Chunk ──observe──▶ Shape ──resolve──▶ Schemas ──changes──▶ what is new, and allowed
+//!         every chunk  keys    + definition   tables,
+//!                      seen    + manifests    columns, types
 //! ```
 
 mod checks;
+mod column_shape;
 mod columns;
 mod contract;
 mod error;
 mod naming;
 mod observe;
+mod own_columns;
 mod resolve;
 mod resolved;
+#[cfg(test)]
+mod test_support;
+mod unresolved;
 mod validate;
 mod value_type;
 
-pub(crate) use checks::Bound;
+pub(crate) use checks::RangeBound;
 pub use contract::{Change, Filled};
 pub use error::SchemaError;
 pub use naming::snake_case;

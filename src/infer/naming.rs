@@ -1,14 +1,14 @@
-//! Names: any JSON key becomes a name that every engine takes without quotes.
+//! Names: makes from any JSON key a name that no engine needs quotes for.
 //!
-//! `createdAt` is `created_at`; docs/names.md has a table of what becomes of what, whose rows are tests.
+//! `createdAt` becomes `created_at`. The rows of the table in docs/names.md are tests.
 
 use crate::schema::{ColumnName, ShownPath, Step, TableName, percent_encoded};
 
 use crate::schema::ITEM_COLUMN;
 
-/// What stands between the names of nested keys.
+/// The separator between the names of nested keys.
 const NESTING: &str = "__";
-/// A longer name is cut. Tables and partition columns are directories, which 255 bytes are the most for.
+/// Longer names are cut: names of tables and partition columns are directory names, which have at most 255 bytes.
 const MOST_BYTES: usize = 200;
 
 /// The name of a key. Naming a name gives the same name.
@@ -34,14 +34,14 @@ pub fn snake_case(key: &str) -> String {
     }
 }
 
-/// One underscore between words, none in front.
+/// Words separated by one underscore, without a leading one.
 fn push_separator(name: &mut String) {
     if !name.is_empty() && !name.ends_with('_') {
         name.push('_');
     }
 }
 
-/// An upper-case letter begins a word behind a lower-case letter or digit, and at the end of an acronym.
+/// An upper-case letter begins a word after a lower-case letter or digit, and at the end of an acronym.
 fn begins_word(characters: &[char], position: usize) -> bool {
     let Some(before) = position.checked_sub(1).map(|before| characters[before]) else {
         return false;
@@ -55,8 +55,7 @@ pub(crate) fn column_name(path: &[Step]) -> ColumnName {
     checked(&shortened(joined(path)))
 }
 
-/// The name of a value whose own name is taken by another one: the same every night, since it depends on
-/// nothing but the path.
+/// The name of a value whose own name is taken. It depends on the path alone, so it is the same every night.
 pub(crate) fn distinct_name(name: &ColumnName, path: &[Step]) -> ColumnName {
     checked(&format!("{name}_{}", mark_of(path)))
 }
@@ -66,7 +65,7 @@ pub(crate) fn distinct_table_name(name: &TableName, path: &[Step]) -> TableName 
     format!("{name}_{}", mark_of(path)).parse().unwrap_or_else(|_| name.clone())
 }
 
-/// Four digits that a path has to itself, nearly always.
+/// Four digits of the hash of a path.
 fn mark_of(path: &[Step]) -> String {
     blake3::hash(ShownPath(path).to_string().as_bytes()).to_hex()[..4].to_owned()
 }
@@ -93,7 +92,7 @@ fn joined(path: &[Step]) -> String {
     names.join(NESTING)
 }
 
-/// A name that is short enough for a directory: of a longer one the beginning, and a mark of the whole.
+/// A name that is short enough for a directory: the beginning of a longer one, and a hash of all of it.
 fn shortened(name: String) -> String {
     if bytes_in_a_path(&name) <= MOST_BYTES {
         return name;

@@ -1,9 +1,9 @@
-//! Takes the decoded chunks of an export into its [`Shape`].
+//! Merges the decoded chunks of an export into its [`Shape`].
 
 use crate::decode::{Level, Values};
 use crate::schema::{Shape, ValueShape};
 
-/// Takes in what the rows of a chunk have.
+/// Merges what the rows of a chunk hold.
 pub fn observe(shape: &mut Shape, level: &Level) {
     for (step, values) in &level.values {
         observe_values(shape.values.entry(step.clone()).or_default(), values);

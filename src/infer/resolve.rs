@@ -1,96 +1,46 @@
-//! Settle: from the shape of the export, the definition and the schemas so far to the schemas of this run.
+//! Resolves the schemas of a run from the shape of its export, the definition and the schemas so far.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
 use super::checks::verify_checks;
-use super::value_type::FieldCollision;
-use crate::definition::{Column, Contract, ContractMode, Deletes, Nested, Table, WriteDisposition};
-use crate::infer::columns::Survey;
-use crate::infer::error::SchemaError;
-use crate::infer::naming::parent_key_name;
-use crate::infer::resolved::{ResolvedTable, Schemas, TablePolicy};
-use crate::infer::validate::{check_columns, check_partitions};
+use super::column_shape::{ColumnShape, SeenColumn, ValuesFrom};
+use super::columns::ColumnInference;
+use super::error::SchemaError;
+use super::own_columns::{key_columns, lifetime_columns, metadata_columns};
+use super::resolved::{ResolvedTable, Schemas, TablePolicy};
+use super::unresolved::{KnownTables, TableShape, UnresolvedTable};
+use super::validate::{check_columns, check_partitions};
+use crate::definition::{Column, Table, WriteDisposition};
 use crate::schema::{
-    ColumnName, ColumnSchema, ColumnSource, ColumnStatistics, ColumnType, DELETED_AT_COLUMN,
-    IDENTITY_COLUMN, INDEX_COLUMN, IdVec, LOADED_AT_COLUMN, PositionId, RUN_ID_COLUMN, RootId,
-    Shape, Step, TableId, TableName, TableSchema, VALID_FROM_COLUMN, VALID_TO_COLUMN, ValuePath,
-    ValueShape,
+    ColumnName, ColumnSchema, ColumnSource, IdVec, PositionId, RootId, Shape, Step, TableId,
+    TableName, TableSchema,
 };
 
-/// A table that has still to be settled.
-pub(crate) struct Pending<'a> {
-    pub(crate) name: TableName,
-    pub(crate) declared: Option<&'a Table>,
-    pub(crate) parent: Option<TableId>,
-    pub(crate) path: ValuePath,
-    /// Its own, or its parent's.
-    pub(crate) contract: Contract,
-    pub(crate) rows: Rows<'a>,
-}
-
-/// A child table: its name, the way to it, and its rows.
-pub(crate) type Child<'a> = (TableName, ValuePath, Rows<'a>);
-
-/// The rows that this export has for a table.
-#[derive(Clone, Copy)]
-pub(crate) enum Rows<'a> {
-    /// They hold this.
-    Of(&'a Shape),
-    /// The export has no place for the table, which keeps what it has.
-    None,
-    /// The definition leaves the table out, with what it has.
-    Excluded,
-}
-
-impl Pending<'_> {
-    /// What becomes of its objects and lists. In a child table they are tables, since it is one itself.
-    pub(crate) fn nested(&self) -> Nested {
-        self.declared.map(|table| table.nested).unwrap_or_default()
-    }
-}
-
-pub(crate) static NOTHING_SEEN: Shape = Shape { values: BTreeMap::new() };
-
-/// What is known of the values of a column.
-#[derive(Clone, Default)]
-pub(crate) struct Known {
-    pub(crate) statistics: ColumnStatistics,
-    pub(crate) list: bool,
-    /// All that is known, where there is more than scalars and lists of them.
-    pub(crate) nested: Option<ValueShape>,
-}
-
-/// A value of this export that becomes a column.
-pub(crate) struct Seen {
-    pub(crate) path: ValuePath,
-    pub(crate) known: Known,
-}
-
 impl Schemas {
-    /// Settles the tables of a run: `roots` are the tables that were asked for with their shapes, `declared`
-    /// all tables of the definition, `known` the schemas the destination has.
+    /// Resolves the tables of a run: `roots` are the record arrays with their tables and shapes, `declared` all tables of
+    /// the definition, `known` the schemas the destination has.
     ///
     /// # Errors
-    /// The export and the definition do not go together.
+    /// The export contradicts the definition or the schema contract.
     pub fn resolve(
         roots: &[(RootId, &Table, &Shape)],
         declared: &[Table],
         known: &BTreeMap<TableName, TableSchema>,
     ) -> Result<Self, SchemaError> {
-        let names = declared.iter().map(|table| &table.name).chain(known.keys()).cloned().collect();
-        let mut resolver = Resolver { declared, known, names, tables: IdVec::default() };
+        let mut resolver =
+            Resolver { known: KnownTables::new(declared, known), tables: IdVec::default() };
         let mut root_ids = BTreeMap::new();
         for (id, table, shape) in roots {
             root_ids.insert(*id, TableId::from_index(resolver.tables.len()));
-            resolver.table(&Pending {
+            resolver.table(&UnresolvedTable {
                 name: table.name.clone(),
                 declared: Some(table),
                 parent: None,
                 path: Vec::new(),
                 contract: table.contract.unwrap_or_default(),
-                rows: Rows::Of(shape),
+                rows: TableShape::Seen(shape),
             })?;
         }
         let schemas = Self { tables: resolver.tables, roots: root_ids };
@@ -100,32 +50,30 @@ impl Schemas {
     }
 }
 
-pub(crate) struct Resolver<'a> {
-    pub(crate) declared: &'a [Table],
-    pub(crate) known: &'a BTreeMap<TableName, TableSchema>,
-    /// The names of all tables that there are, or are going to be.
-    pub(crate) names: HashSet<TableName>,
+/// Resolves one table after the other, parents before their children.
+struct Resolver<'a> {
+    known: KnownTables<'a>,
     tables: IdVec<TableId, ResolvedTable>,
 }
 
 impl<'a> Resolver<'a> {
-    fn table(&mut self, pending: &Pending<'a>) -> Result<(), SchemaError> {
+    fn table(&mut self, pending: &UnresolvedTable<'a>) -> Result<(), SchemaError> {
         if self.tables.values().any(|table| table.schema.name == pending.name) {
             return Err(SchemaError::TableCollision { table: pending.name.clone() });
         }
-        let mut survey = Survey {
+        let mut inference = ColumnInference {
             table: pending,
-            resolver: &mut *self,
+            known: &mut self.known,
             columns: IndexMap::new(),
             children: Vec::new(),
             discarded: Vec::new(),
         };
-        if let Rows::Of(shape) = pending.rows {
-            survey.level(shape, &mut Vec::new())?;
+        if let TableShape::Seen(shape) = pending.rows {
+            inference.level(shape, &mut Vec::new())?;
         }
-        survey.children_not_seen();
-        let known = survey.known_columns();
-        let Survey { columns, children, discarded, .. } = survey;
+        inference.children_not_seen();
+        let known = inference.known_columns();
+        let ColumnInference { columns, children, discarded, .. } = inference;
         let parent = pending.parent.map(|parent| &self.tables[parent]);
         let policy = TablePolicy { discarded, ..policy(pending, parent) };
         let schema = self.schema(pending, &known, columns)?;
@@ -133,23 +81,23 @@ impl<'a> Resolver<'a> {
         let own = TableId::from_index(self.tables.len());
         let root = parent.map_or(own, |parent| parent.root);
         self.tables.push(ResolvedTable { schema, policy, root, children: Vec::new() });
-        if let (Some(parent), Rows::Of(_)) = (pending.parent, pending.rows) {
+        if let (Some(parent), TableShape::Seen(_)) = (pending.parent, pending.rows) {
             self.tables[parent].children.push(own);
         }
         for (name, path, rows) in children {
-            let declared = self.declared.iter().find(|table| table.name == name);
+            let declared = self.known.declared.iter().find(|table| table.name == name);
             let contract = declared.and_then(|table| table.contract).unwrap_or(pending.contract);
             let parent = Some(own);
-            self.table(&Pending { name, declared, parent, path, contract, rows })?;
+            self.table(&UnresolvedTable { name, declared, parent, path, contract, rows })?;
         }
         Ok(())
     }
 
     fn schema(
         &self,
-        pending: &Pending<'a>,
+        pending: &UnresolvedTable<'a>,
         known: &[&ColumnSchema],
-        seen: IndexMap<ColumnName, Seen>,
+        seen: IndexMap<ColumnName, SeenColumn>,
     ) -> Result<TableSchema, SchemaError> {
         let parent = pending.parent.map(|parent| &self.tables[parent].schema);
         let primary_key =
@@ -162,14 +110,13 @@ impl<'a> Resolver<'a> {
         let mut columns = key_columns(parent, &primary_key);
         columns.extend(value_columns(pending, known, seen)?);
         columns.extend(lifetime_columns(pending, parent));
-        columns.push(own_column(RUN_ID_COLUMN, ColumnType::String, ColumnSource::RunId));
-        columns.push(own_column(LOADED_AT_COLUMN, ColumnType::Timestamp, ColumnSource::LoadedAt));
+        columns.extend(metadata_columns());
         let schema = TableSchema {
             name: pending.name.clone(),
             root: parent.map_or_else(|| pending.name.clone(), |table| table.root.clone()),
             parent: parent.map(|table| table.name.clone()),
             path: pending.path.clone(),
-            excluded: matches!(pending.rows, Rows::Excluded),
+            excluded: matches!(pending.rows, TableShape::Excluded),
             description: pending.declared.and_then(|table| table.description.clone()),
             primary_key,
             cursor: pending.declared.and_then(|table| table.cursor.clone()),
@@ -182,13 +129,12 @@ impl<'a> Resolver<'a> {
         Ok(schema)
     }
 
-    /// Files that stay in the table have to lie where the definition's partitions put them, and child rows that
-    /// stay have to name their parents by the key there is.
+    /// Refuses other partitions, another key or dropped lifetime columns while older rows stay in the table.
     fn check_layout(&self, schema: &TableSchema, policy: &TablePolicy) -> Result<(), SchemaError> {
         if policy.disposition == WriteDisposition::Replace {
             return Ok(());
         }
-        let Some(known) = self.known.get(&schema.name) else { return Ok(()) };
+        let Some(known) = self.known.known.get(&schema.name) else { return Ok(()) };
         let table = schema.name.clone();
         let lifetimes = [ColumnSource::DeletedAt, ColumnSource::ValidTo];
         let lost = lifetimes.iter().filter_map(|source| known.own_column(source));
@@ -205,32 +151,13 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// The columns that tell how long a row was the last version, where the definition wants to know.
-fn lifetime_columns(pending: &Pending<'_>, parent: Option<&TableSchema>) -> Vec<ColumnSchema> {
-    let column = |name, source| own_column(name, ColumnType::Timestamp, source);
-    let declared = pending.declared.filter(|_| parent.is_none());
-    let has_history = match parent {
-        Some(parent) => parent.own_column(&ColumnSource::ValidTo).is_some(),
-        None => declared.is_some_and(|table| table.history),
-    };
-    let mut columns = Vec::new();
-    if declared.is_some_and(|table| table.deletes == Deletes::Mark) {
-        columns.push(column(DELETED_AT_COLUMN, ColumnSource::DeletedAt));
-    }
-    if has_history {
-        columns.push(column(VALID_FROM_COLUMN, ColumnSource::ValidFrom));
-        columns.push(column(VALID_TO_COLUMN, ColumnSource::ValidTo));
-    }
-    columns
-}
-
 /// What a run does with the rows of a table.
-fn policy(pending: &Pending<'_>, parent: Option<&ResolvedTable>) -> TablePolicy {
+fn policy(pending: &UnresolvedTable<'_>, parent: Option<&ResolvedTable>) -> TablePolicy {
     let declared = pending.declared;
     TablePolicy {
         disposition: match (pending.rows, parent) {
             // The rows of an excluded table do not stay.
-            (Rows::Excluded, _) => WriteDisposition::Replace,
+            (TableShape::Excluded, _) => WriteDisposition::Replace,
             (_, Some(parent)) => parent.policy.disposition,
             (_, None) => declared.map(|table| table.write_disposition).unwrap_or_default(),
         },
@@ -242,200 +169,198 @@ fn policy(pending: &Pending<'_>, parent: Option<&ResolvedTable>) -> TablePolicy 
     }
 }
 
-/// The columns of the JSON's values: those the table has, in their order, then the new ones. A column
-/// that nothing of this export is for stays, and is null.
+/// The columns of the JSON's values: those the table has, in their order, then the new ones. A column without values
+/// in this export stays, and is null.
 fn value_columns(
-    pending: &Pending<'_>,
+    pending: &UnresolvedTable<'_>,
     known: &[&ColumnSchema],
-    mut seen: IndexMap<ColumnName, Seen>,
+    mut seen: IndexMap<ColumnName, SeenColumn>,
 ) -> Result<Vec<ColumnSchema>, SchemaError> {
     let none = IndexMap::new();
     let declared = pending.declared.map_or(&none, |table| &table.columns);
     let mut columns = Vec::new();
     for column in known {
-        let Some(before) = Known::of(column) else { continue };
+        let Some(before) = ColumnShape::of(column) else { continue };
         let declared = declared.get(&column.name);
-        let (known, source) = match seen.shift_remove(&column.name) {
+        let (shape, source) = match seen.shift_remove(&column.name) {
             Some(now) => {
-                let Seen { path, known } = now.after(before, pending.contract.data_type);
-                (known, ValuesFrom::Here(path))
+                let SeenColumn { path, shape } = now.after(before, pending.contract.data_type);
+                (shape, ValuesFrom::Path(path))
             }
             None => (before, ValuesFrom::Nowhere(column.path().map(<[Step]>::to_vec))),
         };
-        columns.push(known.column(&pending.name, &column.name, source, declared)?);
+        columns.push(shape.column(&pending.name, &column.name, source, declared)?);
     }
     let first = pending.declared.map_or(&[][..], |table| &table.primary_key);
     for name in first.iter().chain(declared.keys()) {
         let declared = declared.get(name);
-        if let Some(Seen { path, known }) = seen.shift_remove(name) {
-            columns.push(known.column(&pending.name, name, ValuesFrom::Here(path), declared)?);
+        if let Some(SeenColumn { path, shape }) = seen.shift_remove(name) {
+            columns.push(shape.column(&pending.name, name, ValuesFrom::Path(path), declared)?);
         } else if is_promised(declared) && !columns.iter().any(|column| column.name == *name) {
             let source = ValuesFrom::Nowhere(None);
-            columns.push(Known::default().column(&pending.name, name, source, declared)?);
+            columns.push(ColumnShape::default().column(&pending.name, name, source, declared)?);
         }
     }
     seen.sort_keys();
-    for (name, Seen { path, known }) in seen {
-        columns.push(known.column(&pending.name, &name, ValuesFrom::Here(path), None)?);
+    for (name, SeenColumn { path, shape }) in seen {
+        columns.push(shape.column(&pending.name, &name, ValuesFrom::Path(path), None)?);
     }
     Ok(columns)
 }
 
-/// Where this export has the values of a column.
-enum ValuesFrom {
-    Here(ValuePath),
-    /// It has none; this is where earlier ones had them.
-    Nowhere(Option<ValuePath>),
-}
-
-/// Whether a column is there even when no record has it: schemas do not depend on luck.
+/// Whether a column exists even when no record has it, because the definition declares its type.
 fn is_promised(declared: Option<&Column>) -> bool {
     declared.is_some_and(|column| !column.exclude && column.column_type.is_some())
 }
 
-impl Known {
-    /// What is known of the values of a column so far, if they come from the JSON.
-    fn of(column: &ColumnSchema) -> Option<Self> {
-        let (ColumnSource::Value { statistics, nested, .. }
-        | ColumnSource::Unseen { statistics, nested, .. }) = &column.source
-        else {
-            return None;
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::{KnownSchemas, child_table, known, resolve, shape, table};
+    use super::*;
+    use crate::definition::{Contract, ContractMode, Deletes, Discard};
+
+    fn names(schemas: &Schemas) -> Vec<String> {
+        schemas.iter().map(|(_, schema)| schema.name.to_string()).collect()
+    }
+
+    fn columns(schema: &TableSchema) -> Vec<&str> {
+        schema.columns.iter().map(|column| column.name.as_str()).collect()
+    }
+
+    #[test]
+    fn a_record_array_keeps_its_id_when_others_are_not_resolved() {
+        let second = RootId::from_index(1);
+        let (orders, seen) = (table("orders", &[], &[]), shape("[{}]"));
+        let schemas =
+            Schemas::resolve(&[(second, &orders, &seen)], &[], &KnownSchemas::new()).unwrap();
+        let own = TableId::default();
+        assert_eq!(schemas.table_of(second), Some(own));
+        assert_eq!(schemas.table_of(RootId::default()), None);
+        assert_eq!(schemas.root_id_of(own), Some(second));
+        assert_eq!(schemas.roots().collect::<Vec<_>>(), [own]);
+    }
+
+    #[test]
+    fn child_tables_belong_to_their_root_and_carry_its_key() {
+        let declared = [table("orders", &["id"], &[])];
+        let records = r#"[{"id": 1, "items": [{"parts": [{"no": 1}]}]}]"#;
+        let schemas = resolve(records, &declared, &KnownSchemas::new()).unwrap();
+        assert_eq!(names(&schemas), ["orders", "orders__items", "orders__items__parts"]);
+        let tree = schemas.tree_of(TableId::default());
+        assert_eq!(tree.len(), 3);
+        for table in &tree {
+            assert_eq!(schemas.root_of(*table).schema.name.as_str(), "orders");
+        }
+        assert_eq!(schemas.table(tree[0]).children, [tree[1]]);
+        assert_eq!(
+            columns(&schemas[tree[2]])[..4],
+            ["orders__id", "orders__items__index", "_index", "no"]
+        );
+    }
+
+    #[test]
+    fn a_child_table_that_an_export_has_no_place_for_is_kept_and_read_for_nothing() {
+        let declared = [table("orders", &["id"], &[])];
+        let first =
+            resolve(r#"[{"id": 1, "items": [{"no": 1}]}]"#, &declared, &KnownSchemas::new());
+        let second = resolve(r#"[{"id": 2}]"#, &declared, &known(&first.unwrap())).unwrap();
+        assert_eq!(names(&second), ["orders", "orders__items"]);
+        assert!(second.table(TableId::default()).children.is_empty());
+        assert_eq!(second.tree_of(TableId::default()).len(), 2);
+    }
+
+    #[test]
+    fn an_excluded_child_table_is_replaced_by_nothing() {
+        let mut declared = [table("orders", &["id"], &[])];
+        declared[0].write_disposition = WriteDisposition::Merge;
+        let records = r#"[{"id": 1, "items": [{"no": 1}]}]"#;
+        let before = resolve(records, &declared, &KnownSchemas::new()).unwrap();
+        let exclude = Column { exclude: true, ..Column::default() };
+        declared[0].columns.insert("items".parse().unwrap(), exclude);
+        let after = resolve(records, &declared, &known(&before)).unwrap();
+        let (items, table) = after.tables().nth(1).unwrap();
+        assert!(table.schema.excluded);
+        assert_eq!(table.policy.disposition, WriteDisposition::Replace);
+        assert!(!after.tree_of(TableId::default()).contains(&items));
+    }
+
+    #[test]
+    fn a_child_table_has_the_disposition_and_contract_of_its_parent() {
+        let mut orders = table("orders", &["id"], &[]);
+        orders.write_disposition = WriteDisposition::Merge;
+        orders.deletes = Deletes::Remove;
+        let data_type = ContractMode::DiscardValue;
+        orders.contract = Some(Contract { data_type, ..Contract::default() });
+        let mut notes = child_table("notes", &orders, "/notes");
+        notes.contract = Some(Contract::default());
+        let records = r#"[{"id": 1, "items": [{"no": 1}], "notes": [{"no": 1}]}]"#;
+        let schemas = resolve(records, &[orders, notes], &KnownSchemas::new()).unwrap();
+        let policies: Vec<_> = schemas.tables().map(|(_, table)| &table.policy).collect();
+        assert!(policies.iter().all(|policy| policy.disposition == WriteDisposition::Merge));
+        let unfit: Vec<Discard> = policies.iter().map(|policy| policy.unfit()).collect();
+        assert_eq!(names(&schemas), ["orders", "orders__items", "notes"]);
+        assert_eq!(unfit, [Discard::Value, Discard::Value, Discard::Row]);
+    }
+
+    #[test]
+    fn columns_stand_as_they_were_then_as_declared_then_by_name() {
+        let declared = [table("orders", &["id"], &[("total", "decimal(18,2)")])];
+        let before = resolve(r#"[{"id": 1, "z": 1}]"#, &declared, &KnownSchemas::new()).unwrap();
+        let own = |schemas: &Schemas| {
+            let schema = &schemas[TableId::default()];
+            columns(schema).into_iter().map(str::to_owned).collect::<Vec<_>>()
         };
-        let list = matches!(column.column_type, ColumnType::List(_));
-        Some(Self { statistics: *statistics, list, nested: nested.clone() })
+        let metadata = ["_flowlake_run_id", "_flowlake_loaded_at"];
+        assert_eq!(own(&before), [&["id", "total", "z"][..], &metadata].concat());
+        let records = r#"[{"c": 1, "b": 1, "id": 1}]"#;
+        let after = resolve(records, &declared, &known(&before)).unwrap();
+        assert_eq!(own(&after), [&["id", "total", "z", "b", "c"][..], &metadata].concat());
+        let z = &after[TableId::default()].columns[2];
+        assert!(matches!(z.source, ColumnSource::Unseen { .. }));
     }
 
-    /// What is known of values that stay in one column, whatever they hold.
-    pub(crate) fn whole(value: &ValueShape) -> Self {
-        let nested = value.needs_rows().then(|| value.clone());
-        Self { statistics: value.statistics_with_items(), list: value.lists, nested }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.statistics.is_empty() && self.nested.is_none()
-    }
-
-    fn shape(&self) -> ValueShape {
-        match &self.nested {
-            Some(nested) => nested.clone(),
-            None if self.list => ValueShape::of_lists(self.statistics),
-            None => ValueShape { scalars: self.statistics, ..ValueShape::default() },
-        }
-    }
-
-    fn merge(self, other: &Self) -> Self {
-        let nested = (self.nested.is_some() || other.nested.is_some()).then(|| {
-            let mut both = self.shape();
-            both.merge(&other.shape());
-            both
-        });
-        Self {
-            statistics: self.statistics.merge(other.statistics),
-            list: self.list || other.list,
-            nested,
-        }
-    }
-
-    fn inferred_type(&self) -> Result<ColumnType, FieldCollision> {
-        match (&self.nested, self.statistics.column_type()) {
-            (Some(nested), _) => nested.column_type(),
-            (None, scalar) if self.list => Ok(ColumnType::List(Box::new(scalar))),
-            (None, scalar) => Ok(scalar),
-        }
-    }
-
-    fn column(
-        self,
-        table: &TableName,
-        name: &ColumnName,
-        source: ValuesFrom,
-        declared: Option<&Column>,
-    ) -> Result<ColumnSchema, SchemaError> {
-        let column_type = match declared.and_then(|column| column.column_type.clone()) {
-            Some(declared) => declared,
-            None => self.inferred_type().map_err(|collision| SchemaError::FieldCollision {
-                table: table.clone(),
-                column: name.clone(),
-                field: collision.field,
-                first: collision.first,
-                second: collision.second,
-            })?,
+    #[test]
+    fn rows_that_stay_keep_their_key_partitions_and_lifetimes() {
+        let with = |disposition, change: fn(&mut Table)| {
+            let mut orders = table("orders", &["id"], &[("day", "date")]);
+            orders.write_disposition = disposition;
+            orders.history = true;
+            let before = resolve("[{\"id\": 1}]", &[orders.clone()], &KnownSchemas::new()).unwrap();
+            change(&mut orders);
+            resolve("[{\"id\": 1}]", &[orders], &known(&before)).err()
         };
-        let Self { statistics, nested, .. } = self;
-        Ok(ColumnSchema {
-            name: name.clone(),
-            column_type,
-            source: match source {
-                ValuesFrom::Here(path) => ColumnSource::Value { path, statistics, nested },
-                ValuesFrom::Nowhere(path) => ColumnSource::Unseen { path, statistics, nested },
-            },
-            formats: declared.map(|column| column.formats.clone()).unwrap_or_default(),
-            description: declared.and_then(|column| column.description.clone()),
-            seen: None,
-        })
-    }
-}
-
-impl Seen {
-    /// The same, in a column that has held values before. Where the contract discards what would widen the
-    /// column, it stays as it is.
-    fn after(self, before: Known, mode: ContractMode) -> Self {
-        let known = match mode.discards() {
-            Some(_) if !before.is_empty() => before,
-            _ => before.merge(&self.known),
-        };
-        Self { path: self.path, known }
-    }
-}
-
-fn own_column(name: &str, column_type: ColumnType, source: ColumnSource) -> ColumnSchema {
-    let name = name.parse().unwrap_or_else(|_| ColumnName::unnamed());
-    ColumnSchema { name, column_type, source, formats: Vec::new(), description: None, seen: None }
-}
-
-/// The columns that tie a row to its record: the parent's key and a position, or a hash.
-fn key_columns(parent: Option<&TableSchema>, primary_key: &[ColumnName]) -> Vec<ColumnSchema> {
-    let Some(parent) = parent else {
-        let identity = own_column(IDENTITY_COLUMN, ColumnType::String, ColumnSource::Identity);
-        return if primary_key.is_empty() { vec![identity] } else { Vec::new() };
-    };
-    let keys = parent.key_for_children().into_iter().enumerate();
-    let mut columns: Vec<ColumnSchema> = keys
-        .map(|(position, (name, column_type))| ColumnSchema {
-            name,
-            column_type,
-            source: ColumnSource::ParentKey(position),
-            formats: Vec::new(),
-            description: None,
-            seen: None,
-        })
-        .collect();
-    columns.push(own_column(INDEX_COLUMN, ColumnType::Int64, ColumnSource::Index));
-    columns
-}
-
-impl TableSchema {
-    /// The columns by which children name a row of this table, under the names the children use.
-    pub(crate) fn key_for_children(&self) -> Vec<(ColumnName, ColumnType)> {
-        self.columns
-            .iter()
-            .filter_map(|column| Some((self.name_in_children(column)?, column.column_type.clone())))
-            .collect()
-    }
-
-    /// The name of a column in the child tables, if it is part of the key.
-    pub(crate) fn name_in_children(&self, column: &ColumnSchema) -> Option<ColumnName> {
-        match &column.source {
-            ColumnSource::ParentKey(_) => Some(column.name.clone()),
-            ColumnSource::Index | ColumnSource::Identity => {
-                Some(parent_key_name(&self.name, column.name.as_str()))
-            }
-            ColumnSource::Value { .. } | ColumnSource::Unseen { .. }
-                if self.primary_key.contains(&column.name) =>
-            {
-                Some(parent_key_name(&self.name, column.name.as_str()))
-            }
-            _ => None,
+        let repartition: fn(&mut Table) =
+            |table| table.partition_by = vec!["month(day)".parse().unwrap()];
+        let rekey: fn(&mut Table) = |table| table.primary_key = vec!["day".parse().unwrap()];
+        let forget: fn(&mut Table) = |table| table.history = false;
+        let merge = WriteDisposition::Merge;
+        assert!(matches!(with(merge, repartition), Some(SchemaError::Repartitioned { .. })));
+        assert!(matches!(with(merge, rekey), Some(SchemaError::Rekeyed { .. })));
+        assert!(matches!(with(merge, forget), Some(SchemaError::Unkept { .. })));
+        for change in [repartition, rekey, forget] {
+            assert!(with(WriteDisposition::Replace, change).is_none());
         }
+    }
+
+    #[test]
+    fn two_record_arrays_are_not_one_table() {
+        let (orders, seen) = (table("orders", &[], &[]), shape("[{}]"));
+        let roots = [0, 1].map(|index| (RootId::from_index(index), &orders, &seen));
+        let error = Schemas::resolve(&roots, &[], &KnownSchemas::new()).unwrap_err();
+        assert!(matches!(error, SchemaError::TableCollision { .. }));
+    }
+
+    #[test]
+    fn a_value_the_contract_discards_is_no_column() {
+        let mut declared = [table("orders", &["id"], &[])];
+        let before = resolve(r#"[{"id": 1}]"#, &declared, &KnownSchemas::new()).unwrap();
+        let columns = ContractMode::DiscardValue;
+        declared[0].contract = Some(Contract { columns, ..Contract::default() });
+        let after = resolve(r#"[{"id": 1, "new": 1}]"#, &declared, &known(&before)).unwrap();
+        let policy = after.policy(TableId::default());
+        assert_eq!(policy.discarded.len(), 1);
+        assert_eq!(policy.discarded[0].path, [Step::Key("new".to_owned())]);
+        assert_eq!(policy.discarded[0].discard, Discard::Value);
+        assert!(after[TableId::default()].column(&"new".parse().unwrap()).is_none());
     }
 }

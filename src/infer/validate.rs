@@ -1,11 +1,11 @@
-//! Soundness: what cannot be of a settled table.
+//! Validates a resolved table schema.
 
 use std::collections::HashMap;
 
 use crate::infer::error::SchemaError;
 use crate::schema::{ColumnName, ColumnSchema, ShownPath, TableSchema};
 
-/// Columns that are called alike, and columns that the definition relies on and that are not there.
+/// Refuses columns with one name, and missing or nested columns in keys, cursors and sort orders.
 pub(crate) fn check_columns(schema: &TableSchema) -> Result<(), SchemaError> {
     let mut seen: HashMap<&ColumnName, &ColumnSchema> = HashMap::new();
     for column in &schema.columns {
@@ -55,7 +55,7 @@ fn required_column<'a>(
     })
 }
 
-/// Partitions that cannot be.
+/// Refuses partitions of missing columns, unfit types or names that a column has.
 pub(crate) fn check_partitions(schema: &TableSchema) -> Result<(), SchemaError> {
     for field in &schema.partition_by {
         let directory_key = field.directory_key();

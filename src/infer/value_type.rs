@@ -1,19 +1,19 @@
-//! The type of a column that keeps objects and lists, from all that was met in it.
+//! The type of a column that keeps objects and lists, from the shape of its values.
 
 use std::collections::BTreeMap;
 
 use super::naming::column_name;
 use crate::schema::{ColumnName, ColumnType, ITEM_COLUMN, Step, StructField, ValueShape};
 
-/// The field of lists that stand in a list beside objects.
+/// The field for lists among the objects of a list.
 pub(crate) const ITEMS_FIELD: &str = "items";
 
-/// The name of the field of a key.
+/// The field name of a key.
 pub(crate) fn field_of(key: &str) -> ColumnName {
     column_name(&[Step::Key(key.to_owned())])
 }
 
-/// Two keys of an object would be one field.
+/// Two keys of an object have one field name.
 #[derive(Debug)]
 pub(crate) struct FieldCollision {
     pub(crate) field: ColumnName,
@@ -22,7 +22,7 @@ pub(crate) struct FieldCollision {
 }
 
 impl ValueShape {
-    /// The type that holds everything that was met here.
+    /// The type that holds every value seen here.
     pub(crate) fn column_type(&self) -> Result<ColumnType, FieldCollision> {
         let items = self.items().filter(|items| items.lists);
         let element = match items {

@@ -1,8 +1,7 @@
-//! Init: from an export that somebody has to a definition that loads it.
+//! Proposes a first definition for an export.
 //!
-//! The export's shape is not documented, so the first definition is best written from a real response: its
-//! arrays are the tables, its unique fields the keys, its dates the partitions, its prices the decimals.
-//! What cannot be seen in one export is said in comments.
+//! The shape of an export is not documented, so the definition is made from a real response: its arrays become tables,
+//! its unique fields keys, its dates partitions, its prices decimals. Comments say what one export cannot show.
 
 mod propose;
 mod render;
@@ -32,17 +31,17 @@ pub enum InitError {
     /// The response cannot be read.
     #[error("the response cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
-    /// It is no export.
+    /// It is not an export.
     #[error(transparent)]
     Split(#[from] SplitError),
     /// A record of it is not JSON.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// Its values cannot be tables.
+    /// No schemas follow from its values.
     #[error(transparent)]
     Schema(#[from] SchemaError),
-    /// Its rows cannot be arranged.
-    #[error("rows could not be arranged: {0}")]
+    /// Its rows could not be built.
+    #[error("could not build rows from the response: {0}")]
     Frame(#[from] PolarsError),
 }
 
@@ -56,10 +55,10 @@ impl Failure for InitError {
     }
 }
 
-/// Proposes tables for an export. `name` is what its only table is called when the export does not say.
+/// Proposes tables for an export. `name` is for a table whose array has no key.
 ///
 /// # Errors
-/// What `export` gives is not a whole export.
+/// `export` is incomplete or not an export.
 pub fn propose(export: &mut (impl Read + ?Sized), name: &str) -> Result<Proposal, InitError> {
     let mut body = Vec::new();
     export.read_to_end(&mut body)?;
@@ -117,7 +116,7 @@ fn split(
     Ok(found.records_at.values().map(RecordsAt::pointer).collect())
 }
 
-/// A table for each array, called like the array's key.
+/// A table for each array, named after the array's key.
 fn root_tables(pointers: &[JsonPointer], name: &str) -> Vec<Table> {
     let mut tables: Vec<Table> = Vec::new();
     for pointer in pointers {

@@ -1,4 +1,4 @@
-//! Propose: keys, partitions and decimals, from the values of an export.
+//! Proposes keys, partitions and decimals from the values of an export.
 
 use std::collections::HashSet;
 
@@ -13,15 +13,16 @@ use crate::schema::{
     MAX_PRECISION, PositionId, RunId, Step, TableId, TableName, TableSchema,
 };
 
-/// The most digits of a proposed decimal, which is what most warehouses take as their default.
+/// The precision of proposed decimals: the default of most warehouses.
 const USUAL_PRECISION: u8 = 18;
 /// Words in the names of columns that hold money.
 const MONEY_WORDS: [&str; 14] = [
     "amount", "budget", "cost", "discount", "fee", "gross", "net", "paid", "price", "sum", "tax",
     "total", "value", "vat",
 ];
-/// Beginnings and whole names of dates that say when a record came to be, best first.
-const BIRTH_WORDS: [&str; 6] = ["created", "issued", "published", "submitted", "date", "updated"];
+/// How names of creation dates begin, best first.
+const CREATION_WORDS: [&str; 6] =
+    ["created", "issued", "published", "submitted", "date", "updated"];
 /// How many columns a proposed key may be combined from.
 const KEY_CANDIDATES: usize = 6;
 
@@ -39,11 +40,11 @@ pub struct ProposedTable {
     pub name: TableName,
     /// Its parent, for a child table.
     pub parent: Option<TableName>,
-    /// Where its records are; none for lists of lists, which cannot be declared and load all the same.
+    /// Where its records are; none for lists of lists, which load without a declaration.
     pub records: Option<JsonPointer>,
     /// How many records the export has for it.
     pub rows: usize,
-    /// Columns that name a row; none were found when empty.
+    /// Columns that identify a row; empty when none were found.
     pub primary_key: Vec<ColumnName>,
     /// The date to partition by.
     pub partition_by: Option<ColumnName>,
@@ -64,7 +65,7 @@ pub struct ProposedColumn {
     pub always_null: bool,
 }
 
-/// The rows of a table, in the pieces they were decoded in.
+/// The rows of a table, one frame for each chunk.
 struct TableRows(Vec<DataFrame>);
 
 impl Proposal {
@@ -107,7 +108,7 @@ fn table(
         records,
         rows: rows.height(),
         primary_key: if is_root { primary_key(schema, rows)? } else { Vec::new() },
-        partition_by: if is_root { birth_date(schema, rows)? } else { None },
+        partition_by: if is_root { creation_date(schema, rows)? } else { None },
         columns: schema.columns.iter().filter_map(proposed_column).collect(),
     })
 }
@@ -151,7 +152,7 @@ fn money_type(column: &ColumnSchema, statistics: &ColumnStatistics) -> Option<Co
     Some(ColumnType::Decimal { precision, scale })
 }
 
-/// One column, or two, whose values name every row.
+/// One column, or two, whose values identify every row.
 fn primary_key(schema: &TableSchema, rows: &TableRows) -> PolarsResult<Vec<ColumnName>> {
     let mut candidates: Vec<(usize, &ColumnName)> = schema
         .columns
@@ -162,13 +163,13 @@ fn primary_key(schema: &TableSchema, rows: &TableRows) -> PolarsResult<Vec<Colum
     candidates.sort();
     candidates.truncate(KEY_CANDIDATES);
     for (_, name) in &candidates {
-        if rows.are_named_by(&[name])? {
+        if rows.are_identified_by(&[name])? {
             return Ok(vec![(*name).clone()]);
         }
     }
     for (position, (_, first)) in candidates.iter().enumerate() {
         for (_, second) in &candidates[position + 1..] {
-            if rows.are_named_by(&[first, second])? {
+            if rows.are_identified_by(&[first, second])? {
                 return Ok(vec![(*first).clone(), (*second).clone()]);
             }
         }
@@ -176,7 +177,7 @@ fn primary_key(schema: &TableSchema, rows: &TableRows) -> PolarsResult<Vec<Colum
     Ok(Vec::new())
 }
 
-/// How much a column's name says that it is a key; lower is better.
+/// How much a column's name looks like a key; lower is better.
 fn key_rank(column: &ColumnSchema) -> Option<usize> {
     if !matches!(column.column_type, ColumnType::String | ColumnType::Int64) {
         return None;
@@ -193,13 +194,13 @@ fn key_rank(column: &ColumnSchema) -> Option<usize> {
     }
 }
 
-/// The date that says when a record came to be, which is what most questions are asked by.
-fn birth_date(schema: &TableSchema, rows: &TableRows) -> PolarsResult<Option<ColumnName>> {
+/// The date on which a record was created, which most queries filter by.
+fn creation_date(schema: &TableSchema, rows: &TableRows) -> PolarsResult<Option<ColumnName>> {
     let mut best: Option<(usize, &ColumnName)> = None;
     for column in &schema.columns {
         let is_date = matches!(column.column_type, ColumnType::Date | ColumnType::Timestamp);
         let from_json = matches!(column.source, ColumnSource::Value { .. });
-        let named = BIRTH_WORDS.iter().position(|word| column.name.as_str().starts_with(word));
+        let named = CREATION_WORDS.iter().position(|word| column.name.as_str().starts_with(word));
         let Some(rank) = named.filter(|_| is_date && from_json) else { continue };
         if rows.nulls(&column.name)? == 0 && best.is_none_or(|(other, _)| rank < other) {
             best = Some((rank, &column.name));
@@ -217,8 +218,8 @@ impl TableRows {
         self.0.iter().map(|rows| Ok(rows.column(column.as_str())?.null_count())).sum()
     }
 
-    /// Whether the values of these columns are never null and never twice the same.
-    fn are_named_by(&self, columns: &[&ColumnName]) -> PolarsResult<bool> {
+    /// Whether the values of these columns are never null and never repeated.
+    fn are_identified_by(&self, columns: &[&ColumnName]) -> PolarsResult<bool> {
         let mut seen = HashSet::new();
         for rows in &self.0 {
             let mut texts = Vec::new();

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use polars::prelude::{BooleanChunked, DataFrame, PolarsResult};
 
-use super::{UnchangedRows, without_unchanged};
+use super::rows::{UnchangedRows, without_unchanged};
 use crate::infer::Schemas;
 use crate::normalise::MetadataColumns;
 use crate::schema::TableId;
-use crate::write::spill::{Piece, Spill, SpillError};
+use crate::write::spill::{KeptRows, Spill, SpillError};
 
 /// The column with the number of each row's record, in tables where one record may supersede another. No column of a
 /// table has this name. It is dropped before anything is written.
@@ -19,7 +19,7 @@ pub const RECORD_COLUMN: &str = "\0record";
 #[derive(Debug, Clone)]
 pub struct PartitionRows {
     /// The rows with their [`RECORD_COLUMN`].
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<KeptRows>,
     /// Where spilled pieces are.
     pub spill: Arc<Spill>,
     /// The tables of the run.

@@ -1,4 +1,4 @@
-//! Cast: a column as it stood in the JSON to its settled type, exactly or not at all.
+//! Casts a column from the JSON to its resolved type, exactly or not at all.
 
 use polars::prelude::{
     BooleanChunked, ChunkedArray, ChunkedBuilder, DataType, Field, Float64Type, Int32Type,
@@ -12,7 +12,7 @@ use crate::schema::{
     ColumnType, Fraction, NumberText, parse_date, parse_decimal, parse_float, parse_timestamp,
 };
 
-/// A column of its settled type, null where a value did not fit.
+/// A column of its resolved type, null where a value did not fit.
 pub(super) struct Cast {
     pub(super) series: Series,
     /// The rows whose value did not fit, ascending.
@@ -20,13 +20,13 @@ pub(super) struct Cast {
 }
 
 impl Cast {
-    /// Nothing in any row.
+    /// A column of nulls.
     pub(super) fn nulls(rows: usize, column_type: &ColumnType) -> Self {
         let series = Series::full_null(PlSmallStr::EMPTY, rows, &polars_type(column_type));
         Self { series, unfit: Vec::new() }
     }
 
-    /// The same, with each row that does not fit told once, in order.
+    /// The same, with unfit rows sorted and without repetitions.
     pub(super) fn in_order(mut self) -> Self {
         self.unfit.sort_unstable();
         self.unfit.dedup();
@@ -58,16 +58,19 @@ pub fn polars_type(column_type: &ColumnType) -> DataType {
     }
 }
 
-/// Casts a column as it stood in the JSON to a scalar type.
+/// Casts a column from the JSON to a scalar type.
 pub(super) fn cast_raw(raw: &Raw, to: &ColumnType) -> PolarsResult<Cast> {
     match (raw, to) {
         (Raw::Fractions(fractions), ColumnType::Decimal { .. } | ColumnType::Float64) => {
-            let parse =
-                Parse { float: Fraction::double, decimal: Fraction::decimal, ..Parse::nothing() };
+            let parse = Conversions {
+                float: Fraction::double,
+                decimal: Fraction::decimal,
+                ..Conversions::nothing()
+            };
             converted(fractions.iter(), to, &parse)
         }
         (Raw::Dates(days), ColumnType::Timestamp) => {
-            let parse = Parse { timestamp: midnight, ..Parse::nothing() };
+            let parse = Conversions { timestamp: midnight, ..Conversions::nothing() };
             converted(days.iter(), to, &parse)
         }
         (Raw::Booleans(_) | Raw::Integers(_) | Raw::Texts(_), _)
@@ -90,22 +93,23 @@ pub(super) fn cast(raw: &Series, to: &ColumnType) -> PolarsResult<Cast> {
 }
 
 fn cast_booleans(raw: &BooleanChunked, to: &ColumnType) -> PolarsResult<Cast> {
-    let parse = Parse { text: |value: bool| Some(value.to_string()), ..Parse::nothing() };
+    let parse =
+        Conversions { text: |value: bool| Some(value.to_string()), ..Conversions::nothing() };
     converted(raw.iter(), to, &parse)
 }
 
 fn cast_integers(raw: &Int64Chunked, to: &ColumnType) -> PolarsResult<Cast> {
-    let parse = Parse {
+    let parse = Conversions {
         text: |value: i64| Some(value.to_string()),
         float: |value: i64| Fraction { units: value, places: 0 }.double(),
         decimal: |value: i64, precision, scale| parse_decimal(&value.to_string(), precision, scale),
-        ..Parse::nothing()
+        ..Conversions::nothing()
     };
     converted(raw.iter(), to, &parse)
 }
 
 fn cast_texts(raw: &StringChunked, to: &ColumnType) -> PolarsResult<Cast> {
-    let parse = Parse {
+    let parse = Conversions {
         boolean: |text: &str| text.parse().ok(),
         integer: |text: &str| NumberText::parse(text)?.scaled(0)?.try_into().ok(),
         float: parse_float,
@@ -117,14 +121,14 @@ fn cast_texts(raw: &StringChunked, to: &ColumnType) -> PolarsResult<Cast> {
     converted(raw.iter(), to, &parse)
 }
 
-/// When a day begins.
+/// The instant a day begins.
 fn midnight(day: i32) -> Option<i64> {
     const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
     i64::from(day).checked_mul(MICROSECONDS_PER_DAY)
 }
 
-/// How values of one raw type become values of each type; `None` is "does not fit".
-struct Parse<T> {
+/// Conversions from one raw type to each type; `None` is "does not fit".
+struct Conversions<T> {
     boolean: fn(T) -> Option<bool>,
     integer: fn(T) -> Option<i64>,
     float: fn(T) -> Option<f64>,
@@ -134,7 +138,7 @@ struct Parse<T> {
     text: fn(T) -> Option<String>,
 }
 
-impl<T> Parse<T> {
+impl<T> Conversions<T> {
     fn nothing() -> Self {
         Self {
             boolean: |_| None,
@@ -151,7 +155,7 @@ impl<T> Parse<T> {
 fn converted<T>(
     raw: impl Iterator<Item = Option<T>>,
     to: &ColumnType,
-    parse: &Parse<T>,
+    parse: &Conversions<T>,
 ) -> PolarsResult<Cast> {
     let name = PlSmallStr::EMPTY;
     let (series, unfit) = match to {
@@ -187,7 +191,9 @@ fn converted<T>(
             (StringChunked::from_slice_options(name, &values).into_series(), unfit)
         }
         ColumnType::List(_) | ColumnType::Struct(_) => {
-            return Err(PolarsError::ComputeError("a scalar is not cast to what is none".into()));
+            return Err(PolarsError::ComputeError(
+                "a scalar cannot be cast to a nested type".into(),
+            ));
         }
     };
     Ok(Cast { series, unfit })

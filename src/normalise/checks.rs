@@ -1,39 +1,28 @@
-//! Checks: which rows of a chunk break what the definition promises of them.
+//! Checks: finds the rows of a chunk that break a check of their table.
 //!
-//! A record is looked at by itself: what a check compares a row with is in the same record. Only `unique` looks
-//! further, in [`Uniques`].
+//! A check compares a row with its own record only. The exception, `unique`, is in [`uniques`](super::uniques).
 
 use std::collections::HashSet;
-use std::collections::hash_map::{Entry, HashMap};
 
 use polars::prelude::{DataType, NamedFrom, PlSmallStr, PolarsResult, Series};
 
 use super::cast::cast;
 use super::conform::scalar_texts;
-use super::frames::TableFrame;
-use super::reason::Origins;
-use super::row_hash::row_hashes;
-use crate::definition::{Check, CheckRule, ColumnOf, Tolerance};
-use crate::infer::{Bound, Schemas};
-use crate::schema::{ColumnName, ColumnType, TableId, TableSchema};
+use super::frame::{Breach, TableFrame};
+use super::reason::RowOrigins;
+use crate::definition::{CheckRule, ColumnOf, Tolerance};
+use crate::infer::{RangeBound, Schemas};
+use crate::schema::{ColumnName, ColumnType};
 
-/// A row of a table's frame that breaks one of the table's checks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Breach {
-    /// The check's position among those of the table.
-    pub(super) check: usize,
-    pub(super) row: u32,
-}
-
-/// The frames of a chunk, all rows in them still, and where their rows stand.
+/// The frames of a chunk before rows are removed, and the origins of their rows.
 pub(super) struct Records<'r, 'l> {
     pub(super) schemas: &'r Schemas,
     pub(super) frames: &'r [TableFrame],
-    pub(super) origins: &'r Origins<'l>,
+    pub(super) origins: &'r RowOrigins<'l>,
 }
 
 impl Records<'_, '_> {
-    /// The rows of a frame that break a check of their table, `unique` left aside.
+    /// The rows of a frame that break a check of their table other than `unique`.
     pub(super) fn breaches(&self, frame: usize) -> PolarsResult<Vec<Breach>> {
         let checks = &self.schemas.policy(self.frames[frame].table).checks;
         let mut breaches = Vec::new();
@@ -78,13 +67,13 @@ impl Records<'_, '_> {
         schema.column(column).map_or(&ColumnType::String, |column| &column.column_type)
     }
 
-    /// The position of the frame of another table.
+    /// The frame of another table.
     fn frame_of(&self, named: &ColumnOf) -> Option<usize> {
         let is_it = |frame: &TableFrame| self.schemas[frame.table].name == named.table;
         self.frames.iter().position(is_it)
     }
 
-    /// The rows whose value stands nowhere in a column of the same record.
+    /// The rows whose value is not in the other column of the same record.
     fn without_referent(
         &self,
         frame: usize,
@@ -107,7 +96,7 @@ impl Records<'_, '_> {
         Ok(lost.collect())
     }
 
-    /// The rows whose child rows do not add up.
+    /// The rows whose child rows have another sum.
     fn wrong_sums(
         &self,
         frame: usize,
@@ -141,18 +130,18 @@ impl Records<'_, '_> {
     }
 }
 
-fn values<'f>(frame: &'f TableFrame, column: &ColumnName) -> PolarsResult<&'f Series> {
+pub(super) fn values<'f>(frame: &'f TableFrame, column: &ColumnName) -> PolarsResult<&'f Series> {
     Ok(frame.rows.column(column.as_str())?.as_materialized_series())
 }
 
-/// The rows that have a value whose text is such.
+/// The rows whose text fulfils a condition.
 fn texts_that(series: &Series, is_such: impl Fn(&str) -> bool) -> PolarsResult<Vec<u32>> {
     let texts = (0..).zip(scalar_texts(series)?);
     let such = texts.filter(|(_, text)| text.as_deref().is_some_and(&is_such));
     Ok(such.map(|(row, _)| row).collect())
 }
 
-/// The texts that a column of this type has for some values; those that cannot be in it are left out.
+/// The texts that some values have in a column of this type, without values that do not fit it.
 fn as_texts_of(
     values: &[String],
     data_type: &DataType,
@@ -172,26 +161,26 @@ fn out_of_range(
     min: Option<&str>,
     max: Option<&str>,
 ) -> PolarsResult<Vec<u32>> {
-    let bound = |text: Option<&str>| text.and_then(|text| Bound::parse(text, column_type));
+    let bound = |text: Option<&str>| text.and_then(|text| RangeBound::parse(text, column_type));
     let (min, max) = (bound(min), bound(max));
     if let Ok(floats) = series.f64() {
         let is_out = |value: f64| {
-            matches!(min, Some(Bound::Float(min)) if value < min)
-                || matches!(max, Some(Bound::Float(max)) if value > max)
+            matches!(min, Some(RangeBound::Float(min)) if value < min)
+                || matches!(max, Some(RangeBound::Float(max)) if value > max)
         };
         let out = (0..).zip(floats.iter()).filter(|(_, value)| value.is_some_and(is_out));
         return Ok(out.map(|(row, _)| row).collect());
     }
     let (units, scale) = units(series)?;
     let least = min.map(|min| match min {
-        Bound::Number(number) => number.ceiling(scale),
-        Bound::Instant(instant) => instant,
-        Bound::Float(_) => i128::MIN,
+        RangeBound::Number(number) => number.ceiling(scale),
+        RangeBound::Instant(instant) => instant,
+        RangeBound::Float(_) => i128::MIN,
     });
     let greatest = max.map(|max| match max {
-        Bound::Number(number) => number.floor(scale),
-        Bound::Instant(instant) => instant,
-        Bound::Float(_) => i128::MAX,
+        RangeBound::Number(number) => number.floor(scale),
+        RangeBound::Instant(instant) => instant,
+        RangeBound::Float(_) => i128::MAX,
     });
     let is_out = |value: i128| {
         least.is_some_and(|least| value < least) || greatest.is_some_and(|most| value > most)
@@ -225,63 +214,4 @@ fn in_units(units: i128, scale: u8, finer: u8) -> i128 {
         .map_or(if units < 0 { i128::MIN } else { i128::MAX }, |factor| {
             units.saturating_mul(factor)
         })
-}
-
-/// The values that the unique columns of an export have had so far.
-#[derive(Debug, Default)]
-pub struct Uniques {
-    /// By table and check: the hash of each row's values, with that of its key.
-    seen: HashMap<(TableId, usize), HashMap<u128, u128>>,
-}
-
-impl Uniques {
-    /// Takes in the next rows of a table; gives those that have the values of an earlier one. Where records have
-    /// versions, those of one record may have the same.
-    pub(super) fn observe(
-        &mut self,
-        schema: &TableSchema,
-        checks: &[Check],
-        frame: &TableFrame,
-        has_versions: bool,
-    ) -> PolarsResult<Vec<Breach>> {
-        let mut breaches = Vec::new();
-        for (position, check) in checks.iter().enumerate() {
-            let CheckRule::Unique(columns) = &check.rule else { continue };
-            let seen = self.seen.entry((frame.table, position)).or_default();
-            let keys = if has_versions {
-                value_hashes(frame, &schema.row_key())?
-            } else {
-                vec![None; frame.rows.height()]
-            };
-            for ((row, hash), key) in (0..).zip(value_hashes(frame, columns)?).zip(keys) {
-                let Some(hash) = hash else { continue };
-                let is_repeated = match seen.entry(hash) {
-                    Entry::Vacant(entry) => {
-                        entry.insert(key.unwrap_or_default());
-                        false
-                    }
-                    Entry::Occupied(entry) => key != Some(*entry.get()),
-                };
-                if is_repeated {
-                    breaches.push(Breach { check: position, row });
-                }
-            }
-        }
-        Ok(breaches)
-    }
-}
-
-/// A hash of the values that each row has in some columns; none when one of them is null.
-fn value_hashes(frame: &TableFrame, columns: &[ColumnName]) -> PolarsResult<Vec<Option<u128>>> {
-    let mut hashes: Vec<Option<u128>> =
-        row_hashes(&frame.rows, columns)?.into_iter().map(Some).collect();
-    for column in columns {
-        let is_null = values(frame, column)?.is_null();
-        for (hash, _) in
-            hashes.iter_mut().zip(is_null.iter()).filter(|(_, null)| *null == Some(true))
-        {
-            *hash = None;
-        }
-    }
-    Ok(hashes)
 }

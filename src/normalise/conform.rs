@@ -1,4 +1,4 @@
-//! Conform: rows that are already in a table to the table's new schema, when it has evolved (promise P5).
+//! Conforms the rows of a table to its evolved schema (promise P5).
 
 use polars::chunked_array::builder::{AnonymousOwnedListBuilder, ListBuilderTrait};
 use polars::prelude::{
@@ -15,10 +15,10 @@ use crate::schema::{
     format_timestamp,
 };
 
-/// Rows of a table cannot take its new schema.
+/// The rows of a table do not fit its new schema.
 #[derive(Debug, thiserror::Error)]
 pub enum ConformError {
-    /// Values that are in the table do not fit a column's new type.
+    /// Values of a column do not fit its new type.
     #[error(
         "{values} values of `{column}` in table `{table}` do not fit its new type {column_type}"
     )]
@@ -32,7 +32,7 @@ pub enum ConformError {
         /// How many.
         values: usize,
     },
-    /// polars refused.
+    /// polars failed.
     #[error(transparent)]
     Frame(#[from] PolarsError),
 }
@@ -49,7 +49,7 @@ impl Failure for ConformError {
     }
 }
 
-/// The same rows with the columns and types of `schema`; columns they do not have are null.
+/// Rows with the columns and types of `schema`; missing columns are null.
 ///
 /// # Errors
 /// A value does not fit its new type.
@@ -92,7 +92,7 @@ fn convert(old: &Series, to: &ColumnType) -> PolarsResult<Cast> {
     }
 }
 
-/// What stood beside objects becomes a field of them, as [`nested`](super::nested) has it.
+/// Scalars and lists become fields of objects, by the table of [`nested`](super::nested).
 fn convert_to_objects(old: &Series, fields: &[StructField]) -> PolarsResult<Cast> {
     let is_there = old.is_not_null();
     let mut objects = ObjectBuilder::new(fields, old.len(), is_there.clone());
@@ -132,7 +132,7 @@ fn convert_to_lists(old: &Series, inner: &ColumnType) -> PolarsResult<Cast> {
     Ok(Cast { series: builder.finish().into_series(), unfit })
 }
 
-/// A typed column as the decoder would have made it from the JSON.
+/// A typed column as the decoder would return it.
 fn as_decoded(typed: &Series) -> PolarsResult<Series> {
     match typed.dtype() {
         DataType::Boolean | DataType::Int64 | DataType::String => Ok(typed.clone()),
@@ -143,10 +143,10 @@ fn as_decoded(typed: &Series) -> PolarsResult<Series> {
     }
 }
 
-/// Each value of a scalar column as text: exact, and read back as the same value.
+/// Each value of a scalar column as text, which reads back as the same value.
 ///
 /// # Errors
-/// The column is of a type that no table of ours has.
+/// The column has a type that no [`ColumnType`] has.
 pub fn scalar_texts(typed: &Series) -> PolarsResult<Vec<Option<String>>> {
     Ok(match typed.dtype() {
         DataType::Boolean => typed.bool()?.iter().map(|value| Some(value?.to_string())).collect(),
@@ -168,7 +168,7 @@ pub fn scalar_texts(typed: &Series) -> PolarsResult<Vec<Option<String>>> {
         }
         other => {
             return Err(PolarsError::ComputeError(
-                format!("a column of type {other} is not ours").into(),
+                format!("no column type has values of type {other}").into(),
             ));
         }
     })

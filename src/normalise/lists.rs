@@ -1,14 +1,14 @@
-//! Lists from their items.
+//! Builds list columns from their items.
 
 use polars::prelude::{CompatLevel, PlSmallStr, PolarsResult, Series};
 use polars_arrow::array::{Array, ListArray};
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::offset::{Offsets, OffsetsBuffer};
 
-/// Lists of these lengths from their items, which stand one after the other; null where none is `there`.
+/// Lists of these lengths from consecutive items; null where no list is `there`.
 ///
 /// # Errors
-/// The lengths are not those of the items.
+/// The lengths do not add up to the number of items.
 pub fn lists_of(
     name: PlSmallStr,
     items: &Series,

@@ -1,4 +1,4 @@
-//! MetadataColumns: the columns that tell which run wrote a row.
+//! Metadata columns: the run that last changed a row, and its lifetime.
 
 use chrono::{DateTime, Utc};
 use polars::prelude::{
@@ -8,7 +8,7 @@ use polars::prelude::{
 
 use crate::schema::{ColumnSchema, ColumnSource, RunId, TableSchema};
 
-/// What every row of a run says of it. All rows say the same, so they need not be carried with them.
+/// The values of metadata columns in a run. They are the same in all rows, so rows carry them only once written.
 #[derive(Debug, Clone)]
 pub struct MetadataColumns {
     run_id: RunId,
@@ -16,13 +16,13 @@ pub struct MetadataColumns {
 }
 
 impl MetadataColumns {
-    /// The stamp of a run that began at an instant.
+    /// The metadata of a run that started at this time.
     #[must_use]
     pub fn new(run_id: RunId, loaded_at: DateTime<Utc>) -> Self {
         Self { run_id, loaded_at }
     }
 
-    /// The columns that a run's rows have to be carried with until they are written.
+    /// The other columns of a table's files, which rows carry until they are written.
     pub fn carried(schema: &TableSchema) -> impl Iterator<Item = &ColumnSchema> {
         let is_own = |source: &ColumnSource| {
             matches!(
@@ -37,7 +37,7 @@ impl MetadataColumns {
         schema.file_columns().filter(move |column| !is_own(&column.source))
     }
 
-    /// The column of so many rows; `None` when their values have another source.
+    /// A metadata column of this height; `None` for columns of another source.
     pub(crate) fn column(&self, source: &ColumnSource, rows: usize) -> Option<Column> {
         let value = match source {
             ColumnSource::RunId => Scalar::from(PlSmallStr::from_str(self.run_id.as_str())),
@@ -50,10 +50,10 @@ impl MetadataColumns {
         Some(Column::new_scalar(PlSmallStr::EMPTY, value, rows))
     }
 
-    /// Rows of the table of which some ended with this run: the column of `source` tells when, and the run is noted.
+    /// Rows of the table, some of which `ended` with this run: sets the column of `source` and the metadata in those.
     ///
     /// # Errors
-    /// They lack a column, which would be a mistake of ours.
+    /// They lack a column, which would be a bug.
     pub fn end(
         &self,
         mut rows: DataFrame,
@@ -79,10 +79,10 @@ impl MetadataColumns {
         Ok(rows)
     }
 
-    /// Carried rows with all columns of the table's files.
+    /// Adds the metadata columns to carried rows.
     ///
     /// # Errors
-    /// They lack others, which would be a mistake of ours.
+    /// They lack others, which would be a bug.
     pub fn complete(&self, mut rows: DataFrame, schema: &TableSchema) -> PolarsResult<DataFrame> {
         let mut columns = Vec::with_capacity(schema.columns.len());
         for column in schema.file_columns() {
@@ -96,7 +96,7 @@ impl MetadataColumns {
     }
 }
 
-/// An instant of an own column, in microseconds of UTC.
+/// A timestamp of a metadata column, in microseconds of UTC.
 fn instant(micros: Option<i64>) -> Scalar {
     let (unit, zone) = (TimeUnit::Microseconds, Some(TimeZone::UTC));
     let value = micros.map_or(AnyValue::Null, |micros| AnyValue::DatetimeOwned(micros, unit, None));

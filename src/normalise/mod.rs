@@ -1,10 +1,8 @@
-//! Normalise: with the whole export in view, what its tables, columns and types are; then every chunk as
-//! frames of those tables.
+//! Normalises chunks: the rows of each resolved table, and the records that a table does not take.
 //!
 //! ```text
-//! Chunk ──Shape::observe──▶ Shape ──Schemas::settle──▶ Schemas ──Normaliser::frames──▶ frames, rejected records
-//!          every chunk       what     + definition        tables,
-//!                            was met  + manifests         columns, types
+//! Chunk + Schemas ──normaliser──▶ frames ──checks, uniques──▶ frames, rejected records
+//!                     aligner, cast
 //! ```
 //!
 //! | JSON | becomes |
@@ -19,24 +17,30 @@
 //!
 //! With `nested = "columns"` objects and lists stay in one column: see the table in `nested`.
 
+mod aligner;
 pub(crate) mod cast;
 mod checks;
 mod conform;
 mod dates;
-mod frames;
+mod frame;
 mod lists;
 mod metadata_columns;
 mod nested;
+mod normaliser;
 mod reason;
+mod record_ids;
 mod row_hash;
+mod uniques;
 mod versions;
 
 pub use cast::polars_type;
-pub use checks::Uniques;
 pub use conform::{ConformError, conform, scalar_texts};
-pub use frames::{Broken, Normalised, Normaliser, RecordIds, Rejection, TableFrame};
+pub use frame::{BrokenRows, Normalised, Rejection, TableFrame};
 pub(crate) use lists::lists_of;
 pub use metadata_columns::MetadataColumns;
+pub use normaliser::Normaliser;
 pub use reason::{Place, PlaceStep, Reason, Reasons, Rule};
+pub use record_ids::RecordIds;
 pub use row_hash::row_hashes;
-pub use versions::{Cursor, Versions};
+pub use uniques::Uniques;
+pub use versions::{Cursor, VersionTracker};

@@ -1,6 +1,6 @@
-//! Nested: objects and lists in one column, as structs and lists of Parquet.
+//! Nested columns: objects and lists in one column, as structs and lists of Parquet.
 //!
-//! | JSON | is of type |
+//! | JSON | type |
 //! |---|---|
 //! | an object | `struct<key: …>` |
 //! | a list | `list<…>`; anything else where others have a list is a list of one |
@@ -17,11 +17,9 @@ use polars_arrow::bitmap::Bitmap;
 use super::cast::{Cast, cast, cast_raw, polars_type};
 use super::dates::in_iso_form;
 use super::lists::lists_of;
-use crate::decode::{Level, Nested, Scalars, Values};
+use crate::decode::{Level, NestedRows, Scalars, Values};
 use crate::infer::{ITEMS_FIELD, field_of};
 use crate::schema::{ColumnName, ColumnType, ITEM_COLUMN, Step, StructField};
-
-/// The name of a key's field.
 
 /// The values under one key as a column of any type. An object does not fit a scalar, unless it is `flattened` into
 /// columns of its own.
@@ -128,8 +126,8 @@ fn list_column(
 }
 
 /// The items of all lists, one after the other.
-fn items_of(nested: &Nested, item_type: &ColumnType, formats: &[String]) -> PolarsResult<Cast> {
-    let Nested { objects, level, .. } = nested;
+fn items_of(nested: &NestedRows, item_type: &ColumnType, formats: &[String]) -> PolarsResult<Cast> {
+    let NestedRows { objects, level, .. } = nested;
     let items = level.values.get(&Step::Item);
     if let ColumnType::Struct(fields) = item_type {
         return objects_of(level, objects, fields, formats);
@@ -226,7 +224,7 @@ fn rows_that_have_lists(values: &Values) -> Vec<u32> {
     rows
 }
 
-/// The rows that have anything but null.
+/// The rows that have a value.
 fn rows_that_have_any(values: &Values) -> Vec<u32> {
     let mut rows = rows_that_have_lists(values);
     if let Some(scalars) = &values.scalars {
@@ -261,7 +259,7 @@ impl<'f> ObjectBuilder<'f> {
         self.fields.iter().find(|field| field.name.as_str() == name)
     }
 
-    /// Gives a field values in rows in which it has none yet.
+    /// Sets the values of a field in rows without one.
     pub(super) fn fill(&mut self, name: &ColumnName, values: Cast) -> PolarsResult<()> {
         self.unfit.extend(values.unfit);
         let field = self.fields.iter().zip(&mut self.values).find(|(field, _)| field.name == *name);
@@ -282,7 +280,7 @@ impl<'f> ObjectBuilder<'f> {
         Ok(())
     }
 
-    /// Notes rows that have something that is in no field.
+    /// Marks rows with a value that no field takes as unfit.
     pub(super) fn refuse(&mut self, rows: impl IntoIterator<Item = u32>) {
         self.unfit.extend(rows);
     }

@@ -1,25 +1,25 @@
-//! Finding: why a record, or a value of it, is not in its table, and where in the record that shows.
+//! Reasons for quarantine: the rule that a record breaks, and the place in the record.
 
 use std::fmt;
 
 use crate::definition::CheckRule;
 use crate::schema::{ColumnName, ColumnType, ShownPath, Step, TableName, ValuePath};
 
-/// More reasons than this are counted and not told: a record may have a list with any number of items.
+/// Further reasons are only counted: a record may have a list with any number of items.
 const MOST_TOLD: usize = 20;
 
 /// One reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reason {
-    /// The table that does not take it: the record's own, or a child table.
+    /// The record's table, or a child table.
     pub table: TableName,
     /// Where the value is in the record.
     pub place: Place,
-    /// What it breaks.
+    /// The rule it breaks.
     pub rule: Rule,
 }
 
-/// What a value of a record breaks.
+/// A rule that a record can break.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rule {
     /// The value does not fit the type of its column.
@@ -34,9 +34,9 @@ pub enum Rule {
         /// The column.
         column: ColumnName,
     },
-    /// The contract lets no more columns or child tables in.
+    /// The contract admits no column or child table for the value.
     Schema {
-        /// The way to the value from the row.
+        /// The path from the row.
         path: ValuePath,
     },
     /// A check of the definition.
@@ -46,7 +46,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// The word for it in reports and quarantine.
+    /// Its name in reports and quarantine.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ impl Rule {
         }
     }
 
-    /// The type that the value should have had, if that is what is wrong.
+    /// The type that the value does not fit.
     #[must_use]
     pub fn expected(&self) -> Option<&ColumnType> {
         match self {
@@ -97,7 +97,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// All that is wrong with a record.
+/// All reasons about a record.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reasons {
     /// The first of them.
@@ -143,7 +143,7 @@ impl fmt::Display for Reasons {
     }
 }
 
-/// The way from a record to one value in it.
+/// The place of one value in a record.
 pub type Place = Vec<PlaceStep>;
 
 /// One step of it.
@@ -151,36 +151,36 @@ pub type Place = Vec<PlaceStep>;
 pub enum PlaceStep {
     /// The value of a key.
     Key(String),
-    /// The item at a position of a list; an object that stands for a list of one is its item 0.
+    /// The item at a position of a list; an object in place of a list is item 0.
     Item(u32),
 }
 
-/// Where the rows of one frame stand in their records.
-pub(crate) struct Origin<'l> {
+/// Where the rows of one frame are in their records.
+pub(crate) struct RowOrigin<'l> {
     /// The frame of the parents' rows; none for records.
     pub(crate) parent: Option<usize>,
-    /// The way from a parent's row to the list.
+    /// The path from a parent's row to the list.
     pub(crate) path: &'l [Step],
-    /// For each row, its parent's.
+    /// For each row, its parent's row.
     pub(crate) parents: Vec<u32>,
     /// For each row, its position in the list.
     pub(crate) positions: &'l [u32],
 }
 
-/// Where the rows of the frames of a chunk stand in their records.
+/// Where the rows of the frames of a chunk are in their records.
 #[derive(Default)]
-pub(crate) struct Origins<'l>(pub(crate) Vec<Origin<'l>>);
+pub(crate) struct RowOrigins<'l>(pub(crate) Vec<RowOrigin<'l>>);
 
-impl Origins<'_> {
-    /// The place of the value that a path leads to from a row of a frame.
+impl RowOrigins<'_> {
+    /// The place of the value at a path from a row of a frame.
     pub(crate) fn place(&self, frame: usize, row: u32, path: &[Step]) -> Place {
         let mut place = Place::new();
-        let Origin { parent, path: within, parents, positions } = &self.0[frame];
+        let RowOrigin { parent, path: within, parents, positions } = &self.0[frame];
         if let Some(parent) = parent {
             place = self.place(*parent, parents[row as usize], within);
             place.push(PlaceStep::Item(positions[row as usize]));
         }
-        // An item of a list that is not an object is a row itself, so that its place is the row's.
+        // A list item that is not an object is a row itself, so its place is the row's.
         place.extend(path.iter().filter_map(|step| match step {
             Step::Key(key) => Some(PlaceStep::Key(key.clone())),
             Step::Item => None,

@@ -1,15 +1,15 @@
-//! Hash: rows by what they hold in some columns, in 128 bits.
+//! Hashes of rows, in 128 bits.
 
 use polars::chunked_array::ops::row_encode::encode_rows_unordered;
 use polars::prelude::{Column, DataFrame, PolarsResult};
 
 use crate::schema::ColumnName;
 
-/// The hash of each row's values in some columns. Equal values of equal types have equal hashes, whatever the columns
-/// are called; others have different ones, since nobody finds two for which BLAKE3 says the same.
+/// The hash of each row's values in some columns. Equal values of equal types have equal hashes, whatever the names of
+/// the columns; BLAKE3 makes others different.
 ///
 /// # Errors
-/// A column is not there.
+/// A column is missing.
 pub fn row_hashes(rows: &DataFrame, columns: &[ColumnName]) -> PolarsResult<Vec<u128>> {
     let columns = columns.iter().map(|name| rows.column(name.as_str()).cloned());
     let columns: Vec<Column> = columns.collect::<PolarsResult<_>>()?;

@@ -1,4 +1,4 @@
-//! Latest: of several records with one key in an export, the one that stays.
+//! Record versions: of several records with one key in an export, the latest stays.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -11,23 +11,23 @@ use crate::infer::ResolvedTable;
 use crate::normalise::row_hash::row_hashes;
 use crate::schema::TableSchema;
 
-/// The records of a table that have a later version, found as they come by in the order of the export.
+/// Finds the superseded records of a table, in the order of the export.
 ///
-/// That is the one with the greater cursor, or, where both have the same, the one that stands later in the export. A
-/// record in which the cursor is null is earlier than any other.
+/// The later version is the one with the greater cursor or, with equal cursors, the one later in the export. A null
+/// cursor is earlier than any other.
 #[derive(Debug, Default)]
-pub struct Versions {
+pub struct VersionTracker {
     /// By the hash of the key.
-    latest: HashMap<u128, Version>,
+    latest: HashMap<u128, LatestRecord>,
     superseded: HashSet<u64>,
 }
 
-/// There is one for each record of an export, so it is small: a run of five million records takes 0.8 GB, and took 1.9
-/// with its key as a list of texts.
+/// The latest version of a record so far. It is small, since there is one for each key of an export: with the key as
+/// texts it would take more than twice the memory.
 #[derive(Debug)]
-struct Version {
+struct LatestRecord {
     cursor: Cursor,
-    /// The number that its record goes by.
+    /// The number of its record.
     record: u64,
 }
 
@@ -57,7 +57,7 @@ impl From<AnyValue<'_>> for Cursor {
 }
 
 impl Cursor {
-    /// Which of two values of one column is the later one; values that cannot be compared are alike.
+    /// Compares two values of one column; values that cannot be compared are equal.
     #[must_use]
     pub fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
@@ -78,20 +78,20 @@ impl Cursor {
     }
 }
 
-impl Versions {
-    /// Whether one of two records of this table can be said to be later. Without a cursor that is not known, and all
-    /// stay; unless there can be only one, as in a table that is merged: then the one that stands later does.
+impl VersionTracker {
+    /// Whether records of this table supersede each other: with a cursor, or in a merge, where one record of each key
+    /// stays. Otherwise all records stay.
     #[must_use]
-    pub fn are_told(table: &ResolvedTable) -> bool {
+    pub fn apply_to(table: &ResolvedTable) -> bool {
         let ResolvedTable { schema, policy, .. } = table;
         let told = schema.cursor.is_some() || policy.disposition == WriteDisposition::Merge;
         told && !schema.primary_key.is_empty()
     }
 
-    /// Takes in the next rows, whose records go by these numbers.
+    /// Adds the next rows, with the numbers of their records.
     ///
     /// # Errors
-    /// A column is not there, which `Schemas::settle` rules out.
+    /// A column is missing, which `Schemas::resolve` rules out.
     pub fn observe(
         &mut self,
         schema: &TableSchema,
@@ -104,7 +104,7 @@ impl Versions {
         };
         let keys = row_hashes(rows, &schema.primary_key)?;
         for ((key, cursor), record) in keys.into_iter().zip(cursors).zip(records) {
-            let now = Version { cursor, record: *record };
+            let now = LatestRecord { cursor, record: *record };
             match self.latest.entry(key) {
                 Entry::Vacant(entry) => {
                     entry.insert(now);
@@ -119,7 +119,7 @@ impl Versions {
         Ok(())
     }
 
-    /// The records that have a later version.
+    /// The superseded records.
     #[must_use]
     pub fn into_superseded(self) -> HashSet<u64> {
         self.superseded

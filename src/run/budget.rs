@@ -1,6 +1,6 @@
-//! Budget: how much of the memory that a run may use goes to what.
+//! Budget: divides the memory of a run.
 
-/// The memory that rows may take at any one time. The shares leave room for the copies that sorting and packing make.
+/// The memory for rows. The shares leave room for the copies that sorting and compressing make.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Budget {
     bytes: usize,
@@ -11,18 +11,18 @@ impl Budget {
         Self { bytes: usize::try_from(bytes).unwrap_or(usize::MAX) }
     }
 
-    /// For chunks of which it is not known yet what they become.
+    /// For chunks that are not rows yet.
     pub(super) fn held(self) -> usize {
         self.bytes / 8
     }
 
-    /// For rows that fill no page of their partition yet, and for dictionaries. What is spilled here is soon wanted
-    /// again: with a quarter a run of 24 partitions takes a fifth longer.
+    /// For rows that do not fill a page yet, and for dictionaries. They are needed again soon: with a quarter of the
+    /// memory, a run with 24 partitions takes a fifth longer.
     pub(super) fn remainders(self) -> usize {
         self.bytes / 2
     }
 
-    /// For rows that wait to be sorted into partitions; three copies of them exist for a moment.
+    /// For rows that are not sorted into partitions yet; three copies of them exist for a moment.
     pub(super) fn pending(self) -> usize {
         self.bytes / 8
     }

@@ -1,13 +1,13 @@
-//! Collect: what becomes of the chunks of an answer while it still arrives, in bounded memory.
+//! Collects the chunks of a response while it arrives, in bounded memory.
 //!
-//! | the answer so far | its chunks |
+//! | the response so far | its chunks are |
 //! |---|---|
-//! | is not larger than there is memory for | held |
-//! | is larger, and is all of the export | made into rows, by the schemas that follow from what has been seen |
-//! | is larger, and is one of several pieces, or no schemas follow yet | let go, to be decoded again from the landing |
+//! | fits in memory | held |
+//! | does not fit, and is the whole export | made into rows, by the schemas inferred so far |
+//! | does not fit, and is one of several, or no schemas follow yet | dropped, and decoded again from the landing |
 //!
-//! Only the whole export decides (promise P6). So when it is over and decides otherwise than its beginning did, the rows
-//! are let go as well, and everything is decoded again, with the schemas that are then known to be right.
+//! The whole export decides (promise P6). When its schemas differ from those of its beginning, the rows are dropped and
+//! everything is decoded again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,26 +25,26 @@ use crate::run::load::Load;
 use crate::runtime::parallelism;
 use crate::schema::{IdVec, RootId, Shape, TableName, TableSchema};
 
-/// What it takes to settle schemas and to make rows by them.
+/// What schemas are resolved from, and rows made with.
 pub(super) struct Expectation {
-    /// The tables whose records are wanted.
+    /// The table of each record array.
     pub(super) roots: IdVec<RootId, Table>,
     /// All tables of the definition.
     pub(super) declared: Vec<Table>,
-    /// The tables that there are.
+    /// The schemas of the destination.
     pub(super) known: BTreeMap<TableName, TableSchema>,
     pub(super) metadata: MetadataColumns,
     pub(super) budget: Budget,
-    /// The export comes in one answer, so that its chunks come in order.
+    /// The export is one response, so its chunks come in order.
     pub(super) whole: bool,
-    /// How many bytes of chunks are held, of all answers.
+    /// How many bytes of chunks are held, of all responses.
     pub(super) held_bytes: AtomicUsize,
-    /// How many partitions a run may write.
+    /// The maximum number of partitions a run may write.
     pub(super) most_partitions: usize,
 }
 
 impl Expectation {
-    /// The schemas of some of the roots, with what was seen of each.
+    /// Resolves the schemas of some record arrays from their shapes.
     pub(super) fn resolve(
         &self,
         seen: &[(RootId, &Table, &Shape)],
@@ -56,7 +56,7 @@ impl Expectation {
         Load::new(schemas, self.metadata.clone(), self.budget, self.most_partitions)
     }
 
-    /// The schemas that follow from the beginning of an export, if any do.
+    /// Rows by the schemas of the beginning of an export, if it has any.
     fn guess(&self, shapes: &IdVec<RootId, Shape>) -> PolarsResult<Option<Load>> {
         let seen: Vec<_> =
             self.roots.iter().map(|(root, table)| (root, table, &shapes[root])).collect();
@@ -64,24 +64,24 @@ impl Expectation {
     }
 }
 
-/// What there is of an answer besides its landing.
+/// What is kept of a response besides its landing.
 pub(super) enum Content {
     /// Its chunks, in order.
     Chunks(Vec<Chunk>),
-    /// The rows they make by the schemas that its beginning had.
+    /// Their rows, by the schemas of its beginning.
     Rows(Box<Load>),
     /// Nothing: it has to be decoded again.
     Landed,
 }
 
-/// Takes the chunks of one answer.
+/// Collects the chunks of one response.
 pub(super) struct Collector {
     expectation: Arc<Expectation>,
     shapes: IdVec<RootId, Shape>,
     content: Content,
     /// Chunks that become rows together, on all cores.
     waiting: Vec<Chunk>,
-    /// How many bytes of chunks it holds.
+    /// How many bytes of chunks this collector holds.
     held_bytes: usize,
 }
 
@@ -102,7 +102,7 @@ impl Collector {
         }
     }
 
-    /// Takes the next chunks, in the order of the export.
+    /// Adds the next chunks, in the order of the export.
     pub(super) fn take(&mut self, chunks: Vec<Chunk>) -> Result<(), RunError> {
         for chunk in chunks {
             observe(&mut self.shapes[chunk.root], &chunk.records);
@@ -154,10 +154,10 @@ impl Collector {
         }
     }
 
-    /// What was seen of each wanted table, and what there is of the answer.
+    /// The shape of each record array, and what is kept of the response.
     pub(super) fn finish(mut self) -> Result<(IdVec<RootId, Shape>, Content), RunError> {
         self.make_rows()?;
-        // What is held stays so.
+        // The bytes stay counted: the chunks are still held.
         self.held_bytes = 0;
         let content = std::mem::replace(&mut self.content, Content::Landed);
         Ok((std::mem::take(&mut self.shapes), content))

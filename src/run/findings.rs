@@ -6,7 +6,7 @@ use crate::definition::Table;
 use crate::infer::{Change, ResolvedTable};
 use crate::normalise::{Reason, Rule};
 use crate::report::CheckReport;
-use crate::run::load::Loaded;
+use crate::run::loaded::Loaded;
 use crate::schema::{ShownPath, TableName};
 use crate::table::Snapshot;
 

@@ -5,7 +5,7 @@ use crate::exit_code::{ExitCode, Failure};
 use crate::infer::ResolvedTable;
 use crate::plan::Plan;
 use crate::run::intake::Intake;
-use crate::run::load::Loaded;
+use crate::run::loaded::Loaded;
 use crate::run::new_exports::NewExports;
 use crate::schema::{PartitionKey, TableId, TableName, Window};
 use crate::table::{Manifest, Snapshot};

@@ -416,7 +416,7 @@ mod tests {
         let source = FakeSource { broken, requests: AtomicUsize::new(0) };
         let receiver = Receiver {
             source: &source,
-            retry: RetryLimits { tries: 2, ..RetryLimits::default() },
+            retry: RetryLimits { max_attempts: 2, ..RetryLimits::default() },
             jobs: NonZeroUsize::MIN,
             options: Arc::new(vec![DecodeOptions::default()].into()),
             expectation: Arc::new(expectation),

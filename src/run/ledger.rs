@@ -6,7 +6,7 @@ use crate::definition::Table;
 use crate::report::TableReport;
 use crate::run::RunError;
 use crate::run::intake::Intake;
-use crate::run::load::Loaded;
+use crate::run::loaded::Loaded;
 use crate::run::new_exports::NewExports;
 use crate::schema::{IdVec, PartitionKey, RootId, TableId};
 use crate::table::{Manifest, Snapshot};

@@ -1,16 +1,15 @@
-//! Load: the chunks of an export as the rows of every partition of every table, in bounded memory.
+//! Loads the chunks of an export: the rows of every partition of every table, in bounded memory.
 //!
 //! ```text
-//! chunks ─▶ rows of each table ─▶ pending ─▶ rows of each partition, ─▶ files
+//! chunks ─▶ rows of each table ─▶ unsorted ─▶ rows of each partition, ─▶ files
 //!           on all cores          up to a     encoded, held or spilled
 //!                                 budget
 //! ```
 //!
-//! Rows are encoded as they come where nothing that comes later can have a say in them. Those of which a later version
-//! may come, that are compared with what is in the table, or that are sorted, wait until all are there.
+//! Rows are encoded as they come where no later record can change them. Rows that a later record may supersede, that
+//! are compared with the table, or that are sorted, wait until all rows are there.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::Range;
 use std::sync::Arc;
 
 use polars::prelude::{
@@ -19,20 +18,21 @@ use polars::prelude::{
 
 use crate::decode::{Chunk, ChunkSource};
 use crate::definition::{Deletes, WriteDisposition};
-use crate::infer::{Filled, Schemas};
-use crate::merge::{self, MergeOutcome, PartitionRows, RECORD_COLUMN};
+use crate::infer::Schemas;
+use crate::merge::{self, PartitionRows, RECORD_COLUMN};
 use crate::normalise::{
-    MetadataColumns, Normalised, Normaliser, Reason, Reasons, RecordIds, Rejection, Rule, Uniques,
-    Versions,
+    MetadataColumns, Normalised, Normaliser, Reason, RecordIds, Rejection, Rule, Uniques,
+    VersionTracker,
 };
 use crate::run::RunError;
 use crate::run::budget::Budget;
 use crate::run::guard::GuardError;
+use crate::run::loaded::{BrokenCheck, Counts, LeftOut, Loaded, Quarantined};
 use crate::runtime::{on_all_cores, parallelism};
-use crate::schema::{ColumnName, IdVec, PartitionKey, TableId, TableName, TableSchema};
+use crate::schema::{IdVec, PartitionKey, TableId, TableSchema};
 use crate::write::partition::Partitioner;
-use crate::write::parts::{Part, Parts};
-use crate::write::spill::{Piece, Spill, SpillError};
+use crate::write::parts::{RowPart, RowParts};
+use crate::write::spill::{KeptRows, Spill, SpillError};
 use crate::write::{Encoder, FileLayout};
 
 /// The rows of an export so far.
@@ -40,19 +40,19 @@ pub(super) struct Load {
     schemas: Arc<Schemas>,
     metadata: MetadataColumns,
     budget: Budget,
-    /// How many partitions there may be.
+    /// The maximum number of partitions.
     most_partitions: usize,
     ids: RecordIds,
     partitioner: Partitioner,
-    /// For each wanted table of which one record may put out another, what has been seen of its records.
-    versions: HashMap<TableId, Versions>,
+    /// For each root table whose records supersede each other, its versions.
+    versions: HashMap<TableId, VersionTracker>,
     uniques: Uniques,
     /// How many chunks there were.
     chunks: u32,
-    pending: Vec<Pending>,
+    pending: Vec<UnsortedRows>,
     pending_bytes: usize,
-    rows: BTreeMap<(TableId, PartitionKey), Rows>,
-    /// Of each table whose rows are encoded as they come.
+    rows: BTreeMap<(TableId, PartitionKey), PartitionContent>,
+    /// The file layout of each table whose rows are encoded as they come.
     forms: IdVec<TableId, Option<Arc<FileLayout>>>,
     spill: Arc<Spill>,
     counts: IdVec<TableId, Counts>,
@@ -64,101 +64,18 @@ pub(super) struct Load {
 }
 
 /// Rows of one table that are not sorted into partitions yet.
-struct Pending {
+struct UnsortedRows {
     table: TableId,
     rows: DataFrame,
     /// The number of each row's partition.
     partitions: Vec<usize>,
 }
 
-/// Rows of one partition of one table.
-enum Rows {
+/// The rows of one partition of one table.
+enum PartitionContent {
     /// Encoded as they came.
     Encoded(Encoder),
-    Waiting(Vec<Piece>),
-}
-
-/// What an export holds, ready to be written.
-pub(super) struct Loaded {
-    pub(super) schemas: Arc<Schemas>,
-    /// The rows of each table's partition, in export order, that are not encoded yet.
-    pub(super) rows: BTreeMap<(TableId, PartitionKey), PartitionRows>,
-    /// The others.
-    pub(super) encoded: BTreeMap<(TableId, PartitionKey), Encoder>,
-    pub(super) spill: Arc<Spill>,
-    /// For each table, its rows by what became of them.
-    pub(super) counts: IdVec<TableId, Counts>,
-    /// For each table and column, how many rows have a value, with those that a later version puts out.
-    filled: IdVec<TableId, Vec<u64>>,
-    pub(super) quarantined: Vec<Quarantined>,
-    /// The checks that rows break, by their tables' positions and their own.
-    pub(super) broken: BTreeMap<(TableId, usize), BrokenCheck>,
-    left_out: BTreeMap<TableId, LeftOut>,
-}
-
-/// Records of a table that are in quarantine, and that the export has all the same.
-#[derive(Debug, Clone, Default)]
-struct LeftOut {
-    /// The hashes of their keys.
-    keys: HashSet<u128>,
-    /// There are some whose key nobody can tell.
-    has_unknown: bool,
-}
-
-/// A check that rows break.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct BrokenCheck {
-    /// How many.
-    pub(super) rows: u64,
-    /// Where in the export the record of the first of them stands, in bytes.
-    pub(super) first: u64,
-}
-
-/// How many rows of a table an export had, and what became of them.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Counts {
-    pub(super) received: u64,
-    pub(super) kept: u64,
-    pub(super) quarantined: u64,
-    pub(super) superseded: u64,
-    pub(super) updated: u64,
-    pub(super) unchanged: u64,
-    /// Records of a merged table that the export does not have; none of `received`.
-    pub(super) deleted: u64,
-}
-
-impl Counts {
-    /// Of the rows that were kept so far, `all` are of a partition that is not written, since it has them already; as
-    /// many of them as there are in it are the `latest`.
-    pub(super) fn spare(&mut self, all: u64, latest: u64) {
-        self.kept -= all;
-        self.unchanged += latest;
-        self.superseded += all - latest;
-    }
-
-    /// Of the rows that were kept so far, so many are not new in the table.
-    pub(super) fn divide(&mut self, outcomes: MergeOutcome) {
-        let MergeOutcome { inserted, updated, unchanged, superseded } = outcomes;
-        let in_export = self.kept - inserted - updated - unchanged - superseded;
-        self.kept = inserted;
-        self.updated = updated;
-        self.unchanged = unchanged;
-        self.superseded += in_export + superseded;
-    }
-}
-
-/// A record that goes to quarantine.
-#[derive(Debug)]
-pub(super) struct Quarantined {
-    /// Its table.
-    pub(super) table: TableId,
-    /// The piece of the export that it came with.
-    pub(super) piece: usize,
-    /// Where it stands there, in bytes.
-    pub(super) place: Range<u64>,
-    pub(super) reasons: Reasons,
-    /// It is in its table all the same, without the values that the reasons name.
-    pub(super) row_kept: bool,
+    Waiting(Vec<KeptRows>),
 }
 
 impl Load {
@@ -168,14 +85,14 @@ impl Load {
         budget: Budget,
         most_partitions: usize,
     ) -> PolarsResult<Self> {
-        let told = schemas.roots().filter(|root| Versions::are_told(schemas.table(*root)));
+        let told = schemas.roots().filter(|root| VersionTracker::apply_to(schemas.table(*root)));
         let forms = schemas.iter().map(|(id, table)| {
             let form = is_encoded_as_it_comes(id, &schemas).then(|| FileLayout::of(table));
             Ok(form.transpose()?.map(Arc::new))
         });
         Ok(Self {
             forms: forms.collect::<PolarsResult<_>>()?,
-            versions: told.map(|root| (root, Versions::default())).collect(),
+            versions: told.map(|root| (root, VersionTracker::default())).collect(),
             counts: schemas.iter().map(|_| Counts::default()).collect(),
             filled: schemas.iter().map(|(_, table)| vec![0; table.columns.len()]).collect(),
             uniques: Uniques::default(),
@@ -196,12 +113,12 @@ impl Load {
         })
     }
 
-    /// Takes in the next chunks, in the order of the export; all of them came with this piece of it.
+    /// Adds the next chunks, in the order of the export; `piece` is the response they came with.
     pub(super) fn take(&mut self, piece: usize, chunks: Vec<Chunk>) -> Result<(), RunError> {
         let schemas = self.schemas.clone();
         let mut chunks = chunks.into_iter().filter(|chunk| schemas.table_of(chunk.root).is_some());
         loop {
-            // A few at a time, so that the rows of all of them are never there at once.
+            // A few at a time, so that not all of them are rows at once.
             let few = chunks.by_ref().take(2 * parallelism());
             let few: Vec<_> = few.map(|chunk| (self.ids.of(&chunk), chunk)).collect();
             if few.is_empty() {
@@ -221,21 +138,20 @@ impl Load {
         }
     }
 
-    /// The rows of the whole export. The schemas are those that the whole export has: the same but for what is known
-    /// of values.
+    /// The rows of the whole export. `schemas` are those of the whole export; only column statistics differ.
     pub(super) fn finish(mut self, schemas: Schemas) -> Result<Loaded, RunError> {
         self.pass_on_pending(false)?;
-        let superseded = self.versions.into_values().map(Versions::into_superseded);
+        let superseded = self.versions.into_values().map(VersionTracker::into_superseded);
         let superseded: Arc<HashSet<u64>> = Arc::new(superseded.flatten().collect());
         let schemas = Arc::new(schemas);
         let (mut rows, mut encoders) = (BTreeMap::new(), BTreeMap::new());
         for (key, of_partition) in self.rows {
             let pieces = match of_partition {
-                Rows::Encoded(encoder) => {
+                PartitionContent::Encoded(encoder) => {
                     encoders.insert(key, encoder);
                     continue;
                 }
-                Rows::Waiting(pieces) => pieces,
+                PartitionContent::Waiting(pieces) => pieces,
             };
             let (schemas, table, spill) = (schemas.clone(), key.0, self.spill.clone());
             let (metadata, superseded) = (self.metadata.clone(), superseded.clone());
@@ -250,14 +166,14 @@ impl Load {
             encoded: encoders,
             spill: self.spill,
             counts: self.counts,
-            filled: self.filled,
+            filled_rows: self.filled,
             quarantined: self.quarantined,
             broken: self.broken,
             left_out: self.left_out,
         })
     }
 
-    /// Whether its rows are those that other schemas would have made.
+    /// Whether other schemas make the same rows.
     pub(super) fn fits(&self, schemas: &Schemas) -> bool {
         self.schemas.same_rows(schemas)
     }
@@ -317,7 +233,7 @@ impl Load {
             let partitions =
                 frame.records.iter().map(|record| partition_of_record[*record as usize]);
             let partitions = partitions.collect();
-            self.pending.push(Pending { table: frame.table, rows, partitions });
+            self.pending.push(UnsortedRows { table: frame.table, rows, partitions });
         }
         // Rows take about as much as their JSON.
         let bytes: u64 = source.places.iter().map(|place| place.end - place.start).sum();
@@ -369,10 +285,10 @@ impl Load {
         }
     }
 
-    /// Encodes what is pending, or lets it wait: on local disk when there is more to come.
+    /// Sorts rows into partitions, and encodes or keeps them: on local disk when there is more to come.
     fn pass_on_pending(&mut self, more_comes: bool) -> Result<(), RunError> {
         self.pending_bytes = 0;
-        let mut tables: BTreeMap<TableId, Vec<Pending>> = BTreeMap::new();
+        let mut tables: BTreeMap<TableId, Vec<UnsortedRows>> = BTreeMap::new();
         for pending in self.pending.drain(..) {
             tables.entry(pending.table).or_default().push(pending);
         }
@@ -392,11 +308,13 @@ impl Load {
         let passed_on = on_all_cores(shares, |(key, part, mut rows)| {
             let new = part.into_rows()?;
             match &mut rows {
-                Rows::Encoded(encoder) => {
+                PartitionContent::Encoded(encoder) => {
                     encoder.push(&metadata.complete(new, &schemas[key.0])?)?;
                 }
-                Rows::Waiting(pieces) if more_comes => pieces.push(spill.put_rows(new)?),
-                Rows::Waiting(pieces) => pieces.push(Piece::Held(new)),
+                PartitionContent::Waiting(pieces) if more_comes => {
+                    pieces.push(spill.put_rows(new)?);
+                }
+                PartitionContent::Waiting(pieces) => pieces.push(KeptRows::Held(new)),
             }
             Ok::<_, SpillError>((key, rows))
         });
@@ -404,18 +322,18 @@ impl Load {
         self.spill_remainders()
     }
 
-    fn no_rows(&self, table: TableId) -> Rows {
+    fn no_rows(&self, table: TableId) -> PartitionContent {
         match &self.forms[table] {
-            Some(form) => Rows::Encoded(Encoder::new(form.clone(), self.spill.clone())),
-            None => Rows::Waiting(Vec::new()),
+            Some(form) => PartitionContent::Encoded(Encoder::new(form.clone(), self.spill.clone())),
+            None => PartitionContent::Waiting(Vec::new()),
         }
     }
 
-    /// Puts the rows that fill no page on local disk, when they are too many.
+    /// Spills rows that do not fill a page, when there are too many.
     fn spill_remainders(&mut self) -> Result<(), RunError> {
         let encoders = self.rows.values_mut().filter_map(|rows| match rows {
-            Rows::Encoded(encoder) => Some(encoder),
-            Rows::Waiting(_) => None,
+            PartitionContent::Encoded(encoder) => Some(encoder),
+            PartitionContent::Waiting(_) => None,
         });
         let encoders: Vec<&mut Encoder> = encoders.collect();
         let bytes: usize = encoders.iter().map(|encoder| encoder.held_bytes()).sum();
@@ -427,45 +345,20 @@ impl Load {
     }
 }
 
-/// What was pending of one table, by the numbers of partitions.
-fn by_partition(pending: Vec<Pending>) -> PolarsResult<Vec<Part>> {
+/// Divides the rows of one table by partition.
+fn by_partition(pending: Vec<UnsortedRows>) -> PolarsResult<Vec<RowPart>> {
     let partitions = pending.iter().flat_map(|pending| pending.partitions.iter().copied());
-    let parts = Parts::of(partitions);
+    let parts = RowParts::of(partitions);
     parts.divide(pending.into_iter().map(|pending| pending.rows).collect())
 }
 
-impl Loaded {
-    /// What becomes of records that are in a table and not in the export. When the export has some whose key nobody can
-    /// tell, any record may be one of them.
-    pub(super) fn deletes(&self, table: TableId) -> Deletes {
-        let has_unknown = self.left_out.get(&table).is_some_and(|left_out| left_out.has_unknown);
-        if has_unknown { Deletes::Ignore } else { self.schemas.policy(table).deletes }
-    }
-
-    /// The keys of records that are in quarantine.
-    pub(super) fn left_out(&self, table: TableId) -> HashSet<u128> {
-        self.left_out.get(&table).map(|left_out| left_out.keys.clone()).unwrap_or_default()
-    }
-
-    /// How many rows of a table have a value in a column.
-    pub(super) fn filled(&self, table: &TableName, column: &ColumnName) -> Filled {
-        let found = self.schemas.iter().find(|(_, schema)| schema.name == *table);
-        let filled = found.and_then(|(table, _)| {
-            let columns = &self.schemas[table].columns;
-            let position = columns.iter().position(|it| it.name == *column)?;
-            let counts = self.counts[table];
-            let of = counts.received - counts.quarantined;
-            Some(Filled { rows: self.filled[table][position], of })
-        });
-        filled.unwrap_or_default()
-    }
-}
-
-/// Whether nothing that comes later can have a say in the rows of a table.
+/// Whether no later record changes rows of a table.
 fn is_encoded_as_it_comes(table: TableId, schemas: &Schemas) -> bool {
     let disposition = schemas.policy(table).disposition;
     let is_added = matches!(disposition, WriteDisposition::Append | WriteDisposition::Replace);
-    is_added && schemas[table].sort_by.is_empty() && !Versions::are_told(schemas.root_of(table))
+    is_added
+        && schemas[table].sort_by.is_empty()
+        && !VersionTracker::apply_to(schemas.root_of(table))
 }
 
 fn carried_column_names(schema: &TableSchema) -> impl Iterator<Item = PlSmallStr> {

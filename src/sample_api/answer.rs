@@ -12,10 +12,10 @@ use axum::routing::get;
 use secrecy::ExposeSecret;
 use tower_http::compression::CompressionLayer;
 
-use super::SampleApi;
 use super::exports::Export;
 use super::filters::Filters;
-use super::refusal::Refusal;
+use super::refusal::RefusedRequest;
+use super::served::SampleApi;
 use crate::source::procurementflow::KEY_HEADER;
 
 type Api = State<Arc<SampleApi>>;
@@ -37,7 +37,7 @@ async fn purchasing(
     organisation: Organisation,
     Query(parameters): Parameters,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, RefusedRequest> {
     api.admit(organisation, &headers)?;
     records(&api.purchasing, &parameters)
 }
@@ -47,33 +47,33 @@ async fn e_sourcing(
     organisation: Organisation,
     Query(parameters): Parameters,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, RefusedRequest> {
     api.admit(organisation, &headers)?;
     records(&api.e_sourcing, &parameters)
 }
 
-async fn nothing_here() -> Refusal {
-    Refusal::Elsewhere
+async fn nothing_here() -> RefusedRequest {
+    RefusedRequest::Elsewhere
 }
 
 impl SampleApi {
     /// The key is checked first, so that nobody without one learns which organisations exist.
-    fn admit(&self, organisation: Organisation, headers: &HeaderMap) -> Result<(), Refusal> {
+    fn admit(&self, organisation: Organisation, headers: &HeaderMap) -> Result<(), RefusedRequest> {
         let key = headers.get(KEY_HEADER).map(HeaderValue::as_bytes);
         if key != Some(self.api_key.expose_secret().as_bytes()) {
-            return Err(Refusal::Key);
+            return Err(RefusedRequest::Key);
         }
         if organisation.is_ok_and(|Path(id)| id == self.organisation_id) {
             Ok(())
         } else {
-            Err(Refusal::Organisation)
+            Err(RefusedRequest::Organisation)
         }
     }
 }
 
-fn records(export: &Export, parameters: &[(String, String)]) -> Result<Response, Refusal> {
+fn records(export: &Export, parameters: &[(String, String)]) -> Result<Response, RefusedRequest> {
     let filters = Filters::parse(parameters, export.fields())
-        .map_err(|problem| Refusal::filter(problem, export.fields()))?;
+        .map_err(|problem| RefusedRequest::filter(problem, export.fields()))?;
     let body = serde_json::to_vec(&export.only(|record| filters.pass(record)))?;
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }

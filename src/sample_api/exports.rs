@@ -15,7 +15,7 @@ pub(super) type Raw = &'static RawValue;
 /// An export: an object in which some members are arrays of records.
 #[derive(Debug)]
 pub(super) struct Export {
-    members: IndexMap<String, Member<Record>>,
+    members: IndexMap<String, Member<SampleRecord>>,
     fields: BTreeSet<String>,
 }
 
@@ -29,7 +29,7 @@ pub(super) enum Member<R> {
 
 /// A record as written in the file, and its filterable fields.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct SampleRecord {
     raw: Raw,
     scalars: BTreeMap<String, String>,
 }
@@ -52,28 +52,28 @@ impl Export {
     }
 
     /// The same export with only the records that `pass`.
-    pub(super) fn only(&self, pass: impl Fn(&Record) -> bool) -> IndexMap<&str, Member<Raw>> {
+    pub(super) fn only(&self, pass: impl Fn(&SampleRecord) -> bool) -> IndexMap<&str, Member<Raw>> {
         self.members.iter().map(|(name, member)| (name.as_str(), member.only(&pass))).collect()
     }
 }
 
-impl Member<Record> {
+impl Member<SampleRecord> {
     fn parse(raw: Raw) -> serde_json::Result<Self> {
         if !raw.get().starts_with('[') {
             return Ok(Self::Other(raw));
         }
         let records: Vec<Raw> = serde_json::from_str(raw.get())?;
-        records.into_iter().map(Record::parse).collect::<Result<_, _>>().map(Self::Records)
+        records.into_iter().map(SampleRecord::parse).collect::<Result<_, _>>().map(Self::Records)
     }
 
-    fn records(&self) -> &[Record] {
+    fn records(&self) -> &[SampleRecord] {
         match self {
             Self::Records(records) => records,
             Self::Other(_) => &[],
         }
     }
 
-    fn only(&self, pass: impl Fn(&Record) -> bool) -> Member<Raw> {
+    fn only(&self, pass: impl Fn(&SampleRecord) -> bool) -> Member<Raw> {
         match self {
             Self::Records(records) => Member::Records(
                 records.iter().filter(|record| pass(record)).map(|record| record.raw).collect(),
@@ -83,7 +83,7 @@ impl Member<Record> {
     }
 }
 
-impl Record {
+impl SampleRecord {
     fn parse(raw: Raw) -> serde_json::Result<Self> {
         let fields: BTreeMap<String, Raw> = serde_json::from_str(raw.get())?;
         let mut scalars = BTreeMap::new();
@@ -119,7 +119,8 @@ mod tests {
             r#"{"z":1.50, "rows":[{"b" : 1.10,"a":"\u00e4"}, {"a":2}], "a":{"x":[]},"none":[]}"#,
         )
         .unwrap();
-        let kept = |pass: fn(&Record) -> bool| serde_json::to_string(&export.only(pass)).unwrap();
+        let kept =
+            |pass: fn(&SampleRecord) -> bool| serde_json::to_string(&export.only(pass)).unwrap();
         assert_eq!(
             kept(|_| true),
             r#"{"z":1.50,"rows":[{"b" : 1.10,"a":"\u00e4"},{"a":2}],"a":{"x":[]},"none":[]}"#

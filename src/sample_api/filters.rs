@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
-use super::exports::Record;
+use super::exports::SampleRecord;
 
 /// A query parameter that is not a filter.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +61,7 @@ impl Filters {
     }
 
     /// Whether a record matches all filters.
-    pub(super) fn pass(&self, record: &Record) -> bool {
+    pub(super) fn pass(&self, record: &SampleRecord) -> bool {
         let moment = |bound: &Bound| record.scalar(&bound.field).and_then(moment);
         let is_one_of = |field: &str, wanted: &[String]| {
             record.scalar(field).is_some_and(|text| wanted.iter().any(|wanted| wanted == text))

@@ -14,7 +14,7 @@ const NOTE: &str = "This is flowlake's sample API, not ProcurementFlow's. The na
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum RefusedRequest {
     #[error("the header `x-api-key` is missing or wrong")]
     Key,
     #[error("this key belongs to another organisation")]
@@ -29,7 +29,7 @@ pub(super) enum Refusal {
     Unwritable(#[from] serde_json::Error),
 }
 
-impl Refusal {
+impl RefusedRequest {
     /// Adds the list of filters.
     pub(super) fn filter(problem: FilterError, fields: &BTreeSet<String>) -> Self {
         Self::Filter { problem, known: known_filters(fields) }
@@ -46,7 +46,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for RefusedRequest {
     fn into_response(self) -> Response {
         let mut body = json!({ "error": self.to_string(), "note": NOTE });
         if let Self::Filter { known, .. } = &self {

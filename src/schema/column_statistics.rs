@@ -1,8 +1,8 @@
-//! What is known of all the values of a column, and the type that follows from it.
+//! Statistics of all values of a column, and the type that follows from them.
 //!
-//! ColumnStatistics are a join-semilattice: [`ColumnStatistics::merge`] is associative, commutative and idempotent, so neither the
-//! order of records nor the borders of chunks can change a type (promise P6), and the facts of past runs,
-//! kept in the manifest, make a table loaded in parts equal to one loaded at once.
+//! They are a join-semilattice: [`ColumnStatistics::merge`] is associative, commutative and idempotent. So neither the
+//! order of records nor chunk borders change a type (promise P6). The manifest keeps them, so a table loaded in parts has
+//! the types of one loaded at once.
 //!
 //! | values seen | type |
 //! |---|---|
@@ -27,21 +27,21 @@ use crate::schema::{
 /// Every integer up to this magnitude is a double.
 const LARGEST_EXACT_DOUBLE: u64 = 1 << 53;
 
-/// What is known of the non-null values of a column.
+/// Statistics of the non-null values of a column.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnStatistics {
     /// Some value was `true` or `false`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub booleans: bool,
-    /// What is known of the numbers, if there were any.
+    /// Statistics of the numbers, if there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<NumberStatistics>,
-    /// What is known of the texts, if there were any.
+    /// Statistics of the texts, if there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub texts: Option<TextStatistics>,
 }
 
-/// What is known of at least one number.
+/// Statistics of at least one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NumberStatistics {
     /// All were written without point and exponent.
@@ -56,7 +56,7 @@ pub struct NumberStatistics {
     pub scale: u64,
 }
 
-/// What is known of at least one text.
+/// Statistics of at least one text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TextStatistics {
     /// All are ISO dates.
@@ -68,17 +68,17 @@ pub enum TextStatistics {
 }
 
 impl ColumnStatistics {
-    /// The facts about `true` or `false`.
+    /// The statistics of `true` or `false`.
     pub const BOOLEAN: Self = Self { booleans: true, numbers: None, texts: None };
 
-    /// The facts about a date.
+    /// The statistics of a date.
     pub const DATE: Self =
         Self { booleans: false, numbers: None, texts: Some(TextStatistics::Dates) };
-    /// The facts about a timestamp.
+    /// The statistics of a timestamp.
     pub const TIMESTAMP: Self =
         Self { booleans: false, numbers: None, texts: Some(TextStatistics::Timestamps) };
 
-    /// The facts about integers of which the largest magnitude is given.
+    /// The statistics of integers up to this magnitude.
     #[must_use]
     pub fn of_integers(largest_magnitude: u64) -> Self {
         let digits = largest_magnitude.checked_ilog10().map_or(0, |log| u64::from(log) + 1);
@@ -94,7 +94,7 @@ impl ColumnStatistics {
         }
     }
 
-    /// The facts about a fraction.
+    /// The statistics of a fraction.
     #[must_use]
     pub fn of_fraction(fraction: Fraction) -> Self {
         Self {
@@ -109,7 +109,7 @@ impl ColumnStatistics {
         }
     }
 
-    /// Whether it is plain that one more fraction tells nothing new.
+    /// Whether one more fraction certainly changes nothing.
     #[must_use]
     pub fn cover(&self, fraction: Fraction) -> bool {
         self.numbers.is_some_and(
@@ -119,7 +119,7 @@ impl ColumnStatistics {
         )
     }
 
-    /// The facts about a number that is not a 64-bit integer.
+    /// The statistics of a number that is not a 64-bit integer.
     #[must_use]
     pub fn of_number(text: &str) -> Self {
         if let Some(fraction) = Fraction::parse(text) {
@@ -141,25 +141,25 @@ impl ColumnStatistics {
         }
     }
 
-    /// The facts about a text.
+    /// The statistics of a text.
     #[must_use]
     pub fn of_text(text: &str) -> Self {
         Self { texts: Some(TextStatistics::of(text)), ..Self::default() }
     }
 
-    /// Whether one more text can tell nothing new.
+    /// Whether no further text changes anything.
     #[must_use]
     pub fn are_of_any_text(&self) -> bool {
         self.texts == Some(TextStatistics::Any)
     }
 
-    /// Whether there was nothing but null.
+    /// Whether all values were null.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The facts about the values of both.
+    /// The statistics of the values of both.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
         Self {
@@ -218,7 +218,7 @@ impl NumberStatistics {
 }
 
 impl TextStatistics {
-    /// The facts about one text.
+    /// The statistics of one text.
     #[must_use]
     pub fn of(text: &str) -> Self {
         if parse_date(text).is_some() {

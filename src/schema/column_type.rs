@@ -20,7 +20,7 @@ pub enum ColumnType {
     Int64,
     /// A 64-bit binary floating point number.
     Float64,
-    /// An exact decimal number: so many digits in all, so many of them after the point.
+    /// An exact decimal number.
     Decimal {
         /// Digits in all, 1 to 38.
         precision: u8,
@@ -48,7 +48,7 @@ pub struct StructField {
     pub column_type: ColumnType,
 }
 
-/// A type that is not one of ours, with the forms that are.
+/// A text that is not a column type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a column type")]
 pub struct InvalidColumnType(String);
@@ -73,7 +73,7 @@ impl ColumnType {
         !matches!(self, Self::List(_) | Self::Struct(_))
     }
 
-    /// Whether it is a scalar or a list of scalars: what a column is when objects and lists of them are tables.
+    /// Whether it is a scalar or a list of scalars, as columns are with `nested = "tables"`.
     #[must_use]
     pub fn is_flat(&self) -> bool {
         match self {
@@ -168,7 +168,7 @@ fn parse_fields(text: &str) -> Option<Vec<StructField>> {
     Some(fields)
 }
 
-/// The parts of a text between commas that stand in no brackets.
+/// Splits a text at its commas, except those in brackets.
 fn split_outside_brackets(text: &str) -> Vec<&str> {
     let (mut parts, mut depth, mut start) = (Vec::new(), 0_i32, 0);
     for (at, character) in text.char_indices() {

@@ -1,4 +1,4 @@
-//! NumberStatistics as text: digits and exponent, never a float on the way.
+//! JSON numbers as text: digits and exponent, never a float on the way.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ const POWERS_OF_TEN: [i128; 39] = {
 /// Within this magnitude no decimal of 15 digits is subnormal or infinite as a double.
 const SAFE_EXPONENT: i64 = 290;
 
-/// A JSON number taken apart: `digits × 10^exponent`, leading and trailing zeros removed.
+/// A parsed JSON number: `digits × 10^exponent`, leading and trailing zeros removed.
 ///
 /// | text | digits | exponent |
 /// |---|---|---|
@@ -41,7 +41,7 @@ impl NumberText {
         Self { negative: false, digits: Vec::new(), exponent: 0 }
     }
 
-    /// Takes a number apart; `None` when the text is not a JSON number.
+    /// Parses a number; `None` when the text is not a JSON number.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (negative, unsigned) = match text.strip_prefix('-') {
@@ -145,7 +145,7 @@ impl NumberText {
 }
 
 /// A number that is written with a point, no exponent and at most 15 digits, as prices are, or an integer of 64 bits:
-/// `units × 10^-places`. It is taken apart without a place on the heap for its digits, and its text can be told from it.
+/// `units × 10^-places`. Parsing it allocates nothing, and its text can be written again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fraction {
     /// The number without its point.
@@ -155,8 +155,7 @@ pub struct Fraction {
 }
 
 impl Fraction {
-    /// Takes a number apart that is written with a point; `None` when it has more digits, is written otherwise, or is
-    /// none, or a zero with a sign.
+    /// Parses a number that is written with a point; `None` for more digits, an exponent, a signed zero, or no number.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (negative, unsigned) = match text.as_bytes() {
@@ -183,7 +182,7 @@ impl Fraction {
         Some(Self { units: if negative { -units } else { units }, places })
     }
 
-    /// Digits in front of the point; none when there is but a zero.
+    /// Digits in front of the point; 0 when there is only a zero.
     pub(crate) fn integer_digits(self) -> u64 {
         let whole = self.units.unsigned_abs() / 10_u64.pow(self.places.into());
         whole.checked_ilog10().map_or(0, |log| u64::from(log) + 1)
@@ -257,8 +256,8 @@ impl fmt::Display for Fraction {
     }
 }
 
-/// The double for a JSON number: the nearest one for a number that is written as a fraction, and for an integer the
-/// one that is this integer; `None` when there is none.
+/// The double for a JSON number: the nearest double for a fraction, the equal double for an integer. `None` when there is
+/// no equal double for an integer, and when a fraction overflows, or underflows to zero.
 #[must_use]
 pub fn parse_float(text: &str) -> Option<f64> {
     if let Some(fraction) = Fraction::parse(text) {
@@ -267,7 +266,14 @@ pub fn parse_float(text: &str) -> Option<f64> {
     NumberText::parse(text)?;
     let float: f64 = text.parse().ok()?;
     let exact = !is_integer(text) || format!("{float:.0}") == text;
-    (float.is_finite() && exact).then_some(float)
+    let underflows = float == 0.0 && !is_zero(text);
+    (float.is_finite() && exact && !underflows).then_some(float)
+}
+
+/// Whether all digits of a JSON number before its exponent are zeros.
+fn is_zero(text: &str) -> bool {
+    let digits = text.split(['e', 'E']).next().unwrap_or_default();
+    !digits.bytes().any(|byte| (b'1'..=b'9').contains(&byte))
 }
 
 /// Whether a JSON number is written as an integer. `-0` is a zero with a sign, which only a double has.

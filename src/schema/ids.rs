@@ -103,6 +103,7 @@ impl<I: PositionId, T> IdVec<I, T> {
     }
 
     /// The items, in order, by value.
+    #[must_use]
     pub fn into_values(self) -> std::vec::IntoIter<T> {
         self.items.into_iter()
     }

@@ -16,13 +16,13 @@ pub struct JsonPointer(Vec<String>);
 pub struct InvalidPointer(String);
 
 impl JsonPointer {
-    /// The pointer that these keys make.
+    /// The pointer of these keys.
     #[must_use]
     pub fn from_keys(keys: Vec<String>) -> Self {
         Self(keys)
     }
 
-    /// The keys on the way, outermost first.
+    /// The keys, outermost first.
     #[must_use]
     pub fn keys(&self) -> &[String] {
         &self.0

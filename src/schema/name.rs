@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 )]
 pub struct InvalidName(String);
 
-/// Declares a checked name as a type of its own, so that a table's name is never taken for a column's.
+/// Declares a checked name as its own type, so a table's name cannot be passed as a column's.
 macro_rules! checked_name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -72,7 +72,7 @@ checked_name!(
 );
 
 impl ColumnName {
-    /// What a column is called whose origin has no character that a name can have.
+    /// The name of a column whose JSON key has no character that a name can have.
     pub(crate) fn unnamed() -> Self {
         Self("unnamed".to_owned())
     }

@@ -273,6 +273,15 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_definitions_names_every_transform() {
+        let page = include_str!("../../docs/definition.md");
+        let row = page.lines().find(|line| line.starts_with("| `partition_by` |")).unwrap();
+        for (word, _) in Transform::named() {
+            assert!(row.contains(&format!("`{word}()`")), "{word}");
+        }
+    }
+
+    #[test]
     fn directories_of_the_table() {
         let month = Transform::Month.parse("2026-10").unwrap();
         for (transform, value, directory) in [

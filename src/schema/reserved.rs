@@ -2,13 +2,13 @@
 
 /// The column of the run that last changed a row.
 pub const RUN_ID_COLUMN: &str = "_flowlake_run_id";
-/// The column of the instant at which a record was missed in a full export.
+/// The column of the time at which a record was first missing from a full export.
 pub const DELETED_AT_COLUMN: &str = "_flowlake_deleted_at";
-/// The column of the instant from which on a row was the last version.
+/// The column of the time from which a row is current.
 pub const VALID_FROM_COLUMN: &str = "_flowlake_valid_from";
-/// The column of the instant from which on a row was the last version no more.
+/// The column of the time until which a row was current.
 pub const VALID_TO_COLUMN: &str = "_flowlake_valid_to";
-/// The column of the instant that run began.
+/// The column of the time that run started.
 pub const LOADED_AT_COLUMN: &str = "_flowlake_loaded_at";
 /// The key of a table that declares none: a hash of the record.
 pub const IDENTITY_COLUMN: &str = "_flowlake_id";

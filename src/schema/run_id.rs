@@ -12,13 +12,13 @@ use uuid::{NoContext, Timestamp, Uuid};
 #[serde(try_from = "String", into = "String")]
 pub struct RunId(String);
 
-/// A text that cannot stand in a file name.
+/// A text that is not a run id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a run id: use 1 to 64 letters, digits, `-` and `_`")]
 pub struct InvalidRunId(String);
 
 impl RunId {
-    /// A new id of version 7, which sorts by `now`.
+    /// A new UUID of version 7, which sorts by `now`.
     #[must_use]
     pub fn at(now: DateTime<Utc>) -> Self {
         let seconds = u64::try_from(now.timestamp()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Shape: which keys, nestings and kinds of values an export has, merged over all of its chunks.
+//! Shape: the keys, nesting and kinds of values of an export, merged over all of its chunks.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::schema::{ColumnStatistics, Step};
 
-/// What was met at one level of nesting.
+/// What was seen at one level of nesting.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Vec<(Step, ValueShape)>", into = "Vec<(Step, ValueShape)>")]
 pub struct Shape {
     pub(crate) values: BTreeMap<Step, ValueShape>,
 }
 
-/// What was met under one key.
+/// What was seen under one key.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ValueShape {
-    /// The scalars that stood here, not in a list.
+    /// Statistics of the scalars here, those in lists left out.
     pub(crate) scalars: ColumnStatistics,
     /// There were lists, empty ones included.
     pub(crate) lists: bool,
@@ -28,7 +28,7 @@ pub struct ValueShape {
 }
 
 impl Shape {
-    /// Takes in what another part of the export has.
+    /// Merges the shape of another part of the export.
     pub fn merge(&mut self, other: &Self) {
         for (step, values) in &other.values {
             self.values.entry(step.clone()).or_default().merge(values);
@@ -36,7 +36,7 @@ impl Shape {
     }
 }
 
-// A step is no key that JSON has.
+// A step is not a text, so it cannot be a key of a JSON object.
 impl From<Vec<(Step, ValueShape)>> for Shape {
     fn from(values: Vec<(Step, ValueShape)>) -> Self {
         Self { values: values.into_iter().collect() }
@@ -70,17 +70,17 @@ impl ValueShape {
         self.nested.as_ref()?.values.get(&Step::Item)
     }
 
-    /// There is more than scalars here, so that the items of lists need rows of their own.
+    /// Whether lists here have items that are not scalars, and need rows of their own.
     pub(crate) fn needs_rows(&self) -> bool {
         self.objects || self.items().is_some_and(|items| items.lists)
     }
 
-    /// The objects here hold something.
+    /// Whether an object here has a key.
     pub(crate) fn has_keys(&self) -> bool {
         self.nested.as_ref().is_some_and(|nested| !nested.values.is_empty())
     }
 
-    /// What is known of the scalars here and in the lists here.
+    /// Statistics of the scalars here and in the lists here.
     pub(crate) fn statistics_with_items(&self) -> ColumnStatistics {
         self.items().map_or(self.scalars, |items| self.scalars.merge(items.scalars))
     }

@@ -1,4 +1,4 @@
-//! Schema: the tables, columns and types of a destination, as manifests keep them.
+//! Table schemas, as manifests keep them.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,27 +12,27 @@ use crate::schema::{
 pub struct TableSchema {
     /// The table's name.
     pub name: TableName,
-    /// The table without a parent that this one hangs from, or itself.
+    /// The table without a parent that this one belongs to, or itself.
     pub root: TableName,
-    /// For a child table, whose records hold its own.
+    /// For a child table, the table whose records hold its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<TableName>,
-    /// For a child table, the way from the parent's record to the list.
+    /// For a child table, the path from the parent's record to the list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: ValuePath,
-    /// The definition leaves it out: it has no rows any more, whatever it had.
+    /// The definition excludes it: its rows were removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub excluded: bool,
-    /// For people.
+    /// For people; goes into the files' metadata.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The columns that name a row of a table without a parent.
+    /// The primary key of a table without a parent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub primary_key: Vec<ColumnName>,
-    /// The column that tells which of two records with the same key is the later one.
+    /// The column that orders records with the same key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<ColumnName>,
-    /// The Hive partitions, a child table's being its root's.
+    /// The Hive partitions; a child table has its root's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partition_by: Vec<PartitionField>,
     /// The order of rows within a file.
@@ -52,18 +52,18 @@ pub struct ColumnSchema {
     pub column_type: ColumnType,
     /// Where its values come from.
     pub source: ColumnSource,
-    /// How its dates or timestamps are written, as strftime has it; ISO 8601 when empty.
+    /// The formats of its dates or timestamps, in strftime notation; ISO 8601 when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formats: Vec<String>,
-    /// For people.
+    /// For people; goes into the files' metadata.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The runs that brought values for it, as the manifest tells.
+    /// The runs that had values for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<SeenIn>,
 }
 
-/// The runs that brought values for a column.
+/// The runs that had values for a column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenIn {
     /// The first of them.
@@ -78,22 +78,22 @@ pub struct SeenIn {
 pub enum ColumnSource {
     /// The JSON.
     Value {
-        /// The way from the record.
+        /// The path from the record.
         path: ValuePath,
-        /// What is known of all scalars so far.
+        /// Statistics of all scalars so far.
         statistics: ColumnStatistics,
-        /// What is known of all objects and lists of lists so far, where they stay in the column.
+        /// The shape of all objects and lists of lists so far, where they stay in the column.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         nested: Option<ValueShape>,
     },
-    /// The JSON, of which the last export had nothing for this column: it was null in every row.
+    /// The JSON, but the last export had no values for this column.
     Unseen {
-        /// The way from the record when there was something; none when there never was.
+        /// The path from the record, once there were values.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<ValuePath>,
-        /// What is known of all scalars so far.
+        /// Statistics of all scalars so far.
         statistics: ColumnStatistics,
-        /// What is known of all objects and lists of lists so far, where they stay in the column.
+        /// The shape of all objects and lists of lists so far, where they stay in the column.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         nested: Option<ValueShape>,
     },
@@ -105,18 +105,18 @@ pub enum ColumnSource {
     Identity,
     /// The run.
     RunId,
-    /// The instant the run began.
+    /// The time the run started.
     LoadedAt,
-    /// The instant at which a full export did not have the record any more; null while it does.
+    /// The time at which a full export first lacked the record; null while it has it.
     DeletedAt,
-    /// The instant from which on the row was the last version.
+    /// The time from which the row is current.
     ValidFrom,
-    /// The instant from which on it was not any more; null while it is.
+    /// The time until which the row was current; null while it is.
     ValidTo,
 }
 
 impl ColumnSchema {
-    /// The way from the record to the column's values, if they come from the JSON and have been seen.
+    /// The path from the record to the column's values, if they come from the JSON and have been seen.
     #[must_use]
     pub fn path(&self) -> Option<&[Step]> {
         match &self.source {
@@ -126,7 +126,7 @@ impl ColumnSchema {
         }
     }
 
-    /// What is known of the column's values so far, if they come from the JSON.
+    /// Statistics of the column's values so far, if they come from the JSON.
     pub(crate) fn statistics(&self) -> Option<ColumnStatistics> {
         match &self.source {
             ColumnSource::Value { statistics, .. } | ColumnSource::Unseen { statistics, .. } => {
@@ -150,7 +150,7 @@ impl TableSchema {
         Some(&column.name)
     }
 
-    /// The columns that together tell a row from all others.
+    /// The columns that identify a row.
     pub(crate) fn row_key(&self) -> Vec<ColumnName> {
         let is_key = |column: &&ColumnSchema| {
             matches!(
@@ -161,7 +161,7 @@ impl TableSchema {
         self.columns.iter().filter(is_key).map(|column| column.name.clone()).collect()
     }
 
-    /// The columns that name the record that a row is of; the key of the root table has so many columns.
+    /// The columns that identify the record of a row; `root_keys` is the number of key columns of the root table.
     pub(crate) fn record_key(&self, root_keys: usize) -> Vec<ColumnName> {
         let is_key = |column: &&ColumnSchema| match column.source {
             ColumnSource::ParentKey(position) => position < root_keys,
@@ -170,19 +170,19 @@ impl TableSchema {
         self.columns.iter().filter(is_key).map(|column| column.name.clone()).collect()
     }
 
-    /// The columns that stand in the files: a column that is itself a partition stands in the path only.
+    /// The columns of the files. A column that is itself a partition is only in the path.
     pub fn file_columns(&self) -> impl Iterator<Item = &ColumnSchema> {
         self.columns.iter().filter(|column| !self.is_partition(&column.name))
     }
 
-    /// Whether a column's value is the name of a directory.
+    /// Whether the table is partitioned by the values of a column.
     #[must_use]
     pub fn is_partition(&self, column: &ColumnName) -> bool {
         self.parent.is_none()
             && self.partition_by.iter().any(|field| field.directory_key() == column.as_str())
     }
 
-    /// The schema as the manifest of a run has it: with the runs that brought values for each column.
+    /// The schema for the manifest of a run, with the runs that had values for each column.
     #[must_use]
     pub fn seen_in(&self, run_id: &RunId, before: Option<&Self>) -> Self {
         let mut schema = self.clone();

@@ -1,4 +1,4 @@
-//! The way from a record to a value.
+//! The path from a record to a value.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::JsonPointer;
 
-/// One step on the way from a record to a value.
+/// One step on the path from a record to a value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
@@ -16,7 +16,7 @@ pub enum Step {
     Item,
 }
 
-/// The way from a record to a value, through objects; lists have levels of their own.
+/// The path from a record to a value, through objects; lists have levels of their own.
 pub type ValuePath = Vec<Step>;
 
 /// How a path is shown: as a JSON Pointer, with `-` for the items of a list.

@@ -27,7 +27,7 @@ use crate::normalise::polars_type;
 use crate::runtime::on_cpu;
 use crate::schema::{RunId, TableSchema};
 use crate::store::{Destination, DestinationError, ListedFile};
-use crate::write::statistics::{Collector, Statistics};
+use crate::write::statistics::{Statistics, StatisticsCollector};
 
 /// A destination cannot be verified.
 #[derive(Debug, thiserror::Error)]
@@ -302,7 +302,7 @@ fn statistics_of(content: Bytes, file: &DataFile) -> PolarsResult<Statistics> {
     let columns: BTreeSet<String> = file.statistics.keys().cloned().collect();
     let reader = ParquetReader::new(Cursor::new(content));
     let rows = reader.with_columns(Some(columns.iter().cloned().collect())).finish()?;
-    let mut collector = Collector::default();
+    let mut collector = StatisticsCollector::default();
     collector.observe(&rows, &columns)?;
     collector.finish()
 }

@@ -1,4 +1,4 @@
-//! Chunk: the values of one leaf column in a row group, page by page as they come.
+//! The pages of one leaf column in a row group, encoded as rows come.
 
 use std::cell::RefCell;
 use std::io;
@@ -21,7 +21,7 @@ use polars_parquet::write::{
 };
 
 use super::dictionary::{Dictionary, Keys};
-use crate::write::spill::{Place, Spill, SpillError};
+use crate::write::spill::{Spill, SpillError, SpilledBytes};
 
 /// A page holds no more bytes of values, unless a single row does.
 const MOST_BYTES_IN_A_PAGE: usize = 8 << 20;
@@ -44,9 +44,9 @@ pub(super) const OPTIONS: WriteOptions = WriteOptions {
     data_page_size: None,
 };
 
-/// A column chunk that is under way.
+/// The column chunk of a row group, page by page.
 #[derive(Default)]
-pub(super) struct Chunk {
+pub(super) struct ColumnPages {
     coding: Coding,
     pages: Vec<StoredPage>,
 }
@@ -66,11 +66,11 @@ enum Coding {
     Plain,
 }
 
-/// A dictionary that lies in the spill.
+/// A dictionary in the spill.
 #[derive(Clone, Copy)]
 struct StoredDictionary {
     values: usize,
-    place: Place,
+    place: SpilledBytes,
 }
 
 impl StoredDictionary {
@@ -79,12 +79,12 @@ impl StoredDictionary {
     }
 }
 
-/// A page that lies in the spill.
+/// A page in the spill.
 struct StoredPage {
     header: DataPageHeader,
     uncompressed_bytes: usize,
     rows: usize,
-    place: Place,
+    place: SpilledBytes,
 }
 
 /// Values of one leaf column.
@@ -94,7 +94,7 @@ pub(super) struct Leaf<'a> {
     pub(super) column: &'a PrimitiveType,
 }
 
-impl Chunk {
+impl ColumnPages {
     /// Adds some rows, as one page unless that would be too large.
     pub(super) fn add(&mut self, leaf: &Leaf<'_>, spill: &Spill) -> Result<(), SpillError> {
         let rows = leaf.nested.first().map_or(0, Nested::len);
@@ -239,7 +239,7 @@ fn page_of_keys(
     Ok((header, content))
 }
 
-/// How many bytes values take; of texts those that they have, wherever they lie.
+/// The bytes that values take, those of texts included.
 fn bytes_of(values: &dyn Array) -> usize {
     match values.as_any().downcast_ref::<Utf8ViewArray>() {
         Some(texts) => texts.len_iter().map(|length| length as usize).sum(),

@@ -1,7 +1,7 @@
-//! Dictionary: the values of a column that come again and again, each written once.
+//! Dictionary: repeated values of a column, each written once.
 //!
-//! It grows while rows come, so that a page can be encoded before the last row is known. A column in whose first page
-//! hardly a value comes back has none; one that brings too many values goes on without it.
+//! It grows while rows come, so a page is encoded before the last row is known. A column without repetitions in its first
+//! page has none; a column with too many values goes on without it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

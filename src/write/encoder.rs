@@ -1,4 +1,4 @@
-//! Encoder: the rows of a partition as Parquet, page by page as they come, so that they need not be kept until then.
+//! Encodes the rows of a partition as Parquet pages while they come, so that they need not be kept.
 //!
 //! ```text
 //! rows ─▶ waiting, until they fill ─▶ a page of each column ─▶ row groups ─▶ files
@@ -21,12 +21,12 @@ use polars_parquet::write::{
     to_parquet_leaves, to_parquet_type,
 };
 
-use super::chunk::{Chunk, Leaf};
+use super::chunk::{ColumnPages, Leaf};
 use crate::normalise::polars_type;
 use crate::schema::TableSchema;
 use crate::write::parts;
-use crate::write::spill::{Piece, Spill, SpillError, all_rows};
-use crate::write::statistics::{self, Collector};
+use crate::write::spill::{KeptRows, Spill, SpillError, all_rows};
+use crate::write::statistics::{self, StatisticsCollector};
 
 /// The values in a page of each column, all together.
 const PAGE_VALUES: usize = 1 << 16;
@@ -52,12 +52,12 @@ impl Sizes {
     }
 }
 
-/// The form of a table's files.
+/// The columns of a table's files.
 #[derive(Debug)]
 pub struct FileLayout {
     /// As polars reads it.
     pub(super) arrow: ArrowSchema,
-    /// As Arrow readers are to read it: plain large strings instead of string views, which pandas cannot take in lists.
+    /// As Arrow readers read it: large strings instead of string views, which pandas cannot read in lists.
     pub(super) stored: ArrowSchema,
     /// Of each column.
     columns: Vec<ParquetType>,
@@ -67,10 +67,10 @@ pub struct FileLayout {
 }
 
 impl FileLayout {
-    /// The form that files of a table have.
+    /// The layout of the files of a table.
     ///
     /// # Errors
-    /// polars has no form for a type, which would be a mistake of ours.
+    /// polars has no Parquet type for a column, which would be a bug.
     pub fn of(schema: &TableSchema) -> PolarsResult<Self> {
         Self::with_sizes(schema, Sizes::of(schema))
     }
@@ -97,19 +97,19 @@ pub struct Encoder {
     spill: Arc<Spill>,
     groups: Vec<RowGroup>,
     /// Rows that do not fill a page.
-    waiting: Vec<Piece>,
+    waiting: Vec<KeptRows>,
     waiting_rows: usize,
     held_bytes: usize,
 }
 
-/// A row group of which every page lies in the spill.
+/// A row group whose pages are in the spill.
 pub(super) struct RowGroup {
     pub(super) form: Arc<FileLayout>,
     spill: Arc<Spill>,
     pub(super) rows: usize,
-    pub(super) statistics: Collector,
+    pub(super) statistics: StatisticsCollector,
     /// Of each leaf column.
-    chunks: Vec<Chunk>,
+    chunks: Vec<ColumnPages>,
     pages: usize,
 }
 
@@ -127,10 +127,10 @@ impl Encoder {
         }
     }
 
-    /// Takes the next rows, which have the columns of the table's files.
+    /// Adds rows, which have the columns of the table's files.
     ///
     /// # Errors
-    /// The disk fails. polars refuses, which would be a mistake of ours.
+    /// The disk fails. polars fails, which would be a bug.
     pub fn push(&mut self, rows: &DataFrame) -> Result<(), SpillError> {
         let rows_in_a_page = self.form.sizes.rows_in_a_page;
         let (mut rest, mut next) = (rows.height(), 0);
@@ -147,7 +147,7 @@ impl Encoder {
             let (waiting, bytes) = behind(rows, next)?;
             self.waiting_rows += rest;
             self.held_bytes += bytes;
-            self.waiting.push(Piece::Held(waiting));
+            self.waiting.push(KeptRows::Held(waiting));
         }
         Ok(())
     }
@@ -165,7 +165,7 @@ impl Encoder {
     pub fn spill(&mut self) -> Result<(), SpillError> {
         self.held_bytes = 0;
         for piece in &mut self.waiting {
-            if let Piece::Held(rows) = piece {
+            if let KeptRows::Held(rows) = piece {
                 *piece = self.spill.put_rows(std::mem::take(rows))?;
             }
         }
@@ -211,8 +211,8 @@ impl Encoder {
 impl RowGroup {
     fn new(form: Arc<FileLayout>, spill: Arc<Spill>) -> Self {
         let leaves = form.descriptor.columns().len();
-        let chunks = std::iter::repeat_with(Chunk::default).take(leaves).collect();
-        Self { form, spill, rows: 0, statistics: Collector::default(), chunks, pages: 0 }
+        let chunks = std::iter::repeat_with(ColumnPages::default).take(leaves).collect();
+        Self { form, spill, rows: 0, statistics: StatisticsCollector::default(), chunks, pages: 0 }
     }
 
     /// Adds a page to each leaf column.
@@ -239,7 +239,7 @@ impl RowGroup {
     }
 
     fn held_bytes(&self) -> usize {
-        self.chunks.iter().map(Chunk::held_bytes).sum()
+        self.chunks.iter().map(ColumnPages::held_bytes).sum()
     }
 
     fn spill(&mut self) -> Result<(), SpillError> {

@@ -1,4 +1,4 @@
-//! Write: the rows of one partition into Parquet files, in staging, where no reader looks.
+//! Writes the rows of a partition to Parquet files in staging, where no reader looks.
 
 mod chunk;
 mod dictionary;
@@ -25,30 +25,30 @@ use crate::runtime::on_cpu;
 use crate::schema::{PartitionKey, RunId, TableSchema, percent_encoded};
 use crate::store::{Destination, DestinationError};
 use crate::write::spill::{Spill, SpillError, all_rows};
-use crate::write::statistics::{Collector, Statistics};
+use crate::write::statistics::{Statistics, StatisticsCollector};
 use chunk::OPTIONS;
 use encoder::RowGroup;
 
-/// Once a file has so many bytes, further row groups go into the next one.
+/// A file of this size gets no further row group.
 const LARGE_FILE_BYTES: u64 = 128 << 20;
-/// Larger files go to local disk before they go to the destination.
+/// Larger files are assembled on local disk.
 const LARGEST_FILE_IN_MEMORY: usize = 4 << 20;
 
-/// A file could not be made.
+/// A file could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The rows cannot be encoded.
-    #[error("the rows of `{file}` cannot be written as Parquet: {source}")]
+    /// Encoding failed.
+    #[error("could not encode the rows of `{file}` as Parquet: {source}")]
     Encode {
-        /// The file that was being made.
+        /// The file.
         file: String,
         /// What polars said.
         source: PolarsError,
     },
-    /// Its rows cannot be had.
+    /// Reading spilled rows failed.
     #[error(transparent)]
     Spill(#[from] SpillError),
-    /// The destination does not take it.
+    /// Writing to the destination failed.
     #[error(transparent)]
     Destination(#[from] DestinationError),
 }
@@ -71,12 +71,12 @@ impl Failure for WriteError {
     }
 }
 
-/// A receipt: a file that is complete in staging, and where it is to be published.
+/// A receipt: a file that is complete in staging, and its target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StagedFile {
-    /// Where it lies now.
+    /// Where it is now.
     pub staged: Path,
-    /// Where it shall lie, relative to the destination.
+    /// Where it will be published, relative to the destination.
     pub target: Path,
     /// Its partition.
     pub partition: PartitionKey,
@@ -86,15 +86,15 @@ pub struct StagedFile {
     pub bytes: u64,
     /// The BLAKE3 hash of its bytes, in hexadecimal.
     pub hash: String,
-    /// What it holds.
+    /// Its column statistics.
     pub statistics: Statistics,
 }
 
-/// Puts the rows of a partition in staging, those of one encoder behind those of the other: in one file, or in several
-/// when it would become too large; in none when there are no rows.
+/// Writes the rows of a partition to staging, one encoder after the other: to one file, to several when it would become
+/// too large, to none without rows.
 ///
 /// # Errors
-/// The rows cannot be had or encoded, or the destination does not take them.
+/// Reading spilled rows, encoding or writing failed.
 pub async fn stage(
     destination: &Destination,
     schema: &TableSchema,
@@ -164,7 +164,7 @@ fn files_of(
     Ok(files)
 }
 
-/// The file that the next row groups become, as many as it takes for it to be large.
+/// A file of the next row groups, until it is large.
 fn file_of(
     groups: &mut impl Iterator<Item = RowGroup>,
     form: &FileLayout,
@@ -172,7 +172,7 @@ fn file_of(
     bytes_of_a_large_file: u64,
 ) -> PolarsResult<Encoded> {
     let (mut content, mut rows) = (Hashing::new(), 0);
-    let mut statistics = Collector::default();
+    let mut statistics = StatisticsCollector::default();
     let written = content.bytes.clone();
     let mut writer = FileWriter::new_with_parquet_schema(
         &mut content,
@@ -194,10 +194,10 @@ fn file_of(
     Ok(Encoded { content, rows, bytes, hash, statistics: statistics.finish()? })
 }
 
-/// An encoder that has been given all rows of a partition, which come in pieces, in the order that files have.
+/// Encodes all rows of a partition, which come in pieces, in the sort order of the table.
 ///
 /// # Errors
-/// The rows cannot be had. polars refuses, which would be a mistake of ours.
+/// Reading spilled rows failed. polars fails, which would be a bug.
 pub fn encode(
     pieces: impl Iterator<Item = Result<DataFrame, SpillError>>,
     schema: &TableSchema,
@@ -222,18 +222,18 @@ pub fn encode(
     Ok(encoder)
 }
 
-/// The columns that the rows of a file are in the order of.
+/// The columns that the rows of a file are sorted by.
 fn sort_columns(schema: &TableSchema) -> Vec<PlSmallStr> {
-    // A column that is the partition is the same in every row and not in the file.
+    // A column that is itself a partition is not in the file.
     let by = schema.sort_by.iter().filter(|name| !schema.is_partition(name));
     by.map(|name| name.as_str().into()).collect()
 }
 
-/// Keeps what is written, and hashes it as it goes by.
+/// Keeps written bytes, and hashes them.
 struct Hashing {
     content: SpooledTempFile,
     hasher: blake3::Hasher,
-    /// How many bytes were written; the writer has the rest to itself.
+    /// How many bytes were written; shared, since the Parquet writer borrows the rest.
     bytes: Arc<AtomicU64>,
 }
 

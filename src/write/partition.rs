@@ -1,7 +1,7 @@
-//! Which partition each row belongs to.
+//! Assigns each row to its partition.
 //!
-//! What a value becomes is said by the [`Transform`], what a partition is called by the [`PartitionKey`]. A child row lies
-//! in the partition of its record, so that a record and its lines are always together.
+//! [`Transform`] defines the values, [`PartitionKey`] the directories. A child row is in the partition of its record, so
+//! that a record and its child rows stay together.
 
 use std::hash::Hash;
 

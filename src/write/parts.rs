@@ -1,7 +1,7 @@
-//! Rows: frames divided into parts, some of the rows of a frame, and lists from their items.
+//! Divides frames into parts, such as the rows of each partition.
 //!
-//! polars takes columns on threads of its own, which is in the way where every thread has a share of the work already,
-//! and makes an array of each list when it takes lists: a column of short lists then costs as much as all the others.
+//! `take` of polars uses threads of its own, although every thread has a share of the work already, and allocates an
+//! array for each list: a column of short lists would cost as much as all the others.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use polars_arrow::bitmap::Bitmap;
 use crate::normalise::lists_of;
 use crate::runtime::on_all_cores;
 
-/// Of so many parts all are there at once. Each of their columns of texts takes 8 KiB, however few they are.
+/// Up to this many parts are built at once. Each of their text columns takes at least 8 KiB.
 const MOST_PARTS_AT_ONCE: usize = 128;
 
-/// Parts that rows are divided into, in the order of their first row.
-pub struct Parts {
-    /// The number by which each part is known.
+/// The parts that rows are divided into, in the order of their first row.
+pub struct RowParts {
+    /// The number of each part.
     numbers: Vec<usize>,
     /// The position of each row's part.
     of_row: Vec<u32>,
@@ -30,31 +30,31 @@ pub struct Parts {
 }
 
 /// The rows of one part.
-pub struct Part {
-    /// The number by which it is known.
+pub struct RowPart {
+    /// Its number.
     pub number: usize,
-    rows: PartRows,
+    rows: RowPartContent,
 }
 
-enum PartRows {
+enum RowPartContent {
     Divided(DataFrame),
     Among { all: Arc<DataFrame>, members: Vec<IdxSize> },
 }
 
-impl Part {
+impl RowPart {
     /// The rows. Their texts keep no memory of those of other parts.
     ///
     /// # Errors
-    /// polars refuses, which would be a mistake of ours.
+    /// polars fails, which would be a bug.
     pub fn into_rows(self) -> PolarsResult<DataFrame> {
         match self.rows {
-            PartRows::Divided(rows) => Ok(rows),
-            PartRows::Among { all, members } => take(&all, &members),
+            RowPartContent::Divided(rows) => Ok(rows),
+            RowPartContent::Among { all, members } => take(&all, &members),
         }
     }
 }
 
-impl Parts {
+impl RowParts {
     /// The parts of rows, given the number of each row's.
     #[must_use]
     pub fn of(numbers: impl Iterator<Item = usize>) -> Self {
@@ -70,14 +70,14 @@ impl Parts {
         Self { numbers, of_row, members }
     }
 
-    /// The parts of frames that have the rows one after the other, and the same columns.
+    /// Divides frames, whose rows follow each other and whose columns are the same.
     ///
-    /// Texts are most of the work. A column of them is gone through once, from its start to its end, instead of once for
-    /// each part: with 24 parts that takes half the time.
+    /// Texts are most of the work. A text column is read once, from start to end, instead of once for each part: with
+    /// 24 parts that takes half the time.
     ///
     /// # Errors
-    /// polars refuses, which would be a mistake of ours.
-    pub fn divide(self, frames: Vec<DataFrame>) -> PolarsResult<Vec<Part>> {
+    /// polars fails, which would be a bug.
+    pub fn divide(self, frames: Vec<DataFrame>) -> PolarsResult<Vec<RowPart>> {
         let mut columns: Vec<Vec<Series>> = Vec::new();
         for frame in frames {
             columns.resize_with(frame.width(), Vec::new);
@@ -98,20 +98,20 @@ impl Parts {
         let parts = self.numbers.into_iter().zip(&self.members).zip(columns_of_part);
         let parts = parts.map(|((number, members), columns)| {
             let rows = DataFrame::new(members.len(), columns)?;
-            Ok(Part { number, rows: PartRows::Divided(rows) })
+            Ok(RowPart { number, rows: RowPartContent::Divided(rows) })
         });
         parts.collect()
     }
 
-    /// The same with the rows of each part taken out of all when they are wanted.
-    fn divide_later(self, columns: Vec<Vec<Series>>) -> PolarsResult<Vec<Part>> {
+    /// The same, but the rows of a part are copied when they are asked for.
+    fn divide_later(self, columns: Vec<Vec<Series>>) -> PolarsResult<Vec<RowPart>> {
         let columns = on_all_cores(columns, |pieces| Ok(in_one_piece(pieces)?.into_column()));
         let columns = columns.into_iter().collect::<PolarsResult<_>>()?;
         let all = Arc::new(DataFrame::new(self.of_row.len(), columns)?);
         let parts = self.numbers.into_iter().zip(self.members);
-        let parts = parts.map(|(number, members)| Part {
+        let parts = parts.map(|(number, members)| RowPart {
             number,
-            rows: PartRows::Among { all: all.clone(), members },
+            rows: RowPartContent::Among { all: all.clone(), members },
         });
         Ok(parts.collect())
     }
@@ -159,7 +159,7 @@ fn in_one_piece(pieces: Vec<Series>) -> PolarsResult<Series> {
 /// Some rows of a frame. Their texts keep no memory of others' texts.
 ///
 /// # Errors
-/// A row is not there. polars refuses, which would be a mistake of ours.
+/// A row is missing. polars fails, which would be a bug.
 pub fn take(rows: &DataFrame, members: &[IdxSize]) -> PolarsResult<DataFrame> {
     let columns = rows
         .columns()
@@ -256,7 +256,7 @@ mod tests {
             let numbers: Vec<usize> = pieces.iter().flatten().map(|(any, _)| any % most).collect();
             let mut all = frames[0].clone();
             frames[1..].iter().for_each(|frame| { all.vstack_mut(frame).unwrap(); });
-            let divided = Parts::of(numbers.iter().copied()).divide(frames).unwrap();
+            let divided = RowParts::of(numbers.iter().copied()).divide(frames).unwrap();
             let in_order = numbers.iter().copied().collect::<indexmap::IndexSet<_>>();
             prop_assert!(divided.iter().map(|part| part.number).eq(in_order));
             for part in divided {

@@ -1,7 +1,7 @@
-//! Spill: what does not fit in memory, on local disk until it is needed again.
+//! Spill: keeps on local disk what does not fit in memory.
 //!
-//! It lies in one file without a name, so that it is gone with the process, however that ends: rows in blocks of Arrow
-//! IPC, compressed with LZ4, which costs less than writing what it saves, and pages of Parquet as they are.
+//! It is one file without a name, which disappears with the process. Rows are Arrow IPC, compressed with LZ4, which costs
+//! less time than it saves in writing; Parquet pages are stored as they are.
 
 use std::fs::File;
 use std::io::{self, Cursor};
@@ -16,16 +16,16 @@ use polars::prelude::{
 
 use crate::exit_code::{ExitCode, Failure, advice};
 
-/// Rows could not be put on local disk, or not be had back.
+/// Writing to local disk, or reading from it, failed.
 #[derive(Debug, thiserror::Error)]
-#[error("rows that do not fit in memory cannot be kept in the temporary directory {}: {source}", directory.display())]
+#[error("could not spill rows to the temporary directory {}: {source}", directory.display())]
 pub struct SpillError {
     directory: std::path::PathBuf,
     source: PolarsError,
 }
 
 impl SpillError {
-    /// What polars or the disk said.
+    /// The error of polars or the disk.
     pub(crate) fn into_source(self) -> PolarsError {
         self.source
     }
@@ -53,54 +53,53 @@ impl From<io::Error> for SpillError {
     }
 }
 
-/// The file that is spilled to. There is none before something is put in it. Several threads may put something in it at
-/// once.
+/// The spill file, created by the first write. Several threads may write at once.
 #[derive(Debug, Default)]
 pub struct Spill {
     file: OnceLock<File>,
     end: AtomicU64,
 }
 
-/// Where in a [`Spill`] something lies.
+/// A range of bytes in a [`Spill`].
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct SpilledBytes {
     start: u64,
     length: usize,
 }
 
-/// Rows that lie in a [`Spill`].
+/// Rows in a [`Spill`].
 #[derive(Debug, Clone, Copy)]
-pub struct Block {
-    place: Place,
+pub struct SpilledRows {
+    place: SpilledBytes,
     /// How many.
     pub rows: usize,
 }
 
-/// Rows that are needed again: in memory, or spilled.
+/// Rows that are needed later, in memory or spilled.
 #[derive(Debug, Clone)]
-pub enum Piece {
+pub enum KeptRows {
     /// In memory.
     Held(DataFrame),
     /// On local disk.
-    Spilled(Block),
+    Spilled(SpilledRows),
 }
 
 impl Spill {
-    /// Puts bytes on disk.
+    /// Writes bytes.
     ///
     /// # Errors
-    /// The temporary directory cannot be written, or is full.
-    pub fn put(&self, bytes: &[u8]) -> Result<Place, SpillError> {
+    /// The temporary directory is not writable, or full.
+    pub fn put(&self, bytes: &[u8]) -> Result<SpilledBytes, SpillError> {
         let start = self.end.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.file()?.write_all_at(bytes, start)?;
-        Ok(Place { start, length: bytes.len() })
+        Ok(SpilledBytes { start, length: bytes.len() })
     }
 
-    /// The bytes that were put there.
+    /// Reads bytes.
     ///
     /// # Errors
     /// The disk fails.
-    pub fn read(&self, place: Place) -> Result<Vec<u8>, SpillError> {
+    pub fn read(&self, place: SpilledBytes) -> Result<Vec<u8>, SpillError> {
         let mut bytes = vec![0; place.length];
         self.file()?.read_exact_at(&mut bytes, place.start)?;
         Ok(bytes)
@@ -110,26 +109,26 @@ impl Spill {
         if let Some(file) = self.file.get() {
             return Ok(file);
         }
-        // Nobody else can open it. Of two that are made at once, one is gone again.
+        // Of two files that are created at once, one is dropped again.
         let file = tempfile::tempfile()?;
         Ok(self.file.get_or_init(|| file))
     }
 
-    /// Puts rows on disk. Several frames may be packed at once on several threads.
+    /// Writes rows. Several threads may compress frames at once.
     ///
     /// # Errors
-    /// The temporary directory is full. polars refuses, which would be a mistake of ours.
-    pub fn put_rows(&self, mut rows: DataFrame) -> Result<Piece, SpillError> {
+    /// The temporary directory is full. polars fails, which would be a bug.
+    pub fn put_rows(&self, mut rows: DataFrame) -> Result<KeptRows, SpillError> {
         let mut bytes = Vec::new();
         IpcStreamWriter::new(&mut bytes)
             .with_compression(Some(IpcCompression::LZ4))
             .with_compat_level(CompatLevel::newest())
             .finish(&mut rows)?;
-        Ok(Piece::Spilled(Block { place: self.put(&bytes)?, rows: rows.height() }))
+        Ok(KeptRows::Spilled(SpilledRows { place: self.put(&bytes)?, rows: rows.height() }))
     }
 }
 
-impl Piece {
+impl KeptRows {
     /// The rows.
     ///
     /// # Errors
@@ -157,7 +156,7 @@ impl Piece {
 /// The rows of some pieces, one after the other.
 ///
 /// # Errors
-/// The disk fails. polars refuses, which would be a mistake of ours.
+/// The disk fails. polars fails, which would be a bug.
 pub fn all_rows(
     pieces: impl IntoIterator<Item = Result<DataFrame, SpillError>>,
 ) -> Result<DataFrame, SpillError> {
@@ -191,7 +190,7 @@ mod tests {
         };
         let frames =
             [frame(&[Some("a"), None]), frame(&[]), frame(&[Some("a text that is no prefix")])];
-        let pieces: Vec<Piece> =
+        let pieces: Vec<KeptRows> =
             frames.iter().map(|frame| spill.put_rows(frame.clone()).unwrap()).collect();
         for (piece, frame) in pieces.iter().zip(&frames) {
             assert!(piece.read(&spill).unwrap().equals_missing(frame));

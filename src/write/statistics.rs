@@ -1,7 +1,7 @@
-//! Statistics: the least and the greatest value in a file of each column that rows are found by.
+//! File statistics: minimum, maximum and null count of the columns that readers filter by.
 //!
-//! They stand in the manifest, so that who looks for rows knows which files cannot have them. Parquet has them for all
-//! columns; here they are of keys, cursor, order and partitions, so that a manifest of thousands of files stays small.
+//! The manifest keeps them, so readers can skip files. Parquet has them for all columns; the manifest has those of keys,
+//! cursor, sort order and partitions, so that it stays small with thousands of files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,24 +11,24 @@ use serde::{Deserialize, Serialize};
 use crate::normalise::scalar_texts;
 use crate::schema::TableSchema;
 
-/// More ends of parts are not kept.
+/// With this many partial minima and maxima, they are reduced.
 const MOST_ENDS: usize = 64;
-/// A longer text is left out.
+/// Longer texts are left out.
 const MOST_BYTES: usize = 64;
 
-/// What a file holds in some columns, by their names.
+/// The statistics of a file, by column name.
 pub type Statistics = BTreeMap<String, MinMax>;
 
-/// The ends of a column's values, as texts that are read back as the same values.
+/// Minimum, maximum and null count of a column, as texts that read back as the same values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MinMax {
-    /// The least, unless there is none or it is a long text.
+    /// The minimum, unless all values are null or it is a long text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<String>,
-    /// The greatest, unless there is none or it is a long text.
+    /// The maximum, unless all values are null or it is a long text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<String>,
-    /// In how many rows there is no value.
+    /// How many values are null.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub nulls: u64,
 }
@@ -40,18 +40,18 @@ fn is_zero(count: &u64) -> bool {
 
 /// Collects the statistics of the rows of a file.
 #[derive(Debug, Default)]
-pub struct Collector {
-    columns: BTreeMap<String, Seen>,
+pub struct StatisticsCollector {
+    columns: BTreeMap<String, ColumnEnds>,
 }
 
 #[derive(Debug)]
-struct Seen {
-    /// The ends of each part that was observed.
+struct ColumnEnds {
+    /// The minimum and maximum of each observed part.
     ends: Series,
     nulls: u64,
 }
 
-/// The columns of a table that rows are found by, as far as they stand in its files.
+/// The columns of a table's files that have statistics.
 #[must_use]
 pub fn columns(schema: &TableSchema) -> BTreeSet<String> {
     let partitions = schema.partition_by.iter().map(|field| field.column.clone());
@@ -65,11 +65,11 @@ pub fn columns(schema: &TableSchema) -> BTreeSet<String> {
     in_files.map(|column| column.name.to_string()).filter(|name| found_by.contains(name)).collect()
 }
 
-impl Collector {
-    /// Takes in rows.
+impl StatisticsCollector {
+    /// Adds rows.
     ///
     /// # Errors
-    /// polars refuses, which would be a mistake of ours.
+    /// polars fails, which would be a bug.
     pub fn observe(&mut self, rows: &DataFrame, columns: &BTreeSet<String>) -> PolarsResult<()> {
         for name in columns {
             let column = rows.column(name)?.as_materialized_series();
@@ -79,12 +79,12 @@ impl Collector {
         Ok(())
     }
 
-    /// Takes in what another one has.
+    /// Adds what another collector has.
     ///
     /// # Errors
-    /// polars refuses, which would be a mistake of ours.
+    /// polars fails, which would be a bug.
     pub fn merge(&mut self, other: &Self) -> PolarsResult<()> {
-        for (name, Seen { ends, nulls }) in &other.columns {
+        for (name, ColumnEnds { ends, nulls }) in &other.columns {
             self.add(name, ends, *nulls)?;
         }
         Ok(())
@@ -93,7 +93,7 @@ impl Collector {
     fn add(&mut self, name: &str, ends: &Series, nulls: u64) -> PolarsResult<()> {
         match self.columns.get_mut(name) {
             None => {
-                self.columns.insert(name.to_owned(), Seen { ends: ends.clone(), nulls });
+                self.columns.insert(name.to_owned(), ColumnEnds { ends: ends.clone(), nulls });
             }
             Some(seen) => {
                 seen.ends.append(ends)?;
@@ -106,13 +106,13 @@ impl Collector {
         Ok(())
     }
 
-    /// The statistics of all that was taken in.
+    /// The statistics of all rows.
     ///
     /// # Errors
-    /// polars refuses, which would be a mistake of ours.
+    /// polars fails, which would be a bug.
     pub fn finish(self) -> PolarsResult<Statistics> {
         let mut statistics = Statistics::new();
-        for (name, Seen { ends, nulls }) in self.columns {
+        for (name, ColumnEnds { ends, nulls }) in self.columns {
             let texts = scalar_texts(&min_max(&ends)?)?;
             let short = |text: &Option<String>| text.clone().filter(|it| it.len() <= MOST_BYTES);
             let (min, max) = (short(&texts[0]), short(&texts[1]));
@@ -122,7 +122,7 @@ impl Collector {
     }
 }
 
-/// The least and the greatest value.
+/// The minimum and the maximum.
 fn min_max(values: &Series) -> PolarsResult<Series> {
     let mut min_max = values.min_reduce()?.into_series(PlSmallStr::EMPTY);
     min_max.append(&values.max_reduce()?.into_series(PlSmallStr::EMPTY))?;
@@ -145,7 +145,7 @@ mod tests {
             DataFrame::new(values.len(), columns.to_vec()).unwrap()
         };
         let columns = ["n", "d", "t"].map(str::to_owned).into();
-        let mut collector = Collector::default();
+        let mut collector = StatisticsCollector::default();
         let long = "x".repeat(MOST_BYTES + 1);
         collector.observe(&part(&[Some(5), None], &["b", &long]), &columns).unwrap();
         collector.observe(&part(&[None, Some(-7)], &["B", "ä"]), &columns).unwrap();

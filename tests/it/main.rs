@@ -10,6 +10,7 @@
 
 mod support;
 
+mod architecture;
 mod checks;
 mod commit;
 mod conformance;
@@ -46,5 +47,6 @@ mod sample_api;
 mod schema;
 mod secrets;
 mod types;
+mod values;
 mod verify;
 mod windows;

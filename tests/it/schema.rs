@@ -261,3 +261,19 @@ fn a_contract_may_discard_values() {
     assert_eq!(numbers, ["1", "null", "3", "4", "5", "6", "null"]);
     insta::assert_snapshot!(serde_json::to_string_pretty(&quarantine).unwrap());
 }
+
+#[test]
+fn hours_are_partitions_of_timestamps_in_utc() {
+    let (_workplace, lake) = loaded(
+        r#"[{"id":1,"at":"2026-10-05T14:03:07Z","lines":[{"n":1}]},
+            {"id":2,"at":"2026-10-05T16:59:59.999999+02:00"},
+            {"id":3,"at":"2026-10-05T15:00:00Z"},
+            {"id":4,"at":null}]"#,
+        "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\npartition_by = [\"hour(at)\"]",
+    );
+    assert_eq!(
+        lake.partitions("t"),
+        ["at_hour=2026-10-05-14", "at_hour=2026-10-05-15", "at_hour=__HIVE_DEFAULT_PARTITION__",]
+    );
+    assert_eq!(lake.partitions("t__lines"), ["at_hour=2026-10-05-14"]);
+}

@@ -6,11 +6,13 @@
 //! | `year(created_at)` | date, timestamp | `2026-10-05T14:03:07Z` | `2026` | `created_at_year=2026` | the year |
 //! | `month(created_at)` | date, timestamp | `2026-10-05T14:03:07Z` | `2026-10` | `created_at_month=2026-10` | the month |
 //! | `day(created_at)` | date, timestamp | `2026-10-05T14:03:07Z` | `2026-10-05` | `created_at_day=2026-10-05` | the day |
+//! | `hour(created_at)` | timestamp | `2026-10-05T14:03:07Z` | `2026-10-05-14` | `created_at_hour=2026-10-05-14` | the hour |
 //!
 //! Each transform of time is one file with one [`TimeTransform`] and one line in the list below.
 
 mod day;
 mod field;
+mod hour;
 mod month;
 mod time;
 mod year;
@@ -56,6 +58,7 @@ transforms! {
     Year => year::YEAR,
     Month => month::MONTH,
     Day => day::DAY,
+    Hour => hour::HOUR,
 }
 
 impl Transform {

@@ -1,152 +1,29 @@
-//! Frames: one chunk's levels as rows of the settled tables.
+//! Normaliser: the levels of a chunk as rows of the resolved tables.
+//!
+//! ```text
+//! level of records ──columns, checks──▶ frame of the root table
+//!   └─ levels of lists ───────────────▶ frames of child tables, with the keys of their parents' rows
+//! ```
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
 use polars::prelude::{
-    BooleanChunked, Column, DataFrame, IdxCa, Int64Chunked, IntoSeries, NewChunkedArray,
-    PlSmallStr, PolarsResult, Series, StringChunked,
+    Column, DataFrame, IdxCa, Int64Chunked, IntoSeries, NewChunkedArray, PlSmallStr, PolarsResult,
+    Series, StringChunked,
 };
 
+use super::aligner::{Aligner, View, rows_that_have};
 use super::cast::{Cast, polars_type};
-use super::checks::{Breach, Records, Uniques};
+use super::checks::Records;
+use super::frame::{BrokenRows, Normalised, TableFrame, count, rejections};
 use super::metadata_columns::MetadataColumns;
-use super::nested::{column, scalars_as};
-use super::reason::{Origin, Origins, Place, Reason, Reasons, Rule};
-use super::versions::Versions;
-use crate::decode::{Chunk, Level, Values};
+use super::reason::{Reason, Reasons, RowOrigin, RowOrigins, Rule};
+use crate::decode::{Chunk, Level};
 use crate::definition::{Discard, Nested, OnFailure};
-use crate::infer::{Discarded, ResolvedTable, Schemas};
-use crate::schema::{ColumnSchema, ColumnSource, ColumnType, RootId, Step, TableId, TableSchema};
+use crate::infer::{ResolvedTable, Schemas};
+use crate::schema::{ColumnSchema, ColumnSource, ColumnType, Step, TableId, TableSchema};
 
-/// Rows of one table that came from one chunk.
-#[derive(Debug)]
-pub struct TableFrame {
-    /// The table's position in the schemas.
-    pub table: TableId,
-    /// The rows, in export order, with every column of the schema.
-    pub rows: DataFrame,
-    /// For each row, the record of the chunk that it came from.
-    pub records: Vec<u32>,
-    /// How many rows the chunk had for this table, rejected ones included.
-    pub received: usize,
-    /// How many of them belong to rejected records.
-    pub quarantined: usize,
-    /// The rows of these.
-    pub left_out: Option<DataFrame>,
-}
-
-impl TableFrame {
-    /// Takes out the rows of some records; returns how many.
-    pub(super) fn remove(&mut self, is_out: impl Fn(u32) -> bool) -> PolarsResult<usize> {
-        let before = self.records.len();
-        let kept: BooleanChunked = self.records.iter().map(|record| !is_out(*record)).collect();
-        let gone = self.rows.filter(&!&kept)?;
-        self.left_out = Some(match self.left_out.take() {
-            Some(earlier) => earlier.vstack(&gone)?,
-            None => gone,
-        });
-        self.rows = self.rows.filter(&kept)?;
-        self.records.retain(|record| !is_out(*record));
-        Ok(before - self.records.len())
-    }
-}
-
-/// A record that cannot be in the table as it is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rejection {
-    /// Its number in the chunk.
-    pub record: u32,
-    /// Everything that is wrong with it.
-    pub reasons: Reasons,
-}
-
-/// What a chunk became.
-#[derive(Debug)]
-pub struct Normalised {
-    /// The rows, by table.
-    pub frames: Vec<TableFrame>,
-    /// The records that have no rows in `frames`, ascending.
-    pub rejected: Vec<Rejection>,
-    /// The records that have rows in `frames` from which values are missing, ascending.
-    pub partially_loaded: Vec<Rejection>,
-    /// The checks that rows break, by their tables' positions and their own.
-    pub broken: BTreeMap<(TableId, usize), Broken>,
-}
-
-/// Rows that break a check.
-#[derive(Debug, Clone, Copy)]
-pub struct Broken {
-    /// How many.
-    pub rows: u64,
-    /// The record of the first of them.
-    pub first_record: u32,
-}
-
-impl Normalised {
-    /// Leaves out the records that have values which are to be unique, and which an earlier record has.
-    ///
-    /// # Errors
-    /// A column is not there, which `Schemas::settle` rules out.
-    pub fn reject_repeated(&mut self, schemas: &Schemas, seen: &mut Uniques) -> PolarsResult<()> {
-        let mut reasons: BTreeMap<u32, Reasons> = BTreeMap::new();
-        for frame in &self.frames {
-            let ResolvedTable { schema, policy, .. } = schemas.table(frame.table);
-            let has_versions = Versions::are_told(schemas.root_of(frame.table));
-            for breach in seen.observe(schema, &policy.checks, frame, has_versions)? {
-                let record = frame.records[breach.row as usize];
-                count(&mut self.broken, frame.table, breach, record);
-                let check = &policy.checks[breach.check];
-                if check.on_failure == OnFailure::Quarantine {
-                    let (table, rule) = (schema.name.clone(), Rule::Check(check.rule.clone()));
-                    // Where in the record does not matter: it is fine by itself.
-                    let reason = Reason { table, place: Place::new(), rule };
-                    reasons.entry(record).or_default().add(reason);
-                }
-            }
-        }
-        self.leave_out(reasons)
-    }
-
-    /// Takes the rows of some records out, in every table.
-    fn leave_out(&mut self, reasons: BTreeMap<u32, Reasons>) -> PolarsResult<()> {
-        if reasons.is_empty() {
-            return Ok(());
-        }
-        for frame in &mut self.frames {
-            frame.quarantined += frame.remove(|record| reasons.contains_key(&record))?;
-        }
-        let mut rejected: BTreeMap<u32, Reasons> = reasons;
-        // Of a record that is left out, the values that it would have lost are reasons like any other.
-        let partially_loaded = std::mem::take(&mut self.partially_loaded).into_iter();
-        let (lost_too, partially_loaded): (Vec<_>, Vec<_>) = partially_loaded
-            .partition(|partially_loaded| rejected.contains_key(&partially_loaded.record));
-        self.partially_loaded = partially_loaded;
-        for Rejection { record, reasons } in lost_too {
-            rejected.entry(record).or_default().extend(reasons);
-        }
-        self.rejected.extend(rejections(rejected));
-        self.rejected.sort_by_key(|rejection| rejection.record);
-        Ok(())
-    }
-}
-
-fn rejections(reasons: BTreeMap<u32, Reasons>) -> impl Iterator<Item = Rejection> {
-    reasons.into_iter().map(|(record, reasons)| Rejection { record, reasons })
-}
-
-fn count(
-    broken: &mut BTreeMap<(TableId, usize), Broken>,
-    table: TableId,
-    breach: Breach,
-    record: u32,
-) {
-    let first = Broken { rows: 0, first_record: record };
-    let count = broken.entry((table, breach.check)).or_insert(first);
-    count.rows += 1;
-    count.first_record = count.first_record.min(record);
-}
-
-/// Turns chunks into frames. Chunks may be turned in any order once their records have ids.
+/// Turns chunks into frames, in any order once their records have ids.
 #[derive(Debug)]
 pub struct Normaliser<'a> {
     schemas: &'a Schemas,
@@ -163,49 +40,29 @@ impl<'a> Normaliser<'a> {
     /// The rows of a chunk, whose records have these ids.
     ///
     /// # Errors
-    /// polars refuses an operation, which would be a mistake of ours.
+    /// polars fails, which would be a bug.
     pub fn frames(&self, chunk: &Chunk, ids: &[String]) -> PolarsResult<Normalised> {
         let mut work = ChunkWork {
             schemas: self.schemas,
             metadata: self.metadata,
             ids,
             frames: Vec::new(),
-            origins: Origins::default(),
+            origins: RowOrigins::default(),
             reasons: BTreeMap::new(),
             losses: BTreeMap::new(),
             broken: BTreeMap::new(),
         };
-        // Where all tables of a record array have taken the export already, its records make no rows.
+        // A record array whose table has loaded the export already makes no rows.
         if let Some(table) = self.schemas.table_of(chunk.root) {
             let records: Vec<u32> = (0..).take(chunk.records.rows).collect();
-            let origin = Origin { parent: None, path: &[], parents: Vec::new(), positions: &[] };
+            let origin = RowOrigin { parent: None, path: &[], parents: Vec::new(), positions: &[] };
             work.table(table, &chunk.records, &records, origin, None)?;
         }
         work.finish()
     }
 }
 
-/// Gives ids to records without a key, in the order of the export.
-#[derive(Debug, Default)]
-pub struct RecordIds {
-    /// How often each record of each array has been seen.
-    seen: HashMap<(RootId, u128), u64>,
-}
-
-impl RecordIds {
-    /// The hash of each record, with a number from the second of its kind on.
-    pub fn of(&mut self, chunk: &Chunk) -> Vec<String> {
-        let ids = chunk.identities.iter().map(|identity| {
-            let seen = self.seen.entry((chunk.root, *identity)).or_default();
-            *seen += 1;
-            let again = if *seen == 1 { String::new() } else { format!("-{seen}") };
-            format!("{identity:032x}{again}")
-        });
-        ids.collect()
-    }
-}
-
-/// The rows of a table that its child tables hang from.
+/// The rows of a parent table, as its child tables need them.
 struct ParentRows<'p> {
     /// The key columns, under the names the children use.
     keys: Vec<Column>,
@@ -213,19 +70,19 @@ struct ParentRows<'p> {
     rows: &'p IdxCa,
 }
 
-/// The state of turning one chunk into frames.
+/// The work on one chunk.
 struct ChunkWork<'a> {
     schemas: &'a Schemas,
     metadata: &'a MetadataColumns,
     ids: &'a [String],
     frames: Vec<TableFrame>,
-    /// Where the rows of each frame stand in their records.
-    origins: Origins<'a>,
+    /// Where the rows of each frame are in their records.
+    origins: RowOrigins<'a>,
     /// Why records are rejected.
     reasons: BTreeMap<u32, Reasons>,
-    /// Which values records are loaded without, and why.
+    /// Why values of records are discarded.
     losses: BTreeMap<u32, Reasons>,
-    broken: BTreeMap<(TableId, usize), Broken>,
+    broken: BTreeMap<(TableId, usize), BrokenRows>,
 }
 
 impl<'a> ChunkWork<'a> {
@@ -235,7 +92,7 @@ impl<'a> ChunkWork<'a> {
         table: TableId,
         level: &'a Level,
         records: &[u32],
-        origin: Origin<'a>,
+        origin: RowOrigin<'a>,
         parent: Option<&ParentRows<'_>>,
     ) -> PolarsResult<()> {
         let schemas = self.schemas;
@@ -267,7 +124,7 @@ impl<'a> ChunkWork<'a> {
         self.children(table, level, records, &keys)
     }
 
-    /// The places whose lists have rows of their own.
+    /// The paths whose lists are rows of child tables.
     fn child_paths(&self, table: TableId) -> Vec<Vec<Step>> {
         let children = self.schemas.table(table).children.iter();
         children.map(|child| self.schemas[*child].path.clone()).collect()
@@ -291,7 +148,7 @@ impl<'a> ChunkWork<'a> {
             let rows = IdxCa::from_slice(PlSmallStr::EMPTY, &parents);
             let parent = ParentRows { keys: keys.to_vec(), rows: &rows };
             let positions = child_level.positions.as_slice();
-            let origin = Origin { parent: Some(own), path, parents, positions };
+            let origin = RowOrigin { parent: Some(own), path, parents, positions };
             self.table(*child, child_level, &child_records, origin, Some(&parent))?;
         }
         Ok(())
@@ -352,7 +209,7 @@ impl<'a> ChunkWork<'a> {
         }
     }
 
-    /// Why a row of the frame that is being built is not fine.
+    /// A reason about a row of the frame under construction.
     fn reason(&self, schema: &TableSchema, row: u32, path: &[Step], rule: Rule) -> Reason {
         let frame = self.origins.0.len() - 1;
         Reason { table: schema.name.clone(), place: self.origins.place(frame, row, path), rule }
@@ -420,7 +277,7 @@ impl<'a> ChunkWork<'a> {
     }
 }
 
-/// What a chunk has for a child table that none of its records has.
+/// The level of a child table that no record of the chunk has.
 static NOTHING: Level =
     Level { rows: 0, parents: Vec::new(), positions: Vec::new(), values: BTreeMap::new() };
 
@@ -437,138 +294,6 @@ fn nulls(rows: usize, column_type: &ColumnType) -> Series {
     Series::full_null(PlSmallStr::EMPTY, rows, &polars_type(column_type))
 }
 
-/// The rows of a level that have a value that is not let in, however deep in objects it stands.
-fn rows_that_have(level: &Level, discarded: &Discarded) -> Vec<u32> {
-    let Some((step, objects)) = discarded.path.split_last() else { return Vec::new() };
-    let view = View::of(level, objects);
-    let (holder, rows) = match &view {
-        Some(view) => (view.level, Some(&view.rows)),
-        None if objects.is_empty() => (level, None),
-        None => return Vec::new(),
-    };
-    let Some(values) = holder.values.get(step) else { return Vec::new() };
-    let mut own: BTreeSet<u32> = values.empty_lists.iter().copied().collect();
-    if !discarded.beside_objects {
-        own.extend(values.nested.iter().flat_map(|nested| &nested.level.parents));
-    }
-    if let Some(scalars) = &values.scalars {
-        let there = scalars.values.is_not_null();
-        own.extend(
-            (0..).zip(there.iter()).filter(|(_, there)| *there == Some(true)).map(|(row, _)| row),
-        );
-    }
-    own.into_iter().map(|row| rows.map_or(row, |rows| rows[row as usize])).collect()
-}
-
-/// A level below a table's own, seen from the table: for each of its rows, the table's row.
-struct View<'l> {
-    level: &'l Level,
-    rows: Vec<u32>,
-}
-
-impl<'l> View<'l> {
-    /// The level that a path of at least one step leads to; `None` when nothing in this chunk has it.
-    fn of(level: &'l Level, path: &[Step]) -> Option<Self> {
-        let mut view: Option<Self> = None;
-        for step in path {
-            let above = view.as_ref().map_or(level, |view| view.level);
-            let nested = above.values.get(step)?.nested.as_ref()?;
-            let rows = match &view {
-                Some(view) => {
-                    nested.level.parents.iter().map(|row| view.rows[*row as usize]).collect()
-                }
-                None => nested.level.parents.clone(),
-            };
-            view = Some(Self { level: &nested.level, rows });
-        }
-        view
-    }
-}
-
-/// Brings the columns of a table and of the objects flattened into it to the table's rows.
-struct Aligner<'l> {
-    level: &'l Level,
-    /// The places whose lists are rows of child tables.
-    child_paths: Vec<Vec<Step>>,
-    /// Objects are columns of their own.
-    flattens: bool,
-    /// The objects that the last column stood in; columns of one object come one after the other.
-    last: Option<(Vec<Step>, Option<Flattened<'l>>)>,
-}
-
-/// Objects that are flattened into a table.
-struct Flattened<'l> {
-    view: View<'l>,
-    /// For each row of the table, the object's row; none when every row has its object, in order.
-    take: Option<IdxCa>,
-}
-
-impl<'l> Aligner<'l> {
-    fn new(level: &'l Level, child_paths: Vec<Vec<Step>>, flattens: bool) -> Self {
-        Self { level, child_paths, flattens, last: None }
-    }
-
-    /// The column at a path, cast to its type, as long as the table.
-    fn column(&mut self, path: &[Step], schema: &ColumnSchema) -> PolarsResult<Cast> {
-        let (rows, flattens) = (self.level.rows, self.flattens);
-        let absent = || Cast::nulls(rows, &schema.column_type);
-        let Some((step, objects)) = path.split_last() else { return Ok(absent()) };
-        let in_child = self.child_paths.iter().any(|child| child == path);
-        if objects.is_empty() {
-            let Some(values) = self.level.values.get(step) else { return Ok(absent()) };
-            return typed(values, rows, schema, in_child, flattens);
-        }
-        let Some(flattened) = self.flattened(objects) else { return Ok(absent()) };
-        let Some(values) = flattened.view.level.values.get(step) else { return Ok(absent()) };
-        let rows = flattened.view.level.rows;
-        let mut column = typed(values, rows, schema, in_child, flattens)?;
-        if let Some(take) = &flattened.take {
-            column.series = column.series.take(take)?;
-        }
-        column.unfit = column.unfit.iter().map(|row| flattened.view.rows[*row as usize]).collect();
-        Ok(column)
-    }
-
-    fn flattened(&mut self, objects: &[Step]) -> Option<&Flattened<'l>> {
-        if self.last.as_ref().is_none_or(|(path, _)| path != objects) {
-            let flattened =
-                View::of(self.level, objects).map(|view| Flattened::new(view, self.level.rows));
-            self.last = Some((objects.to_vec(), flattened));
-        }
-        self.last.as_ref()?.1.as_ref()
-    }
-}
-
-impl<'l> Flattened<'l> {
-    fn new(view: View<'l>, table_rows: usize) -> Self {
-        let dense = view.rows.len() == table_rows
-            && view.rows.iter().zip(0..).all(|(row, own)| *row == own);
-        let take = (!dense).then(|| {
-            let mut positions = vec![None; table_rows];
-            for (own, row) in (0..).zip(&view.rows) {
-                positions[*row as usize] = Some(own);
-            }
-            IdxCa::from_slice_options(PlSmallStr::EMPTY, &positions)
-        });
-        Self { view, take }
-    }
-}
-
-/// The values under one key as a column of its settled type. What stands `in_child` rows does not concern it.
-fn typed(
-    values: &Values,
-    rows: usize,
-    schema: &ColumnSchema,
-    in_child: bool,
-    flattens: bool,
-) -> PolarsResult<Cast> {
-    let ColumnSchema { column_type, formats, .. } = schema;
-    if in_child {
-        return scalars_as(values.scalars.as_ref(), rows, column_type, formats);
-    }
-    column(values, rows, column_type, formats, flattens)
-}
-
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
@@ -576,11 +301,12 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
+    use super::super::record_ids::RecordIds;
     use super::*;
     use crate::decode::{DecodeOptions, RecordSelector, Splitter, decode_batch};
     use crate::definition::Table;
     use crate::infer::observe;
-    use crate::schema::{JsonPointer, Shape, TableName};
+    use crate::schema::{JsonPointer, RootId, Shape, TableName};
 
     /// Records in which the same keys hold scalars, objects and lists by turns.
     fn any_record(keys: &'static str) -> impl Strategy<Value = Value> {

@@ -1,0 +1,131 @@
+//! What the values of one column have been so far, and the column that follows from it.
+
+use crate::definition::{Column, ContractMode};
+use crate::infer::error::SchemaError;
+use crate::infer::value_type::FieldCollision;
+use crate::schema::{
+    ColumnName, ColumnSchema, ColumnSource, ColumnStatistics, ColumnType, TableName, ValuePath,
+    ValueShape,
+};
+
+/// What the values of a column have been so far.
+#[derive(Clone, Default)]
+pub(crate) struct ColumnShape {
+    /// Of the scalars, in lists or not.
+    pub(crate) statistics: ColumnStatistics,
+    /// There were lists.
+    pub(crate) list: bool,
+    /// The whole shape, where there is more than scalars and lists of them.
+    pub(crate) nested: Option<ValueShape>,
+}
+
+/// A value of this export that becomes a column.
+pub(crate) struct SeenColumn {
+    /// Its path from the record.
+    pub(crate) path: ValuePath,
+    pub(crate) shape: ColumnShape,
+}
+
+/// Where this export has the values of a column.
+pub(crate) enum ValuesFrom {
+    /// At this path.
+    Path(ValuePath),
+    /// Nowhere; earlier exports had them at this path.
+    Nowhere(Option<ValuePath>),
+}
+
+impl ColumnShape {
+    /// What the values of a column have been so far, if they come from the JSON.
+    pub(crate) fn of(column: &ColumnSchema) -> Option<Self> {
+        let (ColumnSource::Value { statistics, nested, .. }
+        | ColumnSource::Unseen { statistics, nested, .. }) = &column.source
+        else {
+            return None;
+        };
+        let list = matches!(column.column_type, ColumnType::List(_));
+        Some(Self { statistics: *statistics, list, nested: nested.clone() })
+    }
+
+    /// The shape of values that stay in one column, whatever they hold.
+    pub(crate) fn whole(value: &ValueShape) -> Self {
+        let nested = value.needs_rows().then(|| value.clone());
+        Self { statistics: value.statistics_with_items(), list: value.lists, nested }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.statistics.is_empty() && self.nested.is_none()
+    }
+
+    fn shape(&self) -> ValueShape {
+        match &self.nested {
+            Some(nested) => nested.clone(),
+            None if self.list => ValueShape::of_lists(self.statistics),
+            None => ValueShape { scalars: self.statistics, ..ValueShape::default() },
+        }
+    }
+
+    fn merge(self, other: &Self) -> Self {
+        let nested = (self.nested.is_some() || other.nested.is_some()).then(|| {
+            let mut both = self.shape();
+            both.merge(&other.shape());
+            both
+        });
+        Self {
+            statistics: self.statistics.merge(other.statistics),
+            list: self.list || other.list,
+            nested,
+        }
+    }
+
+    fn inferred_type(&self) -> Result<ColumnType, FieldCollision> {
+        match (&self.nested, self.statistics.column_type()) {
+            (Some(nested), _) => nested.column_type(),
+            (None, scalar) if self.list => Ok(ColumnType::List(Box::new(scalar))),
+            (None, scalar) => Ok(scalar),
+        }
+    }
+
+    /// The column that these values make.
+    pub(crate) fn column(
+        self,
+        table: &TableName,
+        name: &ColumnName,
+        source: ValuesFrom,
+        declared: Option<&Column>,
+    ) -> Result<ColumnSchema, SchemaError> {
+        let column_type = match declared.and_then(|column| column.column_type.clone()) {
+            Some(declared) => declared,
+            None => self.inferred_type().map_err(|collision| SchemaError::FieldCollision {
+                table: table.clone(),
+                column: name.clone(),
+                field: collision.field,
+                first: collision.first,
+                second: collision.second,
+            })?,
+        };
+        let Self { statistics, nested, .. } = self;
+        Ok(ColumnSchema {
+            name: name.clone(),
+            column_type,
+            source: match source {
+                ValuesFrom::Path(path) => ColumnSource::Value { path, statistics, nested },
+                ValuesFrom::Nowhere(path) => ColumnSource::Unseen { path, statistics, nested },
+            },
+            formats: declared.map(|column| column.formats.clone()).unwrap_or_default(),
+            description: declared.and_then(|column| column.description.clone()),
+            seen: None,
+        })
+    }
+}
+
+impl SeenColumn {
+    /// The same, in a column that has held values before. Where the contract discards what would widen the
+    /// column, its shape does not change.
+    pub(crate) fn after(self, before: ColumnShape, mode: ContractMode) -> Self {
+        let shape = match mode.discards() {
+            Some(_) if !before.is_empty() => before,
+            _ => before.merge(&self.shape),
+        };
+        Self { path: self.path, shape }
+    }
+}

@@ -1,0 +1,94 @@
+//! The columns that flowlake adds to a table: keys, lifetimes and metadata.
+
+use crate::definition::Deletes;
+use crate::infer::naming::parent_key_name;
+use crate::infer::unresolved::UnresolvedTable;
+use crate::schema::{
+    ColumnName, ColumnSchema, ColumnSource, ColumnType, DELETED_AT_COLUMN, IDENTITY_COLUMN,
+    INDEX_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN, TableSchema, VALID_FROM_COLUMN, VALID_TO_COLUMN,
+};
+
+/// The columns for soft deletes and history, where the definition asks for them.
+pub(crate) fn lifetime_columns(
+    pending: &UnresolvedTable<'_>,
+    parent: Option<&TableSchema>,
+) -> Vec<ColumnSchema> {
+    let column = |name, source| own_column(name, ColumnType::Timestamp, source);
+    let declared = pending.declared.filter(|_| parent.is_none());
+    let has_history = match parent {
+        Some(parent) => parent.own_column(&ColumnSource::ValidTo).is_some(),
+        None => declared.is_some_and(|table| table.history),
+    };
+    let mut columns = Vec::new();
+    if declared.is_some_and(|table| table.deletes == Deletes::Mark) {
+        columns.push(column(DELETED_AT_COLUMN, ColumnSource::DeletedAt));
+    }
+    if has_history {
+        columns.push(column(VALID_FROM_COLUMN, ColumnSource::ValidFrom));
+        columns.push(column(VALID_TO_COLUMN, ColumnSource::ValidTo));
+    }
+    columns
+}
+
+/// The columns of the run that last changed a row.
+pub(crate) fn metadata_columns() -> [ColumnSchema; 2] {
+    [
+        own_column(RUN_ID_COLUMN, ColumnType::String, ColumnSource::RunId),
+        own_column(LOADED_AT_COLUMN, ColumnType::Timestamp, ColumnSource::LoadedAt),
+    ]
+}
+
+fn own_column(name: &str, column_type: ColumnType, source: ColumnSource) -> ColumnSchema {
+    let name = name.parse().unwrap_or_else(|_| ColumnName::unnamed());
+    ColumnSchema { name, column_type, source, formats: Vec::new(), description: None, seen: None }
+}
+
+/// The columns that link a row to its record: the parent's key and a position, or a hash.
+pub(crate) fn key_columns(
+    parent: Option<&TableSchema>,
+    primary_key: &[ColumnName],
+) -> Vec<ColumnSchema> {
+    let Some(parent) = parent else {
+        let identity = own_column(IDENTITY_COLUMN, ColumnType::String, ColumnSource::Identity);
+        return if primary_key.is_empty() { vec![identity] } else { Vec::new() };
+    };
+    let keys = parent.key_for_children().into_iter().enumerate();
+    let mut columns: Vec<ColumnSchema> = keys
+        .map(|(position, (name, column_type))| ColumnSchema {
+            name,
+            column_type,
+            source: ColumnSource::ParentKey(position),
+            formats: Vec::new(),
+            description: None,
+            seen: None,
+        })
+        .collect();
+    columns.push(own_column(INDEX_COLUMN, ColumnType::Int64, ColumnSource::Index));
+    columns
+}
+
+impl TableSchema {
+    /// The key columns of this table, under the names they have in its child tables.
+    pub(crate) fn key_for_children(&self) -> Vec<(ColumnName, ColumnType)> {
+        self.columns
+            .iter()
+            .filter_map(|column| Some((self.name_in_children(column)?, column.column_type.clone())))
+            .collect()
+    }
+
+    /// The name of a column in the child tables, if it is part of the key.
+    pub(crate) fn name_in_children(&self, column: &ColumnSchema) -> Option<ColumnName> {
+        match &column.source {
+            ColumnSource::ParentKey(_) => Some(column.name.clone()),
+            ColumnSource::Index | ColumnSource::Identity => {
+                Some(parent_key_name(&self.name, column.name.as_str()))
+            }
+            ColumnSource::Value { .. } | ColumnSource::Unseen { .. }
+                if self.primary_key.contains(&column.name) =>
+            {
+                Some(parent_key_name(&self.name, column.name.as_str()))
+            }
+            _ => None,
+        }
+    }
+}

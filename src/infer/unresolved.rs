@@ -1,0 +1,58 @@
+//! A table before its schema is resolved, and what is known of all tables meanwhile.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::definition::{Contract, Nested, Table};
+use crate::schema::{Shape, TableId, TableName, TableSchema, ValuePath};
+
+/// What a table is resolved from.
+pub(crate) struct UnresolvedTable<'a> {
+    pub(crate) name: TableName,
+    /// What the definition says of it.
+    pub(crate) declared: Option<&'a Table>,
+    pub(crate) parent: Option<TableId>,
+    pub(crate) path: ValuePath,
+    /// Its own, or its parent's.
+    pub(crate) contract: Contract,
+    pub(crate) rows: TableShape<'a>,
+}
+
+/// A child table: its name, its path from the parent's record, and its shape.
+pub(crate) type ChildTable<'a> = (TableName, ValuePath, TableShape<'a>);
+
+/// What this export has for a table.
+#[derive(Clone, Copy)]
+pub(crate) enum TableShape<'a> {
+    /// Records of this shape.
+    Seen(&'a Shape),
+    /// No place for the table, which keeps its rows.
+    NotSeen,
+    /// The definition excludes the table; its rows are removed.
+    Excluded,
+}
+
+impl UnresolvedTable<'_> {
+    /// What becomes of its objects and lists. A child table has child tables itself.
+    pub(crate) fn nested(&self) -> Nested {
+        self.declared.map(|table| table.nested).unwrap_or_default()
+    }
+}
+
+pub(crate) static NOTHING_SEEN: Shape = Shape { values: BTreeMap::new() };
+
+/// The tables that there are and that are declared.
+pub(crate) struct KnownTables<'a> {
+    /// All tables of the definition.
+    pub(crate) declared: &'a [Table],
+    /// The schemas the destination has.
+    pub(crate) known: &'a BTreeMap<TableName, TableSchema>,
+    /// The names of all tables that exist or will.
+    pub(crate) names: HashSet<TableName>,
+}
+
+impl<'a> KnownTables<'a> {
+    pub(crate) fn new(declared: &'a [Table], known: &'a BTreeMap<TableName, TableSchema>) -> Self {
+        let names = declared.iter().map(|table| &table.name).chain(known.keys()).cloned().collect();
+        Self { declared, known, names }
+    }
+}

@@ -1,0 +1,430 @@
+//! The shape of the source tree: no import circles, no long files, no name with two meanings, and a module list in
+//! ARCHITECTURE.md that is the one of `src/`.
+//!
+//! The source is read as text: `use` trees and paths that begin with `crate::` or `super::`, outside comments, literals
+//! and test modules. A path through a re-export leads to the file that defines the name, so a `mod.rs` that re-exports
+//! its children does not depend on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Imports that still climb back, each from one file to another. The list only gets shorter.
+const KNOWN_CIRCLES: &[(&str, &str)] = &[
+    ("cli/check.rs", "cli/mod.rs"),
+    ("cli/demo.rs", "cli/mod.rs"),
+    ("cli/init.rs", "cli/mod.rs"),
+    ("cli/plan.rs", "cli/mod.rs"),
+    ("cli/quarantine.rs", "cli/mod.rs"),
+    ("cli/run.rs", "cli/mod.rs"),
+    ("cli/runs.rs", "cli/mod.rs"),
+    ("cli/sample_api.rs", "cli/mod.rs"),
+    ("cli/unlock.rs", "cli/mod.rs"),
+    ("cli/verify.rs", "cli/mod.rs"),
+    ("definition/validate/mod.rs", "definition/mod.rs"),
+    ("definition/write.rs", "definition/mod.rs"),
+    ("source/http/error.rs", "source/http/body.rs"),
+];
+
+/// Top-level modules that still import each other. The list only gets shorter.
+const KNOWN_FOLDER_CIRCLES: &[(&str, &str)] = &[];
+
+/// Files that are still longer than [`MOST_LINES`]. The list only gets shorter.
+const KNOWN_LONG_FILES: &[&str] =
+    &["definition/form.rs", "definition/raw.rs", "run/mod.rs", "store/mod.rs"];
+
+/// Type names that are still defined twice. The list only gets shorter.
+const KNOWN_DOUBLE_NAMES: &[&str] = &[];
+
+/// No file has more lines than this, its test module not counted.
+const MOST_LINES: usize = 500;
+
+/// One file of `src/`.
+struct SourceFile {
+    /// Its path, relative to `src/`.
+    name: String,
+    /// Its lines without test modules.
+    code: String,
+}
+
+/// All files of `src/`, by their module paths.
+struct SourceTree {
+    files: BTreeMap<Vec<String>, SourceFile>,
+    /// What each module re-exports: the name, and the path it is from.
+    reexports: BTreeMap<Vec<String>, BTreeMap<String, Vec<String>>>,
+}
+
+impl SourceTree {
+    fn read() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut paths = Vec::new();
+        collect_sources(&root, &mut paths);
+        let files = paths.into_iter().map(|path| {
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            let code = without_tests(&std::fs::read_to_string(&path).unwrap());
+            let module = module_of(&name);
+            (module, SourceFile { name, code })
+        });
+        let mut tree = Self { files: files.collect(), reexports: BTreeMap::new() };
+        for (module, file) in &tree.files {
+            let mut names = BTreeMap::new();
+            for import in imports(&file.code) {
+                let Some(path) = absolute(&import.path, module, &tree.files) else { continue };
+                if import.is_reexport {
+                    names.insert(import.name.clone(), path);
+                }
+            }
+            tree.reexports.insert(module.clone(), names);
+        }
+        tree
+    }
+
+    /// The module in which a path's item is defined.
+    fn defining_module(&self, path: &[String]) -> Option<Vec<String>> {
+        let mut path = path.to_vec();
+        // A chain of re-exports is short; a circle of them is no Rust.
+        for _ in 0..8 {
+            let length = (0..=path.len()).rev().find(|n| self.files.contains_key(&path[..*n]))?;
+            let module = path[..length].to_vec();
+            let item = path.get(length);
+            let origin = item.and_then(|item| self.reexports[&module].get(item));
+            match origin {
+                Some(origin) => {
+                    let rest = path[length + 1..].to_vec();
+                    path = origin.iter().cloned().chain(rest).collect();
+                }
+                None => return Some(module),
+            }
+        }
+        None
+    }
+
+    /// The files that each file imports from.
+    fn edges(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+        let mut edges: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (module, file) in &self.files {
+            let own = edges.entry(&file.name).or_default();
+            for import in imports(&file.code) {
+                let Some(path) = absolute(&import.path, module, &self.files) else { continue };
+                let is_of_child = path.len() > module.len() && path[..module.len()] == module[..];
+                if import.is_reexport && is_of_child {
+                    continue;
+                }
+                let Some(defined_in) = self.defining_module(&path) else { continue };
+                // The crate root only lists modules.
+                if defined_in != *module && !defined_in.is_empty() && !module.is_empty() {
+                    own.insert(&self.files[&defined_in].name);
+                }
+            }
+        }
+        edges
+    }
+}
+
+fn collect_sources(directory: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect_sources(&path, paths);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            paths.push(path);
+        }
+    }
+}
+
+fn module_of(name: &str) -> Vec<String> {
+    let stem = name.strip_suffix(".rs").unwrap();
+    let mut module: Vec<String> = stem.split('/').map(str::to_owned).collect();
+    if matches!(module.last().map(String::as_str), Some("mod" | "lib")) {
+        module.pop();
+    }
+    module
+}
+
+/// A file without the modules that are only there in tests. They end with the first brace at the start of a line.
+fn without_tests(text: &str) -> String {
+    let mut lines = text.lines().peekable();
+    let mut kept = String::new();
+    while let Some(line) = lines.next() {
+        let is_test = line == "#[cfg(test)]"
+            && lines.peek().is_some_and(|next| next.contains("mod ") && next.ends_with('{'));
+        if is_test {
+            for line in lines.by_ref() {
+                if line == "}" {
+                    break;
+                }
+            }
+            continue;
+        }
+        kept.push_str(line);
+        kept.push('\n');
+    }
+    kept
+}
+
+/// Code without comments.
+fn without_comments(code: &str) -> String {
+    let lines = code.lines().map(|line| match line.split_once("//") {
+        // Not the slashes of a URL in a literal.
+        Some((before, _)) if !before.ends_with(':') => before,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// One imported name.
+struct Import {
+    /// As it is written: `["super", "cast", "Cast"]`.
+    path: Vec<String>,
+    /// What it is called here.
+    name: String,
+    is_reexport: bool,
+}
+
+/// The names that a file imports, and the paths that it writes out.
+fn imports(code: &str) -> Vec<Import> {
+    let code = without_comments(code);
+    let mut imports = Vec::new();
+    let mut rest = String::new();
+    let mut statement = String::new();
+    for line in code.lines() {
+        let trimmed = line.trim_start();
+        let begins = ["use ", "pub use ", "pub(crate) use ", "pub(super) use "];
+        if statement.is_empty() && !begins.iter().any(|begin| trimmed.starts_with(begin)) {
+            rest.push_str(line);
+            rest.push('\n');
+            continue;
+        }
+        statement.push_str(trimmed);
+        if trimmed.ends_with(';') {
+            let is_reexport = statement.starts_with("pub");
+            let (_, tree) = statement.split_once("use ").unwrap();
+            expand(tree.trim_end_matches(';'), &mut Vec::new(), is_reexport, &mut imports);
+            statement.clear();
+        }
+    }
+    // Paths that are written out, the ones of child modules among them.
+    let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    for written in rest.split(|c| !is_path(c)).filter(|word| word.contains("::")) {
+        let path = written.split("::").filter(|step| !step.is_empty());
+        let path: Vec<String> = path.map(str::to_owned).collect();
+        let Some(name) = path.last().cloned() else { continue };
+        imports.push(Import { path, name, is_reexport: false });
+    }
+    imports
+}
+
+/// The names of a `use` tree.
+fn expand(tree: &str, prefix: &mut Vec<String>, is_reexport: bool, imports: &mut Vec<Import>) {
+    let tree = tree.trim();
+    if let Some(open) = tree.find('{') {
+        let steps: Vec<String> =
+            tree[..open].split("::").filter(|it| !it.is_empty()).map(str::to_owned).collect();
+        let count = steps.len();
+        prefix.extend(steps);
+        for branch in branches(&tree[open + 1..tree.len() - 1]) {
+            expand(branch, prefix, is_reexport, imports);
+        }
+        prefix.truncate(prefix.len() - count);
+        return;
+    }
+    if tree.is_empty() {
+        return;
+    }
+    let (path, renamed) =
+        tree.split_once(" as ").map_or((tree, None), |(path, name)| (path, Some(name)));
+    let mut full = prefix.clone();
+    full.extend(path.split("::").map(|step| step.trim().to_owned()));
+    if full.last().is_some_and(|last| last == "self") {
+        full.pop();
+    }
+    let name = renamed.map_or_else(|| full.last().cloned().unwrap_or_default(), str::to_owned);
+    imports.push(Import { path: full, name, is_reexport });
+}
+
+/// The parts of a `use` group, split at the commas of the outermost level.
+fn branches(group: &str) -> Vec<&str> {
+    let (mut parts, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, character) in group.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&group[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&group[start..]);
+    parts
+}
+
+/// A path as seen from the crate root; none when it leads out of the crate.
+fn absolute(
+    path: &[String],
+    module: &[String],
+    files: &BTreeMap<Vec<String>, SourceFile>,
+) -> Option<Vec<String>> {
+    let mut from = module.to_vec();
+    let mut steps = path;
+    match path.first()?.as_str() {
+        "crate" => from.clear(),
+        "self" => {}
+        "super" => {
+            while steps.first().is_some_and(|step| step == "super") {
+                from.pop();
+                steps = &steps[1..];
+            }
+            return Some(from.into_iter().chain(steps.iter().cloned()).collect());
+        }
+        // A child module, by its name alone.
+        child => {
+            from.push(child.to_owned());
+            return files
+                .contains_key(&from)
+                .then(|| from.into_iter().chain(path[1..].iter().cloned()).collect());
+        }
+    }
+    Some(from.into_iter().chain(steps[1..].iter().cloned()).collect())
+}
+
+/// The edges that are part of a circle.
+fn edges_in_circles<'a>(
+    edges: &BTreeMap<&'a str, BTreeSet<&'a str>>,
+) -> BTreeSet<(&'a str, &'a str)> {
+    let reaches = |from: &'a str, to: &str| {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+        while let Some(node) = open.pop() {
+            if node == to {
+                return true;
+            }
+            if seen.insert(node) {
+                open.extend(edges.get(node).into_iter().flatten().copied());
+            }
+        }
+        false
+    };
+    let all = edges.iter().flat_map(|(from, targets)| targets.iter().map(|to| (*from, *to)));
+    all.filter(|(from, to)| reaches(to, from)).collect()
+}
+
+/// Compares what was found with what is known, so that the list of known faults gets shorter with them.
+fn assert_known<T: Ord + std::fmt::Debug>(found: BTreeSet<T>, known: BTreeSet<T>, fault: &str) {
+    let new: Vec<_> = found.difference(&known).collect();
+    assert!(new.is_empty(), "{fault}: {new:#?}");
+    let mended: Vec<_> = known.difference(&found).collect();
+    assert!(mended.is_empty(), "no longer a fault, take it off the list: {mended:#?}");
+}
+
+#[test]
+fn files_do_not_import_each_other_in_circles() {
+    let tree = SourceTree::read();
+    let edges = tree.edges();
+    let known: BTreeMap<&str, BTreeSet<&str>> = edges
+        .iter()
+        .map(|(from, targets)| {
+            let targets = targets.iter().filter(|to| !KNOWN_CIRCLES.contains(&(*from, **to)));
+            (*from, targets.copied().collect())
+        })
+        .collect();
+    let circles = edges_in_circles(&known);
+    assert!(circles.is_empty(), "files import each other: {circles:#?}");
+    let all = edges_in_circles(&edges);
+    let mended: Vec<_> = KNOWN_CIRCLES.iter().filter(|edge| !all.contains(*edge)).collect();
+    assert!(mended.is_empty(), "no longer a fault, take it off the list: {mended:#?}");
+}
+
+#[test]
+fn top_level_modules_do_not_import_each_other_in_circles() {
+    let tree = SourceTree::read();
+    let folder = |name: &str| name.split(['/', '.']).next().unwrap().to_owned();
+    let mut folders: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (from, targets) in tree.edges() {
+        let own = folders.entry(folder(from)).or_default();
+        own.extend(targets.into_iter().map(folder).filter(|to| *to != folder(from)));
+    }
+    let edges: BTreeMap<&str, BTreeSet<&str>> = folders
+        .iter()
+        .map(|(from, targets)| (from.as_str(), targets.iter().map(String::as_str).collect()))
+        .collect();
+    let without_known = edges.iter().map(|(from, targets)| {
+        let targets = targets.iter().filter(|to| !KNOWN_FOLDER_CIRCLES.contains(&(*from, **to)));
+        (*from, targets.copied().collect())
+    });
+    let circles = edges_in_circles(&without_known.collect());
+    assert!(circles.is_empty(), "top-level modules import each other: {circles:#?}");
+    let all = edges_in_circles(&edges);
+    let mended: Vec<_> = KNOWN_FOLDER_CIRCLES.iter().filter(|edge| !all.contains(*edge)).collect();
+    assert!(mended.is_empty(), "no longer a fault, take it off the list: {mended:#?}");
+}
+
+#[test]
+fn the_vocabulary_and_the_definition_import_no_step() {
+    let tree = SourceTree::read();
+    for (folder, allowed) in
+        [("schema", &["schema"][..]), ("definition", &["schema", "definition"])]
+    {
+        for (from, targets) in tree.edges() {
+            let own = format!("{folder}/");
+            let is_allowed =
+                |to: &&str| allowed.iter().any(|folder| to.starts_with(&format!("{folder}/")));
+            let others: Vec<_> = targets.iter().filter(|to| !is_allowed(to)).collect();
+            assert!(!from.starts_with(&own) || others.is_empty(), "{from} imports {others:?}");
+        }
+    }
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let tree = SourceTree::read();
+    let long = tree.files.values().filter(|file| file.code.lines().count() > MOST_LINES);
+    assert_known(
+        long.map(|file| file.name.as_str()).collect(),
+        KNOWN_LONG_FILES.iter().copied().collect(),
+        "longer than 500 lines without tests",
+    );
+}
+
+#[test]
+fn no_type_name_has_two_meanings() {
+    let tree = SourceTree::read();
+    let mut definitions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for file in tree.files.values() {
+        for line in file.code.lines() {
+            let item = line.trim_start().trim_start_matches("pub(crate) ");
+            let item = item.trim_start_matches("pub(super) ").trim_start_matches("pub ");
+            let kinds = ["struct ", "enum ", "trait "];
+            let Some(rest) = kinds.iter().find_map(|kind| item.strip_prefix(kind)) else {
+                continue;
+            };
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            if !rest[..end].is_empty() {
+                definitions.entry(&rest[..end]).or_default().push(&file.name);
+            }
+        }
+    }
+    definitions.retain(|_, files| files.len() > 1);
+    let places: Vec<_> = definitions.iter().collect();
+    assert_known(
+        definitions.keys().copied().collect(),
+        KNOWN_DOUBLE_NAMES.iter().copied().collect(),
+        &format!("type names with two meanings, of {places:#?}"),
+    );
+}
+
+#[test]
+fn the_module_table_is_that_of_the_source() {
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md"));
+    let page = page.unwrap();
+    let table = page.lines().skip_while(|line| *line != "| module | its one job |").skip(2);
+    let table = table.take_while(|line| line.starts_with('|'));
+    let listed: BTreeSet<String> = table
+        .map(|row| row.trim_start_matches("| `").split('`').next().unwrap().to_owned())
+        .collect();
+    let tree = SourceTree::read();
+    let there =
+        tree.files.keys().filter(|module| module.len() == 1).map(|module| module[0].clone());
+    let there: BTreeSet<String> = there.filter(|module| module != "main").collect();
+    assert_eq!(listed, there, "ARCHITECTURE.md lists the modules on the left");
+}
