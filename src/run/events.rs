@@ -169,8 +169,8 @@ mod tests {
         events.emit(EventKind::Started);
         events.failed(failed_run());
         late.emit(EventKind::Decoded(1));
-        let recorded = recorder.0.lock().unwrap();
-        assert_eq!(recorded.len(), 2, "{recorded:?}");
-        assert!(recorded[1].starts_with("Failed"), "{recorded:?}");
+        let shown = recorder.0.lock().unwrap();
+        assert_eq!(shown.len(), 2, "{shown:?}");
+        assert!(shown[1].starts_with("Failed"), "{shown:?}");
     }
 }

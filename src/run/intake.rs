@@ -171,15 +171,15 @@ impl Receiver<'_> {
         let decoder = self.body_decoder(selector);
         let (to_landing, for_landing) = mpsc::channel(WAITING_PIECES);
         let (to_decoder, for_decoder) = mpsc::channel(WAITING_PIECES);
-        let (fed, landing, decoded) = tokio::join!(
+        let (fed, landing, body) = tokio::join!(
             feed(response.body, [to_landing, to_decoder]),
             consume(for_landing, landing, |landing, piece| Ok(landing.write(&piece)?)),
             consume(for_decoder, decoder, |decoder, piece| decoder.take(&piece)),
         );
-        let (landing, decoded) = (landing?, decoded?);
+        let (landing, body) = (landing?, body?);
         // Only the network can tell whether the body is complete.
         fed?;
-        on_cpu(move || decoded.finish(Some(response_metadata), landing.finish()?)).await
+        on_cpu(move || body.finish(Some(response_metadata), landing.finish()?)).await
     }
 
     fn body_decoder(&self, selector: RecordSelector) -> BodyDecoder {
@@ -425,15 +425,15 @@ mod tests {
         };
         let request = Request { url: "https://example.com".parse().unwrap(), window: None };
         let selector = RecordSelector::TheOnlyArray { before: None };
-        let received = receiver.receive(&[request.clone(), request], selector).await;
+        let intake = receiver.receive(&[request.clone(), request], selector).await;
         let attempts = attempts.0.lock().unwrap().clone();
-        (received, attempts)
+        (intake, attempts)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_breaks_is_received_again_from_its_beginning() {
-        let (intake, attempts) = receive(1).await;
-        let intake = intake.unwrap();
+        let (received, attempts) = receive(1).await;
+        let intake = received.unwrap();
         let records: Vec<u64> = intake.found().values().map(|found| found.count).collect();
         assert_eq!(records, [4], "two records in each of two bodies");
         assert_eq!(intake.landed.iter().map(|landed| landed.bytes).collect::<Vec<_>>(), [19, 19]);
