@@ -4,11 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use regex::Regex;
+use serde::{Serialize, Serializer};
 
 use crate::schema::{ColumnName, NumberText, TableName};
 
 /// One promise, and what becomes of rows that break it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Check {
     /// The promise.
     pub rule: CheckRule,
@@ -17,7 +18,8 @@ pub struct Check {
 }
 
 /// What a check says. Null breaks [`CheckRule::NotNull`] and nothing else.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CheckRule {
     /// Every row has a value.
     NotNull(ColumnName),
@@ -65,7 +67,8 @@ pub enum CheckRule {
 }
 
 /// What is done about a row that breaks a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// Its record goes to quarantine.
     #[default]
@@ -171,6 +174,12 @@ impl FromStr for ColumnOf {
     }
 }
 
+impl Serialize for ColumnOf {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for ColumnOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.table, self.column)
@@ -215,6 +224,12 @@ impl PartialEq for Pattern {
     }
 }
 
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.written)
@@ -222,7 +237,7 @@ impl fmt::Display for Pattern {
 }
 
 /// By how much a sum may differ from what it has to be: a decimal number that is not negative.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tolerance(String);
 
 /// A text that is no tolerance.

@@ -38,6 +38,17 @@ const DEFAULT_MAX_BYTES: u64 = 64_000_000_000;
 /// Ten years of days, and a few; a column with a value for each record has more.
 const DEFAULT_MAX_PARTITIONS: usize = 5_000;
 
+/// The units that a size is shown in: the largest of which it is a whole number.
+const UNITS: [(&str, u64); 7] = [
+    ("B", 1),
+    ("kB", 1_000),
+    ("KiB", 1 << 10),
+    ("MB", 1_000_000),
+    ("MiB", 1 << 20),
+    ("GB", 1_000_000_000),
+    ("GiB", 1 << 30),
+];
+
 /// A size in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
@@ -74,7 +85,9 @@ impl FromStr for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}B", self.bytes)
+        let whole = UNITS.iter().filter(|(_, bytes)| self.bytes % bytes == 0);
+        let (unit, bytes) = whole.max_by_key(|(_, bytes)| *bytes).unwrap_or(&("B", 1));
+        write!(f, "{}{unit}", self.bytes / bytes)
     }
 }
 
@@ -150,7 +163,10 @@ mod tests {
         let bytes = |text: &str| text.parse::<Size>().map(|size| size.bytes);
         assert_eq!(bytes("20GB"), Ok(20_000_000_000));
         assert_eq!(bytes("1.5 GiB"), Ok(1_610_612_736));
-        assert_eq!(bytes(&"7kB".parse::<Size>().unwrap().to_string()), Ok(7000));
+        let shown = |text: &str| text.parse::<Size>().unwrap().to_string();
+        for text in ["7kB", "64GB", "256MiB", "1001B"] {
+            assert_eq!(shown(text), text);
+        }
         for text in ["", "0", "20", "0GB", "-1GB", "GB", "1 apple"] {
             assert!(bytes(text).is_err(), "{text}");
         }

@@ -9,6 +9,7 @@
 //! Nothing here touches the network, the clock or the process environment: `${NAME}` is looked up in the
 //! [`Environment`] that the caller hands in. DecodeOptions the file is the one exception, in [`Definition::load`].
 
+mod canonical;
 mod check;
 mod destination;
 mod environment;
@@ -22,7 +23,6 @@ mod source;
 mod table;
 mod template;
 mod validate;
-mod write;
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +31,7 @@ use crate::schema::TableName;
 use crate::store::StoreOptions;
 
 pub use crate::store::{DestinationUrl, InvalidDestination};
+pub use canonical::tables_hash;
 pub use check::{
     Check, CheckRule, ColumnOf, InvalidColumnOf, InvalidPattern, InvalidTolerance, OnFailure,
     Pattern, Tolerance,
@@ -209,12 +210,6 @@ impl Definition {
 }
 
 impl Pipeline {
-    /// The text of a definition that means this pipeline, with every default written out.
-    #[must_use]
-    pub fn to_toml(&self) -> String {
-        write::to_toml(self)
-    }
-
     /// The declared tables without a parent.
     pub fn root_tables(&self) -> impl Iterator<Item = &Table> {
         self.tables.iter().filter(|table| table.parent.is_none())

@@ -153,9 +153,9 @@ pub(super) struct RawTimeouts {
 #[derive(Debug, serde::Deserialize, JsonSchema)]
 #[schemars(rename = "Retry", deny_unknown_fields)]
 pub(super) struct RawRetry {
-    /// The most requests for one answer, the first one included.
+    /// The most requests for one response, the first one included.
     #[schemars(extend("default" = 6, "minimum" = 1))]
-    pub(super) tries: Option<Field<usize>>,
+    pub(super) max_attempts: Option<Field<usize>>,
     /// No request is begun later than this after the first one. An ISO 8601 duration.
     #[schemars(extend("default" = "PT15M"))]
     pub(super) elapsed: Option<Field<String>>,
@@ -315,7 +315,7 @@ const KEYS: [(&str, &[&str]); 9] = [
     ),
     ("source.window", &["start", "lookback", "step"]),
     ("source.timeouts", &["connect", "idle", "total"]),
-    ("source.retry", &["tries", "elapsed", "longest_wait"]),
+    ("source.retry", &["max_attempts", "elapsed", "longest_wait"]),
     ("landing", &["keep"]),
     ("limits", &["max_quarantined", "min_records", "max_shrink", "max_size", "max_partitions"]),
     (

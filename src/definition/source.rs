@@ -167,8 +167,8 @@ impl Default for Timeouts {
 /// How often to ask again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryLimits {
-    /// The most requests for one answer, the first one included; at least 1.
-    pub tries: u32,
+    /// The most requests for one response, the first one included; at least 1.
+    pub max_attempts: u32,
     /// No request is begun later than this after the first one.
     pub elapsed: Duration,
     /// The longest wait between two requests.
@@ -177,6 +177,10 @@ pub struct RetryLimits {
 
 impl Default for RetryLimits {
     fn default() -> Self {
-        Self { tries: 6, elapsed: Duration::from_mins(15), longest_wait: Duration::from_mins(5) }
+        Self {
+            max_attempts: 6,
+            elapsed: Duration::from_mins(15),
+            longest_wait: Duration::from_mins(5),
+        }
     }
 }

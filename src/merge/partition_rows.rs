@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use polars::prelude::{BooleanChunked, DataFrame, PolarsResult};
 
-use super::{UnchangedRows, without_unchanged};
+use super::rows::{UnchangedRows, without_unchanged};
 use crate::infer::Schemas;
 use crate::normalise::MetadataColumns;
 use crate::schema::TableId;

@@ -1,6 +1,14 @@
 //! Dates in declared formats: rewrites them as ISO 8601.
+//!
+//! | format | text | rewritten |
+//! |---|---|---|
+//! | `%d.%m.%Y` | `05.10.2026` | `2026-10-05`, as a timestamp `2026-10-05T00:00:00Z` |
+//! | `%Y-%m-%d %H` | `2026-10-05 14` | `2026-10-05T14:00:00Z`; no date, since the hour would be lost |
+//! | `%d/%m/%Y %H:%M %z` | `05/10/2026 14:03 +0200` | `2026-10-05T12:03:00Z` |
+//! | `%I:%M`, without `%p` | `02:03` | nothing: the half of the day is missing |
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::format::{Item, Parsed, StrftimeItems, parse};
+use chrono::{DateTime, NaiveTime, Utc};
 use polars::prelude::{IntoSeries, NewChunkedArray, PlSmallStr, Series, StringChunked};
 
 use crate::decode::Raw;
@@ -9,7 +17,7 @@ use crate::schema::{ColumnType, format_timestamp};
 /// The texts of a column, with those in one of `formats` rewritten; the first format that fits is taken. Other texts stay,
 /// and are ISO 8601 or do not fit the column. `None` when there is nothing to rewrite.
 pub(super) fn in_iso_form(raw: &Raw, to: &ColumnType, formats: &[String]) -> Option<Series> {
-    let rewrite: fn(&str, &str) -> Option<String> = match to {
+    let rewrite: fn(Parsed) -> Option<String> = match to {
         ColumnType::Date => date,
         ColumnType::Timestamp => timestamp,
         _ => return None,
@@ -17,39 +25,72 @@ pub(super) fn in_iso_form(raw: &Raw, to: &ColumnType, formats: &[String]) -> Opt
     if formats.is_empty() || matches!(raw, Raw::Booleans(_)) {
         return None;
     }
+    let formats: Vec<Vec<Item<'_>>> =
+        formats.iter().map(|format| StrftimeItems::new(format).collect()).collect();
     let texts = raw.texts();
     let rewritten = texts.iter().map(|text| {
         let text = text?;
-        let iso = formats.iter().find_map(|format| rewrite(text, format));
+        let iso = formats.iter().find_map(|format| rewrite(fields_of(text, format)?));
         Some(iso.unwrap_or_else(|| text.to_owned()))
     });
     Some(StringChunked::from_iter_options(PlSmallStr::EMPTY, rewritten).into_series())
 }
 
+/// What a text says in a format, if it is written in it.
+fn fields_of(text: &str, format: &[Item<'_>]) -> Option<Parsed> {
+    let mut fields = Parsed::new();
+    parse(&mut fields, text, format.iter()).ok()?;
+    Some(fields)
+}
+
 /// A date. A time of day other than midnight does not fit, since it would be lost.
-fn date(text: &str, format: &str) -> Option<String> {
-    let date = NaiveDate::parse_from_str(text, format).ok()?;
-    let time = NaiveDateTime::parse_from_str(text, format).map_or(NaiveTime::MIN, |it| it.time());
-    (time == NaiveTime::MIN).then(|| date.format("%Y-%m-%d").to_string())
+fn date(fields: Parsed) -> Option<String> {
+    let date = fields.to_naive_date().ok()?;
+    let is_midnight = match time_of_day(&fields) {
+        Some(time) => time == NaiveTime::MIN,
+        None => false,
+    };
+    is_midnight.then(|| date.format("%Y-%m-%d").to_string())
 }
 
 /// A timestamp. Without a zone it is UTC, without a time of day it is midnight.
-fn timestamp(text: &str, format: &str) -> Option<String> {
-    let zoned = || DateTime::parse_from_str(text, format).ok().map(|moment| moment.to_utc());
-    let local = || NaiveDateTime::parse_from_str(text, format).ok().map(|moment| moment.and_utc());
-    let midnight = || {
-        let date = NaiveDate::parse_from_str(text, format).ok()?;
-        Some(date.and_time(NaiveTime::MIN).and_utc())
+fn timestamp(fields: Parsed) -> Option<String> {
+    let moment = match (fields.timestamp(), fields.offset()) {
+        (Some(_), _) => fields.to_datetime().ok()?.to_utc(),
+        (None, offset) => {
+            let local = fields.to_naive_date().ok()?.and_time(time_of_day(&fields)?).and_utc();
+            local - chrono::TimeDelta::seconds(i64::from(offset.unwrap_or(0)))
+        }
     };
-    let moment: DateTime<Utc> = zoned().or_else(local).or_else(midnight)?;
+    let moment: DateTime<Utc> = moment;
     // A fraction of a microsecond stays as it is, and does not fit.
     let is_exact = moment.timestamp_subsec_nanos().is_multiple_of(1000);
     is_exact.then(|| format_timestamp(moment.timestamp_micros()))?
 }
 
+/// The time of day: midnight if the text has none, full hours if it has no minutes. `None` if it is incomplete.
+fn time_of_day(fields: &Parsed) -> Option<NaiveTime> {
+    let hour = (fields.hour_div_12(), fields.hour_mod_12());
+    let mut fields = fields.clone();
+    match (hour, fields.minute()) {
+        ((None, None), None) if fields.second().is_none() && fields.nanosecond().is_none() => {
+            return Some(NaiveTime::MIN);
+        }
+        ((Some(_), Some(_)), None) => {
+            fields.set_minute(0).ok()?;
+        }
+        _ => {}
+    }
+    fields.to_naive_time().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn fields(text: &str, format: &str) -> Option<Parsed> {
+        fields_of(text, &StrftimeItems::new(format).collect::<Vec<_>>())
+    }
 
     #[test]
     fn dates_are_read_in_their_declared_form() {
@@ -59,10 +100,11 @@ mod tests {
             ("20261005", "%Y%m%d", Some("2026-10-05")),
             ("05.10.2026 00:00", "%d.%m.%Y %H:%M", Some("2026-10-05")),
             ("05.10.2026 14:03", "%d.%m.%Y %H:%M", None),
+            ("05.10.2026 14", "%d.%m.%Y %H", None),
             ("31.02.2026", "%d.%m.%Y", None),
             ("05.10.2026 ", "%d.%m.%Y", None),
         ] {
-            assert_eq!(date(text, format).as_deref(), expected, "{text}");
+            assert_eq!(fields(text, format).and_then(date).as_deref(), expected, "{text}");
         }
     }
 
@@ -73,9 +115,14 @@ mod tests {
             ("05.10.2026", "%d.%m.%Y", Some("2026-10-05T00:00:00Z")),
             ("05/10/2026 14:03 +0200", "%d/%m/%Y %H:%M %z", Some("2026-10-05T12:03:00Z")),
             ("1791072000", "%s", Some("2026-10-04T00:00:00Z")),
+            ("2026-10-05 14", "%Y-%m-%d %H", Some("2026-10-05T14:00:00Z")),
+            ("2026-10-05 02 PM", "%Y-%m-%d %I %p", Some("2026-10-05T14:00:00Z")),
+            ("2026-10-05 14 +0200", "%Y-%m-%d %H %z", Some("2026-10-05T12:00:00Z")),
+            ("2026-10-05 02:03", "%Y-%m-%d %I:%M", None),
+            ("2026-10-05 :03", "%Y-%m-%d :%M", None),
             ("05.10.2026 14:03:07.1234567", "%d.%m.%Y %H:%M:%S%.f", None),
         ] {
-            assert_eq!(timestamp(text, format).as_deref(), expected, "{text}");
+            assert_eq!(fields(text, format).and_then(timestamp).as_deref(), expected, "{text}");
         }
     }
 }

@@ -118,7 +118,7 @@ pub struct TableReport {
 impl std::fmt::Display for CheckReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let rows = if self.rows == 1 { "1 row".to_owned() } else { format!("{} rows", self.rows) };
-        write!(f, "! {} {} (failed by {rows}, {})", self.table, self.check, self.on_failure)
+        write!(f, "! {} {} failed for {rows} ({})", self.table, self.check, self.on_failure)
     }
 }
 

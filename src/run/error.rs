@@ -6,6 +6,7 @@ use crate::decode::{DecodeError, SplitError};
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::infer::SchemaError;
 use crate::landing::{ArchiveError, LandError};
+use crate::merge::MergeError;
 use crate::report::TableReport;
 use crate::run::guard_error::GuardError;
 use crate::run::interruption::Signal;
@@ -153,5 +154,15 @@ impl RunError {
             *excerpt = source.redact(excerpt);
         }
         self
+    }
+}
+
+impl From<MergeError> for RunError {
+    fn from(error: MergeError) -> Self {
+        match error {
+            MergeError::Read(error) => Self::Read(error),
+            MergeError::Spill(error) => Self::Spill(error),
+            MergeError::Frame(error) => Self::Frame(error),
+        }
     }
 }

@@ -49,6 +49,18 @@ impl RunEvents {
         }))
     }
 
+    /// The events of a run that there is no plan for.
+    #[cfg(test)]
+    pub(super) fn of_test(reporters: Reporters) -> Self {
+        Self(Arc::new(Emitter {
+            reporters,
+            clock: Clock::system(),
+            run_id: RunId::at(chrono::DateTime::UNIX_EPOCH),
+            pipeline: "test".to_owned(),
+            phase: Mutex::new(Phase::UnderWay),
+        }))
+    }
+
     pub(super) fn emit(&self, kind: EventKind) {
         self.0.emit(None, kind, Phase::UnderWay);
     }
@@ -106,13 +118,7 @@ mod tests {
 
     fn events(reporters: &[Arc<Recorder>]) -> RunEvents {
         let all = reporters.iter().fold(Reporters::default(), |all, one| all.and(one.clone()));
-        RunEvents(Arc::new(Emitter {
-            reporters: all,
-            clock: Clock::system(),
-            run_id: "run".parse().unwrap(),
-            pipeline: "test".to_owned(),
-            phase: Mutex::new(Phase::UnderWay),
-        }))
+        RunEvents::of_test(all)
     }
 
     fn failed_run() -> FailedRun {

@@ -325,3 +325,125 @@ pub(super) fn decode_again(
     }
     take(decoder.finish()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::FutureExt;
+    use futures::future::BoxFuture;
+
+    use super::*;
+    use crate::definition::{KeySource, Table};
+    use crate::normalise::MetadataColumns;
+    use crate::report::{Event, Reporter, Reporters};
+    use crate::run::budget::Budget;
+    use crate::schema::RunId;
+    use crate::source::SourceResponse;
+    use crate::source::http::Encoding;
+
+    /// A source without a network. Each of its first responses breaks; the others are complete.
+    struct FakeSource {
+        broken: usize,
+        requests: AtomicUsize,
+    }
+
+    impl ExportSource for FakeSource {
+        fn fetch<'a>(
+            &'a self,
+            request: &'a Request,
+        ) -> BoxFuture<'a, Result<SourceResponse, FetchError>> {
+            let breaks = self.requests.fetch_add(1, Ordering::Relaxed) < self.broken;
+            let pieces = b"[{\"id\":1},{\"id\":2}]".map(|byte| Ok(Bytes::from(vec![byte])));
+            let corrupt = FetchError::Corrupt {
+                url: request.url.clone(),
+                encoding: Encoding::Gzip,
+                source: std::io::ErrorKind::InvalidData.into(),
+            };
+            let last = breaks.then_some(Err(corrupt));
+            let body = stream::iter(pieces.into_iter().chain(last)).boxed();
+            let metadata = ResponseMetadata {
+                status: 200,
+                protocol: "test".to_owned(),
+                headers: BTreeMap::new(),
+            };
+            async move {
+                let accepted =
+                    crate::source::api_key::KeyName::of_test(KeySource::Env("KEY".into()));
+                let (announced_bytes, refused) = (None, Vec::new());
+                Ok(SourceResponse { metadata, announced_bytes, refused, accepted, body })
+            }
+            .boxed()
+        }
+
+        fn redact(&self, text: &str) -> String {
+            text.to_owned()
+        }
+    }
+
+    /// The attempts and waits that were reported.
+    #[derive(Default)]
+    struct Attempts(Mutex<Vec<String>>);
+
+    impl Reporter for Attempts {
+        fn event(&self, event: &Event) {
+            let shown = match &event.kind {
+                EventKind::Requesting { attempt } => format!("attempt {attempt}"),
+                EventKind::Warning(RunWarning::Retrying { .. }) => "wait".to_owned(),
+                _ => return,
+            };
+            self.0.lock().unwrap().push(shown);
+        }
+    }
+
+    /// Receives two pieces from a source whose first responses break.
+    async fn receive(broken: usize) -> (Result<Intake, RunError>, Vec<String>) {
+        let roots: IdVec<RootId, Table> = vec![Table::named("t".parse().unwrap())].into();
+        let now = chrono::DateTime::UNIX_EPOCH;
+        let expectation = Expectation {
+            declared: roots.values().cloned().collect(),
+            roots,
+            known: BTreeMap::new(),
+            metadata: MetadataColumns::new(RunId::at(now), now),
+            budget: Budget::new(1 << 20),
+            whole: false,
+            held_bytes: AtomicUsize::new(0),
+            most_partitions: 1,
+        };
+        let attempts = Arc::new(Attempts::default());
+        let source = FakeSource { broken, requests: AtomicUsize::new(0) };
+        let receiver = Receiver {
+            source: &source,
+            retry: RetryLimits { max_attempts: 2, ..RetryLimits::default() },
+            jobs: NonZeroUsize::MIN,
+            options: Arc::new(vec![DecodeOptions::default()].into()),
+            expectation: Arc::new(expectation),
+            spool_directory: std::env::temp_dir(),
+            events: RunEvents::of_test(Reporters::default().and(attempts.clone())),
+        };
+        let request = Request { url: "https://example.com".parse().unwrap(), window: None };
+        let selector = RecordSelector::TheOnlyArray { before: None };
+        let received = receiver.receive(&[request.clone(), request], selector).await;
+        let attempts = attempts.0.lock().unwrap().clone();
+        (received, attempts)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_breaks_is_received_again_from_its_beginning() {
+        let (intake, attempts) = receive(1).await;
+        let intake = intake.unwrap();
+        let records: Vec<u64> = intake.found().values().map(|found| found.count).collect();
+        assert_eq!(records, [4], "two records in each of two bodies");
+        assert_eq!(intake.landed.iter().map(|landed| landed.bytes).collect::<Vec<_>>(), [19, 19]);
+        assert_eq!(attempts, ["attempt 1", "wait", "attempt 2", "attempt 1"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_always_breaks_is_given_up() {
+        let (intake, attempts) = receive(usize::MAX).await;
+        assert!(matches!(intake.err(), Some(RunError::GaveUp { .. })));
+        assert_eq!(attempts, ["attempt 1", "wait", "attempt 2"]);
+    }
+}

@@ -10,7 +10,7 @@
 //! | receive, keep and decode the export while it arrives | `intake`, `decoder`, `collect` |
 //! | refuse what cannot be right | `guard` |
 //! | turn records into rows | `load` |
-//! | compare them with the tables | `merge`, `overwrite`, `compaction` |
+//! | compare them with the tables | `merge` |
 //! | stage files, and what their commit takes | `stage` |
 //!
 //! Until the commit nothing that a reader sees has changed. A run that fails before it leaves the tables as they were.
@@ -31,12 +31,12 @@ mod load;
 mod loaded;
 mod merge;
 mod new_exports;
-mod overwrite;
 mod prepare;
 mod quarantine;
 mod report;
 mod stage;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use context::{Clock, RunContext};
@@ -50,7 +50,9 @@ use crate::report::{EventKind, FailedRun, Outcome, RunReport, RunWarning};
 use crate::source::api_key::ApiKey;
 use crate::store::Destination;
 use crate::table::lock::{Lock, LockError, Owner};
-use crate::table::{self, CommitError, CommitOutcome, Intent, Snapshot, discard_staged};
+use crate::table::{
+    self, CommitError, CommitOutcome, Intent, Snapshot, TableStore, discard_staged,
+};
 use events::RunEvents;
 
 /// How long a run waits before it tries again to lock a destination that is held.
@@ -68,7 +70,7 @@ pub async fn run(plan: &Plan, context: &RunContext) -> Result<RunReport, RunErro
         let keys = ApiKey::find_all(&plan.pipeline.source.api_key, &context.environment);
         let keys = context.interruption.or(keys).await.map_err(RunError::Stopped)??;
         let destination = Destination::open(&plan.destination)?;
-        let run = Run { plan, destination: &destination, context, events: &events };
+        let run = Run::new(plan, &destination, context, &events);
         run.execute(async |snapshot| run.prepare(&keys, snapshot).await).await
     };
     announced(plan, context, &events, steps).await
@@ -85,7 +87,7 @@ pub async fn run_into(
     context: &RunContext,
 ) -> Result<RunReport, RunError> {
     let events = RunEvents::of(plan, context);
-    let run = Run { plan, destination, context, events: &events };
+    let run = Run::new(plan, destination, context, &events);
     let steps = async || run.execute(async |snapshot| run.prepare(keys, snapshot).await).await;
     announced(plan, context, &events, steps).await
 }
@@ -100,7 +102,7 @@ pub async fn retry(plan: Plan, context: &RunContext) -> Result<RunReport, RunErr
     let events = RunEvents::of(&plan, context);
     let steps = async || {
         let destination = Destination::open(&plan.destination)?;
-        let run = Run { plan: &plan, destination: &destination, context, events: &events };
+        let run = Run::new(&plan, &destination, context, &events);
         run.execute(async |snapshot| run.prepare_retry(snapshot).await).await
     };
     announced(&plan, context, &events, steps).await
@@ -117,7 +119,7 @@ pub async fn retry_in(
 ) -> Result<RunReport, RunError> {
     let plan = plan.without_requests();
     let events = RunEvents::of(&plan, context);
-    let run = Run { plan: &plan, destination, context, events: &events };
+    let run = Run::new(&plan, destination, context, &events);
     let steps = async || run.execute(async |snapshot| run.prepare_retry(snapshot).await).await;
     announced(&plan, context, &events, steps).await
 }
@@ -146,6 +148,7 @@ async fn announced(
 struct Run<'a> {
     plan: &'a Plan,
     destination: &'a Destination,
+    tables: Arc<dyn TableStore>,
     context: &'a RunContext,
     events: &'a RunEvents,
 }
@@ -158,7 +161,16 @@ struct Prepared {
     report: RunReport,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(
+        plan: &'a Plan,
+        destination: &'a Destination,
+        context: &'a RunContext,
+        events: &'a RunEvents,
+    ) -> Self {
+        Self { plan, destination, tables: table::open(destination), context, events }
+    }
+
     /// Locks the destination, prepares the run and commits it. It can be interrupted until it begins to commit.
     async fn execute(
         &self,
@@ -191,7 +203,7 @@ impl Run<'_> {
         lock: &Lock,
         prepare: impl AsyncFnOnce(Snapshot) -> Result<Prepared, RunError>,
     ) -> Result<RunReport, RunError> {
-        // Signals wait until the run is claimed: recovery finishes or rolls back as a whole, and nothing is cleaned up
+        // A signal takes effect after the claim: recovery finishes an open commit as a whole, and nothing is cleaned up
         // under an id that may be another run's.
         let snapshot = self.claim().await?;
         let result = match self.context.interruption.or(prepare(snapshot)).await {
@@ -220,7 +232,7 @@ impl Run<'_> {
     /// Recovers the destination, and refuses a run id that was used before.
     async fn claim(&self) -> Result<Snapshot, RunError> {
         self.refuse_used_id().await?;
-        let snapshot = table::open(self.destination).recover(self.plan.started_at).await?;
+        let snapshot = self.tables.recover(self.plan.started_at).await?;
         if snapshot.has_run(&self.plan.run_id) {
             return Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() });
         }
@@ -240,7 +252,7 @@ impl Run<'_> {
         let Prepared { snapshot, intent, mut report } = prepared;
         if let Some(intent) = intent {
             self.events.emit(EventKind::Committing);
-            let outcome = table::open(self.destination).commit(&snapshot, intent).await?;
+            let outcome = self.tables.commit(&snapshot, intent).await?;
             if outcome == CommitOutcome::Conflict {
                 return Err(RunError::Conflict);
             }

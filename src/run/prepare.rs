@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::{Prepared, Run, RunError, findings, guard, ledger};
 use crate::decode::{DecodeOptions, RecordSelector};
-use crate::definition::{Nested, Table, WriteDisposition};
+use crate::definition::{Nested, Table, WriteDisposition, tables_hash};
 use crate::landing::{Archive, ExportHash, Landed, ReceivedExport};
 use crate::normalise::MetadataColumns;
 use crate::report::{Outcome, RunWarning};
@@ -14,7 +14,7 @@ use crate::run::collect::{Content, Expectation};
 use crate::run::intake::{Intake, Receiver, decode_again, decode_landed};
 use crate::run::loaded::Loaded;
 use crate::run::new_exports::NewExports;
-use crate::run::quarantine::Waiting;
+use crate::run::quarantine::QuarantinedRecords;
 use crate::run::stage::RowSource;
 use crate::runtime::{give_back_memory, on_cpu};
 use crate::schema::{IdVec, RootId, Shape};
@@ -76,7 +76,7 @@ impl Run<'_> {
         let exports = self.exports(&intake);
 
         let hash = ExportHash::of_all(exports.iter().map(|export| &export.hash));
-        let taken = TakenExport { hash, definition: self.definition_hash() };
+        let taken = TakenExport { hash, definition: tables_hash(&self.plan.pipeline.tables) };
         let fresh = NewExports::of_export(roots, &snapshot, &taken, self.plan.window);
         let ledgers = ledger::unchanged(roots, &fresh, &intake, &snapshot);
         if fresh.tables.is_empty() {
@@ -99,7 +99,9 @@ impl Run<'_> {
     /// Stages the files of quarantined records that are loaded again.
     pub(super) async fn prepare_retry(&self, snapshot: Snapshot) -> Result<Prepared, RunError> {
         let roots: Vec<&Table> = self.plan.pipeline.root_tables().collect();
-        let Some(waiting) = Waiting::collect(self.destination, &roots, &snapshot).await? else {
+        let Some(waiting) =
+            QuarantinedRecords::collect(self.destination, &roots, &snapshot).await?
+        else {
             let report = self.report(Outcome::NothingWaiting, Vec::new(), Vec::new());
             return Ok(Prepared { snapshot, intent: None, report });
         };
@@ -253,11 +255,6 @@ impl Run<'_> {
             Ok((landed, load.finish(schemas)?))
         })
         .await
-    }
-
-    /// The hash of the declared tables. When it changes, an old export is loaded again.
-    fn definition_hash(&self) -> String {
-        blake3::hash(format!("{:?}", self.plan.pipeline.tables).as_bytes()).to_hex().to_string()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Quarantine in a run: stages the lines of records that are left out, and brings those that wait back as an export.
+//! Quarantine in a run: stages the quarantine files of a run, and turns quarantined records into an export for a retry.
 
 use std::collections::BTreeMap;
 
@@ -15,20 +15,20 @@ use crate::store::Destination;
 use crate::table::quarantine::{QuarantineFile, QuarantineLine, encode, read};
 use crate::table::{Publication, Snapshot, quarantine_file};
 
-/// The records that wait in quarantine, as an export: an object with a list for each table.
-pub(super) struct Waiting {
-    /// The tables that have some, in the order of the definition.
+/// The quarantined records of a destination as an export: an object with a list for each table.
+pub(super) struct QuarantinedRecords {
+    /// The tables that have quarantined records, in the order of the definition.
     pub(super) tables: Vec<Table>,
     pub(super) export: Landed,
     pub(super) wanted: RecordSelector,
-    /// Where each record begins in this export, and the run and place that it was received in.
+    /// The offset of each record in this export, with the run that received it and its offset there.
     origins: Vec<(u64, (RunId, u64))>,
-    /// Lines of records that are in their tables already, if not with all values.
+    /// Records that are in their tables without some of their values. A retry does not load them.
     partially_loaded: Vec<QuarantineLine>,
 }
 
-impl Waiting {
-    /// Collects them; `None` when none wait.
+impl QuarantinedRecords {
+    /// Collects the records that are in no table; `None` if there are none.
     pub(super) async fn collect(
         destination: &Destination,
         roots: &[&Table],
@@ -36,7 +36,7 @@ impl Waiting {
     ) -> Result<Option<Self>, RunError> {
         let (mut tables, mut pointers) = (Vec::new(), Vec::new());
         let (mut origins, mut partially_loaded) = (Vec::new(), Vec::new());
-        let mut body = Body::begin()?;
+        let mut body = ExportBody::begin()?;
         for table in roots {
             let files = snapshot.manifests.get(&table.name).map(|manifest| &manifest.quarantine);
             let files = files.into_iter().flatten();
@@ -60,31 +60,31 @@ impl Waiting {
             pointers.push(JsonPointer::from_keys(vec![key]));
         }
         let (export, wanted) = (body.end()?, RecordSelector::At(pointers));
-        let waiting = Self { tables, export, wanted, origins, partially_loaded };
-        Ok((!waiting.origins.is_empty()).then_some(waiting))
+        let records = Self { tables, export, wanted, origins, partially_loaded };
+        Ok((!records.origins.is_empty()).then_some(records))
     }
 
-    /// The run that received the record that begins here, and where it stood in that run's export.
+    /// The run that received the record at this offset, and its offset in that run's export.
     fn origin_of(&self, start: u64) -> Option<(RunId, u64)> {
         let position = self.origins.binary_search_by_key(&start, |(start, _)| *start).ok()?;
         Some(self.origins[position].1.clone())
     }
 
-    /// Takes out the lines of a table that no run will take records from.
-    fn curtailed_of(&mut self, table: &TableName) -> Vec<QuarantineLine> {
+    /// Takes the lines of a table's partially loaded records.
+    fn take_partially_loaded(&mut self, table: &TableName) -> Vec<QuarantineLine> {
         self.partially_loaded.extract_if(.., |line| line.table == *table).collect()
     }
 }
 
-/// A JSON object of lists that is written record by record.
-struct Body {
+/// Writes a JSON object of lists, record by record.
+struct ExportBody {
     landing: Landing,
     position: u64,
-    /// What stands between the last value and the next.
+    /// The text between the last value and the next one.
     separator: &'static str,
 }
 
-impl Body {
+impl ExportBody {
     fn begin() -> Result<Self, RunError> {
         let mut body =
             Self { landing: Landing::create(std::env::temp_dir())?, position: 0, separator: "" };
@@ -105,7 +105,7 @@ impl Body {
         Ok(())
     }
 
-    /// Writes a record; tells where it begins.
+    /// Writes a record; returns its offset.
     fn record(&mut self, json: &str) -> Result<u64, RunError> {
         self.write(self.separator)?;
         let start = self.position;
@@ -125,62 +125,74 @@ impl Body {
     }
 }
 
-/// The lines that a run leaves in quarantine, in staging.
+/// The staged quarantine files of a run.
 #[derive(Default)]
-pub(super) struct StagedLines {
+pub(super) struct StagedQuarantine {
     pub(super) publications: Vec<Publication>,
-    /// The file of each table that has some.
+    /// The file of each table that has one.
     pub(super) files: BTreeMap<TableName, QuarantineFile>,
 }
 
-/// Stages the lines of the records that a run leaves out, one file a table. When it took in records that were
-/// `waiting`, they keep saying where they came from.
+/// Stages one quarantine file for each table with quarantined records. Records of a retry keep their origin.
 pub(super) async fn stage(
     destination: &Destination,
     plan: &Plan,
     load: &Loaded,
     landed: &[Landed],
-    mut waiting: Option<Waiting>,
-) -> Result<StagedLines, RunError> {
-    let mut staged = StagedLines::default();
-    for (position, schema) in load.schemas.iter() {
+    mut retried: Option<QuarantinedRecords>,
+) -> Result<StagedQuarantine, RunError> {
+    let mut staged = StagedQuarantine::default();
+    for (table, schema) in load.schemas.iter() {
         let mut records: Vec<&Quarantined> =
-            load.quarantined.iter().filter(|record| record.table == position).collect();
+            load.quarantined.iter().filter(|record| record.table == table).collect();
         records.sort_by_key(|record| (record.piece, record.place.start));
-        let carried = waiting.as_mut().map(|waiting| waiting.curtailed_of(&schema.name));
-        let mut lines = carried.unwrap_or_default();
+        let kept = retried.as_mut().map(|retried| retried.take_partially_loaded(&schema.name));
+        let mut lines = kept.unwrap_or_default();
         for (record, received) in records.iter().zip(raw_records(&records, landed)?) {
-            let start = record.place.start;
-            let origin = waiting.as_ref().and_then(|waiting| waiting.origin_of(start));
+            let offset = record.place.start;
+            let origin = retried.as_ref().and_then(|retried| retried.origin_of(offset));
             lines.push(QuarantineLine::new(
-                origin.unwrap_or_else(|| (plan.run_id.clone(), start)),
+                origin.unwrap_or_else(|| (plan.run_id.clone(), offset)),
                 schema.name.clone(),
                 &record.reasons,
                 record.row_kept,
                 &String::from_utf8_lossy(&received),
             ));
         }
-        if lines.is_empty() {
-            continue;
+        if !lines.is_empty() {
+            staged.put(destination, &plan.run_id, &schema.name, &lines).await?;
         }
-        let content = encode(&lines)?;
-        let target = quarantine_file(&schema.name, &plan.run_id);
-        let at = Destination::staged(&plan.run_id, &target);
-        staged.publications.push(Publication::new(&at, &target, content.len() as u64));
-        destination.put(&at, Bytes::from(content)).await?;
-        let partially_loaded = lines.iter().filter(|line| line.row_kept).count() as u64;
-        let file = QuarantineFile {
-            path: target.to_string(),
-            run_id: plan.run_id.clone(),
-            records: lines.len() as u64 - partially_loaded,
-            partially_loaded,
-        };
-        staged.files.insert(schema.name.clone(), file);
     }
     Ok(staged)
 }
 
-/// The records as they were received, in the order of the export.
+impl StagedQuarantine {
+    /// Stages the quarantine file of one table.
+    async fn put(
+        &mut self,
+        destination: &Destination,
+        run_id: &RunId,
+        table: &TableName,
+        lines: &[QuarantineLine],
+    ) -> Result<(), RunError> {
+        let content = encode(lines)?;
+        let target = quarantine_file(table, run_id);
+        let staged = Destination::staged(run_id, &target);
+        self.publications.push(Publication::new(&staged, &target, content.len() as u64));
+        destination.put(&staged, Bytes::from(content)).await?;
+        let partially_loaded = lines.iter().filter(|line| line.row_kept).count() as u64;
+        let file = QuarantineFile {
+            path: target.to_string(),
+            run_id: run_id.clone(),
+            records: lines.len() as u64 - partially_loaded,
+            partially_loaded,
+        };
+        self.files.insert(table.clone(), file);
+        Ok(())
+    }
+}
+
+/// The raw JSON of the records, in the order of the export.
 fn raw_records(records: &[&Quarantined], landed: &[Landed]) -> Result<Vec<Vec<u8>>, RunError> {
     let mut raw = Vec::with_capacity(records.len());
     for (piece, landed) in landed.iter().enumerate() {

@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Run, RunError, ledger, merge, overwrite, quarantine};
+use super::{Run, RunError, ledger, merge, quarantine};
 use crate::definition::WriteDisposition;
 use crate::infer::ResolvedTable;
 use crate::landing::Landed;
-use crate::merge::{Merge, PartitionRows, carry_over};
+use crate::merge::{EndedRows, MergedTables, OverwrittenPartitions, PartitionRows, carry_over};
 use crate::report::{EventKind, TableReport};
 use crate::run::intake::FoundRecords;
 use crate::run::loaded::Loaded;
-use crate::run::quarantine::Waiting;
+use crate::run::quarantine::QuarantinedRecords;
 use crate::runtime::{on_cpu, parallelism};
 use crate::schema::{IdVec, PartitionKey, RootId, TableId};
 use crate::table::{
-    self, DataFile, Intent, LoadedExport, ManifestUpdate, Publication, Snapshot, TakenExport,
+    DataFile, Intent, LoadedExport, ManifestUpdate, Publication, Snapshot, TakenExport,
     UpdatedManifest, files_to_compact,
 };
 use crate::write::{Encoder, FileLayout, StagedFile, encode, stage};
@@ -31,7 +31,7 @@ pub(super) enum RowSource {
         found: IdVec<RootId, FoundRecords>,
     },
     /// Quarantined records.
-    Quarantine(Waiting),
+    Quarantine(QuarantinedRecords),
 }
 
 /// The rows of a file to write: those of older files, followed by new ones.
@@ -68,14 +68,16 @@ impl Run<'_> {
         load: &mut Loaded,
         snapshot: &Snapshot,
     ) -> Result<Written, RunError> {
-        let merged = merge::decide(self.destination, load, snapshot, self.plan).await?;
-        let overwritten = overwrite::decide(self.destination, load, snapshot, self.plan).await?;
+        let (tables, plan) = (self.tables.as_ref(), self.plan);
+        let mut merged = merge::merge_records(tables, load, snapshot, plan).await?;
+        let overwritten = merge::overwrite_partitions(tables, load, snapshot, plan).await?;
+        let unchanged = Arc::new(std::mem::take(&mut merged.unchanged));
         let mut files = Files::new();
         for (key, rows) in std::mem::take(&mut load.rows) {
-            if let Some(same) = overwritten.spared.get(&key) {
+            if let Some(same) = overwritten.unchanged.get(&key) {
                 load.counts[key.0].spare(rows.count(), *same);
-            } else if !merged.spares(&key) {
-                files.entry(key).or_default().new = Some(rows.without(&merged.unchanged));
+            } else if !merged.is_unchanged(&key) {
+                files.entry(key).or_default().new = Some(rows.without(&unchanged));
             }
         }
         for (key, rows) in std::mem::take(&mut load.encoded) {
@@ -86,7 +88,7 @@ impl Run<'_> {
         let files: Vec<_> = files
             .into_iter()
             .map(|((table, partition), rows)| {
-                self.write_partition(load, table, partition, rows, &merged.ending)
+                self.write_partition(load, table, partition, rows, &merged.ended)
             })
             .collect();
         // Some are encoded while others wait for the disk.
@@ -110,7 +112,7 @@ impl Run<'_> {
         table: TableId,
         partition: PartitionKey,
         FileRows { older, new, encoded }: FileRows<'_>,
-        ending: &Merge,
+        ended: &EndedRows,
     ) -> Result<WrittenFiles, RunError> {
         let (schema, metadata) = (&load.schemas[table], self.metadata());
         let all = older.iter().map(|file| file.rows).sum::<u64>()
@@ -118,10 +120,10 @@ impl Run<'_> {
             + encoded.as_ref().map_or(0, Encoder::rows);
         let mut first = Vec::new();
         for file in older {
-            let content = table::open(self.destination).read(file).await?;
+            let content = self.tables.read(file).await?;
             let of_table = schema.clone();
             let rows = on_cpu(move || content.rows(&of_table, None)).await?;
-            first.push(Ok(carry_over(rows, table, schema, ending, &metadata)?));
+            first.push(Ok(carry_over(rows, table, schema, ended, &metadata)?));
         }
         let mut encoders = Vec::new();
         if !first.is_empty() || new.is_some() {
@@ -197,10 +199,10 @@ fn add_older_files<'a>(
     files: &mut Files<'a>,
     load: &Loaded,
     snapshot: &'a Snapshot,
-    merged: &merge::Merged,
-    overwritten: &overwrite::Overwritten,
+    merged: &MergedTables,
+    overwritten: &OverwrittenPartitions,
 ) -> HashSet<String> {
-    let mut rewritten = overwritten.gone.clone();
+    let mut rewritten = overwritten.replaced.clone();
     for (table, ResolvedTable { schema, policy, .. }) in load.schemas.tables() {
         let old = snapshot.manifests.get(&schema.name);
         let Some(old) = old.filter(|_| policy.disposition != WriteDisposition::Replace) else {
@@ -210,9 +212,9 @@ fn add_older_files<'a>(
         let small = files_to_compact(&old.files, gets_rows);
         let is_rewritten = |file: &&DataFile| {
             let changes = !schema.same_files(&old.schema)
-                || merged.touched.contains(&file.path)
+                || merged.rewritten.contains(&file.path)
                 || small.contains(file.path.as_str());
-            changes && !overwritten.gone.contains(&file.path)
+            changes && !overwritten.replaced.contains(&file.path)
         };
         for file in old.files.iter().filter(is_rewritten) {
             files.entry((table, file.partition.clone())).or_default().older.push(file);
@@ -223,7 +225,7 @@ fn add_older_files<'a>(
 }
 
 /// Completes the ledgers with what became of the rows.
-fn count_outcomes(load: &mut Loaded, superseded: Vec<(TableId, u64)>, merged: merge::Merged) {
+fn count_outcomes(load: &mut Loaded, superseded: Vec<(TableId, u64)>, merged: MergedTables) {
     for (table, rows) in superseded {
         if !merged.outcomes.contains_key(&table) {
             load.counts[table].superseded += rows;

@@ -256,8 +256,8 @@ impl fmt::Display for Fraction {
     }
 }
 
-/// The double for a JSON number: the nearest double for a fraction, the equal double for an integer; `None` when there
-/// is no equal double.
+/// The double for a JSON number: the nearest double for a fraction, the equal double for an integer. `None` when there is
+/// no equal double for an integer, and when a fraction overflows, or underflows to zero.
 #[must_use]
 pub fn parse_float(text: &str) -> Option<f64> {
     if let Some(fraction) = Fraction::parse(text) {
@@ -266,7 +266,14 @@ pub fn parse_float(text: &str) -> Option<f64> {
     NumberText::parse(text)?;
     let float: f64 = text.parse().ok()?;
     let exact = !is_integer(text) || format!("{float:.0}") == text;
-    (float.is_finite() && exact).then_some(float)
+    let underflows = float == 0.0 && !is_zero(text);
+    (float.is_finite() && exact && !underflows).then_some(float)
+}
+
+/// Whether all digits of a JSON number before its exponent are zeros.
+fn is_zero(text: &str) -> bool {
+    let digits = text.split(['e', 'E']).next().unwrap_or_default();
+    !digits.bytes().any(|byte| (b'1'..=b'9').contains(&byte))
 }
 
 /// Whether a JSON number is written as an integer. `-0` is a zero with a sign, which only a double has.

@@ -7,12 +7,17 @@
 //! | `2026-10-05T14:03:07.123456` | a timestamp; without a zone it is taken as UTC |
 //! | `2026-10-05T14:03:07.123456789Z` | neither: a microsecond cannot hold it |
 //! | `2026-02-30`, `05.10.2026` | neither |
+//! | `0000-01-01`, `9999-12-31T23:59:59-12:00` | neither: years are 1 to 9999, in UTC too |
+
+use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime};
 
 /// `chrono` counts days from the year 1, Parquet from 1970.
 const DAYS_TO_1970: i32 = 719_163;
 const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
+/// The timestamps from 0001-01-01T00:00:00Z to the end of 9999, in microseconds since 1970. A zone can lead beyond.
+const INSTANTS: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
 /// Days since 1970-01-01 of `YYYY-MM-DD`.
 #[must_use]
@@ -21,7 +26,8 @@ pub fn parse_date(text: &str) -> Option<i32> {
     if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
         return None;
     }
-    let year = digits(&bytes[..4])?;
+    // Readers in Python have no year 0.
+    let year = digits(&bytes[..4]).filter(|year| *year > 0)?;
     let date = NaiveDate::from_ymd_opt(
         i32::try_from(year).ok()?,
         digits(&bytes[5..7])?,
@@ -50,10 +56,11 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
     }
     let (fraction, zone) = split_fraction(&bytes[19..])?;
     let seconds = i64::from(hour * 3600 + minute * 60 + second) - zone_seconds(zone)?;
-    i64::from(day)
+    let instant = i64::from(day)
         .checked_mul(MICROSECONDS_PER_DAY)?
         .checked_add(seconds * 1_000_000)?
-        .checked_add(fraction)
+        .checked_add(fraction)?;
+    INSTANTS.contains(&instant).then_some(instant)
 }
 
 /// The date of days since 1970-01-01; `None` outside chrono's calendar.
@@ -164,7 +171,9 @@ mod tests {
     fn dates_of_the_table() {
         assert_eq!(parse_date("1970-01-01"), Some(0));
         assert_eq!(parse_date("2026-10-05"), Some(20_731));
-        for text in ["2026-02-30", "05.10.2026", "2026-1-05", "2026-10-05Z", "２０２６-10"] {
+        for text in
+            ["2026-02-30", "05.10.2026", "2026-1-05", "2026-10-05Z", "0000-01-01", "２０２６-10"]
+        {
             assert_eq!(parse_date(text), None, "{text}");
         }
     }
@@ -184,6 +193,9 @@ mod tests {
             "2026-10-05T24:00:00Z",
             "2026-10-05T12:03:07 Z",
             "2026-10-05T12:03:07.",
+            "9999-12-31T23:59:59-12:00",
+            "0001-01-01T00:00:00+01:00",
+            "0000-12-31T00:00:00Z",
         ] {
             assert_eq!(parse_timestamp(text), None, "{text}");
         }
@@ -202,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_form_of_nearly_all_timestamps_is_known() {
-        for text in ["2026-10-05T12:03:07", "2026-10-05T12:03:07Z", "0000-01-01T00:00:00.000000"] {
+        for text in ["2026-10-05T12:03:07", "2026-10-05T12:03:07Z", "0001-01-01T00:00:00.000000"] {
             let form = TimestampForm::of(text).unwrap();
             assert_eq!(form.write(parse_timestamp(text).unwrap()).as_deref(), Some(text));
         }

@@ -45,6 +45,14 @@ pub struct KeyName {
     fingerprint: String,
 }
 
+#[cfg(test)]
+impl KeyName {
+    /// A name without a key.
+    pub(crate) fn of_test(source: KeySource) -> Self {
+        Self { source, fingerprint: "000000".to_owned() }
+    }
+}
+
 impl std::fmt::Display for KeyName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} (fingerprint {})", self.source, self.fingerprint)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::{Error as StoreError, ObjectStore};
 
-use super::kind::{MAX_ATTEMPTS, StoreKind, StoreOption, StoreOptions, no_conflict};
+use super::kind::{MAX_ATTEMPTS, StoreKind, StoreOption, StoreOptions};
 
 /// Azure Blob Storage.
 pub(super) static AZURE: StoreKind = StoreKind {
@@ -51,7 +51,7 @@ pub(super) static AZURE: StoreKind = StoreKind {
         ("bearer_token", "AZURE_STORAGE_TOKEN"),
         ("token", "AZURE_STORAGE_TOKEN"),
     ],
-    check: no_conflict,
+    check: None,
     open,
     copies_in_background: true,
 };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::{Error as StoreError, ObjectStore};
 
-use super::kind::{MAX_ATTEMPTS, StoreKind, StoreOption, StoreOptions, no_conflict};
+use super::kind::{MAX_ATTEMPTS, StoreKind, StoreOption, StoreOptions};
 
 /// Google Cloud Storage.
 pub(super) static GCS: StoreKind = StoreKind {
@@ -33,7 +33,7 @@ pub(super) static GCS: StoreKind = StoreKind {
         MAX_ATTEMPTS,
     ],
     secrets: &[("service_account_key", "GOOGLE_SERVICE_ACCOUNT_KEY")],
-    check: no_conflict,
+    check: None,
     open,
     copies_in_background: false,
 };

@@ -25,8 +25,8 @@ pub struct StoreKind {
     pub options: &'static [StoreOption],
     /// Keys that would hold a secret, each with the environment variable that holds it instead.
     pub secrets: &'static [(&'static str, &'static str)],
-    /// Finds options that do not go together.
-    pub check: fn(&StoreOptions) -> Option<OptionConflict>,
+    /// Finds options that do not go together, if there can be any.
+    pub check: Option<fn(&StoreOptions) -> Option<OptionConflict>>,
     /// Opens a bucket.
     pub open: OpenStore,
     /// Whether a copy may still be running when the store has answered.
@@ -172,9 +172,4 @@ pub struct OptionConflict {
     pub message: &'static str,
     /// What to write instead.
     pub help: &'static str,
-}
-
-/// For kinds whose options all go together.
-pub(super) fn no_conflict(_: &StoreOptions) -> Option<OptionConflict> {
-    None
 }

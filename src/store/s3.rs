@@ -56,7 +56,7 @@ pub(super) static S3: StoreKind = StoreKind {
         ("session_token", "AWS_SESSION_TOKEN"),
         ("token", "AWS_SESSION_TOKEN"),
     ],
-    check: kms_options_need_kms,
+    check: Some(kms_options_need_kms),
     open,
     copies_in_background: false,
 };

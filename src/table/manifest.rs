@@ -1,4 +1,4 @@
-//! The manifest: what a table is, as its last commit left it.
+//! Manifest: the schema and the live files of a table after its last commit.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,42 +13,41 @@ use crate::write::statistics::Statistics;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "StoredManifest")]
 pub struct Manifest {
-    /// The form of this file.
+    /// The version of the file format.
     pub version: u32,
     /// The run that wrote it.
     pub run_id: RunId,
     /// The table's columns and where they come from.
     pub schema: TableSchema,
-    /// Where in the export its records were found, for a table without a parent.
+    /// Where its records were in the last export, for a table without a parent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub records: Option<RecordsAt>,
-    /// How many records the last export had for it, for a table without a parent.
+    /// How many records the last export had, for a table without a parent.
     pub received: u64,
-    /// The files that are the table.
+    /// The live data files.
     pub files: Vec<DataFile>,
-    /// The records that the table should have and does not take, for a table without a parent.
+    /// The quarantine files with records that have not loaded yet, for a table without a parent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quarantine: Vec<QuarantineFile>,
-    /// The exports whose rows are in it: the last one of a table that is replaced, all of one that is
-    /// appended to.
+    /// The exports that it has loaded: all of them with `append`, otherwise the last one.
     pub exports: Vec<TakenExport>,
 }
 
-/// An export that a table has taken.
+/// An export that a table has loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TakenExport {
-    /// The export's content.
+    /// The hash of the export.
     pub hash: ExportHash,
-    /// What the definition said of tables then, hashed.
+    /// The hash of the definition's tables at that time.
     pub definition: String,
 }
 
-/// One Parquet file of a table.
+/// A Parquet file of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DataFile {
-    /// Where it is, relative to the destination.
+    /// Its path in the destination.
     pub path: String,
-    /// Its partition, kept as the directory.
+    /// Its partition. JSON has the directory.
     pub partition: PartitionKey,
     /// Its rows.
     pub rows: u64,
@@ -56,12 +55,12 @@ pub struct DataFile {
     pub bytes: u64,
     /// The BLAKE3 hash of its bytes, in hexadecimal.
     pub blake3: String,
-    /// What it holds in the columns that rows are found by; nothing in manifests from before there were any.
+    /// Minimum and maximum of columns, so readers can skip files. Early manifests have none.
     #[serde(skip_serializing_if = "Statistics::is_empty")]
     pub statistics: Statistics,
 }
 
-/// A manifest as JSON has it: what a partition's directory means, the schema says.
+/// A manifest as JSON has it. Its partitions are directories, which the schema tells how to parse.
 #[derive(Deserialize)]
 struct StoredManifest {
     version: u32,
@@ -117,10 +116,10 @@ impl From<StagedFile> for DataFile {
 }
 
 impl Manifest {
-    /// The form of manifests that this flowlake writes.
+    /// The version that this flowlake writes.
     pub const VERSION: u32 = 1;
 
-    /// The rows of all files.
+    /// The number of rows in all files.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.files.iter().map(|file| file.rows).sum()

@@ -1,4 +1,4 @@
-//! Recovery: finishes the commits of interrupted runs before a run reads the tables.
+//! Recovery: finishes the commits of interrupted runs before a run reads the tables, and tells what it would find.
 //!
 //! What a run does with each commit record stands in the table of [`commit_log`].
 
@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::commit_log::{self, CommitRecord};
 use super::{CommitError, Snapshot, TableStore, retention};
+use crate::schema::RunId;
 
 impl dyn TableStore {
     /// Finishes open commits, deletes abandoned staged files and reads the snapshot.
@@ -30,6 +31,29 @@ impl dyn TableStore {
         snapshot.runs = logged.chain(last).chain(writers).cloned().collect();
         Ok(snapshot)
     }
+
+    /// Reads the snapshot that the next run will start from, and changes nothing. Open commits count as finished, since
+    /// the next run finishes them.
+    ///
+    /// # Errors
+    /// The destination fails, or one of flowlake's own files is damaged.
+    pub async fn snapshot(&self) -> Result<Snapshot, CommitError> {
+        let mut snapshot = self.committed().await?;
+        for intent in commit_log::read_open(self.destination()).await? {
+            snapshot.insert(intent.manifests);
+            snapshot.state = Some(intent.state);
+        }
+        Ok(snapshot)
+    }
+
+    /// The runs whose commits are open.
+    ///
+    /// # Errors
+    /// The destination fails, or one of flowlake's own files is damaged.
+    pub async fn open_commits(&self) -> Result<Vec<RunId>, CommitError> {
+        let open = commit_log::read_open(self.destination()).await?;
+        Ok(open.into_iter().map(|intent| intent.run_id).collect())
+    }
 }
 
 #[cfg(test)]
@@ -40,7 +64,6 @@ mod tests {
     use object_store::path::Path;
 
     use super::*;
-    use crate::schema::RunId;
     use crate::store::Destination;
     use crate::table::{CommitOutcome, Intent, Publication, TableState, json, layout, open};
 

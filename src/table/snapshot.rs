@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{CommitError, Manifest, TableStore, commit_log};
+use super::Manifest;
 use crate::schema::{RunId, TableName, TableSchema};
 
 /// What a destination remembers besides its tables.
@@ -44,7 +44,7 @@ impl Snapshot {
         snapshot
     }
 
-    fn insert(&mut self, manifests: impl IntoIterator<Item = Manifest>) {
+    pub(super) fn insert(&mut self, manifests: impl IntoIterator<Item = Manifest>) {
         let by_name = |manifest: Manifest| (manifest.schema.name.clone(), manifest);
         self.manifests.extend(manifests.into_iter().map(by_name));
     }
@@ -67,30 +67,5 @@ impl Snapshot {
     #[must_use]
     pub fn has_run(&self, run_id: &RunId) -> bool {
         self.runs.contains(run_id)
-    }
-}
-
-impl dyn TableStore {
-    /// Reads the snapshot that the next run will start from, and changes nothing. Open commits count as finished, since
-    /// the next run finishes them.
-    ///
-    /// # Errors
-    /// The destination fails, or one of flowlake's own files is damaged.
-    pub async fn snapshot(&self) -> Result<Snapshot, CommitError> {
-        let mut snapshot = self.committed().await?;
-        for intent in commit_log::read_open(self.destination()).await? {
-            snapshot.insert(intent.manifests);
-            snapshot.state = Some(intent.state);
-        }
-        Ok(snapshot)
-    }
-
-    /// The runs whose commits are open.
-    ///
-    /// # Errors
-    /// The destination fails, or one of flowlake's own files is damaged.
-    pub async fn open_commits(&self) -> Result<Vec<RunId>, CommitError> {
-        let open = commit_log::read_open(self.destination()).await?;
-        Ok(open.into_iter().map(|intent| intent.run_id).collect())
     }
 }

@@ -10,13 +10,11 @@
 
 use std::fmt::Debug;
 use std::io::Cursor;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use polars::prelude::{DataFrame, ParquetReader, PolarsError, SerReader};
 
-use super::parquet::ParquetTables;
 use super::{CommitError, DataFile, Intent, Snapshot, layout};
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::normalise::{ConformError, conform};
@@ -43,12 +41,6 @@ pub trait TableStore: Debug + Send + Sync {
         let content = content.ok_or_else(|| ReadError::Missing { path: file.path.clone() })?;
         Ok(FileContent { path: file.path.clone(), content })
     }
-}
-
-/// Opens the tables of a destination.
-#[must_use]
-pub fn open(destination: &Destination) -> Arc<dyn TableStore> {
-    Arc::new(ParquetTables::new(destination.clone()))
 }
 
 /// A data file cannot be read.

@@ -1,4 +1,4 @@
-//! The commit, and what may come between: failures, sleep, other runs. What every store does at every call is in
+//! Commits under failures, sleeping runs and concurrent runs. The behaviour of every store at every call is in
 //! `conformance`.
 
 use std::collections::BTreeSet;
@@ -45,10 +45,10 @@ impl Bench {
     }
 }
 
-/// The rows of the tables by their manifests, after checking that these files are all the files there are.
+/// The number of rows in each table, after checking that the files of the manifests are all the data files there are.
 async fn settled_rows(store: &Arc<InMemory>) -> Vec<u64> {
     let destination = Destination::of_store(store.clone(), "memory");
-    // A run that failed with its store is as good as a process that died, and cannot give the lock back.
+    // A run whose store failed cannot release its lock, like a process that died.
     destination.delete(&Destination::own("lock.json")).await.unwrap();
     let snapshot = table::open(&destination).recover(Utc::now()).await.unwrap();
     let live: BTreeSet<String> = snapshot
@@ -74,7 +74,7 @@ async fn settled_rows(store: &Arc<InMemory>) -> Vec<u64> {
 }
 
 #[test]
-fn p2_what_waits_in_quarantine_is_taken_in_exactly_once_whatever_fails() {
+fn p2_a_retry_loads_quarantined_records_exactly_once_whatever_fails() {
     const WAITING: &str = r#"[{"id":1,"at":"2026-01-05","n":1,"lines":[{"n":1}]},
         {"id":2,"at":"2026-02-05","n":"x","lines":[{"n":2},{"n":3}]},{"id":3,"at":"2026-02-06","n":"y"}]"#;
     const TABLE: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\npartition_by = [\"month(at)\"]\n[tables.columns]\n";
@@ -115,7 +115,7 @@ fn p2_what_waits_in_quarantine_is_taken_in_exactly_once_whatever_fails() {
 }
 
 #[test]
-fn p2_a_file_that_a_commit_publishes_is_not_among_those_it_removes() {
+fn p2_a_commit_never_deletes_a_live_file() {
     let bench = Bench::with("replace");
     runtime().block_on(async {
         let store: Arc<InMemory> = Arc::new(InMemory::new());
@@ -154,10 +154,10 @@ fn p2_a_commit_record_that_never_reached_the_disk_blocks_no_later_run() {
             bench.source.serve(OLD);
             bench.run(store.clone(), "run-3").await.unwrap();
             assert_eq!(settled_rows(&store).await, [4, 3]);
-            // The number was somebody's, who may think that the record is there.
+            // The number stays taken: its owner may believe that the record exists.
             store.head(&Path::from("_flowlake/commits/000000000003.json")).await.unwrap();
         }
-        // One that has others after it was complete once: somebody damaged it.
+        // A record before others was complete once, so it was damaged later.
         let store: Arc<InMemory> = Arc::new(InMemory::new());
         for (run, export) in [("run-1", OLD), ("run-2", NEW)] {
             bench.source.serve(export);
@@ -170,7 +170,7 @@ fn p2_a_commit_record_that_never_reached_the_disk_blocks_no_later_run() {
 }
 
 #[test]
-fn p10_a_run_that_fell_asleep_at_any_store_call_does_not_undo_a_later_one() {
+fn p10_a_run_that_sleeps_at_any_store_call_does_not_undo_a_later_one() {
     let bench = Arc::new(Bench::with("replace"));
     let mut outcomes = BTreeSet::new();
     for asleep_at in 0.. {
@@ -178,17 +178,17 @@ fn p10_a_run_that_fell_asleep_at_any_store_call_does_not_undo_a_later_one() {
         bench.source.serve(OLD);
         runtime().block_on(bench.run(store.clone(), "run-1")).unwrap();
         bench.source.serve(NEW);
-        let had_promised = Arc::new(AtomicUsize::new(0));
+        let had_intent = Arc::new(AtomicUsize::new(0));
         let meanwhile = {
-            let (bench, store, had_promised) = (bench.clone(), store.clone(), had_promised.clone());
+            let (bench, store, had_intent) = (bench.clone(), store.clone(), had_intent.clone());
             move |call| {
                 if call == asleep_at {
                     let intent = Path::from("_flowlake/commits/000000000002.json");
                     let run = async {
-                        had_promised
+                        had_intent
                             .store(store.head(&intent).await.is_ok().into(), Ordering::SeqCst);
                         bench.source.serve(LATER);
-                        // It slept for so long that its lock is anybody's.
+                        // It slept so long that its lock has expired.
                         store.delete(&Path::from("_flowlake/lock.json")).await.unwrap();
                         bench.run(store.clone(), "run-3").await.unwrap();
                     };
@@ -199,14 +199,14 @@ fn p10_a_run_that_fell_asleep_at_any_store_call_does_not_undo_a_later_one() {
                 Ok(())
             }
         };
-        let sleepy = HookedStore::new(store.clone(), meanwhile, |_| Ok(()));
-        let result = runtime().block_on(bench.run(sleepy.clone(), "run-2"));
-        if sleepy.calls() <= asleep_at {
+        let sleeping = HookedStore::new(store.clone(), meanwhile, |_| Ok(()));
+        let result = runtime().block_on(bench.run(sleeping.clone(), "run-2"));
+        if sleeping.calls() <= asleep_at {
             assert!(asleep_at > 20, "the store was hardly used");
             break;
         }
         let rows = runtime().block_on(settled_rows(&store));
-        if had_promised.load(Ordering::SeqCst) == 1 {
+        if had_intent.load(Ordering::SeqCst) == 1 {
             assert_eq!(rows, [3, 0], "call {asleep_at}: {result:?}");
             result.unwrap();
         }

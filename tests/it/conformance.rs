@@ -1,4 +1,4 @@
-//! What flowlake relies on in a store, and what it makes of one that fails: on memory, local disk, an S3 server and a
+//! The conformance suite of stores: what flowlake relies on, and whether tables stay whole when a store fails. It runs on memory, local disk, an S3 server and a
 //! stand-in for Google Cloud Storage in this process, moto's S3 server (`make test-s3`) and Azurite (`make test-azure`).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,12 +26,12 @@ use crate::support::{
     runtime,
 };
 
-/// Where destinations are made, each of them empty.
+/// Makes empty destinations in one kind of store.
 struct Stores<'a> {
     make: Box<dyn Fn(usize) -> Destination + 'a>,
     made: AtomicUsize,
-    /// Of several that create one file at the same time, it lets one. Servers that are made for tests look first and write
-    /// then.
+    /// Whether one of several concurrent creates of a file succeeds. Some servers made for tests check first and write
+    /// later, so several may.
     is_atomic: bool,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Stores<'a> {
         })
     }
 
-    /// A prefix of a bucket, which is emptied each time: some servers look through all of a bucket to list a part of it.
+    /// A prefix of a bucket that is emptied each time: some servers scan the whole bucket to list a part of it.
     fn bucket(bucket: &'a Arc<dyn ObjectStore>, empty: impl Fn() + 'a) -> Self {
         let made = Self::of(move |_| {
             empty();
@@ -71,12 +71,12 @@ impl<'a> Stores<'a> {
     }
 }
 
-/// What the commit, the lock and recovery take for granted.
-async fn keeps_what_we_rely_on(stores: &Stores<'_>) {
+/// What the commit, the lock and recovery rely on.
+async fn keeps_promises(stores: &Stores<'_>) {
     let destination = &stores.next();
     let path = |name: &str| Path::parse(name).unwrap();
     let text = |text: &str| Bytes::from(text.to_owned());
-    // Of two that create, one does.
+    // Of two writers that create a file, one succeeds.
     let record = Destination::own("commits").join("000000000001.json");
     assert_eq!(destination.create(&record, text("first")).await.unwrap(), CreateOutcome::Created);
     assert_eq!(
@@ -90,8 +90,8 @@ async fn keeps_what_we_rely_on(stores: &Stores<'_>) {
     });
     let outcomes = futures::future::join_all(at_once).await;
     let created = outcomes.iter().filter(|outcome| **outcome == CreateOutcome::Created).count();
-    assert!(created == 1 || (created > 1 && !stores.is_atomic), "{created} have created it");
-    // Of two that replace what they saw, one does. Local disk has no such thing, and its lock is another one.
+    assert!(created == 1 || (created > 1 && !stores.is_atomic), "{created} created it");
+    // Of two writers that replace the version they saw, one succeeds. Local disk relies on a file lock instead.
     let lock = Destination::own("lock.json");
     destination.put(&lock, text("mine")).await.unwrap();
     let seen = destination.version(&lock).await.unwrap();
@@ -105,7 +105,7 @@ async fn keeps_what_we_rely_on(stores: &Stores<'_>) {
         assert_eq!(replaced, ReplaceOutcome::Replaced);
         assert_eq!(destination.get(&lock).await.unwrap(), Some(text("mine now")));
     }
-    // Names are those that were given.
+    // Names are kept as given.
     let names = [
         "t/status=a%2Fb%20c/0000-run.parquet",
         "t/status=%C3%84pfel%25/0000-run.parquet",
@@ -126,12 +126,12 @@ async fn keeps_what_we_rely_on(stores: &Stores<'_>) {
     expected.sort_unstable();
     assert_eq!(listed, expected);
     assert!(destination.list(&Destination::own("staging")).await.unwrap().is_empty());
-    // A file that is not there can be removed, and is not there.
+    // Removing a missing file is no error.
     for _ in 0..2 {
         destination.delete(&path(names[0])).await.unwrap();
         assert_eq!(destination.get(&path(names[0])).await.unwrap(), None);
     }
-    // A large file goes up in parts, one that cannot be read to its end not at all.
+    // A large file is uploaded in parts. One that cannot be read to its end is not uploaded.
     let large: Vec<u8> = (0..20_000_000_u32).map(|at| (at / 997).to_le_bytes()[0]).collect();
     let target = path("t/large.parquet");
     destination.put_stream(&target, Cursor::new(large.clone())).await.unwrap();
@@ -144,7 +144,7 @@ async fn keeps_what_we_rely_on(stores: &Stores<'_>) {
     destination.try_out(&"check".parse().unwrap()).await.unwrap();
 }
 
-/// A file that cannot be read to its end.
+/// A reader that fails before its end.
 struct Broken(Cursor<Vec<u8>>);
 
 impl std::io::Read for Broken {
@@ -156,14 +156,14 @@ impl std::io::Read for Broken {
     }
 }
 
-/// One record moves to another partition with another line, one changes, one stays, one comes, one does not fit.
+/// One record moves to another partition and gains a line, one changes, one stays, one is new, one has a wrong type.
 const OLD: &str = r#"[{"id":1,"at":"2026-01-05","v":1,"lines":[{"n":1}]},{"id":2,"at":"2026-02-05","v":1},
     {"id":3,"at":"2026-03-05","v":1,"lines":[{"n":1},{"n":2}]}]"#;
 const NEW: &str = r#"[{"id":1,"at":"2026-02-05","v":1,"lines":[{"n":1},{"n":9}]},{"id":2,"at":"2026-02-05","v":2},
     {"id":3,"at":"2026-03-05","v":1,"lines":[{"n":1},{"n":2}]},{"id":4,"at":"2026-05-05","v":1,"w":true},
     {"id":5,"at":"2026-05-06","v":"x"}]"#;
 
-/// Before a call and after it.
+/// The process dies before a call takes effect, or after.
 const DEATHS: [Failure; 2] = [Failure::Before, Failure::After];
 
 const DISPOSITIONS: [&str; 4] = ["replace", "append", "merge", "overwrite_partitions"];
@@ -171,10 +171,10 @@ const DISPOSITIONS: [&str; 4] = ["replace", "append", "merge", "overwrite_partit
 /// The rows of every table, by the files that its manifest names, and what is in quarantine.
 type Content = BTreeMap<String, Vec<String>>;
 
-/// A pipeline, and what it makes of a destination.
+/// A pipeline, and the content of its destination after each of two exports.
 struct Pipeline {
     runs: InProcess,
-    /// The objects of a destination that has the first export.
+    /// The objects of a destination after the first export.
     before: Vec<(Path, Bytes)>,
     old: Content,
     new: Content,
@@ -209,7 +209,7 @@ impl Pipeline {
         })
     }
 
-    /// A destination that has the first export.
+    /// A destination as it is after the first export.
     async fn seeded(&self, stores: &Stores<'_>) -> Destination {
         let destination = stores.next();
         for (path, content) in &self.before {
@@ -218,7 +218,7 @@ impl Pipeline {
         destination
     }
 
-    /// The second export, with something wrong at every single call in turn.
+    /// Loads the second export, failing at each call in turn. The tables must be as before or as after.
     async fn is_whole_or_not_there(&self, stores: &Stores<'_>, failures: &[Failure]) {
         let mut outcomes = BTreeSet::new();
         for &failure in failures {
@@ -236,7 +236,7 @@ impl Pipeline {
                 if failure == Failure::Delay {
                     assert!(result.is_ok(), "{what}: {result:?}");
                 }
-                // Who has lost its store cannot give the lock back, and this process lives on.
+                // A run that lost its store cannot release the lock, and this process lives on.
                 destination.delete(&Destination::own("lock.json")).await.unwrap();
                 let repaired =
                     table::open(&destination).repair(VerifyDepth::Contents).await.unwrap();
@@ -245,8 +245,7 @@ impl Pipeline {
                 assert!(found == self.old || found == self.new, "{what}: {found:?}");
                 assert!(result.is_err() || found == self.new, "{what}: {found:?}");
                 outcomes.insert(found == self.new);
-                // A scheduler tries again under the same name, which is free unless the run has happened, or has lived to
-                // tell that it failed.
+                // A scheduler retries with the same run id. It is free, unless the run committed or reported its failure.
                 let again = self.runs.run_in(&destination, "run-2", &Overrides::default()).await;
                 let is_used = matches!(again, Err(RunError::UsedRunId { .. }));
                 if DEATHS.contains(&failure) {
@@ -270,7 +269,7 @@ impl Pipeline {
     }
 }
 
-/// Also checks that the ledgers of the last run are true.
+/// The rows by the manifests, whose row counts must be right.
 async fn content(destination: &Destination) -> Content {
     let snapshot = table::open(destination).snapshot().await.unwrap();
     let mut content = Content::new();
@@ -298,7 +297,7 @@ async fn content(destination: &Destination) -> Content {
 }
 
 fn conforms(stores: &Stores<'_>, dispositions: &[&str], failures: &[Failure]) {
-    runtime().block_on(keeps_what_we_rely_on(stores));
+    runtime().block_on(keeps_promises(stores));
     for disposition in dispositions {
         let pipeline = Pipeline::with(disposition);
         runtime().block_on(pipeline.is_whole_or_not_there(stores, failures));
@@ -322,7 +321,7 @@ fn an_s3_server_conforms(dispositions: &[&str]) {
     conforms(&Stores::bucket(&bucket, || server.empty()), dispositions, &DEATHS);
 }
 
-// Two tests, since they take a minute.
+// Two tests, since together they take a minute.
 #[test]
 fn p2_an_s3_server_conforms_at_every_call() {
     an_s3_server_conforms(&DISPOSITIONS[..2]);
@@ -334,7 +333,7 @@ fn p2_an_s3_server_conforms_at_every_call_of_what_compares() {
 }
 
 #[test]
-#[ignore = "it needs moto: `make test-s3`"]
+#[ignore = "needs moto: `make test-s3`"]
 fn p2_moto_conforms_at_every_call() {
     let moto = Moto::start();
     let bucket = moto.bucket();
@@ -343,20 +342,20 @@ fn p2_moto_conforms_at_every_call() {
 }
 
 #[test]
-fn a_gcs_server_keeps_what_we_rely_on() {
+fn a_gcs_server_keeps_promises() {
     let server = GcsServer::start();
     conforms(&Stores::remote(&server), &[], &[]);
 }
 
 #[test]
-#[ignore = "it takes a minute: `make test-gcs`"]
+#[ignore = "takes a minute: `make test-gcs`"]
 fn p2_a_gcs_server_conforms_at_every_call() {
     let server = GcsServer::start();
     conforms(&Stores::remote(&server), &DISPOSITIONS, &DEATHS);
 }
 
 #[test]
-#[ignore = "it needs Azurite: `make test-azure`"]
+#[ignore = "needs Azurite: `make test-azure`"]
 fn p2_azure_conforms_at_every_call() {
     let azurite = Azurite::start();
     conforms(&Stores::remote(&azurite), &DISPOSITIONS, &DEATHS);

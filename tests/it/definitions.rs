@@ -36,7 +36,7 @@ idle = "PT2M"
 total = "PT1H"
 
 [source.retry]
-tries = 4
+max_attempts = 4
 elapsed = "PT10M"
 longest_wait = "PT1M"
 
@@ -218,7 +218,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("connect = \"PT10S\"", "connect = 10"),
     ("idle = \"PT2M\"", "idle = \"P2M\""),
     ("total = \"PT1H\"", "totl = \"PT1H\""),
-    ("tries = 4", "tries = 0"),
+    ("max_attempts = 4", "max_attempts = 0"),
     ("elapsed = \"PT10M\"", "elapsed = \"PT0S\""),
     // Windows and templates.
     ("start = 2024-01-01\n", ""),

@@ -92,7 +92,7 @@ fn a_run_is_told_from_its_beginning_to_its_end() {
 #[test]
 fn warnings_and_the_failure_reach_every_reporter() {
     let busy = Answer::Other { status: 503, content_type: "text/plain", body: "busy" };
-    let events = events_of(&Source::answering(busy), "retry = { tries = 2 }");
+    let events = events_of(&Source::answering(busy), "retry = { max_attempts = 2 }");
     assert_eq!(kinds(&events), ["Started", "Requesting", "Warning", "Requesting", "Failed"]);
     let EventKind::Warning(warning) = &events[2].kind else { panic!() };
     assert!(matches!(warning, RunWarning::Retrying { .. }));

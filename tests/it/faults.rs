@@ -71,7 +71,7 @@ impl Case {
         let retry = if self.source.contains("retry") {
             ""
         } else {
-            "retry = { tries = 3, longest_wait = \"LONGEST\" }\n"
+            "retry = { max_attempts = 3, longest_wait = \"LONGEST\" }\n"
         };
         let source = format!("{retry}{}", self.source).replace("LONGEST", longest_wait);
         workplace.define_with(&source, &format!("{}\n{TABLES}", self.sections));
@@ -221,7 +221,7 @@ fn zstd(json: &str) -> Vec<u8> {
 }
 
 const SHORT: &str =
-    "timeouts = { idle = \"PT1S\" }\nretry = { tries = 2, longest_wait = \"LONGEST\" }";
+    "timeouts = { idle = \"PT1S\" }\nretry = { max_attempts = 2, longest_wait = \"LONGEST\" }";
 
 cases! {
     // Connections
@@ -236,7 +236,7 @@ cases! {
     timeout_of_the_whole: when(|_| {
         let drip = |reply: Reply, byte| reply.send([byte]).wait(300);
         vec![NEWER.bytes().fold(Reply::ok(&[]).length(NEWER.len()), drip)]
-    }).with_source("timeouts = { total = \"PT1S\" }\nretry = { tries = 2, longest_wait = \"LONGEST\" }");
+    }).with_source("timeouts = { total = \"PT1S\" }\nretry = { max_attempts = 2, longest_wait = \"LONGEST\" }");
     slow_and_complete: when(|_| {
         let drip = |reply: Reply, byte| reply.send([byte]).wait(100);
         vec![NEWER.bytes().fold(Reply::ok(&[]).length(NEWER.len()), drip)]
@@ -265,7 +265,7 @@ cases! {
     });
     retry_until_the_time_is_up: when(|_| {
         vec![Reply::head("503 Service Unavailable", &[("retry-after", "2")]).body("")]
-    }).with_source("retry = { tries = 9, elapsed = \"PT3S\" }");
+    }).with_source("retry = { max_attempts = 9, elapsed = \"PT3S\" }");
     one_thing_after_the_other: when(|_| vec![
         Reply::none().reset(),
         Reply::status("500 Internal Server Error", "oops\n"),
@@ -389,7 +389,7 @@ fn nobody_listens() {
         .with("PROCUREMENTFLOW_BASE_URL", &closed)
         .with("PROCUREMENTFLOW_ORGANISATION_ID", "acme")
         .with("PROCUREMENTFLOW_API_KEY", KEY);
-    workplace.define_with("retry = { tries = 2, longest_wait = \"PT0.01S\" }", TABLES);
+    workplace.define_with("retry = { max_attempts = 2, longest_wait = \"PT0.01S\" }", TABLES);
     insta::assert_snapshot!(workplace.run().redacted());
 }
 

@@ -99,7 +99,7 @@ fn check_after_kill(
 }
 
 #[test]
-fn p2_a_run_that_is_killed_at_any_request_to_s3_is_there_as_a_whole_or_not_at_all() {
+fn p2_a_run_killed_at_any_request_to_s3_is_complete_or_absent() {
     let expected = before_and_after();
     let mut outcomes = [0, 0];
     let (source, server) = (Source::serving(OLD), S3Server::start());
@@ -108,7 +108,7 @@ fn p2_a_run_that_is_killed_at_any_request_to_s3_is_there_as_a_whole_or_not_at_al
     workplace.run().success();
     let old = keep(&server.prefix());
     source.serve(NEW);
-    // Before a request is after the one before it.
+    // Before one request is after the previous one.
     for request in 0.. {
         std::fs::remove_dir_all(server.prefix()).unwrap();
         copy(old.path(), &server.prefix());
@@ -208,14 +208,14 @@ fn local<'a>(workplace: &'a Workplace, source: &'a Source) -> Victim<'a> {
 }
 
 #[test]
-fn p2_a_run_that_is_killed_at_any_moment_is_there_as_a_whole_or_not_at_all() {
+fn p2_a_run_killed_at_any_moment_is_complete_or_absent() {
     let source = Source::serving(OLD);
     let workplace = Workplace::asking(&source);
     local(&workplace, &source).kill_at_random_moments(9);
 }
 
 #[test]
-fn p2_a_run_to_s3_that_is_killed_at_any_moment_is_there_as_a_whole_or_not_at_all() {
+fn p2_a_run_to_s3_killed_at_any_moment_is_complete_or_absent() {
     let (source, server) = (Source::serving(OLD), S3Server::start());
     let workplace = server.environment(Workplace::asking(&source));
     let open = || {
@@ -228,7 +228,7 @@ fn p2_a_run_to_s3_that_is_killed_at_any_moment_is_there_as_a_whole_or_not_at_all
 /// Nothing relies on what is not on disk yet; what is half done is undone or finished.
 #[test]
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-fn p2_a_run_that_is_killed_before_any_change_of_the_disk_is_there_as_a_whole_or_not_at_all() {
+fn p2_a_run_killed_before_any_change_of_the_disk_is_complete_or_absent() {
     let source = Source::serving(OLD);
     let workplace = Workplace::asking(&source);
     let mut victim = local(&workplace, &source);

@@ -28,7 +28,7 @@ fn with_hanging_source() -> (Source, Workplace) {
 }
 
 #[test]
-fn p10_a_second_run_ends_at_once_and_says_who_is_at_work() {
+fn p10_a_second_run_ends_at_once_and_names_the_owner_of_the_lock() {
     let (_source, workplace) = with_hanging_source();
     workplace.define(TABLES);
     let mut first = hanging(&workplace, "first");
@@ -48,7 +48,7 @@ fn p10_a_second_run_ends_at_once_and_says_who_is_at_work() {
 }
 
 #[test]
-fn p10_a_run_that_waits_goes_on_when_the_other_has_ended() {
+fn p10_a_waiting_run_starts_when_the_other_has_ended() {
     let (_source, workplace) = with_hanging_source();
     workplace.define(TABLES);
     let mut first = hanging(&workplace, "first");
@@ -89,7 +89,7 @@ fn p10_on_s3_the_lock_of_a_killed_run_is_taken_over() {
 }
 
 #[test]
-fn p10_of_two_runs_at_once_one_ends_with_11_or_both_are_in_the_table() {
+fn p10_of_two_runs_at_once_one_ends_with_11_or_both_commit() {
     let source = Source::serving("[]");
     let workplace = Workplace::asking(&source);
     workplace.define(TABLES);

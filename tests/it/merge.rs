@@ -56,7 +56,7 @@ const FIRST: &str = r#"[
     {"id":4,"at":"2026-03-05","v":"d"}]"#;
 
 #[test]
-fn rows_are_inserted_updated_and_left_alone_with_their_lines() {
+fn rows_are_inserted_updated_and_unchanged_with_their_lines() {
     let nights = Nights::of(MERGED);
     nights.load(FIRST);
     let (lake, _) = nights.load(
@@ -74,7 +74,7 @@ fn rows_are_inserted_updated_and_left_alone_with_their_lines() {
 }
 
 #[test]
-fn what_is_not_touched_keeps_its_files_and_its_run() {
+fn unchanged_records_keep_their_files_and_their_run_id() {
     let nights = Nights::of(MERGED);
     let (lake, _) = nights.load(FIRST);
     let before = lake.snapshot();
@@ -111,7 +111,7 @@ fn p3_the_same_rows_again_change_nothing() {
 }
 
 #[test]
-fn a_record_that_moved_to_another_partition_is_there_once_with_its_lines() {
+fn a_record_that_moves_to_another_partition_exists_once_with_its_lines() {
     let nights = Nights::of(MERGED);
     nights.load(FIRST);
     let (lake, _) =
@@ -130,7 +130,7 @@ fn a_record_that_moved_to_another_partition_is_there_once_with_its_lines() {
 }
 
 #[test]
-fn of_records_with_one_key_the_later_stays() {
+fn the_latest_of_several_records_with_one_key_is_kept() {
     let nights = Nights::of(MERGED);
     let (lake, _) =
         nights.load(r#"[{"id":1,"at":"2026-01-05","v":"a"},{"id":1,"at":"2026-02-05","v":"b"}]"#);
@@ -151,7 +151,7 @@ fn of_records_with_one_key_the_later_stays() {
 }
 
 #[test]
-fn p5_a_merge_that_widens_writes_all_files_anew_and_knows_its_rows() {
+fn p5_a_merge_that_widens_a_column_rewrites_all_files() {
     let nights = Nights::of(MERGED);
     nights.load(FIRST);
     let (lake, _) = nights.load(r#"[{"id":1,"at":"2026-01-05","v":"a","lines":[{"n":1},{"n":2.5}]},{"id":"x","at":"2026-01-05","new":true}]"#);
@@ -181,7 +181,7 @@ fn p1_a_record_in_quarantine_leaves_its_row_as_it_was() {
 }
 
 #[test]
-fn p6_a_merge_of_pieces_is_a_merge_of_all() {
+fn p6_a_merge_in_pieces_equals_a_merge_at_once() {
     // In any order, with as little memory as there may be, the table ends as the last version of each record.
     let record = |id: usize, version: usize| {
         let lines: Vec<String> =
@@ -216,7 +216,7 @@ fn p6_a_merge_of_pieces_is_a_merge_of_all() {
 }
 
 #[test]
-fn p9_a_story_of_five_nights() {
+fn p9_five_nights_of_merges() {
     let nights = Nights::of(&format!(
         "{MERGED}cursor = \"rev\"\ndeletes = \"remove\"\n[tables.columns]\nrev = \"int64\"\n"
     ));
@@ -285,7 +285,7 @@ fn p9_a_story_of_five_nights() {
 }
 
 #[test]
-fn records_that_are_missed_may_be_marked_and_come_back() {
+fn missing_records_are_marked_as_deleted_and_may_come_back() {
     let nights = Nights::of(&format!("{MERGED}deletes = \"mark\"\n"));
     nights.load(FIRST);
     let without_1 = FIRST.replace(
@@ -314,7 +314,7 @@ fn records_that_are_missed_may_be_marked_and_come_back() {
 }
 
 #[test]
-fn history_keeps_every_version_with_the_time_it_was_the_last() {
+fn history_keeps_every_version_with_its_valid_time() {
     let nights = Nights::of(&format!("{MERGED}history = true\ndeletes = \"remove\"\n"));
     let (lake, _) = nights.load(FIRST);
     let believed = |lake: &Lake, table: &str, columns: &[&str], now: &str| -> Vec<String> {
@@ -370,7 +370,7 @@ fn history_keeps_every_version_with_the_time_it_was_the_last() {
 }
 
 #[test]
-fn p2_who_reads_by_glob_while_merges_run_never_meets_an_unreadable_file() {
+fn p2_readers_that_glob_during_merges_find_only_readable_files() {
     const RECORDS: usize = 600;
     let export = |version: usize| {
         let records = (0..RECORDS).map(|id| {

@@ -36,7 +36,7 @@ fn ledger(lake: &Lake) -> [usize; 3] {
 }
 
 #[test]
-fn an_export_takes_the_place_of_the_partitions_it_has_records_for() {
+fn an_export_replaces_the_partitions_that_it_has_records_for() {
     let source = Source::serving(WINTER);
     let workplace = workplace(&source, "");
     workplace.run().success();
@@ -55,7 +55,7 @@ fn an_export_takes_the_place_of_the_partitions_it_has_records_for() {
 }
 
 #[test]
-fn p3_partitions_that_are_the_same_keep_their_files() {
+fn p3_unchanged_partitions_keep_their_files() {
     let source = Source::serving(WINTER);
     let workplace = workplace(&source, WINDOW);
     let run = |as_of: &str| workplace.flowlake(&["run", "test.toml", "--as-of", as_of]).success();
@@ -84,7 +84,7 @@ fn p3_partitions_that_are_the_same_keep_their_files() {
 }
 
 #[test]
-fn a_partition_of_the_window_that_has_no_records_any_more_is_empty() {
+fn a_partition_in_the_window_without_records_becomes_empty() {
     let source = Source::serving(WINTER);
     let workplace = workplace(&source, WINDOW);
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-20"]).success();
@@ -103,7 +103,7 @@ fn a_partition_of_the_window_that_has_no_records_any_more_is_empty() {
 }
 
 #[test]
-fn p9_a_window_without_any_record_empties_nothing_unless_it_may() {
+fn p9_a_window_without_records_empties_nothing_unless_allowed() {
     let source = Source::answering_in_turn(vec![
         Answer::Json(WINTER.to_owned()),
         Answer::Json("[]".to_owned()),
@@ -132,7 +132,7 @@ fn p9_an_export_without_records_empties_nothing() {
 }
 
 #[test]
-fn p1_a_record_outside_of_the_window_is_no_reason_to_lose_others() {
+fn p1_a_record_outside_the_window_costs_no_other_record() {
     let source = Source::serving(WINTER);
     let workplace = workplace(&source, WINDOW);
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-20"]).success();
@@ -146,7 +146,7 @@ fn p1_a_record_outside_of_the_window_is_no_reason_to_lose_others() {
 }
 
 #[test]
-fn p5_partitions_that_are_not_covered_take_the_new_schema() {
+fn p5_partitions_outside_the_export_get_the_new_schema() {
     let source = Source::serving(WINTER);
     let workplace = workplace(&source, "");
     workplace.run().success();
@@ -158,7 +158,7 @@ fn p5_partitions_that_are_not_covered_take_the_new_schema() {
 }
 
 #[test]
-fn p1_what_waits_is_told_of_and_comes_again_with_its_partition() {
+fn p1_quarantined_records_are_reported_and_load_with_their_partition() {
     let tables = |amount: &str| format!("{TABLES}[tables.columns]\nv = \"{amount}\"");
     let source =
         Source::serving(r#"[{"id":1,"at":"2026-01-05","v":1},{"id":2,"at":"2026-02-05","v":"x"}]"#);
@@ -176,7 +176,7 @@ fn p1_what_waits_is_told_of_and_comes_again_with_its_partition() {
 }
 
 #[test]
-fn a_plan_tells_what_is_overwritten() {
+fn a_plan_shows_what_is_overwritten() {
     let source = Source::serving(WINTER);
     let workplace = workplace(&source, WINDOW);
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-20"]).success();
@@ -185,7 +185,7 @@ fn a_plan_tells_what_is_overwritten() {
 }
 
 #[test]
-fn more_partitions_than_are_allowed_are_refused_before_anything_is_written() {
+fn too_many_partitions_are_refused_before_anything_is_written() {
     let source = Source::serving(WINTER);
     let workplace = Workplace::asking(&source);
     workplace.define(&format!("[limits]\nmax_partitions = 2\n{TABLES}"));
@@ -196,7 +196,7 @@ fn more_partitions_than_are_allowed_are_refused_before_anything_is_written() {
 }
 
 #[test]
-fn a_merge_finds_deleted_records_inside_its_window_only() {
+fn a_merge_deletes_missing_records_inside_its_window_only() {
     let tables = TABLES.replace("overwrite_partitions", "merge") + "deletes = \"remove\"\n";
     let source = Source::serving(WINTER);
     let workplace = Workplace::asking(&source);

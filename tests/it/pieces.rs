@@ -61,7 +61,7 @@ fn load(
         let server = FaultServer::bind().await;
         let workplace = Workplace::empty();
         let window = format!(
-            "retry = {{ tries = 9 }}\n[source.filters]\nfrom = \"{{{{ window.start | date }}}}\"\n\
+            "retry = {{ max_attempts = 9 }}\n[source.filters]\nfrom = \"{{{{ window.start | date }}}}\"\n\
              to = \"{{{{ window.end | date }}}}\"\n[source.window]\nstart = 2025-01-01\n{step}"
         );
         workplace.define_with(&window, TABLES);
@@ -134,7 +134,7 @@ fn a_source_that_restarts_with_only_the_new_key_ends_the_run_well() {
         let old = server.serve_by(taking(KEY));
         let workplace = Workplace::empty();
         workplace.define_with(
-            "retry = { tries = 30, longest_wait = \"PT0.1S\" }\n[source.filters]\n\
+            "retry = { max_attempts = 30, longest_wait = \"PT0.1S\" }\n[source.filters]\n\
              from = \"{{ window.start | date }}\"\nto = \"{{ window.end | date }}\"\n\
              [source.window]\nstart = 2025-01-01\nstep = \"P1M\"",
             TABLES,

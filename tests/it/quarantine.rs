@@ -96,7 +96,7 @@ fn p1_an_object_or_list_in_a_declared_list_is_in_quarantine_and_costs_no_other_r
 }
 
 #[test]
-fn p4_an_integer_that_is_no_double_is_in_quarantine_whatever_stands_beside_it() {
+fn p4_an_integer_that_no_double_can_hold_is_in_quarantine_whatever_is_beside_it() {
     for neighbour in ["1", "0.5", "\"2\"", "100000000000000000000"] {
         let json = format!(
             r#"[{{"id":1,"v":9007199254740993}},{{"id":2,"l":[1,9007199254740993]}},{{"id":3,"v":9007199254740992}},
@@ -113,7 +113,7 @@ fn p4_an_integer_that_is_no_double_is_in_quarantine_whatever_stands_beside_it() 
 }
 
 #[test]
-fn p1_a_pretty_record_is_one_line_with_its_numbers_and_keys_as_they_were() {
+fn p1_an_indented_record_is_one_line_with_the_same_numbers_and_order_of_keys() {
     let source = Source::serving(
         "[\n  {\n    \"id\": 1\n  },\n  {\n    \"z\": \"a \\\" {b\",\r\n\t\"id\": null,\n    \"n\": [1.50,\n 1E2 ]\n  }\n]\n",
     );
@@ -127,7 +127,7 @@ fn p1_a_pretty_record_is_one_line_with_its_numbers_and_keys_as_they_were() {
 }
 
 #[test]
-fn p1_records_that_cannot_be_decoded_exactly_are_in_quarantine_and_others_in_the_table() {
+fn p1_records_that_cannot_be_decoded_exactly_are_in_quarantine_and_others_load() {
     let json = r#"[{"id":1,"v":10,"l":[{"n":1}]},
         {"id":2,"v":"cut \ud83d","l":[{"n":"x"}]},
         { "id":3, "v":1, "v":2.50 },
@@ -174,7 +174,7 @@ fn p9_when_no_record_can_be_decoded_the_table_stays_as_it_was() {
 }
 
 /// A workplace in which a first export was loaded by a definition that records do not fit.
-fn with_waiting(disposition: &str) -> (Source, Workplace, String) {
+fn with_quarantined(disposition: &str) -> (Source, Workplace, String) {
     let source = Source::serving(
         r#"[{"id":1,"amount":9.99,"lines":[{"n":1}]},
             {"id":2,"amount":1000.00,"lines":[{"n":2},{"n":3}]},
@@ -198,9 +198,9 @@ fn retry(workplace: &Workplace) -> Finished {
 }
 
 #[test]
-fn p1_records_that_fit_a_mended_definition_are_taken_in_once() {
+fn p1_records_that_fit_a_corrected_definition_load_once() {
     for disposition in ["replace", "append"] {
-        let (_source, workplace, tables) = with_waiting(disposition);
+        let (_source, workplace, tables) = with_quarantined(disposition);
         let lake = workplace.lake();
         assert_eq!(lake.quarantine("orders").len(), 3);
         // One of the two mistakes is mended, then the other.
@@ -233,8 +233,8 @@ fn p1_records_that_fit_a_mended_definition_are_taken_in_once() {
 }
 
 #[test]
-fn p1_what_waits_on_keeps_saying_where_it_came_from() {
-    let (_source, workplace, tables) = with_waiting("append");
+fn p1_records_that_still_do_not_fit_keep_their_origin() {
+    let (_source, workplace, tables) = with_quarantined("append");
     let lake = workplace.lake();
     let origin = |line: &serde_json::Value| {
         [line["run_id"].clone(), line["offset"].clone(), line["record"].clone()]
@@ -247,7 +247,7 @@ fn p1_what_waits_on_keeps_saying_where_it_came_from() {
 }
 
 #[test]
-fn p3_taking_in_what_waits_changes_nothing_when_nothing_does() {
+fn p3_a_retry_with_an_empty_quarantine_changes_nothing() {
     let source = Source::serving(r#"[{"id":1}]"#);
     let workplace = Workplace::asking(&source);
     workplace.define("[[tables]]\nname = \"t\"");
@@ -259,22 +259,22 @@ fn p3_taking_in_what_waits_changes_nothing_when_nothing_does() {
 }
 
 #[test]
-fn p1_the_next_export_of_a_replaced_table_says_anew_what_waits() {
-    let (source, workplace, _) = with_waiting("replace");
+fn p1_the_next_export_of_a_replaced_table_replaces_its_quarantine() {
+    let (source, workplace, _) = with_quarantined("replace");
     source.serve(r#"[{"id":1,"amount":1},{"id":4,"amount":"?"}]"#);
     workplace.run().success();
     let waiting = workplace.lake().quarantine("orders");
     assert_eq!(waiting.len(), 1);
     assert_eq!(waiting[0]["record"]["id"], 4);
     // That of an appended table waits with what there is.
-    let (source, workplace, _) = with_waiting("append");
+    let (source, workplace, _) = with_quarantined("append");
     source.serve(r#"[{"id":1,"amount":1},{"id":4,"amount":"?"}]"#);
     workplace.run().success();
     assert_eq!(workplace.lake().quarantine("orders").len(), 4);
 }
 
 #[test]
-fn p1_records_that_are_in_the_table_without_a_value_wait_on() {
+fn p1_partially_loaded_records_stay_in_quarantine() {
     let source = Source::serving(r#"[{"id":1,"n":1},{"id":2,"n":"x"},{"id":null,"n":3}]"#);
     let workplace = Workplace::asking(&source);
     let table = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nschema_contract = { data_type = \"discard_value\" }\n";
@@ -292,8 +292,8 @@ fn p1_records_that_are_in_the_table_without_a_value_wait_on() {
 }
 
 #[test]
-fn what_waits_is_listed_and_shown_for_a_definition_and_a_destination() {
-    let (_source, workplace, _) = with_waiting("replace");
+fn quarantine_is_listed_and_shown_for_a_definition_and_a_destination() {
+    let (_source, workplace, _) = with_quarantined("replace");
     let quarantine = |arguments: &[&str]| {
         let arguments: Vec<&str> = ["quarantine"].iter().chain(arguments).copied().collect();
         workplace.flowlake(&arguments)
@@ -312,7 +312,7 @@ fn what_waits_is_listed_and_shown_for_a_definition_and_a_destination() {
 }
 
 #[test]
-fn p1_what_waits_for_one_table_does_not_keep_another_from_being_mended() {
+fn p1_quarantined_records_of_one_table_do_not_block_a_retry_of_another() {
     let source = Source::serving(
         r#"{"a":[{"id":1,"n":1},{"id":2,"n":"x"}],"b":[{"id":1,"n":1},{"id":2,"n":"y"},{"id":null,"n":3}]}"#,
     );

@@ -2,9 +2,7 @@
 //!
 //! Azure is Azurite (`make test-azure`), Google Cloud Storage a stand-in in this process.
 
-use crate::support::{
-    Azurite, GcsServer, Remote, S3Server, Source, Workplace, download, remote_workplace,
-};
+use crate::support::{Azurite, GcsServer, Remote, Source, Workplace, download, remote_workplace};
 
 const EXPORT: &str = r#"{"events":[
     {"id":1,"at":"2026-01-05T10:00:00Z","amount":10.10,"status":"a/b","lots":[{"n":1},{"n":2}]},
@@ -64,7 +62,7 @@ fn gcs_tables_are_those_on_local_disk() {
 }
 
 #[test]
-fn gcs_may_be_told_of_in_the_definition() {
+fn a_definition_may_set_gcs_options() {
     let source = Source::serving(EXPORT);
     let server = GcsServer::start();
     let workplace = Workplace::asking(&source)
@@ -76,7 +74,7 @@ fn gcs_may_be_told_of_in_the_definition() {
     workplace.run().success();
 }
 
-/// S5: two runs at once would lose an update there.
+/// S5: two runs at once would lose an update.
 #[test]
 fn p10_a_gcs_that_ignores_conditions_is_refused() {
     let source = Source::serving(EXPORT);
@@ -85,19 +83,6 @@ fn p10_a_gcs_that_ignores_conditions_is_refused() {
     workplace.define(TABLES);
     workplace.flowlake(&["check", "--online", "test.toml"]).success();
     server.ignore_conditions();
-    let refused = workplace.flowlake(&["check", "--online", "test.toml"]);
-    assert_eq!(refused.code, 7);
-    insta::assert_snapshot!(refused.redacted());
-}
-
-/// S5: a store may honour one condition and not the other.
-#[test]
-fn p10_an_s3_server_that_ignores_if_match_is_refused() {
-    let source = Source::serving(EXPORT);
-    let server = S3Server::start();
-    let workplace = server.environment(Workplace::asking(&source));
-    workplace.define(TABLES);
-    server.ignore_if_match();
     let refused = workplace.flowlake(&["check", "--online", "test.toml"]);
     assert_eq!(refused.code, 7);
     insta::assert_snapshot!(refused.redacted());
@@ -114,7 +99,7 @@ fn an_azure_url_without_an_account_says_what_to_set() {
 }
 
 #[test]
-#[ignore = "it needs Azurite: `make test-azure`"]
+#[ignore = "needs Azurite: `make test-azure`"]
 fn azure_tables_are_those_on_local_disk() {
     let azurite = Azurite::start();
     tables_are_those_on_local_disk(&azurite);
@@ -122,8 +107,8 @@ fn azure_tables_are_those_on_local_disk() {
 }
 
 #[test]
-#[ignore = "it needs Azurite: `make test-azure`"]
-fn azure_may_be_told_of_in_the_definition() {
+#[ignore = "needs Azurite: `make test-azure`"]
+fn a_definition_may_set_azure_options() {
     let source = Source::serving(EXPORT);
     let azurite = Azurite::start();
     let url = azurite.new_url().replace("az://", "abfss://");

@@ -24,7 +24,7 @@ fn export() -> Answer {
 fn a_source_that_is_busy_for_a_while_is_asked_again() {
     for code in [408, 425, 429, 500, 502, 503, 504] {
         let source = Source::answering_in_turn(vec![status(code), export()]);
-        let workplace = asking(&source, "tries = 3");
+        let workplace = asking(&source, "max_attempts = 3");
         let finished = workplace.run();
         assert_eq!(finished.code, 0, "{code}: {}", finished.stderr);
         assert!(finished.stderr.contains("asking again in"), "{}", finished.stderr);
@@ -37,7 +37,7 @@ fn a_source_that_is_busy_for_a_while_is_asked_again() {
 fn what_another_try_cannot_change_is_asked_once() {
     for code in [400, 404, 410, 422] {
         let source = Source::answering_in_turn(vec![status(code), export()]);
-        assert_eq!(asking(&source, "tries = 3").run().code, 2);
+        assert_eq!(asking(&source, "max_attempts = 3").run().code, 2);
         assert_eq!(source.requests().len(), 1, "{code}");
     }
 }
@@ -45,7 +45,7 @@ fn what_another_try_cannot_change_is_asked_once() {
 #[test]
 fn p9_a_body_that_is_cut_short_is_asked_for_again_from_its_beginning() {
     let source = Source::answering_in_turn(vec![Answer::CutShort("[{\"id\":7},"), export()]);
-    let workplace = asking(&source, "tries = 2");
+    let workplace = asking(&source, "max_attempts = 2");
     workplace.run().success();
     assert_eq!(workplace.lake().column("t", "id"), ["1", "2"]);
 }
@@ -53,7 +53,7 @@ fn p9_a_body_that_is_cut_short_is_asked_for_again_from_its_beginning() {
 #[test]
 fn the_last_error_tells_how_often_it_was_tried() {
     let source = Source::answering(status(503));
-    let workplace = asking(&source, "tries = 3");
+    let workplace = asking(&source, "max_attempts = 3");
     let finished = workplace.run();
     assert_eq!(finished.code, 4);
     assert_eq!(source.requests().len(), 3);
@@ -64,7 +64,7 @@ fn the_last_error_tells_how_often_it_was_tried() {
 #[test]
 fn no_try_begins_after_the_time_is_up() {
     let source = Source::answering(Answer::Busy { retry_after: "30" });
-    let workplace = asking(&source, "tries = 9, elapsed = \"PT20S\"");
+    let workplace = asking(&source, "max_attempts = 9, elapsed = \"PT20S\"");
     let began = Instant::now();
     assert_eq!(workplace.run().code, 4);
     assert!(began.elapsed().as_secs() < 20);
@@ -74,7 +74,7 @@ fn no_try_begins_after_the_time_is_up() {
 #[test]
 fn the_source_may_say_when_to_come_back() {
     let source = Source::answering_in_turn(vec![Answer::Busy { retry_after: "2" }, export()]);
-    let workplace = asking(&source, "tries = 2");
+    let workplace = asking(&source, "max_attempts = 2");
     let began = Instant::now();
     workplace.run().success();
     assert!(began.elapsed().as_secs() >= 2);

@@ -65,7 +65,7 @@ fn replacing_on_s3_leaves_no_stale_object() {
 
 #[test]
 fn large_files_go_up_in_parts() {
-    // Random digits do not compress below half their size, and parts begin at ten megabytes.
+    // Random hex digits compress to half their size, and uploads in parts begin at six megabytes.
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
     let texts = (0..26).map(|id| {
         let text: String = (0..1 << 20)
@@ -94,7 +94,7 @@ fn a_bucket_that_is_not_there_is_a_failed_destination() {
     assert_eq!(workplace.run().code, 7);
 }
 
-/// The environment without a word about where the server is.
+/// A workplace without credentials or endpoint.
 fn asking(source: &Source, server: &S3Server) -> Workplace {
     Workplace::asking(source).with("TEST_DESTINATION", &server.destination())
 }
@@ -150,7 +150,7 @@ fn credentials_may_be_those_of_a_profile() {
         workplace.run().success();
         server.empty();
     };
-    // By the environment, by nothing at all, and by the definition, in spite of the environment.
+    // Named by the environment, the default one, and named by the definition, which goes before the environment.
     let workplace = with_files("nightly", asking(&source, &server)).with("AWS_PROFILE", "nightly");
     runs(workplace, "");
     runs(with_files("default", asking(&source, &server)), "");
@@ -159,7 +159,7 @@ fn credentials_may_be_those_of_a_profile() {
         .with("AWS_SECRET_ACCESS_KEY", "else")
         .with("AWS_SESSION_TOKEN", "for now");
     runs(workplace, "[destination.s3]\nprofile = \"nightly\"\n");
-    // With keys in the environment nobody asks for a profile that is not named.
+    // With keys in the environment, only the definition can name a profile.
     let workplace = with_files("other way", asking(&source, &server))
         .with("AWS_PROFILE", "absent")
         .with("AWS_ENDPOINT_URL", server.endpoint())
@@ -197,6 +197,19 @@ fn p10_a_store_that_ignores_conditions_is_refused() {
     check().success();
     server.ignore_conditions();
     let refused = check();
+    assert_eq!(refused.code, 7);
+    insta::assert_snapshot!(refused.redacted());
+}
+
+/// S5: a store may honour one condition and not the other.
+#[test]
+fn p10_a_store_that_ignores_if_match_is_refused() {
+    let source = Source::serving(EXPORT);
+    let server = S3Server::start();
+    let workplace = server.environment(Workplace::asking(&source));
+    workplace.define(TABLES);
+    server.ignore_if_match();
+    let refused = workplace.flowlake(&["check", "--online", "test.toml"]);
     assert_eq!(refused.code, 7);
     insta::assert_snapshot!(refused.redacted());
 }

@@ -49,7 +49,7 @@ fn define(workplace: &Workplace, place: &str) {
     let base_url = "base_url = \"${PROCUREMENTFLOW_BASE_URL}\"\n";
     let own = |key: &str, line: &'static str| if place.starts_with(key) { "" } else { line };
     workplace.write(&format!(
-        "version = 1\nname = \"test\"\n[source]\nretry = {{ tries = 1 }}\n{}{}{}{}\n\
+        "version = 1\nname = \"test\"\n[source]\nretry = {{ max_attempts = 1 }}\n{}{}{}{}\n\
          [destination]\nurl = \"lake\"\n[[tables]]\nname = \"t\"\n",
         if place.starts_with("path") { "" } else { endpoint },
         if place.starts_with("path") { "" } else { own("organisation_id", organisation) },

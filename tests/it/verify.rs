@@ -21,7 +21,7 @@ fn verify(workplace: &Workplace, arguments: &[&str]) -> Finished {
     workplace.flowlake(&arguments)
 }
 
-/// What verify finds, without the last line.
+/// The findings that verify prints, without the summary.
 #[track_caller]
 fn findings(finished: &Finished, code: i32) -> Vec<String> {
     assert_eq!(finished.code, code, "{}{}", finished.stdout, finished.stderr);
@@ -31,7 +31,7 @@ fn findings(finished: &Finished, code: i32) -> Vec<String> {
 }
 
 #[test]
-fn a_lake_as_it_was_written_is_fine() {
+fn an_intact_lake_has_no_findings() {
     let (_source, workplace) = loaded();
     let shown = verify(&workplace, &[]).success();
     assert!(
@@ -47,7 +47,7 @@ fn a_lake_as_it_was_written_is_fine() {
 }
 
 #[test]
-fn what_is_damaged_is_told_and_left_alone() {
+fn damage_is_reported_and_not_repaired() {
     let (_source, workplace) = loaded();
     let lake = workplace.path().join("lake");
     let [january, february] =
@@ -72,7 +72,7 @@ fn what_is_damaged_is_told_and_left_alone() {
 }
 
 #[test]
-fn what_nobody_refers_to_is_told_and_removed_if_it_is_ours() {
+fn unreferenced_files_are_reported_and_deleted_if_they_are_ours() {
     let (_source, workplace) = loaded();
     let lake = workplace.path().join("lake");
     let copy = |to: &str| {
@@ -125,7 +125,7 @@ fn runs_are_listed_from_the_last_one_on() {
 }
 
 #[test]
-fn what_was_written_in_part_is_told_and_removed() {
+fn partly_written_files_are_reported_and_deleted() {
     let (_source, workplace) = loaded();
     let half = workplace.path().join("lake/_flowlake/state.json#12");
     std::fs::write(&half, "{").unwrap();
@@ -136,7 +136,7 @@ fn what_was_written_in_part_is_told_and_removed() {
 }
 
 #[test]
-fn the_manifest_tells_between_which_values_a_file_lies_and_is_held_to_it() {
+fn statistics_of_the_manifest_are_compared_with_the_file() {
     let (_source, workplace) = loaded();
     let path = workplace.path().join("lake/_flowlake/tables/t.json");
     let manifest = std::fs::read_to_string(&path).unwrap();

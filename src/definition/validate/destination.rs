@@ -8,7 +8,7 @@ use crate::definition::form::TomlForm;
 use crate::definition::problem::Problem;
 use crate::definition::raw::Field;
 use crate::definition::{DestinationUrl, Template};
-use crate::store::{OptionType, StoreOption, StoreOptions, url_forms};
+use crate::store::{OptionType, StoreKind, StoreOption, StoreOptions, url_forms};
 
 const URL_KEY: &str = "destination.url";
 
@@ -20,22 +20,24 @@ impl Checker<'_> {
         let raw = raw.unwrap_or_default();
         self.choice(raw.format, "destination.format", &[("parquet", ())]);
         let url = self.destination_url(raw.url);
-        let kind = url.as_ref().map(|(_, url)| url.kind());
         let mut options = StoreOptions::default();
         for section in raw.stores {
-            let name = section.kind.name;
-            let checked = self.store_options(section);
-            match kind {
-                Some(found) if found != Some(checked.0) => {
-                    let message = format!("the destination is not in {name}");
-                    let (form, section) = (checked.0.url_form(), checked.0.section);
-                    let help = format!("write `{form}`, or leave `[destination.{section}]` out");
-                    self.misuse(URL_KEY, message, &help);
-                }
-                _ => options = checked.1,
+            let kind = section.kind;
+            let section_options = self.store_options(section);
+            match &url {
+                Some((_, url)) if url.kind() != Some(kind) => self.misplaced(kind),
+                _ => options = section_options,
             }
         }
         (url.map(|(template, _)| template), options)
+    }
+
+    /// A section of options for another kind of store than the URL's.
+    fn misplaced(&mut self, kind: &StoreKind) {
+        let message = format!("the destination is not in {}", kind.name);
+        let (form, section) = (kind.url_form(), kind.section);
+        let help = format!("write `{form}`, or leave `[destination.{section}]` out");
+        self.misuse(URL_KEY, message, &help);
     }
 
     fn destination_url(
@@ -54,10 +56,7 @@ impl Checker<'_> {
         Some((template, url))
     }
 
-    fn store_options(
-        &mut self,
-        section: RawStoreSection,
-    ) -> (&'static crate::store::StoreKind, StoreOptions) {
+    fn store_options(&mut self, section: RawStoreSection) -> StoreOptions {
         let mut options = StoreOptions::default();
         for (option, value) in section.options {
             let key = format!("destination.{}.{}", section.kind.section, option.key);
@@ -65,11 +64,11 @@ impl Checker<'_> {
                 options.set(option, value);
             }
         }
-        if let Some(conflict) = (section.kind.check)(&options) {
+        if let Some(conflict) = section.kind.check.and_then(|check| check(&options)) {
             let key = format!("destination.{}.{}", section.kind.section, conflict.key);
             self.misuse(&key, conflict.message.to_owned(), conflict.help);
         }
-        (section.kind, options)
+        options
     }
 
     fn store_option(
@@ -116,4 +115,84 @@ impl Checker<'_> {
 fn field<T: TomlForm>(value: toml::Spanned<toml::Value>) -> Option<Field<T>> {
     let span = value.span();
     Some(Field { value: T::read(value.into_inner()), span })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::definition::{Definition, Environment, Pipeline, Problems};
+    use crate::store::STORE_KINDS;
+
+    fn parse(destination: &str) -> Result<Pipeline, Problems> {
+        let text = format!(
+            "version = 1\nname = \"p\"\n[source]\nendpoint = \"purchasing\"\norganisation_id = \"acme\"\n\
+             [destination]\n{destination}\n"
+        );
+        let environment = Environment::default().with("REGION", "eu-central-1");
+        Definition::parse("test.toml", &text, &environment).map(|it| it.pipeline)
+    }
+
+    fn refused(destination: &str) -> String {
+        parse(destination).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn options_of_every_type_are_kept_as_text() {
+        let pipeline = parse(
+            "url = \"s3://bucket\"\n[destination.s3]\nendpoint = \"http://minio:9000\"\nregion = \"${REGION}\"\n\
+             path_style = false\nmax_attempts = 3\nserver_side_encryption = \"AES256\"",
+        );
+        let options: Vec<(&str, String)> =
+            pipeline.unwrap().store.iter().map(|(key, value)| (key, value.to_owned())).collect();
+        let expected = [
+            ("endpoint", "http://minio:9000/"),
+            ("max_attempts", "3"),
+            ("path_style", "false"),
+            ("region", "eu-central-1"),
+            ("server_side_encryption", "AES256"),
+        ];
+        assert_eq!(options, expected.map(|(key, value)| (key, value.to_owned())));
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_refused() {
+        for (option, expected) in [
+            ("path_style = \"yes\"", "true or false"),
+            ("region = 5", "a text"),
+            ("max_attempts = 0", "out of range"),
+            ("server_side_encryption = \"kms\"", "choose one of"),
+            ("endpoint = \"minio:9000\"", "not an http or https URL"),
+            ("retries = 3", "there is no such key"),
+        ] {
+            let shown = refused(&format!("url = \"s3://b\"\n[destination.s3]\n{option}"));
+            assert!(shown.contains(expected), "{option}: {shown}");
+        }
+    }
+
+    #[test]
+    fn p8_no_kind_of_store_takes_a_secret() {
+        for kind in STORE_KINDS {
+            for (key, variable) in kind.secrets {
+                let scheme = kind.schemes[0];
+                let section = kind.section;
+                let shown = refused(&format!(
+                    "url = \"{scheme}://b\"\n[destination.{section}]\n{key} = \"hunter2\""
+                ));
+                assert!(shown.contains(variable), "{shown}");
+                assert!(!shown.contains("hunter2"), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn options_of_another_kind_of_store_are_refused() {
+        for kind in STORE_KINDS {
+            let section = format!("[destination.{}]\nmax_attempts = 2", kind.section);
+            for other in STORE_KINDS.iter().filter(|other| other.section != kind.section) {
+                let shown = refused(&format!("url = \"{}\"\n{section}", other.url_form()));
+                assert!(shown.contains("the destination is not in"), "{shown}");
+            }
+            refused(&format!("url = \"lake\"\n{section}"));
+            assert!(parse(&format!("url = \"{}\"\n{section}", kind.url_form())).is_ok());
+        }
+    }
 }

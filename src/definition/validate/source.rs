@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use indexmap::IndexMap;
-use reqwest::header::{HeaderName, HeaderValue};
 use toml::Value;
 use url::Url;
 
@@ -265,10 +264,8 @@ impl Checker<'_> {
             return None;
         }
         let (value, span) = self.text(Some(field), &key)?;
-        if HeaderName::from_bytes(lower.as_bytes()).is_err()
-            || HeaderValue::from_str(&value).is_err()
-        {
-            let help = "names are letters, digits and `-`; values are one line of plain text";
+        if !is_header_name(&lower) || !is_header_value(&value) {
+            let help = "names are letters, digits and `-`; values are one line of ASCII text";
             self.report(span, &key, "this cannot be sent as a header", help);
             return None;
         }
@@ -312,11 +309,11 @@ impl Checker<'_> {
 
     fn retry(&mut self, raw: RawRetry) -> RetryLimits {
         let default = RetryLimits::default();
-        let tries = self.count(raw.tries, "source.retry.tries", 1);
+        let max_attempts = self.count(raw.max_attempts, "source.retry.max_attempts", 1);
         let elapsed = self.duration(raw.elapsed, "source.retry.elapsed");
         let longest_wait = self.duration(raw.longest_wait, "source.retry.longest_wait");
         RetryLimits {
-            tries: tries.unwrap_or(default.tries),
+            max_attempts: max_attempts.unwrap_or(default.max_attempts),
             elapsed: elapsed.unwrap_or(default.elapsed),
             longest_wait: longest_wait.unwrap_or(default.longest_wait),
         }
@@ -346,6 +343,17 @@ pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
         .ok()
         .or_else(|| local(text).map(|moment| moment.and_utc()))
         .or_else(|| date(text).map(|date| date.and_time(NaiveTime::MIN).and_utc()))
+}
+
+/// Whether a text is a token of RFC 9110, which a field name has to be.
+fn is_header_name(text: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_token)
+}
+
+/// Whether a text is a field value of RFC 9110 in ASCII: visible characters, spaces and tabs.
+fn is_header_value(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'\t' || byte == b' ' || byte.is_ascii_graphic())
 }
 
 fn is_loopback(url: &Url) -> bool {

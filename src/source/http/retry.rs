@@ -99,7 +99,7 @@ impl Retries {
         let doublings = u32::try_from(self.failed.len()).unwrap_or(u32::MAX).min(6);
         self.failed.push(reason);
         let Retryable::After { at_least } = retryable else { return None };
-        if self.failed.len() >= self.limits.tries as usize {
+        if self.failed.len() >= self.limits.max_attempts as usize {
             return None;
         }
         let bound = FIRST_BOUND.saturating_mul(1 << doublings).min(LARGEST_BOUND);
@@ -149,7 +149,7 @@ mod tests {
 
     fn retries(now: Instant) -> Retries {
         let limits = RetryLimits {
-            tries: 4,
+            max_attempts: 4,
             elapsed: Duration::from_mins(10),
             longest_wait: Duration::from_mins(2),
         };

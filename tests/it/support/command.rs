@@ -54,7 +54,7 @@ impl Workplace {
     /// The same, with more keys of `[source]`.
     pub fn define_with(&self, source: &str, tables: &str) -> PathBuf {
         // A test that wants to see a failure does not want to wait for it.
-        let retry = if source.contains("retry") { "" } else { "retry = { tries = 1 }\n" };
+        let retry = if source.contains("retry") { "" } else { "retry = { max_attempts = 1 }\n" };
         self.write(&format!(
             "version = 1\nname = \"test\"\n\n[source]\nendpoint = \"e-sourcing\"\n\
              organisation_id = \"${{PROCUREMENTFLOW_ORGANISATION_ID}}\"\n\

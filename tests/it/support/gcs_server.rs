@@ -139,9 +139,6 @@ fn answer(
     headers: &HeaderMap,
     body: Bytes,
 ) -> Response {
-    if !headers.contains_key("authorization") {
-        return StatusCode::UNAUTHORIZED.into_response();
-    }
     let path = percent_decode_str(uri.path()).decode_utf8().unwrap();
     let (bucket_name, object) =
         path[1..].split_once('/').map_or((&path[1..], None), |(bucket, name)| (bucket, Some(name)));

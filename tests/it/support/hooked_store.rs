@@ -1,4 +1,4 @@
-//! A store with something happening at its calls.
+//! A store that fails, or does something else, at a given call.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use object_store::{
     RenameOptions, Result,
 };
 
-/// What happens at one call.
+/// How a store fails at one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// It does nothing and fails, and so does every later one: the process is as good as dead.
+    /// The call has no effect and fails, and so does every later one, as if the process had died before it.
     Before,
-    /// It does its work and fails, and every later one does nothing.
+    /// The call takes effect and fails, and every later one has no effect, as if the process had died after it.
     After,
-    /// It does nothing and fails; later ones do their work.
+    /// The call has no effect and fails; later ones work.
     Once,
-    /// It does its work and fails; later ones do theirs.
+    /// The call takes effect and fails, as if the answer was lost; later ones work.
     OnceAfter,
-    /// It takes long.
+    /// The call is slow.
     Delay,
 }
 
@@ -36,10 +36,10 @@ impl Failure {
 
 const DELAY: Duration = Duration::from_millis(20);
 
-/// What happens at a call of this number: it may fail.
+/// Called with the number of each call; may fail it.
 type Hook = Box<dyn Fn(usize) -> Result<()> + Send + Sync>;
 
-/// A store with something happening before and after every call.
+/// A store with a hook before and after every call.
 pub struct HookedStore {
     inner: Arc<dyn ObjectStore>,
     calls: AtomicUsize,
@@ -57,7 +57,7 @@ impl HookedStore {
         Arc::new(Self { inner, calls: 0.into(), before, after })
     }
 
-    /// Something is wrong with call number `at`.
+    /// Fails at call number `at`.
     pub fn failing(inner: Arc<dyn ObjectStore>, failure: Failure, at: usize) -> Arc<Self> {
         let fails = |fails: bool| if fails { Err(failed()) } else { Ok(()) };
         let before = move |call: usize| match failure {
@@ -76,7 +76,7 @@ impl HookedStore {
         Self::new(inner, before, move |call| fails(fails_after && call == at))
     }
 
-    /// How many calls there were.
+    /// The number of calls so far.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
@@ -89,7 +89,7 @@ impl HookedStore {
         result
     }
 
-    /// The same for calls that answer as a stream.
+    /// The same for calls that return a stream.
     fn begin(&self) -> Result<()> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
         (self.before)(call).and((self.after)(call))
@@ -164,7 +164,7 @@ impl ObjectStore for HookedStore {
         if self.inner.to_string().starts_with("LocalFileSystem") {
             return self.call(self.inner.rename_opts(from, to, options)).await;
         }
-        // Other stores do it in two steps, and something may happen in between.
+        // Other stores copy and delete, and may fail in between.
         self.copy_opts(from, to, CopyOptions::default()).await?;
         self.delete(from).await
     }

@@ -1,4 +1,4 @@
-//! moto's S3 server, a second opinion on S3 by another author. It has to be installed: `make test-s3`.
+//! moto's S3 server, by other authors than s3s. It has to be installed: `make test-s3`.
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -36,7 +36,7 @@ impl Moto {
         moto
     }
 
-    /// Takes everything out of the bucket.
+    /// Empties the bucket.
     pub fn empty(&self) {
         let requests = async {
             let client = reqwest::Client::new();

@@ -23,17 +23,17 @@ use super::Workplace;
 
 const BUCKET: &str = "lake-bucket";
 
-/// Counts requests, and kills whoever makes them.
+/// Records requests, and kills the process that makes one of them.
 #[derive(Default)]
 struct Watch {
     requests: AtomicUsize,
-    /// The process, and at which request.
+    /// The process to kill, and at which request.
     victim: Mutex<Option<(u32, usize)>>,
     /// The methods and headers of all requests.
     seen: Mutex<Vec<(Method, HeaderMap)>>,
-    /// It writes whatever the conditions are, as some servers do that call themselves S3.
+    /// Creates objects that exist, as some S3 look-alikes do.
     ignores_conditions: AtomicBool,
-    /// It replaces objects whatever version they have.
+    /// Replaces objects whatever their version is.
     ignores_if_match: AtomicBool,
 }
 
@@ -46,7 +46,7 @@ impl Watch {
         self.ignores_conditions.load(Ordering::SeqCst)
     }
 
-    /// Kills the process if this is its request; tells whether it did.
+    /// Kills the process if this is its request. Returns whether it did.
     fn strikes(&self, request: usize) -> bool {
         let victim = *self.victim.lock().unwrap();
         let Some((process, _)) = victim.filter(|(_, at)| *at == request) else { return false };
@@ -55,7 +55,7 @@ impl Watch {
     }
 }
 
-/// A service that is watched.
+/// The service, with every request recorded.
 #[derive(Clone)]
 struct Watched {
     service: S3Service,
@@ -76,7 +76,7 @@ impl Service<Request<Incoming>> for Watched {
             let seen = (request.method().clone(), request.headers().clone());
             watch.seen.lock().unwrap().push(seen);
             if request.headers().contains_key("if-none-match") && watch.ignores_conditions() {
-                // What is not there can be created.
+                // A missing object can always be created.
                 let file = request.uri().path().trim_start_matches('/');
                 let _ = std::fs::remove_file(directory.join(file));
             }
@@ -103,7 +103,7 @@ pub struct S3Server {
 }
 
 impl S3Server {
-    /// Where in the bucket its destination is.
+    /// The prefix of the destination.
     pub const PREFIX: &str = "some/prefix";
 
     pub fn start() -> Self {
@@ -120,7 +120,7 @@ impl S3Server {
         runtime.spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let service = service.clone();
-                // Otherwise every answer of two packets waits for 40 ms.
+                // Otherwise every answer of two packets is delayed by 40 ms.
                 socket.set_nodelay(true).unwrap();
                 tokio::spawn(async move {
                     let server = Builder::new(TokioExecutor::new());
@@ -166,7 +166,7 @@ impl S3Server {
         of_method.map(|(_, headers)| headers.clone()).collect()
     }
 
-    /// Takes everything out of it.
+    /// Empties the bucket.
     pub fn empty(&self) {
         let bucket = self.directory.path().join(BUCKET);
         std::fs::remove_dir_all(&bucket).unwrap();
@@ -179,13 +179,13 @@ impl S3Server {
         format!("s3://{BUCKET}/{}", Self::PREFIX)
     }
 
-    /// Kills a process at its request of this number, counted from now on, of which nothing is done then.
+    /// Kills a process at its request of this number, counted from now on. The request has no effect.
     pub fn kill_at(&self, process: u32, request: usize) {
         let now = self.watch.requests.load(Ordering::SeqCst);
         *self.watch.victim.lock().unwrap() = Some((process, now + request));
     }
 
-    /// The objects under the prefix, as the files the server keeps them in.
+    /// The objects under the prefix, read from the files that the server keeps them in.
     pub fn lake(&self) -> super::Lake {
         super::Lake::at(&self.prefix())
     }
