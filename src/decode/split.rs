@@ -469,8 +469,8 @@ mod tests {
         let half_a_mark = split_in(at(&[""]), &[b"\xEF[{}]"]).unwrap_err();
         assert!(matches!(half_a_mark, SplitError::NotJson { .. }), "{half_a_mark}");
         assert_eq!(error("<html>\n<body>"), "the export is not JSON: it begins with `<html>`");
-        assert_eq!(error("[{\"a\":1},"), "the export is cut off after 9 bytes");
-        assert_eq!(error("{\"a\":[{}]"), "the export is cut off after 9 bytes");
+        assert_eq!(error("[{\"a\":1},"), "the export is truncated after 9 bytes");
+        assert_eq!(error("{\"a\":[{}]"), "the export is truncated after 9 bytes");
         assert_eq!(error("{\"error\":\"no\"}"), "the export has no array of objects");
         assert!(error("[\n{\"a\":\n1]}]").contains("at byte 9, line 3:"));
         assert!(error("[{\"a\":1]}]").contains("at byte 7:"), "{}", error("[{\"a\":1]}]"));

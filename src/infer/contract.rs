@@ -294,7 +294,7 @@ mod tests {
                 "+ t.new bool (new)",
                 "+ table t__items (new)",
                 "- t.gone (vanished from the export; null from now on)",
-                "~ t.amount int64 \u{2192} decimal(38,1) (widened)",
+                "~ t.amount int64 \u{2192} float64 (widened)",
             ]
         );
     }
