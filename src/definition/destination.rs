@@ -1,10 +1,16 @@
-//! Where tables are kept.
+//! `[destination]`: where the tables are kept.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::S3Options;
+use schemars::JsonSchema;
+
+use super::checker::Checker;
+use super::field::Field;
+use super::problem::Problem;
+use super::s3::RawS3;
+use super::{S3Options, Template};
 
 /// Where tables are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,3 +74,50 @@ impl FromStr for DestinationUrl {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no destination")]
 pub struct InvalidDestination(String);
+
+/// Where the tables are kept.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "Destination", deny_unknown_fields)]
+pub(super) struct RawDestination {
+    /// A directory, or `s3://bucket/prefix` with credentials from the usual AWS environment.
+    #[schemars(required, extend("examples" = ["lake/purchasing", "s3://bucket/prefix"]))]
+    pub(super) url: Option<Field<String>>,
+    /// The form of the files.
+    #[schemars(extend("enum" = ["parquet"], "default" = "parquet"))]
+    pub(super) format: Option<Field<String>>,
+    /// How the bucket is reached, beyond what the usual AWS environment says.
+    pub(super) s3: Option<RawS3>,
+}
+
+impl Checker<'_> {
+    pub(super) fn destination(
+        &mut self,
+        raw: Option<RawDestination>,
+    ) -> (Option<Template>, S3Options) {
+        let mut raw = raw.unwrap_or(RawDestination { url: None, format: None, s3: None });
+        let s3 = raw.s3.take();
+        let place = self.place(raw);
+        let is_bucket = place.as_ref().is_none_or(|it| it.to_string().starts_with("s3://"));
+        if s3.is_some() && !is_bucket {
+            let message = "the destination is not a bucket".to_owned();
+            let help = "write `s3://bucket/prefix`, or leave `[destination.s3]` out";
+            self.misuse("destination.url", message, help);
+        }
+        (place, s3.map(|s3| self.s3(s3)).unwrap_or_default())
+    }
+
+    fn place(&mut self, raw: RawDestination) -> Option<Template> {
+        const KEY: &str = "destination.url";
+        const HELP: &str = "write a directory, as in `lake/purchasing`, or `s3://bucket/prefix`";
+        self.choice(raw.format, "destination.format", &[("parquet", ())]);
+        if raw.url.is_none() {
+            self.problems.push(Problem::missing(KEY, HELP));
+        }
+        let (template, span) = self.template(raw.url, KEY, false)?;
+        if template.to_string().parse::<DestinationUrl>().is_err() {
+            self.report(span, KEY, "not a destination", HELP);
+            return None;
+        }
+        Some(template)
+    }
+}

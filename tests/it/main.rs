@@ -14,6 +14,7 @@ mod checks;
 mod commit;
 mod conformance;
 mod corpus;
+mod definition_schema;
 mod definitions;
 mod demo;
 mod dispositions;

@@ -1,6 +1,7 @@
 //! What tests stand on: the binary, a source, a source that fails, a lake to read back, an S3 server.
 
 mod command;
+mod definition_schema;
 mod faults;
 mod hooked_store;
 mod in_process;
@@ -12,6 +13,7 @@ mod source;
 mod traced;
 
 pub use command::{Finished, KEY, Workplace, loaded};
+pub use definition_schema::{assert_schema_accepts_what_check_accepts, schema_accepts};
 pub use faults::{Asked, FaultServer, Reply};
 pub use hooked_store::{Failure, HookedStore};
 pub use in_process::InProcess;
