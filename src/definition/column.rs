@@ -98,7 +98,7 @@ fn members_schema(generator: &mut SchemaGenerator, type_schema: &Schema) -> serd
         },
         "formats": {
             "type": "array",
-            "items": { "type": "string" },
+            "items": { "type": "string", "pattern": "%" },
             "description": "The strftime formats of dates or timestamps that are not ISO 8601; the first that fits is used.",
             "examples": [["%d.%m.%Y"]],
         },

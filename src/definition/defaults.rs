@@ -21,6 +21,7 @@ pub(super) struct RawDefaults {
     #[schemars(extend("default" = "replace"))]
     pub(super) write_disposition: Option<Field<WriteDisposition>>,
     /// The `partition_by` of tables without a parent.
+    #[schemars(extend("uniqueItems" = true))]
     pub(super) partition_by: Option<Field<List<WrittenPartition>>>,
     /// The `sort_by` of tables without a parent.
     pub(super) sort_by: Option<Field<List<ColumnName>>>,

@@ -80,7 +80,10 @@ pub struct InvalidDestination(String);
 #[schemars(rename = "Destination", deny_unknown_fields)]
 pub(super) struct RawDestination {
     /// A directory, or `s3://bucket/prefix` with credentials from the usual AWS environment.
-    #[schemars(required, extend("examples" = ["lake/purchasing", "s3://bucket/prefix"]))]
+    #[schemars(required, extend(
+        "examples" = ["lake/purchasing", "s3://bucket/prefix"],
+        "pattern" = r"\$\{|\{\{|^s3://[^/]|^(?!.*://).*\S",
+    ))]
     pub(super) url: Option<Field<String>>,
     /// The form of the files.
     #[schemars(extend("enum" = ["parquet"], "default" = "parquet"))]

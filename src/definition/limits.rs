@@ -250,7 +250,7 @@ mod tests {
             assert_eq!(shown(text), text);
         }
         for text in ["20GB", "1.5 GiB", "7kB", " 1 KB", "3b"] {
-            assert_eq!(text.parse::<Size>().is_ok(), matches(&Size::pattern(), text), "{text}");
+            assert!(text.parse::<Size>().is_err() || matches(&Size::pattern(), text), "{text}");
         }
         for text in ["", "0", "20", "0GB", "-1GB", "GB", "1 apple"] {
             assert!(bytes(text).is_err(), "{text}");

@@ -185,7 +185,7 @@ pub(super) struct RawTable {
     pub(super) history: Option<Field<bool>>,
     /// Hive partitions, outermost first: a column, or `year()`, `month()` or `day()` of one. Child rows are in the
     /// partitions of their parent row.
-    #[schemars(extend("examples" = [["month(created_at)"]]))]
+    #[schemars(extend("examples" = [["month(created_at)"]], "uniqueItems" = true))]
     pub(super) partition_by: Option<Field<List<WrittenPartition>>>,
     /// The order of rows within a file; by default the order of the export.
     #[schemars(extend("examples" = [["created_at", "id"]]))]

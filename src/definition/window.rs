@@ -30,7 +30,7 @@ pub(super) struct RawWindow {
     #[schemars(extend("examples" = ["P2D"], "default" = "P0D"))]
     pub(super) lookback: Option<Field<Period>>,
     /// A longer window is split into pieces of this length. An ISO 8601 duration.
-    #[schemars(extend("examples" = ["P1M"]))]
+    #[schemars(extend("examples" = ["P1M"], "not" = { "pattern": "^[^1-9]*$" }))]
     pub(super) step: Option<Field<Period>>,
 }
 
