@@ -1,99 +1,102 @@
-//! Checks: what the author promises of the values of a table, and what a run does when a row breaks it.
+//! `checks`: what the rows of a table have to satisfy, and what a run does with rows that do not.
+//!
+//! A check is one rule, its column, and the keys that the rule takes: see [`RULES`].
 
 use std::fmt;
 use std::str::FromStr;
 
 use regex::Regex;
-use serde::{Serialize, Serializer};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::json;
+use toml::{Table, Value};
 
+use super::field::{FromToml, List, Members, TextForm, TypeMismatch, written_as_word};
+use super::names::NAME;
+use super::problem::{nearest, suggest};
 use crate::schema::{ColumnName, NumberText, TableName};
 
-/// One promise, and what becomes of rows that break it.
+/// One rule, and what happens to rows that break it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Check {
-    /// The promise.
+    /// The rule.
     pub rule: CheckRule,
-    /// What is done about a row that breaks it.
+    /// What happens to a row that breaks it.
     pub on_failure: OnFailure,
 }
 
-/// What a check says. Null breaks [`CheckRule::NotNull`] and nothing else.
+/// The rule of a check. Null breaks [`CheckRule::NotNull`] and no other rule.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckRule {
     /// Every row has a value.
     NotNull(ColumnName),
-    /// No two rows of an export have the same values; null is not the same as anything.
+    /// No two rows of an export have the same values. Null equals nothing.
     Unique(Vec<ColumnName>),
-    /// A value is one of these.
+    /// Every value is one of a set.
     AcceptedValues {
         /// The column.
         column: ColumnName,
         /// The values, as text.
         values: Vec<String>,
     },
-    /// A value is not less than one bound and not greater than the other.
+    /// Every value is within bounds, both included.
     Range {
         /// The column.
         column: ColumnName,
-        /// The least.
+        /// The lower bound.
         min: Option<String>,
-        /// The greatest.
+        /// The upper bound.
         max: Option<String>,
     },
-    /// The whole of a value's text has this form.
+    /// Every value matches a regular expression as a whole.
     Matches {
         /// The column.
         column: ColumnName,
-        /// The form.
+        /// The regular expression.
         pattern: Pattern,
     },
-    /// A value stands in a column of another table of the same record.
+    /// Every value is in a column of another table, in the same record.
     References {
         /// The column.
         column: ColumnName,
-        /// Where it has to stand.
+        /// The other column.
         to: ColumnOf,
     },
-    /// The values of a child table's rows add up to the value of their parent's row.
+    /// The values of a record's child rows add up to a column of their parent row.
     Sum {
-        /// What is added up.
+        /// The column that is added up.
         of: ColumnOf,
-        /// What it has to be.
+        /// The column that the sum has to equal.
         equals: ColumnName,
-        /// By how much the two may differ.
+        /// The largest difference allowed.
         tolerance: Tolerance,
     },
 }
 
-/// What is done about a row that breaks a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+/// What happens to a row that breaks a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
-    /// Its record goes to quarantine.
+    /// Its record is quarantined.
     #[default]
     Quarantine,
-    /// It is loaded, and counted.
+    /// It is loaded and counted.
     Warn,
-    /// The run ends, and changes nothing.
+    /// The run fails and changes nothing.
     Fail,
 }
 
-impl OnFailure {
-    /// The words a definition may use.
-    pub const WORDS: [(&str, Self); 3] =
-        [("quarantine", Self::Quarantine), ("warn", Self::Warn), ("fail", Self::Fail)];
-}
+written_as_word!(OnFailure);
 
 impl fmt::Display for OnFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = Self::WORDS.iter().find(|(_, choice)| choice == self);
-        f.write_str(word.map_or("", |(word, _)| word))
+        self.serialize(f)
     }
 }
 
 impl CheckRule {
-    /// The word for it in definitions and reports.
+    /// Its name in definitions and reports.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -107,7 +110,7 @@ impl CheckRule {
         }
     }
 
-    /// The columns of the checked table that it looks at.
+    /// The columns of the checked table that it reads.
     #[must_use]
     pub fn columns(&self) -> &[ColumnName] {
         match self {
@@ -121,7 +124,7 @@ impl CheckRule {
         }
     }
 
-    /// The column of another table that it looks at.
+    /// The column of another table that it reads.
     #[must_use]
     pub fn other(&self) -> Option<&ColumnOf> {
         match self {
@@ -158,9 +161,9 @@ pub struct ColumnOf {
     pub column: ColumnName,
 }
 
-/// A text that names no column of a table.
+/// A text that is not a table and a column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` does not name a column of a table")]
+#[error("`{0}` is not a table and its column")]
 pub struct InvalidColumnOf(String);
 
 impl FromStr for ColumnOf {
@@ -186,20 +189,20 @@ impl fmt::Display for ColumnOf {
     }
 }
 
-/// A regular expression that a whole text has to match.
+/// A regular expression that matches whole texts.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     written: String,
     whole: Regex,
 }
 
-/// A text that is no regular expression.
+/// A text that is not a regular expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a regular expression")]
 pub struct InvalidPattern(String);
 
 impl Pattern {
-    /// Whether all of a text has this form.
+    /// Whether it matches a whole text.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         self.whole.is_match(text)
@@ -210,7 +213,7 @@ impl FromStr for Pattern {
     type Err = InvalidPattern;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // By itself first: `a)|(b` is none, and would be one within the parentheses.
+        // Alone first: `a)|(b` is invalid, and would become valid inside the parentheses.
         match Regex::new(text).and_then(|_| Regex::new(&format!(r"\A(?:{text})\z"))) {
             Ok(whole) => Ok(Self { written: text.to_owned(), whole }),
             Err(_) => Err(InvalidPattern(text.to_owned())),
@@ -236,20 +239,20 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// By how much a sum may differ from what it has to be: a decimal number that is not negative.
+/// The largest difference allowed between a sum and its column: a decimal number of at least 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tolerance(String);
 
-/// A text that is no tolerance.
+/// A text that is not a tolerance.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a number that is zero or more")]
+#[error("`{0}` is not a number of at least 0")]
 pub struct InvalidTolerance(String);
 
 impl Tolerance {
     /// The number.
     #[must_use]
     pub fn number(&self) -> NumberText {
-        // It was one when it was read.
+        // Parsing has checked it.
         NumberText::parse(&self.0).unwrap_or_else(NumberText::zero)
     }
 }
@@ -274,5 +277,316 @@ impl FromStr for Tolerance {
 impl fmt::Display for Tolerance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// The rules, with the keys that each takes.
+const RULES: [(&str, &[&str]); 7] = [
+    ("not_null", &[]),
+    ("unique", &[]),
+    ("accepted_values", &["values"]),
+    ("range", &["min", "max"]),
+    ("matches", &["pattern"]),
+    ("references", &["to"]),
+    ("sum", &["equals", "tolerance"]),
+];
+
+/// A string, a number, a boolean or a date, as text.
+struct Scalar(String);
+
+impl FromToml for Scalar {
+    fn read(value: &Value) -> Result<Self, TypeMismatch> {
+        match value {
+            Value::String(text) => Ok(Self(text.clone())),
+            Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {
+                Ok(Self(value.to_string()))
+            }
+            Value::Array(_) | Value::Table(_) => {
+                let help = "write a number, or a string in double quotes";
+                Err(TypeMismatch::of(value, "one value", help))
+            }
+        }
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+impl TextForm for ColumnOf {
+    fn pattern() -> String {
+        format!(r"^{NAME}\.{NAME}$")
+    }
+
+    fn help(_: &str) -> String {
+        "write the table and its column, like `lines.amount`".to_owned()
+    }
+}
+
+impl TextForm for Pattern {
+    fn pattern() -> String {
+        // Which texts are regular expressions, no regular expression tells.
+        String::new()
+    }
+
+    fn help(_: &str) -> String {
+        "write a regular expression for the whole value, like `[A-Z]{3}`".to_owned()
+    }
+}
+
+impl FromToml for Tolerance {
+    fn read(value: &Value) -> Result<Self, TypeMismatch> {
+        let Scalar(text) = Scalar::read(value)?;
+        text.parse().map_err(|error: InvalidTolerance| {
+            TypeMismatch::new(error.to_string(), "write a number, like `\"0.01\"`")
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "number", "minimum": 0 },
+            { "type": "string", "pattern": "^[0-9]" },
+        ] })
+    }
+}
+
+/// The columns of `unique`: one, or several in an array.
+struct UniqueColumns(Vec<ColumnName>);
+
+impl FromToml for UniqueColumns {
+    fn read(value: &Value) -> Result<Self, TypeMismatch> {
+        if !value.is_array() {
+            return Ok(Self(vec![ColumnName::read(value)?]));
+        }
+        let columns: Vec<ColumnName> =
+            List::read(value)?.0.into_iter().collect::<Result<_, _>>()?;
+        if columns.is_empty() {
+            let help = "name at least one column, as in `unique = [\"number\"]`";
+            return Err(TypeMismatch::new("needs at least one column", help));
+        }
+        Ok(Self(columns))
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let name = ColumnName::schema(generator);
+        json_schema!({ "anyOf": [name, { "type": "array", "items": name, "minItems": 1 }] })
+    }
+}
+
+impl FromToml for Check {
+    const LIST_EXAMPLE: &'static str = "[{ not_null = \"supplier_id\" }]";
+
+    fn read(value: &Value) -> Result<Self, TypeMismatch> {
+        let Value::Table(table) = value else {
+            let help = format!("write `checks = {}`", Self::LIST_EXAMPLE);
+            return Err(TypeMismatch::of(value, "a check", help));
+        };
+        let name = rule_of(table)?;
+        refuse_other_keys(name, table)?;
+        let mut members = Members::new(name, table);
+        let rule = rule(name, &mut members)?;
+        let on_failure = members.take("on_failure")?.unwrap_or_default();
+        Ok(Self { rule, on_failure })
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let rules: Vec<Schema> =
+            RULES.iter().map(|(name, keys)| rule_schema(name, keys, generator)).collect();
+        json_schema!({
+            "description": "What the rows of a table have to satisfy.",
+            "anyOf": rules,
+        })
+    }
+}
+
+/// The one rule of a check.
+fn rule_of(table: &Table) -> Result<&'static str, TypeMismatch> {
+    let names = RULES.map(|(name, _)| name);
+    let rules: Vec<&str> = names.into_iter().filter(|name| table.contains_key(*name)).collect();
+    match rules.as_slice() {
+        [rule] => Ok(rule),
+        [] => {
+            let typed = table.keys().find(|key| nearest(key, &names).is_some());
+            let (message, help) = match typed {
+                Some(key) => (format!("a check has no rule `{key}`"), suggest(key, &names)),
+                None => ("a check without a rule".to_owned(), suggest("", &names)),
+            };
+            Err(TypeMismatch::new(message, help))
+        }
+        several => Err(TypeMismatch::new(
+            format!("a check with several rules: {}", several.join(", ")),
+            "write one check for each rule",
+        )),
+    }
+}
+
+fn refuse_other_keys(name: &'static str, table: &Table) -> Result<(), TypeMismatch> {
+    let keys = RULES.iter().find(|(rule, _)| *rule == name).map_or(&[][..], |(_, keys)| keys);
+    let known: Vec<&str> = keys.iter().copied().chain(["on_failure", name]).collect();
+    match table.keys().find(|key| !known.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(key) => {
+            Err(TypeMismatch::new(format!("`{name}` has no key `{key}`"), suggest(key, &known)))
+        }
+    }
+}
+
+fn rule(name: &'static str, members: &mut Members<'_>) -> Result<CheckRule, TypeMismatch> {
+    Ok(match name {
+        "not_null" => CheckRule::NotNull(column(name, members)?),
+        "unique" => {
+            let columns = members.take::<UniqueColumns>(name)?;
+            CheckRule::Unique(columns.map_or_else(Vec::new, |UniqueColumns(columns)| columns))
+        }
+        "accepted_values" => {
+            let column = column(name, members)?;
+            let values = members.take_list::<Scalar>("values")?;
+            let values = values.filter(|values| !values.is_empty());
+            let values = needed(name, values, "values = [\"approved\", \"sent\"]")?;
+            let values = values.into_iter().map(|Scalar(value)| value).collect();
+            CheckRule::AcceptedValues { column, values }
+        }
+        "range" => {
+            let column = column(name, members)?;
+            let min = members.take("min")?.map(|Scalar(bound)| bound);
+            let max = members.take("max")?.map(|Scalar(bound)| bound);
+            if min.is_none() && max.is_none() {
+                return Err(TypeMismatch::new(
+                    "`range` needs a bound",
+                    "add `min = 0`, or a `max`",
+                ));
+            }
+            CheckRule::Range { column, min, max }
+        }
+        "matches" => {
+            let column = column(name, members)?;
+            let pattern = needed(name, members.take("pattern")?, "pattern = \"[A-Z]{3}\"")?;
+            CheckRule::Matches { column, pattern }
+        }
+        "references" => {
+            let column = column(name, members)?;
+            CheckRule::References {
+                column,
+                to: needed(name, members.take("to")?, "to = \"lots.id\"")?,
+            }
+        }
+        _ => CheckRule::Sum {
+            of: needed(name, members.take(name)?, "sum = \"lines.amount\"")?,
+            equals: needed(name, members.take("equals")?, "equals = \"total_amount\"")?,
+            tolerance: members.take("tolerance")?.unwrap_or_default(),
+        },
+    })
+}
+
+/// The column that a rule is about.
+fn column(rule: &'static str, members: &mut Members<'_>) -> Result<ColumnName, TypeMismatch> {
+    needed(rule, members.take(rule)?, "not_null = \"supplier_id\"")
+}
+
+/// The value of a key that a rule cannot do without.
+fn needed<T>(rule: &str, value: Option<T>, example: &str) -> Result<T, TypeMismatch> {
+    let name = example.split_once(' ').map_or(example, |(name, _)| name);
+    let missing =
+        || TypeMismatch::new(format!("`{rule}` needs `{name}`"), format!("add `{example}`"));
+    value.ok_or_else(missing)
+}
+
+fn rule_schema(name: &str, keys: &[&str], generator: &mut SchemaGenerator) -> Schema {
+    let mut properties = serde_json::Map::new();
+    for key in keys.iter().chain(&[name, "on_failure"]) {
+        properties.insert((*key).to_owned(), key_schema(key, generator).to_value());
+    }
+    let mut schema = json_schema!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": [name],
+        "properties": properties,
+    });
+    let more = match name {
+        "range" => ("anyOf", json!([{ "required": ["min"] }, { "required": ["max"] }])),
+        "sum" => ("required", json!(["sum", "equals"])),
+        _ => ("required", json!(std::iter::once(&name).chain(keys).collect::<Vec<_>>())),
+    };
+    schema.insert(more.0.to_owned(), more.1);
+    schema
+}
+
+fn key_schema(key: &str, generator: &mut SchemaGenerator) -> Schema {
+    let (mut schema, description) = match key {
+        "unique" => (
+            UniqueColumns::schema(generator),
+            "The column, or the columns that are unique together.",
+        ),
+        "values" => (
+            json_schema!({ "type": "array", "items": Scalar::schema(generator), "minItems": 1 }),
+            "The values allowed.",
+        ),
+        "min" => (Scalar::schema(generator), "The lower bound."),
+        "max" => (Scalar::schema(generator), "The upper bound."),
+        "pattern" => (String::schema(generator), "A regular expression for the whole value."),
+        "to" => (
+            ColumnOf::schema(generator),
+            "A column of another table of the same record, as in `lots.id`.",
+        ),
+        "sum" => (
+            ColumnOf::schema(generator),
+            "The column of a child table that is added up, as in `lines.amount`.",
+        ),
+        "equals" => (ColumnName::schema(generator), "The column that the sum has to equal."),
+        "tolerance" => {
+            (Tolerance::schema(generator), "The largest difference allowed; 0 by default.")
+        }
+        "on_failure" => {
+            (OnFailure::schema(generator), "What happens to a row that breaks the check.")
+        }
+        _ => (ColumnName::schema(generator), "The column."),
+    };
+    schema.insert("description".to_owned(), description.into());
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(toml: &str) -> Result<Check, TypeMismatch> {
+        let table: Table = format!("check = {toml}").parse().unwrap();
+        Check::read(&table["check"])
+    }
+
+    #[test]
+    fn each_rule_is_read_with_its_keys() {
+        for (toml, shown) in [
+            ("{ not_null = 'a' }", "not_null(a)"),
+            ("{ unique = 'a' }", "unique(a)"),
+            ("{ unique = ['a', 'b'] }", "unique(a, b)"),
+            ("{ accepted_values = 'a', values = [1, 'x'] }", "accepted_values(a)"),
+            ("{ range = 'a', min = 0 }", "range(a)"),
+            ("{ matches = 'a', pattern = '[A-Z]' }", "matches(a)"),
+            ("{ references = 'a', to = 'b.c' }", "references(a, b.c)"),
+            ("{ sum = 'b.c', equals = 'a', tolerance = 0.1 }", "sum(b.c) = a"),
+        ] {
+            assert_eq!(read(toml).unwrap().rule.to_string(), shown);
+        }
+        assert_eq!(
+            read("{ not_null = 'a', on_failure = 'warn' }").unwrap().on_failure,
+            OnFailure::Warn
+        );
+    }
+
+    #[test]
+    fn each_mistake_has_its_own_message() {
+        for (toml, message) in [
+            ("{ notnull = 'a' }", "a check has no rule `notnull`"),
+            ("{ on_failure = 'warn' }", "a check without a rule"),
+            ("{ not_null = 'a', unique = 'a' }", "a check with several rules: not_null, unique"),
+            ("{ range = 'a', mini = 0 }", "`range` has no key `mini`"),
+            ("{ range = 'a' }", "`range` needs a bound"),
+            ("{ unique = [] }", "`unique`: needs at least one column"),
+            ("{ accepted_values = 'a', values = [] }", "`accepted_values` needs `values`"),
+            ("'a'", "expected a check, found a string"),
+        ] {
+            assert_eq!(read(toml).unwrap_err().message, message, "{toml}");
+        }
     }
 }

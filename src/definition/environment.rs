@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-/// The environment a definition may refer to, taken once so that a run sees one state of it.
+/// The environment variables that a definition may refer to, read once.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
-/// Values may be secrets, so only the names are shown.
+/// Shows names only: values may be secrets.
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
@@ -14,7 +14,7 @@ impl std::fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// The environment of this process; variables that are not UTF-8 are left out.
+    /// The environment of this process, without variables that are not UTF-8.
     #[must_use]
     pub fn of_this_process() -> Self {
         Self(
@@ -39,11 +39,10 @@ impl Environment {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Replaces every reference in `text`.
+    /// Replaces all references in `text`.
     ///
     /// # Errors
-    /// A reference is not closed, its name is empty, or it names a variable that is not set and has no
-    /// default.
+    /// A reference is not closed, has no name, or its variable is unset and has no default.
     pub(super) fn expand(&self, text: &str) -> Result<String, ExpansionError> {
         let mut expanded = String::with_capacity(text.len());
         let mut rest = text;
@@ -76,7 +75,7 @@ impl Environment {
     }
 }
 
-/// The names of the variables that `text` refers to.
+/// The variables that `text` refers to.
 pub(super) fn references(text: &str) -> impl Iterator<Item = &str> {
     text.split("${").skip(1).filter_map(|rest| {
         let reference = &rest[..rest.find('}')?];
@@ -89,7 +88,7 @@ pub(super) fn references(text: &str) -> impl Iterator<Item = &str> {
 pub(super) enum ExpansionError {
     #[error("`${{` is not closed by `}}`")]
     Unclosed,
-    #[error("`${{}}` names no variable")]
+    #[error("`${{}}` has no variable name")]
     Nameless,
     #[error("the environment variable {0} is not set")]
     Unset(String),
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_value_is_named() {
+    fn a_reference_without_a_value_is_an_error() {
         assert_eq!(environment().expand("${NONE}"), Err(ExpansionError::Unset("NONE".into())));
         assert_eq!(environment().expand("${ORG"), Err(ExpansionError::Unclosed));
         assert_eq!(environment().expand("${}"), Err(ExpansionError::Nameless));

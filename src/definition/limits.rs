@@ -1,25 +1,31 @@
-//! Limits: what an export has to hold, so that the tables may be changed at all.
+//! `[limits]`: bounds that an export has to meet before any table changes.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What an export has to hold, so that the tables may be changed at all.
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use toml::Value;
+
+use super::checker::Checker;
+use super::field::{AtLeastOne, Field, FromToml, TextForm, TypeMismatch};
+
+/// Bounds that an export has to meet before any table changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
     /// The most records that may go to quarantine.
     pub max_quarantined: Option<Limit>,
     /// The fewest records of each table without a parent.
     pub min_records: Option<u64>,
-    /// The most that such a table may shrink by from one export to the next.
+    /// The most by which such a table may shrink from one full export to the next.
     pub max_shrink: Option<Share>,
-    /// The largest answer to one request, decompressed.
+    /// The largest response, decompressed.
     pub max_size: Option<Size>,
     /// The most partitions that one run may write.
     pub max_partitions: Option<u32>,
 }
 
 impl Limits {
-    /// The most bytes of one answer, decompressed.
+    /// The most bytes of one response, decompressed.
     #[must_use]
     pub fn max_bytes(&self) -> u64 {
         self.max_size.map_or(DEFAULT_MAX_BYTES, |size| size.bytes)
@@ -32,10 +38,10 @@ impl Limits {
     }
 }
 
-/// More than any company's export, and less than what fills a disk unnoticed for hours.
+/// More than any company's export, and less than what fills a disk unnoticed.
 const DEFAULT_MAX_BYTES: u64 = 64_000_000_000;
 
-/// Ten years of days, and a few; a column with a value for each record has more.
+/// More than ten years of days. A column with a value of its own for each record has more.
 const DEFAULT_MAX_PARTITIONS: usize = 5_000;
 
 /// The units that a size is shown in: the largest of which it is a whole number.
@@ -56,13 +62,13 @@ pub struct Size {
 }
 
 impl Size {
-    /// A size of so many bytes.
+    /// A size in bytes.
     #[must_use]
     pub const fn from_bytes(bytes: u64) -> Self {
         Self { bytes }
     }
 
-    /// How many bytes.
+    /// The number of bytes.
     #[must_use]
     pub const fn bytes(self) -> u64 {
         self.bytes
@@ -91,17 +97,17 @@ impl fmt::Display for Size {
     }
 }
 
-/// A text is not a size.
+/// A text that is not a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no size")]
+#[error("`{0}` is not a size")]
 pub struct InvalidSize(String);
 
 /// A bound on a number of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// So many.
+    /// A number of records.
     Count(u64),
-    /// Such a share of all.
+    /// A share of all records.
     Share(Share),
 }
 
@@ -149,13 +155,89 @@ impl fmt::Display for Share {
     }
 }
 
-/// A text is not a share.
+/// A text that is not a share.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no share between 0% and 100%")]
+#[error("`{0}` is not a share between 0% and 100%")]
 pub struct InvalidShare(String);
+
+/// Bounds that an export has to meet before any table changes.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "Limits", deny_unknown_fields)]
+pub(super) struct RawLimits {
+    /// The most records that may be quarantined: a count, or a share of the export. Above it the run changes
+    /// nothing and exits 3.
+    #[schemars(extend("examples" = ["0.1%"]))]
+    pub(super) max_quarantined: Option<Field<Limit>>,
+    /// The fewest records of each table without a parent. Below it the run changes nothing and exits 6.
+    pub(super) min_records: Option<Field<u32>>,
+    /// The most by which a table may shrink from one full export to the next. Above it the run changes nothing
+    /// and exits 6.
+    #[schemars(extend("examples" = ["50%"]))]
+    pub(super) max_shrink: Option<Field<Share>>,
+    /// The largest response, decompressed. Above it the run changes nothing and exits 6.
+    #[schemars(extend("default" = "64GB"))]
+    pub(super) max_size: Option<Field<Size>>,
+    /// The most partitions that one run may write. Above it the run changes nothing and exits 6.
+    #[schemars(extend("default" = 5000))]
+    pub(super) max_partitions: Option<Field<AtLeastOne>>,
+}
+
+impl RawLimits {
+    pub(super) fn check(self, checker: &mut Checker<'_>) -> Limits {
+        let most_partitions = checker.value(self.max_partitions, "limits.max_partitions");
+        Limits {
+            max_quarantined: checker.value(self.max_quarantined, "limits.max_quarantined"),
+            min_records: checker.value(self.min_records, "limits.min_records").map(u64::from),
+            max_shrink: checker.value(self.max_shrink, "limits.max_shrink"),
+            max_size: checker.value(self.max_size, "limits.max_size"),
+            max_partitions: most_partitions.map(|AtLeastOne(count)| count.get()),
+        }
+    }
+}
+
+impl TextForm for Size {
+    fn pattern() -> String {
+        r"^\s*[0-9.]+\s*([kKmMgGtTpPeE]([iI])?)?[bB]$".to_owned()
+    }
+
+    fn help(_: &str) -> String {
+        "write for example `\"20GB\"`".to_owned()
+    }
+}
+
+impl TextForm for Share {
+    fn pattern() -> String {
+        r"^(0*100(\.0{1,4})?|0*[0-9]{1,2}(\.[0-9]{1,4})?)%$".to_owned()
+    }
+
+    fn help(_: &str) -> String {
+        "write for example `\"0.1%\"`".to_owned()
+    }
+}
+
+impl FromToml for Limit {
+    fn read(value: &Value) -> Result<Self, TypeMismatch> {
+        const HELP: &str = "write `100` or `\"0.1%\"`";
+        match value {
+            Value::Integer(count) => u64::try_from(*count)
+                .map(Self::Count)
+                .map_err(|_| TypeMismatch::of(value, "a count or a share", HELP)),
+            Value::String(_) => Share::read(value).map(Self::Share),
+            _ => Err(TypeMismatch::of(value, "a count or a share", HELP)),
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A count, or a share such as `0.1%`.",
+            "anyOf": [{ "type": "integer", "minimum": 0 }, Share::schema(generator)],
+        })
+    }
+}
 
 #[cfg(test)]
 mod tests {
+    use super::super::json_schema::matches;
     use super::*;
 
     #[test]
@@ -166,6 +248,9 @@ mod tests {
         let shown = |text: &str| text.parse::<Size>().unwrap().to_string();
         for text in ["7kB", "64GB", "256MiB", "1001B"] {
             assert_eq!(shown(text), text);
+        }
+        for text in ["20GB", "1.5 GiB", "7kB", " 1 KB", "3b"] {
+            assert!(text.parse::<Size>().is_err() || matches(&Size::pattern(), text), "{text}");
         }
         for text in ["", "0", "20", "0GB", "-1GB", "GB", "1 apple"] {
             assert!(bytes(text).is_err(), "{text}");
@@ -183,6 +268,7 @@ mod tests {
         assert_eq!("100%".parse::<Share>().unwrap().of(u64::MAX), u64::MAX);
         for text in ["", "%", "5", "-1%", "100.0001%", "0.00001%", "1.%", "1e1%"] {
             assert_eq!(text.parse::<Share>(), Err(InvalidShare(text.to_owned())), "{text}");
+            assert!(!matches(&Share::pattern(), text), "{text}");
         }
     }
 }

@@ -1,102 +1,97 @@
 //! Definition: TOML text in, a validated [`Pipeline`] out, or all of its [`Problems`].
 //!
 //! ```text
-//! text ──raw──▶ RawDefinition ──validate──▶ Pipeline
-//!                    │                         │
-//!                    └──────── problems ───────┴──▶ Problems (file, line, key, way out)
+//! text ──keys──▶ RawDefinition ──check──▶ Pipeline
+//!                     │                      │
+//!                     └────── problems ──────┴──▶ Problems (file, line, key, help)
 //! ```
 //!
-//! Nothing here touches the network, the clock or the process environment: `${NAME}` is looked up in the
-//! [`Environment`] that the caller hands in. DecodeOptions the file is the one exception, in [`Definition::load`].
+//! | file | what it holds |
+//! |---|---|
+//! | [`pipeline`] | the whole file |
+//! | [`source`], [`api_key`], [`filters`], [`headers`], [`window`], [`timeouts`], [`retry`] | `[source]` |
+//! | [`destination`], [`landing`], [`limits`] | sections of these names |
+//! | [`defaults`], [`table`], [`column`], [`check`], [`contract`], [`names`] | `[defaults]` and `[[tables]]` |
+//! | [`relations`] | rules between keys, tables and sections |
+//! | [`field`], [`checker`], [`keys`], [`problem`], [`json_schema`] | what all of them use |
+//!
+//! Each file of a section has its raw form (TOML and JSON Schema from one type), its model, and the function from one
+//! to the other: a new key is a field of both.
+//!
+//! Nothing here uses the network, the clock or the process environment: `${NAME}` is looked up in the [`Environment`]
+//! that the caller passes. Reading the file in [`Definition::load`] is the one exception.
 
+mod api_key;
 mod canonical;
 mod check;
+mod checker;
+mod column;
+mod contract;
+mod defaults;
 mod destination;
 mod environment;
-mod form;
+mod field;
+mod filters;
+mod headers;
+mod json_schema;
+mod keys;
+mod landing;
 mod limits;
+mod names;
 mod period;
+mod pipeline;
 mod problem;
-mod raw;
+mod relations;
+mod retry;
 mod setting;
 mod source;
 mod table;
 mod template;
-mod validate;
+mod timeouts;
+mod window;
 
 use std::path::{Path, PathBuf};
 
 use crate::exit_code::{ExitCode, Failure};
-use crate::schema::TableName;
-use crate::store::StoreOptions;
 
 pub use crate::store::{DestinationUrl, InvalidDestination};
+pub use api_key::KeySource;
 pub use canonical::tables_hash;
 pub use check::{
     Check, CheckRule, ColumnOf, InvalidColumnOf, InvalidPattern, InvalidTolerance, OnFailure,
     Pattern, Tolerance,
 };
+pub use column::Column;
+pub use contract::{Contract, ContractMode, Discard};
 pub use environment::Environment;
+pub use filters::{Filter, ListStyle};
+pub use headers::Header;
+pub use json_schema::json_schema;
+pub use landing::LandingPolicy;
 pub use limits::{InvalidShare, InvalidSize, Limit, Limits, Share, Size};
 pub use period::{InvalidPeriod, Period};
+pub use pipeline::Pipeline;
 pub use problem::{Exposure, Problem, Problems, Severity};
+pub use retry::RetryLimits;
 pub use setting::{InvalidSetting, Setting};
-pub use source::{
-    Endpoint, Filter, Header, KeySource, ListStyle, Resource, RetryLimits, Source, Timeouts,
-    WindowPolicy,
-};
-pub use table::{
-    Column, Contract, ContractMode, Deletes, Discard, Nested, Table, WriteDisposition,
-};
+pub use source::{Endpoint, Resource, Source};
+pub use table::{Deletes, Nested, Table, WriteDisposition};
 pub use template::{InvalidTemplate, Template, TemplateContext};
-pub use validate::source::parse_instant;
+pub use timeouts::Timeouts;
+pub use window::{WindowPolicy, parse_instant};
 
-/// One pipeline as its author means it: every default filled in, every name checked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pipeline {
-    /// What runs, reports and messages call it.
-    pub name: String,
-    /// For people; not interpreted.
-    pub description: Option<String>,
-    /// Where the export comes from.
-    pub source: Source,
-    /// Where the tables are kept: a [`DestinationUrl`] once it is filled in.
-    pub destination: Template,
-    /// How its store is reached, unless it is a directory.
-    pub store: StoreOptions,
-    /// How long exports are kept as received.
-    pub landing: LandingPolicy,
-    /// What an export has to hold, so that the tables may be changed at all.
-    pub limits: Limits,
-    /// The declared tables, parents before or after their children, as written.
-    pub tables: Vec<Table>,
-}
-
-/// How many exports stay in the landing area.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LandingPolicy {
-    /// Exports of the last so many runs; 0 keeps none.
-    pub keep: usize,
-}
-
-impl Default for LandingPolicy {
-    fn default() -> Self {
-        Self { keep: 14 }
-    }
-}
-
-/// Why a definition could not be had.
+/// Why a definition cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DefinitionError {
-    /// The file is not there or not readable.
-    #[error("the definition {} cannot be read: {source}", path.display())]
+    /// The file cannot be read.
+    #[error("could not read the definition {}: {source}", path.display())]
     Unreadable {
         /// The file asked for.
         path: PathBuf,
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// Two pipelines would keep their state in one place.
+    /// Two pipelines have one destination.
     #[error("{} and {} have the same destination, {destination}", path.display(), other.display())]
     SharedDestination {
         /// The second file.
@@ -106,10 +101,10 @@ pub enum DefinitionError {
         /// The destination of both.
         destination: Template,
     },
-    /// A setting of the command line cannot be made.
+    /// A setting of the command line does not fit.
     #[error("`--set`: {0}")]
     Setting(#[from] InvalidSetting),
-    /// The file was read and is wrong.
+    /// The file has problems.
     #[error(transparent)]
     Invalid(#[from] Problems),
 }
@@ -135,22 +130,16 @@ impl Failure for DefinitionError {
     }
 }
 
-/// The JSON Schema of definitions, with which editors complete and check them.
-#[must_use]
-pub fn json_schema() -> serde_json::Value {
-    raw::schema()
-}
-
 /// A definition that can be run.
 #[derive(Debug, Clone)]
 pub struct Definition {
     /// What it means.
     pub pipeline: Pipeline,
-    /// What its author might want to look at again.
+    /// What its author may want to change.
     pub warnings: Problems,
 }
 
-/// Reads and validates several definitions, which are to be run by one job: each of them, or its problems.
+/// Reads and validates the definitions of one job: each of them, or its problems.
 #[must_use]
 pub fn load_all(
     files: &[PathBuf],
@@ -177,11 +166,10 @@ pub fn load_all(
 }
 
 impl Definition {
-    /// Reads and validates the definition in a file, with `settings` made in it.
+    /// Reads and validates the definition in a file, with `settings` applied.
     ///
     /// # Errors
-    /// The file cannot be read, a setting has no place in it, or it holds at least one problem; all of them are
-    /// reported at once.
+    /// The file cannot be read, a setting does not fit, or the file has problems: all of them at once.
     pub fn load(
         path: &Path,
         settings: &[Setting],
@@ -193,41 +181,18 @@ impl Definition {
         Ok(Self::parse(&path.display().to_string(), &text, environment)?)
     }
 
-    /// Validates the text of a definition; `file` is what messages call it.
+    /// Validates the text of a definition; `file` is its name in messages.
     ///
     /// # Errors
-    /// The text holds at least one problem; all of them are reported at once.
+    /// The text has problems: all of them at once.
     pub fn parse(file: &str, text: &str, environment: &Environment) -> Result<Self, Problems> {
         let mut problems = Vec::new();
-        let pipeline = raw::RawDefinition::read(text, &mut problems)
-            .and_then(|raw| validate::pipeline(raw, environment, &mut problems));
+        let pipeline = keys::read(text, &mut problems)
+            .and_then(|raw| pipeline::check(raw, environment, &mut problems));
         let problems = Problems::new(file, text, problems);
         match pipeline {
             Some(pipeline) if !problems.has_errors() => Ok(Self { pipeline, warnings: problems }),
             _ => Err(problems),
         }
-    }
-}
-
-impl Pipeline {
-    /// The declared tables without a parent.
-    pub fn root_tables(&self) -> impl Iterator<Item = &Table> {
-        self.tables.iter().filter(|table| table.parent.is_none())
-    }
-
-    /// The table without a parent that a declared table hangs from.
-    #[must_use]
-    pub fn root_of<'a>(&'a self, table: &'a Table) -> &'a Table {
-        let parent = |table: &Table| {
-            let name = table.parent.as_ref()?;
-            self.tables.iter().find(|other| other.name == *name)
-        };
-        // Validation has ruled out cycles.
-        std::iter::successors(Some(table), |table| parent(table)).last().unwrap_or(table)
-    }
-
-    /// The declared child tables of `parent`.
-    pub fn child_tables<'a>(&'a self, parent: &'a TableName) -> impl Iterator<Item = &'a Table> {
-        self.tables.iter().filter(move |table| table.parent.as_ref() == Some(parent))
     }
 }

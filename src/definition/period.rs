@@ -1,4 +1,4 @@
-//! Lengths of time, written as ISO 8601 has them: `P1M`, `P2D`, `PT30M`.
+//! ISO 8601 durations: `P1M`, `P2D`, `PT30M`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use chrono::{DateTime, Months, TimeDelta, Utc};
 
-/// A length of time as the calendar counts it: a month is as long as the month it is added to.
+use super::field::TextForm;
+
+/// An ISO 8601 duration. A month is as long as the calendar month it is added to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
     months: u32,
     milliseconds: u64,
 }
 
-/// A text is not a length of time.
+/// A text that is not an ISO 8601 duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no length of time")]
+#[error("`{0}` is not an ISO 8601 duration")]
 pub struct InvalidPeriod(String);
 
 const SECOND: u64 = 1000;
@@ -24,19 +26,19 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 impl Period {
-    /// So many days of 24 hours.
+    /// This many days of 24 hours.
     #[must_use]
     pub const fn days(days: u32) -> Self {
         Self { months: 0, milliseconds: days as u64 * DAY }
     }
 
-    /// Whether it is no time at all.
+    /// Whether its length is zero.
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.months == 0 && self.milliseconds == 0
     }
 
-    /// Its length, unless that depends on the calendar.
+    /// Its length, if that does not depend on the calendar.
     #[must_use]
     pub fn fixed(self) -> Option<Duration> {
         (self.months == 0).then(|| Duration::from_millis(self.milliseconds))
@@ -57,14 +59,6 @@ impl Period {
     pub fn before(self, instant: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let rest = TimeDelta::try_milliseconds(i64::try_from(self.milliseconds).ok()?)?;
         instant.checked_sub_months(Months::new(self.months))?.checked_sub_signed(rest)
-    }
-}
-
-impl From<Duration> for Period {
-    /// To the millisecond.
-    fn from(duration: Duration) -> Self {
-        let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        Self { months: 0, milliseconds }
     }
 }
 
@@ -143,10 +137,51 @@ impl fmt::Display for Period {
     }
 }
 
+const HELP: &str =
+    "write an ISO 8601 duration: `P1M` is a month, `P2D` two days, `PT30M` half an hour";
+
+/// Weeks, or days and a time. The parser takes a unit without a number as zero.
+const TIME: &str = r"([0-9]*W|([0-9]*D)?(T(?=.)([0-9]*H)?([0-9]*M)?([0-9]*([.,][0-9]*)?S)?)?)";
+
+impl TextForm for Period {
+    fn pattern() -> String {
+        format!("^P(?=.)([0-9]*Y)?([0-9]*M)?{TIME}$")
+    }
+
+    fn help(_: &str) -> String {
+        HELP.to_owned()
+    }
+}
+
+/// A time to wait: a positive duration that does not depend on the calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wait(pub(super) Duration);
+
+impl FromStr for Wait {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let period: Period = text.parse().map_err(|error: InvalidPeriod| error.to_string())?;
+        let fixed = period.fixed().filter(|duration| !duration.is_zero());
+        fixed.map(Self).ok_or_else(|| format!("`{text}` is not a fixed, positive duration"))
+    }
+}
+
+impl TextForm for Wait {
+    fn pattern() -> String {
+        format!("^P(?=.*[1-9])(0*Y)?(0*M)?{TIME}$")
+    }
+
+    fn help(_: &str) -> String {
+        "write for example `PT30S` or `PT5M`".to_owned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::json_schema::matches;
     use super::*;
 
     fn instant(text: &str) -> DateTime<Utc> {
@@ -167,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_length_of_time_is_refused() {
+    fn other_texts_are_refused() {
         for text in
             ["", "P", "PT", "1M", "P1", "P1M2", "P1X", "P-1D", "P1D1M", "P1DT", "1 day", "P1M x"]
         {
@@ -176,6 +211,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_patterns_take_what_the_parsers_take(text in "P?[0-9YMWDTHS.,]{0,8}") {
+            let pattern = Period::pattern();
+            prop_assert!(text.parse::<Period>().is_err() || matches(&pattern, &text), "{text}");
+            prop_assert!(text.parse::<Wait>().is_err() || matches(&Wait::pattern(), &text), "{text}");
+        }
+
         #[test]
         fn every_period_survives_writing(months in 0_u32..1000, milliseconds in 0..1_000_000 * DAY) {
             let period = Period { months, milliseconds };

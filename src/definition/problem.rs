@@ -1,4 +1,4 @@
-//! What is wrong with a definition, shown where it stands and with a way out.
+//! Problems of a definition, with place, key and help.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,38 +9,38 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 /// One mistake in a definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it stands in the text, in bytes; `None` when something is missing altogether.
+    /// Its place in the text, in bytes; `None` for a missing key.
     pub span: Option<Range<usize>>,
-    /// The key it concerns, as `tables[0].name`.
+    /// Its key, as in `tables[0].name`.
     pub key: String,
     /// What is wrong.
     pub message: String,
     /// What to write instead.
     pub help: String,
-    /// How much of its line can be shown.
+    /// How much of its line may be shown.
     pub exposure: Exposure,
-    /// Whether the definition can be run all the same.
+    /// Whether the definition can still be run.
     pub severity: Severity,
 }
 
-/// How much of a line can be shown: it may hold a secret.
+/// How much of a line may be shown. It may hold a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exposure {
-    /// All of it.
+    /// The whole line.
     Line,
-    /// The key, and not what it is set to.
+    /// The key without its value.
     Key,
-    /// Its number only.
+    /// Only its number.
     Nothing,
 }
 
-/// How bad a problem is.
+/// Whether a problem stops a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// The definition is wrong.
+    /// The definition is invalid.
     Error,
-    /// It does what it says, which is rarely what is meant.
+    /// The definition is valid, but rarely intended.
     Warning,
 }
 
@@ -62,32 +62,32 @@ impl Problem {
         }
     }
 
-    /// A problem with something that is not there.
+    /// A required key that is missing.
     pub(super) fn missing(key: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             span: None,
             key: key.into(),
-            message: "this key is missing".to_owned(),
+            message: "missing key".to_owned(),
             help: help.into(),
             exposure: Exposure::Line,
             severity: Severity::Error,
         }
     }
 
-    /// The same problem, as one that keeps nobody from running.
+    /// The same problem, as a warning.
     pub(super) fn into_warning(mut self) -> Self {
         self.severity = Severity::Warning;
         self
     }
 
-    /// The same problem, without showing the line.
+    /// The same problem, without its line.
     pub(super) fn hiding_the_line(mut self) -> Self {
         self.exposure = Exposure::Nothing;
         self
     }
 }
 
-/// What was found in a definition. Its `Display` is the whole report.
+/// All problems of a definition. Its `Display` is the whole report.
 #[derive(Debug, Clone)]
 pub struct Problems {
     file: String,
@@ -103,19 +103,19 @@ impl Problems {
         Self { file: file.to_owned(), text: text.to_owned(), list: problems }
     }
 
-    /// Whether nothing was found.
+    /// Whether there are no problems.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// Whether something was found that keeps the definition from being run.
+    /// Whether any problem stops a run.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|problem| problem.severity == Severity::Error)
     }
 
-    /// Every problem found, in the order of the text; missing keys come last.
+    /// All problems, in the order of the text; missing keys are last.
     #[must_use]
     pub fn list(&self) -> &[Problem] {
         &self.list
@@ -166,13 +166,13 @@ impl fmt::Display for Problems {
     }
 }
 
-/// The text, with what stands behind a key that ends at `key_end` taken out of its line.
+/// The text without the value of a key that ends at `key_end`.
 fn without_value(text: &str, key_end: usize) -> String {
     let (before, rest) = text.split_at(key_end);
     let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
     match line.find('=') {
         Some(equals) => format!("{before}{} …\n{after}", &line[..=equals]),
-        // The head of a section has no value.
+        // A section header has no value.
         None => text.to_owned(),
     }
 }
@@ -181,7 +181,7 @@ fn line_of(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }
 
-/// The one of `candidates` that `typed` was most likely meant to be.
+/// The candidate that `typed` most likely means.
 pub(super) fn nearest<'a>(typed: &str, candidates: &[&'a str]) -> Option<&'a str> {
     candidates
         .iter()
@@ -191,7 +191,7 @@ pub(super) fn nearest<'a>(typed: &str, candidates: &[&'a str]) -> Option<&'a str
         .map(|(_, candidate)| candidate)
 }
 
-/// Help that proposes the nearest candidate, or lists them all.
+/// Help that proposes the nearest candidate, or lists all.
 pub(super) fn suggest(typed: &str, candidates: &[&str]) -> String {
     match nearest(typed, candidates) {
         Some(candidate) => format!("did you mean `{candidate}`?"),

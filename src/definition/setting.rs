@@ -1,30 +1,30 @@
-//! Settings: keys of a definition that are given on the command line, for one run.
+//! Settings: keys of a definition that the command line sets for one run.
 
 use std::str::FromStr;
 
 use toml_edit::{DocumentMut, Item, Value};
 
-/// `key=value`, where the key is that of a definition: `destination.url`, `tables[0].write_disposition`.
+/// `key=value` with a key of a definition: `destination.url`, `tables[0].write_disposition`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Setting {
-    key: Vec<Part>,
+    key: Vec<KeyPart>,
     value: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum KeyPart {
     Key(String),
     Position(usize),
 }
 
-/// A setting that cannot be made.
+/// A setting that cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSetting {
     /// It has no key, or no value.
-    #[error("`{0}` is not of the form `source.filters.status=approved`")]
+    #[error("`{0}` is not `key=value`, as in `source.filters.status=approved`")]
     Malformed(String),
-    /// What stands above its key holds no keys.
-    #[error("there is no place for `{0}` in this definition")]
+    /// A part of its key is not a table or an array of the definition.
+    #[error("the definition has no place for `{0}`")]
     NoPlace(String),
 }
 
@@ -43,9 +43,9 @@ impl FromStr for Setting {
             if name.is_empty() {
                 return Err(malformed());
             }
-            parts.push(Part::Key(name.to_owned()));
+            parts.push(KeyPart::Key(name.to_owned()));
             if let Some(position) = position {
-                parts.push(Part::Position(position.parse().map_err(|_| malformed())?));
+                parts.push(KeyPart::Position(position.parse().map_err(|_| malformed())?));
             }
         }
         Ok(Self { key: parts, value: value.trim().to_owned() })
@@ -58,21 +58,21 @@ impl std::fmt::Debug for Setting {
     }
 }
 
-/// Its key: the value may be what nobody should see.
+/// Shows the key only: the value may be a secret.
 impl std::fmt::Display for Setting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (position, part) in self.key.iter().enumerate() {
             match part {
-                Part::Key(name) if position == 0 => f.write_str(name)?,
-                Part::Key(name) => write!(f, ".{name}")?,
-                Part::Position(position) => write!(f, "[{position}]")?,
+                KeyPart::Key(name) if position == 0 => f.write_str(name)?,
+                KeyPart::Key(name) => write!(f, ".{name}")?,
+                KeyPart::Position(position) => write!(f, "[{position}]")?,
             }
         }
         Ok(())
     }
 }
 
-/// The text of a definition with settings made in it. A text that is not TOML is left for its reader to refuse.
+/// The text of a definition with settings applied. Invalid TOML is left as it is, for the parser to report.
 pub(super) fn apply(text: &str, settings: &[Setting]) -> Result<String, InvalidSetting> {
     let Ok(mut document) = text.parse::<DocumentMut>() else { return Ok(text.to_owned()) };
     if settings.is_empty() {
@@ -87,20 +87,20 @@ pub(super) fn apply(text: &str, settings: &[Setting]) -> Result<String, InvalidS
     Ok(document.to_string())
 }
 
-/// What stands under a part of a key, made when it is missing.
-fn step<'i>(item: &'i mut Item, part: &Part) -> Option<&'i mut Item> {
+/// The item of a part of a key, created when it is missing.
+fn step<'i>(item: &'i mut Item, part: &KeyPart) -> Option<&'i mut Item> {
     match part {
-        Part::Key(name) => {
+        KeyPart::Key(name) => {
             if item.is_none() {
                 *item = Item::Table(toml_edit::Table::new());
             }
             Some(item.as_table_like_mut()?.entry(name).or_insert(Item::None))
         }
-        Part::Position(position) => item.get_mut(*position),
+        KeyPart::Position(position) => item.get_mut(*position),
     }
 }
 
-/// The value as TOML has it; anything else is a text.
+/// The value as TOML; anything else is a string.
 fn value(text: &str) -> Value {
     text.parse().unwrap_or_else(|_| Value::from(text))
 }

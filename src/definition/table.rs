@@ -1,36 +1,43 @@
-//! Tables as a definition describes them.
+//! `[[tables]]`: tables and child tables.
+//!
+//! A child table has the write disposition, key and partitions of its parent: see [`INHERITED`].
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::Check;
 use super::canonical::is_default;
-use crate::schema::{ColumnName, ColumnType, JsonPointer, PartitionField, TableName};
+use super::checker::Checker;
+use super::defaults::TableDefaults;
+use super::field::{Field, List, written_as_word};
+use super::{Check, Column, Contract};
+use crate::schema::{ColumnName, JsonPointer, PartitionField, TableName};
 
-/// One declared table or child table.
+/// A declared table or child table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Table {
     /// The table's name, which is its directory.
     pub name: TableName,
-    /// The table whose records hold this one's, for a child table.
+    /// For a child table, the table whose records contain its records.
     #[serde(skip_serializing_if = "is_default")]
     pub parent: Option<TableName>,
-    /// Where its records are: in the export for a table, in the parent's record for a child table.
+    /// The place of its records: in the export for a table, in the parent's record for a child table.
     #[serde(skip_serializing_if = "is_default")]
     pub records: Option<JsonPointer>,
-    /// The columns that name a row; child tables carry them.
+    /// The columns that identify a row. Child tables carry them.
     #[serde(skip_serializing_if = "is_default")]
     pub primary_key: Vec<ColumnName>,
-    /// Tells which of two records with the same key is the later one.
+    /// The column that orders records with the same key.
     #[serde(skip_serializing_if = "is_default")]
     pub cursor: Option<ColumnName>,
-    /// What a run does with rows that are already there.
+    /// What a run does with existing rows.
     #[serde(skip_serializing_if = "is_default")]
     pub write_disposition: WriteDisposition,
-    /// What a merge does with records that a full export does not have any more.
+    /// What a merge does with rows that are missing from the export.
     #[serde(skip_serializing_if = "is_default")]
     pub deletes: Deletes,
-    /// A merge keeps the rows that others take the place of, with the time until which they were the last.
+    /// A merge keeps superseded rows, with the time range in which each was current.
     #[serde(skip_serializing_if = "is_default")]
     pub history: bool,
     /// The Hive partitions, outermost first. Empty for a child table that inherits its parent's.
@@ -39,28 +46,28 @@ pub struct Table {
     /// The order of rows within a file; export order when empty.
     #[serde(skip_serializing_if = "is_default")]
     pub sort_by: Vec<ColumnName>,
-    /// What becomes of the objects and lists in its records.
+    /// How objects and lists in its records are stored.
     #[serde(skip_serializing_if = "is_default")]
     pub nested: Nested,
-    /// What happens when an export holds what the schema does not; the parent's when absent.
+    /// What happens when an export holds what the schema does not. Inherited from the parent when absent.
     #[serde(skip_serializing_if = "is_default")]
     pub contract: Option<Contract>,
-    /// Texts that mean that there is no value, in its records and all that is in them.
+    /// Strings that are read as null, in its records and everything below them.
     #[serde(skip_serializing_if = "is_default")]
     pub null_values: Vec<String>,
     /// For people; goes into the files' metadata.
     #[serde(skip_serializing_if = "is_default")]
     pub description: Option<String>,
-    /// What its rows have to be like, besides their types.
+    /// What its rows have to satisfy, besides their types.
     #[serde(skip_serializing_if = "is_default")]
     pub checks: Vec<Check>,
-    /// Columns the author says something about, in the order written.
+    /// Declared columns, in the order written.
     #[serde(skip_serializing_if = "is_default")]
     pub columns: IndexMap<ColumnName, Column>,
 }
 
 impl Table {
-    /// A table of which nothing but the name is declared.
+    /// A table with nothing but a name.
     #[must_use]
     pub fn named(name: TableName) -> Self {
         Self {
@@ -93,148 +100,239 @@ impl Table {
     }
 }
 
-/// What a run does with the rows a table already has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+/// What a run does with the existing rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WriteDisposition {
     /// The table becomes what the export holds.
     #[default]
     Replace,
-    /// The export's rows are added; an export that was taken before is not added again.
+    /// The export's rows are added. The same export is not added twice.
     Append,
-    /// A record takes the place of the one with its key, with all its child rows; others are added.
+    /// A record replaces the one with the same key, with all its child rows. Other records are added.
     Merge,
-    /// The partitions that the export covers become what it holds; the others stay.
+    /// The partitions that the export covers are replaced. Other partitions stay.
     OverwritePartitions,
-}
-
-impl WriteDisposition {
-    /// The words a definition may use.
-    pub const WORDS: [(&str, Self); 4] = [
-        ("replace", Self::Replace),
-        ("append", Self::Append),
-        ("merge", Self::Merge),
-        ("overwrite_partitions", Self::OverwritePartitions),
-    ];
 }
 
 impl std::fmt::Display for WriteDisposition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let word = Self::WORDS.iter().find(|(_, disposition)| disposition == self);
-        f.write_str(word.map_or("", |(word, _)| word))
+        self.serialize(f)
     }
 }
 
-/// What becomes of a record that is in a merged table and not in a full export any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+/// What happens to a row of a merged table that is missing from the export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Deletes {
-    /// It stays.
+    /// The row stays.
     #[default]
     Ignore,
-    /// It stays, with the time at which it was missed first.
+    /// The row stays, with the time at which it was first missing.
     Mark,
-    /// It goes, with its child rows.
+    /// The row is deleted, with its child rows.
     Remove,
 }
 
-impl Deletes {
-    /// The words a definition may use.
-    pub const WORDS: [(&str, Self); 3] =
-        [("ignore", Self::Ignore), ("mark", Self::Mark), ("remove", Self::Remove)];
-}
-
-/// What becomes of objects and lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+/// How objects and lists are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Nested {
-    /// Objects become columns of their own, lists of objects child tables.
+    /// Fields of objects become columns, lists of objects become child tables.
     #[default]
     Tables,
-    /// Objects become structs, lists become lists, all in the columns of the one table.
+    /// Objects become structs and lists become lists, in columns of the same table.
     Columns,
-    /// Texts of JSON, as it stood in the export without the whitespace.
+    /// JSON text, as in the export but without whitespace.
     Json,
 }
 
-impl Nested {
-    /// The words a definition may use.
-    pub const WORDS: [(&str, Self); 3] =
-        [("tables", Self::Tables), ("columns", Self::Columns), ("json", Self::Json)];
+written_as_word!(WriteDisposition, Deletes, Nested);
+
+/// A table, or a child table: a list inside each record of its parent.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "Table", deny_unknown_fields, transform = refuse_what_cannot_be)]
+pub(super) struct RawTable {
+    /// The table's name, which is also its directory.
+    #[schemars(required, extend("examples" = ["purchase_orders"]))]
+    pub(super) name: Option<Field<TableName>>,
+    /// For people; goes into the files' metadata.
+    pub(super) description: Option<Field<String>>,
+    /// For a child table, the table whose records contain its records.
+    #[schemars(extend("examples" = ["purchase_orders"]))]
+    pub(super) parent: Option<Field<TableName>>,
+    /// JSON Pointer (RFC 6901) to the array: in the export, or for a child table in the parent's record. Without it
+    /// the only array of the export is used. The empty pointer is the whole export.
+    #[schemars(extend("examples" = ["/purchaseOrders"]))]
+    pub(super) records: Option<Field<JsonPointer>>,
+    /// The columns that identify a row. Child tables carry them. Without it a row gets `_flowlake_id`, a hash of its
+    /// record.
+    #[schemars(extend("examples" = [["id"]]))]
+    pub(super) primary_key: Option<Field<List<ColumnName>>>,
+    /// The column that orders records with the same key in one export. Only the latest is loaded; without a cursor
+    /// all are.
+    #[schemars(extend("examples" = ["updated_at"]))]
+    pub(super) cursor: Option<Field<ColumnName>>,
+    /// What a run does with existing rows.
+    #[schemars(extend("default" = "replace"))]
+    pub(super) write_disposition: Option<Field<WriteDisposition>>,
+    /// What a merge does with rows that are missing from the export.
+    #[schemars(extend("default" = "ignore"))]
+    pub(super) deletes: Option<Field<Deletes>>,
+    /// Whether a merge keeps superseded rows, with `_flowlake_valid_from` and `_flowlake_valid_to`.
+    #[schemars(extend("default" = false))]
+    pub(super) history: Option<Field<bool>>,
+    /// Hive partitions, outermost first: a column, or `year()`, `month()`, `day()` or `hour()` of one. Child rows are in the
+    /// partitions of their parent row.
+    #[schemars(extend("examples" = [["month(created_at)"]], "uniqueItems" = true))]
+    pub(super) partition_by: Option<Field<List<PartitionField>>>,
+    /// The order of rows within a file; by default the order of the export.
+    #[schemars(extend("examples" = [["created_at", "id"]]))]
+    pub(super) sort_by: Option<Field<List<ColumnName>>>,
+    /// How objects and lists in the records are stored.
+    #[schemars(extend("default" = "tables"))]
+    pub(super) nested: Option<Field<Nested>>,
+    /// What happens when an export holds what the table's schema does not: new child tables, new columns, values of
+    /// another type. A child table has its parent's unless it says otherwise.
+    #[schemars(extend("examples" = ["freeze", { "columns": "freeze" }]))]
+    pub(super) schema_contract: Option<Field<Contract>>,
+    /// Strings that are read as null, in the records and everything below them.
+    #[schemars(extend("examples" = [["", "n/a"]]))]
+    pub(super) null_values: Option<Field<List<String>>>,
+    /// What the rows have to satisfy, besides their types.
+    #[schemars(extend("examples" = [[{ "not_null": "supplier_id" }, { "range": "total_amount", "min": 0, "on_failure": "warn" }]]))]
+    pub(super) checks: Option<Field<List<Check>>>,
+    /// Declared columns, by their names in the table. Other columns are loaded as well.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = column_names()))]
+    pub(super) columns: IndexMap<String, Field<Column>>,
 }
 
-/// What happens when an export holds what a table's schema does not. What the definition declares is no surprise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Contract {
-    /// A list that is no child table yet.
-    pub tables: ContractMode,
-    /// A value that is no column yet.
-    pub columns: ContractMode,
-    /// A value that would widen its column.
-    pub data_type: ContractMode,
+/// The keys that a child table has from its parent, and why it cannot set them.
+const INHERITED: [(&str, &str); 8] = [
+    ("cursor", "child rows are loaded and deleted with their parent row"),
+    ("null_values", "a child table has the null values of its parent"),
+    ("nested", "a child table stores nested values as its parent does"),
+    ("primary_key", "the key of a child row is its parent's key and its position"),
+    ("partition_by", "a child table has the partitions of its parent"),
+    ("write_disposition", "a child table has the write disposition of its parent"),
+    ("deletes", "child rows are loaded and deleted with their parent row"),
+    ("history", "a child table has the write disposition of its parent"),
+];
+
+fn column_names() -> serde_json::Value {
+    json!({ "pattern": <ColumnName as super::field::TextForm>::pattern() })
 }
 
-/// What is done about a surprise. What is discarded goes to quarantine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ContractMode {
-    /// The schema takes it in.
-    #[default]
-    Evolve,
-    /// The run ends, and changes nothing.
-    Freeze,
-    /// The record is left out.
-    DiscardRow,
-    /// The record is loaded without the value.
-    DiscardValue,
+/// What one table alone shows to be wrong.
+fn refuse_what_cannot_be(schema: &mut Schema) {
+    let mut child = serde_json::Map::new();
+    child.insert("records".to_owned(), json!({ "minLength": 1 }));
+    child.extend(INHERITED.map(|(key, _)| (key.to_owned(), json!(false))));
+    schema.insert(
+        "dependentSchemas".to_owned(),
+        json!({ "parent": { "required": ["records"], "properties": child } }),
+    );
+    let kept_and_marked = json!({
+        "required": ["history", "deletes"],
+        "properties": { "history": { "const": true }, "deletes": { "const": "mark" } },
+    });
+    schema.insert("not".to_owned(), kept_and_marked);
 }
 
-impl ContractMode {
-    /// The words a definition may use.
-    pub const WORDS: [(&str, Self); 4] = [
-        ("evolve", Self::Evolve),
-        ("freeze", Self::Freeze),
-        ("discard_row", Self::DiscardRow),
-        ("discard_value", Self::DiscardValue),
-    ];
+impl RawTable {
+    /// The table at `at`, as in `tables[0]`.
+    pub(super) fn check(
+        self,
+        at: &str,
+        defaults: &TableDefaults,
+        checker: &mut Checker<'_>,
+    ) -> Option<Table> {
+        let key = |name: &str| format!("{at}.{name}");
+        self.refuse_inherited(at, checker);
+        let name = checker.required(self.name, &key("name"), "name = \"purchase_orders\"");
+        let parent = checker.value(self.parent, &key("parent"));
+        let records = checker.value(self.records, &key("records"));
+        let primary_key = checker.list(self.primary_key, &key("primary_key"));
+        let cursor = checker.value(self.cursor, &key("cursor"));
+        let disposition = checker.value(self.write_disposition, &key("write_disposition"));
+        let deletes = checker.value(self.deletes, &key("deletes"));
+        let history = checker.value(self.history, &key("history"));
+        let partition_by = checker.list(self.partition_by, &key("partition_by"));
+        let sort_by = checker.list(self.sort_by, &key("sort_by"));
+        let nested = checker.value(self.nested, &key("nested"));
+        let contract = checker.value(self.schema_contract, &key("schema_contract"));
+        let null_values = checker.list(self.null_values, &key("null_values"));
+        let description = checker.value(self.description, &key("description"));
+        let checks = checker.list(self.checks, &key("checks")).unwrap_or_default();
+        let columns = columns(self.columns, &key("columns"), checker);
+        let base = match parent {
+            Some(_) => Table::named(name?),
+            None => defaults.table(name?),
+        };
+        let base = Table {
+            records,
+            sort_by: sort_by.unwrap_or(base.sort_by),
+            contract: contract.or(base.contract),
+            description,
+            checks,
+            columns,
+            ..base
+        };
+        if parent.is_some() {
+            return Some(Table { parent, ..base });
+        }
+        Some(Table {
+            primary_key: primary_key.unwrap_or(base.primary_key),
+            cursor: cursor.or(base.cursor),
+            write_disposition: disposition.unwrap_or(base.write_disposition),
+            deletes: deletes.unwrap_or_default(),
+            history: history.unwrap_or_default(),
+            partition_by: partition_by.unwrap_or(base.partition_by),
+            nested: nested.unwrap_or(base.nested),
+            null_values: null_values.unwrap_or(base.null_values),
+            ..base
+        })
+    }
 
-    /// What is discarded, if something is.
-    #[must_use]
-    pub fn discards(self) -> Option<Discard> {
-        match self {
-            Self::Evolve | Self::Freeze => None,
-            Self::DiscardRow => Some(Discard::Row),
-            Self::DiscardValue => Some(Discard::Value),
+    fn refuse_inherited(&self, at: &str, checker: &mut Checker<'_>) {
+        fn span<T>(field: Option<&Field<T>>) -> Option<std::ops::Range<usize>> {
+            field.map(|field| field.span.clone())
+        }
+        if self.parent.is_none() {
+            return;
+        }
+        for (name, reason) in INHERITED {
+            let span = match name {
+                "cursor" => span(self.cursor.as_ref()),
+                "null_values" => span(self.null_values.as_ref()),
+                "nested" => span(self.nested.as_ref()),
+                "primary_key" => span(self.primary_key.as_ref()),
+                "partition_by" => span(self.partition_by.as_ref()),
+                "write_disposition" => span(self.write_disposition.as_ref()),
+                "deletes" => span(self.deletes.as_ref()),
+                _ => span(self.history.as_ref()),
+            };
+            if let Some(span) = span {
+                let help = format!("leave `{name}` out");
+                checker.report(span, &format!("{at}.{name}"), reason, help);
+            }
         }
     }
 }
 
-/// How much of a record goes with a value that its table does not take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Discard {
-    /// All of it, with its child rows.
-    #[default]
-    Row,
-    /// Only the value.
-    Value,
-}
-
-/// What the author says of one column.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct Column {
-    /// The declared type; inferred from the whole export when absent.
-    #[serde(skip_serializing_if = "is_default")]
-    pub column_type: Option<ColumnType>,
-    /// Where the value stands in the record, when the name alone does not say.
-    #[serde(skip_serializing_if = "is_default")]
-    pub from: Option<JsonPointer>,
-    /// Left out of the table, together with everything below it.
-    #[serde(skip_serializing_if = "is_default")]
-    pub exclude: bool,
-    /// How its dates or timestamps are written, as strftime has it; ISO 8601 when empty.
-    #[serde(skip_serializing_if = "is_default")]
-    pub formats: Vec<String>,
-    /// For people; goes into the files' metadata.
-    #[serde(skip_serializing_if = "is_default")]
-    pub description: Option<String>,
+fn columns(
+    raw: IndexMap<String, Field<Column>>,
+    key: &str,
+    checker: &mut Checker<'_>,
+) -> IndexMap<ColumnName, Column> {
+    raw.into_iter()
+        .filter_map(|(name, field)| {
+            let key = format!("{key}.{name}");
+            let span = field.span.clone();
+            let column = checker.value(Some(field), &key)?;
+            let name = checker.parsed(&name, &span, &key, "write it like `total_amount`")?;
+            Some((name, column))
+        })
+        .collect()
 }

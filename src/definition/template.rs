@@ -1,4 +1,4 @@
-//! Templates: texts that are known only when a run is planned, such as the bounds of its window.
+//! Templates: strings that are rendered when a run is planned, such as the bounds of its window.
 //!
 //! | written | becomes |
 //! |---|---|
@@ -10,8 +10,8 @@
 //! | `{{ window.end \| epoch_ms }}` | `1791072000000`, milliseconds |
 //! | `{{ window.start \| strftime("%d.%m.%Y") }}` | `01.10.2026` |
 //!
-//! What a template may name is checked when it is read, so that a wrong name is a mistake of the definition
-//! and not of the night. All instants are UTC.
+//! Names are checked when a template is parsed, so a wrong name is found by `check` and not by a nightly run. All
+//! instants are UTC.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,39 +27,39 @@ const WINDOW_NAMES: [&str; 2] = ["window.start", "window.end"];
 const RUN_NAMES: [&str; 1] = ["run.date"];
 const FILTERS: [&str; 5] = ["date", "datetime", "epoch", "epoch_ms", "strftime"];
 
-/// A text in which `{{ … }}` stands for what a run is planned with.
+/// A string with `{{ … }}`, rendered when a run is planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(String);
 
-/// What a template is filled in with.
+/// The values that a template is rendered with.
 #[derive(Debug, Clone, Copy)]
 pub struct TemplateContext {
-    /// What the run goes by as the present.
+    /// The present of the run.
     pub now: DateTime<Utc>,
-    /// What one request covers; none for a full export.
+    /// The time range of one request; none for a full export.
     pub window: Option<Window>,
 }
 
-/// A template that cannot be filled in.
+/// A template that cannot be rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTemplate {
-    /// It does not have the form of a template.
-    #[error("`{{{{ … }}}}` holds what is not a name with filters behind it")]
+    /// Its syntax is wrong.
+    #[error("`{{{{ … }}}}` is not a name with filters")]
     Malformed,
-    /// It names something that is not known in its place.
-    #[error("nothing is called `{name}` here")]
+    /// It uses a name that is unknown here.
+    #[error("unknown name `{name}`")]
     UnknownName {
-        /// What it names.
+        /// The unknown name.
         name: String,
-        /// What it could name.
+        /// The known names.
         known: Vec<&'static str>,
     },
     /// It uses a filter that does not exist.
-    #[error("there is no such filter for instants")]
+    #[error("unknown filter")]
     UnknownFilter,
-    /// The form given to `strftime` is none.
-    #[error("`strftime` has to be given a form of date and time")]
-    TypeMismatch,
+    /// The format given to `strftime` is invalid.
+    #[error("`strftime` needs a valid format")]
+    InvalidFormat,
 }
 
 impl InvalidTemplate {
@@ -71,19 +71,19 @@ impl InvalidTemplate {
             }
             Self::UnknownName { name, known } => super::problem::suggest(name, known),
             Self::UnknownFilter => format!("the filters are {}", FILTERS.join(", ")),
-            Self::TypeMismatch => "write for example `strftime(\"%d.%m.%Y\")`".to_owned(),
+            Self::InvalidFormat => "write for example `strftime(\"%d.%m.%Y\")`".to_owned(),
         }
     }
 }
 
 impl Template {
-    /// A text that stands for itself.
+    /// A string without templates.
     #[must_use]
     pub fn literal(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// Reads a template and tries it out. `has_window` tells whether it may name the bounds of a window.
+    /// Parses a template and renders it once. `has_window` tells whether it may use the bounds of a window.
     pub(super) fn parse(text: &str, has_window: bool) -> Result<Self, InvalidTemplate> {
         let template = Self(text.to_owned());
         let names = template.names()?;
@@ -98,23 +98,23 @@ impl Template {
         Ok(template)
     }
 
-    /// Whether it stands for other texts in other windows.
+    /// Whether it depends on the window.
     #[must_use]
     pub fn uses_window(&self) -> bool {
         self.names()
             .is_ok_and(|names| names.iter().any(|name| WINDOW_NAMES.contains(&name.as_str())))
     }
 
-    /// The text for one occasion.
+    /// The rendered text.
     ///
     /// # Errors
-    /// The template names what the occasion does not have; a template of a valid definition does not.
+    /// The template uses the window, and there is none. Validation rules this out.
     pub fn render(&self, context: &TemplateContext) -> Result<String, InvalidTemplate> {
         let window = context.window.map(|window| {
-            let (start, end) = (Instant::of(window.start), Instant::of(window.end));
+            let (start, end) = (TemplateInstant::of(window.start), TemplateInstant::of(window.end));
             context! { start => start, end => end }
         });
-        let date = Instant { moment: midnight(context.now), date_only: true };
+        let date = TemplateInstant { moment: midnight(context.now), date_only: true };
         let run = context! { date => Value::from_object(date) };
         let values = context! { window => window, run => run };
         let environment = environment();
@@ -141,25 +141,27 @@ fn environment() -> minijinja::Environment<'static> {
     let mut environment = minijinja::Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_keep_trailing_newline(true);
-    environment.add_filter("date", |value: Value| form(&value, "%Y-%m-%d"));
-    environment.add_filter("datetime", |value: Value| form(&value, Instant::DATETIME));
-    environment.add_filter("epoch", |value: Value| form(&value, "%s"));
+    environment.add_filter("date", |value: Value| format_instant(&value, "%Y-%m-%d"));
+    environment
+        .add_filter("datetime", |value: Value| format_instant(&value, TemplateInstant::DATETIME));
+    environment.add_filter("epoch", |value: Value| format_instant(&value, "%s"));
     environment.add_filter("epoch_ms", |value: Value| {
         Ok::<_, minijinja::Error>(instant(&value)?.moment.timestamp_millis().to_string())
     });
-    environment.add_filter("strftime", |value: Value, given: String| form(&value, &given));
+    environment
+        .add_filter("strftime", |value: Value, format: String| format_instant(&value, &format));
     environment
 }
 
-/// An instant as templates see it.
+/// An instant in a template.
 #[derive(Debug)]
-struct Instant {
+struct TemplateInstant {
     moment: DateTime<Utc>,
-    /// Shown without its time unless a filter says otherwise.
+    /// Rendered without its time, unless a filter says otherwise.
     date_only: bool,
 }
 
-impl Instant {
+impl TemplateInstant {
     const DATETIME: &'static str = "%Y-%m-%dT%H:%M:%SZ";
 
     fn of(moment: DateTime<Utc>) -> Value {
@@ -167,14 +169,14 @@ impl Instant {
     }
 }
 
-impl Object for Instant {
+impl Object for TemplateInstant {
     fn repr(self: &Arc<Self>) -> minijinja::value::ObjectRepr {
         minijinja::value::ObjectRepr::Plain
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let form = if self.date_only { "%Y-%m-%d" } else { Self::DATETIME };
-        write!(f, "{}", self.moment.format(form))
+        let format = if self.date_only { "%Y-%m-%d" } else { Self::DATETIME };
+        write!(f, "{}", self.moment.format(format))
     }
 }
 
@@ -182,23 +184,23 @@ fn midnight(moment: DateTime<Utc>) -> DateTime<Utc> {
     moment.date_naive().and_time(NaiveTime::MIN).and_utc()
 }
 
-fn instant(value: &Value) -> Result<Arc<Instant>, minijinja::Error> {
-    value.downcast_object::<Instant>().ok_or_else(|| ErrorKind::InvalidOperation.into())
+fn instant(value: &Value) -> Result<Arc<TemplateInstant>, minijinja::Error> {
+    value.downcast_object::<TemplateInstant>().ok_or_else(|| ErrorKind::InvalidOperation.into())
 }
 
-fn form(value: &Value, form: &str) -> Result<String, minijinja::Error> {
+fn format_instant(value: &Value, format: &str) -> Result<String, minijinja::Error> {
     let instant = instant(value)?;
-    if form.is_empty() || StrftimeItems::new(form).any(|item| item == Item::Error) {
+    if format.is_empty() || StrftimeItems::new(format).any(|item| item == Item::Error) {
         return Err(ErrorKind::BadSerialization.into());
     }
-    Ok(instant.moment.format(form).to_string())
+    Ok(instant.moment.format(format).to_string())
 }
 
 fn invalid(error: &minijinja::Error) -> InvalidTemplate {
     match error.kind() {
         ErrorKind::UnknownFilter => InvalidTemplate::UnknownFilter,
         ErrorKind::BadSerialization | ErrorKind::MissingArgument | ErrorKind::TooManyArguments => {
-            InvalidTemplate::TypeMismatch
+            InvalidTemplate::InvalidFormat
         }
         _ => InvalidTemplate::Malformed,
     }
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn instants_are_written_in_every_form() {
+    fn instants_are_rendered_in_every_format() {
         for (text, expected) in [
             ("plain { text } and }} more", "plain { text } and }} more"),
             ("{{ window.start }}", "2026-10-01T00:00:00Z"),
@@ -232,13 +234,13 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_found_when_a_template_is_read() {
+    fn mistakes_are_found_when_a_template_is_parsed() {
         assert_eq!(rendered("{{ window.start"), Err(InvalidTemplate::Malformed));
         assert_eq!(rendered("{{ window.start | upper }}"), Err(InvalidTemplate::UnknownFilter));
-        assert_eq!(rendered("{{ run.date | strftime }}"), Err(InvalidTemplate::TypeMismatch));
+        assert_eq!(rendered("{{ run.date | strftime }}"), Err(InvalidTemplate::InvalidFormat));
         assert_eq!(
             rendered("{{ run.date | strftime(\"%Q!\") }}"),
-            Err(InvalidTemplate::TypeMismatch)
+            Err(InvalidTemplate::InvalidFormat)
         );
         assert!(matches!(rendered("{{ window.begin }}"), Err(InvalidTemplate::UnknownName { .. })));
         assert!(matches!(rendered("{{ window }}"), Err(InvalidTemplate::UnknownName { .. })));

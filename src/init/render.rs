@@ -1,10 +1,10 @@
-//! Render: a proposal as a commented definition.
+//! Renders a proposal as a commented definition.
 
 use std::fmt::Write;
 
 use super::propose::{Proposal, ProposedTable};
 
-/// What a proposal does not know: the parts above the tables.
+/// The parts of a definition above its tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading {
     /// The pipeline's name.
@@ -14,9 +14,9 @@ pub struct Heading {
 }
 
 const INTRODUCTION: &str = "\
-# Written by `flowlake init` from one export. Read it through once:
-# - What one export cannot tell is marked with `?`.
-# - Types that are not declared are inferred from every record; declare those that must not change.
+# Written by `flowlake init` from one export. Read it once:
+# - `?` marks what one export cannot show.
+# - Types that are not declared are inferred from every record. Declare those that must not change.
 #
 #   export PROCUREMENTFLOW_ORGANISATION_ID=…    # Company Details
 #   export PROCUREMENTFLOW_API_KEY=…            # Company Details → Add new API key
@@ -52,7 +52,7 @@ fn render_table(table: &ProposedTable) -> String {
     let Some(records) = &table.records else {
         let columns = column_comment(table);
         return format!(
-            "# The lists in lists of `{}` become a table without being declared, {}.\n{columns}",
+            "# Lists inside lists of `{}` become a child table without a declaration, {}.\n{columns}",
             table.name,
             records_count(table.rows)
         );
@@ -88,7 +88,8 @@ fn render_table(table: &ProposedTable) -> String {
 fn render_keys(table: &ProposedTable) -> String {
     let mut text = String::new();
     if table.primary_key.is_empty() {
-        let advice = "no column names every row; without a key a row gets `_flowlake_id`, a hash of its record";
+        let advice =
+            "no column is unique; without a key a row gets `_flowlake_id`, a hash of its record";
         line(&mut text, format_args!("# ? primary_key = [\"…\"]: {advice}"));
     } else {
         let names: Vec<String> =
@@ -105,13 +106,13 @@ fn render_keys(table: &ProposedTable) -> String {
         }
         None => line(
             &mut text,
-            format_args!("# ? partition_by = [\"month(…)\"]: no date is in every record"),
+            format_args!("# ? partition_by = [\"month(…)\"]: no date is present in every record"),
         ),
     }
     text
 }
 
-/// The columns with their types, for people who declare, rename or exclude some.
+/// The columns with their types, as comments.
 fn column_comment(table: &ProposedTable) -> String {
     let mut text = String::new();
     for column in table.columns.iter().filter(|column| !column.declare) {
@@ -126,11 +127,11 @@ fn records_count(rows: usize) -> String {
 }
 
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(text, "{arguments}");
 }
 
-/// A key of TOML: bare where it can be.
+/// A TOML key, bare where possible.
 fn key(name: &str) -> String {
     let is_bare = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     if is_bare { name.to_owned() } else { quoted(name) }

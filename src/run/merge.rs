@@ -5,10 +5,9 @@ use crate::merge::{
     MergedTables, OverwrittenPartitions, PartitionOverwrite, RecordMerge, TableTree,
 };
 use crate::plan::Plan;
-use crate::run::RunError;
-use crate::run::guard;
 use crate::run::guard_error::GuardError;
 use crate::run::loaded::Loaded;
+use crate::run::{RunError, guard};
 use crate::table::{Snapshot, TableStore};
 
 /// Compares the export with the tables that have `merge` and rows already.

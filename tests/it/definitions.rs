@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::{Source, Workplace};
 
 /// A definition without a mistake, that uses every key.
-const GOOD: &str = r#"version = 1
+pub(super) const GOOD: &str = r#"version = 1
 name = "purchasing"
 description = "Orders."
 
@@ -92,7 +92,7 @@ note = { exclude = true }
 "#;
 
 /// Each mistake: what of [`GOOD`] is replaced, and by what.
-const MISTAKES: &[(&str, &str)] = &[
+pub(super) const MISTAKES: &[(&str, &str)] = &[
     // The form of the file.
     ("version = 1", "version = 1 2"),
     ("name = \"purchasing\"\n", "name = \"purchasing\n"),

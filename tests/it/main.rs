@@ -15,6 +15,7 @@ mod checks;
 mod commit;
 mod conformance;
 mod corpus;
+mod definition_schema;
 mod definitions;
 mod demo;
 mod dispositions;

@@ -5,7 +5,9 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{Lake, Source};
+use flowlake::definition::Environment;
+
+use super::{Lake, Source, assert_schema_accepts_what_check_accepts};
 
 /// The key that the sources of tests take.
 pub const KEY: &str = "pf_test_0123456789_canary";
@@ -63,7 +65,12 @@ impl Workplace {
         ))
     }
 
+    /// Writes a definition. If it is valid, its JSON Schema accepts it.
     pub fn write(&self, definition: &str) -> PathBuf {
+        let environment = self.environment.iter();
+        let environment =
+            environment.fold(Environment::default(), |all, (name, value)| all.with(name, value));
+        assert_schema_accepts_what_check_accepts(definition, &environment);
         let file = self.path().join("test.toml");
         std::fs::write(&file, definition).unwrap();
         PathBuf::from("test.toml")

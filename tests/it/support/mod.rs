@@ -2,6 +2,7 @@
 
 mod azurite;
 mod command;
+mod definition_schema;
 mod faults;
 mod gcs_server;
 mod hooked_store;
@@ -17,6 +18,7 @@ mod traced;
 
 pub use azurite::Azurite;
 pub use command::{Finished, KEY, Workplace, loaded};
+pub use definition_schema::{assert_schema_accepts_what_check_accepts, schema_accepts};
 pub use faults::{Asked, FaultServer, Reply};
 pub use gcs_server::GcsServer;
 pub use hooked_store::{Failure, HookedStore};

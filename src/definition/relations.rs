@@ -1,22 +1,22 @@
-//! What can only be seen with all tables in view, or with source and tables side by side.
+//! Rules between keys of a table, between tables, and between source and tables.
 
 use std::collections::HashSet;
 
-use super::Checker;
-use crate::definition::problem::suggest;
-use crate::definition::{
-    Column, Deletes, Limits, Nested, Source, Table, Template, WriteDisposition,
+use super::checker::Checker;
+use super::problem::suggest;
+use super::{
+    CheckRule, Column, Deletes, Limits, Nested, Source, Table, Template, WriteDisposition,
 };
-use crate::schema::{ColumnName, PartitionField};
+use crate::schema::{ColumnName, PartitionField, TableName};
 
 impl Checker<'_> {
-    /// What can only be seen with all tables in view.
+    /// Checks the keys of each table against each other and against the other tables.
     pub(super) fn relations(&mut self, tables: &[Table]) {
         let mut seen = HashSet::new();
         for (position, table) in tables.iter().enumerate() {
             let key = format!("tables[{position}]");
             if !seen.insert(&table.name) {
-                let message = format!("two tables are called `{}`", table.name);
+                let message = format!("two tables have the name `{}`", table.name);
                 self.misuse(&key, message, "give each table a name of its own");
                 continue;
             }
@@ -32,7 +32,7 @@ impl Checker<'_> {
             self.partition_names(&key, table);
         }
         self.places_of_records(tables);
-        // A wrong parent would make a check wrong that is not.
+        // A wrong parent would report a check that is right.
         if self.problems.is_empty() {
             for (position, table) in tables.iter().enumerate() {
                 self.checks_of(&format!("tables[{position}]"), table, tables);
@@ -40,8 +40,7 @@ impl Checker<'_> {
         }
     }
 
-    /// With several tables, each has to say where its records are; a place that was written and is wrong has
-    /// been reported already.
+    /// With several tables, each has to say where its records are. A wrong `records` has been reported before.
     fn places_of_records(&mut self, tables: &[Table]) {
         let roots = tables.iter().enumerate().filter(|(_, table)| table.parent.is_none());
         let roots: Vec<(usize, &Table)> = roots.collect();
@@ -49,7 +48,7 @@ impl Checker<'_> {
             let key = format!("tables[{position}].records");
             if roots.len() > 1 && table.records.is_none() && !self.places.contains_key(&key) {
                 let message =
-                    format!("`{}` is one of several tables and does not say where", table.name);
+                    format!("`{}` is one of several tables and needs `records`", table.name);
                 self.misuse(
                     &key,
                     message,
@@ -67,13 +66,13 @@ impl Checker<'_> {
             self.misuse(&format!("{key}.parent"), message, &suggest(parent.as_str(), &names));
         } else if has_cycle(table, tables) {
             let message = format!("`{}` is its own ancestor", table.name);
-            self.misuse(&format!("{key}.parent"), message, "a parent stands above its children");
+            self.misuse(&format!("{key}.parent"), message, "name a table that is not a descendant");
         }
         let place = format!("{key}.records");
         let written = self.places.contains_key(&place);
         if table.records.as_ref().map_or(!written, |pointer| pointer.keys().is_empty()) {
             let help = "add `records = \"/items\"`, the list inside the parent's record";
-            self.misuse(&place, "a child table needs its place".to_owned(), help);
+            self.misuse(&place, "a child table needs `records`".to_owned(), help);
         }
     }
 
@@ -86,40 +85,36 @@ impl Checker<'_> {
             .chain(table.sort_by.iter().map(|name| ("sort_by", name)));
         for (used_as, name) in used.filter(|(_, name)| excluded(name)) {
             let message = format!("`{name}` is excluded from the table");
-            self.misuse(
-                &format!("{key}.{used_as}"),
-                message,
-                "keep the column, or leave it out here",
-            );
+            self.misuse(&format!("{key}.{used_as}"), message, "keep the column, or remove it here");
         }
     }
 
     fn cursor(&mut self, key: &str, table: &Table) {
         if table.cursor.is_some() && table.primary_key.is_empty() {
-            let message = "without a key no two records are the same, so none is later".to_owned();
+            let message = "a cursor needs a primary key".to_owned();
             self.misuse(&format!("{key}.cursor"), message, "add `primary_key = [\"id\"]`");
         }
     }
 
-    /// Rows are merged by their keys, which therefore have to stand in the files.
+    /// A merge needs a key, and `deletes` and `history` need a merge.
     fn merge(&mut self, key: &str, table: &Table) {
         if table.write_disposition != WriteDisposition::Merge {
             let keys = [("deletes", table.deletes != Deletes::Ignore), ("history", table.history)];
             for (name, _) in keys.into_iter().filter(|(_, is_used)| *is_used) {
-                let message = "only a merge knows which rows others take the place of".to_owned();
+                let message = "only a merge has this".to_owned();
                 let help = format!("write `write_disposition = \"merge\"`, or leave `{name}` out");
                 self.misuse(&format!("{key}.{name}"), message, &help);
             }
             return;
         }
         if table.history && table.deletes == Deletes::Mark {
-            let message = "a row of which the history is kept ends when it is deleted".to_owned();
-            let help = "write `deletes = \"remove\"`: the row stays, with the time of its end";
+            let message = "with `history`, a deleted row is kept already".to_owned();
+            let help = "write `deletes = \"remove\"`: the row stays, with the end of its validity";
             self.misuse(&format!("{key}.deletes"), message, help);
         }
         let place = format!("{key}.write_disposition");
         if table.primary_key.is_empty() {
-            let message = "without a key no row is known again".to_owned();
+            let message = "a merge needs a primary key".to_owned();
             self.misuse(&place, message, "add `primary_key = [\"id\"]`, or write `append`");
         }
         let is_directory = |name: &&ColumnName| {
@@ -128,13 +123,13 @@ impl Checker<'_> {
         };
         let in_files = table.primary_key.iter().chain(&table.cursor);
         if let Some(name) = in_files.clone().find(is_directory) {
-            let message = format!("`{name}` is a partition, and so is not in the files");
-            let help = "partition a merged table by another column than its key and cursor";
+            let message = format!("`{name}` is a partition, so it is not in the files");
+            let help = "partition a merged table by a column other than its key and cursor";
             self.misuse(&format!("{key}.partition_by"), message, help);
         }
     }
 
-    /// What there are no partitions of cannot be overwritten.
+    /// Overwriting partitions needs partitions.
     fn overwrite(&mut self, key: &str, table: &Table) {
         let overwrites = table.write_disposition == WriteDisposition::OverwritePartitions;
         if overwrites && table.parent.is_none() && table.partition_by.is_empty() {
@@ -144,58 +139,56 @@ impl Checker<'_> {
         }
     }
 
-    /// Objects are columns and rows of their own, unless they are told to stay in one column.
+    /// Only tables with `nested = "columns"` have columns of nested types.
     fn nested_types(&mut self, key: &str, table: &Table) {
         let is_nested =
             |column: &Column| column.column_type.as_ref().is_some_and(|it| !it.is_flat());
         let columns = table.columns.iter().filter(|(_, column)| is_nested(column));
         for (name, _) in columns.filter(|_| table.nested != Nested::Columns) {
-            let message = format!("`{name}` cannot hold objects, or lists of lists");
+            let message = format!("`{name}` cannot be an object or a list of lists");
             let help = "add `nested = \"columns\"` to the table, or choose another type";
             self.misuse(&format!("{key}.columns.{name}"), message, help);
         }
     }
 
-    /// What is kept in one column has nothing in it that could be another column or a row.
+    /// Values that are stored in one column are neither child rows nor other columns.
     fn nested_in_columns(&mut self, key: &str, table: &Table, tables: &[Table]) {
         let are = match table.nested {
             Nested::Tables => return,
             Nested::Columns => "columns",
-            Nested::Json => "texts",
+            Nested::Json => "JSON text",
         };
         let mut children = tables.iter().filter(|child| child.parent.as_ref() == Some(&table.name));
         if let Some(child) = children.next() {
-            let message =
-                format!("the lists of `{}` are {are}, so `{}` has no rows", table.name, child.name);
-            self.misuse(
-                &format!("{key}.nested"),
-                message,
-                "leave the child table out, or `nested`",
+            let message = format!(
+                "the lists of `{}` are stored as {are}, so `{}` would have no rows",
+                table.name, child.name
             );
+            self.misuse(&format!("{key}.nested"), message, "remove the child table, or `nested`");
         }
         let reaches_in =
             |column: &Column| column.from.as_ref().is_some_and(|pointer| pointer.keys().len() > 1);
         for (name, _) in table.columns.iter().filter(|(_, column)| reaches_in(column)) {
-            let message = format!("`{name}` is from within an object that is one column");
-            let help = "leave it out, or `nested` of the table";
+            let message = format!("`{name}` is inside an object that is one column");
+            let help = "remove it, or `nested` of the table";
             self.misuse(&format!("{key}.columns.{name}"), message, help);
         }
     }
 
-    /// Two columns that are to hold the same value.
+    /// Two columns with the same value.
     fn shared_sources(&mut self, key: &str, table: &Table) {
         let mut seen = std::collections::HashMap::new();
         for (name, column) in &table.columns {
             let Some(from) = &column.from else { continue };
             if let Some(other) = seen.insert(from, name) {
-                let message = format!("`{other}` is from `{from}` already");
-                let help = "a value has one column: leave one of the two out";
+                let message = format!("`{other}` has the value of `{from}` already");
+                let help = "a value has one column: remove one of the two";
                 self.misuse(&format!("{key}.columns.{name}"), message, help);
             }
         }
     }
 
-    /// Columns that are declared as something that no directory can be named after.
+    /// Declared types that a partition cannot have.
     fn unfit_partitions(&mut self, key: &str, table: &Table) {
         for field in &table.partition_by {
             let declared =
@@ -204,12 +197,12 @@ impl Checker<'_> {
                 continue;
             };
             let message = format!("`{}` is declared as {column_type}", field.column);
-            let help = "partition by a text, a number or a date, and by `year()`, `month()` or `day()` of a date";
+            let help = "partition by a string, an integer, a decimal or a date, or by `year()`, `month()`, `day()` or `hour()` of a date";
             self.misuse(&format!("{key}.partition_by"), message, help);
         }
     }
 
-    /// A partition's directory that is called like a column, which readers could not tell apart.
+    /// Partition directories with the name of a column or of each other: readers could not tell them apart.
     fn partition_names(&mut self, key: &str, table: &Table) {
         let names: Vec<String> =
             table.partition_by.iter().map(PartitionField::directory_key).collect();
@@ -218,21 +211,20 @@ impl Checker<'_> {
             let is_column = *name != field.column.to_string()
                 && table.columns.keys().any(|column| column.as_str() == name);
             if is_column || !seen.insert(name) {
-                let message =
-                    format!("the partition `{name}` would stand beside another of that name");
-                let help = "give the column another name, or partition by it once";
+                let message = format!("the partition `{name}` has the name of another column");
+                let help = "rename the column, or partition by it once";
                 self.misuse(&format!("{key}.partition_by"), message, help);
             }
         }
     }
 
-    /// Windows bring only a part of the data, which is not what every disposition and limit takes.
+    /// A window requests only a part of the data: not every disposition and limit works with that.
     pub(super) fn windows(&mut self, source: &Source, limits: &Limits, tables: &[Table]) {
         let Some(window) = &source.window else { return };
         let mut values = source.filters.iter().flat_map(|filter| &filter.values);
         if !values.any(Template::uses_window) {
             let message =
-                "no filter uses the window, so every request would bring everything".to_owned();
+                "no filter uses the window, so every request would return everything".to_owned();
             let help =
                 "use it in a filter of your account, as in `updatedFrom = \"{{ window.start }}\"`";
             let problem = self.problem_of("source.window.start", message, help).into_warning();
@@ -242,40 +234,77 @@ impl Checker<'_> {
             let is_of_time = |field: &PartitionField| field.transform.is_of_time();
             let has_spans = table.partition_by.iter().any(is_of_time);
             if table.deletes != Deletes::Ignore && !has_spans {
-                let message = "nobody knows which rows the window would have to bring".to_owned();
-                let help = "partition by `year()`, `month()` or `day()` of the column that the window is about, \
-                            or leave `deletes` out";
+                let message = "with a window, `deletes` needs a time partition".to_owned();
+                let help = "partition by `year()`, `month()`, `day()` or `hour()` of the column that the window filters, \
+                            or remove `deletes`";
                 self.misuse(&format!("tables[{position}].deletes"), message, help);
             }
             if table.write_disposition == WriteDisposition::OverwritePartitions
                 && !table.partition_by.is_empty()
                 && !has_spans
             {
-                let message = format!("no window covers a partition of `{}`", table.name);
-                let help = "add `year()`, `month()` or `day()` of the column that the window is about, or write `merge`";
+                let message = format!("no window covers a whole partition of `{}`", table.name);
+                let help = "add `year()`, `month()`, `day()` or `hour()` of the column that the window filters, or write `merge`";
                 self.misuse(&format!("tables[{position}].partition_by"), message, help);
             }
             let disposition = (table.parent.is_none()).then_some(table.write_disposition);
             let key = format!("tables[{position}].write_disposition");
             if disposition == Some(WriteDisposition::Replace) {
-                let message =
-                    format!("`{}` would hold the last window only and lose all others", table.name);
-                let help = "write `write_disposition = \"merge\"`, `\"append\"` or `\"overwrite_partitions\"`, or leave `[source.window]` out";
+                let message = format!("`{}` would keep the last window only", table.name);
+                let help = "write `write_disposition = \"merge\"`, `\"append\"` or `\"overwrite_partitions\"`, or remove `[source.window]`";
                 self.misuse(&key, message, help);
             }
         }
         let mut tables = tables.iter();
         let appended = tables.find(|table| table.write_disposition == WriteDisposition::Append);
         if let Some(table) = appended.filter(|_| !window.lookback.is_zero()) {
-            let message = format!("`{}` gets the rows of the lookback a second time", table.name);
-            let help = "let its readers take the latest of each key by `_flowlake_loaded_at`, or leave `lookback` out";
+            let message = format!("`{}` loads the rows of the lookback twice", table.name);
+            let help = "let readers use the latest row of each key by `_flowlake_loaded_at`, or remove `lookback`";
             let problem = self.problem_of("source.window.lookback", message, help);
             self.problems.push(problem.into_warning());
         }
         if limits.max_shrink.is_some() {
-            let message = "windows differ in size by nature".to_owned();
-            let help = "leave it out; `min_records` is for windows too";
+            let message = "windows differ in size".to_owned();
+            let help = "remove it; `min_records` works with windows";
             self.misuse("limits.max_shrink", message, help);
+        }
+    }
+
+    /// Checks that read an excluded column, or a table of another record.
+    fn checks_of(&mut self, key: &str, table: &Table, tables: &[Table]) {
+        let key = format!("{key}.checks");
+        for check in &table.checks {
+            let rule = &check.rule;
+            for column in rule.columns() {
+                if table.columns.get(column).is_some_and(|column| column.exclude) {
+                    let message = format!("`{column}` is excluded from the table");
+                    self.misuse(&key, message, "keep the column, or remove the check");
+                }
+            }
+            let Some(other) = rule.other() else { continue };
+            let root = root_of(&table.name, tables);
+            let Some(declared) = tables.iter().find(|it| it.name == other.table) else {
+                // The name of an undeclared child table starts with its root's.
+                let own = format!("{root}__");
+                if !other.table.as_str().starts_with(&own) && other.table != *root {
+                    let names: Vec<&str> = tables.iter().map(|it| it.name.as_str()).collect();
+                    let message = format!("there is no table `{}`", other.table);
+                    self.misuse(&key, message, &suggest(other.table.as_str(), &names));
+                }
+                continue;
+            };
+            let (message, help) = match rule {
+                CheckRule::Sum { .. } if declared.parent.as_ref() != Some(&table.name) => (
+                    format!("`{}` is not a child table of `{}`", declared.name, table.name),
+                    "sum a column of a child table, as in `lines.amount`",
+                ),
+                _ if root_of(&declared.name, tables) != root => (
+                    format!("`{}` and `{}` are not in the same record", table.name, declared.name),
+                    "refer to a table with the same root table",
+                ),
+                _ => continue,
+            };
+            self.misuse(&key, message, help);
         }
     }
 }
@@ -288,4 +317,21 @@ fn has_cycle(table: &Table, tables: &[Table]) -> bool {
             tables.iter().find(|other| other.name == *name).and_then(|other| other.parent.as_ref());
     }
     ancestor.is_some()
+}
+
+/// The name of a table's root table.
+fn root_of<'a>(name: &'a TableName, tables: &'a [Table]) -> &'a TableName {
+    let mut root = name;
+    // Cycles are reported elsewhere. Here they only have to end.
+    for _ in 0..tables.len() {
+        match tables
+            .iter()
+            .find(|table| table.name == *root)
+            .and_then(|table| table.parent.as_ref())
+        {
+            Some(parent) => root = parent,
+            None => break,
+        }
+    }
+    root
 }

@@ -1,0 +1,136 @@
+//! `[tables.columns]`: what a definition says of one column.
+
+use chrono::format::{Item, StrftimeItems};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
+use toml::Value;
+
+use super::canonical::is_default;
+use super::field::{FromToml, Members, TypeMismatch};
+use crate::schema::{ColumnType, JsonPointer};
+
+/// What a definition says of one column.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Column {
+    /// The declared type; inferred from the whole export when absent.
+    #[serde(skip_serializing_if = "is_default")]
+    pub column_type: Option<ColumnType>,
+    /// The place of the value in the record, where the name does not say it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub from: Option<JsonPointer>,
+    /// The value is left out of the table, with everything below it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub exclude: bool,
+    /// The strftime formats of its dates or timestamps; ISO 8601 when empty.
+    #[serde(skip_serializing_if = "is_default")]
+    pub formats: Vec<String>,
+    /// For people; goes into the files' metadata.
+    #[serde(skip_serializing_if = "is_default")]
+    pub description: Option<String>,
+}
+
+impl FromToml for Column {
+    fn read(value: &Value) -> Result<Self, TypeMismatch> {
+        match value {
+            Value::String(_) => {
+                Ok(Self { column_type: Some(ColumnType::read(value)?), ..Self::default() })
+            }
+            Value::Table(table) => {
+                let mut members = Members::new("a column", table);
+                let column = Self {
+                    column_type: members.take("type")?,
+                    from: members.take("from")?,
+                    exclude: members.take("exclude")?.unwrap_or_default(),
+                    formats: members.take_list("formats")?.unwrap_or_default(),
+                    description: members.take("description")?,
+                };
+                members.finish()?;
+                column.check_formats()?;
+                Ok(column)
+            }
+            other => {
+                let help = "write `\"timestamp\"` or `{ type = \"decimal(18,2)\", from = \"/totalAmount\" }`";
+                Err(TypeMismatch::of(other, "a type, or a table", help))
+            }
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut type_schema = ColumnType::schema(generator);
+        let forms = ColumnType::FORMS.join(", ");
+        let description =
+            format!("The column's type: {forms}. A record that does not fit is quarantined.");
+        type_schema.insert("description".to_owned(), description.into());
+        json_schema!({
+            "description": "A column: its type alone, or a table of what is known of it.",
+            "anyOf": [
+                type_schema,
+                {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "properties": members_schema(generator, &type_schema),
+                    "if": { "required": ["formats"], "properties": { "formats": { "minItems": 1 } } },
+                    "then": {
+                        "required": ["type"],
+                        "properties": {
+                            "type": { "pattern": r"^\s*(list\s*<\s*)?(date|timestamp)(\s*>)?\s*$" },
+                        },
+                    },
+                },
+            ],
+        })
+    }
+}
+
+fn members_schema(generator: &mut SchemaGenerator, type_schema: &Schema) -> serde_json::Value {
+    serde_json::json!({
+        "type": type_schema,
+        "from": {
+            "type": "string",
+            "pattern": JsonPointer::schema(generator).get("pattern"),
+            "description": "JSON Pointer to the value in the record, when the column's name does not say it.",
+            "examples": ["/supplier/name"],
+        },
+        "exclude": {
+            "type": "boolean",
+            "description": "Leaves the value out, with everything below it.",
+            "default": false,
+        },
+        "formats": {
+            "type": "array",
+            "items": { "type": "string", "pattern": "%" },
+            "description": "The strftime formats of dates or timestamps that are not ISO 8601; the first that fits is used.",
+            "examples": [["%d.%m.%Y"]],
+        },
+        "description": {
+            "type": "string",
+            "description": "For people; goes into the files' metadata.",
+        },
+    })
+}
+
+impl Column {
+    fn check_formats(&self) -> Result<(), TypeMismatch> {
+        if let Some(format) = self.formats.iter().find(|format| !is_format(format)) {
+            let message = format!("`{format}` is not a date format");
+            return Err(TypeMismatch::new(message, "write it for strftime, like `%d.%m.%Y`"));
+        }
+        let item = match &self.column_type {
+            Some(ColumnType::List(item)) => Some(&**item),
+            other => other.as_ref(),
+        };
+        if self.formats.is_empty() || matches!(item, Some(ColumnType::Date | ColumnType::Timestamp))
+        {
+            return Ok(());
+        }
+        let help = "add `type = \"date\"` or `type = \"timestamp\"`";
+        Err(TypeMismatch::new("only dates and timestamps have `formats`", help))
+    }
+}
+
+/// Whether strftime knows all specifiers of a format, and there is at least one.
+fn is_format(text: &str) -> bool {
+    let items: Vec<Item<'_>> = StrftimeItems::new(text).collect();
+    let has_specifier = items.iter().any(|item| matches!(item, Item::Numeric(..) | Item::Fixed(_)));
+    has_specifier && !items.contains(&Item::Error)
+}

@@ -1,0 +1,136 @@
+//! Reading the text: what is not TOML, what is not a key, and which key was meant.
+//!
+//! The known keys are the properties of the JSON Schema, which comes from the raw types.
+
+use std::ops::Range;
+
+use super::destination::variable_for_secret;
+use super::json_schema::{Section, sections};
+use super::pipeline::RawDefinition;
+use super::problem::{Exposure, Problem, Severity, nearest, suggest};
+
+/// Reads the text of a definition. Values of the wrong type are kept in their fields.
+pub(super) fn read(text: &str, problems: &mut Vec<Problem>) -> Option<RawDefinition> {
+    let deserializer = match toml::Deserializer::parse(text) {
+        Ok(deserializer) => deserializer,
+        Err(error) => {
+            problems.push(not_toml(text, &error));
+            return None;
+        }
+    };
+    let mut unknown = Vec::new();
+    let read = serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string()));
+    // The path of an optional section has a `?` in it.
+    problems.extend(unknown.iter().map(|path| unknown_key(text, &path.replace(".?", ""))));
+    read.map_err(|error| problems.push(wrong_section(&error))).ok()
+}
+
+fn not_toml(text: &str, error: &toml::de::Error) -> Problem {
+    let message = error.message().lines().next().unwrap_or_default();
+    let reason = match message {
+        _ if message.starts_with("duplicate key") => "this key or section is defined twice",
+        _ if message.starts_with("unclosed") => "a bracket is not closed",
+        _ if message.contains("string") => "a string does not start or end as it should",
+        _ => "not valid TOML",
+    };
+    let span = error.span().unwrap_or(0..0);
+    let help = "definitions are TOML: strings in double quotes, `[section]` on its own line, each key once";
+    let problem = Problem::at(span.clone(), "definition", reason, help);
+    if may_hold_a_secret(text, span.start) { problem.hiding_the_line() } else { problem }
+}
+
+/// Whether the line around an offset sets something that may be a secret.
+fn may_hold_a_secret(text: &str, offset: usize) -> bool {
+    let start = text.get(..offset).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let key = line.split('=').next().unwrap_or_default().to_ascii_lowercase();
+    ["key", "secret", "token", "passw", "auth"].iter().any(|word| key.contains(word))
+}
+
+fn wrong_section(error: &toml::de::Error) -> Problem {
+    Problem::at(
+        error.span().unwrap_or(0..0),
+        "definition",
+        "expected a section",
+        "write sections as `[source]`, `[destination]` and `[[tables]]`, with their keys on the lines below",
+    )
+}
+
+fn unknown_key(text: &str, path: &str) -> Problem {
+    let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
+    let section: Vec<&str> =
+        section.split('.').filter(|part| part.parse::<usize>().is_err()).collect();
+    let section = section.join(".");
+    if let Some(variable) = variable_for_secret(&section, key) {
+        return Problem {
+            span: find_key(text, path),
+            key: shown_path(path),
+            message: "a definition never holds a secret".to_owned(),
+            help: format!("set the environment variable `{variable}` instead"),
+            exposure: Exposure::Key,
+            severity: Severity::Error,
+        };
+    }
+    let sections = sections();
+    let known = sections.iter().find(|known| known.path == section);
+    let known = known.map_or_else(Vec::new, Section::keys);
+    let help = nearest(key, &known).is_none().then(|| elsewhere(key, &sections)).flatten();
+    Problem {
+        span: find_key(text, path),
+        key: shown_path(path),
+        message: "unknown key".to_owned(),
+        help: help.unwrap_or_else(|| suggest(key, &known)),
+        exposure: Exposure::Key,
+        severity: Severity::Error,
+    }
+}
+
+/// The section that a key was most likely meant for.
+fn elsewhere(key: &str, sections: &[Section]) -> Option<String> {
+    let candidates =
+        sections.iter().flat_map(|section| section.keys().into_iter().map(move |it| (section, it)));
+    let is_near = |candidate: &str| strsim::normalized_damerau_levenshtein(key, candidate) > 0.8;
+    let (section, candidate) = candidates.into_iter().find(|(_, it)| is_near(it))?;
+    let place = match section.path.as_str() {
+        "" => "above all sections".to_owned(),
+        "tables" => "in `[[tables]]`".to_owned(),
+        path => format!("in `[{path}]`"),
+    };
+    Some(format!("did you mean `{candidate}`, which belongs {place}?"))
+}
+
+/// `tables[0].name` for `tables.0.name`.
+fn shown_path(path: &str) -> String {
+    let mut shown: Vec<String> = Vec::new();
+    for part in path.split('.') {
+        match shown.last_mut() {
+            Some(list) if part.parse::<usize>().is_ok() => *list = format!("{list}[{part}]"),
+            _ => shown.push(part.to_owned()),
+        }
+    }
+    shown.join(".")
+}
+
+/// The span of the key at a dotted `path`.
+fn find_key(text: &str, path: &str) -> Option<Range<usize>> {
+    use toml::de::{DeTable, DeValue};
+    let document = DeTable::parse(text).ok()?;
+    let mut parts = path.split('.').peekable();
+    let mut table = document.get_ref();
+    loop {
+        let (key, value) = table.get_key_value(parts.next()?)?;
+        if parts.peek().is_none() {
+            return Some(key.span());
+        }
+        table = match value.get_ref() {
+            DeValue::Table(inner) => inner,
+            DeValue::Array(items) => {
+                match items.get(parts.next()?.parse::<usize>().ok()?)?.get_ref() {
+                    DeValue::Table(inner) => inner,
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        };
+    }
+}

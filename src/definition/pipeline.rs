@@ -1,0 +1,177 @@
+//! The whole definition: its sections, and what they make together.
+
+use schemars::JsonSchema;
+use toml::Value;
+
+use super::checker::Checker;
+use super::defaults::{RawDefaults, TableDefaults};
+use super::destination::RawDestination;
+use super::field::{Field, FromToml, TypeMismatch};
+use super::landing::{LandingPolicy, RawLanding};
+use super::limits::{Limits, RawLimits};
+use super::problem::Problem;
+use super::source::{RawSource, Source};
+use super::table::{RawTable, Table};
+use super::{Environment, Template};
+use crate::schema::TableName;
+use crate::store::StoreOptions;
+
+/// One pipeline as its author means it: every default filled in, every name checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pipeline {
+    /// Its name in runs, reports and messages.
+    pub name: String,
+    /// For people; not interpreted.
+    pub description: Option<String>,
+    /// Which export is requested, and how.
+    pub source: Source,
+    /// Where the tables are kept: a [`DestinationUrl`](crate::store::DestinationUrl) once it is rendered.
+    pub destination: Template,
+    /// How its store is reached, unless it is a directory.
+    pub store: StoreOptions,
+    /// How many exports are kept as received.
+    pub landing: LandingPolicy,
+    /// Bounds that an export has to meet before any table changes.
+    pub limits: Limits,
+    /// The declared tables, in the order written.
+    pub tables: Vec<Table>,
+}
+
+impl Pipeline {
+    /// The declared tables without a parent.
+    pub fn root_tables(&self) -> impl Iterator<Item = &Table> {
+        self.tables.iter().filter(|table| table.parent.is_none())
+    }
+
+    /// The root table of a declared table.
+    #[must_use]
+    pub fn root_of<'a>(&'a self, table: &'a Table) -> &'a Table {
+        let parent = |table: &Table| {
+            let name = table.parent.as_ref()?;
+            self.tables.iter().find(|other| other.name == *name)
+        };
+        // Validation has ruled out cycles.
+        std::iter::successors(Some(table), |table| parent(table)).last().unwrap_or(table)
+    }
+
+    /// The declared child tables of `parent`.
+    pub fn child_tables<'a>(&'a self, parent: &'a TableName) -> impl Iterator<Item = &'a Table> {
+        self.tables.iter().filter(move |table| table.parent.as_ref() == Some(parent))
+    }
+}
+
+/// A flowlake pipeline: which export to pull, and where and how to keep it.
+#[derive(Debug, serde::Deserialize, JsonSchema)]
+#[schemars(rename = "Definition", deny_unknown_fields)]
+pub(super) struct RawDefinition {
+    /// The version of the definition format.
+    #[schemars(required)]
+    pub(super) version: Option<Field<FormatVersion>>,
+    /// The pipeline's name in runs, reports and messages.
+    #[schemars(required, extend("examples" = ["purchasing"]))]
+    pub(super) name: Option<Field<String>>,
+    /// For people.
+    pub(super) description: Option<Field<String>>,
+    /// Which export is requested, and how.
+    #[schemars(required)]
+    pub(super) source: Option<RawSource>,
+    /// Where the tables are kept.
+    #[schemars(required)]
+    pub(super) destination: Option<RawDestination>,
+    /// How many exports are kept as received.
+    pub(super) landing: Option<RawLanding>,
+    /// Bounds that an export has to meet before any table changes.
+    pub(super) limits: Option<RawLimits>,
+    /// What tables without a parent have when they do not say otherwise.
+    pub(super) defaults: Option<RawDefaults>,
+    /// The tables and child tables. Without any, the only array of the export becomes a table with the pipeline's
+    /// name.
+    #[serde(default)]
+    pub(super) tables: Vec<RawTable>,
+}
+
+/// The version of the definition format. There is one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FormatVersion;
+
+impl FromToml for FormatVersion {
+    fn read(value: &Value) -> Result<Self, TypeMismatch> {
+        match i64::read(value)? {
+            1 => Ok(Self),
+            other => Err(TypeMismatch::new(
+                format!("version {other} is unknown"),
+                "this flowlake reads `version = 1`",
+            )),
+        }
+    }
+
+    fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "integer", "enum": [1] })
+    }
+}
+
+/// The pipeline that `raw` describes, if it can be built. Problems may be found either way.
+pub(super) fn check(
+    raw: RawDefinition,
+    environment: &Environment,
+    problems: &mut Vec<Problem>,
+) -> Option<Pipeline> {
+    let mut checker = Checker::new(environment, problems);
+    let checker = &mut checker;
+    checker.required(raw.version, "version", "version = 1");
+    let name = checker.required(raw.name, "name", "name = \"purchasing\"");
+    let description = checker.value(raw.description, "description");
+    if raw.source.is_none() {
+        checker.missing("source", "add a section `[source]` with `endpoint`");
+    }
+    let source = raw.source.and_then(|source| source.check(checker));
+    let (destination, store) = checker.destination(raw.destination);
+    let landing = raw.landing.map(|landing| landing.check(checker)).unwrap_or_default();
+    let limits = raw.limits.map(|limits| limits.check(checker)).unwrap_or_default();
+    let defaults = raw.defaults.map(|defaults| defaults.check(checker)).unwrap_or_default();
+    let tables = tables(raw.tables, name.as_deref(), &defaults, checker)?;
+    checker.relations(&tables);
+    // Without its disposition, a table may look wrong that is not.
+    if let Some(source) = source.as_ref().filter(|_| checker.problems.is_empty()) {
+        checker.windows(source, &limits, &tables);
+    }
+    Some(Pipeline {
+        name: name?,
+        description,
+        source: source?,
+        destination: destination?,
+        store,
+        landing,
+        limits,
+        tables,
+    })
+}
+
+fn tables(
+    raw: Vec<RawTable>,
+    pipeline: Option<&str>,
+    defaults: &TableDefaults,
+    checker: &mut Checker<'_>,
+) -> Option<Vec<Table>> {
+    // All of them are checked before any may be missing.
+    let tables: Vec<Option<Table>> = raw
+        .into_iter()
+        .enumerate()
+        .map(|(position, table)| table.check(&format!("tables[{position}]"), defaults, checker))
+        .collect();
+    let tables: Vec<Table> = tables.into_iter().collect::<Option<_>>()?;
+    if tables.is_empty() { Some(only_table(pipeline?, defaults, checker)) } else { Some(tables) }
+}
+
+/// The table of a definition that declares none. It has the name of the pipeline.
+fn only_table(pipeline: &str, defaults: &TableDefaults, checker: &mut Checker<'_>) -> Vec<Table> {
+    let name = pipeline.to_lowercase().replace(['-', ' '], "_");
+    match name.parse() {
+        Ok(name) => vec![defaults.table(name)],
+        Err(error) => {
+            let help = "declare the table: `[[tables]]` with `name = \"purchase_orders\"`";
+            checker.misuse("tables", format!("no table is declared, and {error}"), help);
+            Vec::new()
+        }
+    }
+}
