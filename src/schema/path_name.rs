@@ -11,6 +11,22 @@ pub fn percent_encoded(name: &str) -> String {
     utf8_percent_encode(name, ENCODED).to_string()
 }
 
+/// The inverse of [`percent_encoded`]; none for a name that it does not write.
+#[must_use]
+pub fn percent_decoded(encoded: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let mut digit = || char::from(rest.next()?).to_digit(16);
+            bytes.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,20 +43,4 @@ mod tests {
         }
         assert_eq!(percent_encoded("Äpfel 日"), "%C3%84pfel%20%E6%97%A5");
     }
-}
-
-/// The inverse of [`percent_encoded`]; none for a name that it does not write.
-#[must_use]
-pub fn percent_decoded(encoded: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let mut digit = || char::from(rest.next()?).to_digit(16);
-            bytes.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
 }

@@ -78,13 +78,13 @@ impl Checker<'_> {
         key: &str,
     ) -> Option<String> {
         match option.value {
-            OptionType::Text => self.text(field(value), key).map(|(text, _)| text),
-            OptionType::Url => self.store_url(option, field(value), key),
-            OptionType::Flag => Some(self.value::<bool>(field(value), key)?.to_string()),
-            OptionType::Count(_) => Some(self.count(field(value), key, 1)?.to_string()),
+            OptionType::Text => self.text(Some(field(value)), key).map(|(text, _)| text),
+            OptionType::Url => self.store_url(option, Some(field(value)), key),
+            OptionType::Flag => Some(self.value::<bool>(Some(field(value)), key)?.to_string()),
+            OptionType::Count(_) => Some(self.count(Some(field(value)), key, 1)?.to_string()),
             OptionType::Choice(words) => {
                 let words: Vec<_> = words.iter().map(|word| (*word, *word)).collect();
-                self.choice(field(value), key, &words).map(str::to_owned)
+                self.choice(Some(field(value)), key, &words).map(str::to_owned)
             }
         }
     }
@@ -112,9 +112,9 @@ impl Checker<'_> {
     }
 }
 
-fn field<T: TomlForm>(value: toml::Spanned<toml::Value>) -> Option<Field<T>> {
+fn field<T: TomlForm>(value: toml::Spanned<toml::Value>) -> Field<T> {
     let span = value.span();
-    Some(Field { value: T::read(value.into_inner()), span })
+    Field { value: T::read(value.into_inner()), span }
 }
 
 #[cfg(test)]
