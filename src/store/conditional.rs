@@ -3,7 +3,7 @@
 //! | operation | request | local disk |
 //! |---|---|---|
 //! | create a file that must not exist | `If-None-Match: *`, or generation 0 | link or rename that fails if it exists |
-//! | replace a file that must not have changed | `If-Match` with its ETag, or its generation | none: the lock is a file lock |
+//! | replace a file that must not have changed | `If-Match` with its `ETag`, or its generation | none: the lock is a file lock |
 //!
 //! The lock and the commit rely on both. [`Destination::try_out`] checks that the store honours them.
 
@@ -40,7 +40,7 @@ pub enum ReplaceOutcome {
 pub enum ObjectVersion {
     /// There was no file.
     Absent,
-    /// The store's own mark of the version: ETag, generation or both.
+    /// The store's own mark of the version: `ETag`, generation or both.
     Present(UpdateVersion),
 }
 

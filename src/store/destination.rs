@@ -23,7 +23,7 @@ use crate::runtime::on_cpu;
 /// How often a copy is looked at that runs in the background.
 const COPY_POLL: Duration = Duration::from_millis(200);
 /// A copy that takes longer has failed.
-const COPY_TIMEOUT: Duration = Duration::from_secs(600);
+const COPY_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// A file of the destination.
 #[derive(Debug, Clone)]
@@ -98,7 +98,7 @@ impl Destination {
         }
         let copies_in_background = bucket.kind.copies_in_background;
         let opened = Self::of_store(store, &url.to_string());
-        Ok(Self { prefix_bytes, copies_in_background, ..opened })
+        Ok(Self { copies_in_background, prefix_bytes, ..opened })
     }
 
     /// A destination in any store, for tests.
@@ -226,13 +226,25 @@ impl Destination {
     /// # Errors
     /// The store fails.
     pub async fn rename(&self, from: &Path, to: &Path) -> Result<(), DestinationError> {
-        let renamed = if self.copies_in_background {
-            self.copy_then_delete(from, to).await
-        } else {
-            self.store.rename(from, to).await
-        };
+        let mut renamed = self.move_file(from, to).await;
+        if matches!(renamed, Err(StoreError::AlreadyExists { .. })) {
+            // `object_store` 0.13 asks Google Cloud Storage to copy only if the target is missing. Nothing relies on a
+            // target yet: it is from an earlier move that was interrupted before its delete.
+            renamed = async {
+                self.store.delete(to).await?;
+                self.move_file(from, to).await
+            }
+            .await;
+        }
         renamed.map_err(self.error("publish", to))?;
         self.make_durable(to).await
+    }
+
+    async fn move_file(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        if self.copies_in_background {
+            return self.copy_then_delete(from, to).await;
+        }
+        self.store.rename(from, to).await
     }
 
     /// Azure may still be copying when it has answered: the copy is empty until it is complete, and fails if the original

@@ -15,7 +15,7 @@ use object_store::{ClientConfigKey, Error as StoreError, ObjectStore};
 
 use super::kind::{MAX_ATTEMPTS, OptionConflict, OptionType, StoreKind, StoreOption, StoreOptions};
 
-/// Amazon S3, MinIO, Ceph, Cloudflare R2 and the like.
+/// Amazon S3, `MinIO`, Ceph, Cloudflare R2 and the like.
 pub(super) static S3: StoreKind = StoreKind {
     name: "S3",
     schemes: &["s3"],

@@ -117,6 +117,9 @@ async fn keeps_promises(stores: &Stores<'_>) {
         destination.put(&staged, text(name)).await.unwrap();
         destination.rename(&staged, &path(name)).await.unwrap();
         assert_eq!(destination.size(&staged).await.unwrap(), None);
+        // A move that was interrupted before its delete is done again.
+        destination.put(&staged, text(name)).await.unwrap();
+        destination.rename(&staged, &path(name)).await.unwrap();
         assert_eq!(destination.get(&path(name)).await.unwrap(), Some(text(name)));
         assert_eq!(destination.size(&path(name)).await.unwrap(), Some(name.len() as u64));
     }
