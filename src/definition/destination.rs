@@ -124,6 +124,7 @@ impl JsonSchema for RawDestination {
         properties.insert("url".to_owned(), json!({
             "description": "A directory, or a prefix of a bucket. Credentials come from the environment.",
             "examples": examples,
+            "pattern": url_pattern(),
             "type": "string",
         }));
         properties.insert(
@@ -149,6 +150,13 @@ impl JsonSchema for RawDestination {
             "properties": properties,
         })
     }
+}
+
+/// A reference, a template, the URL of a store, or a directory.
+fn url_pattern() -> String {
+    let schemes = STORE_KINDS.iter().flat_map(|kind| kind.schemes).copied();
+    let schemes: Vec<&str> = schemes.collect();
+    format!(r"\$\{{|\{{\{{|^({})://[^/]|^(?!.*://).*\S", schemes.join("|"))
 }
 
 /// `S3` for `s3`.
@@ -252,13 +260,13 @@ impl Checker<'_> {
         key: &str,
     ) -> Option<String> {
         match option.value {
-            OptionType::Text => self.text(field(value), key).map(|(text, _)| text),
-            OptionType::Url => self.store_url(option, field(value), key),
-            OptionType::Flag => Some(self.value::<bool>(field(value), key)?.to_string()),
-            OptionType::Count(_) => Some(self.count(field(value), key, 1)?.to_string()),
+            OptionType::Text => self.text(Some(field(value)), key).map(|(text, _)| text),
+            OptionType::Url => self.store_url(option, Some(field(value)), key),
+            OptionType::Flag => Some(self.value::<bool>(Some(field(value)), key)?.to_string()),
+            OptionType::Count(_) => Some(self.count(Some(field(value)), key, 1)?.to_string()),
             OptionType::Choice(words) => {
                 let words: Vec<_> = words.iter().map(|word| (*word, *word)).collect();
-                self.choice(field(value), key, &words).map(str::to_owned)
+                self.choice(Some(field(value)), key, &words).map(str::to_owned)
             }
         }
     }
@@ -286,9 +294,9 @@ impl Checker<'_> {
     }
 }
 
-fn field<T: FromToml>(value: Spanned<Value>) -> Option<Field<T>> {
+fn field<T: FromToml>(value: Spanned<Value>) -> Field<T> {
     let span = value.span();
-    Some(Field { value: T::read(&value.into_inner()), span })
+    Field { value: T::read(&value.into_inner()), span }
 }
 
 #[cfg(test)]

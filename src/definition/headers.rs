@@ -91,9 +91,12 @@ pub(super) fn restrict_names(schema: &mut Schema) {
 
 /// A pattern for a word in upper and lower case: ECMA-262 has no inline flags.
 fn in_any_case(word: &str) -> String {
-    let letter = |letter: char| match letter.is_ascii_alphabetic() {
-        true => format!("[{letter}{}]", letter.to_ascii_uppercase()),
-        false => letter.to_string(),
+    let letter = |letter: char| {
+        if letter.is_ascii_alphabetic() {
+            format!("[{letter}{}]", letter.to_ascii_uppercase())
+        } else {
+            letter.to_string()
+        }
     };
     word.chars().map(letter).collect()
 }

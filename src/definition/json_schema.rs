@@ -51,17 +51,17 @@ impl Section {
 pub(super) fn sections() -> Vec<Section> {
     let root = json_schema();
     let mut found = Vec::new();
-    collect(&root, &root, String::new(), &mut found);
+    collect(&root, &root, "", &mut found);
     found
 }
 
-fn collect(root: &Value, schema: &Value, path: String, found: &mut Vec<Section>) {
+fn collect(root: &Value, schema: &Value, path: &str, found: &mut Vec<Section>) {
     let schema = resolved(root, schema);
     let Some(properties) = schema["properties"].as_object() else { return };
-    found.push(Section { path: path.clone(), keys: properties.keys().cloned().collect() });
+    found.push(Section { path: path.to_owned(), keys: properties.keys().cloned().collect() });
     for (key, value) in properties {
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        collect(root, value, path, found);
+        collect(root, value, &path, found);
     }
 }
 

@@ -91,7 +91,7 @@ impl FromStr for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = UNITS.iter().filter(|(_, bytes)| self.bytes % bytes == 0);
+        let whole = UNITS.iter().filter(|(_, bytes)| self.bytes.is_multiple_of(*bytes));
         let (unit, bytes) = whole.max_by_key(|(_, bytes)| *bytes).unwrap_or(&("B", 1));
         write!(f, "{}{unit}", self.bytes / bytes)
     }

@@ -24,6 +24,7 @@
 mod api_key;
 mod canonical;
 mod check;
+mod check_values;
 mod checker;
 mod column;
 mod contract;
@@ -57,9 +58,9 @@ use crate::exit_code::{ExitCode, Failure};
 pub use crate::store::{DestinationUrl, InvalidDestination};
 pub use api_key::KeySource;
 pub use canonical::tables_hash;
-pub use check::{
-    Check, CheckRule, ColumnOf, InvalidColumnOf, InvalidPattern, InvalidTolerance, OnFailure,
-    Pattern, Tolerance,
+pub use check::{Check, CheckRule, OnFailure};
+pub use check_values::{
+    ColumnOf, InvalidColumnOf, InvalidPattern, InvalidTolerance, Pattern, Tolerance,
 };
 pub use column::Column;
 pub use contract::{Contract, ContractMode, Discard};

@@ -141,11 +141,11 @@ const HELP: &str =
     "write an ISO 8601 duration: `P1M` is a month, `P2D` two days, `PT30M` half an hour";
 
 /// Weeks, or days and a time. The parser takes a unit without a number as zero.
-const TIME: &str = r"([0-9]*W|([0-9]*D)?(T(?=.)([0-9]*H)?([0-9]*M)?([0-9]*([.,][0-9]*)?S)?)?)";
+const TIME: &str = r"([0-9.,]*W)?([0-9.,]*D)?(T(?=.)([0-9.,]*H)?([0-9.,]*M)?([0-9.,]*S)?)?";
 
 impl TextForm for Period {
     fn pattern() -> String {
-        format!("^P(?=.)([0-9]*Y)?([0-9]*M)?{TIME}$")
+        format!("^P(?=.)([0-9.,]*Y)?([0-9.,]*M)?{TIME}$")
     }
 
     fn help(_: &str) -> String {
@@ -169,7 +169,7 @@ impl FromStr for Wait {
 
 impl TextForm for Wait {
     fn pattern() -> String {
-        format!("^P(?=.*[1-9])(0*Y)?(0*M)?{TIME}$")
+        format!("^P(?=.*[1-9])([0.,]*Y)?([0.,]*M)?{TIME}$")
     }
 
     fn help(_: &str) -> String {

@@ -8,7 +8,7 @@
 //! | `%I:%M`, without `%p` | `02:03` | nothing: the half of the day is missing |
 
 use chrono::format::{Item, Parsed, StrftimeItems, parse};
-use chrono::{DateTime, NaiveTime, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use polars::prelude::{IntoSeries, NewChunkedArray, PlSmallStr, Series, StringChunked};
 
 use crate::decode::Raw;
@@ -17,7 +17,7 @@ use crate::schema::{ColumnType, format_timestamp};
 /// The texts of a column, with those in one of `formats` rewritten; the first format that fits is taken. Other texts stay,
 /// and are ISO 8601 or do not fit the column. `None` when there is nothing to rewrite.
 pub(super) fn in_iso_form(raw: &Raw, to: &ColumnType, formats: &[String]) -> Option<Series> {
-    let rewrite: fn(Parsed) -> Option<String> = match to {
+    let rewrite: fn(&Parsed) -> Option<String> = match to {
         ColumnType::Date => date,
         ColumnType::Timestamp => timestamp,
         _ => return None,
@@ -30,7 +30,7 @@ pub(super) fn in_iso_form(raw: &Raw, to: &ColumnType, formats: &[String]) -> Opt
     let texts = raw.texts();
     let rewritten = texts.iter().map(|text| {
         let text = text?;
-        let iso = formats.iter().find_map(|format| rewrite(fields_of(text, format)?));
+        let iso = formats.iter().find_map(|format| rewrite(&fields_of(text, format)?));
         Some(iso.unwrap_or_else(|| text.to_owned()))
     });
     Some(StringChunked::from_iter_options(PlSmallStr::EMPTY, rewritten).into_series())
@@ -44,25 +44,21 @@ fn fields_of(text: &str, format: &[Item<'_>]) -> Option<Parsed> {
 }
 
 /// A date. A time of day other than midnight does not fit, since it would be lost.
-fn date(fields: Parsed) -> Option<String> {
+fn date(fields: &Parsed) -> Option<String> {
     let date = fields.to_naive_date().ok()?;
-    let is_midnight = match time_of_day(&fields) {
-        Some(time) => time == NaiveTime::MIN,
-        None => false,
-    };
+    let is_midnight = time_of_day(fields) == Some(NaiveTime::MIN);
     is_midnight.then(|| date.format("%Y-%m-%d").to_string())
 }
 
 /// A timestamp. Without a zone it is UTC, without a time of day it is midnight.
-fn timestamp(fields: Parsed) -> Option<String> {
-    let moment = match (fields.timestamp(), fields.offset()) {
+fn timestamp(fields: &Parsed) -> Option<String> {
+    let moment: DateTime<Utc> = match (fields.timestamp(), fields.offset()) {
         (Some(_), _) => fields.to_datetime().ok()?.to_utc(),
         (None, offset) => {
-            let local = fields.to_naive_date().ok()?.and_time(time_of_day(&fields)?).and_utc();
-            local - chrono::TimeDelta::seconds(i64::from(offset.unwrap_or(0)))
+            let local = fields.to_naive_date().ok()?.and_time(time_of_day(fields)?).and_utc();
+            local - TimeDelta::seconds(i64::from(offset.unwrap_or(0)))
         }
     };
-    let moment: DateTime<Utc> = moment;
     // A fraction of a microsecond stays as it is, and does not fit.
     let is_exact = moment.timestamp_subsec_nanos().is_multiple_of(1000);
     is_exact.then(|| format_timestamp(moment.timestamp_micros()))?
@@ -104,7 +100,7 @@ mod tests {
             ("31.02.2026", "%d.%m.%Y", None),
             ("05.10.2026 ", "%d.%m.%Y", None),
         ] {
-            assert_eq!(fields(text, format).and_then(date).as_deref(), expected, "{text}");
+            assert_eq!(fields(text, format).as_ref().and_then(date).as_deref(), expected, "{text}");
         }
     }
 
@@ -122,7 +118,11 @@ mod tests {
             ("2026-10-05 :03", "%Y-%m-%d :%M", None),
             ("05.10.2026 14:03:07.1234567", "%d.%m.%Y %H:%M:%S%.f", None),
         ] {
-            assert_eq!(fields(text, format).and_then(timestamp).as_deref(), expected, "{text}");
+            assert_eq!(
+                fields(text, format).as_ref().and_then(timestamp).as_deref(),
+                expected,
+                "{text}"
+            );
         }
     }
 }

@@ -242,11 +242,7 @@ fn a_lookback_reads_again_what_may_have_arrived_late() {
     let night = |day: &str| workplace.flowlake(&["run", "test.toml", "--as-of", day]);
     let first = night("2026-01-02");
     assert_eq!(first.code, 0);
-    assert!(
-        first.stderr.contains("gets the rows of the lookback a second time"),
-        "{}",
-        first.stderr
-    );
+    assert!(first.stderr.contains("loads the rows of the lookback twice"), "{}", first.stderr);
     night("2026-01-10").success();
     night("2026-01-11").success();
     let starts: Vec<String> = source
