@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{fail, summary};
+use super::summary::{self, fail};
 use crate::cli::error::Error;
 use crate::definition::{self, DefinitionError, Pipeline, Problems, Setting, Severity};
 use crate::exit_code::{ExitCode, Failure};

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use super::{fail, run, sample_api, summary};
+use super::summary::{self, fail};
+use super::{run, sample_api};
 use crate::cli::error::Error;
 use crate::definition::{Definition, DefinitionError};
 use crate::exit_code::ExitCode;

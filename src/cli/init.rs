@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use futures::TryStreamExt;
 
-use super::fail;
+use super::summary::fail;
 use crate::cli::error::Error;
 use crate::definition::{Definition, DefinitionError, Endpoint};
 use crate::exit_code::ExitCode;

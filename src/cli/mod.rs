@@ -24,7 +24,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::error::Error;
 use crate::definition::{Environment, Setting};
-use crate::exit_code::{ExitCode, Failure};
+use crate::exit_code::ExitCode;
 use crate::run::{Interruption, RunContext, Signal};
 use crate::runtime::share_heaps;
 use crate::schema::RunId;
@@ -154,7 +154,7 @@ pub fn main() -> ExitCode {
     start_logging(arguments.log_format);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&Error::Output(error)),
+        Err(error) => return summary::fail(&Error::Output(error)),
     };
     let code = runtime.block_on(dispatch(arguments.command));
     // After a signal, threads may still work on a run whose result is no longer needed.
@@ -220,11 +220,4 @@ fn start_logging(format: LogFormat) {
         LogFormat::Text => logging.with_target(false).init(),
         LogFormat::Json => logging.json().init(),
     }
-}
-
-/// Shows an error and its help on stderr.
-#[expect(clippy::print_stderr, reason = "the command line is where errors are shown")]
-fn fail(error: &Error) -> ExitCode {
-    eprintln!("{}", summary::error(error, None));
-    error.exit_code()
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::planning::{PlanArguments, Planned};
-use super::{fail, summary};
+use super::summary::{self, fail};
 use crate::cli::error::Error;
 use crate::definition::{Definition, Table, WriteDisposition};
 use crate::exit_code::ExitCode;

@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::destination::DestinationArgument;
-use super::fail;
 use super::planning::PlanArguments;
+use super::summary::fail;
 use crate::cli::error::Error;
 use crate::definition::{Definition, Setting, Size};
 use crate::exit_code::ExitCode;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::planning::PlanArguments;
-use super::{fail, summary};
+use super::summary::{self, fail};
 use crate::cli::error::Error;
 use crate::definition::{self, Pipeline, Setting};
 use crate::exit_code::{ExitCode, Failure};

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use indicatif::HumanCount;
 
 use super::destination::DestinationArgument;
-use super::fail;
+use super::summary::fail;
 use crate::cli::error::Error;
 use crate::exit_code::ExitCode;
 use crate::report::{Outcome, RunReport};

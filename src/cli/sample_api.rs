@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::SocketAddr;
 
-use super::fail;
+use super::summary::fail;
 use crate::cli::error::Error;
 use crate::definition::Environment;
 use crate::exit_code::ExitCode;

@@ -5,7 +5,7 @@ use indicatif::{HumanBytes, HumanCount};
 
 use crate::cli::error::Error;
 use crate::definition::Problems;
-use crate::exit_code::Failure;
+use crate::exit_code::{ExitCode, Failure};
 use crate::report::{Outcome, RunReport, TableReport};
 
 /// An error with its pipeline and its help.
@@ -100,4 +100,11 @@ fn tables(report: &RunReport) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+/// Shows an error and its help on stderr.
+#[expect(clippy::print_stderr, reason = "the command line is where errors are shown")]
+pub(super) fn fail(error: &Error) -> ExitCode {
+    eprintln!("{}", self::error(error, None));
+    error.exit_code()
 }

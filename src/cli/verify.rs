@@ -5,7 +5,7 @@ use std::io::Write;
 use indicatif::{HumanBytes, HumanCount};
 
 use super::destination::DestinationArgument;
-use super::fail;
+use super::summary::fail;
 use crate::cli::error::Error;
 use crate::exit_code::ExitCode;
 use crate::run::RunContext;

@@ -6,13 +6,12 @@
 //! | tables or columns, their order, their descriptions | yes |
 //! | flowlake: a new key that this definition does not use | no |
 
-use super::Table;
+use serde::Serialize;
 
-/// The hash of the canonical JSON of declared tables. Manifests keep it: it must not change between versions.
-#[must_use]
-pub fn tables_hash(tables: &[Table]) -> String {
+/// The hash of the canonical JSON of a value. Manifests keep it: it must not change between versions.
+pub(super) fn hash(value: &impl Serialize) -> String {
     // Names, words and texts only: this cannot fail.
-    let canonical = serde_json::to_vec(tables).unwrap_or_default();
+    let canonical = serde_json::to_vec(value).unwrap_or_default();
     blake3::hash(&canonical).to_hex().to_string()
 }
 
@@ -24,8 +23,7 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Definition, Environment};
-    use super::*;
+    use super::super::{Definition, Environment, tables_hash};
 
     const HEADER: &str = "version = 1\nname = \"a\"\n[source]\nendpoint = \"purchasing\"\norganisation_id = \"x\"\n\
                           [destination]\nurl = \"lake\"\n";

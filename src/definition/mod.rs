@@ -57,7 +57,6 @@ use crate::exit_code::{ExitCode, Failure};
 
 pub use crate::store::{DestinationUrl, InvalidDestination};
 pub use api_key::KeySource;
-pub use canonical::tables_hash;
 pub use check::{Check, CheckRule, OnFailure};
 pub use check_values::{
     ColumnOf, InvalidColumnOf, InvalidPattern, InvalidTolerance, Pattern, Tolerance,
@@ -76,7 +75,7 @@ pub use problem::{Exposure, Problem, Problems, Severity};
 pub use retry::RetryLimits;
 pub use setting::{InvalidSetting, Setting};
 pub use source::{Endpoint, Resource, Source};
-pub use table::{Deletes, Nested, Table, WriteDisposition};
+pub use table::{Deletes, Nested, Table, WriteDisposition, tables_hash};
 pub use template::{InvalidTemplate, Template, TemplateContext};
 pub use timeouts::Timeouts;
 pub use window::{WindowPolicy, parse_instant};

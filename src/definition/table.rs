@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::canonical::is_default;
+use super::canonical::{self, is_default};
 use super::checker::Checker;
 use super::defaults::TableDefaults;
 use super::field::{Field, List, written_as_word};
@@ -64,6 +64,12 @@ pub struct Table {
     /// Declared columns, in the order written.
     #[serde(skip_serializing_if = "is_default")]
     pub columns: IndexMap<ColumnName, Column>,
+}
+
+/// The hash of declared tables, independent of how their definition is written: see [`canonical`](super::canonical).
+#[must_use]
+pub fn tables_hash(tables: &[Table]) -> String {
+    canonical::hash(&tables)
 }
 
 impl Table {

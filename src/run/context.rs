@@ -6,7 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::definition::Environment;
-use crate::report::Reporters;
+use crate::plan::Plan;
+use crate::report::{Outcome, Reporters, RunReport};
 use crate::run::Interruption;
 
 /// The surroundings of a run. Nothing in a run reaches for the process environment or the system clock itself.
@@ -31,6 +32,25 @@ impl RunContext {
             reporters: Reporters::default(),
             interruption: Interruption::never(),
             clock: Clock::system(),
+        }
+    }
+
+    /// The report of a run that ends now, with nothing in it but the outcome.
+    pub(super) fn report(&self, plan: &Plan, outcome: Outcome) -> RunReport {
+        RunReport {
+            version: RunReport::VERSION,
+            run_id: plan.run_id.clone(),
+            pipeline: plan.pipeline.name.clone(),
+            destination: plan.destination.to_string(),
+            started_at: plan.started_at,
+            finished_at: self.clock.now(),
+            outcome,
+            window: plan.window,
+            exports: Vec::new(),
+            retried: None,
+            tables: Vec::new(),
+            changes: Vec::new(),
+            checks: Vec::new(),
         }
     }
 }

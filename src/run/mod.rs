@@ -136,7 +136,7 @@ async fn announced(
     match &result {
         Ok(report) => events.finished(report),
         Err(error) => events.failed(FailedRun {
-            report: report::of(plan, context, Outcome::Failed(error.to_string())),
+            report: context.report(plan, Outcome::Failed(error.to_string())),
             exit_code: error.exit_code(),
             help: error.help(),
         }),

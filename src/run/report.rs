@@ -3,30 +3,10 @@
 use bytes::Bytes;
 use object_store::path::Path;
 
-use super::{Run, RunContext, RunError};
-use crate::plan::Plan;
+use super::{Run, RunError};
 use crate::report::{ExportReport, Outcome, RunReport, TableReport};
 use crate::run::intake::Intake;
 use crate::store::Destination;
-
-/// The report of a run that ends now, with nothing in it but the outcome.
-pub(super) fn of(plan: &Plan, context: &RunContext, outcome: Outcome) -> RunReport {
-    RunReport {
-        version: RunReport::VERSION,
-        run_id: plan.run_id.clone(),
-        pipeline: plan.pipeline.name.clone(),
-        destination: plan.destination.to_string(),
-        started_at: plan.started_at,
-        finished_at: context.clock.now(),
-        outcome,
-        window: plan.window,
-        exports: Vec::new(),
-        retried: None,
-        tables: Vec::new(),
-        changes: Vec::new(),
-        checks: Vec::new(),
-    }
-}
 
 impl Run<'_> {
     pub(super) fn report(
@@ -35,7 +15,7 @@ impl Run<'_> {
         exports: Vec<ExportReport>,
         tables: Vec<TableReport>,
     ) -> RunReport {
-        RunReport { exports, tables, ..of(self.plan, self.context, outcome) }
+        RunReport { exports, tables, ..self.context.report(self.plan, outcome) }
     }
 
     pub(super) fn exports(&self, intake: &Intake) -> Vec<ExportReport> {

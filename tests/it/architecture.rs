@@ -8,45 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Imports that still climb back, each from one file to another. The list only gets shorter.
-const KNOWN_CIRCLES: &[(&str, &str)] = &[
-    ("cli/check.rs", "cli/mod.rs"),
-    ("cli/demo.rs", "cli/mod.rs"),
-    ("cli/init.rs", "cli/mod.rs"),
-    ("cli/plan.rs", "cli/mod.rs"),
-    ("cli/quarantine.rs", "cli/mod.rs"),
-    ("cli/run.rs", "cli/mod.rs"),
-    ("cli/runs.rs", "cli/mod.rs"),
-    ("cli/sample_api.rs", "cli/mod.rs"),
-    ("cli/unlock.rs", "cli/mod.rs"),
-    ("cli/verify.rs", "cli/mod.rs"),
-    ("definition/canonical.rs", "definition/table.rs"),
-    ("definition/destination.rs", "definition/raw.rs"),
-    ("definition/validate/mod.rs", "definition/mod.rs"),
-    ("source/http/error.rs", "source/http/body.rs"),
-    ("run/report.rs", "run/mod.rs"),
-];
-
-/// Top-level modules that still import each other. The list only gets shorter.
-const KNOWN_FOLDER_CIRCLES: &[(&str, &str)] = &[];
-
-/// Files that are still longer than [`MOST_LINES`]. The list only gets shorter.
-const KNOWN_LONG_FILES: &[&str] = &["definition/form.rs", "definition/raw.rs"];
-
-/// Type names that are still defined twice. The list only gets shorter.
-const KNOWN_DOUBLE_NAMES: &[&str] = &[];
-
-/// Imports of the definition from modules other than `schema`. The list only gets shorter.
-const KNOWN_CLIMBS: &[(&str, &str)] = &[
-    ("definition/destination.rs", "store/kind.rs"),
-    ("definition/destination.rs", "store/registry.rs"),
-    ("definition/mod.rs", "exit_code.rs"),
-    ("definition/mod.rs", "store/kind.rs"),
-    ("definition/mod.rs", "store/url.rs"),
-    ("definition/validate/destination.rs", "store/kind.rs"),
-    ("definition/validate/destination.rs", "store/registry.rs"),
-    ("definition/validate/destination.rs", "store/url.rs"),
-];
+/// What the definition may import besides itself: the vocabulary, the exit codes, and the registry of stores, from which
+/// the options of `[destination]` come.
+const BELOW_THE_DEFINITION: &[&str] =
+    &["schema/", "exit_code.rs", "store/kind.rs", "store/registry.rs", "store/url.rs"];
 
 /// No file has more lines than this, its test module not counted.
 const MOST_LINES: usize = 500;
@@ -321,30 +286,11 @@ fn edges_in_circles<'a>(
     all.filter(|(from, to)| reaches(to, from)).collect()
 }
 
-/// Compares what was found with what is known, so that the list of known faults gets shorter with them.
-fn assert_known<T: Ord + std::fmt::Debug>(found: BTreeSet<T>, known: BTreeSet<T>, fault: &str) {
-    let new: Vec<_> = found.difference(&known).collect();
-    assert!(new.is_empty(), "{fault}: {new:#?}");
-    let mended: Vec<_> = known.difference(&found).collect();
-    assert!(mended.is_empty(), "no longer a fault, take it off the list: {mended:#?}");
-}
-
 #[test]
 fn files_do_not_import_each_other_in_circles() {
     let tree = SourceTree::read();
-    let edges = tree.edges();
-    let known: BTreeMap<&str, BTreeSet<&str>> = edges
-        .iter()
-        .map(|(from, targets)| {
-            let targets = targets.iter().filter(|to| !KNOWN_CIRCLES.contains(&(*from, **to)));
-            (*from, targets.copied().collect())
-        })
-        .collect();
-    let circles = edges_in_circles(&known);
+    let circles = edges_in_circles(&tree.edges());
     assert!(circles.is_empty(), "files import each other: {circles:#?}");
-    let all = edges_in_circles(&edges);
-    let mended: Vec<_> = KNOWN_CIRCLES.iter().filter(|edge| !all.contains(*edge)).collect();
-    assert!(mended.is_empty(), "no longer a fault, take it off the list: {mended:#?}");
 }
 
 #[test]
@@ -356,47 +302,37 @@ fn top_level_modules_do_not_import_each_other_in_circles() {
         let own = folders.entry(folder(from)).or_default();
         own.extend(targets.into_iter().map(folder).filter(|to| *to != folder(from)));
     }
-    let edges: BTreeMap<&str, BTreeSet<&str>> = folders
+    let edges = folders
         .iter()
-        .map(|(from, targets)| (from.as_str(), targets.iter().map(String::as_str).collect()))
-        .collect();
-    let without_known = edges.iter().map(|(from, targets)| {
-        let targets = targets.iter().filter(|to| !KNOWN_FOLDER_CIRCLES.contains(&(*from, **to)));
-        (*from, targets.copied().collect())
-    });
-    let circles = edges_in_circles(&without_known.collect());
+        .map(|(from, targets)| (from.as_str(), targets.iter().map(String::as_str).collect()));
+    let edges = edges.collect();
+    let circles = edges_in_circles(&edges);
     assert!(circles.is_empty(), "top-level modules import each other: {circles:#?}");
-    let all = edges_in_circles(&edges);
-    let mended: Vec<_> = KNOWN_FOLDER_CIRCLES.iter().filter(|edge| !all.contains(*edge)).collect();
-    assert!(mended.is_empty(), "no longer a fault, take it off the list: {mended:#?}");
 }
 
 #[test]
 fn the_vocabulary_and_the_definition_import_no_step() {
     let tree = SourceTree::read();
     let edges = tree.edges();
-    let of = |folder: &str, name: &str| name.starts_with(&format!("{folder}/"));
-    let climbs = edges.iter().flat_map(|(from, targets)| targets.iter().map(|to| (*from, *to)));
-    let climbs = climbs.filter(|(from, to)| {
-        (of("schema", from) && !of("schema", to))
-            || (of("definition", from) && !of("definition", to) && !of("schema", to))
-    });
-    assert_known(
-        climbs.collect(),
-        KNOWN_CLIMBS.iter().copied().collect(),
-        "imports from a later step",
-    );
+    let edges = edges.iter().flat_map(|(from, targets)| targets.iter().map(|to| (*from, *to)));
+    let climbs: Vec<(&str, &str)> = edges
+        .filter(|(from, to)| {
+            let is_below = |to: &str| BELOW_THE_DEFINITION.iter().any(|it| to.starts_with(it));
+            (from.starts_with("schema/") && !to.starts_with("schema/"))
+                || (from.starts_with("definition/")
+                    && !to.starts_with("definition/")
+                    && !is_below(to))
+        })
+        .collect();
+    assert!(climbs.is_empty(), "imports from a later step: {climbs:#?}");
 }
 
 #[test]
 fn no_file_is_too_long() {
     let tree = SourceTree::read();
-    let long = tree.files.values().filter(|file| file.code.lines().count() > MOST_LINES);
-    assert_known(
-        long.map(|file| file.name.as_str()).collect(),
-        KNOWN_LONG_FILES.iter().copied().collect(),
-        "longer than 500 lines without tests",
-    );
+    let files = tree.files.values().map(|file| (file.name.as_str(), file.code.lines().count()));
+    let long: Vec<(&str, usize)> = files.filter(|(_, lines)| *lines > MOST_LINES).collect();
+    assert!(long.is_empty(), "longer than {MOST_LINES} lines without tests: {long:#?}");
 }
 
 #[test]
@@ -404,26 +340,21 @@ fn no_type_name_has_two_meanings() {
     let tree = SourceTree::read();
     let mut definitions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for file in tree.files.values() {
-        for line in file.code.lines() {
-            let item = line.trim_start().trim_start_matches("pub(crate) ");
-            let item = item.trim_start_matches("pub(super) ").trim_start_matches("pub ");
-            let kinds = ["struct ", "enum ", "trait "];
-            let Some(rest) = kinds.iter().find_map(|kind| item.strip_prefix(kind)) else {
-                continue;
-            };
-            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            if !rest[..end].is_empty() {
-                definitions.entry(&rest[..end]).or_default().push(&file.name);
-            }
+        for name in file.code.lines().filter_map(defined_type) {
+            definitions.entry(name).or_default().push(&file.name);
         }
     }
     definitions.retain(|_, files| files.len() > 1);
-    let places: Vec<_> = definitions.iter().collect();
-    assert_known(
-        definitions.keys().copied().collect(),
-        KNOWN_DOUBLE_NAMES.iter().copied().collect(),
-        &format!("type names with two meanings, of {places:#?}"),
-    );
+    assert!(definitions.is_empty(), "type names with two meanings: {definitions:#?}");
+}
+
+/// The name of the type that a line defines, if it defines one.
+fn defined_type(line: &str) -> Option<&str> {
+    let item = line.trim_start().trim_start_matches("pub(crate) ");
+    let item = item.trim_start_matches("pub(super) ").trim_start_matches("pub ");
+    let rest = ["struct ", "enum ", "trait "].iter().find_map(|kind| item.strip_prefix(kind))?;
+    let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+    Some(&rest[..end]).filter(|name| !name.is_empty())
 }
 
 #[test]

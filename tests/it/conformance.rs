@@ -72,6 +72,7 @@ impl<'a> Stores<'a> {
 }
 
 /// What the commit, the lock and recovery rely on.
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 async fn keeps_promises(stores: &Stores<'_>) {
     let destination = &stores.next();
     let path = |name: &str| Path::parse(name).unwrap();

@@ -86,6 +86,7 @@ fn write_text(text: &str, to: &mut String, chance: &mut fastrand::Rng) {
 }
 
 /// One kind of values, so that columns have other types than text.
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn kind() -> impl Strategy<Value = BoxedStrategy<Json>> {
     let number = |pattern: &'static str| pattern.prop_map(Json::Number).boxed();
     let text = |pattern: &'static str| pattern.prop_map(Json::Text).boxed();

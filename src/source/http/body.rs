@@ -7,7 +7,6 @@
 //! | larger than `limits.max_size` | [`FetchError::TooLarge`] |
 //! | larger than a thousand times what arrived | [`FetchError::Bomb`] |
 
-use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,6 +22,7 @@ use tokio_util::io::{ReaderStream, StreamReader};
 use url::Url;
 
 use crate::source::http::FetchError;
+use crate::source::http::encoding::Encoding;
 
 /// The size of the pieces of a decompressed body.
 const PIECE_BYTES: usize = 256 << 10;
@@ -32,46 +32,6 @@ const MAX_RATIO: u64 = 1000;
 const HARMLESS_BYTES: u64 = 16 << 20;
 /// The largest window that RFC 9659 lets a source use: 8 MiB of memory.
 const ZSTD_WINDOW_LOG: u32 = 23;
-
-/// How a body is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// Not at all.
-    Identity,
-    /// gzip, in one member or several.
-    Gzip,
-    /// Brotli.
-    Brotli,
-    /// Zstandard.
-    Zstd,
-}
-
-impl Encoding {
-    /// The value of `Accept-Encoding`, the cheapest to decompress first.
-    pub(super) const ACCEPTED: &str = "zstd, br, gzip";
-
-    /// The encoding of this name in `Content-Encoding`.
-    pub(super) fn of_name(name: &str) -> Option<Self> {
-        match name.trim().to_ascii_lowercase().as_str() {
-            "" | "identity" => Some(Self::Identity),
-            "gzip" | "x-gzip" => Some(Self::Gzip),
-            "br" => Some(Self::Brotli),
-            "zstd" => Some(Self::Zstd),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Encoding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Identity => "identity",
-            Self::Gzip => "gzip",
-            Self::Brotli => "br",
-            Self::Zstd => "zstd",
-        })
-    }
-}
 
 /// The body of a response, decompressed, in pieces as they come.
 pub(super) fn body(

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::exit_code::{ExitCode, Failure};
 use crate::source::api_key::{ApiKey, KeyName};
-use crate::source::http::body::Encoding;
+use crate::source::http::encoding::Encoding;
 
 /// A request brought no export.
 #[derive(Debug, thiserror::Error)]

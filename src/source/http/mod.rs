@@ -11,6 +11,7 @@
 //! | `text/html` and anything else that is not JSON | [`FetchError::NotAnExport`] |
 
 mod body;
+mod encoding;
 mod error;
 mod rate_limit;
 mod redirect;
@@ -31,7 +32,7 @@ use crate::source::api_key::ApiKey;
 use crate::source::{ExportSource, Request, SourceResponse};
 use rate_limit::RateLimiter;
 
-pub use body::Encoding;
+pub use encoding::Encoding;
 pub use error::FetchError;
 
 const USER_AGENT: &str = concat!("flowlake/", env!("CARGO_PKG_VERSION"));

@@ -12,7 +12,8 @@ use url::Url;
 use crate::excerpt::{EXCERPT_BYTES, excerpt};
 use crate::source::api_key::{ApiKey, KeyName};
 use crate::source::http::FetchError;
-use crate::source::http::body::{Encoding, body};
+use crate::source::http::body::body;
+use crate::source::http::encoding::Encoding;
 use crate::source::{ResponseMetadata, SourceResponse};
 
 /// The response headers that are kept with an export.

@@ -1,6 +1,6 @@
 //! A stand-in for Google Cloud Storage in the test process.
 //!
-//! No emulator from PyPI or npm answers the requests that `object_store` sends to Google: it uses the XML API, and
+//! No emulator from `PyPI` or npm answers the requests that `object_store` sends to Google: it uses the XML API, and
 //! `x-goog-if-generation-match` for conditional writes. This one answers these, as Google documents them:
 //!
 //! | request | answer |

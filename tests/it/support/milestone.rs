@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::Source;
 
 /// A wait that lasts longer than this is a hang.
-const HANG: Duration = Duration::from_secs(120);
+const HANG: Duration = Duration::from_mins(2);
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_micros(200);
 
