@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 
 use super::checker::Checker;
+use super::contract::Contract;
+use super::disposition::{Nested, WriteDisposition};
 use super::field::{Field, List};
-use super::{Contract, Nested, Table, WriteDisposition};
-use crate::schema::{ColumnName, PartitionField, TableName};
+use crate::schema::{ColumnName, PartitionField};
 
 /// What tables without a parent have when they do not say otherwise.
 #[derive(Debug, serde::Deserialize, JsonSchema)]
@@ -35,14 +36,14 @@ pub(super) struct RawDefaults {
 /// What tables without a parent have when they do not say otherwise.
 #[derive(Default)]
 pub(super) struct TableDefaults {
-    primary_key: Vec<ColumnName>,
-    cursor: Option<ColumnName>,
-    write_disposition: WriteDisposition,
-    partition_by: Vec<PartitionField>,
-    sort_by: Vec<ColumnName>,
-    nested: Nested,
-    contract: Option<Contract>,
-    null_values: Vec<String>,
+    pub(super) primary_key: Vec<ColumnName>,
+    pub(super) cursor: Option<ColumnName>,
+    pub(super) write_disposition: WriteDisposition,
+    pub(super) partition_by: Vec<PartitionField>,
+    pub(super) sort_by: Vec<ColumnName>,
+    pub(super) nested: Nested,
+    pub(super) contract: Option<Contract>,
+    pub(super) null_values: Vec<String>,
 }
 
 impl RawDefaults {
@@ -58,23 +59,6 @@ impl RawDefaults {
             nested: checker.value(self.nested, "defaults.nested").unwrap_or_default(),
             contract: checker.value(self.schema_contract, "defaults.schema_contract"),
             null_values: checker.list(self.null_values, "defaults.null_values").unwrap_or_default(),
-        }
-    }
-}
-
-impl TableDefaults {
-    /// A table without a parent that says nothing itself.
-    pub(super) fn table(&self, name: TableName) -> Table {
-        Table {
-            primary_key: self.primary_key.clone(),
-            cursor: self.cursor.clone(),
-            write_disposition: self.write_disposition,
-            partition_by: self.partition_by.clone(),
-            sort_by: self.sort_by.clone(),
-            nested: self.nested,
-            contract: self.contract,
-            null_values: self.null_values.clone(),
-            ..Table::named(name)
         }
     }
 }

@@ -11,7 +11,7 @@
 //! | [`pipeline`] | the whole file |
 //! | [`source`], [`api_key`], [`filters`], [`headers`], [`window`], [`timeouts`], [`retry`] | `[source]` |
 //! | [`destination`], [`landing`], [`limits`] | sections of these names |
-//! | [`defaults`], [`table`], [`column`], [`check`], [`contract`], [`names`] | `[defaults]` and `[[tables]]` |
+//! | [`defaults`], [`table`], [`disposition`], [`column`], [`check`], [`contract`], [`names`] | `[defaults]` and `[[tables]]` |
 //! | [`relations`] | rules between keys, tables and sections |
 //! | [`field`], [`checker`], [`keys`], [`problem`], [`json_schema`] | what all of them use |
 //!
@@ -30,6 +30,7 @@ mod column;
 mod contract;
 mod defaults;
 mod destination;
+mod disposition;
 mod environment;
 mod field;
 mod filters;
@@ -63,6 +64,7 @@ pub use check_values::{
 };
 pub use column::Column;
 pub use contract::{Contract, ContractMode, Discard};
+pub use disposition::{Deletes, Nested, WriteDisposition};
 pub use environment::Environment;
 pub use filters::{Filter, ListStyle};
 pub use headers::Header;
@@ -75,7 +77,7 @@ pub use problem::{Exposure, Problem, Problems, Severity};
 pub use retry::RetryLimits;
 pub use setting::{InvalidSetting, Setting};
 pub use source::{Endpoint, Resource, Source};
-pub use table::{Deletes, Nested, Table, WriteDisposition, tables_hash};
+pub use table::{Table, tables_hash};
 pub use template::{InvalidTemplate, Template, TemplateContext};
 pub use timeouts::Timeouts;
 pub use window::{WindowPolicy, parse_instant};

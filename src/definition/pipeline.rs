@@ -167,7 +167,7 @@ fn tables(
 fn only_table(pipeline: &str, defaults: &TableDefaults, checker: &mut Checker<'_>) -> Vec<Table> {
     let name = pipeline.to_lowercase().replace(['-', ' '], "_");
     match name.parse() {
-        Ok(name) => vec![defaults.table(name)],
+        Ok(name) => vec![Table::with_defaults(name, defaults)],
         Err(error) => {
             let help = "declare the table: `[[tables]]` with `name = \"purchase_orders\"`";
             checker.misuse("tables", format!("no table is declared, and {error}"), help);

@@ -4,13 +4,14 @@
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::canonical::{self, is_default};
 use super::checker::Checker;
 use super::defaults::TableDefaults;
-use super::field::{Field, List, written_as_word};
+use super::disposition::{Deletes, Nested, WriteDisposition};
+use super::field::{Field, List};
 use super::{Check, Column, Contract};
 use crate::schema::{ColumnName, JsonPointer, PartitionField, TableName};
 
@@ -95,6 +96,21 @@ impl Table {
             columns: IndexMap::new(),
         }
     }
+
+    /// A table without a parent that says nothing itself.
+    pub(super) fn with_defaults(name: TableName, defaults: &TableDefaults) -> Self {
+        Self {
+            primary_key: defaults.primary_key.clone(),
+            cursor: defaults.cursor.clone(),
+            write_disposition: defaults.write_disposition,
+            partition_by: defaults.partition_by.clone(),
+            sort_by: defaults.sort_by.clone(),
+            nested: defaults.nested,
+            contract: defaults.contract,
+            null_values: defaults.null_values.clone(),
+            ..Self::named(name)
+        }
+    }
 }
 
 impl Table {
@@ -105,55 +121,6 @@ impl Table {
             || self.deletes != Deletes::Ignore
     }
 }
-
-/// What a run does with the existing rows of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum WriteDisposition {
-    /// The table becomes what the export holds.
-    #[default]
-    Replace,
-    /// The export's rows are added. The same export is not added twice.
-    Append,
-    /// A record replaces the one with the same key, with all its child rows. Other records are added.
-    Merge,
-    /// The partitions that the export covers are replaced. Other partitions stay.
-    OverwritePartitions,
-}
-
-impl std::fmt::Display for WriteDisposition {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.serialize(f)
-    }
-}
-
-/// What happens to a row of a merged table that is missing from the export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Deletes {
-    /// The row stays.
-    #[default]
-    Ignore,
-    /// The row stays, with the time at which it was first missing.
-    Mark,
-    /// The row is deleted, with its child rows.
-    Remove,
-}
-
-/// How objects and lists are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Nested {
-    /// Fields of objects become columns, lists of objects become child tables.
-    #[default]
-    Tables,
-    /// Objects become structs and lists become lists, in columns of the same table.
-    Columns,
-    /// JSON text, as in the export but without whitespace.
-    Json,
-}
-
-written_as_word!(WriteDisposition, Deletes, Nested);
 
 /// A table, or a child table: a list inside each record of its parent.
 #[derive(Debug, serde::Deserialize, JsonSchema)]
@@ -274,7 +241,7 @@ impl RawTable {
         let columns = columns(self.columns, &key("columns"), checker);
         let base = match parent {
             Some(_) => Table::named(name?),
-            None => defaults.table(name?),
+            None => Table::with_defaults(name?, defaults),
         };
         let base = Table {
             records,
