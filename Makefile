@@ -54,6 +54,10 @@ $(AZURITE):
 test-gcs: ## Write to a stand-in for Google Cloud Storage as well, with the store failing at every call
 	$(CARGO) test --test it gcs -- --include-ignored
 
+.PHONY: test-ocds
+test-ocds: ## Load the seven real e-sourcing exports in ../shared/data/ocds
+	$(CARGO) test --test it ocds -- --ignored
+
 .PHONY: test-long
 test-long: ## 100,000 exports of random JSON, read back by another library
 	PROPTEST_CASES=100000 $(CARGO) test --test it exactness

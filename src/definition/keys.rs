@@ -90,7 +90,10 @@ fn elsewhere(key: &str, sections: &[Section]) -> Option<String> {
     let candidates =
         sections.iter().flat_map(|section| section.keys().into_iter().map(move |it| (section, it)));
     let is_near = |candidate: &str| strsim::normalized_damerau_levenshtein(key, candidate) > 0.8;
-    let (section, candidate) = candidates.into_iter().find(|(_, it)| is_near(it))?;
+    // A key of several sections most likely belongs to the source: the others are options of stores.
+    let near = candidates.into_iter().filter(|(_, it)| is_near(it));
+    let (section, candidate) =
+        near.min_by_key(|(section, it)| (*it != key, !section.path.starts_with("source")))?;
     let place = match section.path.as_str() {
         "" => "above all sections".to_owned(),
         "tables" => "in `[[tables]]`".to_owned(),
