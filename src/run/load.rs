@@ -21,8 +21,8 @@ use crate::definition::{Deletes, WriteDisposition};
 use crate::infer::Schemas;
 use crate::merge::{self, PartitionRows, RECORD_COLUMN};
 use crate::normalise::{
-    MetadataColumns, Normalised, Normaliser, Reason, RecordIds, Rejection, Rule, Uniques,
-    VersionTracker,
+    MetadataColumns, Normalised, Normaliser, Reason, RecordIds, Rejection, Rule, TableFrame,
+    Uniques, VersionTracker,
 };
 use crate::run::RunError;
 use crate::run::budget::Budget;
@@ -186,50 +186,18 @@ impl Load {
     ) -> Result<(), RunError> {
         let schemas = self.schemas.clone();
         normalised.reject_repeated(&schemas, &mut self.uniques)?;
-        for (check, broken) in &normalised.broken {
-            let first = source.places[broken.first_record as usize].start;
-            let all = self.broken.entry(*check).or_insert(BrokenCheck { rows: 0, first });
-            all.rows += broken.rows;
-        }
+        self.note_broken_checks(source, &normalised);
         let Some(root) = schemas.table_of(source.root) else { return Ok(()) };
         let mut partition_of_record = vec![0; source.places.len()];
         let first_record = u64::from(self.chunks) << 32;
         self.chunks += 1;
         for frame in normalised.frames {
-            let (schema, policy) = (&schemas[frame.table], schemas.policy(frame.table));
-            let counts = &mut self.counts[frame.table];
-            counts.received += frame.received as u64;
-            counts.kept += frame.rows.height() as u64;
-            counts.quarantined += frame.quarantined as u64;
-            for (filled, column) in self.filled[frame.table].iter_mut().zip(frame.rows.columns()) {
-                *filled += (column.len() - column.null_count()) as u64;
-            }
-            if frame.table == root && policy.deletes != Deletes::Ignore {
-                let keys = &mut self.left_out.entry(root).or_default().keys;
-                if let Some(rows) = &frame.left_out {
-                    keys.extend(merge::record_hashes(rows, schema, schema.primary_key.len())?);
-                }
-            }
+            self.count(&frame);
             if frame.table == root {
-                let partitions = self.partitioner.assign(&frame.rows, &schema.partition_by)?;
-                if self.partitioner.count() > self.most_partitions {
-                    let (table, most) = (schema.name.clone(), self.most_partitions);
-                    return Err(GuardError::TooManyPartitions { table, most }.into());
-                }
-                for (record, partition) in frame.records.iter().zip(partitions) {
-                    partition_of_record[*record as usize] = partition;
-                }
+                self.keep_left_out_keys(root, &frame)?;
+                self.assign_partitions(root, &frame, &mut partition_of_record)?;
             }
-            let mut rows = frame.rows.select(carried_column_names(schema))?;
-            if let Some(versions) = self.versions.get_mut(&root) {
-                let records = frame.records.iter().map(|record| first_record | u64::from(*record));
-                let records: Vec<u64> = records.collect();
-                if frame.table == root {
-                    versions.observe(schema, &frame.rows, &records)?;
-                }
-                let name = PlSmallStr::from_static(RECORD_COLUMN);
-                rows.with_column(UInt64Chunked::from_slice(name, &records).into_column())?;
-            }
+            let rows = self.carried_rows(root, &frame, first_record)?;
             let partitions =
                 frame.records.iter().map(|record| partition_of_record[*record as usize]);
             let partitions = partitions.collect();
@@ -240,6 +208,77 @@ impl Load {
         self.pending_bytes += usize::try_from(bytes).unwrap_or(usize::MAX);
         self.quarantine(piece, root, source, normalised.rejected, normalised.partially_loaded);
         Ok(())
+    }
+
+    fn note_broken_checks(&mut self, source: &ChunkSource, normalised: &Normalised) {
+        for (check, broken) in &normalised.broken {
+            let first = source.places[broken.first_record as usize].start;
+            let all = self.broken.entry(*check).or_insert(BrokenCheck { rows: 0, first });
+            all.rows += broken.rows;
+        }
+    }
+
+    fn count(&mut self, frame: &TableFrame) {
+        let counts = &mut self.counts[frame.table];
+        counts.received += frame.received as u64;
+        counts.kept += frame.rows.height() as u64;
+        counts.quarantined += frame.quarantined as u64;
+        for (filled, column) in self.filled[frame.table].iter_mut().zip(frame.rows.columns()) {
+            *filled += (column.len() - column.null_count()) as u64;
+        }
+    }
+
+    /// Remembers the keys of quarantined records, so that a merge does not take them for deleted.
+    fn keep_left_out_keys(&mut self, root: TableId, frame: &TableFrame) -> PolarsResult<()> {
+        if self.schemas.policy(root).deletes == Deletes::Ignore {
+            return Ok(());
+        }
+        let keys = &mut self.left_out.entry(root).or_default().keys;
+        if let Some(rows) = &frame.left_out {
+            let schema = &self.schemas[root];
+            keys.extend(merge::record_hashes(rows, schema, schema.primary_key.len())?);
+        }
+        Ok(())
+    }
+
+    /// Notes the partition of each record of a root table. Its child rows go to the same partition.
+    fn assign_partitions(
+        &mut self,
+        root: TableId,
+        frame: &TableFrame,
+        partition_of_record: &mut [usize],
+    ) -> Result<(), RunError> {
+        let schema = &self.schemas[root];
+        let partitions = self.partitioner.assign(&frame.rows, &schema.partition_by)?;
+        if self.partitioner.count() > self.most_partitions {
+            let (table, most) = (schema.name.clone(), self.most_partitions);
+            return Err(GuardError::TooManyPartitions { table, most }.into());
+        }
+        for (record, partition) in frame.records.iter().zip(partitions) {
+            partition_of_record[*record as usize] = partition;
+        }
+        Ok(())
+    }
+
+    /// The rows of a frame without metadata columns; with the numbers of their records where one may supersede another.
+    fn carried_rows(
+        &mut self,
+        root: TableId,
+        frame: &TableFrame,
+        first_record: u64,
+    ) -> PolarsResult<DataFrame> {
+        let schema = &self.schemas[frame.table];
+        let mut rows = frame.rows.select(carried_column_names(schema))?;
+        if let Some(versions) = self.versions.get_mut(&root) {
+            let records = frame.records.iter().map(|record| first_record | u64::from(*record));
+            let records: Vec<u64> = records.collect();
+            if frame.table == root {
+                versions.observe(schema, &frame.rows, &records)?;
+            }
+            let name = PlSmallStr::from_static(RECORD_COLUMN);
+            rows.with_column(UInt64Chunked::from_slice(name, &records).into_column())?;
+        }
+        Ok(rows)
     }
 
     fn quarantine(
