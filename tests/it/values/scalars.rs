@@ -43,7 +43,7 @@ fn v18_lists_and_fields_of_doubles_follow_the_same_rule() {
         "nested = \"columns\"\n[tables.columns]\nl = \"list<float64>\"\no = \"struct<f: float64>\"\n",
     );
     nights.load(
-        r#"[{"id":1,"l":[0.1000000000000000055],"o":{"f":1e-320}},{"id":2,"l":[1e-400]},{"id":3,"o":{"f":1e400}}]"#,
+        r#"[{"id":1,"l":[0.1000000000000000055],"o":{"f":1e-320}},{"id":2,"l":[1e-400]},{"id":3,"o":{"f":9007199254740993}}]"#,
     );
     assert_eq!(nights.t(&["id", "l", "o"]), ["1 | [0.1] | {f: 1e-320}"]);
     assert_eq!(nights.waiting("t"), ["2 row", "3 row"]);
