@@ -9,7 +9,7 @@ use crate::schema::{IdVec, PositionId, RootId};
 /// Whole records of one array, as bytes.
 #[derive(Debug)]
 pub struct RecordBatch {
-    /// The position in [`RecordSelector::At`]; 0 for the only array.
+    /// The position in [`RecordSelector::At`](super::RecordSelector::At); 0 for the only array.
     pub root: RootId,
     /// The number of records of this table before this batch.
     pub first_record: u64,

@@ -8,12 +8,12 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | [`pipeline`] | the whole file |
-//! | [`source`], [`api_key`], [`filters`], [`headers`], [`window`], [`timeouts`], [`retry`] | `[source]` |
-//! | [`destination`], [`landing`], [`limits`] | sections of these names |
-//! | [`defaults`], [`table`], [`disposition`], [`column`], [`check`], [`contract`], [`names`] | `[defaults]` and `[[tables]]` |
-//! | [`relations`] | rules between keys, tables and sections |
-//! | [`field`], [`checker`], [`keys`], [`problem`], [`json_schema`] | what all of them use |
+//! | `pipeline` | the whole file |
+//! | `source`, `api_key`, `filters`, `headers`, `window`, `timeouts`, `retry` | `[source]` |
+//! | `destination`, `landing`, `limits` | sections of these names |
+//! | `defaults`, `table`, `disposition`, `column`, `check`, `contract`, `names` | `[defaults]` and `[[tables]]` |
+//! | `relations` | rules between keys, tables and sections |
+//! | `field`, `checker`, `keys`, `problem`, `json_schema` | what all of them use |
 //!
 //! Each file of a section has its raw form (TOML and JSON Schema from one type), its model, and the function from one
 //! to the other: a new key is a field of both.

@@ -67,7 +67,7 @@ pub struct Table {
     pub columns: IndexMap<ColumnName, Column>,
 }
 
-/// The hash of declared tables, independent of how their definition is written: see [`canonical`](super::canonical).
+/// The hash of declared tables, independent of how their definition is written: see `canonical`.
 #[must_use]
 pub fn tables_hash(tables: &[Table]) -> String {
     canonical::hash(&tables)
