@@ -95,7 +95,7 @@ fn convert(old: &Series, to: &ColumnType) -> PolarsResult<Cast> {
 /// Scalars and lists become fields of objects, by the table of [`nested`](super::nested).
 fn convert_to_objects(old: &Series, fields: &[StructField]) -> PolarsResult<Cast> {
     let is_there = old.is_not_null();
-    let mut objects = ObjectBuilder::new(fields, old.len(), is_there.clone());
+    let mut objects = ObjectBuilder::new(fields, is_there.clone());
     let parts = match old.dtype() {
         DataType::Struct(_) => old.struct_()?.fields_as_series(),
         DataType::List(_) => vec![old.clone().with_name(PlSmallStr::from_static(ITEMS_FIELD))],
