@@ -39,6 +39,10 @@ pub use selector::{RecordSelector, RecordsAt};
 pub use split::Splitter;
 pub use split_error::SplitError;
 
+/// The most levels of objects and lists that a nested column has. Readers of Parquet, and of the JSON that keeps schemas,
+/// limit how deep they recurse.
+pub const MOST_LEVELS: usize = 32;
+
 /// How the records of a table are decoded.
 #[derive(Debug, Clone, Default)]
 pub struct DecodeOptions {
@@ -46,8 +50,8 @@ pub struct DecodeOptions {
     pub identify: bool,
     /// Texts that mean null.
     pub null_values: Vec<String>,
-    /// Keep objects and lists as JSON text.
-    pub nested_as_json: bool,
+    /// How many levels of objects and lists are decoded; what is nested deeper is kept as JSON text. `None` is all.
+    pub levels: Option<usize>,
 }
 
 /// The decoded records of one batch.

@@ -83,7 +83,7 @@ fn decode_records(
     let mut parser = Parser {
         text,
         null_values,
-        nested_as_json: options.nested_as_json,
+        levels: options.levels.unwrap_or(usize::MAX),
         at: 0,
         depth: 0,
         unescaped: String::new(),
@@ -119,7 +119,8 @@ fn at(batch: &RecordBatch, position: usize, reason: &'static str) -> DecodeError
 struct Parser<'a> {
     text: &'a str,
     null_values: &'a [String],
-    nested_as_json: bool,
+    /// How many objects and lists around a value are decoded. Deeper ones stay as text.
+    levels: usize,
     at: usize,
     depth: usize,
     /// The last string with escapes. Reused to avoid allocations.
@@ -235,9 +236,9 @@ impl<'a> Parser<'a> {
     /// The text of an object or list, after checking that it is valid.
     fn json(&mut self) -> Parsed<String> {
         let start = self.at;
-        self.nested_as_json = false;
+        let levels = std::mem::replace(&mut self.levels, usize::MAX);
         let read = self.value(&mut ValuesBuilder::default(), 0);
-        self.nested_as_json = true;
+        self.levels = levels;
         read?;
         Ok(without_whitespace(&self.text[start..self.at]))
     }
@@ -255,7 +256,7 @@ impl<'a> Parser<'a> {
                 Text::Plain(text) => self.text(values, row, text),
                 Text::Unescaped => self.text(values, row, &self.unescaped),
             },
-            b'{' | b'[' if self.nested_as_json => {
+            b'{' | b'[' if self.depth > self.levels => {
                 let json = self.json()?;
                 values.text(row, &json);
             }
@@ -291,7 +292,7 @@ impl<'a> Parser<'a> {
         }
         for position in 0.. {
             self.skip_whitespace();
-            let is_object = self.peek() == b'{';
+            let is_object = self.peek() == b'{' && self.depth <= self.levels;
             let (level, item) = values.item(row, position, is_object);
             if is_object {
                 self.object(level, item)?;

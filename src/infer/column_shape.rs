@@ -66,8 +66,10 @@ impl ColumnShape {
 
     fn merge(self, other: &Self) -> Self {
         let nested = (self.nested.is_some() || other.nested.is_some()).then(|| {
-            let mut both = self.shape();
+            let before = self.shape();
+            let mut both = before.clone();
             both.merge(&other.shape());
+            both.tell_keys_apart(Some(&before));
             both
         });
         Self {
@@ -87,12 +89,15 @@ impl ColumnShape {
 
     /// The column that these values make.
     pub(crate) fn column(
-        self,
+        mut self,
         table: &TableName,
         name: &ColumnName,
         source: ValuesFrom,
         declared: Option<&Column>,
     ) -> Result<ColumnSchema, SchemaError> {
+        if let Some(nested) = &mut self.nested {
+            nested.tell_keys_apart(None);
+        }
         let column_type = match declared.and_then(|column| column.column_type.clone()) {
             Some(declared) => declared,
             None => self.inferred_type().map_err(|collision| SchemaError::FieldCollision {

@@ -28,4 +28,4 @@ pub use error::SchemaError;
 pub use naming::snake_case;
 pub use observe::observe;
 pub use resolved::{Discarded, ResolvedTable, Schemas, TablePolicy};
-pub(crate) use value_type::{ITEMS_FIELD, field_of};
+pub(crate) use value_type::{ITEMS_FIELD, field_for};

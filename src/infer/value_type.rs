@@ -1,19 +1,49 @@
 //! The type of a column that keeps objects and lists, from the shape of its values.
+//!
+//! | keys of an object | fields |
+//! |---|---|
+//! | `taxId` | `tax_id` |
+//! | `taxId`, and later `TaxID` | `tax_id`, `tax_id__` and eight digits of the hash of `TaxID` |
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::naming::column_name;
-use crate::schema::{ColumnName, ColumnType, ITEM_COLUMN, Step, StructField, ValueShape};
+use crate::schema::{
+    ColumnName, ColumnStatistics, ColumnType, ITEM_COLUMN, Shape, Step, StructField, ValueShape,
+};
 
 /// The field for lists among the objects of a list.
 pub(crate) const ITEMS_FIELD: &str = "items";
+
+/// Between a field name that several keys have, and the hash of the key. A name made from a key has no `__`.
+const MARK: &str = "__";
 
 /// The field name of a key.
 pub(crate) fn field_of(key: &str) -> ColumnName {
     column_name(&[Step::Key(key.to_owned())])
 }
 
-/// Two keys of an object have one field name.
+/// The field name of a key whose own name another key has. It depends on the key alone, so it is the same every night.
+fn distinct_field_of(key: &str) -> ColumnName {
+    let name = field_of(key);
+    let hash = &blake3::hash(key.as_bytes()).to_hex()[..8];
+    format!("{name}{MARK}{hash}").parse().unwrap_or(name)
+}
+
+/// The field that takes the values of a key. The type tells keys apart: it has a distinct name for every key but one.
+pub(crate) fn field_for<'f>(key: &str, fields: &'f [StructField]) -> Option<&'f StructField> {
+    let named = |name: &ColumnName| fields.iter().find(|field| field.name == *name);
+    let name = field_of(key);
+    let is_marked = |field: &StructField| {
+        let rest = field.name.as_str().strip_prefix(name.as_str());
+        rest.is_some_and(|rest| rest.starts_with(MARK))
+    };
+    let distinct = fields.iter().any(is_marked).then(|| named(&distinct_field_of(key)));
+    distinct.flatten().or_else(|| named(&name))
+}
+
+/// Two keys of an object have one field name, even with the hashes of the keys.
 #[derive(Debug)]
 pub(crate) struct FieldCollision {
     pub(crate) field: ColumnName,
@@ -21,41 +51,127 @@ pub(crate) struct FieldCollision {
     pub(crate) second: String,
 }
 
+/// The shape of one field, and scalars that it takes besides.
+type FieldShape<'s> = (Cow<'s, ValueShape>, ColumnStatistics);
+
 impl ValueShape {
     /// The type that holds every value seen here.
     pub(crate) fn column_type(&self) -> Result<ColumnType, FieldCollision> {
+        self.type_with(ColumnStatistics::default())
+    }
+
+    /// The same, as if these scalars had been seen here too.
+    fn type_with(&self, more: ColumnStatistics) -> Result<ColumnType, FieldCollision> {
+        let scalars = self.statistics_with_items().merge(more);
         let items = self.items().filter(|items| items.lists);
         let element = match items {
-            _ if self.objects => ColumnType::Struct(self.fields()?),
-            Some(items) => ValueShape { scalars: self.statistics_with_items(), ..items.clone() }
-                .column_type()?,
-            None => self.statistics_with_items().column_type(),
+            _ if self.objects => ColumnType::Struct(self.fields(scalars)?),
+            Some(items) => items.type_with(scalars)?,
+            None => scalars.column_type(),
         };
         Ok(if self.lists { ColumnType::List(Box::new(element)) } else { element })
     }
 
-    fn fields(&self) -> Result<Vec<StructField>, FieldCollision> {
-        let mut fields: BTreeMap<ColumnName, (&str, ValueShape)> = BTreeMap::new();
-        for (step, value) in self.nested.iter().flat_map(|nested| &nested.values) {
-            let Step::Key(key) = step else { continue };
-            let field = field_of(key);
-            if let Some((first, _)) = fields.insert(field.clone(), (key, value.clone())) {
-                return Err(FieldCollision { field, first: first.to_owned(), second: key.clone() });
-            }
-        }
-        let scalars = self.statistics_with_items();
+    fn fields(&self, scalars: ColumnStatistics) -> Result<Vec<StructField>, FieldCollision> {
+        let mut fields =
+            self.nested.as_deref().map(fields_of_keys).transpose()?.unwrap_or_default();
         if !scalars.is_empty() || fields.is_empty() {
-            let (_, value) = fields.entry(field_of(ITEM_COLUMN)).or_default();
-            value.merge(&ValueShape { scalars, ..ValueShape::default() });
+            let (_, more) = fields.entry(field_of(ITEM_COLUMN)).or_default();
+            *more = more.merge(scalars);
         }
         if let Some(items) = self.items().filter(|items| items.lists) {
             // Before there were objects, scalars beside lists were lists of one.
-            let (_, lists) = fields.entry(field_of(ITEMS_FIELD)).or_default();
-            lists.merge(&ValueShape { scalars, ..items.clone() });
+            let (lists, more) = fields.entry(field_of(ITEMS_FIELD)).or_default();
+            *more = more.merge(scalars);
+            if **lists == ValueShape::default() {
+                *lists = Cow::Borrowed(items);
+            } else {
+                lists.to_mut().merge(items);
+            }
         }
-        let typed = fields
-            .into_iter()
-            .map(|(name, (_, value))| Ok(StructField { name, column_type: value.column_type()? }));
+        let typed = fields.into_iter().map(|(name, (shape, more))| {
+            Ok(StructField { name, column_type: shape.type_with(more)? })
+        });
         typed.collect()
+    }
+
+    /// Marks keys whose field name another key of the object has. The key that has had the name `before` keeps it,
+    /// else the first.
+    pub(crate) fn tell_keys_apart(&mut self, before: Option<&ValueShape>) {
+        let Some(nested) = &mut self.nested else { return };
+        let before = before.and_then(|before| before.nested.as_deref());
+        let mut owners: BTreeMap<ColumnName, Step> = BTreeMap::new();
+        for (step, value) in before.iter().flat_map(|before| &before.values) {
+            if let (Step::Key(key), false) = (step, value.distinct) {
+                owners.entry(field_of(key)).or_insert_with(|| step.clone());
+            }
+        }
+        for (step, value) in &mut nested.values {
+            if let (Step::Key(key), false) = (step, value.distinct) {
+                let owner = owners.entry(field_of(key)).or_insert_with(|| step.clone());
+                value.distinct = owner != step;
+            }
+            value.tell_keys_apart(before.and_then(|before| before.values.get(step)));
+        }
+    }
+}
+
+fn fields_of_keys(level: &Shape) -> Result<BTreeMap<ColumnName, FieldShape<'_>>, FieldCollision> {
+    let mut fields = BTreeMap::new();
+    let mut keys: BTreeMap<ColumnName, &str> = BTreeMap::new();
+    for (step, value) in &level.values {
+        let Step::Key(key) = step else { continue };
+        let field = if value.distinct { distinct_field_of(key) } else { field_of(key) };
+        if let Some(first) = keys.insert(field.clone(), key) {
+            return Err(FieldCollision { field, first: first.to_owned(), second: key.clone() });
+        }
+        fields.insert(field, (Cow::Borrowed(value), ColumnStatistics::default()));
+    }
+    Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(keys: &[&str]) -> ValueShape {
+        let values = keys.iter().map(|key| {
+            let scalars = ColumnStatistics::of_integers(1);
+            (Step::Key((*key).to_owned()), ValueShape { scalars, ..ValueShape::default() })
+        });
+        let nested = Shape { values: values.collect() };
+        ValueShape { objects: true, nested: Some(Box::new(nested)), ..ValueShape::default() }
+    }
+
+    fn fields(shape: &ValueShape) -> Vec<StructField> {
+        match shape.column_type().unwrap() {
+            ColumnType::Struct(fields) => fields,
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn the_key_that_came_first_keeps_its_name() {
+        let mut before = object(&["taxId"]);
+        before.tell_keys_apart(None);
+        let mut after = before.clone();
+        after.merge(&object(&["TaxID", "tax_id"]));
+        after.tell_keys_apart(Some(&before));
+        let fields = fields(&after);
+        let name = |key| field_for(key, &fields).unwrap().name.to_string();
+        assert_eq!(name("taxId"), "tax_id");
+        assert_eq!(name("TaxID"), distinct_field_of("TaxID").to_string());
+        assert_eq!(name("tax_id"), distinct_field_of("tax_id").to_string());
+        assert_eq!(fields.len(), 3);
+    }
+
+    #[test]
+    fn names_are_the_same_whatever_keys_come_later() {
+        let mut first = object(&["taxId", "TaxID"]);
+        first.tell_keys_apart(None);
+        let mut second = first.clone();
+        second.merge(&object(&["taxId"]));
+        second.tell_keys_apart(Some(&first));
+        assert_eq!(fields(&second), fields(&first));
     }
 }

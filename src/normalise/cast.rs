@@ -9,7 +9,8 @@ use polars::prelude::{
 
 use crate::decode::Raw;
 use crate::schema::{
-    ColumnType, Fraction, NumberText, parse_date, parse_decimal, parse_float, parse_timestamp,
+    ColumnType, Fraction, NumberText, StructField, parse_date, parse_decimal, parse_float,
+    parse_timestamp,
 };
 
 /// A column of its resolved type, null where a value did not fit.
@@ -56,6 +57,31 @@ pub fn polars_type(column_type: &ColumnType) -> DataType {
             DataType::Struct(fields.collect())
         }
     }
+}
+
+/// The column type that polars has this type for.
+pub(super) fn column_type(of: &DataType) -> Option<ColumnType> {
+    Some(match of {
+        DataType::Boolean => ColumnType::Bool,
+        DataType::Int64 => ColumnType::Int64,
+        DataType::Float64 => ColumnType::Float64,
+        DataType::Decimal(precision, scale) => ColumnType::Decimal {
+            precision: u8::try_from(*precision).ok()?,
+            scale: u8::try_from(*scale).ok()?,
+        },
+        DataType::Date => ColumnType::Date,
+        DataType::Datetime(TimeUnit::Microseconds, Some(_)) => ColumnType::Timestamp,
+        DataType::String => ColumnType::String,
+        DataType::List(items) => ColumnType::List(Box::new(column_type(items)?)),
+        DataType::Struct(fields) => {
+            let fields = fields.iter().map(|field| {
+                let name = field.name.as_str().parse().ok()?;
+                Some(StructField { name, column_type: column_type(&field.dtype)? })
+            });
+            ColumnType::Struct(fields.collect::<Option<_>>()?)
+        }
+        _ => return None,
+    })
 }
 
 /// Casts a column from the JSON to a scalar type.

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use polars::prelude::{DataType, NamedFrom, PlSmallStr, PolarsResult, Series};
 
 use super::cast::cast;
-use super::conform::scalar_texts;
+use super::convert::scalar_texts;
 use super::frame::{Breach, TableFrame};
 use super::reason::RowOrigins;
 use crate::definition::{CheckRule, ColumnOf, Tolerance};

@@ -21,6 +21,7 @@ mod aligner;
 pub(crate) mod cast;
 mod checks;
 mod conform;
+mod convert;
 mod dates;
 mod frame;
 mod lists;
@@ -34,7 +35,8 @@ mod uniques;
 mod versions;
 
 pub use cast::polars_type;
-pub use conform::{ConformError, conform, scalar_texts};
+pub use conform::{ConformError, conform};
+pub use convert::scalar_texts;
 pub use frame::{BrokenRows, Normalised, Rejection, TableFrame};
 pub(crate) use lists::lists_of;
 pub use metadata_columns::MetadataColumns;

@@ -7,6 +7,7 @@
 //! | a scalar where others have an object | the object's field `value`, as if it were `{"value": …}` |
 //! | a list in a list where others have an object | the object's field `items` |
 //! | an object without keys | `struct<value: string>`, since Parquet has no struct without fields |
+//! | what is nested deeper than [`MOST_LEVELS`](crate::decode::MOST_LEVELS) | text, as JSON |
 
 use polars::prelude::{
     BooleanChunked, IdxCa, IdxSize, IntoSeries, NewChunkedArray, PlSmallStr, PolarsResult, Series,
@@ -18,7 +19,7 @@ use super::cast::{Cast, cast, cast_raw, polars_type};
 use super::dates::in_iso_form;
 use super::lists::lists_of;
 use crate::decode::{Level, NestedRows, Scalars, Values};
-use crate::infer::{ITEMS_FIELD, field_of};
+use crate::infer::{ITEMS_FIELD, field_for};
 use crate::schema::{ColumnName, ColumnType, ITEM_COLUMN, Step, StructField};
 
 /// The values under one key as a column of any type. An object does not fit a scalar, unless it is `flattened` into
@@ -57,7 +58,7 @@ pub(super) fn scalars_as(
         ColumnType::List(inner) => list_column(None, Some(scalars), rows, inner, formats),
         ColumnType::Struct(fields) => {
             let is_there = scalars.values.is_not_null();
-            let mut object = ObjectBuilder::new(fields, rows, is_there);
+            let mut object = ObjectBuilder::new(fields, is_there);
             match object.field(ITEM_COLUMN) {
                 Some(field) => {
                     let values = scalars_as(Some(scalars), rows, &field.column_type, formats)?;
@@ -147,29 +148,41 @@ fn object_column(
     object_type: &ColumnType,
     formats: &[String],
 ) -> PolarsResult<Cast> {
-    let scalars = scalars_as(values.scalars.as_ref(), rows, object_type, formats)?;
-    let mut unfit = scalars.unfit;
-    unfit.extend(&values.empty_lists);
+    let scalars = values.scalars.as_ref();
+    let scalars =
+        scalars.map(|scalars| scalars_as(Some(scalars), rows, object_type, formats)).transpose()?;
+    let mut unfit = values.empty_lists.clone();
+    unfit.extend(scalars.iter().flat_map(|cast| &cast.unfit));
+    let scalars = scalars.map(|cast| cast.series);
     let Some(nested) = values.nested.as_deref() else {
-        return Ok(Cast { series: scalars.series, unfit }.in_order());
+        let series = scalars.unwrap_or_else(|| Cast::nulls(rows, object_type).series);
+        return Ok(Cast { series, unfit }.in_order());
     };
     let objects = items_of(nested, object_type, formats)?;
     let parents = &nested.level.parents;
     unfit.extend(objects.unfit.iter().map(|object| parents[*object as usize]));
     // A scalar's own row, or behind these the object's.
-    let mut positions: Vec<IdxSize> = (0..).take(rows).collect();
+    let own = |row: IdxSize| scalars.is_some().then_some(row);
+    let behind =
+        if scalars.is_some() { IdxSize::try_from(rows).unwrap_or(IdxSize::MAX) } else { 0 };
+    let mut positions: Vec<Option<IdxSize>> = (0..).take(rows).map(own).collect();
     for (object, parent) in (0_u32..).zip(parents) {
         let is_object = nested.objects.binary_search(&object).is_ok();
         let position = &mut positions[*parent as usize];
-        if is_object && *position == *parent {
-            *position = IdxSize::try_from(rows).unwrap_or(IdxSize::MAX) + object;
+        if is_object && *position == own(*parent) {
+            *position = Some(behind + object);
         } else {
             unfit.push(*parent);
         }
     }
-    let mut both = scalars.series;
-    both.append(&objects.series)?;
-    let series = both.rechunk().take(&IdxCa::from_slice(PlSmallStr::EMPTY, &positions))?;
+    let all = match scalars {
+        Some(mut both) => {
+            both.append(&objects.series)?;
+            both.rechunk()
+        }
+        None => objects.series,
+    };
+    let series = all.take(&IdxCa::from_slice_options(PlSmallStr::EMPTY, &positions))?;
     Ok(Cast { series, unfit }.in_order())
 }
 
@@ -187,10 +200,10 @@ fn objects_of(
         is_there[*row as usize] = true;
     }
     let is_there = BooleanChunked::from_slice(PlSmallStr::EMPTY, &is_there);
-    let mut object = ObjectBuilder::new(fields, level.rows, is_there);
+    let mut object = ObjectBuilder::new(fields, is_there);
     for (step, values) in &level.values {
         let Step::Key(key) = step else { continue };
-        match object.field(field_of(key).as_str()) {
+        match field_for(key, fields) {
             Some(field) => {
                 let values = column(values, level.rows, &field.column_type, formats, false)?;
                 object.fill(&field.name, values)?;
@@ -242,41 +255,40 @@ pub(super) fn rows_of_true(mask: &BooleanChunked) -> Vec<u32> {
 /// Builds a column of objects, field by field.
 pub(super) struct ObjectBuilder<'f> {
     fields: &'f [StructField],
-    /// The values of each field so far.
-    values: Vec<Series>,
+    /// The values of each field so far. Nulls are made at the end: for an object of many levels they cost the most.
+    values: Vec<Option<Series>>,
     /// The rows that have an object.
     is_there: BooleanChunked,
     unfit: Vec<u32>,
 }
 
 impl<'f> ObjectBuilder<'f> {
-    pub(super) fn new(fields: &'f [StructField], rows: usize, is_there: BooleanChunked) -> Self {
-        let values = fields.iter().map(|field| Cast::nulls(rows, &field.column_type).series);
-        Self { fields, values: values.collect(), is_there, unfit: Vec::new() }
+    pub(super) fn new(fields: &'f [StructField], is_there: BooleanChunked) -> Self {
+        Self { fields, values: vec![None; fields.len()], is_there, unfit: Vec::new() }
     }
 
     pub(super) fn field(&self, name: &str) -> Option<&'f StructField> {
         self.fields.iter().find(|field| field.name.as_str() == name)
     }
 
-    /// Sets the values of a field in rows without one.
+    /// Sets the values of a field in rows without one. A row does not fit if it has one already.
     pub(super) fn fill(&mut self, name: &ColumnName, values: Cast) -> PolarsResult<()> {
         self.unfit.extend(values.unfit);
         let field = self.fields.iter().zip(&mut self.values).find(|(field, _)| field.name == *name);
-        let Some((_, there)) = field else { return Ok(()) };
-        if there.null_count() == there.len() {
-            *there = values.series;
+        let Some((_, slot)) = field else { return Ok(()) };
+        let Some(there) = slot else {
+            *slot = Some(values.series);
             return Ok(());
-        }
+        };
         let rows = there.len();
-        let others = rows_of_true(&values.series.is_not_null());
+        let is_other = values.series.is_not_null();
+        self.unfit.extend(rows_of_true(&(there.is_not_null() & is_other.clone())));
         let mut positions: Vec<IdxSize> = (0..).take(rows).collect();
-        for row in others {
+        for row in rows_of_true(&is_other) {
             positions[row as usize] = row + IdxSize::try_from(rows).unwrap_or(IdxSize::MAX);
         }
-        let mut both = there.clone();
-        both.append(&values.series)?;
-        *there = both.rechunk().take(&IdxCa::from_slice(PlSmallStr::EMPTY, &positions))?;
+        there.append(&values.series)?;
+        *there = there.rechunk().take(&IdxCa::from_slice(PlSmallStr::EMPTY, &positions))?;
         Ok(())
     }
 
@@ -287,11 +299,13 @@ impl<'f> ObjectBuilder<'f> {
 
     pub(super) fn finish(self) -> PolarsResult<Cast> {
         let Self { fields, values, is_there, unfit } = self;
+        let rows = is_there.len();
         let named = fields.iter().zip(values).map(|(field, values)| {
+            let values = values.unwrap_or_else(|| Cast::nulls(rows, &field.column_type).series);
             values.rechunk().with_name(PlSmallStr::from_str(field.name.as_str()))
         });
         let named: Vec<Series> = named.collect();
-        let objects = StructChunked::from_series(PlSmallStr::EMPTY, is_there.len(), named.iter())?;
+        let objects = StructChunked::from_series(PlSmallStr::EMPTY, rows, named.iter())?;
         let is_there = is_there.rechunk();
         let validity = is_there.downcast_as_array().values().clone();
         let series = objects.with_outer_validity(Some(validity)).into_series();

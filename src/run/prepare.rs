@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use super::{Prepared, Run, RunError, findings, guard, ledger};
-use crate::decode::{DecodeOptions, RecordSelector};
+use crate::decode::{DecodeOptions, MOST_LEVELS, RecordSelector};
 use crate::definition::{Nested, Table, WriteDisposition, tables_hash};
 use crate::landing::{Archive, ExportHash, Landed, ReceivedExport};
 use crate::normalise::MetadataColumns;
@@ -273,7 +273,11 @@ fn decode_options(roots: &IdVec<RootId, Table>) -> Arc<IdVec<RootId, DecodeOptio
     let options = roots.values().map(|table| DecodeOptions {
         identify: table.primary_key.is_empty(),
         null_values: table.null_values.clone(),
-        nested_as_json: table.nested == Nested::Json,
+        levels: match table.nested {
+            Nested::Json => Some(0),
+            Nested::Columns => Some(MOST_LEVELS),
+            Nested::Tables => None,
+        },
     });
     Arc::new(options.collect())
 }

@@ -23,6 +23,9 @@ pub struct ValueShape {
     pub(crate) lists: bool,
     /// There were objects, in lists or alone.
     pub(crate) objects: bool,
+    /// Another key of the object has the name of this key's field, so this one has a name of its own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) distinct: bool,
     /// What the objects and list items hold.
     pub(crate) nested: Option<Box<Shape>>,
 }
@@ -61,6 +64,7 @@ impl ValueShape {
         self.scalars = self.scalars.merge(other.scalars);
         self.lists |= other.lists;
         self.objects |= other.objects;
+        self.distinct |= other.distinct;
         if let Some(nested) = &other.nested {
             self.nested.get_or_insert_default().merge(nested);
         }

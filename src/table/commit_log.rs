@@ -93,7 +93,8 @@ fn is_blank(content: &[u8]) -> bool {
     content.iter().all(|byte| *byte == 0)
 }
 
-/// Creates the record of a commit; returns whether its number was free.
+/// Creates the record of a commit; returns whether its number was free. A record that cannot be read back is not
+/// created: no later run could open the destination.
 pub(super) async fn open(
     destination: &Destination,
     sequence: u64,
@@ -101,6 +102,7 @@ pub(super) async fn open(
 ) -> Result<bool, CommitError> {
     let path = layout::commit(sequence);
     let content = json::encode(record)?;
+    serde_json::from_slice::<CommitRecord>(&content).map_err(CommitError::Unwritable)?;
     if destination.create(&path, content.clone()).await? == CreateOutcome::Created {
         return Ok(true);
     }

@@ -63,7 +63,9 @@ macro_rules! rows {
 
         #[test]
         fn every_row_of_the_page_is_a_test() {
-            let rows = PAGE.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |"));
+            // What follows is about types that change; its rows are tests of the conversion.
+            let (inferred, _) = PAGE.split_once("\n## ").unwrap();
+            let rows = inferred.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |"));
             let names = rows.map(|line| line[2..].split(" | ").next().unwrap().replace(' ', "_"));
             assert_eq!(names.collect::<Vec<_>>(), [$(stringify!($name)),*]);
         }

@@ -170,7 +170,6 @@ fn r17_a_declared_field_is_there_before_any_record_has_it_and_keeps_its_type() {
 }
 
 #[test]
-#[ignore = "R17: not mended yet"]
 fn r17_two_keys_with_one_name_in_an_object_are_told_apart() {
     let nights = Nights::of_t("nested = \"columns\"\n");
     nights.load(r#"[{"id":1,"o":{"taxId":1,"TaxID":2,"tax_id":3}}]"#);

@@ -16,7 +16,6 @@ fn deep_list(levels: usize) -> String {
 }
 
 #[test]
-#[ignore = "V10: not mended yet"]
 fn v10_what_is_deeper_than_the_limit_is_json_text_below_it() {
     for value in [deep(40), deep_list(40)] {
         let nights = Nights::of_t("nested = \"columns\"\nwrite_disposition = \"append\"\n");
@@ -32,7 +31,6 @@ fn v10_what_is_deeper_than_the_limit_is_json_text_below_it() {
 }
 
 #[test]
-#[ignore = "V10: not mended yet"]
 fn v10_time_is_linear_in_depth_in_every_mode() {
     for mode in ["tables", "columns", "json"] {
         let nights = Nights::of_t(&format!("nested = \"{mode}\"\n"));

@@ -131,7 +131,11 @@ impl Nights {
     pub fn waiting(&self, table: &str) -> Vec<String> {
         let lines = self.lake().quarantine(table).into_iter().map(|line| {
             let kept = if line["row_kept"] == true { "value" } else { "row" };
-            format!("{} {kept}", line["record"]["id"])
+            // A record with a number beyond every double is kept as text.
+            let raw = line["raw"].as_str().and_then(|raw| raw.split_once("\"id\":"));
+            let id = raw.map(|(_, rest)| rest.split([',', '}']).next().unwrap().to_owned());
+            let id = id.unwrap_or_else(|| line["record"]["id"].to_string());
+            format!("{id} {kept}")
         });
         let mut lines: Vec<String> = lines.collect();
         lines.sort();

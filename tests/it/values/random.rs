@@ -113,13 +113,11 @@ fn assert_nothing_lost(settings: &str) {
 }
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_random_nights_lose_nothing_by_default() {
     assert_nothing_lost("");
 }
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_random_nights_lose_nothing_under_evolve() {
     assert_nothing_lost("schema_contract = \"evolve\"\n");
 }
@@ -131,7 +129,6 @@ fn v_more_random_nights_lose_nothing_that_is_not_in_quarantine() {
 }
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_random_nights_of_nested_columns_lose_nothing() {
     for contract in ["evolve", "discard_value"] {
         assert_nothing_lost(&format!("nested = \"columns\"\nschema_contract = \"{contract}\"\n"));

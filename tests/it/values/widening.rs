@@ -25,7 +25,6 @@ fn v_after(settings: &str, first: &str, second: &str, expected: [&str; 2]) {
 }
 
 #[test]
-#[ignore = "V1: not mended yet"]
 fn v01_timestamps_in_lists_keep_their_text() {
     v_after(
         "",
@@ -36,20 +35,17 @@ fn v01_timestamps_in_lists_keep_their_text() {
 }
 
 #[test]
-#[ignore = "V1: not mended yet"]
 fn v01_dates_in_lists_keep_their_text() {
     v_after("", r#"["2026-10-05",null]"#, r#"["TBD"]"#, [r#"["2026-10-05", null]"#, r#"["TBD"]"#]);
 }
 
 #[test]
-#[ignore = "V1: not mended yet"]
 fn v01_decimals_in_lists_keep_their_text() {
     let exact = "[0.1000000000000000055]";
     v_after("", exact, r#"["n/a"]"#, [r#"["0.1000000000000000055"]"#, r#"["n/a"]"#]);
 }
 
 #[test]
-#[ignore = "V1: not mended yet"]
 fn v01_lists_gain_digits_and_times_without_loss() {
     v_after(
         "",
@@ -75,7 +71,6 @@ fn v01_scalars_keep_their_text() {
 }
 
 #[test]
-#[ignore = "V1: not mended yet"]
 fn v01_lists_of_lists_keep_their_text() {
     let nested = "nested = \"columns\"\n";
     v_after(
@@ -93,7 +88,6 @@ fn v01_lists_of_lists_keep_their_text() {
 }
 
 #[test]
-#[ignore = "V1: not mended yet"]
 fn v01_fields_of_objects_keep_their_text() {
     let nested = "nested = \"columns\"\n";
     v_after(
@@ -111,7 +105,6 @@ fn v01_fields_of_objects_keep_their_text() {
 }
 
 #[test]
-#[ignore = "V1: not mended yet"]
 fn v01_objects_in_lists_take_a_new_key_beside_times_and_decimals() {
     let nested = "nested = \"columns\"\n";
     v_after(
@@ -141,7 +134,6 @@ fn v01_objects_in_lists_take_a_new_key_beside_times_and_decimals() {
 }
 
 #[test]
-#[ignore = "V1: not mended yet"]
 fn v01_objects_in_lists_keep_their_text() {
     let nested = "nested = \"columns\"\n";
     v_after(
@@ -153,7 +145,6 @@ fn v01_objects_in_lists_keep_their_text() {
 }
 
 #[test]
-#[ignore = "V1: not mended yet"]
 fn v01_declared_decimals_and_dates_keep_their_text_when_they_are_declared_texts() {
     for (before, json, after, expected) in [
         ("decimal(18,2)", "10.10", "string", r#""10.10""#),
@@ -182,7 +173,6 @@ fn v01_declared_decimals_and_dates_keep_their_text_when_they_are_declared_texts(
 }
 
 #[test]
-#[ignore = "V1: not mended yet"]
 fn v01_a_declared_struct_keeps_its_decimals_and_dates_under_a_new_type() {
     let declared =
         |column: &str| format!("{APPEND}nested = \"columns\"\n[tables.columns]\nv = \"{column}\"");
@@ -211,7 +201,6 @@ const SCALARS: [(&str, &str); 7] = [
 type Write = fn(&str) -> String;
 
 #[test]
-#[ignore = "V1: not mended yet"]
 fn v01_every_scalar_in_every_shape_becomes_the_text_that_its_type_has() {
     let shapes: [(&str, Write, Write); 5] = [
         ("scalar", |json| json.to_owned(), |text| format!("\"{text}\"")),
