@@ -13,6 +13,7 @@ mod batch;
 mod block;
 mod columns;
 mod compact;
+mod completeness;
 mod envelope;
 mod identity;
 mod lines;
@@ -37,7 +38,7 @@ pub use position::Position;
 pub use raw::{Fractions, Raw};
 pub use selector::{RecordSelector, RecordsAt};
 pub use split::Splitter;
-pub use split_error::SplitError;
+pub use split_error::{Sign, SplitError};
 
 /// How the records of a table are decoded.
 #[derive(Debug, Clone, Default)]

@@ -9,7 +9,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | [`pipeline`] | the whole file |
-//! | [`source`], [`api_key`], [`filters`], [`headers`], [`window`], [`timeouts`], [`retry`] | `[source]` |
+//! | [`source`], [`api_key`], [`filters`], [`headers`], [`window`], [`timeouts`], [`retry`], [`envelope`] | `[source]` |
 //! | [`destination`], [`landing`], [`limits`] | sections of these names |
 //! | [`defaults`], [`table`], [`column`], [`check`], [`contract`], [`names`] | `[defaults]` and `[[tables]]` |
 //! | [`relations`] | rules between keys, tables and sections |
@@ -30,6 +30,7 @@ mod column;
 mod contract;
 mod defaults;
 mod destination;
+mod envelope;
 mod environment;
 mod field;
 mod filters;
@@ -63,6 +64,7 @@ pub use check_values::{
 };
 pub use column::Column;
 pub use contract::{Contract, ContractMode, Discard};
+pub use envelope::EnvelopePolicy;
 pub use environment::Environment;
 pub use filters::{Filter, ListStyle};
 pub use headers::Header;

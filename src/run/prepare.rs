@@ -213,6 +213,8 @@ impl Run<'_> {
             jobs: self.plan.jobs,
             options: decode_options(&expectation.roots),
             expectation,
+            ignored: source.envelope.ignore.clone(),
+            accepts_unknown_length: self.plan.pipeline.limits.accept_unknown_length(),
             spool_directory: self.archive().spool_directory(),
             events: self.events.clone(),
         };
