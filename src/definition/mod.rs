@@ -11,7 +11,7 @@
 //! | [`pipeline`] | the whole file |
 //! | [`source`], [`api_key`], [`filters`], [`headers`], [`window`], [`timeouts`], [`retry`], [`envelope`] | `[source]` |
 //! | [`destination`], [`landing`], [`limits`] | sections of these names |
-//! | [`defaults`], [`table`], [`column`], [`check`], [`contract`], [`names`] | `[defaults]` and `[[tables]]` |
+//! | [`defaults`], [`table`], [`column`], [`date_format`], [`check`], [`contract`], [`names`] | `[defaults]` and `[[tables]]` |
 //! | [`relations`] | rules between keys, tables and sections |
 //! | [`field`], [`checker`], [`keys`], [`problem`], [`json_schema`] | what all of them use |
 //!
@@ -28,6 +28,7 @@ mod check_values;
 mod checker;
 mod column;
 mod contract;
+mod date_format;
 mod defaults;
 mod destination;
 mod envelope;
