@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::levels::{Row, Value};
 
-/// Deeper records are refused.
+/// Deeper records are set apart.
 const MOST_DEPTH: usize = 128;
 
 /// What an export holds.
@@ -24,9 +24,9 @@ pub enum Retryable {
 /// What a record says.
 #[derive(Debug)]
 pub enum Judged {
-    /// It is not JSON, or nested too deeply.
+    /// It is not JSON.
     Invalid,
-    /// It is JSON, and says something twice or has half a character.
+    /// It is JSON, and no object, says something twice, has half a character, or is nested too deeply.
     Flawed,
     /// It is JSON.
     Valid(Row),
@@ -79,12 +79,10 @@ pub fn under_key(export: &[u8], key: &str) -> Option<Retryable> {
 fn records_in(value: &str, or_null: bool) -> Option<Vec<Vec<u8>>> {
     let bytes = |text: &str| text.as_bytes().to_vec();
     match value.as_bytes().first()? {
-        b'{' => (depth(value) <= MOST_DEPTH).then(|| vec![bytes(value)]),
+        b'{' => Some(vec![bytes(value)]),
         b'[' => {
             let items: Vec<&RawValue> = serde_json::from_str(value).ok()?;
-            let records = items.iter().map(|item| item.get());
-            let is_record = |text: &str| text.starts_with('{') && depth(text) <= MOST_DEPTH;
-            records.map(|text| is_record(text).then(|| bytes(text))).collect()
+            Some(items.iter().map(|item| bytes(item.get())).collect())
         }
         b'n' if or_null => Some(Vec::new()),
         _ => None,
@@ -95,7 +93,7 @@ fn records_in(value: &str, or_null: bool) -> Option<Vec<Vec<u8>>> {
 pub fn record(bytes: &[u8]) -> Judged {
     let Ok(valid) = serde_json::from_slice::<&RawValue>(bytes) else { return Judged::Invalid };
     if depth(valid.get()) > MOST_DEPTH {
-        return Judged::Invalid;
+        return Judged::Flawed;
     }
     fields(valid.get()).map_or(Judged::Flawed, Judged::Valid)
 }

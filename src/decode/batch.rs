@@ -59,6 +59,8 @@ pub struct Found {
     pub records_at: IdVec<RootId, RecordsAt>,
     /// For each selected table, the number of records.
     pub records: IdVec<RootId, u64>,
+    /// Another value could follow, as in newline-delimited JSON: the JSON does not tell where it ends.
+    pub is_open_ended: bool,
 }
 
 impl RecordBatch {

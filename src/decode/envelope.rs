@@ -31,6 +31,8 @@ pub(super) enum EnvelopeState {
     Record,
     /// In a record.
     InRecord,
+    /// In a record that is a number or a word.
+    InScalarRecord,
     /// After a record.
     RecordCommaOrEnd,
 }
@@ -44,7 +46,7 @@ impl EnvelopeState {
             Self::Colon => "`:`",
             Self::CommaOrEnd => "`,` or `}`",
             Self::RecordOrEnd => "a record or `]`",
-            Self::Record => "a record (an object)",
+            Self::Record => "a record",
             Self::RecordCommaOrEnd => "`,` or `]`",
             _ => "a value",
         }
@@ -59,6 +61,11 @@ pub(super) fn is_whitespace(byte: u8) -> bool {
 /// Whether a byte can be part of a number, `true`, `false` or `null`.
 pub(super) fn is_scalar_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
+}
+
+/// Whether a byte can begin a JSON value.
+pub(super) fn begins_value(byte: u8) -> bool {
+    matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
 }
 
 /// The text of a quoted key. Half of a surrogate pair is valid JSON but no text; such a key keeps its escapes and matches no

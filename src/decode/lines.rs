@@ -1,11 +1,12 @@
-//! Detects newline-delimited JSON, in which each object is a record.
+//! Detects newline-delimited JSON, in which each value is a record, and the first one an object.
 //!
-//! Only the second object tells, so the bytes of the first are buffered.
+//! Only the second value tells, so the bytes of the first are buffered.
 
+use super::envelope::begins_value;
 use super::nesting::{Advance, Nesting};
 
 /// A longer first object is taken for an envelope, not for a record.
-const LONGEST_RECORD_BYTES: usize = 16 << 20;
+pub(super) const LONGEST_RECORD_BYTES: usize = 16 << 20;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Reads the beginning of an export until its format is known. Chunk boundaries do not matter.
@@ -68,7 +69,7 @@ impl LineSniffer {
                     let between = whitespace(after);
                     *newline |= after[..between].contains(&b'\n');
                     self.at += between;
-                    return Some(*self.held.get(self.at)? == b'{' && *newline);
+                    return Some(begins_value(*self.held.get(self.at)?) && *newline);
                 }
             }
         }

@@ -13,6 +13,7 @@ mod batch;
 mod block;
 mod columns;
 mod compact;
+mod completeness;
 mod envelope;
 mod identity;
 mod lines;
@@ -37,7 +38,7 @@ pub use position::Position;
 pub use raw::{Fractions, Raw};
 pub use selector::{RecordSelector, RecordsAt};
 pub use split::Splitter;
-pub use split_error::SplitError;
+pub use split_error::{Sign, SplitError};
 
 /// The most levels of objects and lists that a nested column has. Readers of Parquet, and of the JSON that keeps schemas,
 /// limit how deep they recurse.

@@ -2,8 +2,8 @@
 
 use super::block::{BLOCK_BYTES, Block, parity};
 
-/// Deeper nesting is refused, as other JSON parsers do.
-pub(super) const MOST_DEPTH: usize = 128;
+/// Deeper nesting is no record of anything: the brackets are refused before they take the memory.
+pub(super) const MOST_OPEN: usize = 1 << 20;
 
 /// Counts brackets until an object or a list ends.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(super) enum Advance {
     Within,
     /// The value ended after this many bytes.
     Ended(usize),
-    /// A wrong closing bracket or too much depth, at this byte.
+    /// A wrong closing bracket or too many open ones, at this byte.
     Wrong(usize),
 }
 
@@ -78,7 +78,7 @@ impl Nesting {
                     }
                 }
             }
-            if self.closers.len() > MOST_DEPTH {
+            if self.closers.len() > MOST_OPEN {
                 return Some(Advance::Wrong(at));
             }
         }
@@ -147,9 +147,6 @@ mod tests {
                     }
                 }
                 _ => {}
-            }
-            if closers.len() > MOST_DEPTH {
-                return Advance::Wrong(at);
             }
         }
         Advance::Within

@@ -8,7 +8,6 @@ use super::block::plain_run;
 use super::columns::{LevelBuilder, Taken, ValuesBuilder};
 use super::compact::without_whitespace;
 use super::identity::identity;
-use super::nesting::MOST_DEPTH;
 use super::position::Position;
 use super::{Chunk, DecodeOptions, Level, Undecodable};
 use crate::excerpt::excerpt;
@@ -37,6 +36,9 @@ impl Failure for DecodeError {
         Some(advice::ASK_AGAIN.to_owned())
     }
 }
+
+/// A record with deeper nesting is set apart, as other JSON parsers do.
+const MOST_DEPTH: usize = 128;
 
 /// Decodes the records of a batch.
 ///
@@ -91,10 +93,20 @@ fn decode_records(
     };
     for (position, (extent, _)) in extents.iter().enumerate() {
         parser.at = extent.start;
-        parser.record(&mut records).map_err(|reason| at(batch, parser.at, reason))?;
-        flaws.extend(parser.flaw.take().map(|flaw| (position, flaw)));
+        let read = parser.record(&mut records, extent.end);
+        let mut flaw = parser.flaw.take();
+        match read {
+            // The record is read no further here, so its syntax is checked by a parser that does not recurse.
+            Err(TOO_DEEP) if is_json(&text[extent.clone()]) => flaw = Some(TOO_DEEP),
+            read => read.map_err(|reason| at(batch, parser.at, reason))?,
+        }
+        flaws.extend(flaw.map(|flaw| (position, flaw)));
     }
     Ok((records.finish(), flaws))
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// The byte range of a record in its batch, and its offset in the export.
@@ -139,14 +151,23 @@ enum Text<'a> {
 const TWICE: &str = "a key is repeated in one object";
 /// UTF-8 cannot encode it.
 const HALF: &str = "a text has half of a surrogate pair";
+/// Columns are made of objects.
+const NO_OBJECT: &str = "a record has to be an object";
+const TOO_DEEP: &str = "it is nested more than 128 levels deep";
 
 type Parsed<T> = Result<T, &'static str>;
 
 impl<'a> Parser<'a> {
-    fn record(&mut self, records: &mut LevelBuilder) -> Parsed<()> {
+    /// Reads the record that ends at this byte.
+    fn record(&mut self, records: &mut LevelBuilder, end: usize) -> Parsed<()> {
         self.depth = 0;
         let row = records.add_record();
-        self.object(records, row)
+        if self.peek() == b'{' {
+            return self.object(records, row);
+        }
+        self.flaw = Some(NO_OBJECT);
+        self.value(&mut ValuesBuilder::default(), 0)?;
+        if self.at == end { Ok(()) } else { Err("expected the end of the record") }
     }
 
     fn peek(&self) -> u8 {
@@ -170,7 +191,7 @@ impl<'a> Parser<'a> {
 
     fn enter(&mut self) -> Parsed<()> {
         self.depth += 1;
-        if self.depth > MOST_DEPTH { Err("nested more than 128 levels deep") } else { Ok(()) }
+        if self.depth > MOST_DEPTH { Err(TOO_DEEP) } else { Ok(()) }
     }
 
     /// After a value in an object or list: whether another one follows.
@@ -514,6 +535,8 @@ mod tests {
             (r#"[{"a":[1,]}]"#, "expected a value"),
             (r#"[{"a" 1}]"#, "expected `:`"),
             ("[{a:1}]", "expected a string"),
+            ("[{},nul]", "expected `true`, `false` or `null`"),
+            ("[{},nullx]", "expected the end of the record"),
         ] {
             assert_eq!(error(json).reason, reason, "{json}");
         }
@@ -521,6 +544,7 @@ mod tests {
 
     #[test]
     fn p1_a_record_that_columns_cannot_hold_is_set_apart() {
+        let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
         for (json, reason) in [
             (r#"{"a":1,"a":"x"}"#, TWICE),
             (r#"{"a":[{"b":1,"c":2,"b":{}}]}"#, TWICE),
@@ -528,6 +552,11 @@ mod tests {
             (r#"{"a":"\ud800\u0041"}"#, HALF),
             (r#"{"a":"\ude00\ud800"}"#, HALF),
             (r#"{"\ud800":1}"#, HALF),
+            ("null", NO_OBJECT),
+            ("-1.5e3", NO_OBJECT),
+            (r#""x""#, NO_OBJECT),
+            (r#"[{"a":1}]"#, NO_OBJECT),
+            (&deep, TOO_DEEP),
         ] {
             let chunk = decode(&format!(r#"[{{"a":1}},{json},{{"a":2}}]"#)).unwrap();
             let place = 9..9 + json.len() as u64;

@@ -3,9 +3,12 @@
 //! It walks the envelope (objects only) byte by byte to a selected array. Inside records it only counts brackets; the
 //! parser reads their content. State is kept between pieces, so chunk boundaries do not matter.
 
+mod candidates;
+
 use super::batch::{BatchRecord, Found, RecordBatch};
-use super::envelope::{EnvelopeState, is_scalar_byte, is_whitespace, key_of};
-use super::lines::LineSniffer;
+use super::completeness::Completeness;
+use super::envelope::{EnvelopeState, begins_value, is_scalar_byte, is_whitespace, key_of};
+use super::lines::{LONGEST_RECORD_BYTES, LineSniffer};
 use super::nesting::{Advance, Nesting};
 use super::position::Position;
 use super::selector::{RecordSelector, RecordsAt};
@@ -30,6 +33,10 @@ pub struct Splitter {
     table: usize,
     /// The current record is an item of an array.
     in_array: bool,
+    /// Reading an array that had no object so far.
+    tentative: Option<TentativeRecords>,
+    /// What the envelope says of its own completeness.
+    completeness: Completeness,
     batches: Vec<RecordBatch>,
     records: Vec<u64>,
     found: Vec<bool>,
@@ -41,6 +48,18 @@ pub struct Splitter {
     lines: bool,
     position: Position,
     roots: u64,
+    /// The first value of the export is an object.
+    root_is_object: bool,
+}
+
+/// Items of an array that are records only if an object follows: an array of scalars has none.
+#[derive(Debug)]
+struct TentativeRecords {
+    /// What the batch had before them.
+    bytes: usize,
+    records: usize,
+    /// The records of the export are looked for here.
+    is_wanted: bool,
 }
 
 impl Splitter {
@@ -63,6 +82,8 @@ impl Splitter {
             nesting: Nesting::default(),
             table: 0,
             in_array: false,
+            tentative: None,
+            completeness: Completeness::default(),
             batches: (0..tables).map(|table| RecordBatch::empty(table, 0)).collect(),
             records: vec![0; tables],
             found: vec![false; tables],
@@ -70,7 +91,15 @@ impl Splitter {
             empty_arrays: Vec::new(),
             position: Position::START,
             roots: 0,
+            root_is_object: false,
         }
+    }
+
+    /// Refuses an export whose envelope says that it is not whole, except by the keys or JSON Pointers to ignore.
+    #[must_use]
+    pub fn refusing_incomplete(mut self, ignored: &[String]) -> Self {
+        self.completeness = Completeness::judged(ignored);
+        self
     }
 
     /// Takes the next piece of the export. Returns the batches that are full.
@@ -108,6 +137,9 @@ impl Splitter {
         if self.state == EnvelopeState::InScalar && self.open_objects == 0 {
             self.end_scalar()?;
         }
+        if self.state == EnvelopeState::InScalarRecord && !self.in_array {
+            self.end_record(&mut batches);
+        }
         if self.position.byte == 0 || (self.state == EnvelopeState::Root && self.roots == 0) {
             return Err(SplitError::Empty);
         }
@@ -115,8 +147,11 @@ impl Splitter {
             return Err(SplitError::Truncated { bytes: self.position.byte });
         }
         let records_at = self.found()?;
+        self.completeness.check(&records_at, &self.records)?;
         batches.extend(self.batches.into_iter().filter(|batch| !batch.is_empty()));
-        Ok((batches, Found { records_at: records_at.into(), records: self.records.into() }))
+        let is_open_ended = self.root_is_object && self.selector.selects_every_value();
+        let (records_at, records) = (records_at.into(), self.records.into());
+        Ok((batches, Found { records_at, records, is_open_ended }))
     }
 
     fn found(&mut self) -> Result<Vec<RecordsAt>, SplitError> {
@@ -154,10 +189,14 @@ impl Splitter {
     /// Walks over bytes of the export.
     fn walk(&mut self, piece: &[u8], full: &mut Vec<RecordBatch>) -> Result<(), SplitError> {
         let mut at = 0;
+        if self.position.byte == 0 && !piece.is_empty() {
+            check_encoding(piece)?;
+        }
         while at < piece.len() {
             let rest = &piece[at..];
             let used = match self.state {
                 EnvelopeState::InRecord => self.in_record(rest, full)?,
+                EnvelopeState::InScalarRecord => self.in_scalar_record(rest, full),
                 EnvelopeState::Skipping => self.skip(rest)?,
                 EnvelopeState::InKey { escaped } => self.in_key(rest, escaped)?,
                 EnvelopeState::InScalar if is_scalar_byte(rest[0]) => {
@@ -173,6 +212,10 @@ impl Splitter {
             };
             at += used;
             self.position = self.position.after(&rest[..used]);
+            if self.completeness.is_reading() {
+                let is_over = self.state == EnvelopeState::CommaOrEnd;
+                self.completeness.take(&rest[..used], is_over.then_some(self.open_objects));
+            }
         }
         Ok(())
     }
@@ -196,10 +239,20 @@ impl Splitter {
                     return Err(SplitError::SecondValue { position: self.position });
                 }
                 self.roots += 1;
+                if self.roots == 1 {
+                    self.root_is_object = byte == b'{';
+                } else if byte == b'[' && self.is_line_of_objects() {
+                    self.begin_record(byte, false);
+                    return Ok(0);
+                }
                 return self.begin_value(byte);
             }
             (EnvelopeState::Root, _) if self.roots == 0 => {
                 return Err(SplitError::NotJson { beginning: excerpt(rest) });
+            }
+            (EnvelopeState::Root, _) if self.is_line_of_objects() && begins_value(byte) => {
+                self.begin_record(byte, false);
+                return Ok(0);
             }
             (EnvelopeState::Root, _) => return Err(self.malformed(rest, "the end of the export")),
             (EnvelopeState::KeyOrEnd | EnvelopeState::CommaOrEnd, b'}') => self.close_object(),
@@ -210,12 +263,13 @@ impl Splitter {
             (EnvelopeState::Colon, b':') => self.state = EnvelopeState::Value,
             (EnvelopeState::Value, _) => return self.begin_value(byte),
             (EnvelopeState::CommaOrEnd, b',') => self.state = EnvelopeState::Key,
-            (EnvelopeState::Candidate, _) => return Ok(self.judge_candidate(byte)),
+            (EnvelopeState::Candidate, _) => return self.judge_candidate(rest),
             (EnvelopeState::RecordOrEnd | EnvelopeState::RecordCommaOrEnd, b']') => {
+                self.forget_tentative();
                 self.end_value();
             }
-            (EnvelopeState::RecordOrEnd | EnvelopeState::Record, b'{') => {
-                self.begin_record(true);
+            (EnvelopeState::RecordOrEnd | EnvelopeState::Record, _) if begins_value(byte) => {
+                self.begin_item(byte);
                 return Ok(0);
             }
             (EnvelopeState::RecordCommaOrEnd, b',') => self.state = EnvelopeState::Record,
@@ -236,11 +290,15 @@ impl Splitter {
             }
             RecordSelector::TheOnlyArray { .. } => None,
         };
+        if table.is_none() {
+            self.completeness.begin(&self.path, self.open_objects);
+        }
         match (table, byte) {
             (Some(table), b'{') => {
+                self.completeness.single(table);
                 self.table = table;
                 self.found[table] = true;
-                self.begin_record(false);
+                self.begin_record(byte, false);
                 return Ok(0);
             }
             (Some(table), b'[') => {
@@ -275,43 +333,30 @@ impl Splitter {
         Ok(1)
     }
 
-    /// Decides by its first byte whether an array that is not selected by name has objects.
-    fn judge_candidate(&mut self, byte: u8) -> usize {
-        let pointer = JsonPointer::from_keys(self.path.clone());
-        if byte == b']' {
-            if !self.empty_arrays.contains(&pointer) {
-                self.empty_arrays.push(pointer);
-            }
-            self.end_value();
-            return 1;
-        }
-        if byte == b'{' {
-            if !self.candidates.contains(&pointer) {
-                self.candidates.push(pointer.clone());
-            }
-            let is_wanted = match &self.selector {
-                RecordSelector::TheOnlyArray { before: None } => self.candidates.len() == 1,
-                RecordSelector::TheOnlyArray { before: Some(before) } => {
-                    before.pointer() == pointer
-                }
-                RecordSelector::At(_) => false,
-            };
-            if is_wanted {
-                self.begin_record(true);
-                return 0;
-            }
-        }
-        self.nesting = Nesting::in_list();
-        self.state = EnvelopeState::Skipping;
-        0
+    /// Whether each further value of the export is a record.
+    fn is_line_of_objects(&self) -> bool {
+        self.lines && self.root_is_object
     }
 
-    fn begin_record(&mut self, in_array: bool) {
+    /// Begins a record with this byte, which is read again. What is no object is refused by the parser, as a record.
+    fn begin_record(&mut self, byte: u8, in_array: bool) {
         let batch = &mut self.batches[self.table];
         batch.records.push(BatchRecord { start: batch.bytes.len(), position: self.position });
         self.in_array = in_array;
         self.nesting = Nesting::default();
-        self.state = EnvelopeState::InRecord;
+        self.state = match byte {
+            b'{' | b'[' | b'"' => EnvelopeState::InRecord,
+            _ => EnvelopeState::InScalarRecord,
+        };
+    }
+
+    fn in_scalar_record(&mut self, rest: &[u8], full: &mut Vec<RecordBatch>) -> usize {
+        let used = rest.iter().take_while(|byte| is_scalar_byte(**byte)).count();
+        self.batches[self.table].bytes.extend_from_slice(&rest[..used]);
+        if used < rest.len() {
+            self.end_record(full);
+        }
+        used
     }
 
     fn in_record(&mut self, rest: &[u8], full: &mut Vec<RecordBatch>) -> Result<usize, SplitError> {
@@ -334,7 +379,13 @@ impl Splitter {
 
     fn end_record(&mut self, full: &mut Vec<RecordBatch>) {
         self.records[self.table] += 1;
-        if self.batches[self.table].bytes.len() >= BATCH_BYTES {
+        let bytes = self.batches[self.table].bytes.len();
+        if let Some(tentative) = &self.tentative {
+            if bytes - tentative.bytes > LONGEST_RECORD_BYTES {
+                self.forget_tentative();
+                return self.skip_array();
+            }
+        } else if bytes >= BATCH_BYTES {
             let next = RecordBatch::empty(self.table, self.records[self.table]);
             full.push(std::mem::replace(&mut self.batches[self.table], next));
         }
@@ -359,7 +410,7 @@ impl Splitter {
     fn wrong_bracket(&self, rest: &[u8], at: usize) -> SplitError {
         SplitError::Malformed {
             position: self.position.after(&rest[..at]),
-            expected: "the closing bracket, at most 128 levels deep",
+            expected: "the closing bracket",
             rest: excerpt(&rest[at..]),
         }
     }
@@ -407,6 +458,15 @@ impl Splitter {
     fn end_value(&mut self) {
         self.state =
             if self.open_objects == 0 { EnvelopeState::Root } else { EnvelopeState::CommaOrEnd };
+    }
+}
+
+/// Names the encodings that JSON is sometimes sent in by mistake.
+fn check_encoding(beginning: &[u8]) -> Result<(), SplitError> {
+    match beginning {
+        [0x1E, ..] => Err(SplitError::TextSequence),
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, ..] | [_, 0, ..] => Err(SplitError::WideText),
+        _ => Ok(()),
     }
 }
 
@@ -491,6 +551,35 @@ mod tests {
         assert_eq!(split(r#"{"w":[{"x":1}],"a":[{"x":1},{"x":2}]}"#).unwrap().records, [2]);
         assert_eq!(split(r#"{"w":[{"x":1}],"a":[]}"#).unwrap().records, [0]);
         assert!(matches!(split(r#"{"w":[{"x":1}]}"#), Err(SplitError::NotFound { .. })));
+    }
+
+    #[test]
+    fn what_is_no_object_among_records_is_a_record_of_its_own() {
+        let texts = |json: &str| found_in(json).unwrap().join(" ");
+        assert_eq!(
+            texts(r#"[{"a":1},null,-1.5e3,"x]",[{}],{}]"#),
+            r#"{"a":1} null -1.5e3 "x]" [{}] {}"#
+        );
+        assert_eq!(texts(r#"[null,[1],{"a":1}]"#), r#"null [1] {"a":1}"#);
+        assert_eq!(texts(r#"{"tags":["x",1],"a":[5,{}],"b":[[1]]}"#), "5 {}");
+        assert_eq!(texts("{\"a\":1}\nnull\n[{}]\n\"x\"\n5"), r#"{"a":1} null [{}] "x" 5"#);
+        let two = found_in(r#"{"a":[{}],"b":[null,{}]}"#).unwrap_err();
+        assert!(matches!(two, SplitError::Ambiguous { .. }), "{two}");
+        let none = found_in(r#"{"a":[1,"x"]}"#).unwrap_err();
+        assert!(matches!(none, SplitError::NoRecords), "{none}");
+        let before = Some(RecordsAt::Place("/a".parse().unwrap()));
+        let (batches, _) =
+            split_in(RecordSelector::TheOnlyArray { before }, &[br#"{"a":[1,2]}"#]).unwrap();
+        assert_eq!(batches, [(0, vec!["1".to_owned(), "2".to_owned()])]);
+    }
+
+    #[test]
+    fn p9_other_encodings_are_named() {
+        let error = |bytes: &[u8]| split_in(at(&[""]), &[bytes]).unwrap_err();
+        for bytes in [b"[\0{\0}\0]\0".as_slice(), b"\0[\0{", b"\xFF\xFE[\0", b"\xFE\xFF\0["] {
+            assert_eq!(error(bytes), SplitError::WideText);
+        }
+        assert_eq!(error(b"\x1E{}\n"), SplitError::TextSequence);
     }
 
     #[test]

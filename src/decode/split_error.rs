@@ -16,6 +16,12 @@ pub enum SplitError {
         /// Its first line.
         beginning: String,
     },
+    /// JSON, in an encoding that JSON is not exchanged in.
+    #[error("the export is UTF-16 or UTF-32, and not UTF-8")]
+    WideText,
+    /// JSON text sequences of RFC 7464.
+    #[error("the export is a JSON text sequence: it begins with a record separator (0x1E)")]
+    TextSequence,
     /// The bytes stop before the JSON does.
     #[error("the export is truncated after {bytes} bytes")]
     Truncated {
@@ -55,6 +61,14 @@ pub enum SplitError {
         /// The arrays of objects in the export.
         candidates: Vec<JsonPointer>,
     },
+    /// The envelope says that records are missing, or that the source has failed.
+    #[error("{}", incomplete(.pointer, .sign))]
+    Incomplete {
+        /// The member that says so.
+        pointer: JsonPointer,
+        /// What it says.
+        sign: Sign,
+    },
     /// The selected value is a scalar.
     #[error("the value {} is neither a list nor an object", place(.pointer))]
     NotRecords {
@@ -63,17 +77,36 @@ pub enum SplitError {
     },
 }
 
+/// A member of the envelope that says that the export is not whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sign {
+    /// There is more: the value.
+    Says(String),
+    /// Another number of records than there are.
+    Total {
+        /// What it says.
+        total: i128,
+        /// How many there are.
+        records: u64,
+    },
+    /// An error of the source: its text.
+    Error(String),
+}
+
 impl Failure for SplitError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Ambiguous { .. } => ExitCode::Usage,
             Self::Empty
             | Self::NotJson { .. }
+            | Self::WideText
+            | Self::TextSequence
             | Self::Truncated { .. }
             | Self::Malformed { .. }
             | Self::SecondValue { .. }
             | Self::NoRecords
             | Self::NotFound { .. }
+            | Self::Incomplete { .. }
             | Self::NotRecords { .. } => ExitCode::Export,
         }
     }
@@ -86,6 +119,12 @@ impl Failure for SplitError {
                 let lines = lines.join(" or ");
                 return Some(format!("say which in `[[tables]]`, one table each: {lines}"));
             }
+            Self::Incomplete { pointer, .. } => {
+                return Some(format!(
+                    "the tables are as they were; to load such exports all the same: `[source.envelope]` \
+                     with `ignore = [\"{pointer}\"]`"
+                ));
+            }
             Self::NoRecords => {
                 "to load the whole export as one record, write `records = \"\"` in `[[tables]]`"
             }
@@ -94,6 +133,10 @@ impl Failure for SplitError {
             }
             Self::NotJson { .. } => {
                 "check `base_url` and what answers there; the tables are as they were"
+            }
+            Self::WideText => "ask the source for UTF-8; the tables are as they were",
+            Self::TextSequence => {
+                "ask the source for newline-delimited JSON or one JSON value; the tables are as they were"
             }
             Self::SecondValue { .. } => {
                 "the tables are as they were; if each value is a record, write `records = \"\"` in `[[tables]]`, \
@@ -109,9 +152,28 @@ fn place(pointer: &JsonPointer) -> String {
     if pointer.keys().is_empty() { "at its root".to_owned() } else { format!("at `{pointer}`") }
 }
 
+fn incomplete(pointer: &JsonPointer, sign: &Sign) -> String {
+    match sign {
+        Sign::Says(text) => {
+            format!("the response says that it is not whole: `{pointer}` is {text}")
+        }
+        Sign::Total { total, records } => {
+            format!(
+                "the response is not whole: `{pointer}` is {total}, and it has {records} records"
+            )
+        }
+        Sign::Error(text) => format!("the source reports an error in `{pointer}`: {text}"),
+    }
+}
+
+/// The place of an array. The pointer to the root is empty.
+fn name(pointer: &JsonPointer) -> String {
+    if pointer.keys().is_empty() { "the root".to_owned() } else { format!("`{pointer}`") }
+}
+
 fn list(pointers: &[JsonPointer]) -> String {
-    let quoted: Vec<String> = pointers.iter().map(|pointer| format!("`{pointer}`")).collect();
-    quoted.join(", ")
+    let names: Vec<String> = pointers.iter().map(name).collect();
+    names.join(", ")
 }
 
 fn others(candidates: &[JsonPointer]) -> String {

@@ -1,11 +1,11 @@
 //! `[tables.columns]`: what a definition says of one column.
 
-use chrono::format::{Item, StrftimeItems};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use toml::Value;
 
 use super::canonical::is_default;
+use super::date_format::check_format;
 use super::field::{FromToml, Members, TypeMismatch};
 use crate::schema::{ColumnType, JsonPointer};
 
@@ -111,9 +111,8 @@ fn members_schema(generator: &mut SchemaGenerator, type_schema: &Schema) -> serd
 
 impl Column {
     fn check_formats(&self) -> Result<(), TypeMismatch> {
-        if let Some(format) = self.formats.iter().find(|format| !is_format(format)) {
-            let message = format!("`{format}` is not a date format");
-            return Err(TypeMismatch::new(message, "write it for strftime, like `%d.%m.%Y`"));
+        for format in &self.formats {
+            check_format(format)?;
         }
         let item = match &self.column_type {
             Some(ColumnType::List(item)) => Some(&**item),
@@ -126,11 +125,4 @@ impl Column {
         let help = "add `type = \"date\"` or `type = \"timestamp\"`";
         Err(TypeMismatch::new("only dates and timestamps have `formats`", help))
     }
-}
-
-/// Whether strftime knows all specifiers of a format, and there is at least one.
-fn is_format(text: &str) -> bool {
-    let items: Vec<Item<'_>> = StrftimeItems::new(text).collect();
-    let has_specifier = items.iter().any(|item| matches!(item, Item::Numeric(..) | Item::Fixed(_)));
-    has_specifier && !items.contains(&Item::Error)
 }

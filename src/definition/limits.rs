@@ -22,9 +22,17 @@ pub struct Limits {
     pub max_size: Option<Size>,
     /// The most partitions that one run may write.
     pub max_partitions: Option<u32>,
+    /// Whether newline-delimited JSON is loaded from a response that does not tell where it ends.
+    pub allow_unknown_length: bool,
 }
 
 impl Limits {
+    /// Whether something else than the length of a response shows that records are missing, or nothing has to.
+    #[must_use]
+    pub fn accept_unknown_length(&self) -> bool {
+        self.allow_unknown_length || self.min_records.is_some() || self.max_shrink.is_some()
+    }
+
     /// The most bytes of one response, decompressed.
     #[must_use]
     pub fn max_bytes(&self) -> u64 {
@@ -180,6 +188,10 @@ pub(super) struct RawLimits {
     /// The most partitions that one run may write. Above it the run changes nothing and exits 6.
     #[schemars(extend("default" = 5000))]
     pub(super) max_partitions: Option<Field<AtLeastOne>>,
+    /// Whether newline-delimited JSON is loaded from a response without a length, which may have been cut
+    /// between two lines. `min_records` and `max_shrink` allow it too.
+    #[schemars(extend("default" = false))]
+    pub(super) allow_unknown_length: Option<Field<bool>>,
 }
 
 impl RawLimits {
@@ -190,6 +202,9 @@ impl RawLimits {
             min_records: checker.value(self.min_records, "limits.min_records").map(u64::from),
             max_shrink: checker.value(self.max_shrink, "limits.max_shrink"),
             max_size: checker.value(self.max_size, "limits.max_size"),
+            allow_unknown_length: checker
+                .value(self.allow_unknown_length, "limits.allow_unknown_length")
+                .unwrap_or_default(),
             max_partitions: most_partitions.map(|AtLeastOne(count)| count.get()),
         }
     }

@@ -9,9 +9,9 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `pipeline` | the whole file |
-//! | `source`, `api_key`, `filters`, `headers`, `window`, `timeouts`, `retry` | `[source]` |
+//! | `source`, `api_key`, `filters`, `headers`, `window`, `timeouts`, `retry`, `envelope` | `[source]` |
 //! | `destination`, `landing`, `limits` | sections of these names |
-//! | `defaults`, `table`, `disposition`, `column`, `check`, `contract`, `names` | `[defaults]` and `[[tables]]` |
+//! | `defaults`, `table`, `disposition`, `column`, `date_format`, `check`, `contract`, `names` | `[defaults]` and `[[tables]]` |
 //! | `relations` | rules between keys, tables and sections |
 //! | `field`, `checker`, `keys`, `problem`, `json_schema` | what all of them use |
 //!
@@ -28,9 +28,11 @@ mod check_values;
 mod checker;
 mod column;
 mod contract;
+mod date_format;
 mod defaults;
 mod destination;
 mod disposition;
+mod envelope;
 mod environment;
 mod field;
 mod filters;
@@ -65,6 +67,7 @@ pub use check_values::{
 pub use column::Column;
 pub use contract::{Contract, ContractMode, Discard};
 pub use disposition::{Deletes, Nested, WriteDisposition};
+pub use envelope::EnvelopePolicy;
 pub use environment::Environment;
 pub use filters::{Filter, ListStyle};
 pub use headers::Header;

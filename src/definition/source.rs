@@ -9,6 +9,7 @@ use url::Url;
 
 use super::api_key::{self, KeySource};
 use super::checker::Checker;
+use super::envelope::{EnvelopePolicy, RawEnvelope};
 use super::field::{AtLeastOne, Field, FromToml, List, TypeMismatch};
 use super::filters::{self, Filter, ListStyle, RawFilters};
 use super::headers::{self, Header, RawHeaders};
@@ -38,6 +39,8 @@ pub struct Source {
     pub timeouts: Timeouts,
     /// How often a request is retried.
     pub retry: RetryLimits,
+    /// What of a response is not asked whether it is whole.
+    pub envelope: EnvelopePolicy,
     /// The most requests in any minute.
     pub requests_per_minute: Option<NonZeroU32>,
 }
@@ -138,6 +141,8 @@ pub(super) struct RawSource {
     pub(super) timeouts: Option<RawTimeouts>,
     /// How often a request is retried.
     pub(super) retry: Option<RawRetry>,
+    /// What of a response is not asked whether the response is whole.
+    pub(super) envelope: Option<RawEnvelope>,
     /// The most requests in any minute; no limit by default.
     pub(super) requests_per_minute: Option<Field<AtLeastOne>>,
 }
@@ -166,6 +171,7 @@ impl RawSource {
         let headers = headers::check(self.headers, checker);
         let timeouts = self.timeouts.map(|timeouts| timeouts.check(checker));
         let retry = self.retry.map(|retry| retry.check(checker));
+        let envelope = self.envelope.map(|envelope| envelope.check(checker));
         let rate = checker.value(self.requests_per_minute, "source.requests_per_minute");
         Some(Source {
             resource: resource?,
@@ -177,6 +183,7 @@ impl RawSource {
             window: window.map_or(Some(None), |window| window.map(Some))?,
             timeouts: timeouts.unwrap_or_default(),
             retry: retry.unwrap_or_default(),
+            envelope: envelope.unwrap_or_default(),
             requests_per_minute: rate.map(|AtLeastOne(rate)| rate),
         })
     }

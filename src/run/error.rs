@@ -2,7 +2,7 @@
 
 use polars::prelude::PolarsError;
 
-use crate::decode::{DecodeError, SplitError};
+use crate::decode::{DecodeError, Sign, SplitError};
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::infer::SchemaError;
 use crate::landing::{ArchiveError, LandError};
@@ -147,7 +147,8 @@ impl RunError {
     pub(super) fn redacted(mut self, source: &dyn ExportSource) -> Self {
         if let Self::Split(
             SplitError::NotJson { beginning: excerpt }
-            | SplitError::Malformed { rest: excerpt, .. },
+            | SplitError::Malformed { rest: excerpt, .. }
+            | SplitError::Incomplete { sign: Sign::Says(excerpt) | Sign::Error(excerpt), .. },
         )
         | Self::Decode(DecodeError { rest: excerpt, .. }) = &mut self
         {

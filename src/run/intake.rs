@@ -102,6 +102,10 @@ pub(super) struct Receiver<'a> {
     /// How the records of each root table are decoded.
     pub(super) options: Arc<IdVec<RootId, DecodeOptions>>,
     pub(super) expectation: Arc<Expectation>,
+    /// Keys of the envelope that are not asked whether a response is whole.
+    pub(super) ignored: Vec<String>,
+    /// Newline-delimited responses may have no length.
+    pub(super) accepts_unknown_length: bool,
     /// Where exports are spooled until they are in the destination.
     pub(super) spool_directory: PathBuf,
     pub(super) events: RunEvents,
@@ -166,7 +170,7 @@ impl Receiver<'_> {
             self.events.warn(RunWarning::KeyRefused(key.clone()));
         }
         self.events.emit(EventKind::Receiving { announced: response.announced_bytes });
-        let response_metadata = response.metadata;
+        let (response_metadata, has_end) = (response.metadata, response.has_end);
         let landing = Landing::create(self.spool_directory.clone())?;
         let decoder = self.body_decoder(selector);
         let (to_landing, for_landing) = mpsc::channel(WAITING_PIECES);
@@ -179,12 +183,16 @@ impl Receiver<'_> {
         let (landing, body) = (landing?, body?);
         // Only the network can tell whether the body is complete.
         fed?;
-        on_cpu(move || body.finish(Some(response_metadata), landing.finish()?)).await
+        let body = on_cpu(move || body.finish(Some(response_metadata), landing.finish()?)).await?;
+        if body.found.is_open_ended && !has_end && !self.accepts_unknown_length {
+            return Err(FetchError::UnknownLength { url: request.url.clone() }.into());
+        }
+        Ok(body)
     }
 
     fn body_decoder(&self, selector: RecordSelector) -> BodyDecoder {
         BodyDecoder {
-            splitter: Splitter::new(selector),
+            splitter: Splitter::new(selector).refusing_incomplete(&self.ignored),
             decoder: Decoder::new(self.options.clone(), self.events.clone()),
             collector: Collector::new(self.expectation.clone()),
             events: self.events.clone(),
@@ -373,7 +381,8 @@ mod tests {
                 let accepted =
                     crate::source::api_key::KeyName::of_test(KeySource::Env("KEY".into()));
                 let (announced_bytes, refused) = (None, Vec::new());
-                Ok(SourceResponse { metadata, announced_bytes, refused, accepted, body })
+                let has_end = true;
+                Ok(SourceResponse { metadata, announced_bytes, has_end, refused, accepted, body })
             }
             .boxed()
         }
@@ -419,6 +428,8 @@ mod tests {
             retry: RetryLimits { max_attempts: 2, ..RetryLimits::default() },
             jobs: NonZeroUsize::MIN,
             options: Arc::new(vec![DecodeOptions::default()].into()),
+            ignored: Vec::new(),
+            accepts_unknown_length: false,
             expectation: Arc::new(expectation),
             spool_directory: std::env::temp_dir(),
             events: RunEvents::of_test(Reporters::default().and(attempts.clone())),

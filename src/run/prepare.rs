@@ -88,6 +88,7 @@ impl Run<'_> {
         let found = intake.found();
         let (landed, load) = self.load(intake, &fresh, expectation).await?;
         guard::against_losing_all(&load)?;
+        guard::against_unfit_cursor(&load)?;
         guard::against_quarantine(self.plan, &load)?;
         let row_source = RowSource::Export { taken, found };
         let mut prepared = self.stage_rows(load, snapshot, row_source, &landed).await?;
@@ -213,6 +214,8 @@ impl Run<'_> {
             jobs: self.plan.jobs,
             options: decode_options(&expectation.roots),
             expectation,
+            ignored: source.envelope.ignore.clone(),
+            accepts_unknown_length: self.plan.pipeline.limits.accept_unknown_length(),
             spool_directory: self.archive().spool_directory(),
             events: self.events.clone(),
         };

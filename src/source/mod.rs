@@ -49,6 +49,8 @@ pub struct SourceResponse {
     pub metadata: ResponseMetadata,
     /// The size of the body on the wire, if the source announced it.
     pub announced_bytes: Option<u64>,
+    /// The response tells where its body ends: by a length, a last chunk, or compression.
+    pub has_end: bool,
     /// The keys that the source refused before it accepted one.
     pub refused: Vec<KeyName>,
     /// The key that it accepted.

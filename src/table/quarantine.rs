@@ -138,7 +138,8 @@ impl QuarantineLine {
     ) -> Self {
         let json: Option<Value> = serde_json::from_str(received).ok();
         let compact = |_: &Value| RawValue::from_string(without_whitespace(received)).ok();
-        let record = json.as_ref().and_then(compact);
+        // A null under `record` would be read as no record.
+        let record = json.as_ref().filter(|json| !json.is_null()).and_then(compact);
         let raw = record.is_none().then(|| received.to_owned());
         let told = reasons.told.iter().map(|reason| QuarantineReason::new(reason, json.as_ref()));
         let (reasons, more_reasons) = (told.collect(), reasons.more);

@@ -66,6 +66,8 @@ fn said() -> impl Strategy<Value = Said> {
                 ("merge", "") => "primary_key = [\"id\"]",
                 _ => keys,
             };
+            // A cursor is a number, whatever the records have.
+            let columns = if keys.contains("cursor") { "n = \"int64\"" } else { columns };
             Said { disposition, contract, keys, columns, checks }
         })
 }

@@ -100,6 +100,12 @@ pub enum FetchError {
         /// What the client said.
         source: reqwest::Error,
     },
+    /// The response is newline-delimited and does not tell where it ends.
+    #[error("the response from {url} has no length, and its lines cannot tell whether it is whole")]
+    UnknownLength {
+        /// The requested URL.
+        url: Url,
+    },
     /// The body is no valid compressed data, or ends too early.
     #[error("cannot decompress the export from {url} as {encoding}: {source}")]
     Corrupt {
@@ -148,6 +154,7 @@ impl Failure for FetchError {
             | Self::TooManyRedirects { .. }
             | Self::NotAnExport { .. }
             | Self::UnknownEncoding { .. }
+            | Self::UnknownLength { .. }
             | Self::TooLarge { .. }
             | Self::Bomb { .. } => ExitCode::Export,
             Self::Setup(_) => ExitCode::Unexpected,
@@ -165,6 +172,9 @@ impl Failure for FetchError {
             }
             Self::Unavailable { .. } | Self::Interrupted { .. } | Self::Corrupt { .. } => {
                 "the tables are as they were; retry later"
+            }
+            Self::UnknownLength { .. } => {
+                "the tables are as they were; set `[limits] min_records` or `max_shrink`, or `allow_unknown_length = true`"
             }
             Self::Rejected { status, .. } if status.is_client_error() => {
                 "check `endpoint`, `organisation_id` and the names of the filters in the definition"

@@ -4,9 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use futures::StreamExt;
 use reqwest::header::{
-    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    RETRY_AFTER, TRANSFER_ENCODING,
 };
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, Version};
 use url::Url;
 
 use crate::excerpt::{EXCERPT_BYTES, excerpt};
@@ -63,6 +64,7 @@ pub(super) async fn accept(
     Ok(SourceResponse {
         metadata: metadata(&response),
         announced_bytes: response.content_length(),
+        has_end: has_end(&response, encoding),
         refused,
         accepted,
         body: body(response, url, encoding, max_bytes).boxed(),
@@ -84,6 +86,15 @@ fn metadata(response: &Response) -> ResponseMetadata {
         protocol: format!("{:?}", response.version()),
         headers: KEPT_HEADERS.into_iter().filter_map(header).collect(),
     }
+}
+
+/// Whether a connection that closes early leaves the body incomplete. HTTP/1 without a length and without chunks ends a
+/// body by closing the connection, so nothing tells; compressed data has an end of its own, and HTTP/2 a last frame.
+fn has_end(response: &Response, encoding: Encoding) -> bool {
+    response.headers().contains_key(CONTENT_LENGTH)
+        || response.headers().contains_key(TRANSFER_ENCODING)
+        || response.version() > Version::HTTP_11
+        || encoding != Encoding::Identity
 }
 
 /// Whether JSON is ever sent under this content type: sources that do not know better call it text or bytes.

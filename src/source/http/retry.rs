@@ -11,6 +11,7 @@
 //! | 400, 404, 410, 422 and other statuses | given up: a retry changes nothing |
 //! | redirect elsewhere, or without end | given up |
 //! | a response that is no export | given up |
+//! | newline-delimited JSON without a length | given up: the next response has none either |
 //! | more than `limits.max_size`, or a decompression bomb | given up |
 //!
 //! Exponential backoff with full jitter: the bound of the wait doubles from one second, and the wait is random below it,
@@ -61,6 +62,7 @@ impl Retryable {
             | FetchError::TooManyRedirects { .. }
             | FetchError::NotAnExport { .. }
             | FetchError::UnknownEncoding { .. }
+            | FetchError::UnknownLength { .. }
             | FetchError::TooLarge { .. }
             | FetchError::Bomb { .. } => Self::Final,
         }

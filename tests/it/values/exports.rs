@@ -74,7 +74,6 @@ fn v15_a_table_that_has_rows_is_not_emptied() {
 }
 
 #[test]
-#[ignore = "V16: not mended yet"]
 fn v16_what_is_no_object_among_records_is_in_quarantine() {
     for odd in ["null", "\"x\"", "5", "true", "[1]", "[{\"id\":9}]"] {
         for json in [
@@ -120,7 +119,6 @@ const NOT_WHOLE: [(&str, &str); 14] = [
 ];
 
 #[test]
-#[ignore = "V16: not mended yet"]
 fn v16_an_envelope_that_tells_that_it_is_not_whole_ends_the_run() {
     let mut wrong = Vec::new();
     for (member, key) in NOT_WHOLE {
@@ -166,7 +164,6 @@ fn v16_an_envelope_that_tells_that_it_is_whole_loads() {
 }
 
 #[test]
-#[ignore = "V16: not mended yet"]
 fn v16_what_is_named_in_source_envelope_is_not_looked_at() {
     for (member, key) in NOT_WHOLE {
         let settings = format!("[source.envelope]\nignore = [\"{key}\"]\n");
@@ -182,7 +179,6 @@ fn v16_what_is_named_in_source_envelope_is_not_looked_at() {
 }
 
 #[test]
-#[ignore = "V16: not mended yet"]
 fn v16_an_error_beside_an_empty_list_moves_no_watermark() {
     let source = Source::answering(Answer::Json("{\"orders\":[]}".to_owned()));
     let workplace = Workplace::asking(&source);
@@ -223,7 +219,6 @@ fn served(reply: Reply, definition: impl FnOnce(&Workplace)) -> (Finished, Workp
 const LINES: &str = "{\"id\":1}\n{\"id\":2}\n{\"id\":3}\n{\"id\":4}\n";
 
 #[test]
-#[ignore = "V17: not mended yet"]
 fn v17_lines_without_a_length_are_refused() {
     let reply = Reply::ok(&[]).until_closed().send(LINES);
     let (finished, workplace) = served(reply, |workplace| {
@@ -235,7 +230,6 @@ fn v17_lines_without_a_length_are_refused() {
 }
 
 #[test]
-#[ignore = "V17: not mended yet"]
 fn v17_lines_without_a_length_load_where_a_limit_or_the_definition_accepts_them() {
     for tables in [
         format!("[limits]\nmin_records = 4\n\n{T}"),
@@ -284,7 +278,6 @@ fn body(bytes: &[u8]) -> String {
 }
 
 #[test]
-#[ignore = "V20: not mended yet"]
 fn v20_utf_16_is_named_or_read() {
     for (mark, little) in [(true, true), (true, false), (false, true), (false, false)] {
         let units: Vec<u16> = "[{\"id\":1}]".encode_utf16().collect();
@@ -298,7 +291,6 @@ fn v20_utf_16_is_named_or_read() {
 }
 
 #[test]
-#[ignore = "V20: not mended yet"]
 fn v20_json_behind_record_separators_is_named_or_read() {
     let said = body(b"\x1e{\"id\":1}\n\x1e{\"id\":2}\n");
     assert!(said == "1,2" || said.contains("record separator"), "{said}");
@@ -311,7 +303,6 @@ fn v20_latin_1_is_named() {
 }
 
 #[test]
-#[ignore = "V20: not mended yet"]
 fn v20_a_root_array_has_a_name_in_messages() {
     for (records, json) in [("", "5"), ("/orders", "[{\"id\":1}]")] {
         let nights = Nights::of(&format!("{T}records = \"{records}\"\n"));

@@ -43,7 +43,6 @@ fn v10_time_is_linear_in_depth_in_every_mode() {
 }
 
 #[test]
-#[ignore = "V10: not mended yet"]
 fn v10_depth_beyond_the_parser_costs_its_record_and_no_other() {
     for mode in ["tables", "columns", "json"] {
         for value in [deep(200), deep_list(5000)] {

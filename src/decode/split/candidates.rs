@@ -1,0 +1,88 @@
+//! Arrays that are not selected by name. Those with an object among their items may be the records.
+
+use super::{Splitter, TentativeRecords};
+use crate::decode::envelope::{EnvelopeState, begins_value};
+use crate::decode::nesting::Nesting;
+use crate::decode::selector::RecordSelector;
+use crate::decode::split_error::SplitError;
+use crate::schema::JsonPointer;
+
+impl Splitter {
+    /// Takes the first byte of an array that is not selected by name.
+    pub(super) fn judge_candidate(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
+        let pointer = JsonPointer::from_keys(self.path.clone());
+        if rest[0] == b']' {
+            if !self.empty_arrays.contains(&pointer) {
+                self.empty_arrays.push(pointer);
+            }
+            self.end_value();
+            return Ok(1);
+        }
+        if !begins_value(rest[0]) {
+            return Err(self.malformed(rest, "a value or `]`"));
+        }
+        let is_wanted = match &self.selector {
+            RecordSelector::TheOnlyArray { before: None } => {
+                self.candidates.iter().all(|candidate| *candidate == pointer)
+            }
+            RecordSelector::TheOnlyArray { before: Some(before) } => {
+                if before.pointer() == pointer {
+                    // It had objects before, so its items are records whatever they are.
+                    if !self.candidates.contains(&pointer) {
+                        self.candidates.push(pointer);
+                    }
+                    self.state = EnvelopeState::RecordOrEnd;
+                    return Ok(0);
+                }
+                false
+            }
+            RecordSelector::At(_) => {
+                // Only its name is of interest, for the error when a selected array is missing.
+                if rest[0] == b'{' && !self.candidates.contains(&pointer) {
+                    self.candidates.push(pointer);
+                }
+                self.skip_array();
+                return Ok(0);
+            }
+        };
+        let batch = &self.batches[self.table];
+        let (bytes, records) = (batch.bytes.len(), batch.records.len());
+        self.tentative = Some(TentativeRecords { bytes, records, is_wanted });
+        self.state = EnvelopeState::RecordOrEnd;
+        Ok(0)
+    }
+
+    /// Begins an item of an array of records. The first object makes the items of a tentative one records.
+    pub(super) fn begin_item(&mut self, byte: u8) {
+        let (Some(tentative), true) = (&self.tentative, byte == b'{') else {
+            return self.begin_record(byte, true);
+        };
+        let is_wanted = tentative.is_wanted;
+        let pointer = JsonPointer::from_keys(self.path.clone());
+        if !self.candidates.contains(&pointer) {
+            self.candidates.push(pointer);
+        }
+        if is_wanted {
+            self.tentative = None;
+            self.begin_record(byte, true);
+        } else {
+            self.forget_tentative();
+            self.skip_array();
+        }
+    }
+
+    /// Skips the rest of an array.
+    pub(super) fn skip_array(&mut self) {
+        self.nesting = Nesting::in_list();
+        self.state = EnvelopeState::Skipping;
+    }
+
+    /// Takes back the items of an array that has no objects.
+    pub(super) fn forget_tentative(&mut self) {
+        let Some(TentativeRecords { bytes, records, .. }) = self.tentative.take() else { return };
+        let batch = &mut self.batches[self.table];
+        self.records[self.table] -= (batch.records.len() - records) as u64;
+        batch.bytes.truncate(bytes);
+        batch.records.truncate(records);
+    }
+}
