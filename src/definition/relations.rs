@@ -94,6 +94,13 @@ impl Checker<'_> {
             let message = "a cursor needs a primary key".to_owned();
             self.misuse(&format!("{key}.cursor"), message, "add `primary_key = [\"id\"]`");
         }
+        let Some(cursor) = &table.cursor else { return };
+        let declared = table.columns.get(cursor).and_then(|column| column.column_type.as_ref());
+        if let Some(column_type) = declared.filter(|declared| !declared.has_order()) {
+            let message = format!("`{cursor}` is declared as {column_type}");
+            let help = "a cursor is a number, a date or a timestamp: declare it as one, with `formats` if needed";
+            self.misuse(&format!("{key}.cursor"), message, help);
+        }
     }
 
     /// A merge needs a key, and `deletes` and `history` need a merge.

@@ -21,6 +21,7 @@ mod aligner;
 pub(crate) mod cast;
 mod checks;
 mod conform;
+mod cursor_form;
 mod dates;
 mod frame;
 mod lists;
@@ -35,6 +36,7 @@ mod versions;
 
 pub use cast::polars_type;
 pub use conform::{ConformError, conform, scalar_texts};
+pub use cursor_form::CursorForm;
 pub use frame::{BrokenRows, Normalised, Rejection, TableFrame};
 pub(crate) use lists::lists_of;
 pub use metadata_columns::MetadataColumns;

@@ -8,6 +8,7 @@ use polars::prelude::{AnyValue, Column, DataFrame, PolarsResult};
 
 use crate::definition::WriteDisposition;
 use crate::infer::ResolvedTable;
+use crate::normalise::cursor_form::CursorForm;
 use crate::normalise::row_hash::row_hashes;
 use crate::schema::TableSchema;
 
@@ -20,6 +21,7 @@ pub struct VersionTracker {
     /// By the hash of the key.
     latest: HashMap<u128, LatestRecord>,
     superseded: HashSet<u64>,
+    cursor_form: CursorForm,
 }
 
 /// The latest version of a record so far. It is small, since there is one for each key of an export: with the key as
@@ -99,7 +101,11 @@ impl VersionTracker {
         records: &[u64],
     ) -> PolarsResult<()> {
         let cursors: Vec<Cursor> = match &schema.cursor {
-            Some(cursor) => Cursor::of_column(rows.column(cursor.as_str())?).collect(),
+            Some(cursor) => {
+                let column = rows.column(cursor.as_str())?;
+                self.cursor_form.observe(column);
+                Cursor::of_column(column).collect()
+            }
             None => vec![Cursor::Null; rows.height()],
         };
         let keys = row_hashes(rows, &schema.primary_key)?;
@@ -117,6 +123,12 @@ impl VersionTracker {
             }
         }
         Ok(())
+    }
+
+    /// The form of the cursor's texts.
+    #[must_use]
+    pub fn cursor_form(&self) -> CursorForm {
+        self.cursor_form
     }
 
     /// The superseded records.

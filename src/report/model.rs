@@ -105,6 +105,9 @@ pub struct TableReport {
     /// `received`.
     #[serde(default)]
     pub deleted: u64,
+    /// Loaded rows without a value in the table's `cursor`: they are older than any other. Part of other counts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub without_cursor: u64,
     /// Rows of the table after the run.
     pub rows: u64,
     /// Files of the table after the run.
@@ -113,6 +116,11 @@ pub struct TableReport {
     pub bytes: u64,
     /// Partitions of the table after the run.
     pub partitions: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl std::fmt::Display for CheckReport {
@@ -158,6 +166,7 @@ mod tests {
             superseded: 0,
             quarantined: 1,
             deleted: 0,
+            without_cursor: 0,
             rows: 4,
             files: 1,
             bytes: 1,

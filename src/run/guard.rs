@@ -2,6 +2,7 @@
 
 use crate::definition::{Deletes, Limit, Limits, OnFailure, Table, WriteDisposition};
 use crate::infer::ResolvedTable;
+use crate::normalise::CursorForm;
 use crate::plan::Plan;
 use crate::run::guard_error::GuardError;
 use crate::run::intake::Intake;
@@ -151,6 +152,27 @@ pub(super) fn against_losing_all(load: &Loaded) -> Result<(), GuardError> {
         Some(root) => Err(nothing_fits(load, root)),
         None => Ok(()),
     }
+}
+
+/// Refuses an export whose cursor does not tell which version of a record is the later one: it is text, or no record has
+/// it, as when the source renames it. Records without a cursor are older than any other, so all would be dropped.
+pub(super) fn against_unfit_cursor(load: &Loaded) -> Result<(), GuardError> {
+    for root in load.schemas.roots().filter(|root| load.counts[*root].kept > 0) {
+        let schema = &load.schemas[root];
+        let Some(column) = schema.cursor.as_ref().and_then(|cursor| schema.column(cursor)) else {
+            continue;
+        };
+        let (table, cursor) = (schema.name.clone(), column.name.clone());
+        if load.filled(&table, &cursor).rows == 0 {
+            return Err(GuardError::NoCursor { table, cursor });
+        }
+        if !column.column_type.has_order() {
+            let declaration = load.cursor_forms.get(&root).and_then(CursorForm::declaration);
+            let column_type = column.column_type.clone();
+            return Err(GuardError::UnfitCursor { table, cursor, column_type, declaration });
+        }
+    }
+    Ok(())
 }
 
 /// Ends a retry when none of the quarantined records fits any table now.

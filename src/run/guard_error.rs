@@ -2,7 +2,7 @@
 
 use crate::definition::Share;
 use crate::exit_code::{ExitCode, Failure};
-use crate::schema::{PartitionKey, TableName, Window};
+use crate::schema::{ColumnName, ColumnType, PartitionKey, TableName, Window};
 
 /// The guard refused an export, or a retry of quarantined records. No table has changed.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,18 @@ pub enum GuardError {
         "the export has records for more than {most} partitions of table `{table}`, the limit of `limits.max_partitions`"
     )]
     TooManyPartitions { table: TableName, most: usize },
+    #[error("no record of table `{table}` has the cursor `{cursor}`")]
+    NoCursor { table: TableName, cursor: ColumnName },
+    #[error(
+        "the cursor `{cursor}` of table `{table}` is {column_type}, which has no order in time"
+    )]
+    UnfitCursor {
+        table: TableName,
+        cursor: ColumnName,
+        column_type: ColumnType,
+        /// The declaration that fits all of its values.
+        declaration: Option<&'static str>,
+    },
     #[error("none of the {records} records fits table `{table}`; the first: {reasons}")]
     NothingFits { table: TableName, records: u64, reasons: String },
 }
@@ -56,6 +68,8 @@ impl Failure for GuardError {
             | Self::Shrunk { .. }
             | Self::OutsideWindow { .. }
             | Self::TooManyPartitions { .. }
+            | Self::NoCursor { .. }
+            | Self::UnfitCursor { .. }
             | Self::BrokenCheck { .. } => ExitCode::Export,
             Self::NothingFits { .. } | Self::TooManyQuarantined { .. } => ExitCode::Partial,
             Self::RetryWithoutCursor { .. } | Self::RetryOverwritten { .. } => ExitCode::Usage,
@@ -83,6 +97,19 @@ impl Failure for GuardError {
             }
             Self::TooManyQuarantined { .. } => {
                 "the tables are as they were; correct the declared types or keys, or raise the limit"
+            }
+            Self::NoCursor { .. } => {
+                "the tables are as they were; correct `cursor`, or give the column the field's new name: \
+                 `name = { from = \"/path\" }` under `[tables.columns]`"
+            }
+            Self::UnfitCursor { cursor, declaration: Some(declaration), .. } => {
+                return Some(format!(
+                    "the tables are as they were; declare it in `[tables.columns]`: `{cursor} = {declaration}`"
+                ));
+            }
+            Self::UnfitCursor { .. } => {
+                "the tables are as they were; `cursor` needs a number, a date or a timestamp: name another column, \
+                 or declare this one as `timestamp` with its `formats`"
             }
             Self::NothingFits { .. } => {
                 "the table is as it was; compare the export with `primary_key` and the declared types"

@@ -42,8 +42,18 @@ pub(super) fn of(load: &Loaded, table: TableId, manifest: &Manifest) -> TableRep
         deleted: counts.deleted,
         quarantined: counts.quarantined,
         superseded: counts.superseded,
+        without_cursor: without_cursor(load, table),
         ..table_report(manifest)
     }
+}
+
+/// How many rows have no value in the cursor of their table.
+fn without_cursor(load: &Loaded, table: TableId) -> u64 {
+    let schema = &load.schemas[table];
+    schema.cursor.as_ref().map_or(0, |cursor| {
+        let filled = load.filled(&schema.name, cursor);
+        filled.of.saturating_sub(filled.rows)
+    })
 }
 
 /// The size of a table, with an empty ledger.
@@ -59,6 +69,7 @@ fn table_report(manifest: &Manifest) -> TableReport {
         superseded: 0,
         quarantined: 0,
         deleted: 0,
+        without_cursor: 0,
         rows: manifest.rows(),
         files: manifest.files.len() as u64,
         bytes: manifest.files.iter().map(|file| file.bytes).sum(),
@@ -88,6 +99,7 @@ mod tests {
             superseded: 1,
             quarantined,
             deleted: 9,
+            without_cursor: 0,
             rows: 0,
             files: 0,
             bytes: 0,

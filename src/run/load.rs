@@ -141,6 +141,8 @@ impl Load {
     /// The rows of the whole export. `schemas` are those of the whole export; only column statistics differ.
     pub(super) fn finish(mut self, schemas: Schemas) -> Result<Loaded, RunError> {
         self.pass_on_pending(false)?;
+        let cursor_forms = self.versions.iter();
+        let cursor_forms = cursor_forms.map(|(root, it)| (*root, it.cursor_form())).collect();
         let superseded = self.versions.into_values().map(VersionTracker::into_superseded);
         let superseded: Arc<HashSet<u64>> = Arc::new(superseded.flatten().collect());
         let schemas = Arc::new(schemas);
@@ -170,6 +172,7 @@ impl Load {
             quarantined: self.quarantined,
             broken: self.broken,
             left_out: self.left_out,
+            cursor_forms,
         })
     }
 

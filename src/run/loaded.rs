@@ -1,13 +1,13 @@
 //! What an export holds: the rows of every partition of every table, their counts, and what was left out.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::definition::Deletes;
 use crate::infer::{Filled, Schemas};
 use crate::merge::{MergeOutcome, PartitionRows};
-use crate::normalise::Reasons;
+use crate::normalise::{CursorForm, Reasons};
 use crate::schema::{ColumnName, IdVec, PartitionKey, TableId, TableName};
 use crate::write::Encoder;
 use crate::write::spill::Spill;
@@ -28,6 +28,8 @@ pub(super) struct Loaded {
     /// The checks that rows break, by table and position among the table's checks.
     pub(super) broken: BTreeMap<(TableId, usize), BrokenCheck>,
     pub(super) left_out: BTreeMap<TableId, LeftOut>,
+    /// For each root table whose records supersede each other, the form of its cursor's texts.
+    pub(super) cursor_forms: HashMap<TableId, CursorForm>,
 }
 
 /// The quarantined records of a table, which the export has and must not delete.

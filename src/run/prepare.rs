@@ -88,6 +88,7 @@ impl Run<'_> {
         let found = intake.found();
         let (landed, load) = self.load(intake, &fresh, expectation).await?;
         guard::against_losing_all(&load)?;
+        guard::against_unfit_cursor(&load)?;
         guard::against_quarantine(self.plan, &load)?;
         let row_source = RowSource::Export { taken, found };
         let mut prepared = self.stage_rows(load, snapshot, row_source, &landed).await?;

@@ -73,6 +73,12 @@ impl ColumnType {
         !matches!(self, Self::List(_) | Self::Struct(_))
     }
 
+    /// Whether the later of two versions of a record is told by it: a number, a date or a timestamp.
+    #[must_use]
+    pub fn has_order(&self) -> bool {
+        !matches!(self, Self::Bool | Self::String | Self::List(_) | Self::Struct(_))
+    }
+
     /// Whether it is a scalar or a list of scalars, as columns are with `nested = "tables"`.
     #[must_use]
     pub fn is_flat(&self) -> bool {
