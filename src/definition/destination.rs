@@ -338,12 +338,12 @@ mod tests {
     #[test]
     fn a_value_of_another_type_is_refused() {
         for (option, expected) in [
-            ("path_style = \"yes\"", "true or false"),
-            ("region = 5", "a text"),
+            ("path_style = \"yes\"", "expected a boolean"),
+            ("region = 5", "expected a string"),
             ("max_attempts = 0", "out of range"),
             ("server_side_encryption = \"kms\"", "choose one of"),
             ("endpoint = \"minio:9000\"", "not an http or https URL"),
-            ("retries = 3", "there is no such key"),
+            ("retries = 3", "unknown key"),
         ] {
             let shown = refused(&format!("url = \"s3://b\"\n[destination.s3]\n{option}"));
             assert!(shown.contains(expected), "{option}: {shown}");
