@@ -189,9 +189,7 @@ impl Splitter {
     /// Walks over bytes of the export.
     fn walk(&mut self, piece: &[u8], full: &mut Vec<RecordBatch>) -> Result<(), SplitError> {
         let mut at = 0;
-        if self.position.byte == 0 && !piece.is_empty() {
-            check_encoding(piece)?;
-        }
+        self.check_encoding(piece)?;
         while at < piece.len() {
             let rest = &piece[at..];
             let used = match self.state {
@@ -218,6 +216,20 @@ impl Splitter {
             }
         }
         Ok(())
+    }
+
+    /// Names the encodings that JSON is sometimes sent in by mistake, by the first two bytes of the export.
+    fn check_encoding(&self, piece: &[u8]) -> Result<(), SplitError> {
+        match (self.position.byte, piece) {
+            (0, [0x1E, ..]) => Err(SplitError::TextSequence),
+            (0, [0 | 0xFE | 0xFF, ..] | [b'{' | b'[' | b' ' | b'\r' | b'\n' | b'\t', 0, ..]) => {
+                Err(SplitError::WideText)
+            }
+            (1, [0, ..]) if self.state != EnvelopeState::InByteOrderMark => {
+                Err(SplitError::WideText)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes one byte of structure. Returns the bytes consumed; 0 to read the byte again.
@@ -461,15 +473,6 @@ impl Splitter {
     }
 }
 
-/// Names the encodings that JSON is sometimes sent in by mistake.
-fn check_encoding(beginning: &[u8]) -> Result<(), SplitError> {
-    match beginning {
-        [0x1E, ..] => Err(SplitError::TextSequence),
-        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, ..] | [_, 0, ..] => Err(SplitError::WideText),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -578,6 +581,8 @@ mod tests {
         let error = |bytes: &[u8]| split_in(at(&[""]), &[bytes]).unwrap_err();
         for bytes in [b"[\0{\0}\0]\0".as_slice(), b"\0[\0{", b"\xFF\xFE[\0", b"\xFE\xFF\0["] {
             assert_eq!(error(bytes), SplitError::WideText);
+            let pieces: Vec<&[u8]> = bytes.chunks(1).collect();
+            assert_eq!(split_in(at(&[""]), &pieces), Err(SplitError::WideText));
         }
         assert_eq!(error(b"\x1E{}\n"), SplitError::TextSequence);
     }
