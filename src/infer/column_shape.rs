@@ -67,7 +67,7 @@ impl ColumnShape {
     fn merge(self, other: &Self) -> Self {
         let nested = (self.nested.is_some() || other.nested.is_some()).then(|| {
             let mut both = self.shape();
-            both.merge(&other.shape());
+            both.merge_later(&other.shape());
             both
         });
         Self {

@@ -1,6 +1,6 @@
 //! Resolves the schemas of a run from the shape of its export, the definition and the schemas so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use indexmap::IndexMap;
 
@@ -163,10 +163,17 @@ fn policy(pending: &UnresolvedTable<'_>, parent: Option<&ResolvedTable>) -> Tabl
         },
         deletes: declared.map(|table| table.deletes).unwrap_or_default(),
         nested: pending.nested(),
+        declared: declared.map(typed_columns).unwrap_or_default(),
         contract: pending.contract,
         checks: declared.map(|table| table.checks.clone()).unwrap_or_default(),
         discarded: Vec::new(),
     }
+}
+
+/// The columns with declared types.
+fn typed_columns(table: &Table) -> HashSet<ColumnName> {
+    let typed = table.columns.iter().filter(|(_, column)| column.column_type.is_some());
+    typed.map(|(name, _)| name.clone()).collect()
 }
 
 /// The columns of the JSON's values: those the table has, in their order, then the new ones. A column without values

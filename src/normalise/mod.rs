@@ -20,6 +20,7 @@
 mod aligner;
 pub(crate) mod cast;
 mod checks;
+mod child_rows;
 mod conform;
 mod dates;
 mod frame;
@@ -29,6 +30,7 @@ mod nested;
 mod normaliser;
 mod reason;
 mod record_ids;
+mod route;
 mod row_hash;
 mod uniques;
 mod versions;
