@@ -1,5 +1,7 @@
 //! Infers which columns and child tables the values of one table become, and their names.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 
 use crate::definition::{Contract, ContractMode, Nested, Table};
@@ -22,10 +24,14 @@ pub(crate) struct ColumnInference<'s, 'a> {
     pub(crate) columns: IndexMap<ColumnName, SeenColumn>,
     pub(crate) children: Vec<ChildTable<'a>>,
     pub(crate) discarded: Vec<Discarded>,
+    /// The paths of values that the definition excludes.
+    pub(crate) excluded: HashSet<ValuePath>,
+    /// The names that keys, partitions and flowlake's own columns need.
+    pub(crate) reserved: HashSet<ColumnName>,
 }
 
 /// What there is for the values at a path before this export.
-struct Place {
+struct KnownPlace {
     /// A column of scalars or lists.
     column: bool,
     /// It is one of lists.
@@ -35,7 +41,7 @@ struct Place {
     child: Option<TableName>,
 }
 
-impl Place {
+impl KnownPlace {
     /// Whether values of these kinds need a child table that does not exist yet. Objects beside lists are lists of one.
     fn opens_child(&self, kinds: Kinds) -> bool {
         let has_objects = kinds.contains(ValueKind::Object) && !self.objects;
@@ -74,6 +80,7 @@ impl<'a> ColumnInference<'_, 'a> {
     fn value(&mut self, value: &'a ValueShape, path: &mut ValuePath) -> Result<(), SchemaError> {
         let name = self.name_of(path)?;
         if self.is_excluded(&name) {
+            self.excluded.insert(path.clone());
             return Ok(());
         }
         if self.table.nested() == Nested::Columns {
@@ -168,8 +175,8 @@ impl<'a> ColumnInference<'_, 'a> {
     }
 
     /// What the definition and the destination have for a path.
-    fn place(&self, name: &ColumnName, path: &[Step]) -> Place {
-        Place {
+    fn place(&self, name: &ColumnName, path: &[Step]) -> KnownPlace {
+        KnownPlace {
             column: self.has_column(name),
             list: self.is_list(name),
             objects: self.has_columns_below(path),
@@ -179,7 +186,7 @@ impl<'a> ColumnInference<'_, 'a> {
 
     /// The kinds of values that the contract lets into the table. The others are noted as discarded, but for lists in a
     /// column of scalars: they do not fit its type.
-    fn admitted(&mut self, kinds: Kinds, place: &Place, path: &[Step]) -> Kinds {
+    fn admitted(&mut self, kinds: Kinds, place: &KnownPlace, path: &[Step]) -> Kinds {
         if !self.known.schemas.contains_key(&self.table.name) {
             return kinds;
         }
@@ -259,6 +266,7 @@ impl<'a> ColumnInference<'_, 'a> {
         let is_excluded = |column: &&ColumnSchema| {
             matches!(self.table.rows, TableShape::Excluded)
                 || self.is_excluded(&column.name)
+                || self.reserved.contains(&column.name)
                 || column.path().is_some_and(|path| self.excludes(path))
         };
         columns.filter(|column| !is_excluded(column)).collect()
@@ -332,6 +340,9 @@ impl<'a> ColumnInference<'_, 'a> {
             return Ok(name.clone());
         }
         let mut name = column_name(path);
+        if self.reserved.contains(&name) {
+            name = distinct_name(&name, path);
+        }
         let columns = self.table.declared.map(|table| &table.columns);
         while let Some(other) = self.path_that_has(&name, path) {
             if columns.is_some_and(|columns| columns.contains_key(&name)) {
@@ -358,6 +369,7 @@ impl<'a> ColumnInference<'_, 'a> {
         let known = self.known.schemas.get(&self.table.name)?;
         let is_from_here = |column: &&ColumnSchema| {
             column.path() == Some(path)
+                && !self.reserved.contains(&column.name)
                 && self.declared_path(&column.name).is_none_or(|declared| declared == path)
         };
         let is_seen = |column: &&ColumnSchema| matches!(column.source, ColumnSource::Value { .. });

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use indexmap::IndexMap;
 
+use super::accounted::Places;
 use super::checks::verify_checks;
 use super::column_shape::{ColumnShape, SeenColumn, ValuesFrom};
 use super::columns::ColumnInference;
 use super::error::SchemaError;
-use super::own_columns::{key_columns, lifetime_columns, metadata_columns};
+use super::own_columns::{key_columns, lifetime_columns, metadata_columns, reserved_names};
 use super::resolved::{ResolvedTable, Schemas, TablePolicy};
 use super::unresolved::{KnownTables, TableShape, UnresolvedTable};
 use super::validate::{check_columns, check_partitions};
@@ -61,8 +62,11 @@ impl<'a> Resolver<'a> {
         if self.tables.values().any(|table| table.schema.name == pending.name) {
             return Err(SchemaError::TableCollision { table: pending.name.clone() });
         }
+        let parent = pending.parent.map(|parent| &self.tables[parent].schema);
         let mut inference = ColumnInference {
             table: pending,
+            excluded: HashSet::new(),
+            reserved: reserved_names(pending, parent),
             known: &mut self.known,
             columns: IndexMap::new(),
             children: Vec::new(),
@@ -73,11 +77,16 @@ impl<'a> Resolver<'a> {
         }
         inference.children_not_seen();
         let known = inference.known_columns();
-        let ColumnInference { columns, children, discarded, .. } = inference;
+        let ColumnInference { columns, children, discarded, excluded, .. } = inference;
         let parent = pending.parent.map(|parent| &self.tables[parent]);
         let policy = TablePolicy { discarded, ..policy(pending, parent) };
         let schema = self.schema(pending, &known, columns)?;
         self.check_layout(&schema, &policy)?;
+        if let TableShape::Seen(shape) = pending.rows {
+            let seen = children.iter().filter(|(_, _, rows)| matches!(rows, TableShape::Seen(_)));
+            let paths = seen.map(|(_, path, _)| path);
+            Places::new(&schema, &policy, &excluded, paths).hold(shape)?;
+        }
         let own = TableId::from_index(self.tables.len());
         let root = parent.map_or(own, |parent| parent.root);
         self.tables.push(ResolvedTable { schema, policy, root, children: Vec::new() });

@@ -175,11 +175,14 @@ impl TableSchema {
         self.columns.iter().filter(|column| !self.is_partition(&column.name))
     }
 
-    /// Whether the table is partitioned by the values of a column.
+    /// Whether a column is itself a partition.
     #[must_use]
     pub fn is_partition(&self, column: &ColumnName) -> bool {
         self.parent.is_none()
-            && self.partition_by.iter().any(|field| field.directory_key() == column.as_str())
+            && self
+                .partition_by
+                .iter()
+                .any(|field| field.column == *column && field.directory_key() == column.as_str())
     }
 
     /// The schema for the manifest of a run, with the runs that had values for each column.
