@@ -217,11 +217,29 @@ fn value_columns(
             columns.push(ColumnShape::default().column(&pending.name, name, source, declared)?);
         }
     }
+    if known.is_empty()
+        && matches!(pending.rows, TableShape::Seen(shape) if shape.values.is_empty())
+    {
+        // No record tells what these are; the first that does gives them their type.
+        for name in pending.declared.iter().flat_map(|table| names_in_use(table)) {
+            if !columns.iter().any(|column| column.name == *name) {
+                let source = ValuesFrom::Nowhere(None);
+                columns.push(ColumnShape::default().column(&pending.name, name, source, None)?);
+            }
+        }
+    }
     seen.sort_keys();
     for (name, SeenColumn { path, shape }) in seen {
         columns.push(shape.column(&pending.name, &name, ValuesFrom::Path(path), None)?);
     }
     Ok(columns)
+}
+
+/// The columns that a definition uses.
+fn names_in_use(table: &Table) -> impl Iterator<Item = &ColumnName> {
+    let by = table.partition_by.iter().map(|field| &field.column);
+    let checked = table.checks.iter().flat_map(|check| check.rule.columns());
+    (table.primary_key.iter()).chain(&table.cursor).chain(by).chain(&table.sort_by).chain(checked)
 }
 
 /// Whether a column exists even when no record has it, because the definition declares its type.

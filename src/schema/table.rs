@@ -126,6 +126,14 @@ impl ColumnSchema {
         }
     }
 
+    /// Whether no export has had values for the column and nothing declares another type than text.
+    pub(crate) fn is_untyped(&self) -> bool {
+        let ColumnSource::Unseen { path: None, statistics, nested: None } = &self.source else {
+            return false;
+        };
+        statistics.is_empty() && self.column_type == ColumnType::String
+    }
+
     /// Statistics of the column's values so far, if they come from the JSON.
     pub(crate) fn statistics(&self) -> Option<ColumnStatistics> {
         match &self.source {
