@@ -49,6 +49,8 @@ fn values_of(values: &Values) -> Vec<(usize, Value)> {
         all.extend(there.map(|(row, text)| (row, Value::Scalar(text))));
     }
     all.extend(values.empty_lists.iter().map(|row| (*row as usize, Value::Rows(Vec::new()))));
+    let empty = || Value::Rows(vec![Row::default()]);
+    all.extend(values.empty_objects.iter().map(|row| (*row as usize, empty())));
     if let Some(nested) = &values.nested {
         let mut by_parent: BTreeMap<u32, Vec<Row>> = BTreeMap::new();
         let places = nested.level.parents.iter().zip(&nested.level.positions);

@@ -130,13 +130,14 @@ pub(super) struct ValuesBuilder {
     next_row: u32,
     scalars: ScalarBuilder,
     empty_lists: Vec<u32>,
+    empty_objects: Vec<u32>,
     nested: Option<Box<NestedBuilder>>,
 }
 
 /// Builds [`NestedRows`].
 #[derive(Default)]
 pub(super) struct NestedBuilder {
-    lists: bool,
+    lists: Vec<u32>,
     objects: Vec<u32>,
     level: LevelBuilder,
 }
@@ -171,6 +172,11 @@ impl ValuesBuilder {
         self.empty_lists.push(row);
     }
 
+    /// Adds an object without keys outside a list.
+    pub(super) fn empty_object(&mut self, row: u32) {
+        self.empty_objects.push(row);
+    }
+
     /// Adds an object outside a list. Returns its level and row.
     pub(super) fn object(&mut self, row: u32) -> (&mut LevelBuilder, u32) {
         let nested = self.nested.get_or_insert_default();
@@ -187,7 +193,9 @@ impl ValuesBuilder {
         is_object: bool,
     ) -> (&mut LevelBuilder, u32) {
         let nested = self.nested.get_or_insert_default();
-        nested.lists = true;
+        if position == 0 {
+            nested.lists.push(row);
+        }
         let row = nested.level.add_row(row, position);
         if is_object {
             nested.objects.push(row);
@@ -199,6 +207,7 @@ impl ValuesBuilder {
         Values {
             scalars: self.scalars.finish(rows),
             empty_lists: self.empty_lists,
+            empty_objects: self.empty_objects,
             nested: self.nested.map(|nested| {
                 Box::new(NestedRows {
                     lists: nested.lists,

@@ -15,6 +15,7 @@ mod columns;
 mod compact;
 mod completeness;
 mod envelope;
+mod filled;
 mod identity;
 mod lines;
 mod nesting;
@@ -22,6 +23,7 @@ mod parse;
 mod position;
 mod raw;
 mod scalars;
+mod select;
 mod selector;
 mod split;
 mod split_error;
@@ -131,6 +133,8 @@ pub struct Values {
     pub scalars: Option<Scalars>,
     /// The rows that are `[]`, ascending.
     pub empty_lists: Vec<u32>,
+    /// The rows that are `{}` outside a list, ascending.
+    pub empty_objects: Vec<u32>,
     /// Objects, and the items of lists.
     pub nested: Option<Box<NestedRows>>,
 }
@@ -139,8 +143,8 @@ impl Values {
     fn estimated_bytes(&self) -> usize {
         let scalars = self.scalars.as_ref().map_or(0, |scalars| scalars.values.estimated_bytes());
         let nested = self.nested.as_ref();
-        let nested = nested.map_or(0, |it| size_of_val(&*it.objects) + it.level.estimated_bytes());
-        scalars + nested + size_of_val(&*self.empty_lists)
+        let nested = nested.map_or(0, |it| it.estimated_bytes());
+        scalars + nested + size_of_val(&*self.empty_lists) + size_of_val(&*self.empty_objects)
     }
 }
 
@@ -156,10 +160,16 @@ pub struct Scalars {
 /// The objects of a key and the items of its lists, as rows of their own level.
 #[derive(Debug)]
 pub struct NestedRows {
-    /// Some of the rows are items of lists.
-    pub lists: bool,
+    /// The parent rows whose value is a list, ascending; the others have an object.
+    pub lists: Vec<u32>,
     /// The rows that are objects, ascending; the others are items of lists.
     pub objects: Vec<u32>,
     /// The rows.
     pub level: Level,
+}
+
+impl NestedRows {
+    fn estimated_bytes(&self) -> usize {
+        size_of_val(&*self.lists) + size_of_val(&*self.objects) + self.level.estimated_bytes()
+    }
 }

@@ -240,6 +240,16 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// Moves behind an object without keys, if one is here.
+    fn skips_empty_object(&mut self) -> bool {
+        let start = self.at;
+        self.at += 1;
+        self.skip_whitespace();
+        let is_empty = self.peek() == b'}' && self.depth < MOST_DEPTH;
+        self.at = if is_empty { self.at + 1 } else { start };
+        is_empty
+    }
+
     /// Reads a key and returns its column. It is first compared with the key at this position in the previous record,
     /// which it nearly always equals.
     fn field(&mut self, level: &mut LevelBuilder, expected: usize) -> Parsed<usize> {
@@ -281,6 +291,7 @@ impl<'a> Parser<'a> {
                 let json = self.json()?;
                 values.text(row, &json);
             }
+            b'{' if self.skips_empty_object() => values.empty_object(row),
             b'{' => {
                 let (level, row) = values.object(row);
                 self.object(level, row)?;
@@ -513,7 +524,7 @@ mod tests {
         assert_eq!(nested.level.parents, [0, 0, 0, 2]);
         assert_eq!(nested.level.positions, [0, 1, 2, 0]);
         assert_eq!(column(&nested.level, "n"), ["1", "null", "3", "4"]);
-        assert!(nested.lists);
+        assert_eq!(nested.lists, [0]);
         assert_eq!(nested.objects, [0, 2, 3]);
     }
 

@@ -68,7 +68,7 @@ impl ColumnShape {
         let nested = (self.nested.is_some() || other.nested.is_some()).then(|| {
             let before = self.shape();
             let mut both = before.clone();
-            both.merge(&other.shape());
+            both.merge_later(&other.shape());
             both.tell_keys_apart(Some(&before));
             both
         });

@@ -1,8 +1,10 @@
 //! Infers which columns and child tables the values of one table become, and their names.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 
-use crate::definition::{ContractMode, Nested};
+use crate::definition::{Contract, ContractMode, Nested, Table};
 use crate::infer::column_shape::{ColumnShape, SeenColumn};
 use crate::infer::error::SchemaError;
 use crate::infer::naming::{child_table_name, column_name, distinct_name, distinct_table_name};
@@ -11,8 +13,8 @@ use crate::infer::unresolved::{
     ChildTable, KnownTables, NOTHING_SEEN, TableShape, UnresolvedTable,
 };
 use crate::schema::{
-    ColumnName, ColumnSchema, ColumnSource, ColumnType, Shape, ShownPath, Step, TableName,
-    ValuePath, ValueShape,
+    ColumnName, ColumnSchema, ColumnSource, ColumnType, Kinds, Shape, ShownPath, Step, TableName,
+    TableSchema, ValueKind, ValuePath, ValueShape,
 };
 
 /// Collects the columns and child tables of one table from the shape of its records.
@@ -22,6 +24,30 @@ pub(crate) struct ColumnInference<'s, 'a> {
     pub(crate) columns: IndexMap<ColumnName, SeenColumn>,
     pub(crate) children: Vec<ChildTable<'a>>,
     pub(crate) discarded: Vec<Discarded>,
+    /// The paths of values that the definition excludes.
+    pub(crate) excluded: HashSet<ValuePath>,
+    /// The names that keys, partitions and flowlake's own columns need.
+    pub(crate) reserved: HashSet<ColumnName>,
+}
+
+/// What there is for the values at a path before this export.
+struct KnownPlace {
+    /// A column of scalars or lists.
+    column: bool,
+    /// It is one of lists.
+    list: bool,
+    /// Columns of objects.
+    objects: bool,
+    child: Option<TableName>,
+}
+
+impl KnownPlace {
+    /// Whether values of these kinds need a child table that does not exist yet. Objects beside lists are lists of one.
+    fn opens_child(&self, kinds: Kinds) -> bool {
+        let has_objects = kinds.contains(ValueKind::Object) && !self.objects;
+        let has_lists = kinds.contains(ValueKind::ScalarList) || self.list;
+        self.child.is_none() && (kinds.contains(ValueKind::RowList) || (has_objects && has_lists))
+    }
 }
 
 impl<'a> ColumnInference<'_, 'a> {
@@ -38,38 +64,92 @@ impl<'a> ColumnInference<'_, 'a> {
         Ok(())
     }
 
+    /// The keys of objects. Items of lists beside them are in no column below.
+    fn objects(&mut self, shape: &'a Shape, path: &mut ValuePath) -> Result<(), SchemaError> {
+        for (step, value) in &shape.values {
+            let is_theirs = value.kinds.is_empty() || value.holders.contains(ValueKind::Object);
+            if *step != Step::Item && is_theirs {
+                path.push(step.clone());
+                self.value(value, path)?;
+                path.pop();
+            }
+        }
+        Ok(())
+    }
+
     fn value(&mut self, value: &'a ValueShape, path: &mut ValuePath) -> Result<(), SchemaError> {
         let name = self.name_of(path)?;
         if self.is_excluded(&name) {
+            self.excluded.insert(path.clone());
             return Ok(());
         }
         if self.table.nested() == Nested::Columns {
             return self.whole(name, value, path);
         }
-        let lists = value.lists || self.is_list(&name);
-        let child = self.child_table(&name, value, lists, path);
-        let mode = self.mode(&name, child.as_ref(), value);
-        if let Some(discard) = mode.and_then(ContractMode::discards) {
-            let beside_objects = child.is_none() && !lists && value.has_keys();
-            self.discarded.push(Discarded { path: path.clone(), beside_objects, discard });
-            return match &value.nested {
-                Some(objects) if beside_objects => self.level(objects, path),
-                _ => Ok(()),
-            };
+        if let (Some(declared), None) = (self.declared_type(&name), self.declared_child(path)) {
+            // Only values of the declared type fit, so objects have no columns and lists no table.
+            let list = matches!(declared, ColumnType::List(_));
+            return self.add_scalars(name, value, list, path);
         }
-        if let Some(child) = &child {
+        if value.kinds.is_empty() {
+            return self.nothing(name, value, path);
+        }
+        let place = self.place(&name, path);
+        let stay = self.admitted(value.kinds, &place, path);
+        let child = match &place.child {
+            Some(child) => Some(child.clone()),
+            None => place.opens_child(stay).then(|| self.free_table_name(path)),
+        };
+        let has_child = child.is_some();
+        if let Some(child) = child {
             let shape = value.nested.as_deref().unwrap_or(&NOTHING_SEEN);
-            self.children.push((child.clone(), path.clone(), TableShape::Seen(shape)));
+            self.children.push((child, path.clone(), TableShape::Seen(shape)));
         }
-        let list = child.is_none() && lists;
+        let list = place.list || (stay.contains(ValueKind::ScalarList) && !has_child);
+        if list || place.column || stay.contains(ValueKind::Scalar) {
+            self.add_scalars(name, value, list, path)?;
+        }
+        let flattens = stay.contains(ValueKind::Object) && (place.objects || !has_child);
+        match &value.nested {
+            Some(nested) if flattens => self.objects(nested, path),
+            _ => Ok(()),
+        }
+    }
+
+    /// A column of scalars, or of lists of them.
+    fn add_scalars(
+        &mut self,
+        name: ColumnName,
+        value: &ValueShape,
+        list: bool,
+        path: &ValuePath,
+    ) -> Result<(), SchemaError> {
         let statistics = if list { value.statistics_with_items() } else { value.scalars };
-        if !statistics.is_empty() || list || !(child.is_some() || value.has_keys()) {
-            let shape = ColumnShape { statistics, list, nested: None };
-            self.add(name, SeenColumn { path: path.clone(), shape })?;
+        let shape = ColumnShape { statistics, list, nested: None };
+        self.add(name, SeenColumn { path: path.clone(), shape })
+    }
+
+    /// A value that is nothing but `null`, `{}` and `[]` in the whole export. It changes no table that there is; in
+    /// the first export it is a column of nulls.
+    fn nothing(
+        &mut self,
+        name: ColumnName,
+        value: &'a ValueShape,
+        path: &mut ValuePath,
+    ) -> Result<(), SchemaError> {
+        if let Some(child) = self.existing_child(path) {
+            let shape = value.nested.as_deref().unwrap_or(&NOTHING_SEEN);
+            self.children.push((child, path.clone(), TableShape::Seen(shape)));
+            return Ok(());
+        }
+        let is_first = !self.known.schemas.contains_key(&self.table.name);
+        if self.has_column(&name) || (is_first && !value.has_keys()) {
+            let list = self.is_list(&name);
+            self.add_scalars(name, value, list, path)?;
         }
         match &value.nested {
-            Some(nested) if child.is_none() && !list => self.level(nested, path),
-            _ => Ok(()),
+            Some(nested) => self.objects(nested, path),
+            None => Ok(()),
         }
     }
 
@@ -80,12 +160,13 @@ impl<'a> ColumnInference<'_, 'a> {
         value: &ValueShape,
         path: &ValuePath,
     ) -> Result<(), SchemaError> {
-        let declared = self.table.declared.is_some_and(|table| table.columns.contains_key(&name));
-        let known = self.known.schemas.get(&self.table.name);
-        let is_new = known.is_some_and(|known| !declared && known.column(&name).is_none());
+        let is_new = self.known.schemas.contains_key(&self.table.name) && !self.has_column(&name);
+        if is_new && value.kinds.is_empty() {
+            return Ok(());
+        }
         let mode = is_new.then_some(self.table.contract.columns);
         if let Some(discard) = mode.and_then(ContractMode::discards) {
-            self.discarded.push(Discarded { path: path.clone(), beside_objects: false, discard });
+            self.discarded.push(Discarded { path: path.clone(), kinds: value.kinds, discard });
             return Ok(());
         }
         let mut shape = ColumnShape::whole(value);
@@ -93,26 +174,77 @@ impl<'a> ColumnInference<'_, 'a> {
         self.add(name, SeenColumn { path: path.clone(), shape })
     }
 
-    /// The contract mode for a value without a column or child table; none for values that are known or declared. An
-    /// object is not a value itself.
-    fn mode(
-        &self,
-        name: &ColumnName,
-        child: Option<&TableName>,
-        value: &ValueShape,
-    ) -> Option<ContractMode> {
-        let known = self.known.schemas.get(&self.table.name)?;
-        let is_known = |child: &TableName| {
-            self.known.schemas.contains_key(child)
-                || self.known.declared.iter().any(|table| table.name == *child)
-        };
-        let declared = self.table.declared.is_some_and(|table| table.columns.contains_key(name));
-        match child {
-            Some(child) => (!is_known(child)).then_some(self.table.contract.tables),
-            None if declared || known.column(name).is_some() => None,
-            None if value.scalars.is_empty() && !value.lists && value.has_keys() => None,
-            None => Some(self.table.contract.columns),
+    /// What the definition and the destination have for a path.
+    fn place(&self, name: &ColumnName, path: &[Step]) -> KnownPlace {
+        KnownPlace {
+            column: self.has_column(name),
+            list: self.is_list(name),
+            objects: self.has_columns_below(path),
+            child: self.existing_child(path),
         }
+    }
+
+    /// The kinds of values that the contract lets into the table. The others are noted as discarded, but for lists in a
+    /// column of scalars: they do not fit its type.
+    fn admitted(&mut self, kinds: Kinds, place: &KnownPlace, path: &[Step]) -> Kinds {
+        if !self.known.schemas.contains_key(&self.table.name) {
+            return kinds;
+        }
+        let Contract { tables, columns, data_type } = self.table.contract;
+        let has_child = place.child.is_some();
+        let mut stay = kinds;
+        if !has_child {
+            stay = self.admit(stay, ValueKind::RowList, tables, path);
+        }
+        if !has_child && place.list && !place.objects {
+            stay = self.admit(stay, ValueKind::Object, tables, path);
+        }
+        if !place.column {
+            stay = self.admit(stay, ValueKind::Scalar, columns, path);
+        }
+        let has_rows = has_child || stay.contains(ValueKind::RowList);
+        if !place.list && !has_rows {
+            if !place.column {
+                stay = self.admit(stay, ValueKind::ScalarList, columns, path);
+            } else if data_type.discards().is_some() {
+                stay = stay.without(ValueKind::ScalarList);
+            }
+            if place.opens_child(stay) {
+                stay = self.admit(stay, ValueKind::ScalarList, tables, path);
+            }
+        }
+        stay
+    }
+
+    /// The kinds without one that a contract mode discards.
+    fn admit(&mut self, kinds: Kinds, kind: ValueKind, mode: ContractMode, path: &[Step]) -> Kinds {
+        match mode.discards() {
+            Some(discard) if kinds.contains(kind) => {
+                let (path, kinds_out) = (path.to_vec(), Kinds::from(kind));
+                self.discarded.push(Discarded { path, kinds: kinds_out, discard });
+                kinds.without(kind)
+            }
+            _ => kinds,
+        }
+    }
+
+    /// Whether the definition or the table so far has a column.
+    fn has_column(&self, name: &ColumnName) -> bool {
+        self.table.declared.is_some_and(|table| table.columns.contains_key(name))
+            || self.known.schemas.get(&self.table.name).is_some_and(|it| it.column(name).is_some())
+    }
+
+    /// Whether the definition or the table so far has columns of the objects at a path.
+    fn has_columns_below(&self, path: &[Step]) -> bool {
+        let is_below = |other: &[Step]| other.len() > path.len() && other.starts_with(path);
+        let known = self.known.schemas.get(&self.table.name);
+        let mut known = known.map_or(&[][..], |schema| &schema.columns).iter();
+        let declared = self.table.declared.map(|table| table.columns.keys());
+        known.any(|column| column.path().is_some_and(is_below) && !self.is_excluded(&column.name))
+            || declared.into_iter().flatten().any(|name| {
+                self.declared_path(name).is_some_and(|path| is_below(&path))
+                    && !self.is_excluded(name)
+            })
     }
 
     /// Whether the definition excludes a name, with everything below it.
@@ -134,6 +266,7 @@ impl<'a> ColumnInference<'_, 'a> {
         let is_excluded = |column: &&ColumnSchema| {
             matches!(self.table.rows, TableShape::Excluded)
                 || self.is_excluded(&column.name)
+                || self.reserved.contains(&column.name)
                 || column.path().is_some_and(|path| self.excludes(path))
         };
         columns.filter(|column| !is_excluded(column)).collect()
@@ -173,37 +306,23 @@ impl<'a> ColumnInference<'_, 'a> {
         matches!(self.declared_type(name).or_else(known), Some(ColumnType::List(_)))
     }
 
-    /// The child table of the objects and lists here, if they have one.
-    fn child_table(
-        &mut self,
-        name: &ColumnName,
-        value: &ValueShape,
-        lists: bool,
-        path: &[Step],
-    ) -> Option<TableName> {
-        let parent = &self.table.name;
-        let declared = self.known.declared.iter().find(|table| {
-            table.parent.as_ref() == Some(parent)
+    /// The declared child table of a path.
+    fn declared_child(&self, path: &[Step]) -> Option<&'a Table> {
+        self.known.declared.iter().find(|table| {
+            table.parent.as_ref() == Some(&self.table.name)
                 && table.records.as_ref().is_some_and(|pointer| {
                     pointer.keys().iter().cloned().map(Step::Key).eq(path.iter().cloned())
                 })
-        });
-        let known = || {
-            self.known
-                .schemas
-                .values()
-                .find(|schema| schema.parent.as_ref() == Some(parent) && schema.path == path)
+        })
+    }
+
+    /// The child table that the definition or the destination has for a path.
+    fn existing_child(&self, path: &[Step]) -> Option<TableName> {
+        let is_here = |schema: &&TableSchema| {
+            schema.parent.as_ref() == Some(&self.table.name) && schema.path == path
         };
-        if let Some(table) = declared {
-            return Some(table.name.clone());
-        }
-        if matches!(self.declared_type(name), Some(ColumnType::List(_))) {
-            return None;
-        }
-        if let Some(schema) = known() {
-            return Some(schema.name.clone());
-        }
-        (lists && value.needs_rows()).then(|| self.free_table_name(path))
+        let known = || self.known.schemas.values().find(is_here).map(|schema| &schema.name);
+        self.declared_child(path).map(|table| &table.name).or_else(known).cloned()
     }
 
     /// The name of an undeclared child table, with a suffix made from its path when another table has the name.
@@ -221,6 +340,9 @@ impl<'a> ColumnInference<'_, 'a> {
             return Ok(name.clone());
         }
         let mut name = column_name(path);
+        if self.reserved.contains(&name) {
+            name = distinct_name(&name, path);
+        }
         let columns = self.table.declared.map(|table| &table.columns);
         while let Some(other) = self.path_that_has(&name, path) {
             if columns.is_some_and(|columns| columns.contains_key(&name)) {
@@ -247,6 +369,7 @@ impl<'a> ColumnInference<'_, 'a> {
         let known = self.known.schemas.get(&self.table.name)?;
         let is_from_here = |column: &&ColumnSchema| {
             column.path() == Some(path)
+                && !self.reserved.contains(&column.name)
                 && self.declared_path(&column.name).is_none_or(|declared| declared == path)
         };
         let is_seen = |column: &&ColumnSchema| matches!(column.source, ColumnSource::Value { .. });

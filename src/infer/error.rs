@@ -41,6 +41,14 @@ pub enum SchemaError {
         /// All of it.
         changes: Vec<Change>,
     },
+    /// A value has neither a column nor a child table, and nothing excludes or discards it.
+    #[error("a value of table `{table}` would be lost: `{path}` has no column")]
+    Unplaced {
+        /// The table.
+        table: TableName,
+        /// The path.
+        path: String,
+    },
     /// Two lists have one table name.
     #[error("two lists would be the table `{table}`")]
     TableCollision {
@@ -154,6 +162,10 @@ impl Failure for SchemaError {
                 "declare one of them with a name of its own: `[[tables]]` with `parent` and `records`"
                     .into()
             }
+            Self::Unplaced { path, .. } => format!(
+                "this is a mistake of flowlake, please report it; until then exclude the value or name it: \
+                 `name = {{ from = \"{path}\" }}` under `[tables.columns]`"
+            ),
             Self::MissingColumn { used_as, .. } => format!(
                 "correct `{used_as}`, or name the value: `name = {{ from = \"/path\" }}` under `[tables.columns]`"
             ),

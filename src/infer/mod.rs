@@ -6,6 +6,7 @@
 //!                      seen    + manifests    columns, types
 //! ```
 
+mod accounted;
 mod checks;
 mod column_shape;
 mod columns;

@@ -1,5 +1,7 @@
 //! The columns that flowlake adds to a table: keys, lifetimes and metadata.
 
+use std::collections::HashSet;
+
 use crate::definition::Deletes;
 use crate::infer::naming::parent_key_name;
 use crate::infer::unresolved::UnresolvedTable;
@@ -41,6 +43,28 @@ pub(crate) fn metadata_columns() -> [ColumnSchema; 2] {
 fn own_column(name: &str, column_type: ColumnType, source: ColumnSource) -> ColumnSchema {
     let name = name.parse().unwrap_or_else(|_| ColumnName::unnamed());
     ColumnSchema { name, column_type, source, formats: Vec::new(), description: None, seen: None }
+}
+
+/// The names that a table needs for its keys, its partitions and flowlake's own columns. Keys of the JSON with such a
+/// name get a suffix.
+pub(crate) fn reserved_names(
+    pending: &UnresolvedTable<'_>,
+    parent: Option<&TableSchema>,
+) -> HashSet<ColumnName> {
+    let declared = pending.declared;
+    let primary_key = declared.map_or(&[][..], |table| &table.primary_key);
+    let own = key_columns(parent, primary_key).into_iter();
+    let own = own.chain(lifetime_columns(pending, parent)).chain(metadata_columns());
+    let partition_by = match parent {
+        Some(parent) => parent.partition_by.as_slice(),
+        None => declared.map_or(&[][..], |table| &table.partition_by),
+    };
+    // A root table's own column may be a partition itself.
+    let keys = partition_by.iter().filter_map(|field| {
+        let key = field.directory_key().parse::<ColumnName>().ok()?;
+        (parent.is_some() || key != field.column).then_some(key)
+    });
+    own.map(|column| column.name).chain(keys).collect()
 }
 
 /// The columns that link a row to its record: the parent's key and a position, or a hash.

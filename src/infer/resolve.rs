@@ -1,14 +1,15 @@
 //! Resolves the schemas of a run from the shape of its export, the definition and the schemas so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use indexmap::IndexMap;
 
+use super::accounted::Places;
 use super::checks::verify_checks;
 use super::column_shape::{ColumnShape, SeenColumn, ValuesFrom};
 use super::columns::ColumnInference;
 use super::error::SchemaError;
-use super::own_columns::{key_columns, lifetime_columns, metadata_columns};
+use super::own_columns::{key_columns, lifetime_columns, metadata_columns, reserved_names};
 use super::resolved::{ResolvedTable, Schemas, TablePolicy};
 use super::unresolved::{KnownTables, TableShape, UnresolvedTable};
 use super::validate::{check_columns, check_partitions};
@@ -61,8 +62,11 @@ impl<'a> Resolver<'a> {
         if self.tables.values().any(|table| table.schema.name == pending.name) {
             return Err(SchemaError::TableCollision { table: pending.name.clone() });
         }
+        let parent = pending.parent.map(|parent| &self.tables[parent].schema);
         let mut inference = ColumnInference {
             table: pending,
+            excluded: HashSet::new(),
+            reserved: reserved_names(pending, parent),
             known: &mut self.known,
             columns: IndexMap::new(),
             children: Vec::new(),
@@ -73,11 +77,16 @@ impl<'a> Resolver<'a> {
         }
         inference.children_not_seen();
         let known = inference.known_columns();
-        let ColumnInference { columns, children, discarded, .. } = inference;
+        let ColumnInference { columns, children, discarded, excluded, .. } = inference;
         let parent = pending.parent.map(|parent| &self.tables[parent]);
         let policy = TablePolicy { discarded, ..policy(pending, parent) };
         let schema = self.schema(pending, &known, columns)?;
         self.check_layout(&schema, &policy)?;
+        if let TableShape::Seen(shape) = pending.rows {
+            let seen = children.iter().filter(|(_, _, rows)| matches!(rows, TableShape::Seen(_)));
+            let paths = seen.map(|(_, path, _)| path);
+            Places::new(&schema, &policy, &excluded, paths).hold(shape)?;
+        }
         let own = TableId::from_index(self.tables.len());
         let root = parent.map_or(own, |parent| parent.root);
         self.tables.push(ResolvedTable { schema, policy, root, children: Vec::new() });
@@ -163,10 +172,17 @@ fn policy(pending: &UnresolvedTable<'_>, parent: Option<&ResolvedTable>) -> Tabl
         },
         deletes: declared.map(|table| table.deletes).unwrap_or_default(),
         nested: pending.nested(),
+        declared: declared.map(typed_columns).unwrap_or_default(),
         contract: pending.contract,
         checks: declared.map(|table| table.checks.clone()).unwrap_or_default(),
         discarded: Vec::new(),
     }
+}
+
+/// The columns with declared types.
+fn typed_columns(table: &Table) -> HashSet<ColumnName> {
+    let typed = table.columns.iter().filter(|(_, column)| column.column_type.is_some());
+    typed.map(|(name, _)| name.clone()).collect()
 }
 
 /// The columns of the JSON's values: those the table has, in their order, then the new ones. A column without values
@@ -201,11 +217,29 @@ fn value_columns(
             columns.push(ColumnShape::default().column(&pending.name, name, source, declared)?);
         }
     }
+    if known.is_empty()
+        && matches!(pending.rows, TableShape::Seen(shape) if shape.values.is_empty())
+    {
+        // No record tells what these are; the first that does gives them their type.
+        for name in pending.declared.iter().flat_map(|table| names_in_use(table)) {
+            if !columns.iter().any(|column| column.name == *name) {
+                let source = ValuesFrom::Nowhere(None);
+                columns.push(ColumnShape::default().column(&pending.name, name, source, None)?);
+            }
+        }
+    }
     seen.sort_keys();
     for (name, SeenColumn { path, shape }) in seen {
         columns.push(shape.column(&pending.name, &name, ValuesFrom::Path(path), None)?);
     }
     Ok(columns)
+}
+
+/// The columns that a definition uses.
+fn names_in_use(table: &Table) -> impl Iterator<Item = &ColumnName> {
+    let by = table.partition_by.iter().map(|field| &field.column);
+    let checked = table.checks.iter().flat_map(|check| check.rule.columns());
+    (table.primary_key.iter()).chain(&table.cursor).chain(by).chain(&table.sort_by).chain(checked)
 }
 
 /// Whether a column exists even when no record has it, because the definition declares its type.

@@ -3,12 +3,13 @@
 //! A [`TableSchema`] is what a manifest keeps. A [`TablePolicy`] follows from the definition and the export, and is
 //! gone after the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Index;
 
 use crate::definition::{Check, Contract, Deletes, Discard, Nested, WriteDisposition};
 use crate::schema::{
-    ColumnSource, ColumnStatistics, IdVec, RootId, TableId, TableSchema, ValuePath,
+    ColumnName, ColumnSource, ColumnStatistics, IdVec, Kinds, RootId, TableId, TableSchema,
+    ValuePath,
 };
 
 /// The tables of a run, parents before their children.
@@ -42,6 +43,8 @@ pub struct TablePolicy {
     pub deletes: Deletes,
     /// What becomes of objects and lists.
     pub nested: Nested,
+    /// The columns whose type the definition declares: only values of that type fit.
+    pub declared: HashSet<ColumnName>,
     /// What an export may change.
     pub contract: Contract,
     /// What its rows have to be like.
@@ -55,8 +58,8 @@ pub struct TablePolicy {
 pub struct Discarded {
     /// The path from the record.
     pub path: ValuePath,
-    /// Objects in the same place hold values that the contract decides on one by one.
-    pub beside_objects: bool,
+    /// Which of the values there.
+    pub kinds: Kinds,
     /// How much of the record is discarded.
     pub discard: Discard,
 }

@@ -61,7 +61,7 @@ pub(crate) fn check_partitions(schema: &TableSchema) -> Result<(), SchemaError> 
         let directory_key = field.directory_key();
         if schema.parent.is_none() {
             let column = required_column(schema, &field.column, "partition_by")?;
-            if !field.fits(&column.column_type) {
+            if !column.is_untyped() && !field.fits(&column.column_type) {
                 return Err(SchemaError::UnfitPartition {
                     table: schema.name.clone(),
                     directory_key,

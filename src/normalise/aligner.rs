@@ -1,70 +1,81 @@
 //! The columns of a table from the levels of a chunk: those of its own level, and of the objects flattened into it.
 
-use std::collections::BTreeSet;
-
-use polars::prelude::{IdxCa, NewChunkedArray, PlSmallStr, PolarsResult};
+use polars::prelude::{BooleanChunked, IdxCa, NewChunkedArray, PlSmallStr, PolarsResult, Series};
 
 use super::cast::Cast;
-use super::nested::{column, scalars_as};
-use crate::decode::{Level, Values};
-use crate::infer::Discarded;
-use crate::schema::{ColumnSchema, Step};
+use super::nested::{column, declared_column, scalars_as};
+use super::route::Route;
+use crate::decode::{Level, NestedRows, Values};
+use crate::definition::Nested;
+use crate::infer::{Discarded, ResolvedTable};
+use crate::schema::{ColumnSchema, ColumnType, Kinds, Step};
 
 /// The rows of a level that have a discarded value, however deep in objects it is.
 pub(super) fn rows_that_have(level: &Level, discarded: &Discarded) -> Vec<u32> {
-    let Some((step, objects)) = discarded.path.split_last() else { return Vec::new() };
-    let view = View::of(level, objects);
-    let (holder, rows) = match &view {
-        Some(view) => (view.level, Some(&view.rows)),
-        None if objects.is_empty() => (level, None),
-        None => return Vec::new(),
-    };
-    let Some(values) = holder.values.get(step) else { return Vec::new() };
-    let mut own: BTreeSet<u32> = values.empty_lists.iter().copied().collect();
-    if !discarded.beside_objects {
-        own.extend(values.nested.iter().flat_map(|nested| &nested.level.parents));
-    }
-    if let Some(scalars) = &values.scalars {
-        let there = scalars.values.is_not_null();
-        own.extend(
-            (0..).zip(there.iter()).filter(|(_, there)| *there == Some(true)).map(|(row, _)| row),
-        );
-    }
-    own.into_iter().map(|row| rows.map_or(row, |rows| rows[row as usize])).collect()
+    let Some((values, rows)) = values_at(level, &discarded.path) else { return Vec::new() };
+    let kinds = values.rows_by_kind().into_iter();
+    let own = kinds.filter(|(_, kind)| discarded.kinds.contains(*kind));
+    own.filter_map(|(row, _)| row_of(rows.as_deref(), row)).collect()
 }
 
-/// A level below a table's own; for each of its rows, the table's row.
+/// The values at a path through objects and, unless they are the level's own, the level's row for each row of theirs.
+pub(super) fn values_at<'l>(
+    level: &'l Level,
+    path: &[Step],
+) -> Option<(&'l Values, Option<Vec<u32>>)> {
+    let (step, objects) = path.split_last()?;
+    if objects.is_empty() {
+        return Some((level.values.get(step)?, None));
+    }
+    let view = View::of(level, objects)?;
+    Some((view.level.values.get(step)?, Some(view.rows)))
+}
+
+/// The row of the table for a row of values.
+pub(super) fn row_of(rows: Option<&[u32]>, row: u32) -> Option<u32> {
+    let row = rows.map_or(row, |rows| rows[row as usize]);
+    (row != NO_ROW).then_some(row)
+}
+
+/// The rows of lists are not those of the objects that stand beside them.
+const NO_ROW: u32 = u32::MAX;
+
+/// Objects in a table's own level or below; for each row, the table's row.
 pub(super) struct View<'l> {
-    pub(super) level: &'l Level,
-    pub(super) rows: Vec<u32>,
+    level: &'l Level,
+    rows: Vec<u32>,
 }
 
 impl<'l> View<'l> {
-    /// The level that a path of at least one step leads to; `None` when nothing in this chunk has it.
-    pub(super) fn of(level: &'l Level, path: &[Step]) -> Option<Self> {
+    /// The objects that a path of at least one step leads to; `None` when nothing in this chunk has it.
+    fn of(level: &'l Level, path: &[Step]) -> Option<Self> {
         let mut view: Option<Self> = None;
         for step in path {
             let above = view.as_ref().map_or(level, |view| view.level);
-            let nested = above.values.get(step)?.nested.as_ref()?;
-            let rows = match &view {
-                Some(view) => {
-                    nested.level.parents.iter().map(|row| view.rows[*row as usize]).collect()
-                }
-                None => nested.level.parents.clone(),
-            };
+            let nested = above.values.get(step)?.nested.as_deref()?;
+            let rows = Self::rows(nested, view.as_ref().map(|view| &*view.rows));
             view = Some(Self { level: &nested.level, rows });
         }
         view
+    }
+
+    fn rows(nested: &NestedRows, above: Option<&[u32]>) -> Vec<u32> {
+        let has_lists = !nested.lists.is_empty();
+        let row_of = |parent: &u32| match above {
+            _ if has_lists && nested.is_list(*parent) => NO_ROW,
+            Some(rows) => rows[*parent as usize],
+            None => *parent,
+        };
+        nested.level.parents.iter().map(row_of).collect()
     }
 }
 
 /// Aligns the columns of a table, and of the objects flattened into it, with the table's rows.
 pub(super) struct Aligner<'l> {
     pub(super) level: &'l Level,
+    table: &'l ResolvedTable,
     /// The paths whose lists are rows of child tables.
     child_paths: Vec<Vec<Step>>,
-    /// Objects are columns of their own.
-    flattens: bool,
     /// The objects around the last column; columns of one object come one after the other.
     last: Option<(Vec<Step>, Option<Flattened<'l>>)>,
 }
@@ -77,28 +88,38 @@ struct Flattened<'l> {
 }
 
 impl<'l> Aligner<'l> {
-    pub(super) fn new(level: &'l Level, child_paths: Vec<Vec<Step>>, flattens: bool) -> Self {
-        Self { level, child_paths, flattens, last: None }
+    pub(super) fn new(
+        level: &'l Level,
+        table: &'l ResolvedTable,
+        child_paths: Vec<Vec<Step>>,
+    ) -> Self {
+        Self { level, table, child_paths, last: None }
     }
 
     /// The column at a path, cast to its type, as long as the table.
     pub(super) fn column(&mut self, path: &[Step], schema: &ColumnSchema) -> PolarsResult<Cast> {
-        let (rows, flattens) = (self.level.rows, self.flattens);
+        let (rows, table) = (self.level.rows, self.table);
         let absent = || Cast::nulls(rows, &schema.column_type);
         let Some((step, objects)) = path.split_last() else { return Ok(absent()) };
-        let in_child = self.child_paths.iter().any(|child| child == path);
+        let has_child = self.child_paths.iter().any(|child| child == path);
+        let typed = |values: &Values, rows| {
+            let is_declared = table.policy.declared.contains(&schema.name);
+            let route = (table.policy.nested == Nested::Tables && !is_declared)
+                .then(|| Route::of(table, path, has_child));
+            typed(values, rows, schema, route, is_declared)
+        };
         if objects.is_empty() {
             let Some(values) = self.level.values.get(step) else { return Ok(absent()) };
-            return typed(values, rows, schema, in_child, flattens);
+            return typed(values, rows);
         }
         let Some(flattened) = self.flattened(objects) else { return Ok(absent()) };
         let Some(values) = flattened.view.level.values.get(step) else { return Ok(absent()) };
-        let rows = flattened.view.level.rows;
-        let mut column = typed(values, rows, schema, in_child, flattens)?;
+        let mut column = typed(values, flattened.view.level.rows)?;
         if let Some(take) = &flattened.take {
             column.series = column.series.take(take)?;
         }
-        column.unfit = column.unfit.iter().map(|row| flattened.view.rows[*row as usize]).collect();
+        let rows = Some(&*flattened.view.rows);
+        column.unfit = column.unfit.iter().filter_map(|row| row_of(rows, *row)).collect();
         Ok(column)
     }
 
@@ -119,7 +140,9 @@ impl<'l> Flattened<'l> {
         let take = (!dense).then(|| {
             let mut positions = vec![None; table_rows];
             for (own, row) in (0..).zip(&view.rows) {
-                positions[*row as usize] = Some(own);
+                if *row != NO_ROW {
+                    positions[*row as usize] = Some(own);
+                }
             }
             IdxCa::from_slice_options(PlSmallStr::EMPTY, &positions)
         });
@@ -127,17 +150,46 @@ impl<'l> Flattened<'l> {
     }
 }
 
-/// The values under one key as a column of its resolved type, without those that are rows of a child table.
+/// The values under one key as a column of its resolved type, without those that have another place.
 fn typed(
     values: &Values,
     rows: usize,
     schema: &ColumnSchema,
-    in_child: bool,
-    flattens: bool,
+    route: Option<Route>,
+    is_declared: bool,
 ) -> PolarsResult<Cast> {
     let ColumnSchema { column_type, formats, .. } = schema;
-    if in_child {
+    if is_declared {
+        return declared_column(values, rows, column_type, formats);
+    }
+    let Some(route) = route else { return column(values, rows, column_type, formats) };
+    if !route.child.is_empty() && column_type.is_scalar() {
         return scalars_as(values.scalars.as_ref(), rows, column_type, formats);
     }
-    column(values, rows, column_type, formats, flattens)
+    without(column(values, rows, column_type, formats)?, values, route.elsewhere(), column_type)
+}
+
+/// A column without the values of some kinds.
+fn without(
+    mut column: Cast,
+    values: &Values,
+    kinds: Kinds,
+    column_type: &ColumnType,
+) -> PolarsResult<Cast> {
+    let Some(nested) = &values.nested else { return Ok(column) };
+    if column.unfit.is_empty() && column_type.is_scalar() {
+        return Ok(column);
+    }
+    let others = values.rows_by_kind().into_iter().filter(|(_, kind)| kinds.contains(*kind));
+    let others: Vec<u32> = others.map(|(row, _)| row).collect();
+    column.unfit.retain(|row| others.binary_search(row).is_err());
+    if !column_type.is_scalar() {
+        let mut stays = vec![true; column.series.len()];
+        let objects = nested.level.parents.iter().filter(|parent| !nested.is_list(**parent));
+        others.iter().chain(objects).for_each(|row| stays[*row as usize] = false);
+        let stays = BooleanChunked::from_slice(PlSmallStr::EMPTY, &stays);
+        let nulls = Series::full_null(PlSmallStr::EMPTY, stays.len(), column.series.dtype());
+        column.series = column.series.zip_with(&stays, &nulls)?;
+    }
+    Ok(column)
 }

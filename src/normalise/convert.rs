@@ -174,7 +174,7 @@ mod tests {
         batches.extend(splitter.finish().unwrap().0);
         let chunk = decode_batch(&batches[0], &DecodeOptions::default()).unwrap();
         let values = &chunk.records.values[&Step::Key("v".to_owned())];
-        let cast = column(values, 1, column_type, &[], false).unwrap();
+        let cast = column(values, 1, column_type, &[]).unwrap();
         assert!(cast.unfit.is_empty(), "{json} is no {column_type}");
         cast.series
     }

@@ -20,6 +20,7 @@
 mod aligner;
 pub(crate) mod cast;
 mod checks;
+mod child_rows;
 mod conform;
 mod convert;
 mod cursor_form;
@@ -31,6 +32,7 @@ mod nested;
 mod normaliser;
 mod reason;
 mod record_ids;
+mod route;
 mod row_hash;
 mod uniques;
 mod versions;

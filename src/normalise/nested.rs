@@ -22,14 +22,12 @@ use crate::decode::{Level, NestedRows, Scalars, Values};
 use crate::infer::{ITEMS_FIELD, field_for};
 use crate::schema::{ColumnName, ColumnType, ITEM_COLUMN, Step, StructField};
 
-/// The values under one key as a column of any type. An object does not fit a scalar, unless it is `flattened` into
-/// columns of its own.
+/// The values under one key as a column of any type. What holds no scalar is null.
 pub(super) fn column(
     values: &Values,
     rows: usize,
     column_type: &ColumnType,
     formats: &[String],
-    flattened: bool,
 ) -> PolarsResult<Cast> {
     match column_type {
         ColumnType::List(inner) => {
@@ -38,12 +36,42 @@ pub(super) fn column(
         ColumnType::Struct(_) => object_column(values, rows, column_type, formats),
         _ => {
             let mut column = scalars_as(values.scalars.as_ref(), rows, column_type, formats)?;
-            column.unfit.extend(&values.empty_lists);
-            let nested = values.nested.iter().filter(|nested| nested.lists || !flattened);
-            column.unfit.extend(nested.flat_map(|nested| &nested.level.parents));
+            column.unfit.extend(values.nested.iter().flat_map(|it| it.filled_parents()));
             Ok(column.in_order())
         }
     }
+}
+
+/// The same for a declared type, which `{}` and `[]` fit only if they are of that type.
+pub(super) fn declared_column(
+    values: &Values,
+    rows: usize,
+    column_type: &ColumnType,
+    formats: &[String],
+) -> PolarsResult<Cast> {
+    let mut column = column(values, rows, column_type, formats)?;
+    let is_list_of_scalars = matches!(column_type, ColumnType::List(item) if item.is_scalar());
+    if let Some(nested) = values.nested.as_deref().filter(|_| is_list_of_scalars) {
+        column.unfit.extend(lists_with_rows(nested));
+    }
+    if column_type.is_scalar() {
+        column.unfit.extend(values.nested.iter().flat_map(|nested| &nested.level.parents));
+    }
+    if column_type.is_scalar() || is_list_of_scalars {
+        column.unfit.extend(&values.empty_objects);
+    }
+    if !matches!(column_type, ColumnType::List(_)) {
+        column.unfit.extend(&values.empty_lists);
+    }
+    Ok(column.in_order())
+}
+
+/// The parent rows whose lists have objects or lists as items, also empty ones.
+fn lists_with_rows(nested: &NestedRows) -> impl Iterator<Item = u32> {
+    let items = nested.level.values.get(&Step::Item);
+    let lists = items.into_iter().flat_map(rows_that_have_lists);
+    let rows = nested.objects.iter().copied().chain(lists);
+    rows.map(|row| nested.level.parents[row as usize])
 }
 
 /// Scalars as values of any type: lists of one, objects of one field.
@@ -134,10 +162,11 @@ fn items_of(nested: &NestedRows, item_type: &ColumnType, formats: &[String]) -> 
         return objects_of(level, objects, fields, formats);
     }
     let mut column = match items {
-        Some(items) => column(items, level.rows, item_type, formats, false)?,
+        Some(items) => column(items, level.rows, item_type, formats)?,
         None => Cast::nulls(level.rows, item_type),
     };
-    column.unfit.extend(objects);
+    let filled = nested.filled_objects();
+    column.unfit.extend(objects.iter().filter(|object| filled[**object as usize]));
     Ok(column.in_order())
 }
 
@@ -151,8 +180,7 @@ fn object_column(
     let scalars = values.scalars.as_ref();
     let scalars =
         scalars.map(|scalars| scalars_as(Some(scalars), rows, object_type, formats)).transpose()?;
-    let mut unfit = values.empty_lists.clone();
-    unfit.extend(scalars.iter().flat_map(|cast| &cast.unfit));
+    let mut unfit: Vec<u32> = scalars.iter().flat_map(|cast| &cast.unfit).copied().collect();
     let scalars = scalars.map(|cast| cast.series);
     let Some(nested) = values.nested.as_deref() else {
         let series = scalars.unwrap_or_else(|| Cast::nulls(rows, object_type).series);
@@ -166,12 +194,13 @@ fn object_column(
     let behind =
         if scalars.is_some() { IdxSize::try_from(rows).unwrap_or(IdxSize::MAX) } else { 0 };
     let mut positions: Vec<Option<IdxSize>> = (0..).take(rows).map(own).collect();
-    for (object, parent) in (0_u32..).zip(parents) {
+    let filled = nested.level.filled_rows();
+    for ((object, parent), is_filled) in (0_u32..).zip(parents).zip(filled) {
         let is_object = nested.objects.binary_search(&object).is_ok();
         let position = &mut positions[*parent as usize];
         if is_object && *position == own(*parent) {
             *position = Some(behind + object);
-        } else {
+        } else if is_filled {
             unfit.push(*parent);
         }
     }
@@ -205,10 +234,10 @@ fn objects_of(
         let Step::Key(key) = step else { continue };
         match field_for(key, fields) {
             Some(field) => {
-                let values = column(values, level.rows, &field.column_type, formats, false)?;
+                let values = column(values, level.rows, &field.column_type, formats)?;
                 object.fill(&field.name, values)?;
             }
-            None => object.refuse(rows_that_have_any(values)),
+            None => object.refuse(values.filled_rows()),
         }
     }
     let Some(items) = items else { return object.finish() };
@@ -226,7 +255,7 @@ fn objects_of(
             let values = list_column(Some(items), None, level.rows, inner, formats)?;
             object.fill(name, values)?;
         }
-        _ => object.refuse(rows_that_have_lists(items)),
+        _ => object.refuse(items.nested.iter().flat_map(|nested| nested.filled_parents())),
     }
     object.finish()
 }

@@ -12,14 +12,15 @@ use polars::prelude::{
     Series, StringChunked,
 };
 
-use super::aligner::{Aligner, View, rows_that_have};
+use super::aligner::{Aligner, rows_that_have};
 use super::cast::{Cast, polars_type};
 use super::checks::Records;
+use super::child_rows::ChildRows;
 use super::frame::{BrokenRows, Normalised, TableFrame, count, rejections};
 use super::metadata_columns::MetadataColumns;
 use super::reason::{Reason, Reasons, RowOrigin, RowOrigins, Rule};
 use crate::decode::{Chunk, Level};
-use crate::definition::{Discard, Nested, OnFailure};
+use crate::definition::{Discard, OnFailure};
 use crate::infer::{ResolvedTable, Schemas};
 use crate::schema::{ColumnSchema, ColumnSource, ColumnType, Step, TableId, TableSchema};
 
@@ -55,7 +56,8 @@ impl<'a> Normaliser<'a> {
         // A record array whose table has loaded the export already makes no rows.
         if let Some(table) = self.schemas.table_of(chunk.root) {
             let records: Vec<u32> = (0..).take(chunk.records.rows).collect();
-            let origin = RowOrigin { parent: None, path: &[], parents: Vec::new(), positions: &[] };
+            let origin =
+                RowOrigin { parent: None, path: &[], parents: Vec::new(), positions: Vec::new() };
             work.table(table, &chunk.records, &records, origin, None)?;
         }
         work.finish()
@@ -90,17 +92,17 @@ impl<'a> ChunkWork<'a> {
     fn table(
         &mut self,
         table: TableId,
-        level: &'a Level,
+        level: &Level,
         records: &[u32],
         origin: RowOrigin<'a>,
         parent: Option<&ParentRows<'_>>,
     ) -> PolarsResult<()> {
         let schemas = self.schemas;
         self.origins.0.push(origin);
-        let ResolvedTable { schema, policy, .. } = schemas.table(table);
+        let resolved = schemas.table(table);
+        let ResolvedTable { schema, policy, .. } = resolved;
         let mut columns = Vec::with_capacity(schema.columns.len());
-        let flattens = policy.nested == Nested::Tables;
-        let mut aligner = Aligner::new(level, self.child_paths(table), flattens);
+        let mut aligner = Aligner::new(level, resolved, self.child_paths(table));
         for column in &schema.columns {
             let values = self.column(table, column, &mut aligner, records, parent)?;
             columns.push(values.with_name(PlSmallStr::from_str(column.name.as_str())));
@@ -133,7 +135,7 @@ impl<'a> ChunkWork<'a> {
     fn children(
         &mut self,
         table: TableId,
-        level: &'a Level,
+        level: &Level,
         records: &[u32],
         keys: &[Column],
     ) -> PolarsResult<()> {
@@ -141,15 +143,15 @@ impl<'a> ChunkWork<'a> {
         let own = self.frames.len() - 1;
         for child in &schemas.table(table).children {
             let path = &schemas[*child].path;
-            let View { level: child_level, rows: parents } =
-                View::of(level, path).unwrap_or(View { level: &NOTHING, rows: Vec::new() });
+            let of_child = ChildRows::of(schemas.table(table), level, path)?;
+            let ChildRows { level: child_level, parents } = of_child;
             let child_records: Vec<u32> =
                 parents.iter().map(|row| records[*row as usize]).collect();
             let rows = IdxCa::from_slice(PlSmallStr::EMPTY, &parents);
             let parent = ParentRows { keys: keys.to_vec(), rows: &rows };
-            let positions = child_level.positions.as_slice();
+            let positions = child_level.as_ref().positions.clone();
             let origin = RowOrigin { parent: Some(own), path, parents, positions };
-            self.table(*child, child_level, &child_records, origin, Some(&parent))?;
+            self.table(*child, child_level.as_ref(), &child_records, origin, Some(&parent))?;
         }
         Ok(())
     }
@@ -277,10 +279,6 @@ impl<'a> ChunkWork<'a> {
     }
 }
 
-/// The level of a child table that no record of the chunk has.
-static NOTHING: Level =
-    Level { rows: 0, parents: Vec::new(), positions: Vec::new(), values: BTreeMap::new() };
-
 fn keys_for_children(schema: &TableSchema, columns: &[Column]) -> Vec<Column> {
     let keys = schema.columns.iter().zip(columns);
     keys.filter_map(|(column, values)| {
@@ -304,7 +302,7 @@ mod tests {
     use super::super::record_ids::RecordIds;
     use super::*;
     use crate::decode::{DecodeOptions, RecordSelector, Splitter, decode_batch};
-    use crate::definition::Table;
+    use crate::definition::{Nested, Table};
     use crate::infer::observe;
     use crate::schema::{JsonPointer, RootId, Shape, TableName};
 

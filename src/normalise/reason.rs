@@ -164,7 +164,7 @@ pub(crate) struct RowOrigin<'l> {
     /// For each row, its parent's row.
     pub(crate) parents: Vec<u32>,
     /// For each row, its position in the list.
-    pub(crate) positions: &'l [u32],
+    pub(crate) positions: Vec<u32>,
 }
 
 /// Where the rows of the frames of a chunk are in their records.

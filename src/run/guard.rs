@@ -146,9 +146,16 @@ pub(super) fn against_broken_checks(load: &Loaded) -> Result<(), GuardError> {
     Ok(())
 }
 
-/// Refuses an export when none of the records fits its table.
-pub(super) fn against_losing_all(load: &Loaded) -> Result<(), GuardError> {
-    match load.schemas.roots().find(|root| loses_all(load, *root)) {
+/// Refuses an export when none of the records fits a table that has rows, or any table. A new table does not keep the
+/// others from loading.
+pub(super) fn against_losing_all(load: &Loaded, snapshot: &Snapshot) -> Result<(), GuardError> {
+    let has_rows = |root: TableId| {
+        let manifest = snapshot.manifests.get(&load.schemas[root].name);
+        manifest.is_some_and(|manifest| manifest.rows() > 0)
+    };
+    let nothing_loads = load.schemas.roots().all(|root| loses_all(load, root));
+    let mut lost = load.schemas.roots().filter(|root| loses_all(load, *root));
+    match lost.find(|root| nothing_loads || has_rows(*root)) {
         Some(root) => Err(nothing_fits(load, root)),
         None => Ok(()),
     }

@@ -87,7 +87,7 @@ impl Run<'_> {
         guard::against_shrinking(self.plan, &fresh, &intake, &snapshot)?;
         let found = intake.found();
         let (landed, load) = self.load(intake, &fresh, expectation).await?;
-        guard::against_losing_all(&load)?;
+        guard::against_losing_all(&load, &snapshot)?;
         guard::against_unfit_cursor(&load)?;
         guard::against_quarantine(self.plan, &load)?;
         let row_source = RowSource::Export { taken, found };

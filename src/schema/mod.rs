@@ -8,6 +8,7 @@ mod column_type;
 mod decimal;
 mod ids;
 mod json_pointer;
+mod kinds;
 mod name;
 mod partition_key;
 mod path_name;
@@ -25,6 +26,7 @@ pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION, StructField}
 pub use decimal::{Fraction, NumberText, parse_decimal, parse_float};
 pub use ids::{IdVec, PositionId, RootId, TableId};
 pub use json_pointer::{InvalidPointer, JsonPointer};
+pub use kinds::{Kinds, ValueKind};
 pub use name::{ColumnName, InvalidName, TableName};
 pub use partition_key::{InvalidPartitionKey, PartitionKey, PartitionValue};
 pub use path_name::{percent_decoded, percent_encoded};

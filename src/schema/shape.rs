@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{ColumnStatistics, Step};
+use crate::schema::{ColumnStatistics, Kinds, Step};
 
 /// What was seen at one level of nesting.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -19,13 +19,19 @@ pub struct Shape {
 pub struct ValueShape {
     /// Statistics of the scalars here, those in lists left out.
     pub(crate) scalars: ColumnStatistics,
-    /// There were lists, empty ones included.
+    /// There were lists that hold a scalar.
     pub(crate) lists: bool,
-    /// There were objects, in lists or alone.
+    /// There were objects that hold a scalar, in lists or alone.
     pub(crate) objects: bool,
     /// Another key of the object has the name of this key's field, so this one has a name of its own.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) distinct: bool,
+    /// What the values of this export are.
+    #[serde(skip)]
+    pub(crate) kinds: Kinds,
+    /// What holds them, objects or lists, where both stand under one key.
+    #[serde(skip)]
+    pub(crate) holders: Kinds,
     /// What the objects and list items hold.
     pub(crate) nested: Option<Box<Shape>>,
 }
@@ -65,9 +71,35 @@ impl ValueShape {
         self.lists |= other.lists;
         self.objects |= other.objects;
         self.distinct |= other.distinct;
+        self.kinds = self.kinds.and(other.kinds);
+        self.holders = self.holders.and(other.holders);
         if let Some(nested) = &other.nested {
             self.nested.get_or_insert_default().merge(nested);
         }
+    }
+
+    /// Merges a later export. What holds no scalar is no new field.
+    pub(crate) fn merge_later(&mut self, other: &Self) {
+        self.scalars = self.scalars.merge(other.scalars);
+        self.lists |= other.lists;
+        self.objects |= other.objects;
+        for (step, value) in other.nested.iter().flat_map(|nested| &nested.values) {
+            let known = self.nested.as_mut().and_then(|nested| nested.values.get_mut(step));
+            match known {
+                Some(known) => known.merge_later(value),
+                None if value.is_nothing() => {}
+                None => {
+                    let nested = self.nested.get_or_insert_default();
+                    nested.values.insert(step.clone(), value.clone());
+                }
+            }
+        }
+    }
+
+    /// Whether no value holds a scalar.
+    fn is_nothing(&self) -> bool {
+        self.scalars.is_empty()
+            && self.nested.iter().all(|nested| nested.values.values().all(Self::is_nothing))
     }
 
     pub(crate) fn items(&self) -> Option<&ValueShape> {
@@ -81,7 +113,8 @@ impl ValueShape {
 
     /// Whether an object here has a key.
     pub(crate) fn has_keys(&self) -> bool {
-        self.nested.as_ref().is_some_and(|nested| !nested.values.is_empty())
+        let nested = self.nested.iter().flat_map(|nested| nested.values.keys());
+        nested.into_iter().any(|step| *step != Step::Item)
     }
 
     /// Statistics of the scalars here and in the lists here.

@@ -126,6 +126,14 @@ impl ColumnSchema {
         }
     }
 
+    /// Whether no export has had values for the column and nothing declares another type than text.
+    pub(crate) fn is_untyped(&self) -> bool {
+        let ColumnSource::Unseen { path: None, statistics, nested: None } = &self.source else {
+            return false;
+        };
+        statistics.is_empty() && self.column_type == ColumnType::String
+    }
+
     /// Statistics of the column's values so far, if they come from the JSON.
     pub(crate) fn statistics(&self) -> Option<ColumnStatistics> {
         match &self.source {
@@ -175,11 +183,14 @@ impl TableSchema {
         self.columns.iter().filter(|column| !self.is_partition(&column.name))
     }
 
-    /// Whether the table is partitioned by the values of a column.
+    /// Whether a column is itself a partition.
     #[must_use]
     pub fn is_partition(&self, column: &ColumnName) -> bool {
         self.parent.is_none()
-            && self.partition_by.iter().any(|field| field.directory_key() == column.as_str())
+            && self
+                .partition_by
+                .iter()
+                .any(|field| field.column == *column && field.directory_key() == column.as_str())
     }
 
     /// The schema for the manifest of a run, with the runs that had values for each column.

@@ -268,7 +268,7 @@ fn rows<'j>(schemas: &Schemas, records: &'j [Json]) -> IdVec<TableId, Vec<&'j Js
                 .iter()
                 .flat_map(|row| match at(row, path) {
                     Json::List(items) => items.iter().collect(),
-                    object @ Json::Object(_) => vec![object],
+                    object @ Json::Object(members) if !members.is_empty() => vec![object],
                     _ => Vec::new(),
                 })
                 .collect();
@@ -312,7 +312,8 @@ fn moment(text: &str) -> i64 {
 /// Whether a value of Parquet says what the JSON says, all of it and nothing else.
 fn says(read: &Field, json: &Json) -> bool {
     match (read, json) {
-        (Field::Null, Json::Null) => true,
+        // What holds no scalar is null.
+        (Field::Null, json) => scalars(json) == 0,
         (Field::Bool(read), Json::Bool(value)) => read == value,
         (Field::Long(read), Json::Number(text)) => read.to_string() == *text,
         (Field::Double(read), Json::Number(text)) => {

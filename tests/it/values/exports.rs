@@ -24,7 +24,6 @@ fn v15_a_first_export_without_records_is_an_empty_table() {
 }
 
 #[test]
-#[ignore = "V15: not mended yet"]
 fn v15_a_first_export_without_records_needs_no_types() {
     for settings in [
         "write_disposition = \"merge\"\ncursor = \"u\"\n",

@@ -17,7 +17,6 @@ fn holders(nights: &Nights, table: &str, text: &str) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "V2: not mended yet"]
 fn v02_a_key_called_like_a_partition_is_in_a_column_of_another_name() {
     let nights = Nights::of_t(BY_MONTH);
     nights.load(r#"[{"id":1,"createdAt":"2026-10-05T00:00:00Z","createdAtMonth":"October"}]"#);
@@ -28,7 +27,6 @@ fn v02_a_key_called_like_a_partition_is_in_a_column_of_another_name() {
 }
 
 #[test]
-#[ignore = "V2: not mended yet"]
 fn v02_a_key_called_like_a_partition_that_comes_on_a_later_night_is_in_a_column() {
     for disposition in ["append", "merge", "replace", "overwrite_partitions"] {
         let nights = Nights::of_t(&format!("write_disposition = \"{disposition}\"\n{BY_MONTH}"));
@@ -39,7 +37,6 @@ fn v02_a_key_called_like_a_partition_that_comes_on_a_later_night_is_in_a_column(
 }
 
 #[test]
-#[ignore = "V2: not mended yet"]
 fn v02_a_key_called_like_a_day_a_year_or_an_identity_partition_is_in_a_column() {
     for (partition, key) in [
         ("day(created_at)", "createdAtDay"),
@@ -55,7 +52,6 @@ fn v02_a_key_called_like_a_day_a_year_or_an_identity_partition_is_in_a_column() 
 }
 
 #[test]
-#[ignore = "V2: not mended yet"]
 fn v02_a_key_of_a_child_row_called_like_its_partition_is_in_a_column() {
     let nights = Nights::of_t(BY_MONTH);
     nights.load(
@@ -65,7 +61,6 @@ fn v02_a_key_of_a_child_row_called_like_its_partition_is_in_a_column() {
 }
 
 #[test]
-#[ignore = "V2: not mended yet"]
 fn v02_what_init_writes_loads_a_key_called_like_its_partition() {
     let nights = Nights::of("");
     let records: Vec<String> = (1..=40)
@@ -106,7 +101,6 @@ fn v02_the_ledger_accounts_for_every_scalar() {
 }
 
 #[test]
-#[ignore = "V13: not mended yet"]
 fn v13_a_field_called_like_the_key_of_the_parent_gets_a_suffix() {
     let nights = Nights::of("[[tables]]\nname = \"order\"\nprimary_key = [\"id\"]\n");
     nights.load(r#"[{"id":1,"lines":[{"order":{"id":7},"n":1}]}]"#);
@@ -122,7 +116,6 @@ fn v13_a_field_called_like_the_key_of_the_parent_gets_a_suffix() {
 }
 
 #[test]
-#[ignore = "V13: not mended yet"]
 fn v13_a_field_that_comes_later_and_is_called_like_the_key_of_the_parent_gets_a_suffix() {
     let nights = Nights::of(
         "[[tables]]\nname = \"order\"\nprimary_key = [\"id\"]\nwrite_disposition = \"merge\"\n",
@@ -134,7 +127,6 @@ fn v13_a_field_that_comes_later_and_is_called_like_the_key_of_the_parent_gets_a_
 }
 
 #[test]
-#[ignore = "V13: not mended yet"]
 fn v13_a_field_called_like_the_hash_key_of_the_parent_gets_a_suffix() {
     let nights = Nights::of("[[tables]]\nname = \"t\"\n");
     nights.load(r#"[{"a":1,"lines":[{"t":{"flowlake_id":"mine"},"n":1}]}]"#);
@@ -142,7 +134,6 @@ fn v13_a_field_called_like_the_hash_key_of_the_parent_gets_a_suffix() {
 }
 
 #[test]
-#[ignore = "V13: not mended yet"]
 fn v13_what_init_writes_for_such_names_loads() {
     let nights = Nights::of("");
     let export = r#"{"order":[{"id":1,"createdAt":"2026-10-05","lines":[{"order":{"id":7},"n":1}]},{"id":2,"createdAt":"2026-10-06","lines":[]}]}"#;
@@ -156,7 +147,6 @@ fn v13_what_init_writes_for_such_names_loads() {
 }
 
 #[test]
-#[ignore = "V13: not mended yet"]
 fn v13_a_name_that_nobody_chose_is_never_a_refusal() {
     for record in [
         r#"{"id":1,"lines":[{"t":{"id":7},"t__id":8,"tId":9,"t_id":10}]}"#,

@@ -126,19 +126,17 @@ fn assert_discards(contract: &str, kept: &str) {
 }
 
 #[test]
-#[ignore = "V3: not mended yet"]
 fn v03_discard_value_costs_the_odd_value_alone_whatever_was_known() {
     assert_discards("discard_value", "value");
 }
 
 #[test]
-#[ignore = "V3: not mended yet"]
 fn v03_discard_row_costs_the_odd_record_alone_whatever_was_known() {
     assert_discards("discard_row", "row");
 }
 
 #[test]
-#[ignore = "V3: not mended yet"]
+#[ignore = "V6: a text in a column of numbers still makes it one of text"]
 fn v03_by_default_every_sound_value_stays_and_every_odd_one_is_in_a_column_or_waits() {
     let mut wrong = Vec::new();
     for (odd, leaf) in ODD {
@@ -184,7 +182,6 @@ fn v03_freeze_ends_the_run_for_every_odd_value_and_changes_nothing() {
 }
 
 #[test]
-#[ignore = "V9, V12: not mended yet"]
 fn v09_v12_null_and_empty_objects_and_lists_are_no_news_under_any_contract() {
     let mut wrong = Vec::new();
     for contract in ["evolve", "freeze", "discard_row", "discard_value"] {
@@ -213,7 +210,6 @@ fn v09_v12_null_and_empty_objects_and_lists_are_no_news_under_any_contract() {
 }
 
 #[test]
-#[ignore = "V3: not mended yet"]
 fn v03_one_list_of_objects_among_ten_totals_costs_its_own_value() {
     for (settings, total) in [("", "7"), ("[tables.columns]\ntotal = \"decimal(18,2)\"\n", "7.00")]
     {
@@ -240,7 +236,6 @@ fn v03_one_list_of_objects_among_ten_totals_costs_its_own_value() {
 }
 
 #[test]
-#[ignore = "V3: not mended yet"]
 fn v03_an_odd_value_in_a_child_row_costs_its_record_or_its_value() {
     for (contract, rows) in [
         ("discard_value", vec!["1 | 1", "2 | null", "3 | 1"]),
@@ -262,7 +257,6 @@ fn v03_an_odd_value_in_a_child_row_costs_its_record_or_its_value() {
 }
 
 #[test]
-#[ignore = "V3: not mended yet"]
 fn v03_a_text_where_a_child_table_is_known_is_discarded_by_the_contract() {
     for (contract, waits) in [("discard_value", "2 value"), ("discard_row", "2 row")] {
         let nights = Nights::of_t(&format!("schema_contract = \"{contract}\"\n"));
@@ -295,7 +289,6 @@ fn v03_nested_columns_discard_the_odd_value_alone() {
 }
 
 #[test]
-#[ignore = "V8: not mended yet"]
 fn v08_an_object_where_a_scalar_is_declared_is_in_quarantine() {
     for odd in [r#"{"amount":10.5}"#, "{}", r#"[{"amount":10.5}]"#, "[10.5]", "[]"] {
         let nights = Nights::of_t("[tables.columns]\ntotal = \"decimal(18,2)\"\n");
@@ -308,7 +301,6 @@ fn v08_an_object_where_a_scalar_is_declared_is_in_quarantine() {
 }
 
 #[test]
-#[ignore = "V8: not mended yet"]
 fn v08_an_object_where_a_scalar_of_a_child_row_is_declared_is_in_quarantine() {
     let nights = Nights::of(
         "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\n\n[[tables]]\nname = \"lines\"\nparent = \"t\"\nrecords = \"/lines\"\n[tables.columns]\np = \"decimal(18,2)\"\n",
@@ -319,7 +311,6 @@ fn v08_an_object_where_a_scalar_of_a_child_row_is_declared_is_in_quarantine() {
 }
 
 #[test]
-#[ignore = "V8: not mended yet"]
 fn v08_an_object_where_a_scalar_in_an_object_is_declared_is_in_quarantine() {
     let nights = Nights::of_t("[tables.columns]\no__p = \"decimal(18,2)\"\n");
     nights.load(r#"[{"id":1,"o":{"p":1}},{"id":2,"o":{"p":{"amount":1}}}]"#);
@@ -328,7 +319,6 @@ fn v08_an_object_where_a_scalar_in_an_object_is_declared_is_in_quarantine() {
 }
 
 #[test]
-#[ignore = "V9: not mended yet"]
 fn v09_an_empty_list_among_objects_is_null() {
     let sound = r#"{"id":#,"supplier":{"name":"n#"}}"#;
     let nights = Nights::of_t("");
@@ -347,7 +337,6 @@ fn v09_an_empty_list_among_objects_is_null() {
 }
 
 #[test]
-#[ignore = "V9: not mended yet"]
 fn v09_an_empty_object_among_lists_of_objects_is_no_rows() {
     let nights = Nights::of_t("");
     nights.load(r#"[{"id":1,"lines":[{"n":1}]},{"id":2,"lines":{}},{"id":3,"lines":null}]"#);
@@ -355,7 +344,6 @@ fn v09_an_empty_object_among_lists_of_objects_is_no_rows() {
 }
 
 #[test]
-#[ignore = "V9: not mended yet"]
 fn v09_an_empty_list_or_object_among_scalars_is_null() {
     for nothing in ["[]", "{}"] {
         let nights = Nights::of_t("");
@@ -366,7 +354,6 @@ fn v09_an_empty_list_or_object_among_scalars_is_null() {
 }
 
 #[test]
-#[ignore = "V9: not mended yet"]
 fn v09_nested_columns_take_an_empty_list_for_no_object() {
     let nights = Nights::of_t("nested = \"columns\"\n");
     nights.load(r#"[{"id":1,"o":{"a":1}},{"id":2,"o":[]},{"id":3,"o":{}}]"#);
@@ -377,7 +364,6 @@ fn v09_nested_columns_take_an_empty_list_for_no_object() {
 }
 
 #[test]
-#[ignore = "V12: not mended yet"]
 fn v12_an_object_that_is_null_or_empty_is_no_new_column() {
     for nothing in [
         r#"{"supplier":null,"id":2}"#,
@@ -403,7 +389,6 @@ fn v12_an_object_that_is_null_or_empty_is_no_new_column() {
 }
 
 #[test]
-#[ignore = "V12: not mended yet"]
 fn v12_a_key_that_is_only_ever_null_or_empty_is_no_new_column() {
     let nights = Nights::of_t("write_disposition = \"append\"\nschema_contract = \"freeze\"\n");
     nights

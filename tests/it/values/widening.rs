@@ -303,7 +303,7 @@ fn v06_a_column_widens_within_its_family() {
             ["1 | 2026-10-05T00:00:00Z", "2 | 2026-10-06T14:03:07Z"],
         ),
         ("null", "true", ["1 | null", "2 | true"]),
-        ("[]", "[2.5]", ["1 | []", "2 | [2.5]"]),
+        ("[]", "[2.5]", ["1 | null", "2 | [2.5]"]),
     ] {
         let nights = merged();
         nights.load(&format!("[{{\"id\":1,\"v\":{first}}}]"));
