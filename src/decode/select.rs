@@ -75,9 +75,7 @@ impl Raw {
             Self::Booleans(values) => Self::Booleans(values.take(&rows)?),
             Self::Integers(integers) => Self::Integers(integers.take(&rows)?),
             Self::Dates(days) => Self::Dates(days.take(&rows)?),
-            Self::Timestamps(instants, form) => {
-                Self::Timestamps(instants.take(&rows)?, form.clone())
-            }
+            Self::Timestamps(instants, form) => Self::Timestamps(instants.take(&rows)?, *form),
             Self::Texts(texts) => Self::Texts(texts.take(&rows)?),
             Self::Fractions(Fractions { units, places }) => {
                 let picked = rows.iter().flatten().map(|row| places[row as usize]);
