@@ -106,7 +106,10 @@ impl<'a> ColumnInference<'_, 'a> {
             self.children.push((child, path.clone(), TableShape::Seen(shape)));
         }
         let list = place.list || (stay.contains(ValueKind::ScalarList) && !has_child);
-        if list || place.column || stay.contains(ValueKind::Scalar) {
+        // A column of scalars that this export has only objects for has vanished.
+        let has_scalars =
+            value.kinds.contains(ValueKind::Scalar) || value.kinds.contains(ValueKind::ScalarList);
+        if list || (place.column && has_scalars) || stay.contains(ValueKind::Scalar) {
             self.add_scalars(name, value, list, path)?;
         }
         let flattens = stay.contains(ValueKind::Object) && (place.objects || !has_child);

@@ -68,7 +68,8 @@ fn a_record_that_goes_to_quarantine_supersedes_nothing() {
 
 #[test]
 fn a_key_is_made_of_all_its_columns() {
-    let json = r#"{"rows":[{"a":"x","b":"yz","n":1},{"a":"xy","b":"z","n":1},{"a":"x","b":"yz","n":2}]}"#;
+    let json =
+        r#"{"rows":[{"a":"x","b":"yz","n":1},{"a":"xy","b":"z","n":1},{"a":"x","b":"yz","n":2}]}"#;
     let tables = TABLES.replace("[\"id\"]", "[\"a\", \"b\"]\ncursor = \"n\"");
     assert_eq!(load(&tables, json).lake().column("t", "a"), ["xy", "x"]);
 }
