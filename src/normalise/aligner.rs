@@ -2,7 +2,7 @@
 
 use polars::prelude::{BooleanChunked, IdxCa, NewChunkedArray, PlSmallStr, PolarsResult, Series};
 
-use super::cast::Cast;
+use super::cast::{Cast, CastRules};
 use super::nested::{column, declared_column, scalars_as};
 use super::route::Route;
 use crate::decode::{Level, NestedRows, Values};
@@ -159,14 +159,15 @@ fn typed(
     is_declared: bool,
 ) -> PolarsResult<Cast> {
     let ColumnSchema { column_type, formats, .. } = schema;
+    let rules = CastRules { formats, is_declared };
     if is_declared {
-        return declared_column(values, rows, column_type, formats);
+        return declared_column(values, rows, column_type, rules);
     }
-    let Some(route) = route else { return column(values, rows, column_type, formats) };
+    let Some(route) = route else { return column(values, rows, column_type, rules) };
     if !route.child.is_empty() && column_type.is_scalar() {
-        return scalars_as(values.scalars.as_ref(), rows, column_type, formats);
+        return scalars_as(values.scalars.as_ref(), rows, column_type, rules);
     }
-    without(column(values, rows, column_type, formats)?, values, route.elsewhere(), column_type)
+    without(column(values, rows, column_type, rules)?, values, route.elsewhere(), column_type)
 }
 
 /// A column without the values of some kinds.

@@ -9,8 +9,8 @@ use polars::prelude::{
 
 use crate::decode::Raw;
 use crate::schema::{
-    ColumnType, Fraction, NumberText, StructField, parse_date, parse_decimal, parse_float,
-    parse_timestamp,
+    ColumnType, Fraction, NumberText, StructField, parse_date, parse_decimal, parse_exact_float,
+    parse_float, parse_timestamp,
 };
 
 /// A column of its resolved type, null where a value did not fit.
@@ -33,6 +33,16 @@ impl Cast {
         self.unfit.dedup();
         self
     }
+}
+
+/// How the values of a column are cast.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CastRules<'c> {
+    /// How its dates are written, besides ISO 8601.
+    pub(super) formats: &'c [String],
+    /// The definition declares its type: a fraction becomes the nearest double. In an inferred column of doubles every
+    /// digit has to survive, or the value does not fit.
+    pub(super) is_declared: bool,
 }
 
 /// The type polars has for a column type.
@@ -85,8 +95,12 @@ pub(super) fn column_type(of: &DataType) -> Option<ColumnType> {
 }
 
 /// Casts a column from the JSON to a scalar type.
-pub(super) fn cast_raw(raw: &Raw, to: &ColumnType) -> PolarsResult<Cast> {
+pub(super) fn cast_raw(raw: &Raw, to: &ColumnType, rules: CastRules<'_>) -> PolarsResult<Cast> {
     match (raw, to) {
+        (Raw::Texts(texts), ColumnType::Float64) if !rules.is_declared => {
+            let parse = Conversions { float: parse_exact_float, ..Conversions::nothing() };
+            converted(texts.iter(), to, &parse)
+        }
         (Raw::Fractions(fractions), ColumnType::Decimal { .. } | ColumnType::Float64) => {
             let parse = Conversions {
                 float: Fraction::double,

@@ -163,6 +163,7 @@ mod tests {
     use super::super::nested::column;
     use super::*;
     use crate::decode::{DecodeOptions, RecordSelector, Splitter, decode_batch};
+    use crate::normalise::cast::CastRules;
     use crate::schema::{JsonPointer, Step};
 
     const PAGE: &str = include_str!("../../docs/types.md");
@@ -174,7 +175,8 @@ mod tests {
         batches.extend(splitter.finish().unwrap().0);
         let chunk = decode_batch(&batches[0], &DecodeOptions::default()).unwrap();
         let values = &chunk.records.values[&Step::Key("v".to_owned())];
-        let cast = column(values, 1, column_type, &[]).unwrap();
+        let rules = CastRules { formats: &[], is_declared: true };
+        let cast = column(values, 1, column_type, rules).unwrap();
         assert!(cast.unfit.is_empty(), "{json} is no {column_type}");
         cast.series
     }

@@ -15,7 +15,7 @@ use polars::prelude::{
 };
 use polars_arrow::bitmap::Bitmap;
 
-use super::cast::{Cast, cast, cast_raw, polars_type};
+use super::cast::{Cast, CastRules, cast, cast_raw, polars_type};
 use super::dates::in_iso_form;
 use super::lists::lists_of;
 use crate::decode::{Level, NestedRows, Scalars, Values};
@@ -27,15 +27,15 @@ pub(super) fn column(
     values: &Values,
     rows: usize,
     column_type: &ColumnType,
-    formats: &[String],
+    rules: CastRules<'_>,
 ) -> PolarsResult<Cast> {
     match column_type {
         ColumnType::List(inner) => {
-            list_column(Some(values), values.scalars.as_ref(), rows, inner, formats)
+            list_column(Some(values), values.scalars.as_ref(), rows, inner, rules)
         }
-        ColumnType::Struct(_) => object_column(values, rows, column_type, formats),
+        ColumnType::Struct(_) => object_column(values, rows, column_type, rules),
         _ => {
-            let mut column = scalars_as(values.scalars.as_ref(), rows, column_type, formats)?;
+            let mut column = scalars_as(values.scalars.as_ref(), rows, column_type, rules)?;
             column.unfit.extend(values.nested.iter().flat_map(|it| it.filled_parents()));
             Ok(column.in_order())
         }
@@ -47,9 +47,9 @@ pub(super) fn declared_column(
     values: &Values,
     rows: usize,
     column_type: &ColumnType,
-    formats: &[String],
+    rules: CastRules<'_>,
 ) -> PolarsResult<Cast> {
-    let mut column = column(values, rows, column_type, formats)?;
+    let mut column = column(values, rows, column_type, rules)?;
     let is_list_of_scalars = matches!(column_type, ColumnType::List(item) if item.is_scalar());
     if let Some(nested) = values.nested.as_deref().filter(|_| is_list_of_scalars) {
         column.unfit.extend(lists_with_rows(nested));
@@ -79,26 +79,26 @@ pub(super) fn scalars_as(
     scalars: Option<&Scalars>,
     rows: usize,
     column_type: &ColumnType,
-    formats: &[String],
+    rules: CastRules<'_>,
 ) -> PolarsResult<Cast> {
     let Some(scalars) = scalars else { return Ok(Cast::nulls(rows, column_type)) };
     match column_type {
-        ColumnType::List(inner) => list_column(None, Some(scalars), rows, inner, formats),
+        ColumnType::List(inner) => list_column(None, Some(scalars), rows, inner, rules),
         ColumnType::Struct(fields) => {
             let is_there = scalars.values.is_not_null();
             let mut object = ObjectBuilder::new(fields, is_there);
             match object.field(ITEM_COLUMN) {
                 Some(field) => {
-                    let values = scalars_as(Some(scalars), rows, &field.column_type, formats)?;
+                    let values = scalars_as(Some(scalars), rows, &field.column_type, rules)?;
                     object.fill(&field.name, values)?;
                 }
                 None => object.refuse(rows_of_true(&scalars.values.is_not_null())),
             }
             object.finish()
         }
-        _ => match in_iso_form(&scalars.values, column_type, formats) {
+        _ => match in_iso_form(&scalars.values, column_type, rules.formats) {
             Some(rewritten) => cast(&rewritten, column_type),
-            None => cast_raw(&scalars.values, column_type),
+            None => cast_raw(&scalars.values, column_type, rules),
         },
     }
 }
@@ -110,13 +110,12 @@ fn list_column(
     scalars: Option<&Scalars>,
     rows: usize,
     inner: &ColumnType,
-    formats: &[String],
+    rules: CastRules<'_>,
 ) -> PolarsResult<Cast> {
     let nested = lists.and_then(|lists| lists.nested.as_deref());
-    let items = nested.map(|nested| items_of(nested, inner, formats)).transpose()?;
+    let items = nested.map(|nested| items_of(nested, inner, rules)).transpose()?;
     let parents = nested.map_or(&[][..], |nested| &nested.level.parents);
-    let ones =
-        scalars.map(|scalars| scalars_as(Some(scalars), rows, inner, formats)).transpose()?;
+    let ones = scalars.map(|scalars| scalars_as(Some(scalars), rows, inner, rules)).transpose()?;
 
     let (mut lengths, mut there) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
     let is_one = ones.as_ref().map(|cast| cast.series.is_not_null());
@@ -155,14 +154,18 @@ fn list_column(
 }
 
 /// The items of all lists, one after the other.
-fn items_of(nested: &NestedRows, item_type: &ColumnType, formats: &[String]) -> PolarsResult<Cast> {
+fn items_of(
+    nested: &NestedRows,
+    item_type: &ColumnType,
+    rules: CastRules<'_>,
+) -> PolarsResult<Cast> {
     let NestedRows { objects, level, .. } = nested;
     let items = level.values.get(&Step::Item);
     if let ColumnType::Struct(fields) = item_type {
-        return objects_of(level, objects, fields, formats);
+        return objects_of(level, objects, fields, rules);
     }
     let mut column = match items {
-        Some(items) => column(items, level.rows, item_type, formats)?,
+        Some(items) => column(items, level.rows, item_type, rules)?,
         None => Cast::nulls(level.rows, item_type),
     };
     let filled = nested.filled_objects();
@@ -175,18 +178,18 @@ fn object_column(
     values: &Values,
     rows: usize,
     object_type: &ColumnType,
-    formats: &[String],
+    rules: CastRules<'_>,
 ) -> PolarsResult<Cast> {
     let scalars = values.scalars.as_ref();
     let scalars =
-        scalars.map(|scalars| scalars_as(Some(scalars), rows, object_type, formats)).transpose()?;
+        scalars.map(|scalars| scalars_as(Some(scalars), rows, object_type, rules)).transpose()?;
     let mut unfit: Vec<u32> = scalars.iter().flat_map(|cast| &cast.unfit).copied().collect();
     let scalars = scalars.map(|cast| cast.series);
     let Some(nested) = values.nested.as_deref() else {
         let series = scalars.unwrap_or_else(|| Cast::nulls(rows, object_type).series);
         return Ok(Cast { series, unfit }.in_order());
     };
-    let objects = items_of(nested, object_type, formats)?;
+    let objects = items_of(nested, object_type, rules)?;
     let parents = &nested.level.parents;
     unfit.extend(objects.unfit.iter().map(|object| parents[*object as usize]));
     // A scalar's own row, or behind these the object's.
@@ -220,7 +223,7 @@ fn objects_of(
     level: &Level,
     objects: &[u32],
     fields: &[StructField],
-    formats: &[String],
+    rules: CastRules<'_>,
 ) -> PolarsResult<Cast> {
     let items = level.values.get(&Step::Item);
     let mut is_there = vec![false; level.rows];
@@ -234,7 +237,7 @@ fn objects_of(
         let Step::Key(key) = step else { continue };
         match field_for(key, fields) {
             Some(field) => {
-                let values = column(values, level.rows, &field.column_type, formats)?;
+                let values = column(values, level.rows, &field.column_type, rules)?;
                 object.fill(&field.name, values)?;
             }
             None => object.refuse(values.filled_rows()),
@@ -244,7 +247,7 @@ fn objects_of(
     if let Some(scalars) = &items.scalars {
         match object.field(ITEM_COLUMN) {
             Some(field) => {
-                let values = scalars_as(Some(scalars), level.rows, &field.column_type, formats)?;
+                let values = scalars_as(Some(scalars), level.rows, &field.column_type, rules)?;
                 object.fill(&field.name, values)?;
             }
             None => object.refuse(rows_of_true(&scalars.values.is_not_null())),
@@ -252,7 +255,7 @@ fn objects_of(
     }
     match object.field(ITEMS_FIELD) {
         Some(StructField { name, column_type: ColumnType::List(inner) }) => {
-            let values = list_column(Some(items), None, level.rows, inner, formats)?;
+            let values = list_column(Some(items), None, level.rows, inner, rules)?;
             object.fill(name, values)?;
         }
         _ => object.refuse(items.nested.iter().flat_map(|nested| nested.filled_parents())),

@@ -19,10 +19,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::decimal::is_integer;
-use crate::schema::{
-    ColumnType, Fraction, MAX_PRECISION, NumberText, parse_date, parse_float, parse_timestamp,
-};
+use super::decimal::{is_exact_as_float, is_integer};
+use crate::schema::{ColumnType, Fraction, MAX_PRECISION, NumberText, parse_date, parse_timestamp};
 
 /// Every integer up to this magnitude is a double.
 const LARGEST_EXACT_DOUBLE: u64 = 1 << 53;
@@ -126,14 +124,11 @@ impl ColumnStatistics {
             return Self::of_fraction(fraction);
         }
         let Some(number) = NumberText::parse(text) else { return Self::of_text(text) };
-        let integers = is_integer(text);
-        let fit_float64 =
-            if integers { parse_float(text).is_some() } else { number.survives_as_float() };
         Self {
             numbers: Some(NumberStatistics {
-                integers,
+                integers: is_integer(text),
                 fit_int64: false,
-                fit_float64,
+                fit_float64: is_exact_as_float(text, &number),
                 integer_digits: number.integer_digits(),
                 scale: number.scale(),
             }),

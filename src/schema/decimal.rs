@@ -270,6 +270,18 @@ pub fn parse_float(text: &str) -> Option<f64> {
     (float.is_finite() && exact && !underflows).then_some(float)
 }
 
+/// The double for a JSON number of which it keeps every digit; `None` when there is none.
+#[must_use]
+pub fn parse_exact_float(text: &str) -> Option<f64> {
+    let number = NumberText::parse(text)?;
+    is_exact_as_float(text, &number).then(|| parse_float(text))?
+}
+
+/// Whether a double keeps every digit of a JSON number, which `number` is.
+pub(crate) fn is_exact_as_float(text: &str, number: &NumberText) -> bool {
+    if is_integer(text) { parse_float(text).is_some() } else { number.survives_as_float() }
+}
+
 /// Whether all digits of a JSON number before its exponent are zeros.
 fn is_zero(text: &str) -> bool {
     let digits = text.split(['e', 'E']).next().unwrap_or_default();

@@ -23,7 +23,7 @@ mod window;
 
 pub use column_statistics::{ColumnStatistics, NumberStatistics, TextStatistics};
 pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION, StructField};
-pub use decimal::{Fraction, NumberText, parse_decimal, parse_float};
+pub use decimal::{Fraction, NumberText, parse_decimal, parse_exact_float, parse_float};
 pub use ids::{IdVec, PositionId, RootId, TableId};
 pub use json_pointer::{InvalidPointer, JsonPointer};
 pub use kinds::{Kinds, ValueKind};

@@ -123,7 +123,6 @@ fn v_more_random_nights_lose_nothing_under_evolve() {
 }
 
 #[test]
-#[ignore = "V6, V18: under `discard_*` a fraction with more digits is rounded in an inferred column of doubles"]
 fn v_more_random_nights_lose_nothing_that_is_not_in_quarantine() {
     assert_nothing_lost("schema_contract = \"discard_value\"\n");
     assert_nothing_lost("schema_contract = \"discard_row\"\n");
@@ -135,7 +134,6 @@ fn v_more_random_nights_of_nested_columns_lose_nothing() {
 }
 
 #[test]
-#[ignore = "V6, V18: under `discard_*` a fraction with more digits is rounded in an inferred column of doubles"]
 fn v_more_random_nights_of_nested_columns_lose_nothing_that_is_not_in_quarantine() {
     assert_nothing_lost("nested = \"columns\"\nschema_contract = \"discard_value\"\n");
 }

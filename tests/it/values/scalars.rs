@@ -50,6 +50,32 @@ fn v18_lists_and_fields_of_doubles_follow_the_same_rule() {
 }
 
 #[test]
+fn v18_a_fraction_with_more_digits_does_not_fit_an_inferred_column_of_doubles() {
+    let odd = "10022.0000000000000000017";
+    for (contract, row, waits) in [
+        ("discard_value", vec!["2 | null", "3 | 2.5"], "2 value"),
+        ("discard_row", vec!["3 | 2.5"], "2 row"),
+    ] {
+        let nights = Nights::of_t(&format!("schema_contract = \"{contract}\"\n"));
+        nights.load(r#"[{"id":1,"v":1.5}]"#);
+        nights.load(&format!(r#"[{{"id":2,"v":{odd}}},{{"id":3,"v":2.5}}]"#));
+        assert_eq!(nights.t(&["id", "v"]), row, "{contract}");
+        assert_eq!(nights.waiting("t"), [waits], "{contract}");
+    }
+}
+
+#[test]
+fn v18_a_fraction_with_more_digits_does_not_fit_inferred_doubles_in_lists_and_objects() {
+    let odd = "10022.0000000000000000017";
+    let nights = Nights::of_t("nested = \"columns\"\nschema_contract = \"discard_value\"\n");
+    nights.load(r#"[{"id":1,"l":[1.5],"o":{"f":1.5}}]"#);
+    nights.load(&format!(r#"[{{"id":2,"l":[2.5,{odd}]}},{{"id":3,"o":{{"f":{odd}}}}}]"#));
+    assert_eq!(nights.t(&["id", "o"]), ["2 | null", "3 | {f: null}"]);
+    assert!(!nights.all_values().join(" ").contains("10022"), "a digit is lost");
+    assert_eq!(nights.waiting("t"), ["2 value", "3 value"]);
+}
+
+#[test]
 #[ignore = "V19: not mended yet"]
 fn v19_null_values_take_any_scalar() {
     let nights = Nights::of_t("null_values = [false, \"\", \"-\", 0, 2026-01-01]\n");
