@@ -233,8 +233,8 @@ mod tests {
 
     fn sign_in(json: &str, ignored: &[&str]) -> Option<String> {
         let ignored: Vec<String> = ignored.iter().map(ToString::to_string).collect();
-        let wanted = RecordSelector::At(vec!["/a".parse().unwrap(), "/b".parse().unwrap()]);
-        let mut splitter = Splitter::new(wanted).refusing_incomplete(&ignored);
+        let selector = RecordSelector::At(vec!["/a".parse().unwrap(), "/b".parse().unwrap()]);
+        let mut splitter = Splitter::new(selector).refusing_incomplete(&ignored);
         for byte in json.as_bytes().chunks(1) {
             splitter.feed(byte).unwrap();
         }

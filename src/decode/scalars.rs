@@ -283,7 +283,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn p4_and_p6_every_text_comes_back_and_facts_are_those_of_each_value(
+        fn p4_and_p6_every_text_comes_back_and_statistics_are_those_of_each_value(
             values in proptest::collection::vec(proptest::option::of(any_text()), 1..6),
             integer in proptest::option::of((0_usize..6, any::<i64>())),
         ) {

@@ -100,10 +100,10 @@ fn decode(body: &[u8], pointers: &[JsonPointer]) -> Result<Vec<Chunk>, InitError
 
 fn split(
     body: &[u8],
-    wanted: RecordSelector,
+    selector: RecordSelector,
     mut each: impl FnMut(&crate::decode::RecordBatch) -> Result<(), InitError>,
 ) -> Result<Vec<JsonPointer>, InitError> {
-    let mut splitter = Splitter::new(wanted);
+    let mut splitter = Splitter::new(selector);
     for piece in body.chunks(PIECE_BYTES) {
         for batch in splitter.feed(piece)? {
             each(&batch)?;

@@ -15,7 +15,7 @@ use crate::table::{Manifest, Snapshot};
 /// company.
 pub(super) fn against_shrinking(
     plan: &Plan,
-    fresh: &NewExports<'_>,
+    new_exports: &NewExports<'_>,
     intake: &Intake,
     snapshot: &Snapshot,
 ) -> Result<(), GuardError> {
@@ -24,7 +24,7 @@ pub(super) fn against_shrinking(
     }
     let limits = &plan.pipeline.limits;
     let found = intake.found();
-    for (root, declared) in &fresh.tables {
+    for (root, declared) in &new_exports.tables {
         let records = found[*root].count;
         let old = snapshot.manifests.get(&declared.name);
         let before = TableBefore {

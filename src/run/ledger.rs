@@ -14,14 +14,14 @@ use crate::table::{Manifest, Snapshot};
 /// The ledgers of root tables that have loaded this export already.
 pub(super) fn unchanged(
     roots: &IdVec<RootId, &Table>,
-    fresh: &NewExports<'_>,
+    new_exports: &NewExports<'_>,
     intake: &Intake,
     snapshot: &Snapshot,
 ) -> Vec<TableReport> {
     let found = intake.found();
     roots
         .iter()
-        .filter(|(root, _)| !fresh.contains(*root))
+        .filter(|(root, _)| !new_exports.contains(*root))
         .filter_map(|(root, table)| {
             let mut report = table_report(snapshot.manifests.get(&table.name)?);
             report.received = found[root].count;

@@ -65,7 +65,7 @@ pub(super) struct Counts {
 
 impl Counts {
     /// Counts the rows of an unchanged partition: `all` rows of the export, of which `latest` are not superseded.
-    pub(super) fn spare(&mut self, all: u64, latest: u64) {
+    pub(super) fn count_unchanged(&mut self, all: u64, latest: u64) {
         self.kept -= all;
         self.unchanged += latest;
         self.superseded += all - latest;

@@ -77,16 +77,16 @@ impl Run<'_> {
 
         let hash = ExportHash::of_all(exports.iter().map(|export| &export.hash));
         let taken = TakenExport { hash, definition: tables_hash(&self.plan.pipeline.tables) };
-        let fresh = NewExports::of_export(roots, &snapshot, &taken, self.plan.window);
-        let ledgers = ledger::unchanged(roots, &fresh, &intake, &snapshot);
-        if fresh.tables.is_empty() {
+        let new_exports = NewExports::of_export(roots, &snapshot, &taken, self.plan.window);
+        let ledgers = ledger::unchanged(roots, &new_exports, &intake, &snapshot);
+        if new_exports.tables.is_empty() {
             let intent = self.moved_watermark(&snapshot);
             let report = self.report(Outcome::NothingNew, exports, ledgers);
             return Ok(Prepared { snapshot, intent, report });
         }
-        guard::against_shrinking(self.plan, &fresh, &intake, &snapshot)?;
+        guard::against_shrinking(self.plan, &new_exports, &intake, &snapshot)?;
         let found = intake.found();
-        let (landed, load) = self.load(intake, &fresh, expectation).await?;
+        let (landed, load) = self.load(intake, &new_exports, expectation).await?;
         guard::against_losing_all(&load, &snapshot)?;
         guard::against_unfit_cursor(&load)?;
         guard::against_quarantine(self.plan, &load)?;
@@ -111,13 +111,13 @@ impl Run<'_> {
         guard::against_retry_of_overwritten(&roots)?;
         let roots: IdVec<RootId, &Table> = roots.into();
         let expectation = Arc::new(self.expectation(&roots, &snapshot));
-        let (export, wanted) = (waiting.export.clone(), waiting.wanted.clone());
+        let (export, selector) = (waiting.export.clone(), waiting.selector.clone());
         let (expected, events) = (expectation.clone(), self.events.clone());
         let options = decode_options(&expectation.roots);
         let intake =
-            on_cpu(move || decode_landed(export, wanted, expected, options, events)).await?;
-        let fresh = NewExports::all(&roots);
-        let (landed, load) = self.load(intake, &fresh, expectation).await?;
+            on_cpu(move || decode_landed(export, selector, expected, options, events)).await?;
+        let new_exports = NewExports::all(&roots);
+        let (landed, load) = self.load(intake, &new_exports, expectation).await?;
         guard::against_futile_retry(&load)?;
         let records = load.schemas.roots().map(|root| load.counts[root].received).sum();
         let row_source = RowSource::Quarantine(waiting);
@@ -226,10 +226,10 @@ impl Run<'_> {
     async fn load(
         &self,
         intake: Intake,
-        fresh: &NewExports<'_>,
+        new_exports: &NewExports<'_>,
         expectation: Arc<Expectation>,
     ) -> Result<(Vec<Landed>, Loaded), RunError> {
-        let seen: Vec<(RootId, &Table, &Shape)> = (fresh.tables.iter())
+        let seen: Vec<(RootId, &Table, &Shape)> = (new_exports.tables.iter())
             .map(|(root, table)| (*root, *table, &intake.shapes[*root]))
             .collect();
         let schemas = expectation.resolve(&seen)?;

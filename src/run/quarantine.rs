@@ -20,7 +20,7 @@ pub(super) struct QuarantinedRecords {
     /// The tables that have quarantined records, in the order of the definition.
     pub(super) tables: Vec<Table>,
     pub(super) export: Landed,
-    pub(super) wanted: RecordSelector,
+    pub(super) selector: RecordSelector,
     /// The offset of each record in this export, with the run that received it and its offset there.
     origins: Vec<(u64, (RunId, u64))>,
     /// Records that are in their tables without some of their values. A retry does not load them.
@@ -59,8 +59,8 @@ impl QuarantinedRecords {
             tables.push((*table).clone());
             pointers.push(JsonPointer::from_keys(vec![key]));
         }
-        let (export, wanted) = (body.end()?, RecordSelector::At(pointers));
-        let records = Self { tables, export, wanted, origins, partially_loaded };
+        let (export, selector) = (body.end()?, RecordSelector::At(pointers));
+        let records = Self { tables, export, selector, origins, partially_loaded };
         Ok((!records.origins.is_empty()).then_some(records))
     }
 

@@ -75,7 +75,7 @@ impl Run<'_> {
         let mut files = Files::new();
         for (key, rows) in std::mem::take(&mut load.rows) {
             if let Some(same) = overwritten.unchanged.get(&key) {
-                load.counts[key.0].spare(rows.count(), *same);
+                load.counts[key.0].count_unchanged(rows.count(), *same);
             } else if !merged.is_unchanged(&key) {
                 files.entry(key).or_default().new = Some(rows.without(&unchanged));
             }

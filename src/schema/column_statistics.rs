@@ -322,8 +322,8 @@ mod tests {
         }
 
         #[test]
-        fn p4_what_facts_cover_tells_nothing_new(
-            text in "-?(0|[1-9][0-9]{0,3})\\.[0-9]{1,3}", before in any_facts(),
+        fn p4_what_statistics_cover_tells_nothing_new(
+            text in "-?(0|[1-9][0-9]{0,3})\\.[0-9]{1,3}", before in any_statistics(),
         ) {
             if let Some(fraction) = Fraction::parse(&text) && before.cover(fraction) {
                 prop_assert_eq!(before.merge(ColumnStatistics::of_number(&text)), before);
@@ -331,7 +331,7 @@ mod tests {
         }
     }
 
-    fn any_facts() -> impl Strategy<Value = ColumnStatistics> {
+    fn any_statistics() -> impl Strategy<Value = ColumnStatistics> {
         prop_oneof![
             Just(ColumnStatistics::default()),
             Just(ColumnStatistics::BOOLEAN),
@@ -344,7 +344,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn p6_order_of_values_changes_no_type(a in any_facts(), b in any_facts(), c in any_facts()) {
+        fn p6_order_of_values_changes_no_type(a in any_statistics(), b in any_statistics(), c in any_statistics()) {
             prop_assert_eq!(a.merge(b), b.merge(a));
             prop_assert_eq!(a.merge(b).merge(c), a.merge(b.merge(c)));
             prop_assert_eq!(a.merge(a), a);
