@@ -199,6 +199,12 @@ impl Plan {
         self
     }
 
+    /// Whether the run loads quarantined records and asks the source for nothing.
+    #[must_use]
+    pub fn is_retry(&self) -> bool {
+        self.requests.is_empty()
+    }
+
     /// The watermark after this run. A window that starts after the old watermark leaves a gap, so it does not move it.
     #[must_use]
     pub fn watermark_after(&self) -> Option<DateTime<Utc>> {

@@ -37,7 +37,7 @@ pub use batch::{Found, RecordBatch};
 pub use compact::without_whitespace;
 pub use parse::{DecodeError, decode_batch};
 pub use position::Position;
-pub use raw::{Fractions, Raw};
+pub use raw::{Fractions, Raw, RawTexts};
 pub use selector::{RecordSelector, RecordsAt};
 pub use split::Splitter;
 pub use split_error::{Sign, SplitError};

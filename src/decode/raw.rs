@@ -9,7 +9,8 @@
 //! | ISO timestamps, all written in the same format | microseconds and the format |
 //! | everything else, and mixtures | text |
 //!
-//! [`Raw::texts`] restores every value as written in the JSON (promise P4).
+//! [`Raw::texts`] restores every value as written in the JSON (promise P4), but for the quotes of strings. Of values
+//! stored as text, [`RawTexts`] knows which had none, since `7` and `"7"` are not the same value.
 
 use polars::prelude::{
     BooleanChunked, Int32Chunked, Int64Chunked, IntoSeries, NewChunkedArray, PlSmallStr, Series,
@@ -32,7 +33,26 @@ pub enum Raw {
     /// Timestamps, as microseconds since 1970-01-01T00:00:00Z.
     Timestamps(Int64Chunked, TimestampForm),
     /// Anything, as written in the JSON; strings without quotes.
-    Texts(StringChunked),
+    Texts(RawTexts),
+}
+
+/// A column of values stored as text.
+#[derive(Debug)]
+pub struct RawTexts {
+    pub(super) values: StringChunked,
+    /// The rows of numbers and booleans, ascending.
+    pub(super) unquoted: Vec<u32>,
+}
+
+impl RawTexts {
+    /// The values, and for each whether it is a string of the JSON.
+    pub fn iter(&self) -> impl Iterator<Item = Option<(&str, bool)>> {
+        let mut unquoted = self.unquoted.iter().peekable();
+        (0_u32..).zip(self.values.iter()).map(move |(row, text)| {
+            let is_string = unquoted.next_if(|other| **other == row).is_none();
+            text.map(|text| (text, is_string))
+        })
+    }
 }
 
 /// A column of fractions, possibly mixed with integers.
@@ -62,7 +82,7 @@ impl Raw {
             Self::Fractions(Fractions { units, .. }) => units.is_not_null(),
             Self::Dates(days) => days.is_not_null(),
             Self::Timestamps(instants, _) => instants.is_not_null(),
-            Self::Texts(texts) => texts.is_not_null(),
+            Self::Texts(texts) => texts.values.is_not_null(),
         }
     }
 
@@ -91,7 +111,7 @@ impl Raw {
             Self::Timestamps(instants, form) => {
                 texts(instants.iter().map(|instant| form.write(instant?)))
             }
-            Self::Texts(texts) => texts.clone(),
+            Self::Texts(texts) => texts.values.clone(),
         }
     }
 
@@ -105,7 +125,9 @@ impl Raw {
                 (size_of::<i64>() + size_of::<u8>()) * places.len()
             }
             Self::Dates(days) => size_of::<i32>() * days.len(),
-            Self::Texts(texts) => texts.clone().into_series().estimated_size(),
+            Self::Texts(RawTexts { values, unquoted }) => {
+                values.clone().into_series().estimated_size() + size_of::<u32>() * unquoted.len()
+            }
         }
     }
 }

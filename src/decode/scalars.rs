@@ -5,7 +5,7 @@ use polars::prelude::{
     PrimitiveChunkedBuilder, StringChunkedBuilder,
 };
 
-use super::{Fractions, Raw, Scalars};
+use super::{Fractions, Raw, RawTexts, Scalars};
 use crate::schema::{ColumnStatistics, Fraction, TimestampForm, parse_date, parse_timestamp};
 
 /// Builds a column of scalars.
@@ -29,7 +29,13 @@ enum GrowingColumn {
     Fractions(FractionsBuilder),
     Dates(PrimitiveChunkedBuilder<Int32Type>),
     Timestamps(PrimitiveChunkedBuilder<Int64Type>, TimestampForm),
-    Texts(StringChunkedBuilder),
+    Texts(TextsBuilder),
+}
+
+/// Builds [`RawTexts`].
+struct TextsBuilder {
+    values: StringChunkedBuilder,
+    unquoted: Vec<u32>,
 }
 
 /// Builds [`Fractions`].
@@ -71,7 +77,7 @@ impl ScalarBuilder {
         if let GrowingColumn::Booleans(builder) = &mut self.column {
             append!(builder, self.len, row, value);
         } else {
-            self.append_text(row, if value { "true" } else { "false" });
+            self.append_unquoted(row, if value { "true" } else { "false" });
         }
     }
 
@@ -91,14 +97,14 @@ impl ScalarBuilder {
                 let integer = Fraction { units: value, places: 0 };
                 append!(builder, self.len, row, integer);
             }
-            _ => self.append_text(row, &value.to_string()),
+            _ => self.append_unquoted(row, &value.to_string()),
         }
     }
 
     pub(super) fn number(&mut self, row: usize, text: &str) {
         let Some(fraction) = Fraction::parse(text) else {
             self.statistics = self.statistics.merge(ColumnStatistics::of_number(text));
-            return self.append_text(row, text);
+            return self.append_unquoted(row, text);
         };
         if !self.statistics.cover(fraction) {
             self.statistics = self.statistics.merge(ColumnStatistics::of_fraction(fraction));
@@ -110,7 +116,7 @@ impl ScalarBuilder {
         if let GrowingColumn::Fractions(builder) = &mut self.column {
             append!(builder, self.len, row, fraction);
         } else {
-            self.append_text(row, text);
+            self.append_unquoted(row, text);
         }
     }
 
@@ -135,10 +141,19 @@ impl ScalarBuilder {
             }
             _ => {}
         }
-        if !self.statistics.are_of_any_text() {
+        if !self.statistics.cover_text(text) {
             self.statistics = self.statistics.merge(ColumnStatistics::of_text(text));
         }
         self.append_text(row, text);
+    }
+
+    /// Appends a number or boolean to a column of texts.
+    fn append_unquoted(&mut self, row: usize, text: &str) {
+        self.append_text(row, text);
+        if let GrowingColumn::Texts(builder) = &mut self.column {
+            // A batch has far fewer rows.
+            builder.unquoted.push(u32::try_from(row).unwrap_or(u32::MAX));
+        }
     }
 
     fn append_text(&mut self, row: usize, text: &str) {
@@ -147,7 +162,7 @@ impl ScalarBuilder {
             self.column = GrowingColumn::Texts(std::mem::take(&mut self.column).into_texts());
         }
         if let GrowingColumn::Texts(builder) = &mut self.column {
-            append!(builder, self.len, row, text);
+            append!(builder.values, self.len, row, text);
         }
     }
 
@@ -164,7 +179,7 @@ impl ScalarBuilder {
             }
             GrowingColumn::Fractions(builder) => pad!(builder, self.len, rows),
             GrowingColumn::Dates(builder) => pad!(builder, self.len, rows),
-            GrowingColumn::Texts(builder) => pad!(builder, self.len, rows),
+            GrowingColumn::Texts(builder) => pad!(builder.values, self.len, rows),
         }
         Some(Scalars { values: self.column.finish()?, statistics })
     }
@@ -203,7 +218,10 @@ impl GrowingColumn {
         }
         match TimestampForm::of(text).filter(|_| parse_timestamp(text).is_some()) {
             Some(form) => Self::Timestamps(PrimitiveChunkedBuilder::new(name, room), form),
-            None => Self::Texts(StringChunkedBuilder::new(name, room)),
+            None => Self::Texts(TextsBuilder {
+                values: StringChunkedBuilder::new(name, room),
+                unquoted: Vec::new(),
+            }),
         }
     }
 
@@ -216,12 +234,19 @@ impl GrowingColumn {
         }
     }
 
-    fn into_texts(self) -> StringChunkedBuilder {
-        let mut texts = StringChunkedBuilder::new(PlSmallStr::EMPTY, room(0));
+    fn into_texts(self) -> TextsBuilder {
+        let are_strings = matches!(self, Self::Dates(_) | Self::Timestamps(..));
+        let mut values = StringChunkedBuilder::new(PlSmallStr::EMPTY, room(0));
+        let mut unquoted = Vec::new();
         if let Some(raw) = self.finish() {
-            raw.texts().iter().for_each(|text| texts.append_option(text));
+            for (row, text) in (0..).zip(raw.texts().iter()) {
+                values.append_option(text);
+                if text.is_some() && !are_strings {
+                    unquoted.push(row);
+                }
+            }
         }
-        texts
+        TextsBuilder { values, unquoted }
     }
 
     fn finish(self) -> Option<Raw> {
@@ -234,7 +259,9 @@ impl GrowingColumn {
             }
             Self::Dates(builder) => Raw::Dates(builder.finish()),
             Self::Timestamps(builder, form) => Raw::Timestamps(builder.finish(), form),
-            Self::Texts(builder) => Raw::Texts(builder.finish()),
+            Self::Texts(TextsBuilder { values, unquoted }) => {
+                Raw::Texts(RawTexts { values: values.finish(), unquoted })
+            }
         })
     }
 }

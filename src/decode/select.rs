@@ -2,7 +2,7 @@
 
 use polars::prelude::{ChunkTake, IdxCa, NewChunkedArray, PlSmallStr, PolarsResult};
 
-use super::{Fractions, Level, NestedRows, Raw, Scalars, Values};
+use super::{Fractions, Level, NestedRows, Raw, RawTexts, Scalars, Values};
 
 /// Some rows of a level, and what their numbers are when the others are gone.
 struct Selection<'s> {
@@ -43,7 +43,7 @@ impl Level {
 impl Values {
     fn select(&self, selection: &Selection<'_>) -> PolarsResult<Self> {
         let scalars = self.scalars.as_ref().map(|scalars| {
-            let values = scalars.values.select(selection.kept)?;
+            let values = scalars.values.select(selection)?;
             PolarsResult::Ok(Scalars { values, statistics: scalars.statistics })
         });
         let nested = self.nested.as_ref().map(|nested| nested.select(selection).map(Box::new));
@@ -69,14 +69,17 @@ impl NestedRows {
 }
 
 impl Raw {
-    fn select(&self, rows: &[u32]) -> PolarsResult<Self> {
-        let rows = IdxCa::from_slice(PlSmallStr::EMPTY, rows);
+    fn select(&self, selection: &Selection<'_>) -> PolarsResult<Self> {
+        let rows = IdxCa::from_slice(PlSmallStr::EMPTY, selection.kept);
         Ok(match self {
             Self::Booleans(values) => Self::Booleans(values.take(&rows)?),
             Self::Integers(integers) => Self::Integers(integers.take(&rows)?),
             Self::Dates(days) => Self::Dates(days.take(&rows)?),
             Self::Timestamps(instants, form) => Self::Timestamps(instants.take(&rows)?, *form),
-            Self::Texts(texts) => Self::Texts(texts.take(&rows)?),
+            Self::Texts(RawTexts { values, unquoted }) => Self::Texts(RawTexts {
+                values: values.take(&rows)?,
+                unquoted: selection.of(unquoted),
+            }),
             Self::Fractions(Fractions { units, places }) => {
                 let picked = rows.iter().flatten().map(|row| places[row as usize]);
                 let places = picked.collect();

@@ -13,8 +13,8 @@ pub struct Contract {
     pub tables: ContractMode,
     /// For a new column.
     pub columns: ContractMode,
-    /// For a value that would widen its column.
-    pub data_type: ContractMode,
+    /// For a value that does not fit its column.
+    pub data_type: DataTypeMode,
 }
 
 /// A schema contract mode. What is discarded goes to quarantine.
@@ -32,7 +32,26 @@ pub enum ContractMode {
     DiscardValue,
 }
 
-written_as_word!(ContractMode);
+/// A schema contract mode for a value that does not fit its column. Whatever the mode, a primary key, cursor or
+/// partition column never leaves its family, and what does not fit a declared type is discarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DataTypeMode {
+    /// The column widens within its family: numbers, times. A value of another family is discarded, as by
+    /// `discard_value`.
+    #[default]
+    Widen,
+    /// The column takes a type that holds every value; of different families that is text.
+    Evolve,
+    /// The run fails and changes nothing.
+    Freeze,
+    /// The record is quarantined.
+    DiscardRow,
+    /// The record is loaded without the value, and a copy of it is quarantined.
+    DiscardValue,
+}
+
+written_as_word!(ContractMode, DataTypeMode);
 
 impl ContractMode {
     /// What is discarded, if anything.
@@ -42,6 +61,41 @@ impl ContractMode {
             Self::Evolve | Self::Freeze => None,
             Self::DiscardRow => Some(Discard::Row),
             Self::DiscardValue => Some(Discard::Value),
+        }
+    }
+}
+
+impl From<ContractMode> for DataTypeMode {
+    fn from(mode: ContractMode) -> Self {
+        match mode {
+            ContractMode::Evolve => Self::Evolve,
+            ContractMode::Freeze => Self::Freeze,
+            ContractMode::DiscardRow => Self::DiscardRow,
+            ContractMode::DiscardValue => Self::DiscardValue,
+        }
+    }
+}
+
+/// How far the type of a column may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Widening {
+    /// To any type that holds every value.
+    Any,
+    /// Within its family.
+    WithinFamily,
+    /// Not at all.
+    Never,
+}
+
+impl DataTypeMode {
+    /// How far the type of a column may change that is no key, cursor or partition. A change that `freeze` forbids is
+    /// made first and refused then.
+    #[must_use]
+    pub fn widening(self) -> Widening {
+        match self {
+            Self::Evolve | Self::Freeze => Widening::Any,
+            Self::Widen => Widening::WithinFamily,
+            Self::DiscardRow | Self::DiscardValue => Widening::Never,
         }
     }
 }
@@ -61,7 +115,7 @@ impl FromToml for Contract {
         match value {
             Value::String(_) => {
                 let mode = ContractMode::read(value)?;
-                Ok(Self { tables: mode, columns: mode, data_type: mode })
+                Ok(Self { tables: mode, columns: mode, data_type: mode.into() })
             }
             Value::Table(table) => {
                 let mut members = Members::new("a contract", table);
@@ -82,22 +136,26 @@ impl FromToml for Contract {
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut mode = |description: &str| {
-            let mut schema = ContractMode::schema(generator);
+        fn described(mut schema: Schema, description: &str) -> Schema {
             schema.insert("description".to_owned(), description.into());
             schema
-        };
+        }
+        let mut mode = |description| described(ContractMode::schema(generator), description);
+        let everything = mode("For everything.");
+        let (tables, columns) = (mode("For a new child table."), mode("For a new column."));
+        let data_type =
+            described(DataTypeMode::schema(generator), "For a value that does not fit its column.");
         json_schema!({
             "description": "What happens when an export holds what the schema does not: one mode for everything, or one for each kind of change.",
             "anyOf": [
-                mode("For everything."),
+                everything,
                 {
                     "type": "object",
                     "additionalProperties": false,
                     "properties": {
-                        "tables": mode("For a new child table."),
-                        "columns": mode("For a new column."),
-                        "data_type": mode("For a value that would widen its column."),
+                        "tables": tables,
+                        "columns": columns,
+                        "data_type": data_type,
                     },
                 },
             ],

@@ -65,7 +65,7 @@ pub use check_values::{
     ColumnOf, InvalidColumnOf, InvalidPattern, InvalidTolerance, Pattern, Tolerance,
 };
 pub use column::Column;
-pub use contract::{Contract, ContractMode, Discard};
+pub use contract::{Contract, ContractMode, DataTypeMode, Discard, Widening};
 pub use disposition::{Deletes, Nested, WriteDisposition};
 pub use envelope::EnvelopePolicy;
 pub use environment::Environment;

@@ -1,6 +1,6 @@
 //! What the values of one column have been so far, and the column that follows from it.
 
-use crate::definition::{Column, ContractMode};
+use crate::definition::{Column, Widening};
 use crate::infer::error::SchemaError;
 use crate::infer::value_type::FieldCollision;
 use crate::schema::{
@@ -17,6 +17,8 @@ pub(crate) struct ColumnShape {
     pub(crate) list: bool,
     /// The whole shape, where there is more than scalars and lists of them.
     pub(crate) nested: Option<ValueShape>,
+    /// The type that the column has, once it has had values. It stays as long as the values fit.
+    pub(crate) known: Option<ColumnType>,
 }
 
 /// A value of this export that becomes a column.
@@ -24,6 +26,8 @@ pub(crate) struct SeenColumn {
     /// Its path from the record.
     pub(crate) path: ValuePath,
     pub(crate) shape: ColumnShape,
+    /// Statistics of the scalars that are not in lists.
+    pub(crate) scalars: ColumnStatistics,
 }
 
 /// Where this export has the values of a column.
@@ -43,13 +47,27 @@ impl ColumnShape {
             return None;
         };
         let list = matches!(column.column_type, ColumnType::List(_));
-        Some(Self { statistics: *statistics, list, nested: nested.clone() })
+        let mut shape = Self { statistics: *statistics, list, nested: nested.clone(), known: None };
+        // A type that was declared once holds more than the values there were.
+        if shape.inferred_type().is_ok_and(|inferred| inferred != column.column_type) {
+            shape = shape.merge(&Self::of_type(&column.column_type));
+        }
+        shape.known = (!shape.is_empty()).then(|| column.column_type.clone());
+        Some(shape)
+    }
+
+    /// The shape of values that need a type.
+    fn of_type(column_type: &ColumnType) -> Self {
+        let statistics = ColumnStatistics::of_type(column_type);
+        let list = matches!(column_type, ColumnType::List(_));
+        let nested = (!column_type.is_flat()).then(|| ValueShape::of_type(column_type));
+        Self { statistics, list, nested, known: None }
     }
 
     /// The shape of values that stay in one column, whatever they hold.
     pub(crate) fn whole(value: &ValueShape) -> Self {
         let nested = value.needs_rows().then(|| value.clone());
-        Self { statistics: value.statistics_with_items(), list: value.lists, nested }
+        Self { statistics: value.statistics_with_items(), list: value.lists, nested, known: None }
     }
 
     fn is_empty(&self) -> bool {
@@ -76,14 +94,62 @@ impl ColumnShape {
             statistics: self.statistics.merge(other.statistics),
             list: self.list || other.list,
             nested,
+            known: self.known,
+        }
+    }
+
+    /// The same, in a column that existed before: as much of it as keeps the column in its family.
+    fn merge_within_family(self, seen: &SeenColumn, may_add_fields: bool) -> Self {
+        let Some(nested) = &self.nested else { return self.merge_scalars_within_family(seen) };
+        let mut widened = nested.clone();
+        widened.widen(&seen.shape.shape(), may_add_fields);
+        widened.tell_keys_apart(Some(nested));
+        let widened = Self {
+            statistics: widened.statistics_with_items(),
+            nested: Some(widened),
+            ..self.clone()
+        };
+        match (self.inferred_type(), widened.inferred_type()) {
+            (Ok(before), Ok(after)) if after.is_in_family_of(&before) => widened,
+            _ => self,
+        }
+    }
+
+    fn merge_scalars_within_family(self, seen: &SeenColumn) -> Self {
+        let family = self.scalar_type();
+        let new = if self.list { seen.shape.statistics } else { seen.scalars };
+        let statistics = self.statistics.merge(new.within(&family));
+        if statistics.column_type().is_in_family_of(&family) {
+            Self { statistics, ..self }
+        } else {
+            self
+        }
+    }
+
+    /// The type of the scalars, in lists or not.
+    fn scalar_type(&self) -> ColumnType {
+        match self.known.as_ref().and_then(ColumnType::scalars) {
+            Some(known) if self.statistics.fit(known) => known.clone(),
+            _ => self.statistics.column_type(),
         }
     }
 
     fn inferred_type(&self) -> Result<ColumnType, FieldCollision> {
-        match (&self.nested, self.statistics.column_type()) {
-            (Some(nested), _) => nested.column_type(),
-            (None, scalar) if self.list => Ok(ColumnType::List(Box::new(scalar))),
-            (None, scalar) => Ok(scalar),
+        match &self.nested {
+            Some(nested) => nested.column_type(),
+            None if self.list => Ok(ColumnType::List(Box::new(self.scalar_type()))),
+            None => Ok(self.scalar_type()),
+        }
+    }
+
+    /// The part of the shape that a declared type holds. Other values are discarded, so they have no say once the type
+    /// is not declared any more.
+    fn within_declared(self, declared: &ColumnType) -> Self {
+        match declared.scalars() {
+            Some(scalars) => {
+                Self { statistics: self.statistics.within(scalars), nested: None, ..self }
+            }
+            None => self,
         }
     }
 
@@ -99,7 +165,10 @@ impl ColumnShape {
             nested.tell_keys_apart(None);
         }
         let column_type = match declared.and_then(|column| column.column_type.clone()) {
-            Some(declared) => declared,
+            Some(declared) => {
+                self = self.within_declared(&declared);
+                declared
+            }
             None => self.inferred_type().map_err(|collision| SchemaError::FieldCollision {
                 table: table.clone(),
                 column: name.clone(),
@@ -117,6 +186,7 @@ impl ColumnShape {
                 ValuesFrom::Nowhere(path) => ColumnSource::Unseen { path, statistics, nested },
             },
             formats: declared.map(|column| column.formats.clone()).unwrap_or_default(),
+            was: None,
             description: declared.and_then(|column| column.description.clone()),
             seen: None,
         })
@@ -124,13 +194,19 @@ impl ColumnShape {
 }
 
 impl SeenColumn {
-    /// The same, in a column that has held values before. Where the contract discards what would widen the
-    /// column, its shape does not change.
-    pub(crate) fn after(self, before: ColumnShape, mode: ContractMode) -> Self {
-        let shape = match mode.discards() {
-            Some(_) if !before.is_empty() => before,
-            _ => before.merge(&self.shape),
+    /// The same, in a column that has held values before. What does not fit the column then is discarded.
+    pub(crate) fn after(
+        self,
+        before: ColumnShape,
+        widening: Widening,
+        may_add_fields: bool,
+    ) -> Self {
+        let shape = match widening {
+            _ if before.is_empty() => before.merge(&self.shape),
+            Widening::Any => before.merge(&self.shape),
+            Widening::WithinFamily => before.merge_within_family(&self, may_add_fields),
+            Widening::Never => before,
         };
-        Self { path: self.path, shape }
+        Self { shape, ..self }
     }
 }

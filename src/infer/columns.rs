@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use crate::definition::{Contract, ContractMode, Nested, Table};
+use crate::definition::{Contract, ContractMode, Nested, Table, Widening};
 use crate::infer::column_shape::{ColumnShape, SeenColumn};
 use crate::infer::error::SchemaError;
 use crate::infer::naming::{child_table_name, column_name, distinct_name, distinct_table_name};
@@ -30,22 +30,37 @@ pub(crate) struct ColumnInference<'s, 'a> {
     pub(crate) reserved: HashSet<ColumnName>,
 }
 
+/// The column that there is for the scalars at a path before this export.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KnownColumn {
+    None,
+    /// It has had no values, and the first ones give it a type.
+    Untyped,
+    Scalars,
+    Lists,
+}
+
 /// What there is for the values at a path before this export.
 struct KnownPlace {
-    /// A column of scalars or lists.
-    column: bool,
-    /// It is one of lists.
-    list: bool,
+    column: KnownColumn,
     /// Columns of objects.
     objects: bool,
     child: Option<TableName>,
 }
 
 impl KnownPlace {
+    fn has_column(&self) -> bool {
+        self.column != KnownColumn::None
+    }
+
+    fn has_lists(&self) -> bool {
+        self.column == KnownColumn::Lists
+    }
+
     /// Whether values of these kinds need a child table that does not exist yet. Objects beside lists are lists of one.
     fn opens_child(&self, kinds: Kinds) -> bool {
         let has_objects = kinds.contains(ValueKind::Object) && !self.objects;
-        let has_lists = kinds.contains(ValueKind::ScalarList) || self.list;
+        let has_lists = kinds.contains(ValueKind::ScalarList) || self.has_lists();
         self.child.is_none() && (kinds.contains(ValueKind::RowList) || (has_objects && has_lists))
     }
 }
@@ -105,11 +120,11 @@ impl<'a> ColumnInference<'_, 'a> {
             let shape = value.nested.as_deref().unwrap_or(&NOTHING_SEEN);
             self.children.push((child, path.clone(), TableShape::Seen(shape)));
         }
-        let list = place.list || (stay.contains(ValueKind::ScalarList) && !has_child);
+        let list = place.has_lists() || (stay.contains(ValueKind::ScalarList) && !has_child);
         // A column of scalars that this export has only objects for has vanished.
         let has_scalars =
             value.kinds.contains(ValueKind::Scalar) || value.kinds.contains(ValueKind::ScalarList);
-        if list || (place.column && has_scalars) || stay.contains(ValueKind::Scalar) {
+        if list || (place.has_column() && has_scalars) || stay.contains(ValueKind::Scalar) {
             self.add_scalars(name, value, list, path)?;
         }
         let flattens = stay.contains(ValueKind::Object) && (place.objects || !has_child);
@@ -128,8 +143,8 @@ impl<'a> ColumnInference<'_, 'a> {
         path: &ValuePath,
     ) -> Result<(), SchemaError> {
         let statistics = if list { value.statistics_with_items() } else { value.scalars };
-        let shape = ColumnShape { statistics, list, nested: None };
-        self.add(name, SeenColumn { path: path.clone(), shape })
+        let shape = ColumnShape { statistics, list, ..ColumnShape::default() };
+        self.add(name, SeenColumn { path: path.clone(), shape, scalars: value.scalars })
     }
 
     /// A value that is nothing but `null`, `{}` and `[]` in the whole export. It changes no table that there is; in
@@ -174,14 +189,13 @@ impl<'a> ColumnInference<'_, 'a> {
         }
         let mut shape = ColumnShape::whole(value);
         shape.list |= self.is_list(&name);
-        self.add(name, SeenColumn { path: path.clone(), shape })
+        self.add(name, SeenColumn { path: path.clone(), shape, scalars: value.scalars })
     }
 
     /// What the definition and the destination have for a path.
     fn place(&self, name: &ColumnName, path: &[Step]) -> KnownPlace {
         KnownPlace {
-            column: self.has_column(name),
-            list: self.is_list(name),
+            column: self.known_column(name),
             objects: self.has_columns_below(path),
             child: self.existing_child(path),
         }
@@ -199,17 +213,18 @@ impl<'a> ColumnInference<'_, 'a> {
         if !has_child {
             stay = self.admit(stay, ValueKind::RowList, tables, path);
         }
-        if !has_child && place.list && !place.objects {
+        if !has_child && place.has_lists() && !place.objects {
             stay = self.admit(stay, ValueKind::Object, tables, path);
         }
-        if !place.column {
+        if !place.has_column() {
             stay = self.admit(stay, ValueKind::Scalar, columns, path);
         }
         let has_rows = has_child || stay.contains(ValueKind::RowList);
-        if !place.list && !has_rows {
-            if !place.column {
+        if !place.has_lists() && !has_rows {
+            if !place.has_column() {
                 stay = self.admit(stay, ValueKind::ScalarList, columns, path);
-            } else if data_type.discards().is_some() {
+            } else if data_type.widening() != Widening::Any && place.column == KnownColumn::Scalars
+            {
                 stay = stay.without(ValueKind::ScalarList);
             }
             if place.opens_child(stay) {
@@ -235,6 +250,19 @@ impl<'a> ColumnInference<'_, 'a> {
     fn has_column(&self, name: &ColumnName) -> bool {
         self.table.declared.is_some_and(|table| table.columns.contains_key(name))
             || self.known.schemas.get(&self.table.name).is_some_and(|it| it.column(name).is_some())
+    }
+
+    fn known_column(&self, name: &ColumnName) -> KnownColumn {
+        let known = self.known.schemas.get(&self.table.name);
+        let known = known.and_then(|schema| schema.column(name)).and_then(ColumnShape::of);
+        let has_type = |shape: ColumnShape| shape.known.is_some();
+        match (self.has_column(name), self.is_list(name)) {
+            (false, _) => KnownColumn::None,
+            (true, true) => KnownColumn::Lists,
+            _ if self.declared_type(name).is_some() => KnownColumn::Scalars,
+            _ if known.is_none_or(has_type) => KnownColumn::Scalars,
+            _ => KnownColumn::Untyped,
+        }
     }
 
     /// Whether the definition or the table so far has columns of the objects at a path.

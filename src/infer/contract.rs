@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{Contract, ContractMode, Table};
+use crate::definition::{Contract, ContractMode, DataTypeMode, Table};
 use crate::infer::resolved::{ResolvedTable, Schemas};
 use crate::schema::{ColumnName, ColumnSchema, ColumnSource, ColumnType, TableName, TableSchema};
 
@@ -84,6 +84,10 @@ pub enum Change {
         column_type: ColumnType,
         /// How many records have such values; they are in quarantine.
         records: u64,
+        /// The type to declare to keep scalars of any family; none where the definition declares the type already, and
+        /// where the column could not be of that type.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keep_with: Option<ColumnType>,
     },
     /// The contract admits no column or child table for a value.
     Refused {
@@ -127,8 +131,12 @@ impl fmt::Display for Change {
             Self::Excluded { table, column } => {
                 write!(f, "- {table}.{column} (excluded, with the values there are)")
             }
-            Self::Violated { table, column, column_type, records } => {
-                write!(f, "! {table}.{column} {column_type} (violated in {})", count(*records))
+            Self::Violated { table, column, column_type, records, keep_with } => {
+                write!(f, "! {table}.{column} {column_type} (violated in {})", count(*records))?;
+                match keep_with {
+                    Some(other) => write!(f, "; `{column} = \"{other}\"` keeps such values"),
+                    None => Ok(()),
+                }
             }
             Self::Refused { table, path, records } => {
                 write!(f, "! {table} {path} (not let in, in {})", count(*records))
@@ -164,13 +172,16 @@ struct Noticed {
 impl Noticed {
     fn is_forbidden(&self) -> bool {
         let contract = self.contract;
-        let mode = match self.change {
-            Change::NewTable { .. } => contract.tables,
-            Change::NewColumn { .. } => contract.columns,
-            Change::Widened { .. } => contract.data_type,
-            _ => return false,
+        let is_forbidden = match &self.change {
+            Change::NewTable { .. } => contract.tables == ContractMode::Freeze,
+            Change::NewColumn { .. } => contract.columns == ContractMode::Freeze,
+            Change::Widened { before, after, .. } => {
+                contract.data_type == DataTypeMode::Freeze
+                    || (contract.columns == ContractMode::Freeze && after.adds_fields_to(before))
+            }
+            _ => false,
         };
-        self.is_undeclared && mode == ContractMode::Freeze
+        self.is_undeclared && is_forbidden
     }
 }
 
@@ -331,7 +342,7 @@ mod tests {
 
     fn frozen() -> Contract {
         let mode = ContractMode::Freeze;
-        Contract { tables: mode, columns: mode, data_type: mode }
+        Contract { tables: mode, columns: mode, data_type: mode.into() }
     }
 
     #[test]

@@ -178,6 +178,9 @@ impl Failure for SchemaError {
             Self::UnfitPartition { column_type, .. } if !column_type.is_scalar() => {
                 "partition by a column that holds neither objects nor lists".into()
             }
+            Self::UnfitPartition { column, column_type: ColumnType::Float64, .. } => format!(
+                "partition by another column, or declare exact numbers: `{column} = \"decimal(18,2)\"`"
+            ),
             Self::UnfitPartition { column, .. } => format!(
                 "partition by `{column}` itself or by a date, or declare it: `{column} = \"timestamp\"`"
             ),

@@ -42,7 +42,15 @@ pub(crate) fn metadata_columns() -> [ColumnSchema; 2] {
 
 fn own_column(name: &str, column_type: ColumnType, source: ColumnSource) -> ColumnSchema {
     let name = name.parse().unwrap_or_else(|_| ColumnName::unnamed());
-    ColumnSchema { name, column_type, source, formats: Vec::new(), description: None, seen: None }
+    ColumnSchema {
+        name,
+        column_type,
+        source,
+        formats: Vec::new(),
+        was: None,
+        description: None,
+        seen: None,
+    }
 }
 
 /// The names that a table needs for its keys, its partitions and flowlake's own columns. Keys of the JSON with such a
@@ -83,6 +91,7 @@ pub(crate) fn key_columns(
             column_type,
             source: ColumnSource::ParentKey(position),
             formats: Vec::new(),
+            was: None,
             description: None,
             seen: None,
         })

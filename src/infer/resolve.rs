@@ -15,8 +15,8 @@ use super::unresolved::{KnownTables, TableShape, UnresolvedTable};
 use super::validate::{check_columns, check_partitions};
 use crate::definition::{Column, Table, WriteDisposition};
 use crate::schema::{
-    ColumnName, ColumnSchema, ColumnSource, IdVec, PositionId, RootId, Shape, Step, TableId,
-    TableName, TableSchema,
+    ColumnName, ColumnSchema, ColumnSource, ColumnType, IdVec, PositionId, RootId, Shape, Step,
+    TableId, TableName, TableSchema,
 };
 
 impl Schemas {
@@ -80,7 +80,7 @@ impl<'a> Resolver<'a> {
         let ColumnInference { columns, children, discarded, excluded, .. } = inference;
         let parent = pending.parent.map(|parent| &self.tables[parent]);
         let policy = TablePolicy { discarded, ..policy(pending, parent) };
-        let schema = self.schema(pending, &known, columns)?;
+        let schema = self.schema(pending, &policy, &known, columns)?;
         self.check_layout(&schema, &policy)?;
         if let TableShape::Seen(shape) = pending.rows {
             let seen = children.iter().filter(|(_, _, rows)| matches!(rows, TableShape::Seen(_)));
@@ -105,6 +105,7 @@ impl<'a> Resolver<'a> {
     fn schema(
         &self,
         pending: &UnresolvedTable<'a>,
+        policy: &TablePolicy,
         known: &[&ColumnSchema],
         seen: IndexMap<ColumnName, SeenColumn>,
     ) -> Result<TableSchema, SchemaError> {
@@ -117,7 +118,7 @@ impl<'a> Resolver<'a> {
             (None, None) => Vec::new(),
         };
         let mut columns = key_columns(parent, &primary_key);
-        columns.extend(value_columns(pending, known, seen)?);
+        columns.extend(value_columns(pending, policy, known, seen)?);
         columns.extend(lifetime_columns(pending, parent));
         columns.extend(metadata_columns());
         let schema = TableSchema {
@@ -173,10 +174,17 @@ fn policy(pending: &UnresolvedTable<'_>, parent: Option<&ResolvedTable>) -> Tabl
         deletes: declared.map(|table| table.deletes).unwrap_or_default(),
         nested: pending.nested(),
         declared: declared.map(typed_columns).unwrap_or_default(),
+        guarded: declared.map(guarded_columns).unwrap_or_default(),
         contract: pending.contract,
         checks: declared.map(|table| table.checks.clone()).unwrap_or_default(),
         discarded: Vec::new(),
     }
+}
+
+/// The columns that identify, order and place rows.
+fn guarded_columns(table: &Table) -> HashSet<ColumnName> {
+    let by = table.partition_by.iter().map(|field| &field.column);
+    table.primary_key.iter().chain(&table.cursor).chain(by).cloned().collect()
 }
 
 /// The columns with declared types.
@@ -189,6 +197,7 @@ fn typed_columns(table: &Table) -> HashSet<ColumnName> {
 /// in this export stays, and is null.
 fn value_columns(
     pending: &UnresolvedTable<'_>,
+    policy: &TablePolicy,
     known: &[&ColumnSchema],
     mut seen: IndexMap<ColumnName, SeenColumn>,
 ) -> Result<Vec<ColumnSchema>, SchemaError> {
@@ -200,17 +209,21 @@ fn value_columns(
         let declared = declared.get(&column.name);
         let (shape, source) = match seen.shift_remove(&column.name) {
             Some(now) => {
-                let SeenColumn { path, shape } = now.after(before, pending.contract.data_type);
+                let widening = policy.widening(&column.name);
+                let may_add_fields = policy.contract.columns.discards().is_none();
+                let SeenColumn { path, shape, .. } = now.after(before, widening, may_add_fields);
                 (shape, ValuesFrom::Path(path))
             }
             None => (before, ValuesFrom::Nowhere(column.path().map(<[Step]>::to_vec))),
         };
-        columns.push(shape.column(&pending.name, &column.name, source, declared)?);
+        let now = shape.column(&pending.name, &column.name, source, declared)?;
+        let was = if is_promised(declared) { None } else { type_before_text(column, &now) };
+        columns.push(ColumnSchema { was, ..now });
     }
     let first = pending.declared.map_or(&[][..], |table| &table.primary_key);
     for name in first.iter().chain(declared.keys()) {
         let declared = declared.get(name);
-        if let Some(SeenColumn { path, shape }) = seen.shift_remove(name) {
+        if let Some(SeenColumn { path, shape, .. }) = seen.shift_remove(name) {
             columns.push(shape.column(&pending.name, name, ValuesFrom::Path(path), declared)?);
         } else if is_promised(declared) && !columns.iter().any(|column| column.name == *name) {
             let source = ValuesFrom::Nowhere(None);
@@ -229,10 +242,19 @@ fn value_columns(
         }
     }
     seen.sort_keys();
-    for (name, SeenColumn { path, shape }) in seen {
+    for (name, SeenColumn { path, shape, .. }) in seen {
         columns.push(shape.column(&pending.name, &name, ValuesFrom::Path(path), None)?);
     }
     Ok(columns)
+}
+
+/// The type of a column's scalars before they became text.
+fn type_before_text(before: &ColumnSchema, now: &ColumnSchema) -> Option<ColumnType> {
+    match (before.column_type.scalars()?, now.column_type.scalars()?) {
+        (ColumnType::String, ColumnType::String) => before.was.clone(),
+        (before, ColumnType::String) => Some(before.clone()),
+        _ => None,
+    }
 }
 
 /// The columns that a definition uses.
@@ -251,7 +273,7 @@ fn is_promised(declared: Option<&Column>) -> bool {
 mod tests {
     use super::super::test_support::{KnownSchemas, child_table, known, resolve, shape, table};
     use super::*;
-    use crate::definition::{Contract, ContractMode, Deletes, Discard};
+    use crate::definition::{Contract, ContractMode, DataTypeMode, Deletes, Discard};
 
     fn names(schemas: &Schemas) -> Vec<String> {
         schemas.iter().map(|(_, schema)| schema.name.to_string()).collect()
@@ -323,7 +345,7 @@ mod tests {
         let mut orders = table("orders", &["id"], &[]);
         orders.write_disposition = WriteDisposition::Merge;
         orders.deletes = Deletes::Remove;
-        let data_type = ContractMode::DiscardValue;
+        let data_type = DataTypeMode::Evolve;
         orders.contract = Some(Contract { data_type, ..Contract::default() });
         let mut notes = child_table("notes", &orders, "/notes");
         notes.contract = Some(Contract::default());
@@ -331,9 +353,10 @@ mod tests {
         let schemas = resolve(records, &[orders, notes], &KnownSchemas::new()).unwrap();
         let policies: Vec<_> = schemas.tables().map(|(_, table)| &table.policy).collect();
         assert!(policies.iter().all(|policy| policy.disposition == WriteDisposition::Merge));
-        let unfit: Vec<Discard> = policies.iter().map(|policy| policy.unfit()).collect();
+        let no = "no".parse().unwrap();
+        let unfit: Vec<Discard> = policies.iter().map(|policy| policy.unfit(&no)).collect();
         assert_eq!(names(&schemas), ["orders", "orders__items", "notes"]);
-        assert_eq!(unfit, [Discard::Value, Discard::Value, Discard::Row]);
+        assert_eq!(unfit, [Discard::Row, Discard::Row, Discard::Value]);
     }
 
     #[test]

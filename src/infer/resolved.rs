@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Index;
 
-use crate::definition::{Check, Contract, Deletes, Discard, Nested, WriteDisposition};
+use crate::definition::{
+    Check, Contract, DataTypeMode, Deletes, Discard, Nested, Widening, WriteDisposition,
+};
 use crate::schema::{
     ColumnName, ColumnSource, ColumnStatistics, IdVec, Kinds, RootId, TableId, TableSchema,
     ValuePath,
@@ -45,6 +47,9 @@ pub struct TablePolicy {
     pub nested: Nested,
     /// The columns whose type the definition declares: only values of that type fit.
     pub declared: HashSet<ColumnName>,
+    /// The primary key, the cursor and the partition columns: they never leave their family, and a record with a value
+    /// that does not fit is discarded.
+    pub guarded: HashSet<ColumnName>,
     /// What an export may change.
     pub contract: Contract,
     /// What its rows have to be like.
@@ -65,10 +70,24 @@ pub struct Discarded {
 }
 
 impl TablePolicy {
-    /// How much of a record is discarded with a value that does not fit its column.
+    /// How much of a record is discarded with a value that does not fit a column.
     #[must_use]
-    pub fn unfit(&self) -> Discard {
-        self.contract.data_type.discards().unwrap_or_default()
+    pub fn unfit(&self, column: &ColumnName) -> Discard {
+        let is_guarded = self.guarded.contains(column);
+        match self.contract.data_type {
+            DataTypeMode::DiscardValue if !is_guarded => Discard::Value,
+            DataTypeMode::Widen if !is_guarded && !self.declared.contains(column) => Discard::Value,
+            _ => Discard::Row,
+        }
+    }
+
+    /// How far the type of a column may change.
+    #[must_use]
+    pub fn widening(&self, column: &ColumnName) -> Widening {
+        match self.contract.data_type {
+            DataTypeMode::Evolve if self.guarded.contains(column) => Widening::WithinFamily,
+            mode => mode.widening(),
+        }
     }
 }
 

@@ -138,8 +138,8 @@ fn proposed_column(column: &ColumnSchema) -> Option<ProposedColumn> {
 
 /// The decimal that holds a column of money, with the digits seen and room for more.
 fn money_type(column: &ColumnSchema, statistics: &ColumnStatistics) -> Option<ColumnType> {
-    let only_numbers = !statistics.booleans && statistics.texts.is_none();
-    let numbers = statistics.numbers.filter(|_| only_numbers)?;
+    let has_only_numbers = statistics.within(&ColumnType::Int64) == *statistics;
+    let numbers = statistics.numbers.filter(|_| has_only_numbers)?;
     let is_scalar = !matches!(column.column_type, ColumnType::List(_));
     let mut words = column.name.as_str().split('_');
     if !is_scalar || !words.any(|word| MONEY_WORDS.contains(&word)) {

@@ -45,6 +45,8 @@ pub(super) struct MergeChanges {
     pub(super) outcomes: HashMap<TableId, MergeOutcome>,
     /// The tables and partitions that rows of the export are written to.
     pub(super) written: HashSet<(TableId, usize)>,
+    /// The records of the export that the table has later versions of.
+    pub(super) superseded: RecordKeys,
 }
 
 impl MergeChanges {
@@ -66,7 +68,10 @@ impl MergeChanges {
         for (record, new) in &export.0 {
             match table.0.get(record) {
                 None => changes.insert(new),
-                Some(old) if is_older(new, old) => changes.supersede(new),
+                Some(old) if is_older(new, old) => {
+                    changes.superseded.insert(*record);
+                    changes.supersede(new);
+                }
                 Some(old) => changes.update(new, old, root),
             }
         }

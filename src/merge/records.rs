@@ -42,6 +42,8 @@ pub struct MergedTables {
     pub deleted: HashMap<TableId, u64>,
     /// For each merged table, how many rows were inserted, updated and so on.
     pub outcomes: HashMap<TableId, MergeOutcome>,
+    /// For each root table, the records of the export that it has later versions of.
+    superseded: HashMap<TableId, RecordKeys>,
 }
 
 impl MergedTables {
@@ -60,6 +62,7 @@ impl MergedTables {
         self.ended.outdated.extend(changes.ended.outdated);
         self.ended.deleted.extend(changes.ended.deleted);
         self.deleted.insert(tree.root, changes.deleted_records);
+        self.superseded.insert(tree.root, changes.superseded);
         let path = |file: &usize| tree.files[*file].data.path.clone();
         self.rewritten.extend(changes.rewritten.iter().map(path));
         let partitions: Vec<&PartitionKey> = tree.partitions().into_iter().collect();
@@ -136,6 +139,14 @@ impl<'a> RecordMerge<'a> {
     pub fn rows_at_stake(&self) -> Option<u64> {
         self.wanted.missing.as_ref()?.window?;
         Some(self.tree.stored_root_rows(|partition| self.wanted.covers(partition)))
+    }
+
+    /// The keys of the records that the table holds in the export's version after the merge.
+    #[must_use]
+    pub fn loaded_keys(&self, merged: &MergedTables) -> RecordKeys {
+        let superseded = merged.superseded.get(&self.tree.root);
+        let is_loaded = |key: &&u128| superseded.is_none_or(|keys| !keys.contains(*key));
+        self.wanted.export.iter().filter(is_loaded).copied().collect()
     }
 
     /// Compares the export with the tables, a few partitions at a time, and adds the result to `merged`.

@@ -1,8 +1,8 @@
 //! The columns of a table from the levels of a chunk: those of its own level, and of the objects flattened into it.
 
-use polars::prelude::{BooleanChunked, IdxCa, NewChunkedArray, PlSmallStr, PolarsResult, Series};
+use polars::prelude::{IdxCa, NewChunkedArray, PlSmallStr, PolarsResult};
 
-use super::cast::{Cast, CastRules};
+use super::cast::{Cast, CastRules, only_where};
 use super::nested::{column, declared_column, scalars_as};
 use super::route::Route;
 use crate::decode::{Level, NestedRows, Values};
@@ -158,8 +158,8 @@ fn typed(
     route: Option<Route>,
     is_declared: bool,
 ) -> PolarsResult<Cast> {
-    let ColumnSchema { column_type, formats, .. } = schema;
-    let rules = CastRules { formats, is_declared };
+    let ColumnSchema { column_type, formats, was, .. } = schema;
+    let rules = CastRules { formats, is_declared, was: was.as_ref() };
     if is_declared {
         return declared_column(values, rows, column_type, rules);
     }
@@ -188,9 +188,7 @@ fn without(
         let mut stays = vec![true; column.series.len()];
         let objects = nested.level.parents.iter().filter(|parent| !nested.is_list(**parent));
         others.iter().chain(objects).for_each(|row| stays[*row as usize] = false);
-        let stays = BooleanChunked::from_slice(PlSmallStr::EMPTY, &stays);
-        let nulls = Series::full_null(PlSmallStr::EMPTY, stays.len(), column.series.dtype());
-        column.series = column.series.zip_with(&stays, &nulls)?;
+        column.series = only_where(&stays, &column.series)?;
     }
     Ok(column)
 }

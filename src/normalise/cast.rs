@@ -7,7 +7,8 @@ use polars::prelude::{
     TimeZone,
 };
 
-use crate::decode::Raw;
+use super::scalar_texts::scalar_texts;
+use crate::decode::{Raw, RawTexts};
 use crate::schema::{
     ColumnType, Fraction, NumberText, StructField, parse_date, parse_decimal, parse_exact_float,
     parse_float, parse_timestamp,
@@ -27,6 +28,16 @@ impl Cast {
         Self { series, unfit: Vec::new() }
     }
 
+    /// The same, null in every unfit row.
+    pub(super) fn without_unfit(mut self) -> PolarsResult<Self> {
+        if !self.unfit.is_empty() {
+            let mut fits = vec![true; self.series.len()];
+            self.unfit.iter().for_each(|row| fits[*row as usize] = false);
+            self.series = only_where(&fits, &self.series)?;
+        }
+        Ok(self)
+    }
+
     /// The same, with unfit rows sorted and without repetitions.
     pub(super) fn in_order(mut self) -> Self {
         self.unfit.sort_unstable();
@@ -35,14 +46,23 @@ impl Cast {
     }
 }
 
+/// A column that is null where `stays` is false.
+pub(super) fn only_where(stays: &[bool], column: &Series) -> PolarsResult<Series> {
+    let stays = BooleanChunked::from_slice(PlSmallStr::EMPTY, stays);
+    let nulls = Series::full_null(PlSmallStr::EMPTY, column.len(), column.dtype());
+    column.zip_with(&stays, &nulls)
+}
+
 /// How the values of a column are cast.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CastRules<'c> {
     /// How its dates are written, besides ISO 8601.
     pub(super) formats: &'c [String],
-    /// The definition declares its type: a fraction becomes the nearest double. In an inferred column of doubles every
-    /// digit has to survive, or the value does not fit.
+    /// The definition declares its type: a text that reads as a value of the type is one, and a fraction becomes the
+    /// nearest double. In an inferred column a text is no number or boolean, and of a double every digit has to survive.
     pub(super) is_declared: bool,
+    /// The type of its scalars before it became a column of text.
+    pub(super) was: Option<&'c ColumnType>,
 }
 
 /// The type polars has for a column type.
@@ -97,10 +117,8 @@ pub(super) fn column_type(of: &DataType) -> Option<ColumnType> {
 /// Casts a column from the JSON to a scalar type.
 pub(super) fn cast_raw(raw: &Raw, to: &ColumnType, rules: CastRules<'_>) -> PolarsResult<Cast> {
     match (raw, to) {
-        (Raw::Texts(texts), ColumnType::Float64) if !rules.is_declared => {
-            let parse = Conversions { float: parse_exact_float, ..Conversions::nothing() };
-            converted(texts.iter(), to, &parse)
-        }
+        (_, ColumnType::String) if let Some(was) = rules.was => texts_of(raw, was),
+        (Raw::Texts(texts), _) if !rules.is_declared => cast_within_family(texts, to),
         (Raw::Fractions(fractions), ColumnType::Decimal { .. } | ColumnType::Float64) => {
             let parse = Conversions {
                 float: Fraction::double,
@@ -132,6 +150,38 @@ pub(super) fn cast(raw: &Series, to: &ColumnType) -> PolarsResult<Cast> {
     }
 }
 
+/// The text of each value: of a value that the type holds, the text that a column of the type becomes.
+fn texts_of(raw: &Raw, was: &ColumnType) -> PolarsResult<Cast> {
+    let rules = CastRules { formats: &[], is_declared: false, was: None };
+    let typed = scalar_texts(&cast_raw(raw, was, rules)?.series)?;
+    let written = raw.texts();
+    let texts =
+        typed.iter().zip(written.iter()).map(|(typed, written)| typed.as_deref().or(written));
+    let series = StringChunked::from_iter_options(PlSmallStr::EMPTY, texts).into_series();
+    Ok(Cast { series, unfit: Vec::new() })
+}
+
+/// Casts values to a type of their own family: strings to dates and timestamps, other values to the rest. Every value
+/// has a text.
+fn cast_within_family(raw: &RawTexts, to: &ColumnType) -> PolarsResult<Cast> {
+    fn unquoted((text, is_string): (&str, bool)) -> Option<&str> {
+        (!is_string).then_some(text)
+    }
+    fn quoted((text, is_string): (&str, bool)) -> Option<&str> {
+        is_string.then_some(text)
+    }
+    let parse = Conversions {
+        boolean: |value| unquoted(value)?.parse().ok(),
+        integer: |value| parse_integer(unquoted(value)?),
+        float: |value| parse_exact_float(unquoted(value)?),
+        decimal: |value, precision, scale| parse_decimal(unquoted(value)?, precision, scale),
+        date: |value| parse_date(quoted(value)?),
+        timestamp: |value| parse_instant(quoted(value)?),
+        text: |(text, _)| Some(text.to_owned()),
+    };
+    converted(raw.iter(), to, &parse)
+}
+
 fn cast_booleans(raw: &BooleanChunked, to: &ColumnType) -> PolarsResult<Cast> {
     let parse =
         Conversions { text: |value: bool| Some(value.to_string()), ..Conversions::nothing() };
@@ -151,14 +201,23 @@ fn cast_integers(raw: &Int64Chunked, to: &ColumnType) -> PolarsResult<Cast> {
 fn cast_texts(raw: &StringChunked, to: &ColumnType) -> PolarsResult<Cast> {
     let parse = Conversions {
         boolean: |text: &str| text.parse().ok(),
-        integer: |text: &str| NumberText::parse(text)?.scaled(0)?.try_into().ok(),
+        integer: parse_integer,
         float: parse_float,
         decimal: parse_decimal,
         date: parse_date,
-        timestamp: |text: &str| parse_timestamp(text).or_else(|| midnight(parse_date(text)?)),
+        timestamp: parse_instant,
         text: |text: &str| Some(text.to_owned()),
     };
     converted(raw.iter(), to, &parse)
+}
+
+fn parse_integer(text: &str) -> Option<i64> {
+    NumberText::parse(text)?.scaled(0)?.try_into().ok()
+}
+
+/// A timestamp, or the instant a date begins.
+fn parse_instant(text: &str) -> Option<i64> {
+    parse_timestamp(text).or_else(|| midnight(parse_date(text)?))
 }
 
 /// The instant a day begins.

@@ -7,9 +7,9 @@ use std::collections::HashSet;
 use polars::prelude::{DataType, NamedFrom, PlSmallStr, PolarsResult, Series};
 
 use super::cast::cast;
-use super::convert::scalar_texts;
 use super::frame::{Breach, TableFrame};
 use super::reason::RowOrigins;
+use super::scalar_texts::scalar_texts;
 use crate::definition::{CheckRule, ColumnOf, Tolerance};
 use crate::infer::{RangeBound, Schemas};
 use crate::schema::{ColumnName, ColumnType};

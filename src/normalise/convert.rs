@@ -11,16 +11,17 @@
 //! | list, object | scalar | does not fit |
 
 use polars::prelude::{
-    DataType, IdxCa, IdxSize, IntoSeries, ListChunked, NewChunkedArray, PlSmallStr, PolarsError,
-    PolarsResult, Series, StringChunked,
+    DataType, IdxCa, IdxSize, IntoSeries, ListChunked, NewChunkedArray, PlSmallStr, PolarsResult,
+    Series, StringChunked,
 };
 use polars_arrow::bitmap::Bitmap;
 
 use super::cast::{Cast, cast};
 use super::lists::lists_of;
 use super::nested::{ObjectBuilder, rows_of_true};
+use super::scalar_texts::scalar_texts;
 use crate::infer::ITEMS_FIELD;
-use crate::schema::{ColumnType, ITEM_COLUMN, StructField, format_date, format_timestamp};
+use crate::schema::{ColumnType, ITEM_COLUMN, StructField};
 
 /// The values of a column of type `from` in the type `to`.
 pub(super) fn convert(values: &Series, from: &ColumnType, to: &ColumnType) -> PolarsResult<Cast> {
@@ -117,44 +118,6 @@ fn as_decoded(typed: &Series) -> PolarsResult<Series> {
     }
 }
 
-/// Each value of a scalar column as text, which reads back as the same value.
-///
-/// # Errors
-/// The column has a type that no [`ColumnType`] has.
-pub fn scalar_texts(typed: &Series) -> PolarsResult<Vec<Option<String>>> {
-    Ok(match typed.dtype() {
-        DataType::Boolean => typed.bool()?.iter().map(|value| Some(value?.to_string())).collect(),
-        DataType::Int64 => typed.i64()?.iter().map(|value| Some(value?.to_string())).collect(),
-        DataType::String => typed.str()?.iter().map(|value| Some(value?.to_owned())).collect(),
-        DataType::Float64 => typed.f64()?.iter().map(|value| Some(value?.to_string())).collect(),
-        DataType::Date => typed.date()?.physical().iter().map(|days| format_date(days?)).collect(),
-        DataType::Datetime(_, _) => {
-            typed.datetime()?.physical().iter().map(|instant| format_timestamp(instant?)).collect()
-        }
-        DataType::Decimal(_, scale) => {
-            let scale = *scale;
-            typed
-                .decimal()?
-                .physical()
-                .iter()
-                .map(|units| Some(decimal_text(units?, scale)))
-                .collect()
-        }
-        other => {
-            return Err(PolarsError::ComputeError(
-                format!("no column type has values of type {other}").into(),
-            ));
-        }
-    })
-}
-
-fn decimal_text(units: i128, scale: usize) -> String {
-    let sign = if units < 0 { "-" } else { "" };
-    let digits = format!("{:0>width$}", units.unsigned_abs(), width = scale + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - scale);
-    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
-}
-
 #[cfg(test)]
 mod tests {
     use polars::prelude::StructChunked;
@@ -175,7 +138,7 @@ mod tests {
         batches.extend(splitter.finish().unwrap().0);
         let chunk = decode_batch(&batches[0], &DecodeOptions::default()).unwrap();
         let values = &chunk.records.values[&Step::Key("v".to_owned())];
-        let rules = CastRules { formats: &[], is_declared: true };
+        let rules = CastRules { formats: &[], is_declared: true, was: None };
         let cast = column(values, 1, column_type, rules).unwrap();
         assert!(cast.unfit.is_empty(), "{json} is no {column_type}");
         cast.series
@@ -230,13 +193,6 @@ mod tests {
         for row in &rows[2..] {
             check(&row[1], &row[2], &row[3], &row[4]);
         }
-    }
-
-    #[test]
-    fn decimals_are_written_with_their_scale() {
-        assert_eq!(decimal_text(-5, 2), "-0.05");
-        assert_eq!(decimal_text(0, 0), "0");
-        assert_eq!(decimal_text(123, 0), "123");
     }
 
     /// Each scalar type, with values of it as text.

@@ -21,7 +21,16 @@ pub struct TableFrame {
     /// How many of them belong to rejected records.
     pub quarantined: usize,
     /// The rows of rejected records.
-    pub left_out: Option<DataFrame>,
+    pub left_out: Option<LeftOutRows>,
+}
+
+/// The rows of rejected records.
+#[derive(Debug)]
+pub struct LeftOutRows {
+    /// The rows.
+    pub rows: DataFrame,
+    /// For each row, the record of the chunk that it came from.
+    pub records: Vec<u32>,
 }
 
 impl TableFrame {
@@ -29,11 +38,15 @@ impl TableFrame {
     pub(super) fn remove(&mut self, is_out: impl Fn(u32) -> bool) -> PolarsResult<usize> {
         let before = self.records.len();
         let kept: BooleanChunked = self.records.iter().map(|record| !is_out(*record)).collect();
-        let gone = self.rows.filter(&!&kept)?;
-        self.left_out = Some(match self.left_out.take() {
-            Some(earlier) => earlier.vstack(&gone)?,
-            None => gone,
-        });
+        let mut gone = LeftOutRows {
+            rows: self.rows.filter(&!&kept)?,
+            records: self.records.iter().copied().filter(|record| is_out(*record)).collect(),
+        };
+        if let Some(LeftOutRows { rows, records }) = self.left_out.take() {
+            gone.rows = rows.vstack(&gone.rows)?;
+            gone.records.splice(0..0, records);
+        }
+        self.left_out = Some(gone);
         self.rows = self.rows.filter(&kept)?;
         self.records.retain(|record| !is_out(*record));
         Ok(before - self.records.len())

@@ -150,7 +150,9 @@ fn list_column(
     let item_rows = items.iter().flat_map(|cast| &cast.unfit).map(|item| parents[*item as usize]);
     let mut unfit: Vec<u32> = item_rows.collect();
     unfit.extend(ones.iter().flat_map(|cast| &cast.unfit));
-    Ok(Cast { series, unfit }.in_order())
+    let column = Cast { series, unfit }.in_order();
+    // A list with a gap is another list. An object in a list only lacks a member.
+    if matches!(inner, ColumnType::Struct(_)) { Ok(column) } else { column.without_unfit() }
 }
 
 /// The items of all lists, one after the other.

@@ -173,7 +173,7 @@ impl<'a> ChunkWork<'a> {
                     let (column_name, expected) = (column.name.clone(), column.column_type.clone());
                     let rule = Rule::Type { column: column_name, expected };
                     let reason = self.reason(schema, row, path, rule);
-                    self.discard(records[row as usize], policy.unfit(), reason);
+                    self.discard(records[row as usize], policy.unfit(&column.name), reason);
                 }
                 if schema.primary_key.contains(&column.name) {
                     self.reject_nulls(schema, column, &series, records);
@@ -302,7 +302,7 @@ mod tests {
     use super::super::record_ids::RecordIds;
     use super::*;
     use crate::decode::{DecodeOptions, RecordSelector, Splitter, decode_batch};
-    use crate::definition::{Nested, Table};
+    use crate::definition::{Contract, DataTypeMode, Nested, Table};
     use crate::infer::observe;
     use crate::schema::{JsonPointer, RootId, Shape, TableName};
 
@@ -386,7 +386,9 @@ mod tests {
         for chunk in &chunks {
             observe(&mut shape, &chunk.records);
         }
-        let table = Table { nested, ..Table::named("t".parse().unwrap()) };
+        let contract = Contract { data_type: DataTypeMode::Evolve, ..Contract::default() };
+        let table =
+            Table { nested, contract: Some(contract), ..Table::named("t".parse().unwrap()) };
         let schemas = Schemas::resolve(&[(RootId::default(), &table, &shape)], &[], known).unwrap();
         let metadata = MetadataColumns::new("run".parse().unwrap(), DateTime::UNIX_EPOCH);
         let normaliser = Normaliser::new(&schemas, &metadata);

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 
 use super::RunReport;
 use crate::exit_code::ExitCode;
-use crate::schema::{RunId, TableName};
+use crate::schema::{ColumnName, ColumnType, RunId, TableName};
 use crate::source::api_key::KeyName;
 
 /// Something that happened in a run.
@@ -95,6 +95,17 @@ pub enum RunWarning {
     },
     /// Quarantined records have unreadable keys, so missing records are not deleted.
     DeletesSkipped,
+    /// Values do not fit their column and are in quarantine.
+    ValuesOfAnotherType {
+        /// The column.
+        column: ColumnName,
+        /// Its type.
+        column_type: ColumnType,
+        /// How many records have such values.
+        records: u64,
+        /// The type to declare to keep them, if there is one.
+        keep_with: Option<ColumnType>,
+    },
     /// The run is complete, but its report could not be written.
     ReportNotWritten(String),
     /// The staged files of a failed run could not be removed.
@@ -113,6 +124,20 @@ impl fmt::Display for RunWarning {
             Self::DeletesSkipped => f.write_str(
                 "quarantined records have keys that cannot be read; no missing record is deleted",
             ),
+            Self::ValuesOfAnotherType { column, column_type, records, keep_with } => {
+                let of = if *records == 1 { "record" } else { "records" };
+                write!(
+                    f,
+                    "{records} {of} with a value in `{column}` that is no {column_type}: in quarantine"
+                )?;
+                match keep_with {
+                    Some(other) => write!(
+                        f,
+                        "; to keep such values, write `{column} = \"{other}\"` under `[tables.columns]`"
+                    ),
+                    None => Ok(()),
+                }
+            }
             Self::ReportNotWritten(error) => {
                 write!(f, "could not write the report of the run: {error}")
             }

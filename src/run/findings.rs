@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::definition::Table;
 use crate::infer::{Change, ResolvedTable};
 use crate::normalise::{Reason, Rule};
-use crate::report::CheckReport;
+use crate::report::{CheckReport, RunWarning};
 use crate::run::loaded::Loaded;
-use crate::schema::{ShownPath, TableName};
+use crate::schema::{ColumnName, ColumnType, PartitionField, ShownPath, TableName};
 use crate::table::Snapshot;
 
 /// How the schemas changed, and which records did not fit them.
@@ -42,6 +42,7 @@ fn violations(load: &Loaded) -> Vec<Change> {
     }
     let changes = records.into_iter().filter_map(|((table, what), (records, rule))| match rule {
         Rule::Type { column, expected } => Some(Change::Violated {
+            keep_with: keep_with(load, &table, column, expected),
             table,
             column: column.clone(),
             column_type: expected.clone(),
@@ -51,6 +52,44 @@ fn violations(load: &Loaded) -> Vec<Change> {
         _ => None,
     });
     changes.collect()
+}
+
+/// The type to declare for an inferred column, so that scalars of any family fit it.
+fn keep_with(
+    load: &Loaded,
+    table: &TableName,
+    column: &ColumnName,
+    column_type: &ColumnType,
+) -> Option<ColumnType> {
+    let (_, ResolvedTable { schema, policy, .. }) =
+        load.schemas.tables().find(|(_, of)| of.schema.name == *table)?;
+    let is_by_time = |field: &PartitionField| field.column == *column && !field.is_identity();
+    let is_promised = policy.declared.contains(column) || schema.cursor.as_ref() == Some(column);
+    if is_promised || schema.partition_by.iter().any(is_by_time) {
+        return None;
+    }
+    match column_type {
+        ColumnType::List(items) if items.is_scalar() => {
+            Some(ColumnType::List(Box::new(ColumnType::String)))
+        }
+        scalar => scalar.is_scalar().then_some(ColumnType::String),
+    }
+}
+
+/// What somebody should do about the values that inferred columns do not take.
+pub(super) fn warnings(changes: &[Change]) -> impl Iterator<Item = (&TableName, RunWarning)> {
+    changes.iter().filter_map(|change| match change {
+        Change::Violated { table, column, column_type, records, keep_with } => {
+            let warning = RunWarning::ValuesOfAnotherType {
+                column: column.clone(),
+                column_type: column_type.clone(),
+                records: *records,
+                keep_with: keep_with.clone(),
+            };
+            Some((table, warning))
+        }
+        _ => None,
+    })
 }
 
 /// The checks that rows failed.

@@ -107,17 +107,6 @@ pub(super) fn against_quarantine(plan: &Plan, load: &Loaded) -> Result<(), Guard
     }
 }
 
-/// Refuses a retry into a `merge` table without a cursor: nothing tells whether the records or the rows are newer.
-pub(super) fn against_retry_without_cursor(roots: &[&Table]) -> Result<(), GuardError> {
-    let is_unordered = |table: &&&Table| {
-        table.write_disposition == WriteDisposition::Merge && table.cursor.is_none()
-    };
-    match roots.iter().find(is_unordered) {
-        Some(table) => Err(GuardError::RetryWithoutCursor { table: table.name.clone() }),
-        None => Ok(()),
-    }
-}
-
 /// Refuses a retry into an `overwrite_partitions` table: its records come again with their partition.
 pub(super) fn against_retry_of_overwritten(roots: &[&Table]) -> Result<(), GuardError> {
     let is_overwritten =
@@ -247,17 +236,11 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_needs_an_order_and_no_other_rows() {
+    fn a_retry_needs_no_other_rows_of_the_partition() {
         let refused = |table: &Table| {
-            against_retry_without_cursor(&[table])
-                .and_then(|()| against_retry_of_overwritten(&[table]))
-                .err()
-                .map(|error| error.exit_code())
+            against_retry_of_overwritten(&[table]).err().map(|error| error.exit_code())
         };
-        let merged = table("merged", WriteDisposition::Merge);
-        assert_eq!(refused(&merged), Some(ExitCode::Usage));
-        let ordered = Table { cursor: Some("updated_at".parse().unwrap()), ..merged };
-        assert_eq!(refused(&ordered), None);
+        assert_eq!(refused(&table("merged", WriteDisposition::Merge)), None);
         let overwritten = table("overwritten", WriteDisposition::OverwritePartitions);
         assert_eq!(refused(&overwritten), Some(ExitCode::Usage));
         assert_eq!(refused(&table("appended", WriteDisposition::Append)), None);

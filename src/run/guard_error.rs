@@ -29,10 +29,6 @@ pub enum GuardError {
     )]
     BrokenCheck { table: TableName, rule: String, rows: u64, first: u64 },
     #[error(
-        "table `{table}` has quarantined records, and `merge` without a `cursor` cannot tell whether they are older than its rows"
-    )]
-    RetryWithoutCursor { table: TableName },
-    #[error(
         "table `{table}` has quarantined records, and `overwrite_partitions` tables cannot retry them alone"
     )]
     RetryOverwritten { table: TableName },
@@ -72,7 +68,7 @@ impl Failure for GuardError {
             | Self::UnfitCursor { .. }
             | Self::BrokenCheck { .. } => ExitCode::Export,
             Self::NothingFits { .. } | Self::TooManyQuarantined { .. } => ExitCode::Partial,
-            Self::RetryWithoutCursor { .. } | Self::RetryOverwritten { .. } => ExitCode::Usage,
+            Self::RetryOverwritten { .. } => ExitCode::Usage,
         }
     }
 
@@ -113,9 +109,6 @@ impl Failure for GuardError {
             }
             Self::NothingFits { .. } => {
                 "the table is as it was; compare the export with `primary_key` and the declared types"
-            }
-            Self::RetryWithoutCursor { .. } => {
-                "run the pipeline again, since a new export has their latest versions; or declare the `cursor`"
             }
             Self::RetryOverwritten { .. } => {
                 "run the pipeline again over these partitions, as with `--from` and `--to`, by the corrected definition"

@@ -13,16 +13,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use polars::prelude::{
-    DataFrame, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult, UInt64Chunked,
+    BooleanChunked, DataFrame, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult, UInt64Chunked,
 };
 
 use crate::decode::{Chunk, ChunkSource};
-use crate::definition::{Deletes, WriteDisposition};
+use crate::definition::WriteDisposition;
 use crate::infer::Schemas;
 use crate::merge::{self, PartitionRows, RECORD_COLUMN};
 use crate::normalise::{
-    MetadataColumns, Normalised, Normaliser, Reason, RecordIds, Rejection, Rule, TableFrame,
-    Uniques, VersionTracker,
+    LeftOutRows, MetadataColumns, Normalised, Normaliser, Reason, RecordIds, Rejection, Rule,
+    TableFrame, Uniques, VersionTracker, key_texts,
 };
 use crate::run::RunError;
 use crate::run::budget::Budget;
@@ -194,6 +194,7 @@ impl Load {
         let mut partition_of_record = vec![0; source.places.len()];
         let first_record = u64::from(self.chunks) << 32;
         self.chunks += 1;
+        let keys = self.keys_of_quarantined(root, &normalised)?;
         for frame in normalised.frames {
             self.count(&frame);
             if frame.table == root {
@@ -209,8 +210,36 @@ impl Load {
         // Rows take about as much as their JSON.
         let bytes: u64 = source.places.iter().map(|place| place.end - place.start).sum();
         self.pending_bytes += usize::try_from(bytes).unwrap_or(usize::MAX);
-        self.quarantine(piece, root, source, normalised.rejected, normalised.partially_loaded);
+        self.quarantine_undecodable(piece, root, source);
+        self.quarantine(piece, root, source, normalised.rejected, false, &keys);
+        self.quarantine(piece, root, source, normalised.partially_loaded, true, &keys);
         Ok(())
+    }
+
+    /// The keys of the records that go to quarantine, by their numbers in the chunk, for a table that is merged: the
+    /// next version of a record takes its place.
+    fn keys_of_quarantined(
+        &self,
+        root: TableId,
+        normalised: &Normalised,
+    ) -> PolarsResult<HashMap<u32, Vec<String>>> {
+        let all = normalised.rejected.iter().chain(&normalised.partially_loaded);
+        let records: HashSet<u32> = all.map(|rejection| rejection.record).collect();
+        let mut keys = HashMap::new();
+        if records.is_empty() || self.schemas.policy(root).disposition != WriteDisposition::Merge {
+            return Ok(keys);
+        }
+        for frame in normalised.frames.iter().filter(|frame| frame.table == root) {
+            let left_out = frame.left_out.as_ref().map(|it| (&it.rows, &it.records));
+            for (rows, numbers) in left_out.into_iter().chain([(&frame.rows, &frame.records)]) {
+                let is_one = |number: &u32| records.contains(number);
+                let mask: BooleanChunked = numbers.iter().map(is_one).collect();
+                let texts = key_texts(&rows.filter(&mask)?, &self.schemas[root])?;
+                let numbers = numbers.iter().copied().filter(is_one);
+                keys.extend(numbers.zip(texts).filter_map(|(number, key)| Some((number, key?))));
+            }
+        }
+        Ok(keys)
     }
 
     fn note_broken_checks(&mut self, source: &ChunkSource, normalised: &Normalised) {
@@ -231,13 +260,14 @@ impl Load {
         }
     }
 
-    /// Remembers the keys of quarantined records, so that a merge does not take them for deleted.
+    /// Remembers the keys of quarantined records, so that a merge does not take them for deleted, and that their older
+    /// versions do not wait beside them.
     fn keep_left_out_keys(&mut self, root: TableId, frame: &TableFrame) -> PolarsResult<()> {
-        if self.schemas.policy(root).deletes == Deletes::Ignore {
+        if self.schemas.policy(root).disposition != WriteDisposition::Merge {
             return Ok(());
         }
         let keys = &mut self.left_out.entry(root).or_default().keys;
-        if let Some(rows) = &frame.left_out {
+        if let Some(LeftOutRows { rows, .. }) = &frame.left_out {
             let schema = &self.schemas[root];
             keys.extend(merge::record_hashes(rows, schema, schema.primary_key.len())?);
         }
@@ -284,20 +314,11 @@ impl Load {
         Ok(rows)
     }
 
-    fn quarantine(
-        &mut self,
-        piece: usize,
-        table: TableId,
-        source: &ChunkSource,
-        rejected: Vec<Rejection>,
-        partially_loaded: Vec<Rejection>,
-    ) {
-        let key = &self.schemas[table].primary_key;
-        let hides_key = |reason: &Reason| matches!(&reason.rule, Rule::Type { column, .. } if key.contains(column));
-        let mut reasons = rejected.iter().flat_map(|rejection| &rejection.reasons.told);
-        if reasons.any(hides_key) || !source.undecodable.is_empty() {
-            self.left_out.entry(table).or_default().has_unknown = true;
+    fn quarantine_undecodable(&mut self, piece: usize, table: TableId, source: &ChunkSource) {
+        if source.undecodable.is_empty() {
+            return;
         }
+        self.left_out.entry(table).or_default().has_unknown = true;
         let undecodable = source.undecodable.len() as u64;
         self.counts[table].received += undecodable;
         self.counts[table].quarantined += undecodable;
@@ -314,17 +335,34 @@ impl Load {
                 }
                 .into(),
                 row_kept: false,
+                key: Vec::new(),
             }
         }));
-        for (rejections, row_kept) in [(rejected, false), (partially_loaded, true)] {
-            self.quarantined.extend(rejections.into_iter().map(|rejection| Quarantined {
-                table,
-                piece,
-                place: source.places[rejection.record as usize].clone(),
-                reasons: rejection.reasons,
-                row_kept,
-            }));
+    }
+
+    fn quarantine(
+        &mut self,
+        piece: usize,
+        table: TableId,
+        source: &ChunkSource,
+        rejections: Vec<Rejection>,
+        row_kept: bool,
+        keys: &HashMap<u32, Vec<String>>,
+    ) {
+        let key = &self.schemas[table].primary_key;
+        let hides_key = |reason: &Reason| matches!(&reason.rule, Rule::Type { column, .. } if key.contains(column));
+        let mut reasons = rejections.iter().flat_map(|rejection| &rejection.reasons.told);
+        if reasons.any(hides_key) {
+            self.left_out.entry(table).or_default().has_unknown = true;
         }
+        self.quarantined.extend(rejections.into_iter().map(|rejection| Quarantined {
+            table,
+            piece,
+            place: source.places[rejection.record as usize].clone(),
+            key: keys.get(&rejection.record).cloned().unwrap_or_default(),
+            reasons: rejection.reasons,
+            row_kept,
+        }));
     }
 
     /// Sorts rows into partitions, and encodes or keeps them: on local disk when there is more to come.

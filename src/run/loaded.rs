@@ -94,6 +94,8 @@ pub(super) struct Quarantined {
     pub(super) reasons: Reasons,
     /// The record was loaded without the values that the reasons name.
     pub(super) row_kept: bool,
+    /// Its key as text, in a table that is merged; empty if it cannot be read.
+    pub(super) key: Vec<String>,
 }
 
 impl Loaded {
@@ -107,6 +109,11 @@ impl Loaded {
     /// The keys of records that are in quarantine.
     pub(super) fn left_out(&self, table: TableId) -> HashSet<u128> {
         self.left_out.get(&table).map(|left_out| left_out.keys.clone()).unwrap_or_default()
+    }
+
+    /// Whether a record of the export is in quarantine.
+    pub(super) fn has_left_out(&self, table: TableId, key: u128) -> bool {
+        self.left_out.get(&table).is_some_and(|left_out| left_out.keys.contains(&key))
     }
 
     /// How many rows of a table have a value in a column.

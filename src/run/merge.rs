@@ -1,37 +1,51 @@
 //! Merge in a run: compares the export with every table that is merged or overwritten by partitions, behind the guards.
 
-use crate::definition::WriteDisposition;
+use std::collections::HashMap;
+
+use crate::definition::{Deletes, WriteDisposition};
 use crate::merge::{
-    MergedTables, OverwrittenPartitions, PartitionOverwrite, RecordMerge, TableTree,
+    MergedTables, OverwrittenPartitions, PartitionOverwrite, RecordKeys, RecordMerge, TableTree,
 };
 use crate::plan::Plan;
 use crate::run::guard_error::GuardError;
 use crate::run::loaded::Loaded;
 use crate::run::{RunError, guard};
+use crate::schema::TableId;
 use crate::table::{Snapshot, TableStore};
 
-/// Compares the export with the tables that have `merge` and rows already.
+/// For each root table that is merged and has quarantined records, the keys of the records that it now holds in the
+/// export's version.
+pub(super) type LoadedKeys = HashMap<TableId, RecordKeys>;
+
+/// Compares the export with the tables that have `merge` and rows or quarantined records already.
 pub(super) async fn merge_records(
     store: &dyn TableStore,
     load: &Loaded,
     snapshot: &Snapshot,
     plan: &Plan,
-) -> Result<MergedTables, RunError> {
-    let mut merged = MergedTables::default();
+) -> Result<(MergedTables, LoadedKeys), RunError> {
+    let (mut merged, mut keys) = (MergedTables::default(), LoadedKeys::new());
     for root in load.schemas.roots() {
         let tree = TableTree::new(&load.schemas, root, &load.rows, snapshot);
         let is_merged = load.schemas.policy(root).disposition == WriteDisposition::Merge;
-        if !is_merged || !tree.has_files() {
+        let manifest = snapshot.manifests.get(&tree.root_schema().name);
+        let has_quarantine = manifest.is_some_and(|manifest| !manifest.quarantine.is_empty());
+        if !is_merged || !(tree.has_files() || has_quarantine) {
             continue;
         }
-        let (deletes, quarantined) = (load.deletes(root), load.left_out(root));
+        // What a retry does not have is not missing from the source.
+        let deletes = if plan.is_retry() { Deletes::Ignore } else { load.deletes(root) };
+        let quarantined = load.left_out(root);
         let merge = RecordMerge::new(&tree, deletes, quarantined, plan.window)?;
         if let Some(rows) = merge.rows_at_stake() {
             guard::against_emptying(plan, load, root, rows)?;
         }
         merge.run(store, &mut merged).await?;
+        if has_quarantine {
+            keys.insert(root, merge.loaded_keys(&merged));
+        }
     }
-    Ok(merged)
+    Ok((merged, keys))
 }
 
 /// Compares the export with the tables that have `overwrite_partitions`.

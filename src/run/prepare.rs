@@ -107,7 +107,6 @@ impl Run<'_> {
             return Ok(Prepared { snapshot, intent: None, report });
         };
         let roots: Vec<&Table> = waiting.tables.iter().collect();
-        guard::against_retry_without_cursor(&roots)?;
         guard::against_retry_of_overwritten(&roots)?;
         let roots: IdVec<RootId, &Table> = roots.into();
         let expectation = Arc::new(self.expectation(&roots, &snapshot));
@@ -144,6 +143,9 @@ impl Run<'_> {
             if has_changed(&load, &intent) { Outcome::Committed } else { Outcome::NothingNew };
         let mut report = self.report(outcome, Vec::new(), ledgers);
         report.changes = findings::changes(&load, &self.plan.pipeline.tables, &snapshot);
+        for (table, warning) in findings::warnings(&report.changes) {
+            self.events.warn_of_table(table, warning);
+        }
         report.checks = findings::checks(&load);
         Ok(Prepared { snapshot, intent: Some(intent), report })
     }

@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::{Run, RunError};
 use crate::decode::RecordSelector;
-use crate::definition::Table;
+use crate::definition::{Table, WriteDisposition};
 use crate::landing::{Landed, Landing};
-use crate::plan::Plan;
-use crate::run::RunError;
+use crate::merge::record_hashes;
+use crate::normalise::rows_of_keys;
 use crate::run::loaded::{Loaded, Quarantined};
-use crate::schema::{JsonPointer, RunId, TableName};
+use crate::run::merge::LoadedKeys;
+use crate::schema::{JsonPointer, RunId, TableId, TableName, TableSchema};
 use crate::store::Destination;
 use crate::table::quarantine::{QuarantineFile, QuarantineLine, encode, read};
-use crate::table::{Publication, Snapshot, quarantine_file};
+use crate::table::{Publication, QuarantineUpdate, Snapshot, quarantine_file};
 
 /// The quarantined records of a destination as an export: an object with a list for each table.
 pub(super) struct QuarantinedRecords {
@@ -23,32 +25,35 @@ pub(super) struct QuarantinedRecords {
     pub(super) selector: RecordSelector,
     /// The offset of each record in this export, with the run that received it and its offset there.
     origins: Vec<(u64, (RunId, u64))>,
-    /// Records that are in their tables without some of their values. A retry does not load them.
-    partially_loaded: Vec<QuarantineLine>,
+    /// Records that are in their tables without some of their values, and that have no key by which a retry could find
+    /// their rows.
+    not_retried: Vec<QuarantineLine>,
 }
 
 impl QuarantinedRecords {
-    /// Collects the records that are in no table; `None` if there are none.
+    /// Collects the records that are in no table, and those of merged tables that lack values there; `None` if there are
+    /// none.
     pub(super) async fn collect(
         destination: &Destination,
         roots: &[&Table],
         snapshot: &Snapshot,
     ) -> Result<Option<Self>, RunError> {
         let (mut tables, mut pointers) = (Vec::new(), Vec::new());
-        let (mut origins, mut partially_loaded) = (Vec::new(), Vec::new());
+        let (mut origins, mut not_retried) = (Vec::new(), Vec::new());
         let mut body = ExportBody::begin()?;
         for table in roots {
             let files = snapshot.manifests.get(&table.name).map(|manifest| &manifest.quarantine);
             let files = files.into_iter().flatten();
-            if files.clone().all(|file| file.records == 0) {
+            let is_merged = table.write_disposition == WriteDisposition::Merge;
+            if files.clone().all(|file| file.records == 0 && !is_merged) {
                 continue;
             }
             let key = tables.len().to_string();
             body.begin_list(&key)?;
             for file in files {
                 for line in read(destination, file).await? {
-                    if line.row_kept {
-                        partially_loaded.push(line);
+                    if line.row_kept && !is_merged {
+                        not_retried.push(line);
                     } else {
                         let start = body.record(line.received())?;
                         origins.push((start, (line.run_id, line.offset)));
@@ -60,7 +65,7 @@ impl QuarantinedRecords {
             pointers.push(JsonPointer::from_keys(vec![key]));
         }
         let (export, selector) = (body.end()?, RecordSelector::At(pointers));
-        let records = Self { tables, export, selector, origins, partially_loaded };
+        let records = Self { tables, export, selector, origins, not_retried };
         Ok((!records.origins.is_empty()).then_some(records))
     }
 
@@ -70,9 +75,9 @@ impl QuarantinedRecords {
         Some(self.origins[position].1.clone())
     }
 
-    /// Takes the lines of a table's partially loaded records.
-    fn take_partially_loaded(&mut self, table: &TableName) -> Vec<QuarantineLine> {
-        self.partially_loaded.extract_if(.., |line| line.table == *table).collect()
+    /// Takes the lines of a table's records that are not retried.
+    fn take_not_retried(&mut self, table: &TableName) -> Vec<QuarantineLine> {
+        self.not_retried.extract_if(.., |line| line.table == *table).collect()
     }
 }
 
@@ -129,66 +134,153 @@ impl ExportBody {
 #[derive(Default)]
 pub(super) struct StagedQuarantine {
     pub(super) publications: Vec<Publication>,
-    /// The file of each table that has one.
-    pub(super) files: BTreeMap<TableName, QuarantineFile>,
+    /// For each table whose quarantine changes, how.
+    pub(super) updates: BTreeMap<TableName, QuarantineUpdate>,
 }
 
-/// Stages one quarantine file for each table with quarantined records. Records of a retry keep their origin.
-pub(super) async fn stage(
-    destination: &Destination,
-    plan: &Plan,
-    load: &Loaded,
-    landed: &[Landed],
-    mut retried: Option<QuarantinedRecords>,
-) -> Result<StagedQuarantine, RunError> {
-    let mut staged = StagedQuarantine::default();
-    for (table, schema) in load.schemas.iter() {
+impl Run<'_> {
+    /// Stages one quarantine file for each table whose quarantine changes. Records of a retry keep their origin. In a
+    /// table that is merged, a record waits once: its next version takes the place of the one that waits.
+    pub(super) async fn stage_quarantine(
+        &self,
+        load: &Loaded,
+        landed: &[Landed],
+        mut retried: Option<QuarantinedRecords>,
+        snapshot: &Snapshot,
+        loaded_keys: &LoadedKeys,
+    ) -> Result<StagedQuarantine, RunError> {
+        let mut staged = StagedQuarantine::default();
+        for (table, schema) in load.schemas.iter() {
+            let new = self.new_lines(load, table, landed, retried.as_mut())?;
+            let older = match loaded_keys.get(&table) {
+                Some(loaded) if retried.is_none() => {
+                    let older = older_lines(self.destination, snapshot, &schema.name).await?;
+                    Some(OlderLines::sorted(older, &new, schema, |key| {
+                        loaded.contains(key) || load.has_left_out(table, *key)
+                    })?)
+                }
+                _ => None,
+            };
+            let OlderLines { staying, gone } = older.unwrap_or_default();
+            let is_known = |line: &QuarantineLine| staying.iter().any(|it| it.says_the_same(line));
+            let mut lines: Vec<_> = new.into_iter().filter(|line| !is_known(line)).collect();
+            if gone > 0 {
+                lines.splice(0..0, staying);
+            }
+            let file =
+                staged.put(self.destination, &self.plan.run_id, &schema.name, &lines).await?;
+            let update = match file {
+                file if gone > 0 => Some(QuarantineUpdate::Relist(file)),
+                file => file.map(QuarantineUpdate::Add),
+            };
+            staged.updates.extend(update.map(|update| (schema.name.clone(), update)));
+        }
+        Ok(staged)
+    }
+
+    /// The lines of the records of this run that go to the quarantine of a table.
+    fn new_lines(
+        &self,
+        load: &Loaded,
+        table: TableId,
+        landed: &[Landed],
+        mut retried: Option<&mut QuarantinedRecords>,
+    ) -> Result<Vec<QuarantineLine>, RunError> {
+        let name = &load.schemas[table].name;
         let mut records: Vec<&Quarantined> =
             load.quarantined.iter().filter(|record| record.table == table).collect();
         records.sort_by_key(|record| (record.piece, record.place.start));
-        let kept = retried.as_mut().map(|retried| retried.take_partially_loaded(&schema.name));
+        let kept = retried.as_mut().map(|retried| retried.take_not_retried(name));
         let mut lines = kept.unwrap_or_default();
         for (record, received) in records.iter().zip(raw_records(&records, landed)?) {
             let offset = record.place.start;
             let origin = retried.as_ref().and_then(|retried| retried.origin_of(offset));
             lines.push(QuarantineLine::new(
-                origin.unwrap_or_else(|| (plan.run_id.clone(), offset)),
-                schema.name.clone(),
+                origin.unwrap_or_else(|| (self.plan.run_id.clone(), offset)),
+                name.clone(),
                 &record.reasons,
                 record.row_kept,
+                record.key.clone(),
                 &String::from_utf8_lossy(&received),
             ));
         }
-        if !lines.is_empty() {
-            staged.put(destination, &plan.run_id, &schema.name, &lines).await?;
-        }
+        Ok(lines)
     }
-    Ok(staged)
+}
+
+async fn older_lines(
+    destination: &Destination,
+    snapshot: &Snapshot,
+    table: &TableName,
+) -> Result<Vec<QuarantineLine>, RunError> {
+    let files = snapshot.manifests.get(table).map_or(&[][..], |manifest| &manifest.quarantine);
+    let mut lines = Vec::new();
+    for file in files {
+        lines.extend(read(destination, file).await?);
+    }
+    Ok(lines)
+}
+
+/// The lines of earlier runs beside those of this one.
+#[derive(Default)]
+struct OlderLines {
+    /// Those whose records still wait, in this version.
+    staying: Vec<QuarantineLine>,
+    /// How many do not wait any more.
+    gone: usize,
+}
+
+impl OlderLines {
+    /// A record that has come again does not wait in its older version, unless its new line says the same.
+    fn sorted(
+        older: Vec<QuarantineLine>,
+        new: &[QuarantineLine],
+        schema: &TableSchema,
+        has_come_again: impl Fn(&u128) -> bool,
+    ) -> Result<Self, RunError> {
+        let keys: Vec<&[String]> = older.iter().map(|line| &*line.key).collect();
+        let keys = record_hashes(&rows_of_keys(&keys, schema)?, schema, schema.primary_key.len())?;
+        let mut lines = Self::default();
+        for (line, key) in older.into_iter().zip(keys) {
+            let is_told_again = new.iter().any(|it| it.says_the_same(&line));
+            let is_superseded = match line.key.as_slice() {
+                [] => new.iter().any(|it| it.received() == line.received()),
+                _ => has_come_again(&key),
+            };
+            if is_told_again || !is_superseded {
+                lines.staying.push(line);
+            } else {
+                lines.gone += 1;
+            }
+        }
+        Ok(lines)
+    }
 }
 
 impl StagedQuarantine {
-    /// Stages the quarantine file of one table.
+    /// Stages the quarantine file of one table; none without lines.
     async fn put(
         &mut self,
         destination: &Destination,
         run_id: &RunId,
         table: &TableName,
         lines: &[QuarantineLine],
-    ) -> Result<(), RunError> {
+    ) -> Result<Option<QuarantineFile>, RunError> {
+        if lines.is_empty() {
+            return Ok(None);
+        }
         let content = encode(lines)?;
         let target = quarantine_file(table, run_id);
         let staged = Destination::staged(run_id, &target);
         self.publications.push(Publication::new(&staged, &target, content.len() as u64));
         destination.put(&staged, Bytes::from(content)).await?;
         let partially_loaded = lines.iter().filter(|line| line.row_kept).count() as u64;
-        let file = QuarantineFile {
+        Ok(Some(QuarantineFile {
             path: target.to_string(),
             run_id: run_id.clone(),
             records: lines.len() as u64 - partially_loaded,
             partially_loaded,
-        };
-        self.files.insert(table.clone(), file);
-        Ok(())
+        }))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Run, RunError, ledger, merge, quarantine};
+use super::{Run, RunError, ledger, merge};
 use crate::definition::WriteDisposition;
 use crate::infer::ResolvedTable;
 use crate::landing::Landed;
@@ -13,6 +13,7 @@ use crate::merge::{EndedRows, MergedTables, OverwrittenPartitions, PartitionRows
 use crate::report::{EventKind, TableReport};
 use crate::run::intake::FoundRecords;
 use crate::run::loaded::Loaded;
+use crate::run::merge::LoadedKeys;
 use crate::run::quarantine::QuarantinedRecords;
 use crate::runtime::{on_cpu, parallelism};
 use crate::schema::{IdVec, PartitionKey, RootId, TableId};
@@ -50,6 +51,7 @@ type Files<'a> = BTreeMap<(TableId, PartitionKey), FileRows<'a>>;
 pub(super) struct Written {
     staged: Vec<(TableId, StagedFile)>,
     rewritten: HashSet<String>,
+    loaded_keys: LoadedKeys,
 }
 
 /// The staged files of one partition.
@@ -69,7 +71,7 @@ impl Run<'_> {
         snapshot: &Snapshot,
     ) -> Result<Written, RunError> {
         let (tables, plan) = (self.tables.as_ref(), self.plan);
-        let mut merged = merge::merge_records(tables, load, snapshot, plan).await?;
+        let (mut merged, loaded_keys) = merge::merge_records(tables, load, snapshot, plan).await?;
         let overwritten = merge::overwrite_partitions(tables, load, snapshot, plan).await?;
         let unchanged = Arc::new(std::mem::take(&mut merged.unchanged));
         let mut files = Files::new();
@@ -102,7 +104,7 @@ impl Run<'_> {
         }
         drop(written);
         count_outcomes(load, superseded, merged);
-        Ok(Written { staged, rewritten })
+        Ok(Written { staged, rewritten, loaded_keys })
     }
 
     /// Stages the rows of one partition, after those of older files.
@@ -145,7 +147,7 @@ impl Run<'_> {
     pub(super) async fn intent(
         &self,
         load: &Loaded,
-        Written { staged, rewritten }: Written,
+        Written { staged, rewritten, loaded_keys }: Written,
         snapshot: &Snapshot,
         row_source: RowSource,
         landed: &[Landed],
@@ -157,7 +159,7 @@ impl Run<'_> {
             RowSource::Quarantine(waiting) => (None, Some(waiting)),
         };
         let mut lines =
-            quarantine::stage(self.destination, self.plan, load, landed, waiting).await?;
+            self.stage_quarantine(load, landed, waiting, snapshot, &loaded_keys).await?;
         publish.append(&mut lines.publications);
         let mut files: IdVec<TableId, Vec<DataFile>> =
             load.schemas.iter().map(|_| Vec::new()).collect();
@@ -180,7 +182,7 @@ impl Run<'_> {
                 is_full_export: self.plan.window.is_none(),
                 loaded,
             };
-            let quarantine = lines.files.remove(&schema.name);
+            let quarantine = lines.updates.remove(&schema.name);
             let UpdatedManifest { manifest, removed } =
                 update.apply(std::mem::take(&mut files[table]), quarantine);
             remove.extend(removed);

@@ -15,7 +15,10 @@
 //! | numbers that fit nothing above | `string`, with the digits of the JSON |
 //! | ISO dates | `date` |
 //! | ISO timestamps, also with dates among them | `timestamp` |
-//! | other texts, or different kinds mixed | `string` |
+//! | other texts, or different families mixed | `string` |
+//!
+//! Families are booleans, numbers, times and texts. What was seen of each is kept apart, so that a column that stays
+//! within its family widens as if the values of other families had not come ([`ColumnStatistics::within`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -27,16 +30,26 @@ const LARGEST_EXACT_DOUBLE: u64 = 1 << 53;
 
 /// Statistics of the non-null values of a column.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one kind of value, seen or not")]
 pub struct ColumnStatistics {
     /// Some value was `true` or `false`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub booleans: bool,
-    /// Statistics of the numbers, if there were any.
+    /// Statistics of the numbers that some number type keeps exactly, if there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<NumberStatistics>,
-    /// Statistics of the texts, if there were any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub texts: Option<TextStatistics>,
+    /// Some number is kept exactly by no number type: `1e400`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oversized: bool,
+    /// Some text was an ISO date.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dates: bool,
+    /// Some text was an ISO timestamp.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub timestamps: bool,
+    /// Some text was neither.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub texts: bool,
 }
 
 /// Statistics of at least one number.
@@ -54,27 +67,26 @@ pub struct NumberStatistics {
     pub scale: u64,
 }
 
-/// Statistics of at least one text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TextStatistics {
-    /// All are ISO dates.
-    Dates,
-    /// All are ISO dates or timestamps, and there are timestamps.
-    Timestamps,
-    /// There is something else.
-    Any,
-}
-
 impl ColumnStatistics {
+    /// No value seen.
+    pub const NONE: Self = Self {
+        booleans: false,
+        numbers: None,
+        oversized: false,
+        dates: false,
+        timestamps: false,
+        texts: false,
+    };
     /// The statistics of `true` or `false`.
-    pub const BOOLEAN: Self = Self { booleans: true, numbers: None, texts: None };
-
+    pub const BOOLEAN: Self = Self { booleans: true, ..Self::NONE };
+    /// The statistics of a number that no number type keeps exactly.
+    const OVERSIZED: Self = Self { oversized: true, ..Self::NONE };
     /// The statistics of a date.
-    pub const DATE: Self =
-        Self { booleans: false, numbers: None, texts: Some(TextStatistics::Dates) };
+    pub const DATE: Self = Self { dates: true, ..Self::NONE };
     /// The statistics of a timestamp.
-    pub const TIMESTAMP: Self =
-        Self { booleans: false, numbers: None, texts: Some(TextStatistics::Timestamps) };
+    pub const TIMESTAMP: Self = Self { timestamps: true, ..Self::NONE };
+    /// The statistics of a text that is neither.
+    const TEXT: Self = Self { texts: true, ..Self::NONE };
 
     /// The statistics of integers up to this magnitude.
     #[must_use]
@@ -124,28 +136,60 @@ impl ColumnStatistics {
             return Self::of_fraction(fraction);
         }
         let Some(number) = NumberText::parse(text) else { return Self::of_text(text) };
-        Self {
-            numbers: Some(NumberStatistics {
-                integers: is_integer(text),
-                fit_int64: false,
-                fit_float64: is_exact_as_float(text, &number),
-                integer_digits: number.integer_digits(),
-                scale: number.scale(),
-            }),
-            ..Self::default()
+        let numbers = NumberStatistics {
+            integers: is_integer(text),
+            fit_int64: false,
+            fit_float64: is_exact_as_float(text, &number),
+            integer_digits: number.integer_digits(),
+            scale: number.scale(),
+        };
+        match numbers.column_type() {
+            Some(_) => Self { numbers: Some(numbers), ..Self::NONE },
+            None => Self::OVERSIZED,
         }
     }
 
     /// The statistics of a text.
     #[must_use]
     pub fn of_text(text: &str) -> Self {
-        Self { texts: Some(TextStatistics::of(text)), ..Self::default() }
+        if !begins_like_a_date(text) {
+            Self::TEXT
+        } else if parse_date(text).is_some() {
+            Self::DATE
+        } else if parse_timestamp(text).is_some() {
+            Self::TIMESTAMP
+        } else {
+            Self::TEXT
+        }
     }
 
-    /// Whether no further text changes anything.
+    /// Whether one more text certainly changes nothing: the usual case in a column of texts, for one comparison.
     #[must_use]
-    pub fn are_of_any_text(&self) -> bool {
-        self.texts == Some(TextStatistics::Any)
+    pub fn cover_text(&self, text: &str) -> bool {
+        self.texts && (!begins_like_a_date(text) || (self.dates && self.timestamps))
+    }
+
+    /// The statistics of values that fill a type of this kind: what a column of the type has to hold from now on.
+    #[must_use]
+    pub fn of_type(column_type: &ColumnType) -> Self {
+        let numbers = |numbers| Self { numbers: Some(numbers), ..Self::NONE };
+        match column_type {
+            ColumnType::Bool => Self::BOOLEAN,
+            ColumnType::Int64 => Self::of_integers(i64::MIN.unsigned_abs()),
+            ColumnType::Float64 => Self::of_fraction(Fraction { units: 5, places: 1 }),
+            ColumnType::Decimal { precision, scale } => numbers(NumberStatistics {
+                integers: *scale == 0,
+                fit_int64: false,
+                fit_float64: false,
+                integer_digits: u64::from(precision.saturating_sub(*scale)),
+                scale: u64::from(*scale),
+            }),
+            ColumnType::Date => Self::DATE,
+            ColumnType::Timestamp => Self::TIMESTAMP,
+            ColumnType::String => Self::TEXT,
+            ColumnType::List(items) => Self::of_type(items),
+            ColumnType::Struct(_) => Self::NONE,
+        }
     }
 
     /// Whether all values were null.
@@ -160,20 +204,67 @@ impl ColumnStatistics {
         Self {
             booleans: self.booleans || other.booleans,
             numbers: merge_options(self.numbers, other.numbers, NumberStatistics::merge),
-            texts: merge_options(self.texts, other.texts, TextStatistics::merge),
+            oversized: self.oversized || other.oversized,
+            dates: self.dates || other.dates,
+            timestamps: self.timestamps || other.timestamps,
+            texts: self.texts || other.texts,
         }
+    }
+
+    /// The statistics of the values that belong to the family of a scalar type. Every scalar belongs to that of texts.
+    #[must_use]
+    pub fn within(self, column_type: &ColumnType) -> Self {
+        let Self { booleans, numbers, dates, timestamps, .. } = self;
+        match column_type {
+            ColumnType::Bool => Self { booleans, ..Self::NONE },
+            ColumnType::Int64 | ColumnType::Float64 | ColumnType::Decimal { .. } => {
+                Self { numbers, ..Self::NONE }
+            }
+            ColumnType::Date | ColumnType::Timestamp => Self { dates, timestamps, ..Self::NONE },
+            ColumnType::String | ColumnType::List(_) | ColumnType::Struct(_) => self,
+        }
+    }
+
+    /// Whether a scalar type keeps every value exactly, as a value of its family.
+    #[must_use]
+    pub fn fit(&self, column_type: &ColumnType) -> bool {
+        let numbers = self.numbers;
+        let are_numbers = |fit: fn(NumberStatistics, u64, u64) -> bool, digits, scale| {
+            numbers.is_none_or(|numbers| fit(numbers, digits, scale))
+        };
+        self.within(column_type) == *self
+            && match column_type {
+                ColumnType::Int64 => are_numbers(|it, _, _| it.fit_int64, 0, 0),
+                ColumnType::Float64 => are_numbers(|it, _, _| it.fit_float64, 0, 0),
+                ColumnType::Decimal { precision, scale } => are_numbers(
+                    |it, digits, scale| it.integer_digits <= digits && it.scale <= scale,
+                    u64::from(precision.saturating_sub(*scale)),
+                    u64::from(*scale),
+                ),
+                ColumnType::Date => !self.timestamps,
+                _ => true,
+            }
     }
 
     /// The narrowest type that keeps every value exactly, by the table of this module.
     #[must_use]
     pub fn column_type(&self) -> ColumnType {
-        match (self.booleans, self.numbers, self.texts) {
-            (true, None, None) => ColumnType::Bool,
-            (false, Some(numbers), None) => numbers.column_type(),
-            (false, None, Some(texts)) => texts.column_type(),
+        let times = self.dates || self.timestamps;
+        match (self.booleans, self.numbers, times, self.oversized || self.texts) {
+            (true, None, false, false) => ColumnType::Bool,
+            (false, Some(numbers), false, false) => {
+                numbers.column_type().unwrap_or(ColumnType::String)
+            }
+            (false, None, true, false) if self.timestamps => ColumnType::Timestamp,
+            (false, None, true, false) => ColumnType::Date,
             _ => ColumnType::String,
         }
     }
+}
+
+/// Dates and timestamps begin with the digits of a year.
+fn begins_like_a_date(text: &str) -> bool {
+    text.as_bytes().first().is_some_and(u8::is_ascii_digit)
 }
 
 fn merge_options<T>(left: Option<T>, right: Option<T>, merge: impl Fn(T, T) -> T) -> Option<T> {
@@ -194,51 +285,17 @@ impl NumberStatistics {
         }
     }
 
-    fn column_type(self) -> ColumnType {
+    /// The narrowest number type that keeps every number exactly, if there is one.
+    fn column_type(self) -> Option<ColumnType> {
         if self.fit_int64 {
-            return ColumnType::Int64;
+            return Some(ColumnType::Int64);
         }
         if self.fit_float64 && !self.integers {
-            return ColumnType::Float64;
+            return Some(ColumnType::Float64);
         }
-        match u8::try_from(self.scale) {
-            Ok(scale)
-                if self.integer_digits.saturating_add(self.scale) <= u64::from(MAX_PRECISION) =>
-            {
-                ColumnType::widest_decimal(scale)
-            }
-            _ => ColumnType::String,
-        }
-    }
-}
-
-impl TextStatistics {
-    /// The statistics of one text.
-    #[must_use]
-    pub fn of(text: &str) -> Self {
-        if parse_date(text).is_some() {
-            Self::Dates
-        } else if parse_timestamp(text).is_some() {
-            Self::Timestamps
-        } else {
-            Self::Any
-        }
-    }
-
-    fn merge(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Any, _) | (_, Self::Any) => Self::Any,
-            (Self::Dates, Self::Dates) => Self::Dates,
-            _ => Self::Timestamps,
-        }
-    }
-
-    fn column_type(self) -> ColumnType {
-        match self {
-            Self::Dates => ColumnType::Date,
-            Self::Timestamps => ColumnType::Timestamp,
-            Self::Any => ColumnType::String,
-        }
+        let has_room = self.integer_digits.saturating_add(self.scale) <= u64::from(MAX_PRECISION);
+        let scale = u8::try_from(self.scale).ok().filter(|_| has_room)?;
+        Some(ColumnType::widest_decimal(scale))
     }
 }
 
@@ -327,6 +384,29 @@ mod tests {
         ) {
             if let Some(fraction) = Fraction::parse(&text) && before.cover(fraction) {
                 prop_assert_eq!(before.merge(ColumnStatistics::of_number(&text)), before);
+            }
+        }
+
+        #[test]
+        fn p4_what_statistics_cover_of_texts_tells_nothing_new(
+            text in "(2026-01-0[1-9](T00:00:00Z)?)?x?", before in any_statistics(), more in any_statistics(),
+        ) {
+            let before = before.merge(more);
+            if before.cover_text(&text) {
+                prop_assert_eq!(before.merge(ColumnStatistics::of_text(&text)), before);
+            }
+        }
+
+        #[test]
+        fn p4_a_type_fits_the_statistics_it_follows_from(a in any_statistics(), b in any_statistics()) {
+            let both = a.merge(b);
+            let column_type = both.column_type();
+            prop_assert!(both.fit(&column_type), "{column_type}");
+            prop_assert!(a.fit(&column_type), "{column_type}");
+            // What a column of the type has to hold does not make it another type.
+            let of_type = ColumnStatistics::of_type(&column_type);
+            if !both.is_empty() {
+                prop_assert_eq!(both.merge(of_type).column_type(), column_type);
             }
         }
     }

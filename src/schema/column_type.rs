@@ -79,13 +79,54 @@ impl ColumnType {
         !matches!(self, Self::Bool | Self::String | Self::List(_) | Self::Struct(_))
     }
 
+    /// Whether a column of the type `before` may become one of this type without leaving its family: numbers stay
+    /// numbers, times times, lists lists, and objects keep their fields. A column of text may be one that has had no
+    /// values yet.
+    #[must_use]
+    pub fn is_in_family_of(&self, before: &Self) -> bool {
+        match (before, self) {
+            (Self::String, _) | (Self::Bool, Self::Bool) => true,
+            (Self::Int64 | Self::Float64 | Self::Decimal { .. }, after) => {
+                matches!(after, Self::Int64 | Self::Float64 | Self::Decimal { .. })
+            }
+            (Self::Date | Self::Timestamp, after) => {
+                matches!(after, Self::Date | Self::Timestamp)
+            }
+            (Self::List(before), Self::List(after)) => after.is_in_family_of(before),
+            (Self::Struct(before), Self::Struct(after)) => before.iter().all(|field| {
+                let now = after.iter().find(|now| now.name == field.name);
+                now.is_some_and(|now| now.column_type.is_in_family_of(&field.column_type))
+            }),
+            _ => false,
+        }
+    }
+
+    /// Whether an object has fields that it does not have in the type `before`, at any depth.
+    #[must_use]
+    pub fn adds_fields_to(&self, before: &Self) -> bool {
+        match (before, self) {
+            (Self::List(before), Self::List(after)) => after.adds_fields_to(before),
+            (Self::Struct(before), Self::Struct(after)) => after.iter().any(|field| {
+                let old = before.iter().find(|old| old.name == field.name);
+                old.is_none_or(|old| field.column_type.adds_fields_to(&old.column_type))
+            }),
+            _ => false,
+        }
+    }
+
+    /// The type of the scalars in a column of scalars or of lists of them.
+    #[must_use]
+    pub fn scalars(&self) -> Option<&Self> {
+        match self {
+            Self::List(items) => Some(&**items).filter(|items| items.is_scalar()),
+            other => Some(other).filter(|other| other.is_scalar()),
+        }
+    }
+
     /// Whether it is a scalar or a list of scalars, as columns are with `nested = "tables"`.
     #[must_use]
     pub fn is_flat(&self) -> bool {
-        match self {
-            Self::List(items) => items.is_scalar(),
-            other => other.is_scalar(),
-        }
+        self.scalars().is_some()
     }
 }
 

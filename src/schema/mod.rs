@@ -21,7 +21,7 @@ mod transform;
 mod value_path;
 mod window;
 
-pub use column_statistics::{ColumnStatistics, NumberStatistics, TextStatistics};
+pub use column_statistics::{ColumnStatistics, NumberStatistics};
 pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION, StructField};
 pub use decimal::{Fraction, NumberText, parse_decimal, parse_exact_float, parse_float};
 pub use ids::{IdVec, PositionId, RootId, TableId};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{ColumnStatistics, Kinds, Step};
+use crate::schema::{ColumnStatistics, ColumnType, Kinds, Step, ValueKind};
 
 /// What was seen at one level of nesting.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -93,6 +93,73 @@ impl ValueShape {
                     nested.values.insert(step.clone(), value.clone());
                 }
             }
+        }
+    }
+
+    /// Values that need a type.
+    pub(crate) fn of_type(column_type: &ColumnType) -> Self {
+        let below = |step, value| Some(Box::new(Shape { values: BTreeMap::from([(step, value)]) }));
+        match column_type {
+            ColumnType::List(items) => match Self::of_type(items) {
+                // Objects in a list are not told from objects alone.
+                items if items.objects && !items.lists => Self { lists: true, ..items },
+                items => Self { lists: true, nested: below(Step::Item, items), ..Self::default() },
+            },
+            ColumnType::Struct(fields) => {
+                let fields = fields.iter().map(|field| {
+                    let value = Self::of_type(&field.column_type);
+                    (Step::Key(field.name.to_string()), value)
+                });
+                let nested = Some(Box::new(Shape { values: fields.collect() }));
+                Self { objects: true, nested, ..Self::default() }
+            }
+            scalar => Self { scalars: ColumnStatistics::of_type(scalar), ..Self::default() },
+        }
+    }
+
+    /// Merges a later export, as far as every value stays in the family of those before. What is nothing yet takes
+    /// any value, an object new keys.
+    pub(crate) fn widen(&mut self, other: &Self, may_add_fields: bool) {
+        if self.is_nothing() {
+            return self.merge_later(other);
+        }
+        self.widen_scalars(other);
+        let (lists, objects) = (self.lists, self.objects && other.objects);
+        for (step, value) in other.nested.iter().flat_map(|nested| &nested.values) {
+            let is_item = *step == Step::Item;
+            // Where one object stands, those in lists have no place.
+            let in_objects =
+                lists || value.kinds.is_empty() || value.holders.contains(ValueKind::Object);
+            let has_place = if is_item { lists } else { objects && in_objects };
+            if !has_place {
+                continue;
+            }
+            let nested = self.nested.get_or_insert_default();
+            match nested.values.get_mut(step) {
+                Some(known) => known.widen(value, may_add_fields),
+                None if is_item || value.is_nothing() || !may_add_fields => {}
+                None => {
+                    nested.values.insert(step.clone(), value.clone());
+                }
+            }
+        }
+    }
+
+    /// Scalars that stand here or in lists here have one type.
+    fn widen_scalars(&mut self, other: &Self) {
+        let known = self.statistics_with_items();
+        let family = known.column_type();
+        let new = if self.lists { other.statistics_with_items() } else { other.scalars };
+        let new = new.within(&family);
+        if known.is_empty() || !known.merge(new).column_type().is_in_family_of(&family) {
+            return;
+        }
+        let items = self.nested.as_mut().and_then(|nested| nested.values.get_mut(&Step::Item));
+        match items {
+            Some(items) if self.lists && !items.scalars.is_empty() => {
+                items.scalars = items.scalars.merge(new);
+            }
+            _ => self.scalars = self.scalars.merge(new),
         }
     }
 

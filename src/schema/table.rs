@@ -55,6 +55,10 @@ pub struct ColumnSchema {
     /// The formats of its dates or timestamps, in strftime notation; ISO 8601 when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formats: Vec<String>,
+    /// The type of its scalars before the contract made it a column of text. Values of that type are written as they are
+    /// in the older rows, so that a value that stays the same stays the same text: `10.10` is `10.1` once it was a double.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<ColumnType>,
     /// For people; goes into the files' metadata.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

@@ -3,7 +3,7 @@
 //! | disposition | data files | quarantine files | exports |
 //! |---|---|---|---|
 //! | `append` | kept, new ones added | kept, a new one added | added |
-//! | `merge` | rewritten ones replaced | kept, a new one added | replaced |
+//! | `merge` | rewritten ones replaced | kept, a new one added; replaced if a record in them has come again | replaced |
 //! | `overwrite_partitions` | those of replaced partitions replaced | full export: replaced; window: added | replaced |
 //! | `replace` | all replaced | replaced | replaced |
 //! | any, on a retry of the quarantine | as above | replaced: what still does not load is listed anew | kept |
@@ -44,6 +44,15 @@ pub struct LoadedExport<'a> {
     pub records: Option<(&'a RecordsAt, u64)>,
 }
 
+/// What a run does to the quarantine files of a table.
+#[derive(Debug)]
+pub enum QuarantineUpdate {
+    /// Adds a file.
+    Add(QuarantineFile),
+    /// Replaces all files: some of their records do not wait any more.
+    Relist(Option<QuarantineFile>),
+}
+
 /// The result of a manifest update.
 #[derive(Debug)]
 pub struct UpdatedManifest {
@@ -59,7 +68,7 @@ impl ManifestUpdate<'_> {
     pub fn apply(
         &self,
         new: Vec<DataFile>,
-        quarantined: Option<QuarantineFile>,
+        quarantined: Option<QuarantineUpdate>,
     ) -> UpdatedManifest {
         let mut removed = Vec::new();
         let files = self.files(new, &mut removed);
@@ -102,13 +111,18 @@ impl ManifestUpdate<'_> {
     /// replaces the whole table makes earlier records obsolete.
     fn quarantine(
         &self,
-        new: Option<QuarantineFile>,
+        update: Option<QuarantineUpdate>,
         removed: &mut Vec<String>,
     ) -> Vec<QuarantineFile> {
         let old = self.old.map_or(&[][..], |old| &old.quarantine);
+        let (new, is_relisted) = match update {
+            None => (None, false),
+            Some(QuarantineUpdate::Add(file)) => (Some(file), false),
+            Some(QuarantineUpdate::Relist(file)) => (file, true),
+        };
         let overwrites = self.disposition == WriteDisposition::OverwritePartitions;
         let is_obsolete = self.replaces_table() || (overwrites && self.is_full_export);
-        if !is_obsolete && self.loaded.is_some() {
+        if !is_obsolete && !is_relisted && self.loaded.is_some() {
             return old.iter().cloned().chain(new).collect();
         }
         removed.extend(old.iter().map(|file| file.path.clone()));
@@ -185,7 +199,8 @@ mod tests {
             is_full_export,
             loaded: (!is_retry).then_some(LoadedExport { export: &new, records: None }),
         };
-        let updated = update.apply(vec![file("t/new")], Some(quarantined("new")));
+        let new = QuarantineUpdate::Add(quarantined("new"));
+        let updated = update.apply(vec![file("t/new")], Some(new));
         let UpdatedManifest { manifest, removed } = updated;
         let files = manifest.files.iter().map(|file| file.path.clone()).collect();
         let quarantine = manifest.quarantine.iter().map(|file| file.path.clone()).collect();

@@ -35,7 +35,7 @@ pub use format::open;
 pub use intent::{Intent, Publication};
 pub use layout::quarantine_file;
 pub use manifest::{DataFile, Manifest, TakenExport};
-pub use manifest_update::{LoadedExport, ManifestUpdate, UpdatedManifest};
+pub use manifest_update::{LoadedExport, ManifestUpdate, QuarantineUpdate, UpdatedManifest};
 pub use retention::discard_staged;
 pub use snapshot::{Snapshot, TableState};
 pub use table_store::{FileContent, ReadError, TableStore};

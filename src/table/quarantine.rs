@@ -94,6 +94,9 @@ pub struct QuarantineLine {
     /// The record is in its table without the values that the reasons name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub row_kept: bool,
+    /// Its key as text, in a table that is merged; empty if it could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key: Vec<String>,
     /// The record as it was received, without whitespace between tokens. Digits and the order of keys are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Box<RawValue>>,
@@ -103,7 +106,7 @@ pub struct QuarantineLine {
 }
 
 /// One reason why a record or a value did not load.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineReason {
     /// The table whose rule is broken: the record's own, or a child table.
     pub table: TableName,
@@ -134,6 +137,7 @@ impl QuarantineLine {
         table: TableName,
         reasons: &Reasons,
         row_kept: bool,
+        key: Vec<String>,
         received: &str,
     ) -> Self {
         let json: Option<Value> = serde_json::from_str(received).ok();
@@ -143,7 +147,7 @@ impl QuarantineLine {
         let raw = record.is_none().then(|| received.to_owned());
         let told = reasons.told.iter().map(|reason| QuarantineReason::new(reason, json.as_ref()));
         let (reasons, more_reasons) = (told.collect(), reasons.more);
-        Self { run_id, table, offset, reasons, more_reasons, row_kept, record, raw }
+        Self { run_id, table, offset, reasons, more_reasons, row_kept, key, record, raw }
     }
 
     /// The record as it was received, apart from whitespace.
@@ -151,6 +155,16 @@ impl QuarantineLine {
     pub fn received(&self) -> &str {
         let record = self.record.as_ref().map(|record| record.get());
         record.or(self.raw.as_deref()).unwrap_or_default()
+    }
+
+    /// Whether the other line tells the same of the same record, whichever run received it.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let said = |line: &Self| (line.row_kept, line.more_reasons);
+        said(self) == said(other)
+            && self.key == other.key
+            && self.reasons == other.reasons
+            && self.received() == other.received()
     }
 
     /// The value that a reason points to, as it stands in the record.

@@ -59,7 +59,8 @@ fn p5_appending_wider_values_rewrites_older_files_with_one_schema() {
         r#"[{"id":1,"at":"2026-01-05","amount":10,"x":1},{"id":2,"at":"2026-02-05","amount":20}]"#,
     );
     let workplace = Workplace::asking(&source);
-    workplace.define(&tables("append"));
+    let evolving = "schema_contract = { data_type = \"evolve\" }";
+    workplace.define(&format!("{}\n{evolving}", tables("append")));
     workplace.run().success();
     source.serve(r#"[{"id":3,"at":"2026-02-07","amount":0.10,"x":"y","new":[true]}]"#);
     workplace.run().success();

@@ -6,6 +6,9 @@ const T: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\n";
 const APPENDED: &str =
     "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"append\"\n";
 
+/// Types take every value.
+const EVOLVING: &str = "schema_contract = { data_type = \"evolve\" }\n";
+
 /// A lake into which exports are loaded, one after the other.
 struct Nights {
     source: Source,
@@ -39,7 +42,7 @@ fn counts(lake: &Lake, table: &str) -> [usize; 3] {
 fn p1_a_value_that_is_declared_under_a_new_name_leaves_its_old_column_null() {
     let nights = Nights::new();
     nights.load(r#"[{"id":1,"qty":1}]"#, T);
-    let renamed = format!("{T}[tables.columns]\nquantity = {{ from = \"/qty\" }}");
+    let renamed = format!("{T}{EVOLVING}[tables.columns]\nquantity = {{ from = \"/qty\" }}");
     let lake = nights.load(r#"[{"id":1,"qty":2.5}]"#, &renamed);
     assert_eq!(counts(&lake, "t"), [1, 1, 0]);
     assert_eq!(lake.column("t", "quantity"), ["2.5"]);
@@ -102,7 +105,8 @@ fn p1_an_object_where_earlier_exports_had_a_list_is_a_list_of_one() {
 #[test]
 fn a_column_that_is_declared_from_another_place_takes_its_values_there() {
     let nights = Nights::new();
-    let from = |key: &str| format!("{APPENDED}[tables.columns]\nv = {{ from = \"/{key}\" }}");
+    let from =
+        |key: &str| format!("{APPENDED}{EVOLVING}[tables.columns]\nv = {{ from = \"/{key}\" }}");
     nights.load(r#"[{"id":1,"a":1,"b":"x"}]"#, &from("a"));
     let lake = nights.load(r#"[{"id":2,"a":2,"b":"y"}]"#, &from("b"));
     assert_eq!(lake.column("t", "v"), ["1", "y"]);

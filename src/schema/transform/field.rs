@@ -29,6 +29,12 @@ impl PartitionField {
         self.transform.fits(column_type)
     }
 
+    /// Whether the partition is the value of the column itself.
+    #[must_use]
+    pub fn is_identity(&self) -> bool {
+        self.transform.word().is_none()
+    }
+
     /// The name in front of `=` in the directory: `created_at_month` for `month(created_at)`.
     #[must_use]
     pub fn directory_key(&self) -> String {

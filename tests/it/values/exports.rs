@@ -312,7 +312,6 @@ fn v20_a_root_array_has_a_name_in_messages() {
 }
 
 #[test]
-#[ignore = "V20: not mended yet"]
 fn v20_a_partition_column_that_gets_fractions_stays_exact_or_names_the_line_to_write() {
     let nights = Nights::of_t("write_disposition = \"append\"\npartition_by = [\"n\"]\n");
     nights.load(r#"[{"id":1,"n":1}]"#);

@@ -10,7 +10,6 @@ fn keyed(deletes: &str) -> Nights {
 }
 
 #[test]
-#[ignore = "V4: not mended yet"]
 fn v04_a_text_never_retypes_a_key_of_timestamps() {
     for deletes in ["", "deletes = \"remove\"\n", "deletes = \"mark\"\n", "history = true\n"] {
         let nights = keyed(deletes);
@@ -71,7 +70,6 @@ fn v04_a_key_is_the_same_in_every_form_that_means_the_same() {
 }
 
 #[test]
-#[ignore = "V4: not mended yet"]
 fn v04_a_value_of_another_family_never_retypes_a_key() {
     for (first, odd, column_type) in [
         ("1", "\"A-1\"", "int64"),
@@ -103,7 +101,6 @@ fn v04_a_number_in_a_key_of_texts_is_the_text_it_is_written_with() {
 }
 
 #[test]
-#[ignore = "V4: not mended yet"]
 fn v04_a_value_of_another_family_never_retypes_a_partition_column() {
     for (partition, first, odd) in [
         ("month(d)", "\"2026-10-05\"", "\"soon\""),
@@ -179,7 +176,6 @@ fn v05_a_cursor_that_is_found_to_be_text_ends_the_run_with_the_line_to_write() {
 }
 
 #[test]
-#[ignore = "V5: not mended yet"]
 fn v05_one_text_among_timestamps_costs_its_record() {
     let nights = Nights::of_t(MERGED);
     nights.load(

@@ -3,7 +3,6 @@
 use super::nights::{Nights, T};
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_leading_zeros_are_no_number() {
     // Casting a text to the type of its column must not lose what is written.
     for (contract, value) in
@@ -24,7 +23,6 @@ fn v_more_leading_zeros_are_no_number() {
 }
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_a_text_that_reads_like_the_type_of_its_inferred_column_stays_a_text() {
     for (known, odd) in [("7", "\"7\""), ("true", "\"true\""), ("7.5", "\"7.5\"")] {
         for contract in ["", "schema_contract = { data_type = \"discard_value\" }\n"] {
@@ -38,7 +36,6 @@ fn v_more_a_text_that_reads_like_the_type_of_its_inferred_column_stays_a_text() 
 }
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_the_same_night_twice_changes_nothing_under_any_contract() {
     for contract in ["evolve", "discard_value", "discard_row"] {
         let nights = Nights::of_t(&format!(
@@ -92,7 +89,6 @@ fn filled(nights: &Nights) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_one_night_or_two_make_the_same_table() {
     for (first, second) in [
         (r#"{"id":1,"v":null}"#, r#"{"id":2,"v":{"a":1}}"#),
@@ -114,7 +110,6 @@ fn v_more_one_night_or_two_make_the_same_table() {
 }
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_a_column_of_text_takes_a_list_and_an_object_without_becoming_one() {
     let nights = Nights::of_t("write_disposition = \"merge\"\n");
     nights.load(r#"[{"id":1,"v":"a"},{"id":2,"v":"b"}]"#);
@@ -125,7 +120,6 @@ fn v_more_a_column_of_text_takes_a_list_and_an_object_without_becoming_one() {
 }
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_numbers_beyond_every_type_cost_their_value_alone() {
     for huge in ["1e400", "100000000000000000000000000000000000000000", "1e-400"] {
         let nights = Nights::of_t("write_disposition = \"merge\"\n");
@@ -137,7 +131,6 @@ fn v_more_numbers_beyond_every_type_cost_their_value_alone() {
 }
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_a_decimal_that_has_no_room_for_more_digits_keeps_its_column() {
     // 20 digits in front and 19 behind are more than 38.
     let nights = Nights::of_t("write_disposition = \"merge\"\n");
@@ -170,7 +163,6 @@ fn v_more_a_record_in_quarantine_has_no_say_in_types_and_columns() {
 }
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_a_value_kept_out_of_a_child_row_leaves_the_other_rows() {
     let nights = Nights::of_t("write_disposition = \"merge\"\n");
     nights.load(r#"[{"id":1,"lines":[{"n":1,"p":1.5},{"n":2,"p":2.5}]}]"#);
@@ -230,7 +222,6 @@ fn v_more_discarded_values_in_a_child_table_do_not_make_it_appear() {
 }
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_a_frozen_table_takes_records_that_have_less() {
     let nights = Nights::of_t("write_disposition = \"append\"\nschema_contract = \"freeze\"\n");
     nights.load(r#"[{"id":1,"a":1,"lines":[{"n":1.5,"at":"2026-10-05"}],"o":{"x":1}}]"#);
@@ -326,7 +317,6 @@ fn v_more_a_text_that_is_json_and_json_are_told_apart_in_a_column_of_json() {
 }
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_quarantined_records_of_a_key_are_not_deleted_by_a_full_export() {
     // The record is in the export; that its key does not fit is no word about the row that is there.
     let nights = Nights::of_t("write_disposition = \"merge\"\ndeletes = \"remove\"\n");
@@ -337,7 +327,6 @@ fn v_more_quarantined_records_of_a_key_are_not_deleted_by_a_full_export() {
 }
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_an_odd_value_in_an_overwritten_partition_keeps_the_partition() {
     let nights = Nights::of_t(
         "write_disposition = \"overwrite_partitions\"\npartition_by = [\"month(at)\"]\n",

@@ -136,7 +136,6 @@ fn v03_discard_row_costs_the_odd_record_alone_whatever_was_known() {
 }
 
 #[test]
-#[ignore = "V6: a text in a column of numbers still makes it one of text"]
 fn v03_by_default_every_sound_value_stays_and_every_odd_one_is_in_a_column_or_waits() {
     let mut wrong = Vec::new();
     for (odd, leaf) in ODD {

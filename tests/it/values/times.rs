@@ -218,7 +218,6 @@ fn v14_declared_dates_of_such_years_are_in_quarantine() {
 }
 
 #[test]
-#[ignore = "V14: not mended yet"]
 fn v14_such_a_year_on_a_later_night_costs_its_value() {
     let nights = Nights::of_t("write_disposition = \"merge\"\n");
     nights.load(r#"[{"id":1,"at":"2026-10-05T00:00:00Z"}]"#);

@@ -246,7 +246,6 @@ fn merged() -> Nights {
 }
 
 #[test]
-#[ignore = "V6: not mended yet"]
 fn v06_one_text_among_money_on_the_fifth_night_is_kept_out_and_told() {
     let nights = merged();
     for id in 1..5 {
@@ -264,7 +263,6 @@ fn v06_one_text_among_money_on_the_fifth_night_is_kept_out_and_told() {
 }
 
 #[test]
-#[ignore = "V6: not mended yet"]
 fn v06_a_value_of_another_family_is_kept_out_of_every_inferred_type() {
     for (known, column_type, odd) in [
         ("1", "int64", "\"n/a\""),
@@ -359,7 +357,6 @@ fn v06_integers_among_doubles_become_texts_without_a_point() {
 }
 
 #[test]
-#[ignore = "V6: not mended yet"]
 fn v06_what_did_not_change_gets_no_new_version_when_its_column_becomes_text() {
     for value in ["5", "10.10", "\"2026-10-05\"", "\"2026-10-05T14:03:07.500Z\"", "[10.10]"] {
         let nights =
@@ -374,7 +371,6 @@ fn v06_what_did_not_change_gets_no_new_version_when_its_column_becomes_text() {
 }
 
 #[test]
-#[ignore = "V6: not mended yet"]
 fn v06_a_value_that_was_kept_out_comes_back_by_retry_once_its_column_is_declared() {
     let nights = merged();
     nights.load(r#"[{"id":1,"v":1.25}]"#).load(r#"[{"id":2,"v":"n/a"}]"#);
@@ -396,7 +392,6 @@ fn v06_a_value_that_was_kept_out_comes_back_with_the_next_export_and_waits_no_mo
 }
 
 #[test]
-#[ignore = "V6: not mended yet"]
 fn v06_the_same_odd_value_every_night_waits_once() {
     let nights = merged();
     nights.load(r#"[{"id":1,"v":1.25}]"#);
@@ -407,7 +402,6 @@ fn v06_the_same_odd_value_every_night_waits_once() {
 }
 
 #[test]
-#[ignore = "V6: not mended yet"]
 fn v06_plan_or_report_says_what_widened_and_what_was_kept_out() {
     let nights = merged();
     nights.load(r#"[{"id":1,"v":1,"w":1}]"#);
