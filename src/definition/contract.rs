@@ -83,6 +83,8 @@ pub enum Widening {
     Any,
     /// Within its family.
     WithinFamily,
+    /// Within its family, to a type in which every value has the text that it had.
+    KeepingTexts,
     /// Not at all.
     Never,
 }

@@ -205,6 +205,11 @@ impl SeenColumn {
             _ if before.is_empty() => before.merge(&self.shape),
             Widening::Any => before.merge(&self.shape),
             Widening::WithinFamily => before.merge_within_family(&self, may_add_fields),
+            Widening::KeepingTexts => {
+                let widened = before.clone().merge_within_family(&self, may_add_fields);
+                let keeps = widened.scalar_type().keeps_texts_of(&before.scalar_type());
+                if keeps { widened } else { before }
+            }
             Widening::Never => before,
         };
         Self { shape, ..self }

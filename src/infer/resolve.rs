@@ -1,6 +1,6 @@
 //! Resolves the schemas of a run from the shape of its export, the definition and the schemas so far.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use indexmap::IndexMap;
 
@@ -13,10 +13,10 @@ use super::own_columns::{key_columns, lifetime_columns, metadata_columns, reserv
 use super::resolved::{ResolvedTable, Schemas, TablePolicy};
 use super::unresolved::{KnownTables, TableShape, UnresolvedTable};
 use super::validate::{check_columns, check_partitions};
-use crate::definition::{Column, Table, WriteDisposition};
+use crate::definition::{Column, Table, Widening, WriteDisposition};
 use crate::schema::{
-    ColumnName, ColumnSchema, ColumnSource, ColumnType, IdVec, PositionId, RootId, Shape, Step,
-    TableId, TableName, TableSchema,
+    ColumnName, ColumnSchema, ColumnSource, ColumnType, IdVec, PartitionField, PositionId, RootId,
+    Shape, Step, TableId, TableName, TableSchema,
 };
 
 impl Schemas {
@@ -151,7 +151,8 @@ impl<'a> Resolver<'a> {
         if let Some(column) = lost.into_iter().find(|name| schema.column(name).is_none()) {
             return Err(SchemaError::Unkept { table, column: column.clone() });
         }
-        if known.partition_by != schema.partition_by {
+        let renamed = |field: &PartitionField| renames_directories(known, schema, field);
+        if known.partition_by != schema.partition_by || schema.partition_by.iter().any(renamed) {
             return Err(SchemaError::Repartitioned { table });
         }
         if known.primary_key != schema.primary_key {
@@ -182,9 +183,26 @@ fn policy(pending: &UnresolvedTable<'_>, parent: Option<&ResolvedTable>) -> Tabl
 }
 
 /// The columns that identify, order and place rows.
-fn guarded_columns(table: &Table) -> HashSet<ColumnName> {
-    let by = table.partition_by.iter().map(|field| &field.column);
-    table.primary_key.iter().chain(&table.cursor).chain(by).cloned().collect()
+fn guarded_columns(table: &Table) -> HashMap<ColumnName, Widening> {
+    let by_time = table.partition_by.iter().filter(|field| !field.is_identity());
+    let by_value = table.partition_by.iter().filter(|field| field.is_identity());
+    let keys = table.primary_key.iter().chain(&table.cursor);
+    let within_family = keys.chain(by_time.map(|field| &field.column));
+    let within_family = within_family.map(|name| (name.clone(), Widening::WithinFamily));
+    // The last of equal names counts.
+    let by_value = by_value.map(|field| (field.column.clone(), Widening::KeepingTexts));
+    within_family.chain(by_value).collect()
+}
+
+/// Whether a partition by the values of a column would have other directories from now on.
+fn renames_directories(before: &TableSchema, now: &TableSchema, field: &PartitionField) -> bool {
+    let column = |schema: &TableSchema| schema.column(&field.column).cloned();
+    match (column(before), column(now)) {
+        (Some(before), Some(now)) if field.is_identity() && !before.is_untyped() => {
+            !now.column_type.keeps_texts_of(&before.column_type)
+        }
+        _ => false,
+    }
 }
 
 /// The columns with declared types.

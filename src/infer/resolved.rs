@@ -3,7 +3,7 @@
 //! A [`TableSchema`] is what a manifest keeps. A [`TablePolicy`] follows from the definition and the export, and is
 //! gone after the run.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Index;
 
 use crate::definition::{
@@ -47,9 +47,9 @@ pub struct TablePolicy {
     pub nested: Nested,
     /// The columns whose type the definition declares: only values of that type fit.
     pub declared: HashSet<ColumnName>,
-    /// The primary key, the cursor and the partition columns: they never leave their family, and a record with a value
-    /// that does not fit is discarded.
-    pub guarded: HashSet<ColumnName>,
+    /// The primary key, the cursor and the partition columns, and how far their types may change at most. A record with
+    /// a value that does not fit is discarded.
+    pub guarded: HashMap<ColumnName, Widening>,
     /// What an export may change.
     pub contract: Contract,
     /// What its rows have to be like.
@@ -73,7 +73,7 @@ impl TablePolicy {
     /// How much of a record is discarded with a value that does not fit a column.
     #[must_use]
     pub fn unfit(&self, column: &ColumnName) -> Discard {
-        let is_guarded = self.guarded.contains(column);
+        let is_guarded = self.guarded.contains_key(column);
         match self.contract.data_type {
             DataTypeMode::DiscardValue if !is_guarded => Discard::Value,
             DataTypeMode::Widen if !is_guarded && !self.declared.contains(column) => Discard::Value,
@@ -84,9 +84,9 @@ impl TablePolicy {
     /// How far the type of a column may change.
     #[must_use]
     pub fn widening(&self, column: &ColumnName) -> Widening {
-        match self.contract.data_type {
-            DataTypeMode::Evolve if self.guarded.contains(column) => Widening::WithinFamily,
-            mode => mode.widening(),
+        match (self.contract.data_type, self.guarded.get(column)) {
+            (DataTypeMode::Evolve | DataTypeMode::Widen, Some(guarded)) => *guarded,
+            (mode, _) => mode.widening(),
         }
     }
 }

@@ -1,14 +1,16 @@
 //! Export guard: refuses an export that is complete and valid JSON, and still wrong for its tables (promise P9).
 
+use std::collections::BTreeMap;
+
 use crate::definition::{Deletes, Limit, Limits, OnFailure, Table, WriteDisposition};
 use crate::infer::ResolvedTable;
-use crate::normalise::CursorForm;
+use crate::normalise::{CursorForm, Reason, Rule};
 use crate::plan::Plan;
 use crate::run::guard_error::GuardError;
 use crate::run::intake::Intake;
 use crate::run::loaded::Loaded;
 use crate::run::new_exports::NewExports;
-use crate::schema::{TableId, TableName};
+use crate::schema::{ColumnName, ColumnType, TableId, TableName};
 use crate::table::{Manifest, Snapshot};
 
 /// Refuses an export that is suddenly small or empty: that is more often a mistake of the source than a change of the
@@ -96,14 +98,39 @@ pub(super) fn against_quarantine(plan: &Plan, load: &Loaded) -> Result<(), Guard
         Some(Limit::Count(count)) => count,
         Some(Limit::Share(share)) => share.of(received),
     };
-    let mut left_out = load.quarantined.iter().filter(|record| !record.row_kept);
-    let quarantined = left_out.clone().count() as u64;
-    match left_out.next() {
+    let quarantined = load.quarantined.len() as u64;
+    match load.quarantined.first() {
         Some(first) if quarantined > most => {
             let reasons = first.reasons.to_string();
             Err(GuardError::TooManyQuarantined { quarantined, received, reasons })
         }
         _ => Ok(()),
+    }
+}
+
+/// From how many values on a column of which none fits is no accident.
+const MANY_VALUES: u64 = 100;
+
+/// Refuses an export in which many values of an inferred column are of another type, and none is of its own: the source
+/// has changed, and the column would be null from now on.
+pub(super) fn against_changed_columns(load: &Loaded) -> Result<(), GuardError> {
+    let mut unfit: BTreeMap<(&TableName, &ColumnName), (u64, &ColumnType)> = BTreeMap::new();
+    for Reason { table, rule, .. } in load.quarantined.iter().flat_map(|it| &it.reasons.told) {
+        if let Rule::Type { column, expected } = rule {
+            unfit.entry((table, column)).or_insert((0, expected)).0 += 1;
+        }
+    }
+    let changed = unfit.into_iter().find(|((table, column), (values, _))| {
+        *values >= MANY_VALUES && load.filled(table, column).rows == 0
+    });
+    match changed {
+        Some(((table, column), (values, column_type))) => Err(GuardError::ColumnChanged {
+            table: table.clone(),
+            column: column.clone(),
+            column_type: column_type.clone(),
+            values,
+        }),
+        None => Ok(()),
     }
 }
 

@@ -25,6 +25,10 @@ pub enum GuardError {
     )]
     TooManyQuarantined { quarantined: u64, received: u64, reasons: String },
     #[error(
+        "none of the {values} values of column `{column}` of table `{table}` is {column_type} any more"
+    )]
+    ColumnChanged { table: TableName, column: ColumnName, column_type: ColumnType, values: u64 },
+    #[error(
         "{rows} rows of table `{table}` fail the check {rule}; the first is in the record at byte {first} of the export"
     )]
     BrokenCheck { table: TableName, rule: String, rows: u64, first: u64 },
@@ -66,6 +70,7 @@ impl Failure for GuardError {
             | Self::TooManyPartitions { .. }
             | Self::NoCursor { .. }
             | Self::UnfitCursor { .. }
+            | Self::ColumnChanged { .. }
             | Self::BrokenCheck { .. } => ExitCode::Export,
             Self::NothingFits { .. } | Self::TooManyQuarantined { .. } => ExitCode::Partial,
             Self::RetryOverwritten { .. } => ExitCode::Usage,
@@ -109,6 +114,11 @@ impl Failure for GuardError {
             }
             Self::NothingFits { .. } => {
                 "the table is as it was; compare the export with `primary_key` and the declared types"
+            }
+            Self::ColumnChanged { column, .. } => {
+                return Some(format!(
+                    "the source has changed: declare the type that the column has now, such as `{column} = \"string\"`"
+                ));
             }
             Self::RetryOverwritten { .. } => {
                 "run the pipeline again over these partitions, as with `--from` and `--to`, by the corrected definition"

@@ -89,6 +89,7 @@ impl Run<'_> {
         let (landed, load) = self.load(intake, &new_exports, expectation).await?;
         guard::against_losing_all(&load, &snapshot)?;
         guard::against_unfit_cursor(&load)?;
+        guard::against_changed_columns(&load)?;
         guard::against_quarantine(self.plan, &load)?;
         let row_source = RowSource::Export { taken, found };
         let mut prepared = self.stage_rows(load, snapshot, row_source, &landed).await?;

@@ -101,6 +101,18 @@ impl ColumnType {
         }
     }
 
+    /// Whether every value of the type `before` has the same text as one of this type. Directories of partitions are
+    /// named by it.
+    #[must_use]
+    pub fn keeps_texts_of(&self, before: &Self) -> bool {
+        match (before, self) {
+            (before, after) if before == after => true,
+            (before, Self::String) => before.is_scalar() && *before != Self::Float64,
+            (Self::Int64, Self::Decimal { scale: 0, .. }) => true,
+            _ => false,
+        }
+    }
+
     /// Whether an object has fields that it does not have in the type `before`, at any depth.
     #[must_use]
     pub fn adds_fields_to(&self, before: &Self) -> bool {

@@ -154,12 +154,12 @@ fn the_latest_of_several_records_with_one_key_is_kept() {
 fn p5_a_merge_that_widens_a_column_rewrites_all_files() {
     let nights = Nights::of(MERGED);
     nights.load(FIRST);
-    let (lake, _) = nights.load(r#"[{"id":1,"at":"2026-01-05","v":"a","lines":[{"n":1},{"n":2.5}]},{"id":"x","at":"2026-01-05","new":true}]"#);
+    let (lake, _) = nights.load(r#"[{"id":1,"at":"2026-01-05","v":"a","lines":[{"n":1},{"n":2.5}]},{"id":12345678901234567890,"at":"2026-01-05","new":true}]"#);
     assert_eq!(outcomes(&lake, "t"), [1, 0, 1, 0]);
     assert_eq!(outcomes(&lake, "t__lines"), [0, 1, 1, 0]);
     assert_eq!(
         rows(&lake, "t", &["id", "new"]),
-        ["1 null", "2 null", "3 null", "4 null", "x true"]
+        ["1 null", "12345678901234567890 true", "2 null", "3 null", "4 null"]
     );
     assert_eq!(rows(&lake, "t__lines", &["t__id", "n"]), ["1 1", "1 2.5", "2 3", "3 4"]);
 }

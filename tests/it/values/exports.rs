@@ -312,10 +312,63 @@ fn v20_a_root_array_has_a_name_in_messages() {
 }
 
 #[test]
-fn v20_a_partition_column_that_gets_fractions_stays_exact_or_names_the_line_to_write() {
-    let nights = Nights::of_t("write_disposition = \"append\"\npartition_by = [\"n\"]\n");
-    nights.load(r#"[{"id":1,"n":1}]"#);
-    let finished = nights.night(r#"[{"id":2,"n":2.5}]"#);
-    let said = finished.stderr.contains("n = \"decimal(") || finished.code == 0;
-    assert!(said, "exit {}: {}", finished.code, finished.stderr);
+fn v20_a_partition_column_that_gets_fractions_keeps_its_directories() {
+    for disposition in ["append", "merge", "overwrite_partitions"] {
+        let nights = Nights::of_t(&format!(
+            "write_disposition = \"{disposition}\"\npartition_by = [\"n\"]\n"
+        ));
+        nights.load(r#"[{"id":1,"n":1}]"#);
+        let finished = nights.night(r#"[{"id":2,"n":2.5},{"id":3,"n":1}]"#);
+        assert_eq!(finished.code, 0, "{}", finished.stderr);
+        assert!(finished.stderr.contains("`n` that is no int64"), "{}", finished.stderr);
+        assert_eq!(nights.waiting("t"), ["2 row"]);
+        assert_eq!(nights.lake().partitions("t"), ["n=1"]);
+    }
+}
+
+#[test]
+fn v04_a_partition_by_value_changes_its_type_only_where_its_directories_stay() {
+    for (first, second, same) in [
+        ("1", "12345678901234567890", true),
+        ("\"2026-10-05\"", "\"2026-10-05T08:00:00Z\"", false),
+        ("12345678901234567890", "0.5", false),
+    ] {
+        for disposition in ["append", "merge", "overwrite_partitions"] {
+            let nights = Nights::of_t(&format!(
+                "write_disposition = \"{disposition}\"\npartition_by = [\"n\"]\n"
+            ));
+            nights.load(&format!("[{{\"id\":1,\"n\":{first},\"v\":1}}]"));
+            nights
+                .load(&format!("[{{\"id\":1,\"n\":{first},\"v\":2}},{{\"id\":2,\"n\":{second}}}]"));
+            assert_eq!(nights.waiting("t").is_empty(), same, "{disposition} {first} {second}");
+            // No row is in an old directory and in a new one.
+            let rows = nights.t(&["v"]);
+            let expected: &[&str] = match (disposition, same) {
+                ("append", true) => &["1", "2", "null"],
+                ("append", false) => &["1", "2"],
+                (_, true) => &["2", "null"],
+                (_, false) => &["2"],
+            };
+            assert_eq!(rows, expected, "{disposition} {first} {second}");
+        }
+    }
+}
+
+#[test]
+fn v04_a_partition_column_that_is_declared_with_other_texts_is_refused_while_rows_stay() {
+    let with = |column_type: &str| {
+        format!(
+            "write_disposition = \"append\"\npartition_by = [\"n\"]\n[tables.columns]\nn = \"{column_type}\"\n"
+        )
+    };
+    for (other, code) in [("decimal(18,2)", 6), ("string", 0), ("decimal(18,0)", 0)] {
+        let nights = Nights::of_t(&with("int64"));
+        nights.load(r#"[{"id":1,"n":1}]"#);
+        nights.redefine_t(&with(other));
+        let finished = nights.night(r#"[{"id":2,"n":1}]"#);
+        assert_eq!(finished.code, code, "{other}: {}", finished.stderr);
+        if code == 0 {
+            assert_eq!(nights.lake().partitions("t"), ["n=1"], "{other}");
+        }
+    }
 }

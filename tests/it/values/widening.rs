@@ -411,3 +411,37 @@ fn v06_plan_or_report_says_what_widened_and_what_was_kept_out() {
     assert!(text.contains("t.v int64 → float64 (widened)"), "{text}");
     assert!(text.contains("w = \"string\""), "{text}");
 }
+
+#[test]
+fn v06_a_column_of_which_no_value_fits_any_more_ends_the_run() {
+    let of = |values: &[&str]| {
+        let records = values.iter().enumerate();
+        let records = records.map(|(id, value)| format!("{{\"id\":{id},\"v\":{value}}}"));
+        format!("[{}]", records.collect::<Vec<_>>().join(","))
+    };
+    for disposition in ["replace", "append", "merge"] {
+        let nights = Nights::of_t(&format!("write_disposition = \"{disposition}\"\n"));
+        nights.load(&of(&["1.25"; 100]));
+        let before = nights.lake().snapshot();
+        let changed = nights.night(&of(&["\"1.25\""; 100]));
+        assert_eq!(changed.code, 6, "{}", changed.stderr);
+        assert!(changed.stderr.contains("v = \"string\""), "{}", changed.stderr);
+        assert_eq!(nights.lake().snapshot(), before);
+        // One value of the type, or less than a hundred others, and it may be an accident.
+        let mut mixed = ["\"1.25\""; 100];
+        mixed[50] = "2.5";
+        nights.load(&of(&mixed));
+        nights.load(&of(&["\"1.25\""; 99]));
+    }
+}
+
+#[test]
+fn v06_limits_of_quarantine_count_records_that_lack_a_value() {
+    let limits = "[limits]\nmax_quarantined = 1\n";
+    let nights =
+        Nights::of(&format!("{limits}{}write_disposition = \"merge\"\n", super::nights::T));
+    nights.load(r#"[{"id":1,"v":1}]"#);
+    nights.load(r#"[{"id":2,"v":"a"},{"id":3,"v":3}]"#);
+    let many = nights.night(r#"[{"id":4,"v":"a"},{"id":5,"v":"b"},{"id":6,"v":3}]"#);
+    assert_eq!(many.code, 3, "{}", many.stderr);
+}
