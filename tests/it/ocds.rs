@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::support::{Lake, Source, Workplace};
 use crate::values::json::Json;
 use crate::values::shrink::shrink;
-use crate::values::trial::{Contract, Disposition, Story, Trial};
+use crate::values::story::{Contract, Disposition, Story};
+use crate::values::trial::Trial;
 
 const PUBLISHERS: [&str; 7] = [
     "armenia",

@@ -33,6 +33,8 @@ mod scalars;
 mod shapes;
 pub mod shrink;
 mod stories;
+pub mod story;
 mod times;
 pub mod trial;
+mod waiting;
 mod widening;

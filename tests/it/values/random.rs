@@ -15,10 +15,11 @@ use super::oracle::{Reading, Tables};
 use super::same::Closeness;
 use super::shrink::shrink;
 use super::stories::stories;
-use super::trial::{Contract, Disposition, Story, Trial};
+use super::story::{Contract, Disposition, Story};
+use super::trial::Trial;
 
-/// How many stories of each kind `make test` tries.
-const CASES: u64 = 1000;
+/// How many stories `make test` tries in all.
+const CASES: u64 = 3000;
 
 /// How many tables a lake has, so that a run loads as many stories.
 const TABLES: usize = 16;
@@ -66,17 +67,17 @@ fn runner(seed: u64) -> TestRunner {
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
 }
 
-/// Tries stories of `tables` tables at a time.
+/// Tries this share of all stories, in percent, so many tables at a time.
 #[track_caller]
 fn assert_holds(
     nested: &'static str,
     contract: &BoxedStrategy<Contract>,
-    cases: u64,
+    percent: u64,
     tables: usize,
     lakes: &[Lake],
 ) {
     let trial = Trial::new();
-    let cases = setting("PROPTEST_CASES").map_or(cases, |all| all * cases / (3 * CASES));
+    let cases = setting("PROPTEST_CASES").unwrap_or(CASES) * percent / 100;
     let first = setting("FLOWLAKE_FIRST_SEED").unwrap_or(0);
     let seeds = match setting("FLOWLAKE_SEED") {
         Some(seed) => seed..seed + 1,
@@ -125,30 +126,30 @@ fn freezing() -> BoxedStrategy<Contract> {
 
 #[test]
 fn p1_p4_random_nights_of_child_tables_are_in_the_lake_to_the_last_scalar() {
-    assert_holds("tables", &loading(), CASES, TABLES, &LAKES);
+    assert_holds("tables", &loading(), 37, TABLES, &LAKES);
 }
 
 #[test]
 fn p1_p4_random_nights_of_nested_columns_are_in_the_lake_to_the_last_scalar() {
-    assert_holds("columns", &loading(), CASES, TABLES, &LAKES);
+    assert_holds("columns", &loading(), 37, TABLES, &LAKES);
 }
 
 #[test]
 fn p1_p4_random_nights_of_json_texts_are_in_the_lake_to_the_last_scalar() {
-    assert_holds("json", &loading(), CASES / 2, TABLES, &LAKES);
+    assert_holds("json", &loading(), 18, TABLES, &LAKES);
 }
 
 #[test]
 fn p1_p4_random_nights_under_freeze_are_in_the_lake_or_change_nothing() {
     for nested in ["tables", "columns"] {
-        assert_holds(nested, &freezing(), CASES / 4, 1, &LAKES);
+        assert_holds(nested, &freezing(), 4, 1, &LAKES);
     }
 }
 
 #[test]
 #[ignore = "P1: an unchanged record of a merged table drops the record of another table that has its key"]
 fn p1_p4_random_nights_of_a_lake_with_tables_of_all_kinds_are_there_to_the_last_scalar() {
-    assert_holds("tables", &loading(), CASES / 2, TABLES / 2, &ANY_LAKE);
+    assert_holds("tables", &loading(), 18, TABLES / 2, &ANY_LAKE);
 }
 
 #[test]
@@ -156,7 +157,7 @@ fn p1_p4_random_nights_of_a_lake_with_tables_of_all_kinds_are_there_to_the_last_
 fn p1_p4_random_nights_under_widen_are_in_the_lake_to_the_last_scalar() {
     let widen = Just(Some(["evolve", "evolve", "widen"])).boxed();
     for nested in ["tables", "columns"] {
-        assert_holds(nested, &widen, CASES / 2, TABLES, &LAKES);
+        assert_holds(nested, &widen, 18, TABLES, &LAKES);
     }
 }
 

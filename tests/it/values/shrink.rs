@@ -1,7 +1,7 @@
 //! Smaller stories that fail in the same way.
 
 use super::json::Json;
-use super::trial::{Disposition, Story};
+use super::story::{Disposition, Story};
 
 /// How many smaller stories are tried.
 const MAX_TRIES: usize = 1500;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::json::Json;
-use super::trial::{Contract, Disposition, Story};
+use super::story::{Contract, Disposition, Story};
 
 /// Keys of objects. Some become one name, and some are names that lists and scalars get.
 const KEYS: [&str; 6] = ["a", "b", "value", "items", "aB", "a_b"];
