@@ -12,6 +12,9 @@ use super::story::{Contract, Disposition, Story};
 /// Keys of objects. Some become one name, and some are names that lists and scalars get.
 const KEYS: [&str; 6] = ["a", "b", "value", "items", "aB", "a_b"];
 
+/// Keys of records: also one that the directories of partitions need as a name.
+const TOP_KEYS: [&str; 7] = ["a", "b", "value", "items", "aB", "a_b", "atMonth"];
+
 /// The most records of a night, besides one that has everything.
 const RECORDS: usize = 3;
 
@@ -39,7 +42,7 @@ enum Shape {
 }
 
 /// Scalars at the edges of types.
-const EDGES: [&str; 34] = [
+const EDGES: [&str; 36] = [
     "0",
     "-0",
     "0.0",
@@ -70,6 +73,8 @@ const EDGES: [&str; 34] = [
     "\"2026-02-30\"",
     "\"0001-01-01\"",
     "\"9999-12-31\"",
+    "\"0000-01-01\"",
+    "\"9999-12-31T23:59:59-12:00\"",
     "\"2026-10-05T14:03:07.123456789Z\"",
     "\"2026-10-05 16:03:07+02:00\"",
     "\"2026-10-05T14:03:07\"",
@@ -382,7 +387,7 @@ fn outline(
     dispositions: &[Disposition],
     first_key: u64,
 ) -> impl Strategy<Value = Outline> + use<> {
-    let keys = prop::sample::subsequence(KEYS.to_vec(), 1..3);
+    let keys = prop::sample::subsequence(TOP_KEYS.to_vec(), 1..3);
     let shapes = prop::collection::vec(shape(), 2);
     let said = (
         select(dispositions.to_vec()),

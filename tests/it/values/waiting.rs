@@ -29,11 +29,12 @@ impl Waiting {
 
     /// Whether a reason is about this scalar.
     pub fn explains(&self, pointer: &str) -> bool {
-        let is_about = |reason: &String| {
-            pointer
-                .strip_prefix(reason.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        self.has_more_reasons || self.pointers.iter().any(is_about)
+        self.has_more_reasons || self.pointers.iter().any(|reason| leads_to(reason, pointer))
     }
+}
+
+/// Whether one pointer is that of another, or of what holds it. An object that stands where others have lists is `/0`.
+fn leads_to(reason: &str, pointer: &str) -> bool {
+    let mut rest = pointer.split('/').peekable();
+    reason.split('/').all(|token| rest.next_if_eq(&token).is_some() || token == "0")
 }
