@@ -59,8 +59,9 @@ test-ocds: ## Load the seven real e-sourcing exports in ../shared/data/ocds
 	$(CARGO) test --test it ocds -- --ignored
 
 .PHONY: test-long
-test-long: ## 100,000 exports of random JSON, read back by another library
+test-long: ## 100,000 exports of random JSON and 100,000 tables of random nights, read back by another library
 	PROPTEST_CASES=100000 $(CARGO) test --test it exactness
+	PROPTEST_CASES=100000 FLOWLAKE_FIRST_SEED=$${FLOWLAKE_FIRST_SEED:-$$(date +%s)} $(CARGO) test --test it random_nights
 
 .PHONY: fuzz
 fuzz: ## Fuzz the splitter and the decoder, 20 minutes each (needs cargo-fuzz and a nightly toolchain)

@@ -14,17 +14,27 @@
 //! | [`scalars`] | V18, V19: doubles, values that mean nothing |
 //! | [`children`] | R13, R14, R17: column order, keys of child tables, nested types by path |
 //! | [`more`] | what no case names |
-//! | [`random`] | all kinds: nights of random shapes lose no scalar |
+//! | [`random`] | all kinds: random nights, compared with their JSON to the last scalar by [`trial`] and [`oracle`] |
+//! | [`found`] | the smallest inputs of what random nights have found |
 
 mod children;
 mod exports;
+mod found;
+pub mod json;
 mod keys;
 mod limits;
 mod more;
 mod names;
 mod nights;
+mod oracle;
 mod random;
+mod same;
 mod scalars;
 mod shapes;
+pub mod shrink;
+mod stories;
+pub mod story;
 mod times;
+pub mod trial;
+mod waiting;
 mod widening;

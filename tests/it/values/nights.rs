@@ -229,7 +229,7 @@ fn columns_of(file: &Path) -> Vec<String> {
 }
 
 /// The type of a field in the words of definitions.
-fn type_text(field: &Type) -> String {
+pub fn type_text(field: &Type) -> String {
     if field.is_group() {
         let fields = field.get_fields();
         if field.get_basic_info().converted_type() == ConvertedType::LIST {

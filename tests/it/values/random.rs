@@ -1,139 +1,222 @@
-//! Random nights: every scalar of every record is in some column, or its record is in quarantine.
+//! Random nights of random records under random definitions: every scalar of every record is in the cell of its path or
+//! in quarantine, whatever the nights before have brought.
 //!
-//! Each scalar stands once in all nights, so that to look for it is to look for its text. A few nights go through the
-//! binary here; thousands are for a test inside the process.
+//! A failure prints the smallest story that shows it, and its seed: `FLOWLAKE_SEED=<seed> cargo test --test it <test>`
+//! tries that seed alone. `PROPTEST_CASES` says how many stories are tried, `FLOWLAKE_FIRST_SEED` where they begin.
 
-use std::collections::BTreeSet;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use super::json::{Json, Step};
 use super::nights::Nights;
+use super::oracle::{Reading, Tables};
+use super::same::Closeness;
+use super::shrink::shrink;
+use super::stories::stories;
+use super::story::{Contract, Disposition, Story};
+use super::trial::Trial;
 
-/// How many stories are tried.
-const CASES: u64 = 12;
+/// How many stories `make test` tries in all.
+const CASES: u64 = 3000;
 
-/// Writes records in which the same keys hold scalars, lists and objects of all kinds by turns.
-struct Writer {
-    chance: fastrand::Rng,
-    /// The next scalar.
-    next: u32,
-    /// The texts of the scalars of the record that is being written.
-    leaves: Vec<String>,
+/// How many tables a lake has, so that a run loads as many stories.
+const TABLES: usize = 16;
+
+/// How many nights a story has.
+const NIGHTS: std::ops::RangeInclusive<usize> = 4..=14;
+
+/// What the tables of a lake may be.
+#[derive(Debug, Clone, Copy)]
+struct Lake {
+    dispositions: &'static [Disposition],
+    /// Whether several tables have records with one key.
+    has_equal_keys: bool,
 }
 
-impl Writer {
-    fn record(&mut self, id: usize) -> String {
-        self.leaves.clear();
-        let members = self.members(3);
-        let comma = if members.is_empty() { "" } else { "," };
-        format!("{{\"id\":{id}{comma}{members}}}")
-    }
-
-    fn members(&mut self, depth: u32) -> String {
-        let mut members = Vec::new();
-        for key in ["a", "b", "value"] {
-            if self.chance.u8(..4) > 0 {
-                members.push(format!("\"{key}\":{}", self.value(depth)));
-            }
-        }
-        members.join(",")
-    }
-
-    fn value(&mut self, depth: u32) -> String {
-        match self.chance.u8(..if depth == 0 { 8 } else { 12 }) {
-            0 => "null".to_owned(),
-            1 => "{}".to_owned(),
-            2 => "[]".to_owned(),
-            3..8 => self.scalar(),
-            8 | 9 => format!("{{{}}}", self.members(depth - 1)),
-            _ => {
-                let items = self.chance.usize(..3);
-                let items: Vec<String> = (0..items).map(|_| self.value(depth - 1)).collect();
-                format!("[{}]", items.join(","))
-            }
-        }
-    }
-
-    fn scalar(&mut self) -> String {
-        self.next += 1;
-        let number = 10_000 + self.next;
-        let (json, leaf) = match self.chance.u8(..6) {
-            0 => (number.to_string(), number.to_string()),
-            1 => (format!("{number}.25"), format!("{number}.25")),
-            2 => (format!("{number}.0000000000000000017"), format!("{number}.0000000000000000017")),
-            3 => (format!("\"t{number}\""), format!("t{number}")),
-            4 => (format!("\"2026-10-05T14:03:07.0{number}Z\""), format!("07.0{number}")),
-            _ => {
-                let (year, day) = (1000 + self.next / 28, self.next % 28 + 1);
-                (format!("\"{year}-05-{day:02}\""), format!("{year}-05-{day:02}"))
-            }
-        };
-        self.leaves.push(leaf);
-        json
-    }
+const fn lake(dispositions: &'static [Disposition]) -> Lake {
+    Lake { dispositions, has_equal_keys: false }
 }
 
-/// Loads nights by these settings; tells which scalars of which records are nowhere.
-fn lost(settings: &str, seed: u64) -> Vec<String> {
-    let mut writer = Writer { chance: fastrand::Rng::with_seed(seed), next: 0, leaves: Vec::new() };
-    let nights = Nights::of_t(&format!("write_disposition = \"append\"\n{settings}"));
-    let (mut expected, mut story) = (Vec::new(), Vec::new());
-    for night in 0..4 {
-        let (mut records, mut leaves) = (Vec::new(), Vec::new());
-        for number in 0..writer.chance.usize(1..5) {
-            let id = night * 10 + number;
-            records.push(writer.record(id));
-            leaves.extend(writer.leaves.iter().map(|leaf| (id, leaf.clone())));
-        }
-        let json = format!("[{}]", records.join(","));
-        story.push(json.clone());
-        let finished = nights.night(&json);
-        match finished.code {
-            0 => expected.extend(leaves),
-            // None of the records fits, so that nothing is changed.
-            3 => {}
-            code => return vec![format!("exit {code}: {}\n{}", finished.stderr, story.join("\n"))],
-        }
-    }
-    let waiting: BTreeSet<String> = nights.waiting("t").into_iter().collect();
-    let waits =
-        |id: usize| ["row", "value"].iter().any(|kept| waiting.contains(&format!("{id} {kept}")));
-    let values = nights.all_values().join("\n");
-    expected.retain(|(id, leaf)| !values.contains(leaf.as_str()) && !waits(*id));
-    let lost = expected.into_iter().map(|(id, leaf)| format!("{leaf} of record {id}"));
-    let lost: Vec<String> = lost.collect();
-    if lost.is_empty() { lost } else { [lost, story].concat() }
+/// Lakes in which no other table disturbs a merged one, or is disturbed by it.
+const LAKES: [Lake; 2] = [
+    lake(&[Disposition::Append, Disposition::Replace, Disposition::Merge]),
+    lake(&[Disposition::Append, Disposition::Replace, Disposition::OverwritePartitions]),
+];
+
+/// Lakes of any tables.
+const ANY_LAKE: [Lake; 1] = [Lake {
+    dispositions: &[
+        Disposition::Append,
+        Disposition::Replace,
+        Disposition::Merge,
+        Disposition::OverwritePartitions,
+    ],
+    has_equal_keys: true,
+}];
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap())
 }
 
+fn runner(seed: u64) -> TestRunner {
+    let config = Config { failure_persistence: None, ..Config::default() };
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
+/// Tries this share of all stories, in percent, so many tables at a time.
 #[track_caller]
-fn assert_nothing_lost(settings: &str) {
-    let stories = (0..CASES).map(|seed| (seed, lost(settings, seed)));
-    let stories = stories.filter(|(_, lost)| !lost.is_empty());
-    let stories: Vec<String> =
-        stories.map(|(seed, lost)| format!("seed {seed}: {}", lost.join("\n"))).collect();
-    assert!(stories.is_empty(), "{settings}\n{}", stories.join("\n\n"));
+fn assert_holds(
+    nested: &'static str,
+    contract: &BoxedStrategy<Contract>,
+    percent: u64,
+    tables: usize,
+    lakes: &[Lake],
+) {
+    let trial = Trial::new();
+    let cases = setting("PROPTEST_CASES").unwrap_or(CASES) * percent / 100;
+    let first = setting("FLOWLAKE_FIRST_SEED").unwrap_or(0);
+    let seeds = match setting("FLOWLAKE_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => first..first + cases.div_ceil(tables as u64),
+    };
+    for seed in seeds {
+        let mut runner = runner(seed);
+        // Few nights more often than many.
+        let nights = runner.rng().random_range(NIGHTS).min(runner.rng().random_range(NIGHTS));
+        let lake = lakes[usize::try_from(seed).unwrap() % lakes.len()];
+        let told = (0..tables).map(|table| {
+            let first_key = if lake.has_equal_keys { 0 } else { table as u64 * 10_000 };
+            let strategy = stories(nested, contract.clone(), lake.dispositions, first_key, nights);
+            strategy.new_tree(&mut runner).unwrap().current()
+        });
+        let told: Vec<Story> = told.collect();
+        let Err(error) = trial.run(&told) else { continue };
+        let run = |stories: &[Story]| trial.run(stories).err();
+        let (stories, error) = shrink(told, error, run);
+        panic!("seed {seed}: {error}\n{stories:?}");
+    }
+}
+
+/// Contracts by which a run is never refused.
+fn loading() -> BoxedStrategy<Contract> {
+    let word = || select(vec!["evolve", "evolve", "discard_row", "discard_value"]);
+    let words = (word(), word(), word())
+        .prop_map(|(tables, columns, types)| Some([tables, columns, types]));
+    let word = select(vec![
+        None,
+        Some(["evolve"; 3]),
+        Some(["discard_row"; 3]),
+        Some(["discard_value"; 3]),
+    ]);
+    prop_oneof![word, words].boxed()
+}
+
+/// Contracts with `freeze` in them.
+fn freezing() -> BoxedStrategy<Contract> {
+    let word = || select(vec!["freeze", "evolve", "discard_row", "discard_value"]);
+    let frozen = |words: &[&str; 3]| words.contains(&"freeze");
+    let words =
+        (word(), word(), word()).prop_map(|(tables, columns, types)| [tables, columns, types]);
+    words.prop_filter("it freezes", frozen).prop_map(Some).boxed()
 }
 
 #[test]
-fn v_more_random_nights_lose_nothing_by_default() {
-    assert_nothing_lost("");
+fn p1_p4_random_nights_of_child_tables_are_in_the_lake_to_the_last_scalar() {
+    assert_holds("tables", &loading(), 37, TABLES, &LAKES);
 }
 
 #[test]
-fn v_more_random_nights_lose_nothing_under_evolve() {
-    assert_nothing_lost("schema_contract = \"evolve\"\n");
+fn p1_p4_random_nights_of_nested_columns_are_in_the_lake_to_the_last_scalar() {
+    assert_holds("columns", &loading(), 37, TABLES, &LAKES);
 }
 
 #[test]
-fn v_more_random_nights_lose_nothing_that_is_not_in_quarantine() {
-    assert_nothing_lost("schema_contract = \"discard_value\"\n");
-    assert_nothing_lost("schema_contract = \"discard_row\"\n");
+fn p1_p4_random_nights_of_json_texts_are_in_the_lake_to_the_last_scalar() {
+    assert_holds("json", &loading(), 18, TABLES, &LAKES);
 }
 
 #[test]
-fn v_more_random_nights_of_nested_columns_lose_nothing() {
-    assert_nothing_lost("nested = \"columns\"\nschema_contract = \"evolve\"\n");
+fn p1_p4_random_nights_under_freeze_are_in_the_lake_or_change_nothing() {
+    for nested in ["tables", "columns"] {
+        assert_holds(nested, &freezing(), 4, 1, &LAKES);
+    }
 }
 
 #[test]
-fn v_more_random_nights_of_nested_columns_lose_nothing_that_is_not_in_quarantine() {
-    assert_nothing_lost("nested = \"columns\"\nschema_contract = \"discard_value\"\n");
+#[ignore = "P1: an unchanged record of a merged table drops the record of another table that has its key"]
+fn p1_p4_random_nights_of_a_lake_with_tables_of_all_kinds_are_there_to_the_last_scalar() {
+    assert_holds("tables", &loading(), 18, TABLES / 2, &ANY_LAKE);
+}
+
+#[test]
+#[ignore = "V6: the contract has no word `widen` yet"]
+fn p1_p4_random_nights_under_widen_are_in_the_lake_to_the_last_scalar() {
+    let widen = Just(Some(["evolve", "evolve", "widen"])).boxed();
+    for nested in ["tables", "columns"] {
+        assert_holds(nested, &widen, 18, TABLES, &LAKES);
+    }
+}
+
+/// What the oracle says of a record, when this one was loaded: how many scalars are lost, how many invented.
+fn judged(nested: &str, record: &str) -> [usize; 2] {
+    const LOADED: &str =
+        r#"[{"id":1,"a":1.50,"b":[{"c":"x"},{"c":"2026-10-05"}],"d":[1,2],"e":{"f":true}}]"#;
+    let nights = Nights::of_t(&format!("nested = \"{nested}\""));
+    nights.load(LOADED);
+    let lake = nights.lake();
+    let files = lake.tables().into_iter().map(|table| {
+        let files = lake.files(&table).into_iter();
+        (table, files.map(|file| std::fs::read(file).unwrap().into()).collect())
+    });
+    let tables = Tables::read(&files.collect(), "t", "id").unwrap();
+    let closeness = Closeness { verbatim: true, nearest: false, unquoted: false };
+    let reading = |_: &[Step]| Reading { closeness, in_text: nested == "json" };
+    let difference = tables.compare("1", &Json::parse(record), reading);
+    [difference.lost.len(), difference.invented.len()]
+}
+
+#[test]
+fn the_search_sees_what_is_changed_lost_moved_or_invented() {
+    for nested in ["tables", "columns"] {
+        for (record, expected) in [
+            (
+                r#"{"id":1,"a":1.50,"b":[{"c":"x"},{"c":"2026-10-05"}],"d":[1,2],"e":{"f":true}}"#,
+                [0, 0],
+            ),
+            (
+                r#"{"id":1,"a":1.51,"b":[{"c":"x"},{"c":"2026-10-05"}],"d":[1,2],"e":{"f":true}}"#,
+                [1, 1],
+            ),
+            (
+                r#"{"id":1,"a":"1.5","b":[{"c":"x"},{"c":"2026-10-05"}],"d":[1,2],"e":{"f":true}}"#,
+                [1, 1],
+            ),
+            (
+                r#"{"id":1,"a":1.50,"b":[{"c":"2026-10-05"},{"c":"x"}],"d":[1,2],"e":{"f":true}}"#,
+                [2, 2],
+            ),
+            (
+                r#"{"id":1,"a":1.50,"b":[{"c":"x"},{"c":"2026-10-05T00:00:00Z"}],"d":[1,2],"e":{"f":true}}"#,
+                [1, 1],
+            ),
+            (r#"{"id":1,"b":[{"c":"x"},{"c":"2026-10-05"}],"d":[1],"e":{}}"#, [0, 3]),
+            (
+                r#"{"id":1,"a":1.50,"b":[{"c":"x"},{"c":"2026-10-05"}],"d":[2,1],"e":{"f":"true"}}"#,
+                [3, 3],
+            ),
+            (
+                r#"{"id":1,"a":1.50,"b":[{"c":"x"},{"c":"2026-10-05"},{"c":"y"}],"d":[1,2,2],"e":{"g":true}}"#,
+                [3, 1],
+            ),
+        ] {
+            assert_eq!(judged(nested, record), expected, "{nested}: {record}");
+        }
+    }
+    let digits =
+        r#"{"id":1,"a":1.50,"b":[{"c":"x"},{"c":"2026-10-05"}],"d":[1,2.0],"e":{"f":true}}"#;
+    assert_eq!(judged("json", digits), [2, 1]);
 }
