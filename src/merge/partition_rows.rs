@@ -56,11 +56,10 @@ impl PartitionRows {
     /// The rows to write, with their metadata columns, a few at a time.
     pub fn read(self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
         let Self { pieces, spill, schemas, table, metadata, superseded, unchanged } = self;
-        let root_keys = schemas.root_of(table).schema.primary_key.len();
         pieces.into_iter().map(move |piece| {
             let schema = &schemas[table];
             let rows = without_superseded(piece.read(&spill)?, &superseded)?;
-            let rows = without_unchanged(rows, table, schema, root_keys, &unchanged)?;
+            let rows = without_unchanged(rows, table, &schemas, &unchanged)?;
             Ok(metadata.complete(rows, schema)?)
         })
     }

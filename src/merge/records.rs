@@ -57,7 +57,7 @@ impl MergedTables {
         for (table, rows) in same.rows {
             changes.outcomes.entry(table).or_default().unchanged += rows;
         }
-        self.unchanged.records.extend(same.records);
+        self.unchanged.records.entry(tree.root).or_default().extend(same.records);
         self.unchanged.rows.extend(changes.unchanged);
         self.ended.outdated.extend(changes.ended.outdated);
         self.ended.deleted.extend(changes.ended.deleted);

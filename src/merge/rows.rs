@@ -1,39 +1,46 @@
 //! Rows after a merge: which rows of an export are written, and which rows of older files are carried over.
 
+use std::collections::HashMap;
+
 use polars::prelude::{BooleanChunked, ChunkFull, DataFrame, PlSmallStr, PolarsResult};
 
 use super::changes::EndedRows;
 use super::hashes::{RecordKeys, RowIds, record_hashes};
+use crate::infer::Schemas;
 use crate::normalise::{MetadataColumns, row_hashes};
 use crate::schema::{ColumnSource, TableId, TableSchema};
 
 /// Rows of an export that the tables already have.
 #[derive(Debug, Default)]
 pub struct UnchangedRows {
-    /// Records that are unchanged with all their rows.
-    pub records: RecordKeys,
+    /// For each root table, the records that are unchanged with all their rows. Other tables may have the same keys.
+    pub records: HashMap<TableId, RecordKeys>,
     /// Unchanged rows of other records.
     pub rows: RowIds,
 }
 
-/// The rows of an export without unchanged ones. The key of the root table has `root_keys` columns.
+/// The rows of an export without unchanged ones.
 ///
 /// # Errors
 /// A column is missing, which validated schemas rule out.
 pub fn without_unchanged(
     rows: DataFrame,
     table: TableId,
-    schema: &TableSchema,
-    root_keys: usize,
+    schemas: &Schemas,
     unchanged: &UnchangedRows,
 ) -> PolarsResult<DataFrame> {
+    let root = schemas.table(table).root;
+    // None where the root table is not merged.
+    let Some(unchanged_records) = unchanged.records.get(&root) else { return Ok(rows) };
+    let schema = &schemas[table];
     let rows = without(rows, table, schema, &unchanged.rows)?;
-    if unchanged.records.is_empty() {
+    if unchanged_records.is_empty() {
         return Ok(rows);
     }
+    let root_keys = schemas[root].primary_key.len();
     let records = record_hashes(&rows, schema, root_keys)?.into_iter();
     let is_written: BooleanChunked =
-        records.map(|record| !unchanged.records.contains(&record)).collect();
+        records.map(|record| !unchanged_records.contains(&record)).collect();
     rows.filter(&is_written)
 }
 

@@ -12,7 +12,6 @@ fn two(first: &str, second: &str) -> Nights {
 const MERGE: &str = "primary_key = [\"id\"]\nwrite_disposition = \"merge\"\n";
 
 #[test]
-#[ignore = "P1: an unchanged record of a merged table drops the record of another table that has its key"]
 fn p1_merged_tables_may_have_the_same_keys() {
     let nights = two(MERGE, MERGE);
     nights.load(r#"{"a":[{"id":1,"v":1},{"id":2,"v":1}],"b":[{"id":1,"v":1}]}"#);
@@ -22,7 +21,6 @@ fn p1_merged_tables_may_have_the_same_keys() {
 }
 
 #[test]
-#[ignore = "P1: an unchanged record of a merged table drops the record of another table that has its key"]
 fn p1_a_merged_table_costs_other_tables_nothing() {
     for other in [
         "write_disposition = \"overwrite_partitions\"\npartition_by = [\"month(at)\"]\n",
