@@ -147,13 +147,11 @@ fn p1_p4_random_nights_under_freeze_are_in_the_lake_or_change_nothing() {
 }
 
 #[test]
-#[ignore = "P1: an unchanged record of a merged table drops the record of another table that has its key"]
 fn p1_p4_random_nights_of_a_lake_with_tables_of_all_kinds_are_there_to_the_last_scalar() {
     assert_holds("tables", &loading(), 18, TABLES / 2, &ANY_LAKE);
 }
 
 #[test]
-#[ignore = "V6: the contract has no word `widen` yet"]
 fn p1_p4_random_nights_under_widen_are_in_the_lake_to_the_last_scalar() {
     let widen = Just(Some(["evolve", "evolve", "widen"])).boxed();
     for nested in ["tables", "columns"] {
