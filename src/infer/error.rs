@@ -178,6 +178,9 @@ impl Failure for SchemaError {
             Self::UnfitPartition { column_type, .. } if !column_type.is_scalar() => {
                 "partition by a column that holds neither objects nor lists".into()
             }
+            Self::UnfitPartition { column, column_type: ColumnType::Date, .. } => format!(
+                "a date has no hours and no time zone: leave them out, or declare it: `{column} = \"timestamp\"`"
+            ),
             Self::UnfitPartition { column, .. } => format!(
                 "partition by `{column}` itself or by a date, or declare it: `{column} = \"timestamp\"`"
             ),
