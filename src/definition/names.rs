@@ -79,6 +79,10 @@ impl TextForm for PartitionField {
         if let Err(InvalidPartitionField::Zone(zone)) = text.parse::<Self>() {
             return Zone::help(&zone.name);
         }
+        if text.contains(',') {
+            return "write `month(created_at, 'Europe/Copenhagen')`, the time zone in quotes"
+                .into();
+        }
         let words = TimeUnit::ALL.iter().map(|unit| format!("`{}(created_at)`", unit.word()));
         let words: Vec<String> = words.collect();
         format!("write `status`, {}", words.join(", "))

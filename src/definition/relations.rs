@@ -273,6 +273,7 @@ impl Checker<'_> {
             }
         }
         self.one_zone(tables);
+        self.bounds_of_windows(source, tables);
         let mut tables = tables.iter();
         let appended = tables.find(|table| table.write_disposition == WriteDisposition::Append);
         if let Some(table) = appended.filter(|_| !window.lookback.is_zero()) {
@@ -304,6 +305,25 @@ impl Checker<'_> {
             let help =
                 "partition both by one time zone, or load one of them with a definition of its own";
             self.misuse(&format!("tables[{position}].partition_by"), message, help);
+        }
+    }
+
+    /// A filter by days asks for more or less than whole partitions where these do not begin at a midnight of UTC. Rows
+    /// that it leaves out would count as deleted.
+    fn bounds_of_windows(&mut self, source: &Source, tables: &[Table]) {
+        let mut tables = tables.iter().filter(|table| table.takes_window_for_all());
+        let by_time = |table: &&Table| table.time_ranges().is_some_and(|it| !it.start_with_days());
+        let Some(table) = tables.find(by_time) else { return };
+        for filter in &source.filters {
+            let mut values = filter.values.iter();
+            if values.any(|value| value.uses_window() && !value.tells_time_of_day()) {
+                let message = format!(
+                    "`{}` leaves out the time of day, and partitions of `{}` do not begin at a midnight of UTC",
+                    filter.name, table.name
+                );
+                let help = "write the whole instant, as in `{{ window.start }}`, or partition by days of UTC";
+                self.misuse(&format!("source.filters.{}", filter.name), message, help);
+            }
         }
     }
 

@@ -42,7 +42,15 @@ pub(crate) fn metadata_columns() -> [ColumnSchema; 2] {
 
 fn own_column(name: &str, column_type: ColumnType, source: ColumnSource) -> ColumnSchema {
     let name = name.parse().unwrap_or_else(|_| ColumnName::unnamed());
-    ColumnSchema { name, column_type, source, formats: Vec::new(), description: None, seen: None }
+    ColumnSchema {
+        name,
+        column_type,
+        source,
+        formats: Vec::new(),
+        local_time: None,
+        description: None,
+        seen: None,
+    }
 }
 
 /// The names that a table needs for its keys, its partitions and flowlake's own columns. Keys of the JSON with such a
@@ -77,14 +85,14 @@ pub(crate) fn key_columns(
         return if primary_key.is_empty() { vec![identity] } else { Vec::new() };
     };
     let keys = parent.key_for_children().into_iter().enumerate();
+    // A key is read as the parent reads it: with its formats and its time zone.
     let mut columns: Vec<ColumnSchema> = keys
-        .map(|(position, (name, column_type))| ColumnSchema {
+        .map(|(position, (name, key))| ColumnSchema {
             name,
-            column_type,
             source: ColumnSource::ParentKey(position),
-            formats: Vec::new(),
             description: None,
             seen: None,
+            ..key.clone()
         })
         .collect();
     columns.push(own_column(INDEX_COLUMN, ColumnType::Int64, ColumnSource::Index));
@@ -93,11 +101,9 @@ pub(crate) fn key_columns(
 
 impl TableSchema {
     /// The key columns of this table, under the names they have in its child tables.
-    pub(crate) fn key_for_children(&self) -> Vec<(ColumnName, ColumnType)> {
-        self.columns
-            .iter()
-            .filter_map(|column| Some((self.name_in_children(column)?, column.column_type.clone())))
-            .collect()
+    pub(crate) fn key_for_children(&self) -> Vec<(ColumnName, &ColumnSchema)> {
+        let columns = self.columns.iter();
+        columns.filter_map(|column| Some((self.name_in_children(column)?, column))).collect()
     }
 
     /// The name of a column in the child tables, if it is part of the key.

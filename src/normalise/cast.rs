@@ -7,10 +7,12 @@ use polars::prelude::{
     TimeZone,
 };
 
+use super::dates::in_iso_form;
 use crate::decode::Raw;
 use crate::schema::{
-    ColumnType, Fraction, NumberText, StructField, parse_date, parse_decimal, parse_exact_float,
-    parse_float, parse_timestamp,
+    ColumnSchema, ColumnType, Fraction, LocalTime, NumberText, StructField, local_instant,
+    midnight, parse_date, parse_decimal, parse_exact_float, parse_float, parse_local_timestamp,
+    parse_timestamp,
 };
 
 /// A column of its resolved type, null where a value did not fit.
@@ -40,9 +42,18 @@ impl Cast {
 pub(super) struct CastRules<'c> {
     /// How its dates are written, besides ISO 8601.
     pub(super) formats: &'c [String],
+    /// How its timestamps without a zone are read; as UTC without this.
+    pub(super) local_time: Option<LocalTime>,
     /// The definition declares its type: a fraction becomes the nearest double. In an inferred column of doubles every
     /// digit has to survive, or the value does not fit.
     pub(super) is_declared: bool,
+}
+
+impl<'c> CastRules<'c> {
+    /// Those of a column.
+    pub(super) fn of(column: &'c ColumnSchema, is_declared: bool) -> Self {
+        Self { formats: &column.formats, local_time: column.local_time, is_declared }
+    }
 }
 
 /// The type polars has for a column type.
@@ -96,6 +107,11 @@ pub(super) fn column_type(of: &DataType) -> Option<ColumnType> {
 
 /// Casts a column from the JSON to a scalar type.
 pub(super) fn cast_raw(raw: &Raw, to: &ColumnType, rules: CastRules<'_>) -> PolarsResult<Cast> {
+    let rewritten = in_iso_form(raw, to, rules.formats);
+    let raw = rewritten.as_ref().unwrap_or(raw);
+    if let (ColumnType::Timestamp, Some(local)) = (to, rules.local_time) {
+        return Ok(cast_local_times(raw, local));
+    }
     match (raw, to) {
         (Raw::Texts(texts), ColumnType::Float64) if !rules.is_declared => {
             let parse = Conversions { float: parse_exact_float, ..Conversions::nothing() };
@@ -118,6 +134,23 @@ pub(super) fn cast_raw(raw: &Raw, to: &ColumnType, rules: CastRules<'_>) -> Pola
         | (Raw::Timestamps(..), ColumnType::Timestamp) => cast(&raw.typed(), to),
         _ => cast(&raw.texts().into_series(), to),
     }
+}
+
+/// Casts a column to timestamps. Those without a zone are local times, dates their midnights.
+fn cast_local_times(raw: &Raw, local: LocalTime) -> Cast {
+    let of_day = |day| local_instant(midnight(day)?, local);
+    let of_text =
+        |text: &str| parse_local_timestamp(text, local).or_else(|| of_day(parse_date(text)?));
+    let (instants, unfit) = match raw {
+        Raw::Timestamps(instants, form) if form.has_zone() => (instants.clone(), Vec::new()),
+        Raw::Timestamps(shown, _) => numbers(shown.iter(), |shown| local_instant(shown, local)),
+        Raw::Dates(days) => numbers(days.iter(), of_day),
+        Raw::Booleans(_) | Raw::Integers(_) | Raw::Fractions(_) | Raw::Texts(_) => {
+            numbers(raw.texts().iter(), of_text)
+        }
+    };
+    let series = instants.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_series();
+    Cast { series, unfit }
 }
 
 /// Casts a column of `bool`, `int64` or text to a scalar type.
@@ -159,12 +192,6 @@ fn cast_texts(raw: &StringChunked, to: &ColumnType) -> PolarsResult<Cast> {
         text: |text: &str| Some(text.to_owned()),
     };
     converted(raw.iter(), to, &parse)
-}
-
-/// The instant a day begins.
-fn midnight(day: i32) -> Option<i64> {
-    const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
-    i64::from(day).checked_mul(MICROSECONDS_PER_DAY)
 }
 
 /// Conversions from one raw type to each type; `None` is "does not fit".

@@ -42,17 +42,16 @@ pub fn parse_date(text: &str) -> Option<i32> {
 /// beyond the sixth must be zero) and an optional zone; UTC without one.
 #[must_use]
 pub fn parse_timestamp(text: &str) -> Option<i64> {
-    let Clock { shown, offset } = Clock::parse(text)?;
+    let WrittenTime { shown, offset } = WrittenTime::parse(text)?;
     instant_of(shown, offset.unwrap_or(0))
 }
 
-/// The same, but without a zone it is a local time; a date is its midnight.
+/// The same, but without a zone it is a local time.
 #[must_use]
 pub fn parse_local_timestamp(text: &str, local: LocalTime) -> Option<i64> {
-    match Clock::parse(text) {
-        Some(Clock { shown, offset: Some(offset) }) => instant_of(shown, offset),
-        Some(Clock { shown, offset: None }) => local_instant(shown, local),
-        None => local_instant(midnight(parse_date(text)?)?, local),
+    match WrittenTime::parse(text)? {
+        WrittenTime { shown, offset: Some(offset) } => instant_of(shown, offset),
+        WrittenTime { shown, offset: None } => local_instant(shown, local),
     }
 }
 
@@ -71,19 +70,22 @@ pub fn midnight(day: i32) -> Option<i64> {
 }
 
 /// A time as it is written.
-struct Clock {
+struct WrittenTime {
     /// In microseconds since 1970-01-01T00:00:00 on the same clock.
     shown: i64,
     /// How many seconds east of UTC the clock is, if the text says it.
     offset: Option<i64>,
 }
 
+#[inline]
 fn instant_of(shown: i64, offset: i64) -> Option<i64> {
     let instant = shown.checked_sub(offset * 1_000_000)?;
     INSTANTS.contains(&instant).then_some(instant)
 }
 
-impl Clock {
+impl WrittenTime {
+    // Every text of an export that may be a timestamp comes here.
+    #[inline]
     fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         if bytes.len() < 19
@@ -248,6 +250,27 @@ mod tests {
             "0000-12-31T00:00:00Z",
         ] {
             assert_eq!(parse_timestamp(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn timestamps_without_a_zone_are_local_times() {
+        let local = |zone: &str, text| {
+            let local = LocalTime { timezone: zone.parse().unwrap(), ambiguous: None };
+            format_timestamp(parse_local_timestamp(text, local)?)
+        };
+        for (zone, text, expected) in [
+            ("Europe/Copenhagen", "2026-07-01T12:00:00", Some("2026-07-01T10:00:00Z")),
+            ("Europe/Copenhagen", "2026-12-01 12:00:00.25", Some("2026-12-01T11:00:00.250000Z")),
+            ("Europe/Copenhagen", "2026-07-01T12:00:00Z", Some("2026-07-01T12:00:00Z")),
+            ("Europe/Copenhagen", "2026-10-25T02:30:00+01:00", Some("2026-10-25T01:30:00Z")),
+            ("Europe/Copenhagen", "2026-10-25T02:30:00", None),
+            ("Europe/Copenhagen", "2026-07-01", None),
+            ("Europe/Copenhagen", "0001-01-01T00:00:00", None),
+            ("America/New_York", "9999-12-31T23:59:59", None),
+            ("America/New_York", "0001-01-01T00:00:00", Some("0001-01-01T04:56:02Z")),
+        ] {
+            assert_eq!(local(zone, text).as_deref(), expected, "{text}");
         }
     }
 

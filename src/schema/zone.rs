@@ -133,6 +133,13 @@ impl Ambiguous {
     pub const WORDS: [(&str, Self); 2] = [("earliest", Self::Earliest), ("latest", Self::Latest)];
 }
 
+impl fmt::Display for Ambiguous {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = Self::WORDS.iter().find(|(_, choice)| choice == self);
+        f.write_str(word.map_or("", |(word, _)| word))
+    }
+}
+
 impl FromStr for Ambiguous {
     type Err = InvalidAmbiguous;
 
@@ -176,6 +183,9 @@ mod tests {
         let (earliest, latest) = (Some(Ambiguous::Earliest), Some(Ambiguous::Latest));
         assert_eq!(copenhagen("2026-07-01 12:00", None).unwrap(), "2026-07-01 10:00");
         assert_eq!(copenhagen("2026-12-01 12:00", earliest).unwrap(), "2026-12-01 11:00");
+        // The database ends here, and docs/types.md says so.
+        assert_eq!(copenhagen("2099-07-01 12:00", None).unwrap(), "2099-07-01 10:00");
+        assert_eq!(copenhagen("2100-07-01 12:00", None).unwrap(), "2100-07-01 11:00");
         for (text, first, second) in [
             ("2026-10-25 02:00", "2026-10-25 00:00", "2026-10-25 01:00"),
             ("2026-10-25 02:30", "2026-10-25 00:30", "2026-10-25 01:30"),

@@ -43,6 +43,12 @@ impl TimeRanges {
         self.zone
     }
 
+    /// Whether each range starts at a midnight of UTC.
+    #[must_use]
+    pub fn start_with_days(self) -> bool {
+        self.zone.is_none() && self.unit.resolution() >= TimeDelta::days(1)
+    }
+
     /// Whether a column of this type has such ranges. A date is no instant, so that it has no time zone.
     #[must_use]
     pub fn fits(self, column_type: &ColumnType) -> bool {
