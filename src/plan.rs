@@ -242,14 +242,10 @@ fn window(
 /// lost otherwise. It never ends after `latest`, since later records do not exist yet.
 fn whole_partitions(pipeline: &Pipeline, window: Window, latest: DateTime<Utc>) -> Window {
     let tables = pipeline.root_tables().filter(|table| table.takes_window_for_all());
-    let fields = tables.flat_map(|table| &table.partition_by);
-    fields.fold(window, |Window { start, end }, field| {
-        let span = |at| field.transform.range_of(at);
-        let whole = span(end).filter(|span| span.start < end).map_or(end, |span| span.end);
-        Window {
-            start: span(start).map_or(start, |span| span.start.min(start)),
-            end: whole.min(latest).max(end),
-        }
+    let ranges = tables.filter_map(Table::time_ranges);
+    ranges.fold(window, |Window { start, end }, ranges| Window {
+        start: ranges.whole_from(start),
+        end: ranges.whole_until(end).min(latest).max(end),
     })
 }
 

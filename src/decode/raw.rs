@@ -73,6 +73,12 @@ impl Fractions {
 }
 
 impl Raw {
+    /// Strings of the JSON.
+    #[must_use]
+    pub fn strings(values: StringChunked) -> Self {
+        Self::Texts(RawTexts { values, unquoted: Vec::new() })
+    }
+
     /// Which rows are not null.
     #[must_use]
     pub fn is_not_null(&self) -> BooleanChunked {

@@ -7,7 +7,7 @@ use toml::Value;
 use super::canonical::is_default;
 use super::date_format::check_format;
 use super::field::{FromToml, Members, TypeMismatch};
-use crate::schema::{ColumnType, JsonPointer};
+use crate::schema::{Ambiguous, ColumnType, JsonPointer, LocalTime, Zone};
 
 /// What a definition says of one column.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -24,6 +24,9 @@ pub struct Column {
     /// The strftime formats of its dates or timestamps; ISO 8601 when empty.
     #[serde(skip_serializing_if = "is_default")]
     pub formats: Vec<String>,
+    /// How its timestamps without a zone are read: `timezone` and `ambiguous`. As UTC without them.
+    #[serde(skip_serializing_if = "is_default")]
+    pub local_time: Option<LocalTime>,
     /// For people; goes into the files' metadata.
     #[serde(skip_serializing_if = "is_default")]
     pub description: Option<String>,
@@ -42,10 +45,12 @@ impl FromToml for Column {
                     from: members.take("from")?,
                     exclude: members.take("exclude")?.unwrap_or_default(),
                     formats: members.take_list("formats")?.unwrap_or_default(),
+                    local_time: local_time(&mut members)?,
                     description: members.take("description")?,
                 };
                 members.finish()?;
                 column.check_formats()?;
+                column.check_timezone()?;
                 Ok(column)
             }
             other => {
@@ -72,9 +77,11 @@ impl FromToml for Column {
                     "if": { "required": ["formats"], "properties": { "formats": { "minItems": 1 } } },
                     "then": {
                         "required": ["type"],
-                        "properties": {
-                            "type": { "pattern": r"^\s*(list\s*<\s*)?(date|timestamp)(\s*>)?\s*$" },
-                        },
+                        "properties": { "type": { "pattern": "date|timestamp" } },
+                    },
+                    "dependentRequired": { "timezone": ["type"], "ambiguous": ["timezone"] },
+                    "dependentSchemas": {
+                        "timezone": { "properties": { "type": { "pattern": "timestamp" } } },
                     },
                 },
             ],
@@ -82,7 +89,35 @@ impl FromToml for Column {
     }
 }
 
+/// The keys `timezone` and `ambiguous`.
+fn local_time(members: &mut Members<'_>) -> Result<Option<LocalTime>, TypeMismatch> {
+    let timezone: Option<Zone> = members.take("timezone")?;
+    let ambiguous: Option<Ambiguous> = members.take("ambiguous")?;
+    if timezone.is_none() && ambiguous.is_some() {
+        let help = "add `timezone = \"Europe/Copenhagen\"`, or remove it";
+        return Err(TypeMismatch::new("`ambiguous` needs a `timezone`", help));
+    }
+    Ok(timezone.map(|timezone| LocalTime { timezone, ambiguous }))
+}
+
+/// Whether a type is a scalar of some kind, or holds one.
+fn holds(column_type: &ColumnType, is_such: fn(&ColumnType) -> bool) -> bool {
+    match column_type {
+        ColumnType::List(item) => holds(item, is_such),
+        ColumnType::Struct(fields) => fields.iter().any(|it| holds(&it.column_type, is_such)),
+        scalar => is_such(scalar),
+    }
+}
+
 fn members_schema(generator: &mut SchemaGenerator, type_schema: &Schema) -> serde_json::Value {
+    let mut timezone_schema = Zone::schema(generator);
+    let description =
+        "The IANA time zone of timestamps that are written without one; UTC when absent.";
+    timezone_schema.insert("description".to_owned(), description.into());
+    timezone_schema.insert("examples".to_owned(), serde_json::json!(["Europe/Copenhagen"]));
+    let mut ambiguous_schema = Ambiguous::schema(generator);
+    let description = "Which instant a local time means that clocks show twice, when summer time ends. When absent, it does not fit.";
+    ambiguous_schema.insert("description".to_owned(), description.into());
     serde_json::json!({
         "type": type_schema,
         "from": {
@@ -102,6 +137,8 @@ fn members_schema(generator: &mut SchemaGenerator, type_schema: &Schema) -> serd
             "description": "The strftime formats of dates or timestamps that are not ISO 8601; the first that fits is used.",
             "examples": [["%d.%m.%Y"]],
         },
+        "timezone": timezone_schema,
+        "ambiguous": ambiguous_schema,
         "description": {
             "type": "string",
             "description": "For people; goes into the files' metadata.",
@@ -114,15 +151,24 @@ impl Column {
         for format in &self.formats {
             check_format(format)?;
         }
-        let item = match &self.column_type {
-            Some(ColumnType::List(item)) => Some(&**item),
-            other => other.as_ref(),
-        };
-        if self.formats.is_empty() || matches!(item, Some(ColumnType::Date | ColumnType::Timestamp))
-        {
+        let is_such = |it: &ColumnType| matches!(it, ColumnType::Date | ColumnType::Timestamp);
+        if self.formats.is_empty() || self.holds(is_such) {
             return Ok(());
         }
         let help = "add `type = \"date\"` or `type = \"timestamp\"`";
         Err(TypeMismatch::new("only dates and timestamps have `formats`", help))
+    }
+
+    fn check_timezone(&self) -> Result<(), TypeMismatch> {
+        if self.local_time.is_none() || self.holds(|it| *it == ColumnType::Timestamp) {
+            return Ok(());
+        }
+        let help = "add `type = \"timestamp\"`, or remove `timezone`";
+        Err(TypeMismatch::new("only timestamps have a `timezone`", help))
+    }
+
+    /// Whether the declared type is a scalar of some kind, or holds one.
+    fn holds(&self, is_such: fn(&ColumnType) -> bool) -> bool {
+        self.column_type.as_ref().is_some_and(|column_type| holds(column_type, is_such))
     }
 }

@@ -1,10 +1,21 @@
 //! How a definition writes the names, pointers, types and partitions of [`crate::schema`].
 
 use super::field::TextForm;
-use crate::schema::{ColumnName, ColumnType, JsonPointer, PartitionField, TableName, Transform};
+use super::problem::{nearest, suggest};
+use crate::schema::{
+    Ambiguous, ColumnName, ColumnType, InvalidPartitionField, JsonPointer, PartitionField,
+    TableName, TimeUnit, Zone,
+};
 
 /// Names as [`ColumnName`] and [`TableName`] take them, for use inside a pattern.
 pub(super) const NAME: &str = r"(?!.*\p{Lu})[\p{Alphabetic}_][\p{Alphabetic}\p{N}_]*";
+
+/// The same before text with capital letters.
+const NAME_BEFORE: &str =
+    r"(?![\p{Alphabetic}\p{N}_]*\p{Lu})[\p{Alphabetic}_][\p{Alphabetic}\p{N}_]*";
+
+/// Names of time zones, for use inside a pattern; it takes others of their form too.
+const ZONE: &str = "[A-Za-z][A-Za-z0-9_+/-]*";
 
 impl TextForm for ColumnName {
     fn pattern() -> String {
@@ -59,14 +70,45 @@ impl TextForm for ColumnType {
 
 impl TextForm for PartitionField {
     fn pattern() -> String {
-        let words: Vec<&str> = Transform::named().map(|(word, _)| word).collect();
-        format!(r"^\s*({NAME}|({})\(\s*{NAME}\s*\))\s*$", words.join("|"))
+        let words: Vec<&str> = TimeUnit::ALL.iter().map(|unit| unit.word()).collect();
+        let zone = format!(r#"(\s*,\s*("{ZONE}"|'{ZONE}'))?"#);
+        format!(r"^\s*({NAME}|({})\(\s*{NAME_BEFORE}{zone}\s*\))\s*$", words.join("|"))
     }
 
-    fn help(_: &str) -> String {
-        let words: Vec<String> =
-            Transform::named().map(|(word, _)| format!("`{word}(created_at)`")).collect();
+    fn help(text: &str) -> String {
+        if let Err(InvalidPartitionField::Zone(zone)) = text.parse::<Self>() {
+            return Zone::help(&zone.name);
+        }
+        if text.contains(',') {
+            return "write `month(created_at, 'Europe/Copenhagen')`, the time zone in quotes"
+                .into();
+        }
+        let words = TimeUnit::ALL.iter().map(|unit| format!("`{}(created_at)`", unit.word()));
+        let words: Vec<String> = words.collect();
         format!("write `status`, {}", words.join(", "))
+    }
+}
+
+impl TextForm for Zone {
+    fn pattern() -> String {
+        format!("^{ZONE}$")
+    }
+
+    fn help(text: &str) -> String {
+        match nearest(text, &Self::names().collect::<Vec<_>>()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "write a name of the IANA time zone database, like `Europe/Copenhagen`".into(),
+        }
+    }
+}
+
+impl TextForm for Ambiguous {
+    fn pattern() -> String {
+        format!("^({})$", Self::WORDS.map(|(word, _)| word).join("|"))
+    }
+
+    fn help(text: &str) -> String {
+        suggest(text, &Self::WORDS.map(|(word, _)| word))
     }
 }
 
@@ -93,11 +135,26 @@ mod tests {
             assert!(name.parse::<ColumnName>().is_err(), "{name}");
             assert!(!matches(&ColumnName::pattern(), name), "{name}");
         }
-        for text in ["status", " day( created_at ) ", "month(a)"] {
+        for text in [
+            "status",
+            " day( created_at ) ",
+            "month(a)",
+            "month(a, \"Europe/Copenhagen\")",
+            "day( a ,'Etc/GMT+5' )",
+        ] {
             assert!(text.parse::<PartitionField>().is_ok(), "{text}");
             assert!(matches(&PartitionField::pattern(), text), "{text}");
         }
-        for text in ["week(a)", "day (a)", "day(a", "day(A)", "day()"] {
+        for zone in Zone::names() {
+            assert!(matches(&Zone::pattern(), zone), "{zone}");
+        }
+        for word in ["earliest", "latest", "first"] {
+            let is_one = word.parse::<Ambiguous>().is_ok();
+            assert_eq!(is_one, matches(&Ambiguous::pattern(), word), "{word}");
+        }
+        for text in
+            ["week(a)", "day (a)", "day(a", "day(A)", "day()", "day(a, UTC)", "day(a, \"UTC')"]
+        {
             assert!(text.parse::<PartitionField>().is_err(), "{text}");
             assert!(!matches(&PartitionField::pattern(), text), "{text}");
         }

@@ -7,7 +7,7 @@ use super::problem::suggest;
 use super::{
     CheckRule, Column, Deletes, Limits, Nested, Source, Table, Template, WriteDisposition,
 };
-use crate::schema::{ColumnName, PartitionField, TableName};
+use crate::schema::{ColumnName, ColumnType, PartitionField, TableName, TimeRanges, Zone};
 
 impl Checker<'_> {
     /// Checks the keys of each table against each other and against the other tables.
@@ -203,9 +203,20 @@ impl Checker<'_> {
             let Some(column_type) = declared.filter(|declared| !field.fits(declared)) else {
                 continue;
             };
-            let message = format!("`{}` is declared as {column_type}", field.column);
-            let help = "partition by a string, an integer, a decimal or a date, or by `year()`, `month()`, `day()` or `hour()` of a date";
-            self.misuse(&format!("{key}.partition_by"), message, help);
+            let has_zone = field.transform.time_ranges().and_then(TimeRanges::zone).is_some();
+            let column = &field.column;
+            let (message, help) = if has_zone && *column_type == ColumnType::Date {
+                (
+                    format!("`{column}` is date, and a date has no time zone"),
+                    format!("leave the time zone out, or declare it: `{column} = \"timestamp\"`"),
+                )
+            } else {
+                (
+                    format!("`{column}` is declared as {column_type}"),
+                    "partition by a string, an integer, a decimal or a date, or by `year()`, `month()`, `day()` or `hour()` of a date".to_owned(),
+                )
+            };
+            self.misuse(&format!("{key}.partition_by"), message, &help);
         }
     }
 
@@ -238,8 +249,7 @@ impl Checker<'_> {
             self.problems.push(problem);
         }
         for (position, table) in tables.iter().enumerate() {
-            let is_of_time = |field: &PartitionField| field.transform.is_of_time();
-            let has_spans = table.partition_by.iter().any(is_of_time);
+            let has_spans = table.time_ranges().is_some();
             if table.deletes != Deletes::Ignore && !has_spans {
                 let message = "with a window, `deletes` needs a time partition".to_owned();
                 let help = "partition by `year()`, `month()`, `day()` or `hour()` of the column that the window filters, \
@@ -262,6 +272,8 @@ impl Checker<'_> {
                 self.misuse(&key, message, help);
             }
         }
+        self.one_zone(tables);
+        self.bounds_of_windows(source, tables);
         let mut tables = tables.iter();
         let appended = tables.find(|table| table.write_disposition == WriteDisposition::Append);
         if let Some(table) = appended.filter(|_| !window.lookback.is_zero()) {
@@ -274,6 +286,44 @@ impl Checker<'_> {
             let message = "windows differ in size".to_owned();
             let help = "remove it; `min_records` works with windows";
             self.misuse("limits.max_shrink", message, help);
+        }
+    }
+
+    /// A window is made of whole partitions. Those of two time zones have no common bounds.
+    fn one_zone(&mut self, tables: &[Table]) {
+        let zones = tables.iter().enumerate().filter(|(_, table)| table.takes_window_for_all());
+        let zones = zones.filter_map(|(position, table)| {
+            Some((position, table, table.time_ranges()?.zone().unwrap_or(Zone::UTC)))
+        });
+        let zones: Vec<(usize, &Table, Zone)> = zones.collect();
+        let Some((_, first, zone)) = zones.first() else { return };
+        for (position, table, other) in zones.iter().filter(|(_, _, other)| other != zone) {
+            let message = format!(
+                "no window is made of whole partitions of both: `{}` has those of {other}, `{}` those of {zone}",
+                table.name, first.name
+            );
+            let help =
+                "partition both by one time zone, or load one of them with a definition of its own";
+            self.misuse(&format!("tables[{position}].partition_by"), message, help);
+        }
+    }
+
+    /// A filter by days asks for more or less than whole partitions where these do not begin at a midnight of UTC. Rows
+    /// that it leaves out would count as deleted.
+    fn bounds_of_windows(&mut self, source: &Source, tables: &[Table]) {
+        let mut tables = tables.iter().filter(|table| table.takes_window_for_all());
+        let by_time = |table: &&Table| table.time_ranges().is_some_and(|it| !it.start_with_days());
+        let Some(table) = tables.find(by_time) else { return };
+        for filter in &source.filters {
+            let mut values = filter.values.iter();
+            if values.any(|value| value.uses_window() && !value.tells_time_of_day()) {
+                let message = format!(
+                    "`{}` leaves out the time of day, and partitions of `{}` do not begin at a midnight of UTC",
+                    filter.name, table.name
+                );
+                let help = "write the whole instant, as in `{{ window.start }}`, or partition by days of UTC";
+                self.misuse(&format!("source.filters.{}", filter.name), message, help);
+            }
         }
     }
 

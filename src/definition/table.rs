@@ -13,7 +13,7 @@ use super::defaults::TableDefaults;
 use super::disposition::{Deletes, Nested, WriteDisposition};
 use super::field::{Field, List};
 use super::{Check, Column, Contract};
-use crate::schema::{ColumnName, JsonPointer, PartitionField, TableName};
+use crate::schema::{ColumnName, JsonPointer, PartitionField, TableName, TimeRanges};
 
 /// A declared table or child table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -119,6 +119,12 @@ impl Table {
     pub fn takes_window_for_all(&self) -> bool {
         self.write_disposition == WriteDisposition::OverwritePartitions
             || self.deletes != Deletes::Ignore
+    }
+
+    /// The ranges of time that its partitions are from, if they are by time.
+    #[must_use]
+    pub fn time_ranges(&self) -> Option<TimeRanges> {
+        PartitionField::time_ranges(&self.partition_by)
     }
 }
 

@@ -17,7 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::format::{Item, StrftimeItems};
-use chrono::{DateTime, NaiveTime, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use minijinja::value::Object;
 use minijinja::{ErrorKind, UndefinedBehavior, Value, context};
 
@@ -103,6 +103,17 @@ impl Template {
     pub fn uses_window(&self) -> bool {
         self.names()
             .is_ok_and(|names| names.iter().any(|name| WINDOW_NAMES.contains(&name.as_str())))
+    }
+
+    /// Whether a window that is another hour and minute of the same day gives another text.
+    pub(super) fn tells_time_of_day(&self) -> bool {
+        let now = DateTime::UNIX_EPOCH;
+        let at = |minute| {
+            let bound = now + TimeDelta::minutes(minute);
+            let window = Some(Window { start: bound, end: bound });
+            self.render(&TemplateContext { now, window })
+        };
+        at(0) != at(61)
     }
 
     /// The rendered text.
@@ -230,6 +241,19 @@ mod tests {
             ("{{ window.start | strftime(\"%d.%m.%Y\") }}", "01.10.2026"),
         ] {
             assert_eq!(rendered(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_tells_no_time_of_day() {
+        for (text, tells) in [
+            ("{{ window.start }}", true),
+            ("{{ window.end | epoch_ms }}", true),
+            ("{{ window.start | strftime(\"%d.%m.%Y %H:%M\") }}", true),
+            ("{{ window.start | date }}", false),
+            ("{{ window.end | strftime(\"%d.%m.%Y\") }}", false),
+        ] {
+            assert_eq!(Template::parse(text, true).unwrap().tells_time_of_day(), tells, "{text}");
         }
     }
 

@@ -2,7 +2,8 @@
 
 use crate::definition::{CheckRule, ColumnOf};
 use crate::schema::{
-    ColumnName, ColumnSchema, ColumnType, NumberText, TableSchema, parse_date, parse_timestamp,
+    ColumnName, ColumnSchema, ColumnType, LocalTime, NumberText, TableSchema, parse_date,
+    parse_local_timestamp, parse_timestamp,
 };
 
 use super::error::SchemaError;
@@ -50,10 +51,10 @@ fn verify(schemas: &Schemas, schema: &TableSchema, rule: &CheckRule) -> Result<(
             return Err(format!("`{column}` is {column_type}"));
         }
         if let CheckRule::Range { min, max, .. } = rule {
-            let mut bounds = min.iter().chain(max);
-            if let Some(bound) =
-                bounds.find(|bound| RangeBound::parse(bound, column_type).is_none())
-            {
+            let local_time = schema.column(column).and_then(|column| column.local_time);
+            let is_none =
+                |bound: &&String| RangeBound::parse(bound, column_type, local_time).is_none();
+            if let Some(bound) = min.iter().chain(max).find(is_none) {
                 return Err(format!(
                     "`{bound}` cannot be compared with `{column}`, which is {column_type}"
                 ));
@@ -96,15 +97,25 @@ pub(crate) enum RangeBound {
 }
 
 impl RangeBound {
-    /// Parses a bound of values of a type; none when it is not a value of that type.
-    pub(crate) fn parse(text: &str, column_type: &ColumnType) -> Option<Self> {
+    /// Parses a bound of values of a type; none when it is not a value of that type. Without a zone it is read as they are.
+    pub(crate) fn parse(
+        text: &str,
+        column_type: &ColumnType,
+        local_time: Option<LocalTime>,
+    ) -> Option<Self> {
         match column_type {
             ColumnType::Int64 | ColumnType::Decimal { .. } => {
                 Some(Self::Number(NumberText::parse(text)?))
             }
             ColumnType::Float64 => Some(Self::Float(text.parse().ok()?)),
             ColumnType::Date => Some(Self::Instant(parse_date(text)?.into())),
-            ColumnType::Timestamp => Some(Self::Instant(parse_timestamp(text)?.into())),
+            ColumnType::Timestamp => {
+                let instant = match local_time {
+                    Some(local) => parse_local_timestamp(text, local),
+                    None => parse_timestamp(text),
+                };
+                Some(Self::Instant(instant?.into()))
+            }
             _ => None,
         }
     }

@@ -186,6 +186,7 @@ impl ColumnShape {
                 ValuesFrom::Nowhere(path) => ColumnSource::Unseen { path, statistics, nested },
             },
             formats: declared.map(|column| column.formats.clone()).unwrap_or_default(),
+            local_time: declared.and_then(|column| column.local_time),
             was: None,
             description: declared.and_then(|column| column.description.clone()),
             seen: None,

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::{Contract, ContractMode, DataTypeMode, Table};
 use crate::infer::resolved::{ResolvedTable, Schemas};
-use crate::schema::{ColumnName, ColumnSchema, ColumnSource, ColumnType, TableName, TableSchema};
+use crate::schema::{
+    ColumnName, ColumnSchema, ColumnSource, ColumnType, LocalTime, TableName, TableSchema,
+};
 
 /// A change in the schema of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +68,17 @@ pub enum Change {
         before: ColumnType,
         /// Its new type.
         after: ColumnType,
+    },
+    /// The definition reads the dates or times of a column differently. Values that are there keep their meaning.
+    Reread {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: ColumnName,
+        /// The formats and the time zone so far.
+        before: String,
+        /// The new ones.
+        after: String,
     },
     /// The definition excludes a column.
     Excluded {
@@ -127,6 +140,12 @@ impl fmt::Display for Change {
             }
             Self::Retyped { table, column, before, after } => {
                 write!(f, "~ {table}.{column} {before} → {after} (declared)")
+            }
+            Self::Reread { table, column, before, after } => {
+                write!(
+                    f,
+                    "~ {table}.{column} {before} → {after} (declared, for values from now on)"
+                )
             }
             Self::Excluded { table, column } => {
                 write!(f, "- {table}.{column} (excluded, with the values there are)")
@@ -267,9 +286,27 @@ fn changed(
             Some(Change::Retyped { table, column: name, before: old, after })
         }
         _ if old != after => Some(Change::Widened { table, column: name, before: old, after }),
+        _ if reading(before) != reading(column) => {
+            let (before, after) = (reading(before), reading(column));
+            Some(Change::Reread { table, column: name, before, after })
+        }
         (true, false) => Some(Change::Vanished { table, column: name }),
         (false, true) => Some(Change::Returned { table, column: name, filled: Filled::default() }),
         _ => None,
+    }
+}
+
+/// How dates or times are read: `%d.%m.%Y in Europe/Copenhagen`. It is the same for all columns that declare nothing.
+fn reading(column: &ColumnSchema) -> String {
+    let ColumnSchema { formats, local_time, column_type, .. } = column;
+    let formats = if formats.is_empty() { "ISO 8601".to_owned() } else { formats.join(", ") };
+    match local_time {
+        Some(LocalTime { timezone, ambiguous: None }) => format!("{formats} in {timezone}"),
+        Some(LocalTime { timezone, ambiguous: Some(choice) }) => {
+            format!("{formats} in {timezone}, {choice}")
+        }
+        None if *column_type == ColumnType::Date => formats,
+        None => format!("{formats} in UTC"),
     }
 }
 
@@ -279,6 +316,7 @@ mod tests {
     use super::super::test_support::{KnownSchemas, known, resolve, table};
     use super::*;
     use crate::definition::Column;
+    use crate::schema::Ambiguous;
 
     const BEFORE: &str = r#"[{"id": 1, "amount": 1, "gone": 1, "note": "x"}]"#;
 
@@ -328,6 +366,32 @@ mod tests {
                 "- t.gone (excluded, with the values there are)"
             ]
         );
+    }
+
+    #[test]
+    fn a_column_that_is_read_differently_is_told() {
+        let records = r#"[{"id": 1, "at": "2026-07-01T12:00:00"}]"#;
+        let read = |ambiguous| {
+            let timezone = "Europe/Copenhagen".parse().unwrap();
+            let mut declared = table("t", &["id"], &[("at", "timestamp")]);
+            let column = declared.columns.values_mut().next().unwrap();
+            column.local_time = Some(LocalTime { timezone, ambiguous });
+            declared
+        };
+        let first = [table("t", &["id"], &[])];
+        let first = known(&resolve(records, &first, &KnownSchemas::new()).unwrap());
+        let told = |declared: Table, known: &KnownSchemas| {
+            let declared = [declared];
+            let schemas = resolve(records, &declared, known).unwrap();
+            let told = schemas.changes(&declared, known).iter().map(ToString::to_string).collect();
+            (told, super::super::test_support::known(&schemas))
+        };
+        let (changes, second): (Vec<String>, _) = told(read(None), &first);
+        let expected = "~ t.at ISO 8601 in UTC \u{2192} ISO 8601 in Europe/Copenhagen (declared, for values from now on)";
+        assert_eq!(changes, [expected]);
+        let (changes, third) = told(read(Some(Ambiguous::Latest)), &second);
+        assert!(changes[0].contains("in Europe/Copenhagen, latest (declared"), "{changes:?}");
+        assert!(told(read(Some(Ambiguous::Latest)), &third).0.is_empty());
     }
 
     #[test]

@@ -181,6 +181,9 @@ impl Failure for SchemaError {
             Self::UnfitPartition { column, column_type: ColumnType::Float64, .. } => format!(
                 "partition by another column, or declare exact numbers: `{column} = \"decimal(18,2)\"`"
             ),
+            Self::UnfitPartition { column, column_type: ColumnType::Date, .. } => format!(
+                "a date has no hours and no time zone: leave them out, or declare it: `{column} = \"timestamp\"`"
+            ),
             Self::UnfitPartition { column, .. } => format!(
                 "partition by `{column}` itself or by a date, or declare it: `{column} = \"timestamp\"`"
             ),

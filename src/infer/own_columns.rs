@@ -47,6 +47,7 @@ fn own_column(name: &str, column_type: ColumnType, source: ColumnSource) -> Colu
         column_type,
         source,
         formats: Vec::new(),
+        local_time: None,
         was: None,
         description: None,
         seen: None,
@@ -85,15 +86,14 @@ pub(crate) fn key_columns(
         return if primary_key.is_empty() { vec![identity] } else { Vec::new() };
     };
     let keys = parent.key_for_children().into_iter().enumerate();
+    // A key is read as the parent reads it: with its formats and its time zone.
     let mut columns: Vec<ColumnSchema> = keys
-        .map(|(position, (name, column_type))| ColumnSchema {
+        .map(|(position, (name, key))| ColumnSchema {
             name,
-            column_type,
             source: ColumnSource::ParentKey(position),
-            formats: Vec::new(),
-            was: None,
             description: None,
             seen: None,
+            ..key.clone()
         })
         .collect();
     columns.push(own_column(INDEX_COLUMN, ColumnType::Int64, ColumnSource::Index));
@@ -102,11 +102,9 @@ pub(crate) fn key_columns(
 
 impl TableSchema {
     /// The key columns of this table, under the names they have in its child tables.
-    pub(crate) fn key_for_children(&self) -> Vec<(ColumnName, ColumnType)> {
-        self.columns
-            .iter()
-            .filter_map(|column| Some((self.name_in_children(column)?, column.column_type.clone())))
-            .collect()
+    pub(crate) fn key_for_children(&self) -> Vec<(ColumnName, &ColumnSchema)> {
+        let columns = self.columns.iter();
+        columns.filter_map(|column| Some((self.name_in_children(column)?, column))).collect()
     }
 
     /// The name of a column in the child tables, if it is part of the key.

@@ -158,8 +158,8 @@ fn typed(
     route: Option<Route>,
     is_declared: bool,
 ) -> PolarsResult<Cast> {
-    let ColumnSchema { column_type, formats, was, .. } = schema;
-    let rules = CastRules { formats, is_declared, was: was.as_ref() };
+    let column_type = &schema.column_type;
+    let rules = CastRules::of(schema, is_declared);
     if is_declared {
         return declared_column(values, rows, column_type, rules);
     }

@@ -7,11 +7,13 @@ use polars::prelude::{
     TimeZone,
 };
 
+use super::dates::in_iso_form;
 use super::scalar_texts::scalar_texts;
 use crate::decode::{Raw, RawTexts};
 use crate::schema::{
-    ColumnType, Fraction, NumberText, StructField, parse_date, parse_decimal, parse_exact_float,
-    parse_float, parse_timestamp,
+    ColumnSchema, ColumnType, Fraction, LocalTime, NumberText, StructField, local_instant,
+    midnight, parse_date, parse_decimal, parse_exact_float, parse_float, parse_local_timestamp,
+    parse_timestamp,
 };
 
 /// A column of its resolved type, null where a value did not fit.
@@ -58,11 +60,25 @@ pub(super) fn only_where(stays: &[bool], column: &Series) -> PolarsResult<Series
 pub(super) struct CastRules<'c> {
     /// How its dates are written, besides ISO 8601.
     pub(super) formats: &'c [String],
+    /// How its timestamps without a zone are read; as UTC without this.
+    pub(super) local_time: Option<LocalTime>,
     /// The definition declares its type: a text that reads as a value of the type is one, and a fraction becomes the
     /// nearest double. In an inferred column a text is no number or boolean, and of a double every digit has to survive.
     pub(super) is_declared: bool,
     /// The type of its scalars before it became a column of text.
     pub(super) was: Option<&'c ColumnType>,
+}
+
+impl<'c> CastRules<'c> {
+    /// Those of a column.
+    pub(super) fn of(column: &'c ColumnSchema, is_declared: bool) -> Self {
+        Self {
+            formats: &column.formats,
+            local_time: column.local_time,
+            is_declared,
+            was: column.was.as_ref().filter(|_| !is_declared),
+        }
+    }
 }
 
 /// The type polars has for a column type.
@@ -116,6 +132,11 @@ pub(super) fn column_type(of: &DataType) -> Option<ColumnType> {
 
 /// Casts a column from the JSON to a scalar type.
 pub(super) fn cast_raw(raw: &Raw, to: &ColumnType, rules: CastRules<'_>) -> PolarsResult<Cast> {
+    let rewritten = in_iso_form(raw, to, rules.formats);
+    let raw = rewritten.as_ref().unwrap_or(raw);
+    if let (ColumnType::Timestamp, Some(local)) = (to, rules.local_time) {
+        return Ok(cast_local_times(raw, local));
+    }
     match (raw, to) {
         (_, ColumnType::String) if let Some(was) = rules.was => texts_of(raw, was),
         (Raw::Texts(texts), _) if !rules.is_declared => cast_within_family(texts, to),
@@ -138,6 +159,23 @@ pub(super) fn cast_raw(raw: &Raw, to: &ColumnType, rules: CastRules<'_>) -> Pola
     }
 }
 
+/// Casts a column to timestamps. Those without a zone are local times, dates their midnights.
+fn cast_local_times(raw: &Raw, local: LocalTime) -> Cast {
+    let of_day = |day| local_instant(midnight(day)?, local);
+    let of_text =
+        |text: &str| parse_local_timestamp(text, local).or_else(|| of_day(parse_date(text)?));
+    let (instants, unfit) = match raw {
+        Raw::Timestamps(instants, form) if form.has_zone() => (instants.clone(), Vec::new()),
+        Raw::Timestamps(shown, _) => numbers(shown.iter(), |shown| local_instant(shown, local)),
+        Raw::Dates(days) => numbers(days.iter(), of_day),
+        Raw::Booleans(_) | Raw::Integers(_) | Raw::Fractions(_) | Raw::Texts(_) => {
+            numbers(raw.texts().iter(), of_text)
+        }
+    };
+    let series = instants.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_series();
+    Cast { series, unfit }
+}
+
 /// Casts a column of `bool`, `int64` or text to a scalar type.
 pub(super) fn cast(raw: &Series, to: &ColumnType) -> PolarsResult<Cast> {
     if *raw.dtype() == polars_type(to) {
@@ -152,7 +190,7 @@ pub(super) fn cast(raw: &Series, to: &ColumnType) -> PolarsResult<Cast> {
 
 /// The text of each value: of a value that the type holds, the text that a column of the type becomes.
 fn texts_of(raw: &Raw, was: &ColumnType) -> PolarsResult<Cast> {
-    let rules = CastRules { formats: &[], is_declared: false, was: None };
+    let rules = CastRules { formats: &[], local_time: None, is_declared: false, was: None };
     let typed = scalar_texts(&cast_raw(raw, was, rules)?.series)?;
     let written = raw.texts();
     let texts =
@@ -211,19 +249,13 @@ fn cast_texts(raw: &StringChunked, to: &ColumnType) -> PolarsResult<Cast> {
     converted(raw.iter(), to, &parse)
 }
 
-fn parse_integer(text: &str) -> Option<i64> {
-    NumberText::parse(text)?.scaled(0)?.try_into().ok()
-}
-
 /// A timestamp, or the instant a date begins.
 fn parse_instant(text: &str) -> Option<i64> {
     parse_timestamp(text).or_else(|| midnight(parse_date(text)?))
 }
 
-/// The instant a day begins.
-fn midnight(day: i32) -> Option<i64> {
-    const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
-    i64::from(day).checked_mul(MICROSECONDS_PER_DAY)
+fn parse_integer(text: &str) -> Option<i64> {
+    NumberText::parse(text)?.scaled(0)?.try_into().ok()
 }
 
 /// Conversions from one raw type to each type; `None` is "does not fit".

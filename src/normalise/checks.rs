@@ -4,15 +4,16 @@
 
 use std::collections::HashSet;
 
-use polars::prelude::{DataType, NamedFrom, PlSmallStr, PolarsResult, Series};
+use polars::prelude::{DataType, NewChunkedArray, PlSmallStr, PolarsResult, Series, StringChunked};
 
-use super::cast::cast;
+use super::cast::{CastRules, cast_raw};
 use super::frame::{Breach, TableFrame};
 use super::reason::RowOrigins;
 use super::scalar_texts::scalar_texts;
+use crate::decode::Raw;
 use crate::definition::{CheckRule, ColumnOf, Tolerance};
 use crate::infer::{RangeBound, Schemas};
-use crate::schema::{ColumnName, ColumnType};
+use crate::schema::{ColumnName, ColumnSchema};
 
 /// The frames of a chunk before rows are removed, and the origins of their rows.
 pub(super) struct Records<'r, 'l> {
@@ -45,15 +46,15 @@ impl Records<'_, '_> {
             }
             CheckRule::AcceptedValues { column: name, values } => {
                 let series = column(name)?;
-                let accepted = as_texts_of(values, series.dtype(), self.type_of(frame, name))?;
+                let accepted = as_texts_of(values, series.dtype(), self.schema_of(frame, name))?;
                 texts_that(series, |text| !accepted.contains(text))
             }
             CheckRule::Matches { column: name, pattern } => {
                 texts_that(column(name)?, |text| !pattern.matches(text))
             }
             CheckRule::Range { column: name, min, max } => {
-                let column_type = self.type_of(frame, name);
-                out_of_range(column(name)?, column_type, min.as_deref(), max.as_deref())
+                let schema = self.schema_of(frame, name);
+                out_of_range(column(name)?, schema, min.as_deref(), max.as_deref())
             }
             CheckRule::References { column: name, to } => self.without_referent(frame, name, to),
             CheckRule::Sum { of, equals, tolerance } => {
@@ -62,9 +63,8 @@ impl Records<'_, '_> {
         }
     }
 
-    fn type_of(&self, frame: usize, column: &ColumnName) -> &ColumnType {
-        let schema = &self.schemas[self.frames[frame].table];
-        schema.column(column).map_or(&ColumnType::String, |column| &column.column_type)
+    fn schema_of(&self, frame: usize, column: &ColumnName) -> Option<&ColumnSchema> {
+        self.schemas[self.frames[frame].table].column(column)
     }
 
     /// The frame of another table.
@@ -141,27 +141,31 @@ fn texts_that(series: &Series, is_such: impl Fn(&str) -> bool) -> PolarsResult<V
     Ok(such.map(|(row, _)| row).collect())
 }
 
-/// The texts that some values have in a column of this type, without values that do not fit it.
+/// The texts that some values have in a column, without values that do not fit it.
 fn as_texts_of(
     values: &[String],
     data_type: &DataType,
-    column_type: &ColumnType,
+    column: Option<&ColumnSchema>,
 ) -> PolarsResult<HashSet<String>> {
-    let raw = Series::new(PlSmallStr::EMPTY, values);
-    if raw.dtype() == data_type {
+    let Some(column) = column.filter(|_| *data_type != DataType::String) else {
         return Ok(values.iter().cloned().collect());
-    }
-    let typed = cast(&raw, column_type)?.series;
+    };
+    let raw = Raw::strings(StringChunked::from_slice(PlSmallStr::EMPTY, values));
+    let rules = CastRules { formats: &[], ..CastRules::of(column, true) };
+    let typed = cast_raw(&raw, &column.column_type, rules)?.series;
     Ok(scalar_texts(&typed)?.into_iter().flatten().collect())
 }
 
 fn out_of_range(
     series: &Series,
-    column_type: &ColumnType,
+    column: Option<&ColumnSchema>,
     min: Option<&str>,
     max: Option<&str>,
 ) -> PolarsResult<Vec<u32>> {
-    let bound = |text: Option<&str>| text.and_then(|text| RangeBound::parse(text, column_type));
+    let bound = |text: Option<&str>| {
+        let ColumnSchema { column_type, local_time, .. } = column?;
+        RangeBound::parse(text?, column_type, *local_time)
+    };
     let (min, max) = (bound(min), bound(max));
     if let Ok(floats) = series.f64() {
         let is_out = |value: f64| {

@@ -2,7 +2,7 @@
 
 use polars::prelude::{Column, DataFrame, PlSmallStr, PolarsError, Series};
 
-use super::cast::{column_type, polars_type};
+use super::cast::{CastRules, column_type, polars_type};
 use super::convert::convert;
 use crate::exit_code::{ExitCode, Failure};
 use crate::schema::{ColumnName, ColumnType, TableName, TableSchema};
@@ -57,7 +57,8 @@ pub fn conform(rows: &DataFrame, schema: &TableSchema) -> Result<DataFrame, Conf
         let from = column_type(old.dtype()).ok_or_else(|| {
             PolarsError::ComputeError(format!("no column type is {}", old.dtype()).into())
         })?;
-        let converted = convert(old.as_materialized_series(), &from, &column.column_type)?;
+        let rules = CastRules::of(column, true);
+        let converted = convert(old.as_materialized_series(), &from, &column.column_type, rules)?;
         if !converted.unfit.is_empty() {
             return Err(ConformError::Unfit {
                 table: schema.name.clone(),

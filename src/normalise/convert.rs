@@ -11,38 +11,53 @@
 //! | list, object | scalar | does not fit |
 
 use polars::prelude::{
-    DataType, IdxCa, IdxSize, IntoSeries, ListChunked, NewChunkedArray, PlSmallStr, PolarsResult,
-    Series, StringChunked,
+    DataType, IdxCa, IdxSize, ListChunked, NewChunkedArray, PlSmallStr, PolarsResult, Series,
+    StringChunked,
 };
 use polars_arrow::bitmap::Bitmap;
 
-use super::cast::{Cast, cast};
+use super::cast::{Cast, CastRules, cast_raw};
 use super::lists::lists_of;
 use super::nested::{ObjectBuilder, rows_of_true};
 use super::scalar_texts::scalar_texts;
+use crate::decode::Raw;
 use crate::infer::ITEMS_FIELD;
 use crate::schema::{ColumnType, ITEM_COLUMN, StructField};
 
-/// The values of a column of type `from` in the type `to`.
-pub(super) fn convert(values: &Series, from: &ColumnType, to: &ColumnType) -> PolarsResult<Cast> {
+/// The values of a column of type `from` in the type `to`, whose dates and times are read by these rules.
+pub(super) fn convert(
+    values: &Series,
+    from: &ColumnType,
+    to: &ColumnType,
+    rules: CastRules<'_>,
+) -> PolarsResult<Cast> {
     if from == to {
         return Ok(Cast { series: values.clone(), unfit: Vec::new() });
     }
     match (from, to) {
-        (ColumnType::List(from), ColumnType::List(to)) => convert_items(values.list()?, from, to),
-        (_, ColumnType::List(to)) => lists_of_one(values, from, to),
-        (_, ColumnType::Struct(fields)) => convert_to_objects(values, from, fields),
+        (ColumnType::List(from), ColumnType::List(to)) => {
+            convert_items(values.list()?, from, to, rules)
+        }
+        (_, ColumnType::List(to)) => lists_of_one(values, from, to, rules),
+        (_, ColumnType::Struct(fields)) => convert_to_objects(values, from, fields, rules),
         (ColumnType::List(_) | ColumnType::Struct(_), _) => {
             let mut none = Cast::nulls(values.len(), to);
             none.unfit = rows_of_true(&values.is_not_null());
             Ok(none)
         }
-        _ => cast(&as_decoded(values)?, to),
+        (ColumnType::Int64 | ColumnType::String, _) => cast_raw(&as_decoded(values)?, to, rules),
+        // A date or timestamp has been read already.
+        _ => cast_raw(&as_decoded(values)?, to, CastRules { formats: &[], ..rules }),
     }
 }
 
 /// Converts the items of all lists at once.
-fn convert_items(lists: &ListChunked, from: &ColumnType, to: &ColumnType) -> PolarsResult<Cast> {
+fn convert_items(
+    lists: &ListChunked,
+    from: &ColumnType,
+    to: &ColumnType,
+    rules: CastRules<'_>,
+) -> PolarsResult<Cast> {
     let name = lists.name().clone();
     let lists = lists.rechunk();
     let array = lists.downcast_as_array();
@@ -50,7 +65,7 @@ fn convert_items(lists: &ListChunked, from: &ColumnType, to: &ColumnType) -> Pol
     let first = *offsets.first();
     // A column that was cut out of a larger one shares its items.
     let items = lists.get_inner().slice(first, offsets.range().try_into().unwrap_or(usize::MAX));
-    let converted = convert(&items, from, to)?;
+    let converted = convert(&items, from, to, rules)?;
     let is_there = |row: usize| array.validity().is_none_or(|validity| validity.get_bit(row));
     let mut unfit_items = converted.unfit.iter().map(|item| first + i64::from(*item)).peekable();
     let mut unfit = Vec::new();
@@ -71,11 +86,16 @@ fn convert_items(lists: &ListChunked, from: &ColumnType, to: &ColumnType) -> Pol
     Ok(Cast { series, unfit })
 }
 
-fn lists_of_one(values: &Series, from: &ColumnType, to: &ColumnType) -> PolarsResult<Cast> {
+fn lists_of_one(
+    values: &Series,
+    from: &ColumnType,
+    to: &ColumnType,
+    rules: CastRules<'_>,
+) -> PolarsResult<Cast> {
     let is_there = values.is_not_null();
     let rows: Vec<IdxSize> = rows_of_true(&is_there);
     let items = values.take(&IdxCa::from_slice(PlSmallStr::EMPTY, &rows))?;
-    let converted = convert(&items, from, to)?;
+    let converted = convert(&items, from, to, rules)?;
     let validity: Bitmap = is_there.iter().map(|is| is == Some(true)).collect();
     let lengths = is_there.iter().map(|is| usize::from(is == Some(true)));
     let series = lists_of(values.name().clone(), &converted.series, lengths, Some(validity))?;
@@ -87,6 +107,7 @@ fn convert_to_objects(
     values: &Series,
     from: &ColumnType,
     fields: &[StructField],
+    rules: CastRules<'_>,
 ) -> PolarsResult<Cast> {
     let is_there = values.is_not_null();
     let mut objects = ObjectBuilder::new(fields, is_there.clone());
@@ -100,7 +121,10 @@ fn convert_to_objects(
     };
     for (name, from, part) in parts {
         match objects.field(&name) {
-            Some(field) => objects.fill(&field.name, convert(&part, from, &field.column_type)?)?,
+            Some(field) => {
+                let converted = convert(&part, from, &field.column_type, rules)?;
+                objects.fill(&field.name, converted)?;
+            }
             None => objects.refuse(rows_of_true(&(part.is_not_null() & is_there.clone()))),
         }
     }
@@ -108,26 +132,31 @@ fn convert_to_objects(
 }
 
 /// A typed scalar column as the decoder would return it.
-fn as_decoded(typed: &Series) -> PolarsResult<Series> {
-    match typed.dtype() {
-        DataType::Boolean | DataType::Int64 | DataType::String => Ok(typed.clone()),
+fn as_decoded(typed: &Series) -> PolarsResult<Raw> {
+    Ok(match typed.dtype() {
+        DataType::Boolean => Raw::Booleans(typed.bool()?.clone()),
+        DataType::Int64 => Raw::Integers(typed.i64()?.clone()),
+        DataType::String => Raw::strings(typed.str()?.clone()),
         _ => {
             let texts = scalar_texts(typed)?;
-            Ok(StringChunked::from_slice_options(PlSmallStr::EMPTY, &texts).into_series())
+            Raw::strings(StringChunked::from_slice_options(PlSmallStr::EMPTY, &texts))
         }
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use polars::prelude::StructChunked;
+    use polars::prelude::{IntoSeries, StructChunked};
     use proptest::prelude::*;
 
     use super::super::nested::column;
     use super::*;
     use crate::decode::{DecodeOptions, RecordSelector, Splitter, decode_batch};
-    use crate::normalise::cast::CastRules;
+    use crate::normalise::cast::cast;
     use crate::schema::{JsonPointer, Step};
+
+    const RULES: CastRules<'_> =
+        CastRules { formats: &[], local_time: None, is_declared: true, was: None };
 
     const PAGE: &str = include_str!("../../docs/types.md");
 
@@ -138,8 +167,7 @@ mod tests {
         batches.extend(splitter.finish().unwrap().0);
         let chunk = decode_batch(&batches[0], &DecodeOptions::default()).unwrap();
         let values = &chunk.records.values[&Step::Key("v".to_owned())];
-        let rules = CastRules { formats: &[], is_declared: true, was: None };
-        let cast = column(values, 1, column_type, rules).unwrap();
+        let cast = column(values, 1, column_type, RULES).unwrap();
         assert!(cast.unfit.is_empty(), "{json} is no {column_type}");
         cast.series
     }
@@ -159,7 +187,7 @@ mod tests {
     #[track_caller]
     fn check(from: &str, json: &str, to: &str, expected: &str) {
         let (old, new): (ColumnType, ColumnType) = (from.parse().unwrap(), to.parse().unwrap());
-        let converted = convert(&typed(json, &old), &old, &new).unwrap();
+        let converted = convert(&typed(json, &old), &old, &new, RULES).unwrap();
         let context = format!("{json} of {from} as {to}");
         if expected == "–" {
             assert_eq!(converted.unfit, [0], "{context}: {}", converted.series);
@@ -299,19 +327,19 @@ mod tests {
             let picked: Vec<Option<&str>> = picks.iter().map(|pick| pick.map(|pick| *pick.get(texts))).collect();
             let texts = StringChunked::from_slice_options(PlSmallStr::EMPTY, &picked).into_series();
             let mut values = cast(&texts, &old).unwrap().series;
-            let Cast { series: mut expected, mut unfit } = convert(&values, &old, &new).unwrap();
+            let Cast { series: mut expected, mut unfit } = convert(&values, &old, &new, RULES).unwrap();
             for around in shape {
                 unfit = around.unfit(&unfit, values.len());
                 (values, expected) = (around.around(&values), around.around(&expected));
                 (old, new) = (around.around_type(old), around.around_type(new));
             }
-            let converted = convert(&values, &old, &new).unwrap();
+            let converted = convert(&values, &old, &new, RULES).unwrap();
             prop_assert!(converted.series.equals_missing(&expected), "{} is not {}", converted.series, expected);
             prop_assert_eq!(converted.series.dtype(), expected.dtype());
             prop_assert_eq!(&converted.unfit, &unfit);
             // A part of the column gives that part.
             let first = cut.index(values.len() + 1);
-            let part = convert(&values.slice(i64::try_from(first).unwrap(), values.len() - first), &old, &new).unwrap();
+            let part = convert(&values.slice(i64::try_from(first).unwrap(), values.len() - first), &old, &new, RULES).unwrap();
             prop_assert!(part.series.equals_missing(&expected.slice(i64::try_from(first).unwrap(), values.len() - first)));
             prop_assert_eq!(part.unfit.len(), unfit.iter().filter(|row| **row as usize >= first).count());
         }

@@ -2,21 +2,22 @@
 //!
 //! | format | text | rewritten |
 //! |---|---|---|
-//! | `%d.%m.%Y` | `05.10.2026` | `2026-10-05`, as a timestamp `2026-10-05T00:00:00Z` |
-//! | `%Y-%m-%d %H` | `2026-10-05 14` | `2026-10-05T14:00:00Z`; no date, since the hour would be lost |
+//! | `%d.%m.%Y` | `05.10.2026` | `2026-10-05`, as a timestamp `2026-10-05T00:00:00` |
+//! | `%Y-%m-%d %H` | `2026-10-05 14` | `2026-10-05T14:00:00`; no date, since the hour would be lost |
 //! | `%d/%m/%Y %H:%M %z` | `05/10/2026 14:03 +0200` | `2026-10-05T12:03:00Z` |
+//! | `%s` | `1791072000` | `2026-10-04T00:00:00Z` |
 //! | `%I:%M`, without `%p` | `02:03` | nothing: the half of the day is missing |
 
 use chrono::format::{Item, Parsed, StrftimeItems, parse};
-use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
-use polars::prelude::{IntoSeries, NewChunkedArray, PlSmallStr, Series, StringChunked};
+use chrono::{NaiveTime, TimeDelta};
+use polars::prelude::{NewChunkedArray, PlSmallStr, StringChunked};
 
 use crate::decode::Raw;
 use crate::schema::{ColumnType, format_timestamp};
 
 /// The texts of a column, with those in one of `formats` rewritten; the first format that fits is taken. Other texts stay,
 /// and are ISO 8601 or do not fit the column. `None` when there is nothing to rewrite.
-pub(super) fn in_iso_form(raw: &Raw, to: &ColumnType, formats: &[String]) -> Option<Series> {
+pub(super) fn in_iso_form(raw: &Raw, to: &ColumnType, formats: &[String]) -> Option<Raw> {
     let rewrite: fn(&Parsed) -> Option<String> = match to {
         ColumnType::Date => date,
         ColumnType::Timestamp => timestamp,
@@ -33,7 +34,7 @@ pub(super) fn in_iso_form(raw: &Raw, to: &ColumnType, formats: &[String]) -> Opt
         let iso = formats.iter().find_map(|format| rewrite(&fields_of(text, format)?));
         Some(iso.unwrap_or_else(|| text.to_owned()))
     });
-    Some(StringChunked::from_iter_options(PlSmallStr::EMPTY, rewritten).into_series())
+    Some(Raw::strings(StringChunked::from_iter_options(PlSmallStr::EMPTY, rewritten)))
 }
 
 /// What a text says in a format, if it is written in it.
@@ -50,18 +51,23 @@ fn date(fields: &Parsed) -> Option<String> {
     is_midnight.then(|| date.format("%Y-%m-%d").to_string())
 }
 
-/// A timestamp. Without a zone it is UTC, without a time of day it is midnight.
+/// A timestamp, without a zone if the text has none. Without a time of day it is midnight.
 fn timestamp(fields: &Parsed) -> Option<String> {
-    let moment: DateTime<Utc> = match (fields.timestamp(), fields.offset()) {
-        (Some(_), _) => fields.to_datetime().ok()?.to_utc(),
-        (None, offset) => {
-            let local = fields.to_naive_date().ok()?.and_time(time_of_day(fields)?).and_utc();
-            local - TimeDelta::seconds(i64::from(offset.unwrap_or(0)))
-        }
+    let (shown, offset) = if fields.timestamp().is_some() {
+        (fields.to_datetime().ok()?.naive_utc(), Some(0))
+    } else {
+        (fields.to_naive_date().ok()?.and_time(time_of_day(fields)?), fields.offset())
     };
+    let moment = shown.and_utc() - TimeDelta::seconds(i64::from(offset.unwrap_or(0)));
     // A fraction of a microsecond stays as it is, and does not fit.
-    let is_exact = moment.timestamp_subsec_nanos().is_multiple_of(1000);
-    is_exact.then(|| format_timestamp(moment.timestamp_micros()))?
+    if !moment.timestamp_subsec_nanos().is_multiple_of(1000) {
+        return None;
+    }
+    let mut text = format_timestamp(moment.timestamp_micros())?;
+    if offset.is_none() {
+        text.truncate(text.trim_end_matches('Z').len());
+    }
+    Some(text)
 }
 
 /// The time of day: midnight if the text has none, full hours if it has no minutes. `None` if it is incomplete.
@@ -107,12 +113,12 @@ mod tests {
     #[test]
     fn timestamps_are_read_in_their_declared_form() {
         for (text, format, expected) in [
-            ("05.10.2026 14:03", "%d.%m.%Y %H:%M", Some("2026-10-05T14:03:00Z")),
-            ("05.10.2026", "%d.%m.%Y", Some("2026-10-05T00:00:00Z")),
+            ("05.10.2026 14:03", "%d.%m.%Y %H:%M", Some("2026-10-05T14:03:00")),
+            ("05.10.2026", "%d.%m.%Y", Some("2026-10-05T00:00:00")),
             ("05/10/2026 14:03 +0200", "%d/%m/%Y %H:%M %z", Some("2026-10-05T12:03:00Z")),
             ("1791072000", "%s", Some("2026-10-04T00:00:00Z")),
-            ("2026-10-05 14", "%Y-%m-%d %H", Some("2026-10-05T14:00:00Z")),
-            ("2026-10-05 02 PM", "%Y-%m-%d %I %p", Some("2026-10-05T14:00:00Z")),
+            ("2026-10-05 14", "%Y-%m-%d %H", Some("2026-10-05T14:00:00")),
+            ("2026-10-05 02 PM", "%Y-%m-%d %I %p", Some("2026-10-05T14:00:00")),
             ("2026-10-05 14 +0200", "%Y-%m-%d %H %z", Some("2026-10-05T12:00:00Z")),
             ("2026-10-05 02:03", "%Y-%m-%d %I:%M", None),
             ("2026-10-05 :03", "%Y-%m-%d :%M", None),

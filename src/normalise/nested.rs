@@ -15,8 +15,7 @@ use polars::prelude::{
 };
 use polars_arrow::bitmap::Bitmap;
 
-use super::cast::{Cast, CastRules, cast, cast_raw, polars_type};
-use super::dates::in_iso_form;
+use super::cast::{Cast, CastRules, cast_raw, polars_type};
 use super::lists::lists_of;
 use crate::decode::{Level, NestedRows, Scalars, Values};
 use crate::infer::{ITEMS_FIELD, field_for};
@@ -96,10 +95,7 @@ pub(super) fn scalars_as(
             }
             object.finish()
         }
-        _ => match in_iso_form(&scalars.values, column_type, rules.formats) {
-            Some(rewritten) => cast(&rewritten, column_type),
-            None => cast_raw(&scalars.values, column_type, rules),
-        },
+        _ => cast_raw(&scalars.values, column_type, rules),
     }
 }
 

@@ -20,6 +20,7 @@ mod temporal;
 mod transform;
 mod value_path;
 mod window;
+mod zone;
 
 pub use column_statistics::{ColumnStatistics, NumberStatistics};
 pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION, StructField};
@@ -38,8 +39,10 @@ pub use run_id::{InvalidRunId, RunId};
 pub use shape::{Shape, ValueShape};
 pub use table::{ColumnSchema, ColumnSource, SeenIn, TableSchema};
 pub use temporal::{
-    TimestampForm, date_of, format_date, format_timestamp, parse_date, parse_timestamp,
+    TimestampForm, date_of, format_date, format_timestamp, local_instant, midnight, parse_date,
+    parse_local_timestamp, parse_timestamp,
 };
-pub use transform::{InvalidPartitionField, PartitionField, Transform};
+pub use transform::{InvalidPartitionField, PartitionField, TimeRanges, TimeUnit, Transform};
 pub use value_path::{ShownPath, Step, ValuePath};
 pub use window::Window;
+pub use zone::{Ambiguous, InvalidAmbiguous, InvalidZone, LocalTime, Zone};

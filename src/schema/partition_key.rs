@@ -18,7 +18,7 @@ use std::sync::Arc;
 use chrono::NaiveDateTime;
 use serde::{Serialize, Serializer};
 
-use super::{PartitionField, Window, percent_decoded, percent_encoded};
+use super::{PartitionField, Transform, Window, percent_decoded, percent_encoded};
 
 /// The directory name of null, as Hive has it.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -30,7 +30,7 @@ pub enum PartitionValue {
     Null,
     /// The text of the column's value.
     Text(String),
-    /// The range of time that starts here.
+    /// The range of time that starts here, on the clocks of the field's time zone.
     TimeRange(NaiveDateTime),
 }
 
@@ -59,7 +59,11 @@ impl PartitionValue {
             // Only null has the name of null.
             Self::Text(text) if text == NULL => format!("%5F{}", &NULL[1..]),
             Self::Text(text) => percent_encoded(text),
-            Self::TimeRange(start) => percent_encoded(&field.transform.text_of(*start)),
+            Self::TimeRange(start) => {
+                let ranges = field.transform.time_ranges();
+                let text = ranges.map(|ranges| ranges.unit().text_of(*start));
+                percent_encoded(&text.unwrap_or_default())
+            }
         }
     }
 
@@ -68,8 +72,13 @@ impl PartitionValue {
             return Some(Self::Null);
         }
         let text = percent_decoded(text)?;
-        // Early releases cut the names of years with more than four digits short; those have no range of time.
-        Some(field.transform.parse(&text).map_or(Self::Text(text), Self::TimeRange))
+        Some(match field.transform {
+            Transform::Identity => Self::Text(text),
+            // Early releases cut the names of years with more than four digits short; those have no range of time.
+            Transform::Time(ranges) => {
+                ranges.unit().parse(&text).map_or(Self::Text(text), Self::TimeRange)
+            }
+        })
     }
 }
 
@@ -133,14 +142,18 @@ impl PartitionKey {
     /// The range of time that the rows are from, by the outermost field that is a transform of time.
     #[must_use]
     pub fn time_range(&self) -> Option<Window> {
-        let (field, value) = self.levels.iter().find(|(field, _)| field.transform.is_of_time())?;
+        let mut levels = self.levels.iter();
+        let (ranges, value) =
+            levels.find_map(|(field, value)| Some((field.transform.time_ranges()?, value)))?;
         match value {
-            PartitionValue::TimeRange(start) => field.transform.range_from(*start),
+            PartitionValue::TimeRange(start) => ranges.range_from(*start),
             PartitionValue::Null | PartitionValue::Text(_) => None,
         }
     }
 
-    /// Whether all rows of the partition are from a window, which is made of whole partitions.
+    /// Whether all rows of the partition are from a window, which is made of whole partitions: its start and end are
+    /// those of [`TimeRanges::whole_from`](super::TimeRanges::whole_from) and
+    /// [`TimeRanges::whole_until`](super::TimeRanges::whole_until), or it ends now.
     #[must_use]
     pub fn lies_within(&self, window: Window) -> bool {
         let range = self.time_range();
@@ -193,10 +206,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::schema::Transform;
+    use crate::schema::{TimeRanges, TimeUnit};
 
     fn field(transform: Transform) -> PartitionField {
         PartitionField { column: "c".parse().unwrap(), transform }
+    }
+
+    /// Every transform, by UTC and by a time zone.
+    fn transforms() -> impl Iterator<Item = Transform> {
+        let zones = [None, Some("Europe/Copenhagen".parse().unwrap())];
+        let units = TimeUnit::ALL.iter();
+        let by = units.flat_map(move |unit| zones.map(|zone| TimeRanges::new(*unit, zone)));
+        std::iter::once(Transform::Identity).chain(by.map(Transform::Time))
     }
 
     /// Instants of all years that chrono has, most of them of years with four digits.
@@ -211,17 +232,16 @@ mod tests {
     proptest! {
         #[test]
         fn every_transform_of_time_reads_back_what_it_writes(at in any_instant()) {
-            for transform in Transform::ALL.iter().filter(|transform| transform.is_of_time()) {
-                let start = transform.start_of(at).unwrap();
-                let text = transform.text_of(start);
-                prop_assert_eq!(transform.parse(&text), Some(start), "{:?} {}", transform, text);
-                let range = transform.range_from(start).unwrap();
-                let at = at.and_utc();
-                prop_assert!(range.start <= at && at < range.end, "{:?} {}", transform, text);
-                prop_assert_eq!(transform.start_of(range.end.naive_utc()), Some(range.end.naive_utc()));
-                prop_assert!(range.end - range.start >= transform.resolution());
+            for unit in TimeUnit::ALL {
+                let start = unit.start_of(at).unwrap();
+                let text = unit.text_of(start);
+                prop_assert_eq!(unit.parse(&text), Some(start), "{:?} {}", unit, text);
+                let end = unit.end_of(start).unwrap();
+                prop_assert!(start <= at && at < end, "{:?} {}", unit, text);
+                prop_assert_eq!(unit.start_of(end), Some(end));
+                prop_assert!(end - start >= unit.resolution());
                 prop_assert_eq!(start.and_utc().timestamp_micros()
-                    .rem_euclid(transform.resolution().num_microseconds().unwrap()), 0);
+                    .rem_euclid(unit.resolution().num_microseconds().unwrap()), 0);
             }
         }
 
@@ -230,9 +250,9 @@ mod tests {
             seconds in proptest::array::uniform2(-62_135_596_800_i64..253_402_300_800),
         ) {
             let [first, second] = seconds.map(|it| DateTime::from_timestamp(it, 0).unwrap().naive_utc());
-            for transform in Transform::ALL.iter().filter(|transform| transform.is_of_time()) {
-                let start = |at| transform.start_of(at).unwrap();
-                let text = |at| transform.text_of(start(at));
+            for unit in TimeUnit::ALL {
+                let start = |at| unit.start_of(at).unwrap();
+                let text = |at| unit.text_of(start(at));
                 prop_assert_eq!(text(first).cmp(&text(second)), start(first).cmp(&start(second)));
             }
         }
@@ -243,12 +263,13 @@ mod tests {
             at in proptest::option::of(any_instant()),
         ) {
             let text = text.map_or(PartitionValue::Null, PartitionValue::Text);
-            for transform in Transform::ALL {
+            for transform in transforms() {
+                let start = |at| transform.time_ranges()?.unit().start_of(at);
                 let value = match at {
-                    Some(at) => transform.start_of(at).map_or(text.clone(), PartitionValue::TimeRange),
+                    Some(at) => start(at).map_or(text.clone(), PartitionValue::TimeRange),
                     None => PartitionValue::Null,
                 };
-                let fields = [field(*transform), PartitionField { column: "d".parse().unwrap(), ..field(Transform::Identity) }];
+                let fields = [field(transform), PartitionField { column: "d".parse().unwrap(), ..field(Transform::Identity) }];
                 let key = PartitionKey::default()
                     .with(fields[0].clone(), value)
                     .with(fields[1].clone(), text.clone());
@@ -263,11 +284,21 @@ mod tests {
 
     #[test]
     fn every_partition_field_reads_back_as_it_is_written() {
-        for transform in Transform::ALL {
-            let field = field(*transform);
+        for transform in transforms() {
+            let field = field(transform);
             assert_eq!(field.to_string().parse::<PartitionField>().unwrap(), field);
         }
-        for text in ["", "week(c)", "month(c", "month()", "C", "month(c))"] {
+        for text in [
+            "",
+            "week(c)",
+            "month(c",
+            "month()",
+            "C",
+            "month(c))",
+            "month(c, )",
+            "month(c, UTC)",
+            "c, \"UTC\"",
+        ] {
             assert!(text.parse::<PartitionField>().is_err(), "{text}");
         }
     }
@@ -276,19 +307,24 @@ mod tests {
     fn the_page_of_definitions_names_every_transform() {
         let page = include_str!("../../docs/definition.md");
         let mut rows = page.lines().filter(|line| line.starts_with("| `partition_by` |"));
-        let names_all =
-            |row: &str| Transform::named().all(|(word, _)| row.contains(&format!("`{word}()`")));
+        let names_all = |row: &str| {
+            TimeUnit::ALL.iter().all(|unit| row.contains(&format!("`{}()`", unit.word())))
+        };
         assert!(rows.any(names_all));
     }
 
     #[test]
     fn directories_of_the_table() {
-        let month = Transform::Month.parse("2026-10").unwrap();
+        let month = TimeUnit::Month.parse("2026-10").unwrap();
         for (transform, value, directory) in [
-            (Transform::Month, PartitionValue::TimeRange(month), "c_month=2026-10"),
+            (Transform::by(TimeUnit::Month), PartitionValue::TimeRange(month), "c_month=2026-10"),
             (Transform::Identity, PartitionValue::Text("Sent".into()), "c=Sent"),
             (Transform::Identity, PartitionValue::Text("a/b c".into()), "c=a%2Fb%20c"),
-            (Transform::Day, PartitionValue::Null, "c_day=__HIVE_DEFAULT_PARTITION__"),
+            (
+                Transform::by(TimeUnit::Day),
+                PartitionValue::Null,
+                "c_day=__HIVE_DEFAULT_PARTITION__",
+            ),
             (
                 Transform::Identity,
                 PartitionValue::Text(NULL.into()),
@@ -303,7 +339,7 @@ mod tests {
 
     #[test]
     fn other_directories_are_refused() {
-        let fields = [field(Transform::Month)];
+        let fields = [field(Transform::by(TimeUnit::Month))];
         for directory in ["", "c=2026-10", "c_month=2026-10/d=1", "c_month"] {
             assert!(PartitionKey::parse(directory, &fields).is_err(), "{directory}");
         }
@@ -312,7 +348,11 @@ mod tests {
 
     #[test]
     fn the_outermost_time_decides_on_the_range() {
-        let fields = [field(Transform::Identity), field(Transform::Month), field(Transform::Day)];
+        let fields = [
+            field(Transform::Identity),
+            field(Transform::by(TimeUnit::Month)),
+            field(Transform::by(TimeUnit::Day)),
+        ];
         let key = PartitionKey::parse("c=x/c_month=2026-10/c_day=2026-10-05", &fields).unwrap();
         let range = key.time_range().unwrap();
         assert_eq!(range.end - range.start, TimeDelta::days(31));

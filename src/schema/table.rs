@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::schema::{
-    ColumnName, ColumnStatistics, ColumnType, PartitionField, RunId, Step, TableName, ValuePath,
-    ValueShape,
+    ColumnName, ColumnStatistics, ColumnType, LocalTime, PartitionField, RunId, Step, TableName,
+    ValuePath, ValueShape,
 };
 
 /// One table's columns and where they come from.
@@ -55,6 +55,9 @@ pub struct ColumnSchema {
     /// The formats of its dates or timestamps, in strftime notation; ISO 8601 when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formats: Vec<String>,
+    /// How its timestamps without a zone are read; as UTC without this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_time: Option<LocalTime>,
     /// The type of its scalars before the contract made it a column of text. Values of that type are written as they are
     /// in the older rows, so that a value that stays the same stays the same text: `10.10` is `10.1` once it was a double.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `2026-10-05` | a date |
 //! | `2026-10-05T14:03:07Z`, `2026-10-05 14:03:07+02:00` | a timestamp |
-//! | `2026-10-05T14:03:07.123456` | a timestamp; without a zone it is taken as UTC |
+//! | `2026-10-05T14:03:07.123456` | a timestamp; without a zone it is taken as UTC, or as the [`LocalTime`] of its column |
 //! | `2026-10-05T14:03:07.123456789Z` | neither: a microsecond cannot hold it |
 //! | `2026-02-30`, `05.10.2026` | neither |
 //! | `0000-01-01`, `9999-12-31T23:59:59-12:00` | neither: years are 1 to 9999, in UTC too |
@@ -12,6 +12,8 @@
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime};
+
+use super::LocalTime;
 
 /// `chrono` counts days from the year 1, Parquet from 1970.
 const DAYS_TO_1970: i32 = 719_163;
@@ -37,30 +39,74 @@ pub fn parse_date(text: &str) -> Option<i32> {
 }
 
 /// Microseconds since 1970-01-01T00:00:00Z of `YYYY-MM-DDTHH:MM:SS`, with up to nine fractional digits (those
-/// beyond the sixth must be zero) and an optional zone.
+/// beyond the sixth must be zero) and an optional zone; UTC without one.
 #[must_use]
 pub fn parse_timestamp(text: &str) -> Option<i64> {
-    let bytes = text.as_bytes();
-    if bytes.len() < 19
-        || !matches!(bytes[10], b'T' | b't' | b' ')
-        || bytes[13] != b':'
-        || bytes[16] != b':'
-    {
-        return None;
+    let WrittenTime { shown, offset } = WrittenTime::parse(text)?;
+    instant_of(shown, offset.unwrap_or(0))
+}
+
+/// The same, but without a zone it is a local time.
+#[must_use]
+pub fn parse_local_timestamp(text: &str, local: LocalTime) -> Option<i64> {
+    match WrittenTime::parse(text)? {
+        WrittenTime { shown, offset: Some(offset) } => instant_of(shown, offset),
+        WrittenTime { shown, offset: None } => local_instant(shown, local),
     }
-    let day = parse_date(text.get(..10)?)?;
-    let (hour, minute, second) =
-        (digits(&bytes[11..13])?, digits(&bytes[14..16])?, digits(&bytes[17..19])?);
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let (fraction, zone) = split_fraction(&bytes[19..])?;
-    let seconds = i64::from(hour * 3600 + minute * 60 + second) - zone_seconds(zone)?;
-    let instant = i64::from(day)
-        .checked_mul(MICROSECONDS_PER_DAY)?
-        .checked_add(seconds * 1_000_000)?
-        .checked_add(fraction)?;
+}
+
+/// The instant at which clocks show a time. Both are in microseconds since 1970.
+#[must_use]
+pub fn local_instant(shown: i64, local: LocalTime) -> Option<i64> {
+    let shown = DateTime::from_timestamp_micros(shown)?.naive_utc();
+    let instant = local.instant_of(shown)?.timestamp_micros();
     INSTANTS.contains(&instant).then_some(instant)
+}
+
+/// The midnight of days since 1970-01-01, in microseconds.
+#[must_use]
+pub fn midnight(day: i32) -> Option<i64> {
+    i64::from(day).checked_mul(MICROSECONDS_PER_DAY)
+}
+
+/// A time as it is written.
+struct WrittenTime {
+    /// In microseconds since 1970-01-01T00:00:00 on the same clock.
+    shown: i64,
+    /// How many seconds east of UTC the clock is, if the text says it.
+    offset: Option<i64>,
+}
+
+#[inline]
+fn instant_of(shown: i64, offset: i64) -> Option<i64> {
+    let instant = shown.checked_sub(offset * 1_000_000)?;
+    INSTANTS.contains(&instant).then_some(instant)
+}
+
+impl WrittenTime {
+    // Every text of an export that may be a timestamp comes here.
+    #[inline]
+    fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if bytes.len() < 19
+            || !matches!(bytes[10], b'T' | b't' | b' ')
+            || bytes[13] != b':'
+            || bytes[16] != b':'
+        {
+            return None;
+        }
+        let day = parse_date(text.get(..10)?)?;
+        let (hour, minute, second) =
+            (digits(&bytes[11..13])?, digits(&bytes[14..16])?, digits(&bytes[17..19])?);
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let (fraction, zone) = split_fraction(&bytes[19..])?;
+        let seconds = i64::from(hour * 3600 + minute * 60 + second);
+        let shown = midnight(day)?.checked_add(seconds * 1_000_000)?.checked_add(fraction)?;
+        let offset = if zone.is_empty() { None } else { Some(zone_seconds(zone)?) };
+        Some(Self { shown, offset })
+    }
 }
 
 /// The date of days since 1970-01-01; `None` outside chrono's calendar.
@@ -97,6 +143,12 @@ pub struct TimestampForm {
 }
 
 impl TimestampForm {
+    /// Whether it says its zone, which is UTC.
+    #[must_use]
+    pub fn has_zone(self) -> bool {
+        self.has_zone
+    }
+
     /// The form of a text that is a timestamp; `None` when it is written in another way.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
@@ -145,10 +197,10 @@ fn split_fraction(rest: &[u8]) -> Option<(i64, &[u8])> {
     Some((value, &fraction[length..]))
 }
 
-/// Seconds east of UTC of nothing, `Z`, `+02:00`, `+0200` or `+02`.
+/// Seconds east of UTC of `Z`, `+02:00`, `+0200` or `+02`.
 fn zone_seconds(zone: &[u8]) -> Option<i64> {
     let (sign, offset) = match zone {
-        [] | [b'Z' | b'z'] => return Some(0),
+        [b'Z' | b'z'] => return Some(0),
         [b'+', offset @ ..] => (1, offset),
         [b'-', offset @ ..] => (-1, offset),
         _ => return None,
@@ -198,6 +250,27 @@ mod tests {
             "0000-12-31T00:00:00Z",
         ] {
             assert_eq!(parse_timestamp(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn timestamps_without_a_zone_are_local_times() {
+        let local = |zone: &str, text| {
+            let local = LocalTime { timezone: zone.parse().unwrap(), ambiguous: None };
+            format_timestamp(parse_local_timestamp(text, local)?)
+        };
+        for (zone, text, expected) in [
+            ("Europe/Copenhagen", "2026-07-01T12:00:00", Some("2026-07-01T10:00:00Z")),
+            ("Europe/Copenhagen", "2026-12-01 12:00:00.25", Some("2026-12-01T11:00:00.250000Z")),
+            ("Europe/Copenhagen", "2026-07-01T12:00:00Z", Some("2026-07-01T12:00:00Z")),
+            ("Europe/Copenhagen", "2026-10-25T02:30:00+01:00", Some("2026-10-25T01:30:00Z")),
+            ("Europe/Copenhagen", "2026-10-25T02:30:00", None),
+            ("Europe/Copenhagen", "2026-07-01", None),
+            ("Europe/Copenhagen", "0001-01-01T00:00:00", None),
+            ("America/New_York", "9999-12-31T23:59:59", None),
+            ("America/New_York", "0001-01-01T00:00:00", Some("0001-01-01T04:56:02Z")),
+        ] {
+            assert_eq!(local(zone, text).as_deref(), expected, "{text}");
         }
     }
 

@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDateTime};
 use polars::prelude::{DataFrame, DataType, PlIndexMap, PlIndexSet, PolarsResult, Series};
 
 use crate::normalise::scalar_texts;
-use crate::schema::{PartitionField, PartitionKey, PartitionValue, Transform};
+use crate::schema::{PartitionField, PartitionKey, PartitionValue, TimeRanges, Transform, Zone};
 
 const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
 
@@ -72,30 +72,36 @@ struct PartitionColumn {
 
 impl PartitionColumn {
     fn of(column: &Series, transform: Transform) -> PolarsResult<Self> {
-        if !transform.is_of_time() {
+        let Some(ranges) = transform.time_ranges() else {
             let texts = scalar_texts(column)?;
             let texts = texts.into_iter();
             return Ok(Self::distinct(texts, |text| {
                 text.map_or(PartitionValue::Null, PartitionValue::Text)
             }));
-        }
-        let value = |at: Option<NaiveDateTime>| {
-            let start = at.and_then(|at| transform.start_of(at));
-            start.map_or(PartitionValue::Null, PartitionValue::TimeRange)
         };
-        // Few rows have a day, or an hour, of their own: each is looked up in the calendar once.
-        let resolution = transform.resolution().num_microseconds().unwrap_or(1).max(1);
-        let instant = |unit: i64| {
-            Some(DateTime::from_timestamp_micros(unit.checked_mul(resolution)?)?.naive_utc())
-        };
-        let units = |micros: Option<i64>| Some(micros?.div_euclid(resolution));
         if column.dtype() == &DataType::Date {
             let days = column.date()?.physical().iter();
             let micros = days.map(|day| i64::from(day?).checked_mul(MICROSECONDS_PER_DAY));
-            return Ok(Self::distinct(micros.map(units), |unit| value(unit.and_then(instant))));
+            return Ok(Self::of_times(micros, ranges));
         }
         let micros = column.datetime()?.physical().iter();
-        Ok(Self::distinct(micros.map(units), |unit| value(unit.and_then(instant))))
+        Ok(match ranges.zone() {
+            None => Self::of_times(micros, ranges),
+            Some(zone) => Self::of_times(micros.map(|at| shown_micros(zone, at?)), ranges),
+        })
+    }
+
+    /// By what the clocks show, in microseconds since 1970.
+    fn of_times(shown: impl Iterator<Item = Option<i64>>, ranges: TimeRanges) -> Self {
+        // Few rows have a day, or an hour, of their own: each is looked up in the calendar once.
+        let unit = ranges.unit();
+        let resolution = unit.resolution().num_microseconds().unwrap_or(1).max(1);
+        let value = |number: Option<i64>| {
+            let shown = number.and_then(|number| time_of(number.checked_mul(resolution)?));
+            let start = shown.and_then(|shown| unit.start_of(shown));
+            start.map_or(PartitionValue::Null, PartitionValue::TimeRange)
+        };
+        Self::distinct(shown.map(|shown| Some(shown?.div_euclid(resolution))), value)
     }
 
     /// Numbers the values of rows that are not alike.
@@ -115,11 +121,22 @@ impl PartitionColumn {
     }
 }
 
+/// The time of microseconds since 1970; none beyond the calendar.
+fn time_of(micros: i64) -> Option<NaiveDateTime> {
+    Some(DateTime::from_timestamp_micros(micros)?.naive_utc())
+}
+
+/// What the clocks of a zone show at an instant. Both are in microseconds since 1970.
+fn shown_micros(zone: Zone, at: i64) -> Option<i64> {
+    Some(zone.shown_at(time_of(at)?.and_utc())?.and_utc().timestamp_micros())
+}
+
 #[cfg(test)]
 mod tests {
-    use polars::prelude::{Column, NamedFrom, TimeUnit, TimeZone};
+    use polars::prelude::{Column, NamedFrom, TimeUnit as Precision, TimeZone};
 
     use super::*;
+    use crate::schema::TimeUnit;
 
     fn directories(column: Series, transform: Transform) -> Vec<String> {
         let field = PartitionField { column: "c".parse().unwrap(), transform };
@@ -133,19 +150,19 @@ mod tests {
     #[test]
     fn directories_of_the_table() {
         let instants = Series::new("c".into(), [Some(1_791_201_787_000_000_i64), None])
-            .cast(&DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)))
+            .cast(&DataType::Datetime(Precision::Microseconds, Some(TimeZone::UTC)))
             .unwrap();
         assert_eq!(
-            directories(instants.clone(), Transform::Month),
+            directories(instants.clone(), Transform::by(TimeUnit::Month)),
             ["c_month=2026-10", "c_month=__HIVE_DEFAULT_PARTITION__"]
         );
-        assert_eq!(directories(instants.clone(), Transform::Year)[0], "c_year=2026");
-        assert_eq!(directories(instants, Transform::Day)[0], "c_day=2026-10-05");
+        assert_eq!(directories(instants.clone(), Transform::by(TimeUnit::Year))[0], "c_year=2026");
+        assert_eq!(directories(instants, Transform::by(TimeUnit::Day))[0], "c_day=2026-10-05");
         let days = Series::new("c".into(), [Some(20_731_i32), Some(-1), None])
             .cast(&DataType::Date)
             .unwrap();
         assert_eq!(
-            directories(days, Transform::Month),
+            directories(days, Transform::by(TimeUnit::Month)),
             ["c_month=2026-10", "c_month=1969-12", "c_month=__HIVE_DEFAULT_PARTITION__"]
         );
         let texts = Series::new("c".into(), ["Sent", "a/b c", "é"]);
@@ -158,16 +175,36 @@ mod tests {
     }
 
     #[test]
+    fn directories_of_a_time_zone() {
+        let instants = Series::new("c".into(), [1_793_489_400_000_000_i64])
+            .cast(&DataType::Datetime(Precision::Microseconds, Some(TimeZone::UTC)))
+            .unwrap();
+        let zone = "Europe/Copenhagen".parse().ok();
+        for (unit, directory) in [
+            (TimeUnit::Year, "c_year=2026"),
+            (TimeUnit::Month, "c_month=2026-11"),
+            (TimeUnit::Day, "c_day=2026-11-01"),
+            (TimeUnit::Hour, "c_hour=2026-11-01-00"),
+        ] {
+            let by = Transform::Time(TimeRanges::new(unit, zone));
+            assert_eq!(directories(instants.clone(), by), [directory]);
+        }
+    }
+
+    #[test]
     fn rows_of_one_directory_have_one_number() {
         let instants = Series::new("c".into(), [0_i64, 86_400_000_000, 0])
-            .cast(&DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)))
+            .cast(&DataType::Datetime(Precision::Microseconds, Some(TimeZone::UTC)))
             .unwrap();
         let rows = DataFrame::new(3, vec![Column::from(instants)]).unwrap();
         let field = |transform| PartitionField { column: "c".parse().unwrap(), transform };
         let mut partitioner = Partitioner::default();
-        assert_eq!(partitioner.assign(&rows, &[field(Transform::Year)]).unwrap(), [0, 0, 0]);
+        assert_eq!(
+            partitioner.assign(&rows, &[field(Transform::by(TimeUnit::Year))]).unwrap(),
+            [0, 0, 0]
+        );
         assert_eq!(partitioner.count(), 1);
-        let fields = [field(Transform::Year), field(Transform::Day)];
+        let fields = [field(Transform::by(TimeUnit::Year)), field(Transform::by(TimeUnit::Day))];
         assert_eq!(partitioner.assign(&rows, &fields).unwrap(), [1, 2, 1]);
     }
 }

@@ -31,6 +31,18 @@ const VALID: &[(&str, &str)] = &[
     ),
     ("nested = \"json\"", "nested = \"tables\""),
     ("due_date = { type = \"date\"", "due_date = { type = \"list<timestamp>\""),
+    (
+        "due_date = { type = \"date\"",
+        "due_date = { type = \"list<timestamp>\", timezone = \"Europe/Copenhagen\", ambiguous = \"latest\"",
+    ),
+    (
+        "due_date = { type = \"date\", formats = [\"%d.%m.%Y\"]",
+        "due_date = { type = \"timestamp\", timezone = \"Etc/GMT+5\"",
+    ),
+    (
+        "\"month(created_at)\"",
+        "'month(created_at, \"Europe/Copenhagen\")', \"day(created_at, 'UTC')\"",
+    ),
     ("schema_contract = { columns = \"freeze\" }", "schema_contract = \"discard_row\""),
     (
         "schema_contract = { columns = \"freeze\" }",
@@ -124,6 +136,16 @@ const UNSEEN: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "time zones are too many to be listed",
+        &[
+            (
+                "created_at = ",
+                "created_at = { type = \"timestamp\", timezone = \"Europe/Copenhagn\" }",
+            ),
+            ("\"month(created_at)\"", "'month(created_at, \"Europe/Kopenhagen\")'"),
+        ],
+    ),
+    (
         "the store checks its options",
         &[
             ("format = ", "[destination.s3]\nregion = \"eu-central-1\""),
@@ -143,6 +165,7 @@ const UNSEEN: &[(&str, &[(&str, &str)])] = &[
             ("sort_by = ", "sort_by = [\"memo\"]"),
             ("cursor = ", "cursor = \"note\""),
             ("created_at = ", "created_at = \"string\""),
+            ("\"month(created_at)\"", "'month(due_date, \"Europe/Copenhagen\")'"),
             ("memo = ", "amount = { from = \"/totalAmount\" }"),
             (
                 "nested = ",
@@ -176,6 +199,10 @@ const UNSEEN: &[(&str, &[(&str, &str)])] = &[
         "`[source.window]` is another section",
         &[
             ("[defaults]", "[defaults]\n"),
+            (
+                "write_disposition = \"append\"\npartition_by",
+                "write_disposition = \"overwrite_partitions\"\npartition_by = ['month(created_at, \"Europe/Copenhagen\")']",
+            ),
             ("min_records = ", "max_shrink = \"50%\""),
             (
                 "primary_key = ",

@@ -295,6 +295,29 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     ("memo = { exclude = true }", "amount = { from = \"/totalAmount\" }"),
     ("formats = [\"%d.%m.%Y\"]", "formats = [\"dd.mm.yyyy\"]"),
     ("type = \"date\", formats", "type = \"string\", formats"),
+    // Time zones.
+    (
+        "created_at = \"timestamp\"",
+        "created_at = { type = \"timestamp\", timezone = \"Europe/Copenhagn\" }",
+    ),
+    ("created_at = \"timestamp\"", "created_at = { type = \"timestamp\", timezone = \"+02:00\" }"),
+    ("created_at = \"timestamp\"", "created_at = { type = \"timestamp\", ambiguous = \"latest\" }"),
+    (
+        "created_at = \"timestamp\"",
+        "created_at = { type = \"timestamp\", timezone = \"Europe/Copenhagen\", ambiguous = \"first\" }",
+    ),
+    (
+        "created_at = \"timestamp\"",
+        "created_at = { type = \"date\", timezone = \"Europe/Copenhagen\" }",
+    ),
+    ("created_at = \"timestamp\"", "created_at = { timezone = \"Europe/Copenhagen\" }"),
+    ("\"month(created_at)\"", "'month(created_at, \"Europe/Kopenhagen\")'"),
+    ("\"month(created_at)\"", "'month(created_at, Europe/Copenhagen)'"),
+    ("\"month(created_at)\"", "'month(due_date, \"Europe/Copenhagen\")'"),
+    (
+        "write_disposition = \"append\"\npartition_by = [\"month(created_at)\", \"status\"]",
+        "write_disposition = \"overwrite_partitions\"\npartition_by = ['month(created_at, \"Europe/Copenhagen\")']",
+    ),
     // Merges.
     ("cursor = \"updated_at\"", "cursor = \"updated_at\"\ndeletes = \"mark\""),
     (

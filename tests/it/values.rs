@@ -9,6 +9,7 @@
 //! | [`shapes`] | V3, V8, V9, V12: one odd record among sound ones |
 //! | [`keys`] | V4, V5: keys and cursors |
 //! | [`times`] | V7, V14, R16: formats, time zones, years |
+//! | [`zones`] | V7, R16: time zones of columns and of partitions, whatever holds the times |
 //! | [`limits`] | V10, V11: depth and width |
 //! | [`exports`] | V15, V16, V17, V20: empty exports, envelopes, encodings |
 //! | [`scalars`] | V18, V19: doubles, values that mean nothing |
@@ -38,3 +39,4 @@ mod times;
 pub mod trial;
 mod waiting;
 mod widening;
+mod zones;

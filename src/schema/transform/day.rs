@@ -1,13 +1,13 @@
-//! `day(created_at)`: calendar days of UTC, `created_at_day=2026-10-05`.
+//! `day(created_at)`: calendar days of UTC or of a time zone, `created_at_day=2026-10-05`.
 
 use chrono::{NaiveTime, TimeDelta};
 
-use super::time::TimeTransform;
+use super::time::CalendarUnit;
 
 /// Calendar days.
-pub(super) const DAY: TimeTransform = TimeTransform {
+pub(super) const DAY: CalendarUnit = CalendarUnit {
     word: "day",
-    fits: TimeTransform::fits_dates_and_timestamps,
+    fits: CalendarUnit::fits_dates_and_timestamps,
     resolution: TimeDelta::days(1),
     start_of: |at| Some(at.date().and_time(NaiveTime::MIN)),
     end_of: |start| start.checked_add_signed(TimeDelta::days(1)),

@@ -1,13 +1,13 @@
-//! `month(created_at)`: calendar months of UTC, `created_at_month=2026-10`.
+//! `month(created_at)`: calendar months of UTC or of a time zone, `created_at_month=2026-10`.
 
 use chrono::{Datelike, Months, NaiveTime, TimeDelta};
 
-use super::time::TimeTransform;
+use super::time::CalendarUnit;
 
 /// Calendar months.
-pub(super) const MONTH: TimeTransform = TimeTransform {
+pub(super) const MONTH: CalendarUnit = CalendarUnit {
     word: "month",
-    fits: TimeTransform::fits_dates_and_timestamps,
+    fits: CalendarUnit::fits_dates_and_timestamps,
     resolution: TimeDelta::days(1),
     start_of: |at| Some(at.date().with_day(1)?.and_time(NaiveTime::MIN)),
     end_of: |start| start.checked_add_months(Months::new(1)),

@@ -1,28 +1,28 @@
-//! What a transform of time consists of.
+//! What a unit of the calendar consists of.
 
 use chrono::{NaiveDateTime, TimeDelta};
 
 use crate::schema::ColumnType;
 
-/// A transform that divides time into ranges, each of which has a text.
-pub(super) struct TimeTransform {
+/// A unit that divides time into ranges, each of which has a text. Times are those that a clock shows.
+pub(super) struct CalendarUnit {
     /// The word of definitions, which also ends the name of the directory.
     pub(super) word: &'static str,
     /// Whether a column of a type can be partitioned by it.
     pub(super) fits: fn(&ColumnType) -> bool,
     /// No range is shorter than this, and each starts at a multiple of it.
     pub(super) resolution: TimeDelta,
-    /// Where the range that an instant lies in starts.
+    /// Where the range that a time lies in starts.
     pub(super) start_of: fn(NaiveDateTime) -> Option<NaiveDateTime>,
     /// Where the range that starts here ends.
     pub(super) end_of: fn(NaiveDateTime) -> Option<NaiveDateTime>,
     /// The text of a range, as strftime has it.
     pub(super) format: &'static str,
-    /// What makes the text a whole instant: its text, and its format.
+    /// What makes the text a whole time: its text, and its format.
     pub(super) completion: (&'static str, &'static str),
 }
 
-impl TimeTransform {
+impl CalendarUnit {
     /// The text of the range that starts here.
     pub(super) fn text_of(&self, start: NaiveDateTime) -> String {
         start.format(self.format).to_string()

@@ -1,13 +1,13 @@
-//! `year(created_at)`: calendar years of UTC, `created_at_year=2026`.
+//! `year(created_at)`: calendar years of UTC or of a time zone, `created_at_year=2026`.
 
 use chrono::{Datelike, Months, NaiveTime, TimeDelta};
 
-use super::time::TimeTransform;
+use super::time::CalendarUnit;
 
 /// Calendar years.
-pub(super) const YEAR: TimeTransform = TimeTransform {
+pub(super) const YEAR: CalendarUnit = CalendarUnit {
     word: "year",
-    fits: TimeTransform::fits_dates_and_timestamps,
+    fits: CalendarUnit::fits_dates_and_timestamps,
     resolution: TimeDelta::days(1),
     start_of: |at| Some(at.date().with_ordinal(1)?.and_time(NaiveTime::MIN)),
     end_of: |start| start.checked_add_months(Months::new(12)),
