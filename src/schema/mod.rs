@@ -18,6 +18,7 @@ mod shape;
 mod table;
 mod temporal;
 mod transform;
+mod value_counts;
 mod value_path;
 mod window;
 
@@ -41,5 +42,6 @@ pub use temporal::{
     TimestampForm, date_of, format_date, format_timestamp, parse_date, parse_timestamp,
 };
 pub use transform::{InvalidPartitionField, PartitionField, Transform};
+pub use value_counts::ValueCounts;
 pub use value_path::{ShownPath, Step, ValuePath};
 pub use window::Window;
