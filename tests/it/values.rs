@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`widening`] | V1, V6: older values under a new type, the contract `widen` |
 //! | [`names`] | V2, V13: names that are taken, the value ledger |
+//! | [`value_ledger`] | V2: where every value is counted |
 //! | [`shapes`] | V3, V8, V9, V12: one odd record among sound ones |
 //! | [`keys`] | V4, V5: keys and cursors |
 //! | [`times`] | V7, V14, R16: formats, time zones, years |
@@ -27,4 +28,5 @@ mod random;
 mod scalars;
 mod shapes;
 mod times;
+mod value_ledger;
 mod widening;
