@@ -60,7 +60,7 @@ fn without_cursor(load: &Loaded, table: TableId) -> u64 {
 /// The size of a table, with an empty ledger.
 fn table_report(manifest: &Manifest) -> TableReport {
     let partitions: BTreeSet<&PartitionKey> =
-        manifest.files.iter().map(|file| &file.partition).collect();
+        manifest.files.iter().filter(|file| file.has_rows()).map(|file| &file.partition).collect();
     TableReport {
         table: manifest.schema.name.clone(),
         received: 0,

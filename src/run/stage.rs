@@ -48,8 +48,15 @@ type Files<'a> = BTreeMap<(TableId, PartitionKey), FileRows<'a>>;
 
 /// The staged files of a run, and the files of the tables that they replace.
 pub(super) struct Written {
-    staged: Vec<(TableId, StagedFile)>,
-    rewritten: HashSet<String>,
+    pub(super) staged: Vec<(TableId, StagedFile)>,
+    pub(super) rewritten: HashSet<String>,
+}
+
+impl Written {
+    /// Whether a table gets a file.
+    pub(super) fn has_file_of(&self, table: TableId) -> bool {
+        self.staged.iter().any(|(of, _)| *of == table)
+    }
 }
 
 /// The staged files of one partition.
@@ -102,7 +109,9 @@ impl Run<'_> {
         }
         drop(written);
         count_outcomes(load, superseded, merged);
-        Ok(Written { staged, rewritten })
+        let mut written = Written { staged, rewritten };
+        self.settle_empty_tables(load, snapshot, &mut written).await?;
+        Ok(written)
     }
 
     /// Stages the rows of one partition, after those of older files.
@@ -214,7 +223,7 @@ fn add_older_files<'a>(
             let changes = !schema.same_files(&old.schema)
                 || merged.rewritten.contains(&file.path)
                 || small.contains(file.path.as_str());
-            changes && !overwritten.replaced.contains(&file.path)
+            file.has_rows() && changes && !overwritten.replaced.contains(&file.path)
         };
         for file in old.files.iter().filter(is_rewritten) {
             files.entry((table, file.partition.clone())).or_default().older.push(file);
