@@ -316,14 +316,9 @@ impl<'a> Parser<'a> {
                 self.number(values, row)?;
                 self.scalars.values += 1;
             }
-            b't' => {
-                self.word("true")?;
-                values.boolean(row, true);
-                self.scalars.values += 1;
-            }
-            b'f' => {
-                self.word("false")?;
-                values.boolean(row, false);
+            byte @ (b't' | b'f') => {
+                self.word(if byte == b't' { "true" } else { "false" })?;
+                values.boolean(row, byte == b't');
                 self.scalars.values += 1;
             }
             b'n' => self.word("null")?,

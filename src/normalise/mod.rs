@@ -36,6 +36,7 @@ mod record_ids;
 mod route;
 mod row_hash;
 mod uniques;
+mod value_counts;
 mod values_in;
 mod versions;
 

@@ -1,16 +1,12 @@
-//! The values that a chunk's records came with, and which of them its rows need not have.
+//! The values that a chunk's records came with.
 
 use std::collections::BTreeSet;
 
-use polars::prelude::{BooleanChunked, PolarsResult};
-
 use super::aligner::{row_of, values_at};
-use super::frame::{Normalised, Rejection};
-use super::values_in::values_in_rows;
 use crate::decode::{Chunk, Level, ScalarCounts};
 use crate::definition::{CheckRule, OnFailure};
 use crate::infer::Schemas;
-use crate::schema::{Step, TableId, ValueCounts};
+use crate::schema::{Step, TableId};
 
 /// The values that the records of a chunk came with.
 #[derive(Debug)]
@@ -51,8 +47,14 @@ impl ReceivedValues {
         }
     }
 
+    /// How many values there are, how many are excluded, and how many texts more mean null.
+    pub(super) fn all(&self) -> (u64, u64, u64) {
+        let ScalarCounts { values, null_texts } = self.scalars;
+        (values, self.excluded.iter().sum(), null_texts)
+    }
+
     /// The values of some records, and those of them that are excluded.
-    fn of(&self, records: &BTreeSet<u32>) -> (u64, u64) {
+    pub(super) fn of(&self, records: &BTreeSet<u32>) -> (u64, u64) {
         let sum = |counts: &[u64]| {
             let of_records = records.iter().filter_map(|record| counts.get(*record as usize));
             of_records.sum()
@@ -67,42 +69,4 @@ pub(super) fn may_repeat(schemas: &Schemas, root: TableId) -> bool {
     schemas.tree_of(root).into_iter().flat_map(checks).any(|check| {
         matches!(check.rule, CheckRule::Unique(_)) && check.on_failure == OnFailure::Quarantine
     })
-}
-
-impl Normalised {
-    /// The values that came with the records, and those of them that are in no row. What the rows have is counted when
-    /// they are written.
-    ///
-    /// # Errors
-    /// polars fails, which would be a bug.
-    pub fn value_counts(&self, schemas: &Schemas) -> PolarsResult<ValueCounts> {
-        let values = &self.values;
-        let [rejected, partial] = [&self.rejected, &self.partially_loaded]
-            .map(|those| those.iter().map(|it: &Rejection| it.record).collect::<BTreeSet<u32>>());
-        let (waiting, excluded_with_it) = values.of(&rejected);
-        // The copy of a record that is loaded in part has all of its values.
-        let (received, excluded) = values.of(&partial);
-        let loaded = self.loaded_of(schemas, &partial)?;
-        let lost = received.saturating_sub(excluded + loaded);
-        let excluded = values.excluded.iter().sum::<u64>() - excluded_with_it;
-        Ok(ValueCounts {
-            received: values.scalars.values + values.scalars.null_texts,
-            loaded: 0,
-            excluded: excluded + values.scalars.null_texts,
-            quarantined: waiting + lost,
-        })
-    }
-
-    /// The values of some records in rows.
-    fn loaded_of(&self, schemas: &Schemas, records: &BTreeSet<u32>) -> PolarsResult<u64> {
-        if records.is_empty() {
-            return Ok(0);
-        }
-        let loaded = self.frames.iter().map(|frame| {
-            let of_them = frame.records.iter().map(|record| records.contains(record));
-            let rows = frame.rows.filter(&of_them.collect::<BooleanChunked>())?;
-            Ok(values_in_rows(&rows, &schemas[frame.table]))
-        });
-        loaded.sum()
-    }
 }

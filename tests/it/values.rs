@@ -12,12 +12,14 @@
 //! | [`times`] | V7, V14, R16: formats, time zones, years |
 //! | [`limits`] | V10, V11: depth and width |
 //! | [`exports`] | V15, V16, V17, V20: empty exports, envelopes, encodings |
+//! | [`empty_tables`] | R10: tables without rows |
 //! | [`scalars`] | V18, V19: doubles, values that mean nothing |
 //! | [`children`] | R13, R14, R17: column order, keys of child tables, nested types by path |
 //! | [`more`] | what no case names |
 //! | [`random`] | all kinds: nights of random shapes lose no scalar |
 
 mod children;
+mod empty_tables;
 mod exports;
 mod keys;
 mod limits;
