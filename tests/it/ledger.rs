@@ -35,7 +35,7 @@ fn record() -> impl Strategy<Value = Value> {
             members.prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     });
-    (scalar, proptest::collection::btree_map("[abn]", value, 0..3)).prop_map(|(id, members)| {
+    (scalar, proptest::collection::btree_map("[abnp]", value, 0..3)).prop_map(|(id, members)| {
         let mut record: serde_json::Map<String, Value> = members.into_iter().collect();
         record.insert("id".to_owned(), id);
         Value::Object(record)
@@ -49,6 +49,8 @@ struct Said {
     contract: [&'static str; 3],
     keys: &'static str,
     columns: &'static str,
+    excluded: &'static str,
+    shape: &'static str,
     checks: &'static str,
 }
 
@@ -61,15 +63,28 @@ fn said() -> impl Strategy<Value = Said> {
         "{ not_null = \"id\" }",
         "{ unique = \"id\" }, { accepted_values = \"id\", values = [1, 2], on_failure = \"warn\" }",
     ]);
-    (select(vec!["replace", "append", "merge"]), [word(), word(), word()], keys, columns, checks)
-        .prop_map(|(disposition, contract, keys, columns, checks)| {
+    let excluded = select(vec!["", "", "b = { exclude = true }", "a = { exclude = true }"]);
+    let shape = select(vec![
+        "",
+        "",
+        "nested = \"columns\"",
+        "nested = \"json\"",
+        "null_values = [\"x\"]",
+        "partition_by = [\"p\"]",
+    ]);
+    let contract = [word(), word(), word()];
+    (select(vec!["replace", "append", "merge"]), contract, keys, columns, excluded, shape, checks)
+        .prop_map(|(disposition, contract, keys, columns, excluded, shape, checks)| {
             let keys = match (disposition, keys) {
                 ("merge", "") => "primary_key = [\"id\"]",
                 _ => keys,
             };
             // A cursor is a number, whatever the records have.
             let columns = if keys.contains("cursor") { "n = \"int64\"" } else { columns };
-            Said { disposition, contract, keys, columns, checks }
+            // A column is declared once.
+            let excluded =
+                if columns.contains("a =") && excluded.contains("a =") { "" } else { excluded };
+            Said { disposition, contract, keys, columns, excluded, shape, checks }
         })
 }
 
@@ -81,9 +96,9 @@ impl Said {
             if self.columns.is_empty() { "n = { from = \"/n\" }" } else { self.columns };
         workplace.define(&format!(
             "[[tables]]\nname = \"t\"\nrecords = \"\"\nwrite_disposition = \"{}\"\n{}\nchecks = [{}]\n\
-             schema_contract = {{ tables = \"{tables}\", columns = \"{columns}\", data_type = \"{data_type}\" }}\n\
-             [tables.columns]\n{columns_section}\n",
-            self.disposition, self.keys, self.checks
+             {}\nschema_contract = {{ tables = \"{tables}\", columns = \"{columns}\", data_type = \"{data_type}\" }}\n\
+             [tables.columns]\n{columns_section}\n{}\np = \"string\"\n",
+            self.disposition, self.keys, self.checks, self.shape, self.excluded
         ));
         runtime().block_on(InProcess::asking(source.base_url(), &workplace))
     }
