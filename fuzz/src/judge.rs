@@ -42,7 +42,7 @@ impl Judged {
     }
 }
 
-/// The records of an export in which every value is a record, or an array of them.
+/// The records of an export in which every value is a record, or an array of them. `null` alone is none.
 pub fn every_value(export: &[u8]) -> Retryable {
     let export = export.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(export);
     let mut records = Vec::new();
@@ -50,7 +50,7 @@ pub fn every_value(export: &[u8]) -> Retryable {
     let mut count = 0;
     for value in &mut values {
         count += 1;
-        let found = value.ok().and_then(|value| records_in(value.get(), false));
+        let found = value.ok().and_then(|value| records_in(value.get(), count == 1));
         let Some(found) = found else { return Retryable::Refused };
         records.extend(found);
     }

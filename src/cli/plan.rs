@@ -206,6 +206,7 @@ impl ShownTable {
 
 /// The partition directories of a table.
 fn partitions(manifest: &Manifest) -> BTreeSet<PartitionKey> {
-    let directories = manifest.files.iter().map(|file| file.partition.clone());
+    let with_rows = manifest.files.iter().filter(|file| file.has_rows());
+    let directories = with_rows.map(|file| file.partition.clone());
     directories.filter(|directory| !directory.is_empty()).collect()
 }

@@ -22,6 +22,7 @@ mod nesting;
 mod parse;
 mod position;
 mod raw;
+mod scalar_counts;
 mod scalars;
 mod select;
 mod selector;
@@ -38,6 +39,7 @@ pub use compact::without_whitespace;
 pub use parse::{DecodeError, decode_batch};
 pub use position::Position;
 pub use raw::{Fractions, Raw, RawTexts};
+pub use scalar_counts::ScalarCounts;
 pub use selector::{RecordSelector, RecordsAt};
 pub use split::Splitter;
 pub use split_error::{Sign, SplitError};
@@ -70,6 +72,8 @@ pub struct Chunk {
     pub identities: Vec<u128>,
     /// Records that could not be decoded, in export order.
     pub undecodable: Vec<Undecodable>,
+    /// How many scalars the other records have.
+    pub scalars: ScalarCounts,
 }
 
 /// A record that is valid JSON but that columns cannot hold exactly.

@@ -9,7 +9,7 @@ use super::columns::{LevelBuilder, Taken, ValuesBuilder};
 use super::compact::without_whitespace;
 use super::identity::identity;
 use super::position::Position;
-use super::{Chunk, DecodeOptions, Level, Undecodable};
+use super::{Chunk, DecodeOptions, Level, ScalarCounts, Undecodable};
 use crate::excerpt::excerpt;
 use crate::exit_code::{ExitCode, Failure, advice};
 
@@ -48,7 +48,8 @@ pub fn decode_batch(batch: &RecordBatch, options: &DecodeOptions) -> Result<Chun
     let text = std::str::from_utf8(&batch.bytes)
         .map_err(|error| at(batch, error.valid_up_to(), "not UTF-8"))?;
     let mut extents: Vec<Extent> = batch.extents().collect();
-    let (mut records, flaws) = decode_records(batch, text, &extents, options)?;
+    let DecodedRecords { mut records, flaws, mut scalars } =
+        decode_records(batch, text, &extents, options)?;
     let mut undecodable = Vec::new();
     if !flaws.is_empty() {
         // Their values are already in the columns and would influence types, so decode without them.
@@ -58,7 +59,7 @@ pub fn decode_batch(batch: &RecordBatch, options: &DecodeOptions) -> Result<Chun
         }));
         let mut positions = 0..;
         extents.retain(|_| positions.next().is_some_and(|it| !flaws.contains_key(&it)));
-        (records, _) = decode_records(batch, text, &extents, options)?;
+        DecodedRecords { records, scalars, .. } = decode_records(batch, text, &extents, options)?;
     }
     let mut identities = Vec::new();
     if options.identify {
@@ -69,16 +70,24 @@ pub fn decode_batch(batch: &RecordBatch, options: &DecodeOptions) -> Result<Chun
         }
     }
     let places = extents.iter().map(|(extent, offset)| place(extent, *offset)).collect();
-    Ok(Chunk { root: batch.root, records, places, identities, undecodable })
+    Ok(Chunk { root: batch.root, records, places, identities, undecodable, scalars })
 }
 
-/// Decodes the records of these extents. Returns the positions of those that cannot be held exactly, with the reason.
+/// The records of some extents.
+struct DecodedRecords {
+    records: Level,
+    /// The positions of those that cannot be held exactly, with the reason.
+    flaws: BTreeMap<usize, &'static str>,
+    scalars: ScalarCounts,
+}
+
+/// Decodes the records of these extents.
 fn decode_records(
     batch: &RecordBatch,
     text: &str,
     extents: &[Extent],
     options: &DecodeOptions,
-) -> Result<(Level, BTreeMap<usize, &'static str>), DecodeError> {
+) -> Result<DecodedRecords, DecodeError> {
     let mut records = LevelBuilder::default();
     let mut flaws = BTreeMap::new();
     let null_values = options.null_values.as_slice();
@@ -90,6 +99,7 @@ fn decode_records(
         depth: 0,
         unescaped: String::new(),
         flaw: None,
+        scalars: ScalarCounts::default(),
     };
     for (position, (extent, _)) in extents.iter().enumerate() {
         parser.at = extent.start;
@@ -102,7 +112,7 @@ fn decode_records(
         }
         flaws.extend(flaw.map(|flaw| (position, flaw)));
     }
-    Ok((records.finish(), flaws))
+    Ok(DecodedRecords { records: records.finish(), flaws, scalars: parser.scalars })
 }
 
 fn is_json(text: &str) -> bool {
@@ -139,6 +149,8 @@ struct Parser<'a> {
     unescaped: String,
     /// Why the record cannot be held exactly, although it is valid JSON.
     flaw: Option<&'static str>,
+    /// Counted here and not from the columns, so that the ledger notices what the columns lose.
+    scalars: ScalarCounts,
 }
 
 /// A JSON string: borrowed, or unescaped in [`Parser::unescaped`].
@@ -268,28 +280,31 @@ impl<'a> Parser<'a> {
     fn json(&mut self) -> Parsed<String> {
         let start = self.at;
         let levels = std::mem::replace(&mut self.levels, usize::MAX);
+        let scalars = self.scalars;
         let read = self.value(&mut ValuesBuilder::default(), 0);
-        self.levels = levels;
+        (self.levels, self.scalars) = (levels, scalars);
         read?;
         Ok(without_whitespace(&self.text[start..self.at]))
-    }
-
-    fn text(&self, values: &mut ValuesBuilder, row: u32, text: &str) {
-        if !self.null_values.iter().any(|null| null == text) {
-            values.text(row, text);
-        }
     }
 
     fn value(&mut self, values: &mut ValuesBuilder, row: u32) -> Parsed<()> {
         self.skip_whitespace();
         match self.peek() {
-            b'"' => match self.string()? {
-                Text::Plain(text) => self.text(values, row, text),
-                Text::Unescaped => self.text(values, row, &self.unescaped),
-            },
+            b'"' => {
+                let text = match self.string()? {
+                    Text::Plain(text) => text,
+                    Text::Unescaped => &self.unescaped,
+                };
+                let is_null = self.null_values.iter().any(|null| null == text);
+                if !is_null {
+                    values.text(row, text);
+                }
+                self.scalars.add_text(is_null);
+            }
             b'{' | b'[' if self.depth > self.levels => {
                 let json = self.json()?;
                 values.text(row, &json);
+                self.scalars.values += 1;
             }
             b'{' if self.skips_empty_object() => values.empty_object(row),
             b'{' => {
@@ -297,14 +312,14 @@ impl<'a> Parser<'a> {
                 self.object(level, row)?;
             }
             b'[' => self.list(values, row)?,
-            b'-' | b'0'..=b'9' => self.number(values, row)?,
-            b't' => {
-                self.word("true")?;
-                values.boolean(row, true);
+            b'-' | b'0'..=b'9' => {
+                self.number(values, row)?;
+                self.scalars.values += 1;
             }
-            b'f' => {
-                self.word("false")?;
-                values.boolean(row, false);
+            byte @ (b't' | b'f') => {
+                self.word(if byte == b't' { "true" } else { "false" })?;
+                values.boolean(row, byte == b't');
+                self.scalars.values += 1;
             }
             b'n' => self.word("null")?,
             _ => return Err("expected a value"),

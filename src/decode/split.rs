@@ -259,6 +259,12 @@ impl Splitter {
                 }
                 return self.begin_value(byte);
             }
+            (EnvelopeState::Root, b'n') if self.roots == 0 => {
+                // `null` in place of a list of records is an empty one.
+                self.roots = 1;
+                self.empty_arrays.push(JsonPointer::default());
+                return self.begin_value(byte);
+            }
             (EnvelopeState::Root, _) if self.roots == 0 => {
                 return Err(SplitError::NotJson { beginning: excerpt(rest) });
             }
@@ -454,6 +460,9 @@ impl Splitter {
 
     fn end_scalar(&mut self) -> Result<(), SplitError> {
         if serde_json::from_slice::<serde::de::IgnoredAny>(&self.token).is_err() {
+            if self.open_objects == 0 {
+                return Err(SplitError::NotJson { beginning: excerpt(&self.token) });
+            }
             return Err(self.malformed(&self.token, "a value"));
         }
         self.end_value();
@@ -520,6 +529,9 @@ mod tests {
         assert_eq!(found_in("{\"a\":[1]}\n{\"b\":\"]\"}\n").unwrap(), two);
         assert_eq!(found_in("[]").unwrap(), Vec::<String>::new());
         assert_eq!(found_in(r#"{"list":[]}"#).unwrap(), Vec::<String>::new());
+        assert_eq!(found_in(" null\n").unwrap(), Vec::<String>::new());
+        let root = split_in(at(&[""]), &[b"nu", b"ll"]).unwrap();
+        assert_eq!((root.0.len(), root.1.records), (0, vec![0].into()));
         let one = split_in(at(&[""]), &[br#"{"a":[{"b":1}]}"#]).unwrap();
         assert_eq!(one.0, [(0, vec![r#"{"a":[{"b":1}]}"#.to_owned()])]);
     }
@@ -531,12 +543,15 @@ mod tests {
         assert!(found_in("\u{feff}[{}]").is_ok());
         let half_a_mark = split_in(at(&[""]), &[b"\xEF[{}]"]).unwrap_err();
         assert!(matches!(half_a_mark, SplitError::NotJson { .. }), "{half_a_mark}");
+        assert_eq!(error("not found"), "the export is not JSON: it begins with `not`");
         assert_eq!(error("<html>\n<body>"), "the export is not JSON: it begins with `<html>`");
         assert_eq!(error("[{\"a\":1},"), "the export is truncated after 9 bytes");
         assert_eq!(error("{\"a\":[{}]"), "the export is truncated after 9 bytes");
         assert_eq!(error("{\"error\":\"no\"}"), "the export has no array of objects");
         assert!(error("[\n{\"a\":\n1]}]").contains("at byte 9, line 3:"));
         assert!(error("[{\"a\":1]}]").contains("at byte 7:"), "{}", error("[{\"a\":1]}]"));
+        assert_eq!(error("nul"), "the export is not JSON: it begins with `nul`");
+        assert!(error("null {}").contains("a second JSON value"), "{}", error("null {}"));
         assert!(error("[{}] x").contains("the end of the export"));
         assert!(error("{\"a\":[{}],\"b\":[{}]}").contains("`/a`, `/b`"));
         assert!(error("{\"a\":tru,\"b\":[{}]}").contains("a value"));

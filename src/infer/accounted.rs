@@ -16,7 +16,6 @@ use crate::schema::{
 pub(crate) struct Places<'s> {
     schema: &'s TableSchema,
     policy: &'s TablePolicy,
-    excluded: &'s HashSet<ValuePath>,
     children: HashSet<&'s [Step]>,
     /// The paths of values with a column; whether their type is declared.
     columns: HashMap<&'s [Step], bool>,
@@ -28,7 +27,6 @@ impl<'s> Places<'s> {
     pub(crate) fn new(
         schema: &'s TableSchema,
         policy: &'s TablePolicy,
-        excluded: &'s HashSet<ValuePath>,
         children: impl Iterator<Item = &'s ValuePath>,
     ) -> Self {
         let columns = schema.columns.iter().filter_map(|column| match &column.source {
@@ -42,7 +40,6 @@ impl<'s> Places<'s> {
         Self {
             schema,
             policy,
-            excluded,
             children: children.map(Vec::as_slice).collect(),
             columns: columns.collect(),
             above: above.collect(),
@@ -73,7 +70,7 @@ impl<'s> Places<'s> {
     }
 
     fn lost_value(&self, value: &ValueShape, path: &mut ValuePath) -> Option<ValuePath> {
-        if self.excluded.contains(path) {
+        if self.policy.excluded.contains(path) {
             return None;
         }
         let discarded = self.policy.discarded.iter().filter(|it| it.path == *path);

@@ -79,13 +79,13 @@ impl<'a> Resolver<'a> {
         let known = inference.known_columns();
         let ColumnInference { columns, children, discarded, excluded, .. } = inference;
         let parent = pending.parent.map(|parent| &self.tables[parent]);
-        let policy = TablePolicy { discarded, ..policy(pending, parent) };
+        let policy = TablePolicy { discarded, excluded, ..policy(pending, parent) };
         let schema = self.schema(pending, &policy, &known, columns)?;
         self.check_layout(&schema, &policy)?;
         if let TableShape::Seen(shape) = pending.rows {
             let seen = children.iter().filter(|(_, _, rows)| matches!(rows, TableShape::Seen(_)));
             let paths = seen.map(|(_, path, _)| path);
-            Places::new(&schema, &policy, &excluded, paths).hold(shape)?;
+            Places::new(&schema, &policy, paths).hold(shape)?;
         }
         let own = TableId::from_index(self.tables.len());
         let root = parent.map_or(own, |parent| parent.root);
@@ -179,6 +179,7 @@ fn policy(pending: &UnresolvedTable<'_>, parent: Option<&ResolvedTable>) -> Tabl
         contract: pending.contract,
         checks: declared.map(|table| table.checks.clone()).unwrap_or_default(),
         discarded: Vec::new(),
+        excluded: HashSet::new(),
     }
 }
 

@@ -56,6 +56,8 @@ pub struct TablePolicy {
     pub checks: Vec<Check>,
     /// Values of this export that the contract does not let into the table.
     pub discarded: Vec<Discarded>,
+    /// The paths of values of this export that the definition excludes.
+    pub excluded: HashSet<ValuePath>,
 }
 
 /// A value of an export that becomes neither a column nor a child table.

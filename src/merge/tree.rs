@@ -23,7 +23,7 @@ pub struct TableTree<'a> {
     pub(super) tables: Vec<TableId>,
     export: &'a ExportRows,
     manifests: HashMap<TableId, &'a Manifest>,
-    /// The data files of all tables. Their positions are their numbers.
+    /// The data files with rows of all tables. Their positions are their numbers.
     pub(super) files: Vec<TreeFile<'a>>,
     numbers_by_partition: BTreeMap<&'a PartitionKey, Vec<usize>>,
 }
@@ -51,7 +51,8 @@ impl<'a> TableTree<'a> {
         let mut files = Vec::new();
         for table in &tables {
             let of_table = manifests.get(table).map_or(&[][..], |manifest| &manifest.files);
-            files.extend(of_table.iter().map(|data| TreeFile { table: *table, data }));
+            let with_rows = of_table.iter().filter(|file| file.has_rows());
+            files.extend(with_rows.map(|data| TreeFile { table: *table, data }));
         }
         let mut numbers_by_partition: BTreeMap<&PartitionKey, Vec<usize>> = BTreeMap::new();
         for (number, file) in files.iter().enumerate() {
@@ -60,7 +61,7 @@ impl<'a> TableTree<'a> {
         Self { schemas, root, tables, export, manifests, files, numbers_by_partition }
     }
 
-    /// Whether any of its tables has a data file.
+    /// Whether any of its tables has rows.
     #[must_use]
     pub fn has_files(&self) -> bool {
         !self.files.is_empty()

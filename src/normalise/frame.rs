@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use polars::prelude::{BooleanChunked, DataFrame, PolarsResult};
 
 use super::reason::Reasons;
+use super::received::ReceivedValues;
 use crate::schema::TableId;
 
 /// Rows of one table that came from one chunk.
@@ -73,6 +74,8 @@ pub struct Normalised {
     pub partially_loaded: Vec<Rejection>,
     /// The checks that rows break, by table and position among the table's checks.
     pub broken: BTreeMap<(TableId, usize), BrokenRows>,
+    /// The values that the records came with.
+    pub values: ReceivedValues,
 }
 
 /// Rows that break a check.

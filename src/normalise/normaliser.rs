@@ -19,6 +19,7 @@ use super::child_rows::ChildRows;
 use super::frame::{BrokenRows, Normalised, TableFrame, count, rejections};
 use super::metadata_columns::MetadataColumns;
 use super::reason::{Reason, Reasons, RowOrigin, RowOrigins, Rule};
+use super::received::{ReceivedValues, may_repeat};
 use crate::decode::{Chunk, Level};
 use crate::definition::{Discard, OnFailure};
 use crate::infer::{ResolvedTable, Schemas};
@@ -52,15 +53,22 @@ impl<'a> Normaliser<'a> {
             reasons: BTreeMap::new(),
             losses: BTreeMap::new(),
             broken: BTreeMap::new(),
+            values: ReceivedValues::of_records(chunk.records.rows),
         };
+        let root = self.schemas.table_of(chunk.root);
         // A record array whose table has loaded the export already makes no rows.
-        if let Some(table) = self.schemas.table_of(chunk.root) {
+        if let Some(table) = root {
             let records: Vec<u32> = (0..).take(chunk.records.rows).collect();
             let origin =
                 RowOrigin { parent: None, path: &[], parents: Vec::new(), positions: Vec::new() };
             work.table(table, &chunk.records, &records, origin, None)?;
         }
-        work.finish()
+        let mut normalised = work.finish()?;
+        let sets_apart = !normalised.rejected.is_empty()
+            || !normalised.partially_loaded.is_empty()
+            || root.is_some_and(|root| may_repeat(self.schemas, root));
+        normalised.values.count(chunk, sets_apart);
+        Ok(normalised)
     }
 }
 
@@ -85,6 +93,7 @@ struct ChunkWork<'a> {
     /// Why values of records are discarded.
     losses: BTreeMap<u32, Reasons>,
     broken: BTreeMap<(TableId, usize), BrokenRows>,
+    values: ReceivedValues,
 }
 
 impl<'a> ChunkWork<'a> {
@@ -113,6 +122,9 @@ impl<'a> ChunkWork<'a> {
                 let reason = self.reason(schema, row, &discarded.path, rule);
                 self.discard(records[row as usize], discarded.discard, reason);
             }
+        }
+        for path in &policy.excluded {
+            self.values.exclude(level, path, records);
         }
         let keys = keys_for_children(schema, &columns);
         self.frames.push(TableFrame {
@@ -273,6 +285,7 @@ impl<'a> ChunkWork<'a> {
             rejected: Vec::new(),
             partially_loaded: rejections(self.losses).collect(),
             broken: self.broken,
+            values: self.values,
         };
         normalised.leave_out(self.reasons)?;
         Ok(normalised)

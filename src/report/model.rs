@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::infer::Change;
 use crate::landing::ExportHash;
-use crate::schema::{RunId, TableName, Window};
+use crate::schema::{RunId, TableName, ValueCounts, Window};
 
 /// What a run did; also the file `_flowlake/runs/<run id>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,6 +108,10 @@ pub struct TableReport {
     /// Loaded rows without a value in the table's `cursor`: they are older than any other. Part of other counts.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub without_cursor: u64,
+    /// The values of the records that were received. None for a child table, whose values are counted with its root's,
+    /// and for a table that had loaded the export already.
+    #[serde(flatten)]
+    pub values: Option<ValueCounts>,
     /// Rows of the table after the run.
     pub rows: u64,
     /// Files of the table after the run.
@@ -142,9 +146,28 @@ impl RunReport {
 }
 
 impl TableReport {
-    /// Whether every received row is accounted for.
+    /// Whether every received row and value is accounted for.
     #[must_use]
     pub fn balances(&self) -> bool {
+        self.rows_balance() && self.values.is_none_or(|values| values.balances())
+    }
+
+    /// What does not balance, for a message.
+    #[must_use]
+    pub fn imbalance(&self) -> String {
+        let Self { received, inserted, updated, unchanged, superseded, quarantined, .. } = self;
+        match &self.values {
+            Some(values) if self.rows_balance() => values.to_string(),
+            _ => format!(
+                "of {received} rows received, {inserted} were inserted, {updated} updated, {unchanged} unchanged, \
+                 {superseded} superseded and {quarantined} quarantined"
+            ),
+        }
+    }
+
+    /// Whether every received row is accounted for.
+    #[must_use]
+    pub fn rows_balance(&self) -> bool {
         let accounted =
             [self.inserted, self.updated, self.unchanged, self.superseded, self.quarantined];
         self.received == accounted.iter().sum::<u64>()
@@ -167,6 +190,7 @@ mod tests {
             quarantined: 1,
             deleted: 0,
             without_cursor: 0,
+            values: None,
             rows: 4,
             files: 1,
             bytes: 1,
@@ -175,5 +199,17 @@ mod tests {
         assert!(table.balances());
         table.inserted = 3;
         assert!(!table.balances());
+    }
+
+    #[test]
+    fn a_report_of_an_earlier_release_has_no_values() {
+        let row = r#"{"table":"t","received":1,"inserted":1,"updated":0,"unchanged":0,"superseded":0,"quarantined":0,"rows":1,"files":1,"bytes":9,"partitions":0}"#;
+        let mut table: TableReport = serde_json::from_str(row).unwrap();
+        assert_eq!(table.values, None);
+        assert!(!serde_json::to_string(&table).unwrap().contains("values"));
+        table.values = Some(ValueCounts { received: 3, loaded: 3, ..ValueCounts::default() });
+        let written = serde_json::to_string(&table).unwrap();
+        assert!(written.contains("\"values_received\":3,\"values_loaded\":3"), "{written}");
+        assert_eq!(serde_json::from_str::<TableReport>(&written).unwrap(), table);
     }
 }

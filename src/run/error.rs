@@ -66,10 +66,7 @@ pub enum RunError {
     UsedRunId { run_id: RunId },
     #[error(transparent)]
     Guard(#[from] GuardError),
-    #[error(
-        "the ledger of `{}` does not balance: received {}, inserted {}, quarantined {}",
-        ledger.table, ledger.received, ledger.inserted, ledger.quarantined
-    )]
+    #[error("the ledger of `{}` does not balance: {}", ledger.table, ledger.imbalance())]
     Unbalanced { ledger: Box<TableReport> },
     #[error("polars failed on the rows of the export: {0}")]
     Frame(#[from] PolarsError),

@@ -162,16 +162,14 @@ pub(super) fn against_broken_checks(load: &Loaded) -> Result<(), GuardError> {
     Ok(())
 }
 
-/// Refuses an export when none of the records fits a table that has rows, or any table. A new table does not keep the
-/// others from loading.
+/// Refuses an export when none of the records fits a table that has rows. A table without rows stays empty, and does not
+/// keep the others from loading.
 pub(super) fn against_losing_all(load: &Loaded, snapshot: &Snapshot) -> Result<(), GuardError> {
     let has_rows = |root: TableId| {
         let manifest = snapshot.manifests.get(&load.schemas[root].name);
         manifest.is_some_and(|manifest| manifest.rows() > 0)
     };
-    let nothing_loads = load.schemas.roots().all(|root| loses_all(load, root));
-    let mut lost = load.schemas.roots().filter(|root| loses_all(load, *root));
-    match lost.find(|root| nothing_loads || has_rows(*root)) {
+    match load.schemas.roots().find(|root| loses_all(load, *root) && has_rows(*root)) {
         Some(root) => Err(nothing_fits(load, root)),
         None => Ok(()),
     }

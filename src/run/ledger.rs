@@ -43,6 +43,7 @@ pub(super) fn of(load: &Loaded, table: TableId, manifest: &Manifest) -> TableRep
         quarantined: counts.quarantined,
         superseded: counts.superseded,
         without_cursor: without_cursor(load, table),
+        values: load.values.get(&table).copied(),
         ..table_report(manifest)
     }
 }
@@ -59,7 +60,7 @@ fn without_cursor(load: &Loaded, table: TableId) -> u64 {
 /// The size of a table, with an empty ledger.
 fn table_report(manifest: &Manifest) -> TableReport {
     let partitions: BTreeSet<&PartitionKey> =
-        manifest.files.iter().map(|file| &file.partition).collect();
+        manifest.files.iter().filter(|file| file.has_rows()).map(|file| &file.partition).collect();
     TableReport {
         table: manifest.schema.name.clone(),
         received: 0,
@@ -70,6 +71,7 @@ fn table_report(manifest: &Manifest) -> TableReport {
         quarantined: 0,
         deleted: 0,
         without_cursor: 0,
+        values: None,
         rows: manifest.rows(),
         files: manifest.files.len() as u64,
         bytes: manifest.files.iter().map(|file| file.bytes).sum(),
@@ -77,7 +79,7 @@ fn table_report(manifest: &Manifest) -> TableReport {
     }
 }
 
-/// Fails the run when a ledger does not account for every row (promise P1).
+/// Fails the run when a ledger does not account for every row and every value (promise P1).
 pub(super) fn check(ledgers: &[TableReport]) -> Result<(), RunError> {
     match ledgers.iter().find(|ledger| !ledger.balances()) {
         Some(ledger) => Err(RunError::Unbalanced { ledger: Box::new(ledger.clone()) }),
@@ -88,6 +90,7 @@ pub(super) fn check(ledgers: &[TableReport]) -> Result<(), RunError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::ValueCounts;
 
     fn ledger(received: u64, inserted: u64, quarantined: u64) -> TableReport {
         TableReport {
@@ -100,6 +103,7 @@ mod tests {
             quarantined,
             deleted: 9,
             without_cursor: 0,
+            values: None,
             rows: 0,
             files: 0,
             bytes: 0,
@@ -116,5 +120,23 @@ mod tests {
         );
         let refused = check(&[ledger(3, 0, 0), ledger(6, 2, 2)]).unwrap_err();
         assert!(matches!(&refused, RunError::Unbalanced { ledger } if ledger.quarantined == 2));
+        assert_eq!(
+            refused.to_string(),
+            "the ledger of `t` does not balance: of 6 rows received, 2 were inserted, 1 updated, \
+             1 unchanged, 1 superseded and 2 quarantined"
+        );
+    }
+
+    #[test]
+    fn p1_a_value_without_a_place_fails_the_run() {
+        let values =
+            |received| Some(ValueCounts { received, loaded: 5, excluded: 2, quarantined: 1 });
+        assert!(check(&[TableReport { values: values(8), ..ledger(3, 0, 0) }]).is_ok());
+        let refused = check(&[TableReport { values: values(9), ..ledger(3, 0, 0) }]).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the ledger of `t` does not balance: of 9 values received, 5 are in columns, \
+             2 excluded and 1 in quarantine"
+        );
     }
 }

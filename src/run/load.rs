@@ -22,14 +22,14 @@ use crate::infer::Schemas;
 use crate::merge::{self, PartitionRows, RECORD_COLUMN};
 use crate::normalise::{
     LeftOutRows, MetadataColumns, Normalised, Normaliser, Reason, RecordIds, Rejection, Rule,
-    TableFrame, Uniques, VersionTracker, key_texts,
+    TableFrame, Uniques, VersionTracker, key_texts, values_in, values_in_rows,
 };
 use crate::run::RunError;
 use crate::run::budget::Budget;
 use crate::run::guard_error::GuardError;
 use crate::run::loaded::{BrokenCheck, Counts, LeftOut, Loaded, Quarantined};
 use crate::runtime::{on_all_cores, parallelism};
-use crate::schema::{IdVec, PartitionKey, TableId, TableSchema};
+use crate::schema::{IdVec, PartitionKey, TableId, TableSchema, Transform, ValueCounts};
 use crate::write::partition::Partitioner;
 use crate::write::parts::{RowPart, RowParts};
 use crate::write::spill::{KeptRows, Spill, SpillError};
@@ -56,6 +56,8 @@ pub(super) struct Load {
     forms: IdVec<TableId, Option<Arc<FileLayout>>>,
     spill: Arc<Spill>,
     counts: IdVec<TableId, Counts>,
+    /// For each root table, the values of its records.
+    values: BTreeMap<TableId, ValueCounts>,
     /// For each table and column, how many rows have a value.
     filled: IdVec<TableId, Vec<u64>>,
     quarantined: Vec<Quarantined>,
@@ -95,6 +97,7 @@ impl Load {
             versions: told.map(|root| (root, VersionTracker::default())).collect(),
             counts: schemas.iter().map(|_| Counts::default()).collect(),
             filled: schemas.iter().map(|(_, table)| vec![0; table.columns.len()]).collect(),
+            values: schemas.roots().map(|root| (root, ValueCounts::default())).collect(),
             uniques: Uniques::default(),
             broken: BTreeMap::new(),
             left_out: BTreeMap::new(),
@@ -168,6 +171,7 @@ impl Load {
             encoded: encoders,
             spill: self.spill,
             counts: self.counts,
+            values: self.values,
             filled_rows: self.filled,
             quarantined: self.quarantined,
             broken: self.broken,
@@ -191,6 +195,7 @@ impl Load {
         normalised.reject_repeated(&schemas, &mut self.uniques)?;
         self.note_broken_checks(source, &normalised);
         let Some(root) = schemas.table_of(source.root) else { return Ok(()) };
+        *self.values.entry(root).or_default() += normalised.value_counts(&schemas)?;
         let mut partition_of_record = vec![0; source.places.len()];
         let first_record = u64::from(self.chunks) << 32;
         self.chunks += 1;
@@ -283,6 +288,12 @@ impl Load {
     ) -> Result<(), RunError> {
         let schema = &self.schemas[root];
         let partitions = self.partitioner.assign(&frame.rows, &schema.partition_by)?;
+        // The files do not have these, but their directories.
+        for column in schema.partition_by.iter().filter(|it| it.transform == Transform::Identity) {
+            let column = frame.rows.column(column.column.as_str())?;
+            self.values.entry(root).or_default().loaded +=
+                values_in(column.as_materialized_series());
+        }
         if self.partitioner.count() > self.most_partitions {
             let (table, most) = (schema.name.clone(), self.most_partitions);
             return Err(GuardError::TooManyPartitions { table, most }.into());
@@ -386,19 +397,25 @@ impl Load {
         }
         let (schemas, metadata, spill) = (&self.schemas, &self.metadata, &self.spill);
         let passed_on = on_all_cores(shares, |(key, part, mut rows)| {
-            let new = part.into_rows()?;
+            let (new, schema) = (part.into_rows()?, &schemas[key.0]);
+            let values = values_in_rows(&new, schema);
             match &mut rows {
                 PartitionContent::Encoded(encoder) => {
-                    encoder.push(&metadata.complete(new, &schemas[key.0])?)?;
+                    encoder.push(&metadata.complete(new, schema)?)?;
                 }
                 PartitionContent::Waiting(pieces) if more_comes => {
                     pieces.push(spill.put_rows(new)?);
                 }
                 PartitionContent::Waiting(pieces) => pieces.push(KeptRows::Held(new)),
             }
-            Ok::<_, SpillError>((key, rows))
+            Ok::<_, SpillError>((key, rows, values))
         });
-        self.rows.extend(passed_on.into_iter().collect::<Result<Vec<_>, _>>()?);
+        for passed_on in passed_on {
+            let (key, rows, values) = passed_on?;
+            let root = schemas.table(key.0).root;
+            self.values.entry(root).or_default().loaded += values;
+            self.rows.insert(key, rows);
+        }
         self.spill_remainders()
     }
 

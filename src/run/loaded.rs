@@ -8,7 +8,7 @@ use crate::definition::Deletes;
 use crate::infer::{Filled, Schemas};
 use crate::merge::{MergeOutcome, PartitionRows};
 use crate::normalise::{CursorForm, Reasons};
-use crate::schema::{ColumnName, IdVec, PartitionKey, TableId, TableName};
+use crate::schema::{ColumnName, IdVec, PartitionKey, TableId, TableName, ValueCounts};
 use crate::write::Encoder;
 use crate::write::spill::Spill;
 
@@ -22,6 +22,8 @@ pub(super) struct Loaded {
     pub(super) spill: Arc<Spill>,
     /// The row counts of each table.
     pub(super) counts: IdVec<TableId, Counts>,
+    /// For each root table, the values of its records, superseded rows included.
+    pub(super) values: BTreeMap<TableId, ValueCounts>,
     /// For each table and column, how many rows have a value, superseded rows included.
     pub(super) filled_rows: IdVec<TableId, Vec<u64>>,
     pub(super) quarantined: Vec<Quarantined>,

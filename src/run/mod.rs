@@ -19,6 +19,7 @@ mod budget;
 mod collect;
 pub mod context;
 mod decoder;
+mod empty_tables;
 mod error;
 mod events;
 mod findings;

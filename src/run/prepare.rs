@@ -304,7 +304,18 @@ fn record_selector(roots: &IdVec<RootId, &Table>, snapshot: &Snapshot) -> Record
 
 #[cfg(test)]
 mod tests {
+    use object_store::memory::InMemory;
+
     use super::*;
+    use crate::decode::Level;
+    use crate::definition::{Definition, Environment};
+    use crate::landing::Landing;
+    use crate::plan::{Overrides, Plan};
+    use crate::report::RunReport;
+    use crate::run::RunContext;
+    use crate::run::events::RunEvents;
+    use crate::schema::{RunId, Step};
+    use crate::store::Destination;
 
     fn table(name: &str, records: Option<&str>) -> Table {
         let records = records.map(|pointer| pointer.parse().unwrap());
@@ -321,5 +332,87 @@ mod tests {
         let declared = record_selector(&vec![&orders, &events].into(), &nothing);
         let expected = ["/orders", "/e"].map(|pointer| pointer.parse().unwrap()).to_vec();
         assert_eq!(declared, RecordSelector::At(expected));
+    }
+
+    /// Loads an export into nothing, while `lose` takes values out of its decoded records.
+    async fn loaded_with_loss(
+        json: &str,
+        lose: fn(&mut Level),
+    ) -> (Destination, Result<RunReport, RunError>) {
+        let text = "version = 1\nname = \"test\"\n[source]\nendpoint = \"e-sourcing\"\norganisation_id = \"o\"\n\
+                    [destination]\nurl = \"lake\"\n[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\n";
+        let environment = Environment::default();
+        let pipeline = Definition::parse("test.toml", text, &environment).unwrap().pipeline;
+        let now = chrono::DateTime::UNIX_EPOCH;
+        let plan = Plan::new(pipeline, RunId::at(now), now, None, &Overrides::default()).unwrap();
+        let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
+        let context = RunContext::new(environment);
+        let events = RunEvents::of_test(context.reporters.clone());
+        let run = Run::new(&plan, &destination, &context, &events);
+        let mut landing = Landing::create(std::env::temp_dir()).unwrap();
+        landing.write(json.as_bytes()).unwrap();
+        let landed = landing.finish().unwrap();
+        let steps = async |snapshot: Snapshot| {
+            let roots: IdVec<RootId, &Table> = plan.pipeline.root_tables().collect();
+            let expectation = Arc::new(run.expectation(&roots, &snapshot));
+            let (selector, options) =
+                (record_selector(&roots, &snapshot), decode_options(&expectation.roots));
+            let mut intake =
+                decode_landed(landed, selector, expectation.clone(), options, events.clone())?;
+            for content in &mut intake.contents {
+                let Content::Chunks(chunks) = content else { panic!("it fits in memory") };
+                for chunk in chunks {
+                    lose(&mut chunk.records);
+                }
+            }
+            run.stage(&roots, snapshot, intake, expectation).await
+        };
+        let result = run.execute(steps).await;
+        (destination, result)
+    }
+
+    fn values<'l>(level: &'l mut Level, key: &str) -> &'l mut crate::decode::Values {
+        level.values.get_mut(&Step::Key(key.to_owned())).unwrap()
+    }
+
+    /// Takes values out of records, and how many of seven are left.
+    type Loss = (fn(&mut Level), u64);
+
+    #[tokio::test]
+    async fn p1_a_run_that_loses_a_value_commits_nothing() {
+        let losses: [Loss; 4] = [
+            (|_| {}, 7),
+            (|records| values(records, "a").scalars = None, 6),
+            (|records| values(records, "tags").nested = None, 5),
+            (
+                |records| {
+                    let lines = values(records, "lines").nested.as_mut().unwrap();
+                    values(&mut lines.level, "n").scalars = None;
+                },
+                5,
+            ),
+        ];
+        let json = r#"[{"id":1,"a":"x","tags":["p","q"],"lines":[{"n":1},{"n":2}]},{"id":2,"a":null,"lines":[{}]}]"#;
+        for (lose, loaded) in losses {
+            let (destination, result) = loaded_with_loss(json, lose).await;
+            let tables = destination.list(&"t".into()).await.unwrap();
+            let open = crate::table::open(&destination);
+            let snapshot = open.snapshot().await.unwrap();
+            if loaded == 7 {
+                let counts = result.unwrap().tables[0].values.unwrap();
+                assert_eq!((counts.received, counts.loaded), (7, 7));
+                assert!(!tables.is_empty() && !snapshot.manifests.is_empty());
+                continue;
+            }
+            let refused = result.unwrap_err();
+            assert_eq!(
+                refused.to_string(),
+                format!(
+                    "the ledger of `t` does not balance: of 7 values received, {loaded} are in columns, \
+                     0 excluded and 0 in quarantine"
+                )
+            );
+            assert!(tables.is_empty() && snapshot.manifests.is_empty(), "{loaded}");
+        }
     }
 }

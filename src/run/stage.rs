@@ -49,9 +49,16 @@ type Files<'a> = BTreeMap<(TableId, PartitionKey), FileRows<'a>>;
 
 /// The staged files of a run, and the files of the tables that they replace.
 pub(super) struct Written {
-    staged: Vec<(TableId, StagedFile)>,
-    rewritten: HashSet<String>,
+    pub(super) staged: Vec<(TableId, StagedFile)>,
+    pub(super) rewritten: HashSet<String>,
     loaded_keys: LoadedKeys,
+}
+
+impl Written {
+    /// Whether a table gets a file.
+    pub(super) fn has_file_of(&self, table: TableId) -> bool {
+        self.staged.iter().any(|(of, _)| *of == table)
+    }
 }
 
 /// The staged files of one partition.
@@ -104,7 +111,9 @@ impl Run<'_> {
         }
         drop(written);
         count_outcomes(load, superseded, merged);
-        Ok(Written { staged, rewritten, loaded_keys })
+        let mut written = Written { staged, rewritten, loaded_keys };
+        self.settle_empty_tables(load, snapshot, &mut written).await?;
+        Ok(written)
     }
 
     /// Stages the rows of one partition, after those of older files.
@@ -216,7 +225,7 @@ fn add_older_files<'a>(
             let changes = !schema.same_files(&old.schema)
                 || merged.rewritten.contains(&file.path)
                 || small.contains(file.path.as_str());
-            changes && !overwritten.replaced.contains(&file.path)
+            file.has_rows() && changes && !overwritten.replaced.contains(&file.path)
         };
         for file in old.files.iter().filter(is_rewritten) {
             files.entry((table, file.partition.clone())).or_default().older.push(file);

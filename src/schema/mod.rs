@@ -18,6 +18,7 @@ mod shape;
 mod table;
 mod temporal;
 mod transform;
+mod value_counts;
 mod value_path;
 mod window;
 mod zone;
@@ -43,6 +44,7 @@ pub use temporal::{
     parse_local_timestamp, parse_timestamp,
 };
 pub use transform::{InvalidPartitionField, PartitionField, TimeRanges, TimeUnit, Transform};
+pub use value_counts::ValueCounts;
 pub use value_path::{ShownPath, Step, ValuePath};
 pub use window::Window;
 pub use zone::{Ambiguous, InvalidAmbiguous, InvalidZone, LocalTime, Zone};

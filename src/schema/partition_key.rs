@@ -93,6 +93,12 @@ impl PartitionKey {
         Self { levels: levels.into(), directory }
     }
 
+    /// The partition of rows that have no value for any of these fields.
+    #[must_use]
+    pub fn of_nulls(fields: &[PartitionField]) -> Self {
+        Self::new(fields.iter().map(|field| (field.clone(), PartitionValue::Null)).collect())
+    }
+
     /// The key with one more value.
     #[must_use]
     pub fn with(&self, field: PartitionField, value: PartitionValue) -> Self {

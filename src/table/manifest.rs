@@ -102,6 +102,14 @@ impl TryFrom<StoredManifest> for Manifest {
     }
 }
 
+impl DataFile {
+    /// Whether it has rows. A table without any has one file, which tells readers its columns.
+    #[must_use]
+    pub fn has_rows(&self) -> bool {
+        self.rows > 0
+    }
+}
+
 impl From<StagedFile> for DataFile {
     fn from(file: StagedFile) -> Self {
         Self {

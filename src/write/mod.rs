@@ -106,19 +106,46 @@ pub async fn stage(
     let encoded = on_cpu(move || files_of(encoders, &of, LARGE_FILE_BYTES, &place)).await?;
     let mut files = Vec::with_capacity(encoded.len());
     for (number, encoded) in encoded.into_iter().enumerate() {
-        let Encoded { content, rows, bytes, hash, statistics } = encoded;
         let target = target_path(schema, &partition, run_id, number);
-        let staged = Destination::staged(run_id, &target);
-        match content.into_inner() {
-            SpooledData::InMemory(content) => {
-                destination.put(&staged, content.into_inner().into()).await?;
-            }
-            SpooledData::OnDisk(content) => destination.put_stream(&staged, content).await?,
-        }
-        let partition = partition.clone();
-        files.push(StagedFile { staged, target, partition, rows, bytes, hash, statistics });
+        files.push(put(destination, run_id, target, partition.clone(), encoded).await?);
     }
     Ok(files)
+}
+
+/// Writes a file without rows to staging. It is in the partition of null, where readers find the partition columns.
+///
+/// # Errors
+/// Encoding or writing failed.
+pub async fn stage_empty(
+    destination: &Destination,
+    schema: &TableSchema,
+    run_id: &RunId,
+) -> Result<StagedFile, WriteError> {
+    let partition = PartitionKey::of_nulls(&schema.partition_by);
+    let target = target_path(schema, &partition, run_id, 0);
+    let none = || file_of(&mut std::iter::empty(), &FileLayout::of(schema)?, schema, 0);
+    let encoded =
+        none().map_err(|source| WriteError::Encode { file: target.to_string(), source })?;
+    put(destination, run_id, target, partition, encoded).await
+}
+
+/// Writes a file to staging.
+async fn put(
+    destination: &Destination,
+    run_id: &RunId,
+    target: Path,
+    partition: PartitionKey,
+    encoded: Encoded,
+) -> Result<StagedFile, WriteError> {
+    let Encoded { content, rows, bytes, hash, statistics } = encoded;
+    let staged = Destination::staged(run_id, &target);
+    match content.into_inner() {
+        SpooledData::InMemory(content) => {
+            destination.put(&staged, content.into_inner().into()).await?;
+        }
+        SpooledData::OnDisk(content) => destination.put_stream(&staged, content).await?,
+    }
+    Ok(StagedFile { staged, target, partition, rows, bytes, hash, statistics })
 }
 
 fn target_path(

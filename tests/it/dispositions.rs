@@ -34,7 +34,7 @@ fn replace_leaves_what_the_last_export_held() {
     assert_eq!(lake.column("t__lines", "n"), ["2", "3"]);
     source.serve(r#"[{"id":4,"at":"2026-02-07","v":"c"}]"#);
     workplace.run().success();
-    assert_eq!(lake.files("t__lines").len(), 0, "lines of replaced records are gone");
+    assert_eq!(lake.rows("t__lines").height(), 0, "lines of replaced records are gone");
 }
 
 #[test]

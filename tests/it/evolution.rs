@@ -64,7 +64,7 @@ fn p1_a_list_that_is_declared_as_a_table_of_another_name_is_in_that_table_only()
     assert_eq!(counts(&lake, "t"), [1, 1, 0]);
     assert_eq!(lake.column("lines", "qty"), ["2.5"]);
     assert_eq!(lake.column("lines__more", "n"), ["0.5"]);
-    assert_eq!(lake.files("t__items").len() + lake.files("t__items__more").len(), 0);
+    assert_eq!(lake.rows("t__items").height() + lake.rows("t__items__more").height(), 0);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn p1_an_object_that_becomes_a_list_leaves_its_old_columns_null() {
     assert_eq!(counts(&lake, "t"), [1, 1, 0]);
     assert_eq!(lake.column("t__supplier", "code"), ["X"]);
     assert_eq!(lake.column("t", "supplier__code"), ["null"]);
-    assert_eq!(lake.files("t__supplier__tags").len(), 0, "its place was in the object");
+    assert_eq!(lake.rows("t__supplier__tags").height(), 0, "its place was in the object");
     let tags = lake.tables().into_iter().find(|name| name.starts_with("t__supplier__tags_"));
     assert_eq!(lake.column(&tags.unwrap(), "n"), ["y"]);
 }

@@ -126,6 +126,8 @@ impl Finished {
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "NOW"),
             (r"in \d+\.\d s", "in TIME"),
             (r" +\d+\.\d+ [KM]iB", " SIZE"),
+            // Of a file without rows.
+            (r"  +\d{3} B", " SIZE"),
             (r"(/[^\s`:,]*)?/\.?tmp[^\s`:,]*", "TMP"),
         ] {
             redacted = regex::Regex::new(pattern)

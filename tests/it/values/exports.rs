@@ -6,7 +6,6 @@ use crate::support::{Answer, FaultServer, Finished, Reply, Source, Workplace, ru
 const TYPED: &str = "[tables.columns]\nid = \"int64\"\ntotal = \"decimal(18,2)\"\n";
 
 #[test]
-#[ignore = "V15: not mended yet"]
 fn v15_a_first_export_without_records_is_an_empty_table() {
     for json in ["[]", "null", "{\"orders\":[]}", "{\"orders\":null}"] {
         let records = if json.contains("orders") { "/orders" } else { "" };
@@ -39,7 +38,6 @@ fn v15_a_first_export_without_records_needs_no_types() {
 }
 
 #[test]
-#[ignore = "V15: not mended yet"]
 fn v15_a_first_export_that_is_all_in_quarantine_is_an_empty_table() {
     let nights = Nights::of_t(TYPED);
     nights.load(r#"[{"id":"x","total":1},{"id":2,"total":"y"}]"#);
@@ -52,7 +50,6 @@ const TWO: &str = "[[tables]]\nname = \"a\"\nrecords = \"/a\"\nprimary_key = [\"
                    [[tables]]\nname = \"b\"\nrecords = \"/b\"\nprimary_key = [\"id\"]\n[tables.columns]\nid = \"int64\"\n";
 
 #[test]
-#[ignore = "V15: not mended yet"]
 fn v15_one_empty_array_does_not_keep_the_other_from_loading() {
     for b in ["[]", "null", r#"[{"id":"x"}]"#] {
         let nights = Nights::of(TWO);

@@ -86,7 +86,6 @@ fn v02_what_init_writes_loads_a_key_called_like_its_partition() {
 }
 
 #[test]
-#[ignore = "V2: not mended yet"]
 fn v02_the_ledger_accounts_for_every_scalar() {
     let nights = Nights::of_t(
         "write_disposition = \"merge\"\n[tables.columns]\nsecret = { exclude = true }\nn = \"int64\"",

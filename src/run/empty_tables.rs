@@ -1,0 +1,76 @@
+//! A table without rows has one file with its schema, so that readers open it and see its columns. The file goes once
+//! there are rows.
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::stage::Written;
+use super::{Run, RunError};
+use crate::definition::WriteDisposition;
+use crate::infer::ResolvedTable;
+use crate::run::loaded::Loaded;
+use crate::runtime::parallelism;
+use crate::schema::TableId;
+use crate::table::{DataFile, Manifest, Snapshot};
+use crate::write::stage_empty;
+
+impl Run<'_> {
+    /// Stages the file of each table that is left without rows, and replaces those of tables that have some now.
+    pub(super) async fn settle_empty_tables(
+        &self,
+        load: &Loaded,
+        snapshot: &Snapshot,
+        written: &mut Written,
+    ) -> Result<(), RunError> {
+        let mut empty = Vec::new();
+        for (table, resolved) in load.schemas.tables() {
+            let old = snapshot.manifests.get(&resolved.schema.name);
+            let fate = EmptyFile::of(table, resolved, old, written);
+            if fate != EmptyFile::Stays {
+                let files = old.into_iter().flat_map(|old| &old.files);
+                let without_rows = files.filter(|file| !file.has_rows());
+                written.rewritten.extend(without_rows.map(|file| file.path.clone()));
+            }
+            if fate == EmptyFile::IsNew {
+                empty.push(table);
+            }
+        }
+        let staging = empty.into_iter().map(|table| async move {
+            let file = stage_empty(self.destination, &load.schemas[table], &self.plan.run_id).await;
+            Ok::<_, RunError>((table, file?))
+        });
+        let staging: Vec<_> = staging.collect();
+        let staged: Vec<_> =
+            stream::iter(staging).buffered(parallelism() + 2).try_collect().await?;
+        written.staged.extend(staged);
+        Ok(())
+    }
+}
+
+/// What becomes of the file without rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EmptyFile {
+    /// The table has rows, or the definition excludes it.
+    Goes,
+    /// It has the columns that the table has.
+    Stays,
+    /// There is none that could stay.
+    IsNew,
+}
+
+impl EmptyFile {
+    fn of(
+        table: TableId,
+        ResolvedTable { schema, policy, .. }: &ResolvedTable,
+        old: Option<&Manifest>,
+        written: &Written,
+    ) -> Self {
+        let is_replaced = policy.disposition == WriteDisposition::Replace;
+        let stays = |file: &&DataFile| !is_replaced && !written.rewritten.contains(&file.path);
+        let left = || old.into_iter().flat_map(|old| &old.files).filter(stays);
+        if schema.excluded || written.has_file_of(table) || left().any(DataFile::has_rows) {
+            return Self::Goes;
+        }
+        let fits = old.is_some_and(|old| schema.same_files(&old.schema));
+        if fits && left().next().is_some() { Self::Stays } else { Self::IsNew }
+    }
+}
