@@ -11,6 +11,7 @@
 
 mod batch;
 mod block;
+mod canonical;
 mod columns;
 mod compact;
 mod completeness;
@@ -22,6 +23,8 @@ mod nesting;
 mod parse;
 mod position;
 mod raw;
+mod ruled;
+mod rules;
 mod scalars;
 mod select;
 mod selector;
@@ -30,6 +33,9 @@ mod split_error;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
+
+use polars::prelude::{IntoSeries, StringChunked};
 
 use crate::schema::{ColumnStatistics, RootId, Step};
 
@@ -38,6 +44,7 @@ pub use compact::without_whitespace;
 pub use parse::{DecodeError, decode_batch};
 pub use position::Position;
 pub use raw::{Fractions, Raw};
+pub use rules::{ValueForm, ValueRule, ValueRules};
 pub use selector::{RecordSelector, RecordsAt};
 pub use split::Splitter;
 pub use split_error::{Sign, SplitError};
@@ -51,10 +58,13 @@ pub const MOST_LEVELS: usize = 32;
 pub struct DecodeOptions {
     /// Compute a hash of each record.
     pub identify: bool,
-    /// Texts that mean null.
-    pub null_values: Vec<String>,
+    /// What the definition says of values; none when it says nothing.
+    pub rules: Option<Arc<dyn ValueRules>>,
     /// How many levels of objects and lists are decoded; what is nested deeper is kept as JSON text. `None` is all.
     pub levels: Option<usize>,
+    /// How many keys of scalars and lists are collected from records and the objects in them, and as many from the
+    /// items of each list. `None` is all.
+    pub most_keys: Option<usize>,
 }
 
 /// The decoded records of one batch.
@@ -70,6 +80,8 @@ pub struct Chunk {
     pub identities: Vec<u128>,
     /// Records that could not be decoded, in export order.
     pub undecodable: Vec<Undecodable>,
+    /// There were more keys than are collected. The values of the others are lost: such a chunk is no part of a table.
+    pub is_too_wide: bool,
 }
 
 /// A record that is valid JSON but that columns cannot hold exactly.
@@ -115,6 +127,8 @@ pub struct Level {
     pub parents: Vec<u32>,
     /// The position of each row in its list; 0 for an object outside a list.
     pub positions: Vec<u32>,
+    /// The key of each row, where the rows are the members of objects.
+    pub keys: Option<StringChunked>,
     /// The values of the rows.
     pub values: BTreeMap<Step, Values>,
 }
@@ -122,6 +136,8 @@ pub struct Level {
 impl Level {
     fn estimated_bytes(&self) -> usize {
         let own = size_of_val(&*self.parents) + size_of_val(&*self.positions);
+        let keys = self.keys.iter().map(|keys| keys.clone().into_series().estimated_size());
+        let own = own + keys.sum::<usize>();
         own + self.values.values().map(Values::estimated_bytes).sum::<usize>()
     }
 }

@@ -6,9 +6,9 @@ use std::ops::Range;
 use super::batch::RecordBatch;
 use super::block::plain_run;
 use super::columns::{LevelBuilder, Taken, ValuesBuilder};
-use super::compact::without_whitespace;
 use super::identity::identity;
 use super::position::Position;
+use super::rules::{Scope, ValueForm};
 use super::{Chunk, DecodeOptions, Level, Undecodable};
 use crate::excerpt::excerpt;
 use crate::exit_code::{ExitCode, Failure, advice};
@@ -38,7 +38,7 @@ impl Failure for DecodeError {
 }
 
 /// A record with deeper nesting is set apart, as other JSON parsers do.
-const MOST_DEPTH: usize = 128;
+pub(super) const MOST_DEPTH: usize = 128;
 
 /// Decodes the records of a batch.
 ///
@@ -48,7 +48,8 @@ pub fn decode_batch(batch: &RecordBatch, options: &DecodeOptions) -> Result<Chun
     let text = std::str::from_utf8(&batch.bytes)
         .map_err(|error| at(batch, error.valid_up_to(), "not UTF-8"))?;
     let mut extents: Vec<Extent> = batch.extents().collect();
-    let (mut records, flaws) = decode_records(batch, text, &extents, options)?;
+    let Decoded { mut records, flaws, is_too_wide } =
+        decode_records(batch, text, &extents, options)?;
     let mut undecodable = Vec::new();
     if !flaws.is_empty() {
         // Their values are already in the columns and would influence types, so decode without them.
@@ -58,7 +59,7 @@ pub fn decode_batch(batch: &RecordBatch, options: &DecodeOptions) -> Result<Chun
         }));
         let mut positions = 0..;
         extents.retain(|_| positions.next().is_some_and(|it| !flaws.contains_key(&it)));
-        (records, _) = decode_records(batch, text, &extents, options)?;
+        records = decode_records(batch, text, &extents, options)?.records;
     }
     let mut identities = Vec::new();
     if options.identify {
@@ -69,22 +70,42 @@ pub fn decode_batch(batch: &RecordBatch, options: &DecodeOptions) -> Result<Chun
         }
     }
     let places = extents.iter().map(|(extent, offset)| place(extent, *offset)).collect();
-    Ok(Chunk { root: batch.root, records, places, identities, undecodable })
+    Ok(Chunk { root: batch.root, records, places, identities, undecodable, is_too_wide })
 }
 
-/// Decodes the records of these extents. Returns the positions of those that cannot be held exactly, with the reason.
+/// Decoded records.
+struct Decoded {
+    records: Level,
+    /// The positions of those that cannot be held exactly, with the reason.
+    flaws: BTreeMap<usize, &'static str>,
+    is_too_wide: bool,
+}
+
+/// Decodes the records of these extents.
 fn decode_records(
     batch: &RecordBatch,
     text: &str,
     extents: &[Extent],
     options: &DecodeOptions,
-) -> Result<(Level, BTreeMap<usize, &'static str>), DecodeError> {
-    let mut records = LevelBuilder::default();
+) -> Result<Decoded, DecodeError> {
+    match options.rules {
+        Some(_) => decode_by_rules::<true>(batch, text, extents, options),
+        None => decode_by_rules::<false>(batch, text, extents, options),
+    }
+}
+
+/// The same; without rules no value is asked for its rule.
+fn decode_by_rules<const RULED: bool>(
+    batch: &RecordBatch,
+    text: &str,
+    extents: &[Extent],
+    options: &DecodeOptions,
+) -> Result<Decoded, DecodeError> {
+    let scope = Scope::of_records(options.most_keys.unwrap_or(usize::MAX), options.rules.as_ref());
+    let mut records = LevelBuilder::new(scope.clone());
     let mut flaws = BTreeMap::new();
-    let null_values = options.null_values.as_slice();
-    let mut parser = Parser {
+    let mut parser = Parser::<RULED> {
         text,
-        null_values,
         levels: options.levels.unwrap_or(usize::MAX),
         at: 0,
         depth: 0,
@@ -102,7 +123,7 @@ fn decode_records(
         }
         flaws.extend(flaw.map(|flaw| (position, flaw)));
     }
-    Ok((records.finish(), flaws))
+    Ok(Decoded { records: records.finish(), flaws, is_too_wide: scope.is_exceeded() })
 }
 
 fn is_json(text: &str) -> bool {
@@ -128,36 +149,35 @@ fn at(batch: &RecordBatch, position: usize, reason: &'static str) -> DecodeError
 }
 
 /// A recursive-descent parser over the text of a batch. An error describes the text at `at`.
-struct Parser<'a> {
+pub(super) struct Parser<'a, const RULED: bool> {
     text: &'a str,
-    null_values: &'a [String],
     /// How many objects and lists around a value are decoded. Deeper ones stay as text.
-    levels: usize,
-    at: usize,
-    depth: usize,
+    pub(super) levels: usize,
+    pub(super) at: usize,
+    pub(super) depth: usize,
     /// The last string with escapes. Reused to avoid allocations.
-    unescaped: String,
+    pub(super) unescaped: String,
     /// Why the record cannot be held exactly, although it is valid JSON.
-    flaw: Option<&'static str>,
+    pub(super) flaw: Option<&'static str>,
 }
 
 /// A JSON string: borrowed, or unescaped in [`Parser::unescaped`].
-enum Text<'a> {
+pub(super) enum Text<'a> {
     Plain(&'a str),
     Unescaped,
 }
 
 /// Parsers differ in which value they keep; keeping one loses the other.
-const TWICE: &str = "a key is repeated in one object";
+pub(super) const TWICE: &str = "a key is repeated in one object";
 /// UTF-8 cannot encode it.
 const HALF: &str = "a text has half of a surrogate pair";
 /// Columns are made of objects.
 const NO_OBJECT: &str = "a record has to be an object";
 const TOO_DEEP: &str = "it is nested more than 128 levels deep";
 
-type Parsed<T> = Result<T, &'static str>;
+pub(super) type Parsed<T> = Result<T, &'static str>;
 
-impl<'a> Parser<'a> {
+impl<'a, const RULED: bool> Parser<'a, RULED> {
     /// Reads the record that ends at this byte.
     fn record(&mut self, records: &mut LevelBuilder, end: usize) -> Parsed<()> {
         self.depth = 0;
@@ -166,21 +186,21 @@ impl<'a> Parser<'a> {
             return self.object(records, row);
         }
         self.flaw = Some(NO_OBJECT);
-        self.value(&mut ValuesBuilder::default(), 0)?;
+        self.skipped()?;
         if self.at == end { Ok(()) } else { Err("expected the end of the record") }
     }
 
-    fn peek(&self) -> u8 {
+    pub(super) fn peek(&self) -> u8 {
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
 
-    fn skip_whitespace(&mut self) {
+    pub(super) fn skip_whitespace(&mut self) {
         while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
             self.at += 1;
         }
     }
 
-    fn expect(&mut self, byte: u8, reason: &'static str) -> Parsed<()> {
+    pub(super) fn expect(&mut self, byte: u8, reason: &'static str) -> Parsed<()> {
         self.skip_whitespace();
         if self.peek() != byte {
             return Err(reason);
@@ -189,13 +209,13 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn enter(&mut self) -> Parsed<()> {
+    pub(super) fn enter(&mut self) -> Parsed<()> {
         self.depth += 1;
         if self.depth > MOST_DEPTH { Err(TOO_DEEP) } else { Ok(()) }
     }
 
     /// After a value in an object or list: whether another one follows.
-    fn more(&mut self, closer: u8) -> Parsed<bool> {
+    pub(super) fn more(&mut self, closer: u8) -> Parsed<bool> {
         self.skip_whitespace();
         match self.peek() {
             b',' => {
@@ -210,7 +230,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn object(&mut self, level: &mut LevelBuilder, row: u32) -> Parsed<()> {
+    pub(super) fn object(&mut self, level: &mut LevelBuilder, row: u32) -> Parsed<()> {
         self.enter()?;
         self.expect(b'{', "expected an object")?;
         self.skip_whitespace();
@@ -223,15 +243,19 @@ impl<'a> Parser<'a> {
         loop {
             self.skip_whitespace();
             let field = self.field(level, expected)?;
-            expected = field + 1;
-            let values = level.values(field);
-            let claimed = values.claim(row);
             self.expect(b':', "expected `:`")?;
-            if claimed == Err(Taken) {
-                self.flaw = self.flaw.or(Some(TWICE));
-                self.value(&mut ValuesBuilder::default(), 0)?;
-            } else {
-                self.value(values, row)?;
+            match field {
+                Some(field) => {
+                    expected = field + 1;
+                    let values = level.values(field);
+                    if values.claim(row) == Err(Taken) {
+                        self.flaw = self.flaw.or(Some(TWICE));
+                        self.skipped()?;
+                    } else {
+                        self.value(values, row)?;
+                    }
+                }
+                None => self.skipped()?,
             }
             if !self.more(b'}')? {
                 self.depth -= 1;
@@ -252,11 +276,11 @@ impl<'a> Parser<'a> {
 
     /// Reads a key and returns its column. It is first compared with the key at this position in the previous record,
     /// which it nearly always equals.
-    fn field(&mut self, level: &mut LevelBuilder, expected: usize) -> Parsed<usize> {
+    fn field(&mut self, level: &mut LevelBuilder, expected: usize) -> Parsed<Option<usize>> {
         let rest = &self.text.as_bytes()[self.at..];
         if let Some(length) = level.quoted(expected).and_then(|quoted| quoted.length_in(rest)) {
             self.at += length;
-            return Ok(expected);
+            return Ok(Some(expected));
         }
         Ok(match self.string()? {
             Text::Plain(key) => level.field(key),
@@ -264,31 +288,35 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// The text of an object or list, after checking that it is valid.
-    fn json(&mut self) -> Parsed<String> {
-        let start = self.at;
-        let levels = std::mem::replace(&mut self.levels, usize::MAX);
-        let read = self.value(&mut ValuesBuilder::default(), 0);
-        self.levels = levels;
-        read?;
-        Ok(without_whitespace(&self.text[start..self.at]))
-    }
-
-    fn text(&self, values: &mut ValuesBuilder, row: u32, text: &str) {
-        if !self.null_values.iter().any(|null| null == text) {
+    fn text(values: &mut ValuesBuilder, row: u32, text: &str) {
+        if !(RULED && values.is_null(|null| null.has_text(text))) {
             values.text(row, text);
         }
     }
 
-    fn value(&mut self, values: &mut ValuesBuilder, row: u32) -> Parsed<()> {
+    fn boolean(values: &mut ValuesBuilder, row: u32, value: bool) {
+        if !(RULED && values.is_null(|null| null.has_boolean(value))) {
+            values.boolean(row, value);
+        }
+    }
+
+    pub(super) fn value(&mut self, values: &mut ValuesBuilder, row: u32) -> Parsed<()> {
         self.skip_whitespace();
+        if RULED && values.rule().form != ValueForm::AsFound {
+            return self.ruled(values, row);
+        }
+        self.found(values, row)
+    }
+
+    /// A value as it is found.
+    pub(super) fn found(&mut self, values: &mut ValuesBuilder, row: u32) -> Parsed<()> {
         match self.peek() {
             b'"' => match self.string()? {
-                Text::Plain(text) => self.text(values, row, text),
-                Text::Unescaped => self.text(values, row, &self.unescaped),
+                Text::Plain(text) => Self::text(values, row, text),
+                Text::Unescaped => Self::text(values, row, &self.unescaped),
             },
             b'{' | b'[' if self.depth > self.levels => {
-                let json = self.json()?;
+                let json = self.canonical()?;
                 values.text(row, &json);
             }
             b'{' if self.skips_empty_object() => values.empty_object(row),
@@ -300,11 +328,11 @@ impl<'a> Parser<'a> {
             b'-' | b'0'..=b'9' => self.number(values, row)?,
             b't' => {
                 self.word("true")?;
-                values.boolean(row, true);
+                Self::boolean(values, row, true);
             }
             b'f' => {
                 self.word("false")?;
-                values.boolean(row, false);
+                Self::boolean(values, row, false);
             }
             b'n' => self.word("null")?,
             _ => return Err("expected a value"),
@@ -339,7 +367,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn word(&mut self, word: &'static str) -> Parsed<()> {
+    pub(super) fn word(&mut self, word: &'static str) -> Parsed<()> {
         if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
             return Err("expected `true`, `false` or `null`");
         }
@@ -347,8 +375,22 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// Reads a number by the grammar of RFC 8259. A 64-bit integer is stored as one; other numbers keep their text.
+    /// Reads a number. A 64-bit integer is stored as one; other numbers keep their text.
     fn number(&mut self, values: &mut ValuesBuilder, row: u32) -> Parsed<()> {
+        let (text, is_integer) = self.number_text()?;
+        if RULED && values.is_null(|null| null.has_number(text)) {
+            return Ok(());
+        }
+        match text.parse::<i64>() {
+            // `-0` keeps its text: an integer would lose the sign.
+            Ok(integer) if is_integer && text != "-0" => values.integer(row, integer),
+            _ => values.number(row, text),
+        }
+        Ok(())
+    }
+
+    /// Reads a number by the grammar of RFC 8259: its text, and whether it has neither point nor exponent.
+    pub(super) fn number_text(&mut self) -> Parsed<(&'a str, bool)> {
         let start = self.at;
         if self.peek() == b'-' {
             self.at += 1;
@@ -359,13 +401,7 @@ impl<'a> Parser<'a> {
             _ => return Err("expected a digit"),
         }
         if !matches!(self.peek(), b'.' | b'e' | b'E') {
-            let text = &self.text[start..self.at];
-            match text.parse::<i64>() {
-                // `-0` keeps its text: an integer would lose the sign.
-                Ok(integer) if text != "-0" => values.integer(row, integer),
-                _ => values.number(row, text),
-            }
-            return Ok(());
+            return Ok((&self.text[start..self.at], true));
         }
         if self.peek() == b'.' {
             self.at += 1;
@@ -378,8 +414,7 @@ impl<'a> Parser<'a> {
             }
             self.digits()?;
         }
-        values.number(row, &self.text[start..self.at]);
-        Ok(())
+        Ok((&self.text[start..self.at], false))
     }
 
     fn digits(&mut self) -> Parsed<()> {
@@ -389,7 +424,7 @@ impl<'a> Parser<'a> {
         if digits == 0 { Err("expected a digit") } else { Ok(()) }
     }
 
-    fn string(&mut self) -> Parsed<Text<'a>> {
+    pub(super) fn string(&mut self) -> Parsed<Text<'a>> {
         if self.peek() != b'"' {
             return Err("expected a string");
         }

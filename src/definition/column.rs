@@ -7,7 +7,7 @@ use toml::Value;
 use super::canonical::is_default;
 use super::date_format::check_format;
 use super::field::{FromToml, Members, TypeMismatch};
-use crate::schema::{ColumnType, JsonPointer};
+use crate::schema::{ColumnType, JsonPointer, NullValue};
 
 /// What a definition says of one column.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -24,6 +24,9 @@ pub struct Column {
     /// The strftime formats of its dates or timestamps; ISO 8601 when empty.
     #[serde(skip_serializing_if = "is_default")]
     pub formats: Vec<String>,
+    /// Scalars that are read as null in it, instead of those of its table.
+    #[serde(skip_serializing_if = "is_default")]
+    pub null_values: Option<Vec<NullValue>>,
     /// For people; goes into the files' metadata.
     #[serde(skip_serializing_if = "is_default")]
     pub description: Option<String>,
@@ -42,6 +45,7 @@ impl FromToml for Column {
                     from: members.take("from")?,
                     exclude: members.take("exclude")?.unwrap_or_default(),
                     formats: members.take_list("formats")?.unwrap_or_default(),
+                    null_values: members.take_list("null_values")?,
                     description: members.take("description")?,
                 };
                 members.finish()?;
@@ -101,6 +105,12 @@ fn members_schema(generator: &mut SchemaGenerator, type_schema: &Schema) -> serd
             "items": { "type": "string", "pattern": "%" },
             "description": "The strftime formats of dates or timestamps that are not ISO 8601; the first that fits is used.",
             "examples": [["%d.%m.%Y"]],
+        },
+        "null_values": {
+            "type": "array",
+            "items": NullValue::schema(generator),
+            "description": "Strings, numbers, booleans and dates that are read as null in this column and everything below it, instead of those of the table.",
+            "examples": [[false, "-"]],
         },
         "description": {
             "type": "string",

@@ -86,6 +86,12 @@ impl<'a> ColumnInference<'_, 'a> {
         if self.table.nested() == Nested::Columns {
             return self.whole(name, value, path);
         }
+        if let (Some(ColumnType::Json), Some(child)) =
+            (self.declared_type(&name), self.declared_child(path))
+        {
+            let (table, child) = (self.table.name.clone(), child.name.clone());
+            return Err(SchemaError::JsonHasRows { table, column: name, child });
+        }
         if let (Some(declared), None) = (self.declared_type(&name), self.declared_child(path)) {
             // Only values of the declared type fit, so objects have no columns and lists no table.
             let list = matches!(declared, ColumnType::List(_));

@@ -21,7 +21,9 @@ mod resolved;
 mod test_support;
 mod unresolved;
 mod validate;
+mod value_rules;
 mod value_type;
+mod width;
 
 pub(crate) use checks::RangeBound;
 pub use contract::{Change, Filled};
@@ -29,4 +31,7 @@ pub use error::SchemaError;
 pub use naming::snake_case;
 pub use observe::observe;
 pub use resolved::{Discarded, ResolvedTable, Schemas, TablePolicy};
+pub use value_rules::value_rules;
 pub(crate) use value_type::{ITEMS_FIELD, field_for};
+pub(crate) use width::too_wide;
+pub use width::{WideObject, width};

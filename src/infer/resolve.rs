@@ -15,8 +15,8 @@ use super::unresolved::{KnownTables, TableShape, UnresolvedTable};
 use super::validate::{check_columns, check_partitions};
 use crate::definition::{Column, Table, WriteDisposition};
 use crate::schema::{
-    ColumnName, ColumnSchema, ColumnSource, IdVec, PositionId, RootId, Shape, Step, TableId,
-    TableName, TableSchema,
+    ColumnName, ColumnSchema, ColumnSource, ColumnType, IdVec, PositionId, RootId, Shape, Step,
+    TableId, TableName, TableSchema,
 };
 
 impl Schemas {
@@ -116,7 +116,7 @@ impl<'a> Resolver<'a> {
             (None, Some(declared)) => declared.partition_by.clone(),
             (None, None) => Vec::new(),
         };
-        let mut columns = key_columns(parent, &primary_key);
+        let mut columns = key_columns(parent, pending.declared);
         columns.extend(value_columns(pending, known, seen)?);
         columns.extend(lifetime_columns(pending, parent));
         columns.extend(metadata_columns());
@@ -155,6 +155,21 @@ impl<'a> Resolver<'a> {
         }
         if known.primary_key != schema.primary_key {
             return Err(SchemaError::Rekeyed { table, before: known.primary_key.clone() });
+        }
+        let has_member_keys =
+            |schema: &TableSchema| schema.own_column(&ColumnSource::MemberKey).cloned();
+        if has_member_keys(known) != has_member_keys(schema) {
+            return Err(SchemaError::Rekeyed { table, before: known.row_key() });
+        }
+        let not_json = known.columns.iter().find(|before| {
+            let now = schema.column(&before.name).map(|column| &column.column_type);
+            now == Some(&ColumnType::Json)
+                && before.column_type != ColumnType::Json
+                && !before.is_untyped()
+        });
+        if let Some(ColumnSchema { name, column_type, .. }) = not_json {
+            let (column, before) = (name.clone(), column_type.clone());
+            return Err(SchemaError::NotJson { table, column, before });
         }
         Ok(())
     }

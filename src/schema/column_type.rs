@@ -33,6 +33,8 @@ pub enum ColumnType {
     Timestamp,
     /// UTF-8 text.
     String,
+    /// Any JSON value as canonical text.
+    Json,
     /// A list.
     List(Box<ColumnType>),
     /// An object, of at least one field.
@@ -55,7 +57,7 @@ pub struct InvalidColumnType(String);
 
 impl ColumnType {
     /// The forms a definition may write.
-    pub const FORMS: [&str; 9] = [
+    pub const FORMS: [&str; 10] = [
         "bool",
         "int64",
         "float64",
@@ -65,6 +67,7 @@ impl ColumnType {
         "string",
         "list<string>",
         "struct<name: string, amount: decimal(18,2)>",
+        "json",
     ];
 
     /// Whether it is neither a list nor an object.
@@ -76,7 +79,7 @@ impl ColumnType {
     /// Whether the later of two versions of a record is told by it: a number, a date or a timestamp.
     #[must_use]
     pub fn has_order(&self) -> bool {
-        !matches!(self, Self::Bool | Self::String | Self::List(_) | Self::Struct(_))
+        !matches!(self, Self::Bool | Self::String | Self::Json | Self::List(_) | Self::Struct(_))
     }
 
     /// Whether it is a scalar or a list of scalars, as columns are with `nested = "tables"`.
@@ -99,6 +102,7 @@ impl fmt::Display for ColumnType {
             Self::Date => f.write_str("date"),
             Self::Timestamp => f.write_str("timestamp"),
             Self::String => f.write_str("string"),
+            Self::Json => f.write_str("json"),
             Self::List(inner) => write!(f, "list<{inner}>"),
             Self::Struct(fields) => {
                 let fields = fields.iter().map(StructField::to_string).collect::<Vec<_>>();
@@ -119,6 +123,10 @@ impl FromStr for ColumnType {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        if compact == "json" {
+            // A whole column is kept as JSON, never a part of one.
+            return Ok(Self::Json);
+        }
         parse(&compact).ok_or_else(|| InvalidColumnType(text.to_owned()))
     }
 }
@@ -212,6 +220,8 @@ mod tests {
             "decimal(2,3)",
             "decimal(0,0)",
             "list<>",
+            "list<json>",
+            "struct<a: json>",
             "list<string",
             "struct<>",
             "struct<a>",

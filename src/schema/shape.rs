@@ -37,6 +37,28 @@ pub struct ValueShape {
 }
 
 impl Shape {
+    /// Whether records have more keys of scalars and lists than this, or the items of a list. Those of lists are counted
+    /// apart, since they may be tables of their own.
+    pub(crate) fn has_more_keys_than(&self, most: usize) -> bool {
+        let mut lists = vec![self];
+        while let Some(shape) = lists.pop() {
+            let mut keys = 0;
+            let mut objects = vec![shape];
+            while let Some(shape) = objects.pop() {
+                for value in shape.values.values() {
+                    let is_object = value.nested.is_some() && !value.kinds.has_lists();
+                    keys += usize::from(!is_object);
+                    let below = if is_object { &mut objects } else { &mut lists };
+                    below.extend(value.nested.as_deref());
+                }
+                if keys > most {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
     /// Merges the shape of another part of the export.
     pub fn merge(&mut self, other: &Self) {
         for (step, values) in &other.values {

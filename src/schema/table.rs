@@ -101,6 +101,8 @@ pub enum ColumnSource {
     ParentKey(usize),
     /// The position in the parent's list.
     Index,
+    /// The key in the parent's object.
+    MemberKey,
     /// The hash of the record.
     Identity,
     /// The run.
@@ -163,7 +165,10 @@ impl TableSchema {
         let is_key = |column: &&ColumnSchema| {
             matches!(
                 column.source,
-                ColumnSource::ParentKey(_) | ColumnSource::Index | ColumnSource::Identity
+                ColumnSource::ParentKey(_)
+                    | ColumnSource::Index
+                    | ColumnSource::MemberKey
+                    | ColumnSource::Identity
             ) || self.primary_key.contains(&column.name)
         };
         self.columns.iter().filter(is_key).map(|column| column.name.clone()).collect()

@@ -83,7 +83,10 @@ impl Transform {
     #[must_use]
     pub fn fits(self, column_type: &ColumnType) -> bool {
         match self.of_time() {
-            None => column_type.is_scalar() && *column_type != ColumnType::Float64,
+            None => {
+                column_type.is_scalar()
+                    && !matches!(column_type, ColumnType::Float64 | ColumnType::Json)
+            }
             Some(of_time) => (of_time.fits)(column_type),
         }
     }
