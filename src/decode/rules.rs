@@ -116,3 +116,48 @@ impl Scope {
         self.width.is_exceeded.get()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use crate::decode::{Chunk, DecodeOptions, Level, RecordSelector, Splitter, decode_batch};
+    use crate::schema::JsonPointer;
+
+    fn decoded(records: &str, most_keys: usize) -> Chunk {
+        let mut splitter = Splitter::new(RecordSelector::At(vec![JsonPointer::default()]));
+        let mut batches = splitter.feed(records.as_bytes()).unwrap();
+        batches.extend(splitter.finish().unwrap().0);
+        let options = DecodeOptions { most_keys: Some(most_keys), ..DecodeOptions::default() };
+        decode_batch(&batches[0], &options).unwrap()
+    }
+
+    /// How many columns are built, at every level.
+    fn keys(level: &Level) -> usize {
+        let below = level.values.values().filter_map(|values| values.nested.as_ref());
+        level.values.len() + below.map(|nested| keys(&nested.level)).sum::<usize>()
+    }
+
+    #[test]
+    fn v11_no_more_keys_are_collected_than_the_limit_however_they_are_spread() {
+        let (mut one, mut spread) = (String::from("[{\"o\":{"), String::from("["));
+        for key in 0..20_000 {
+            let comma = if key == 0 { "" } else { "," };
+            write!(one, "{comma}\"k{key}\":1").unwrap();
+            write!(spread, "{comma}{{\"o\":{{\"k{key}\":{{\"n\":1}}}}}}").unwrap();
+        }
+        // Each leaf has an object around it here, and the objects have one.
+        for (records, most) in [(one + "}}]", 2_002), (spread + "]", 4_003)] {
+            let chunk = decoded(&records, 2_000);
+            assert!(chunk.is_too_wide);
+            assert!(keys(&chunk.records) <= most, "{}", keys(&chunk.records));
+        }
+    }
+
+    #[test]
+    fn v11_keys_of_lists_are_counted_apart_and_objects_are_no_columns() {
+        let records = r#"[{"a":1,"b":{"c":{"d":1}},"l":[{"x":1,"y":2,"z":{"w":1}}]}]"#;
+        assert!(!decoded(records, 3).is_too_wide);
+        assert!(decoded(records, 2).is_too_wide);
+    }
+}

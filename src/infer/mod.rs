@@ -28,6 +28,7 @@ mod width;
 pub(crate) use checks::RangeBound;
 pub use contract::{Change, Filled};
 pub use error::SchemaError;
+pub(crate) use naming::child_table_name;
 pub use naming::snake_case;
 pub use observe::observe;
 pub use resolved::{Discarded, ResolvedTable, Schemas, TablePolicy};

@@ -165,7 +165,7 @@ impl<'a> Resolver<'a> {
             let now = schema.column(&before.name).map(|column| &column.column_type);
             now == Some(&ColumnType::Json)
                 && before.column_type != ColumnType::Json
-                && !before.is_untyped()
+                && has_values(before)
         });
         if let Some(ColumnSchema { name, column_type, .. }) = not_json {
             let (column, before) = (name.clone(), column_type.clone());
@@ -173,6 +173,11 @@ impl<'a> Resolver<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether an export has had values for a column.
+fn has_values(column: &ColumnSchema) -> bool {
+    !column.column_type.is_scalar() || column.statistics().is_some_and(|it| !it.is_empty())
 }
 
 /// What a run does with the rows of a table.

@@ -10,6 +10,8 @@
 //! | [`keys`] | V4, V5: keys and cursors |
 //! | [`times`] | V7, V14, R16: formats, time zones, years |
 //! | [`limits`] | V10, V11: depth and width |
+//! | [`keyed`] | V11: objects keyed by data |
+//! | [`json`] | V11, V19: columns of JSON, null values |
 //! | [`exports`] | V15, V16, V17, V20: empty exports, envelopes, encodings |
 //! | [`scalars`] | V18, V19: doubles, values that mean nothing |
 //! | [`children`] | R13, R14, R17: column order, keys of child tables, nested types by path |
@@ -18,6 +20,8 @@
 
 mod children;
 mod exports;
+mod json;
+mod keyed;
 mod keys;
 mod limits;
 mod more;

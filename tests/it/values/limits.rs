@@ -204,7 +204,6 @@ fn v11_a_column_of_json_may_stand_in_an_object_and_in_a_child_row() {
 }
 
 #[test]
-#[ignore = "V11: not mended yet"]
 fn v11_init_proposes_keys_for_an_object_that_is_keyed_by_data() {
     let nights = Nights::of("");
     let records: Vec<String> = (0..60)
