@@ -8,6 +8,7 @@
 
 mod accounted;
 mod checks;
+mod column_index;
 mod column_shape;
 mod columns;
 mod contract;
@@ -33,6 +34,6 @@ pub use naming::snake_case;
 pub use observe::observe;
 pub use resolved::{Discarded, ResolvedTable, Schemas, TablePolicy};
 pub use value_rules::value_rules;
-pub(crate) use value_type::{ITEMS_FIELD, field_for};
+pub(crate) use value_type::{FieldIndex, ITEMS_FIELD};
 pub(crate) use width::too_wide;
 pub use width::{WideObject, width};

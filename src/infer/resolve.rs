@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::accounted::Places;
 use super::checks::verify_checks;
+use super::column_index::ColumnIndex;
 use super::column_shape::{ColumnShape, SeenColumn, ValuesFrom};
 use super::columns::ColumnInference;
 use super::error::SchemaError;
@@ -63,10 +64,13 @@ impl<'a> Resolver<'a> {
             return Err(SchemaError::TableCollision { table: pending.name.clone() });
         }
         let parent = pending.parent.map(|parent| &self.tables[parent].schema);
+        let reserved = reserved_names(pending, parent);
+        let before = self.known.schemas.get(&pending.name);
         let mut inference = ColumnInference {
             table: pending,
             excluded: HashSet::new(),
-            reserved: reserved_names(pending, parent),
+            index: ColumnIndex::new(pending.declared, before, &reserved),
+            reserved,
             known: &mut self.known,
             columns: IndexMap::new(),
             children: Vec::new(),

@@ -1,5 +1,6 @@
 //! The types a column can have, as definitions write them and manifests keep them.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -171,10 +172,11 @@ fn parse(text: &str) -> Option<ColumnType> {
 
 fn parse_fields(text: &str) -> Option<Vec<StructField>> {
     let mut fields: Vec<StructField> = Vec::new();
+    let mut names = HashSet::new();
     for field in split_outside_brackets(text) {
         let (name, column_type) = field.split_once(':')?;
         let field = StructField { name: name.parse().ok()?, column_type: parse(column_type)? };
-        if fields.iter().any(|other| other.name == field.name) {
+        if !names.insert(field.name.clone()) {
             return None;
         }
         fields.push(field);

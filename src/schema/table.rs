@@ -1,5 +1,7 @@
 //! Table schemas, as manifests keep them.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::schema::{
@@ -202,8 +204,11 @@ impl TableSchema {
     #[must_use]
     pub fn seen_in(&self, run_id: &RunId, before: Option<&Self>) -> Self {
         let mut schema = self.clone();
+        let before = before.map_or(&[][..], |before| &before.columns).iter();
+        let before: HashMap<&ColumnName, &ColumnSchema> =
+            before.map(|column| (&column.name, column)).collect();
         for column in &mut schema.columns {
-            let seen = before.and_then(|before| before.column(&column.name)?.seen.clone());
+            let seen = before.get(&column.name).and_then(|before| before.seen.clone());
             column.seen = match (&column.source, seen) {
                 (ColumnSource::Value { .. }, seen) => Some(SeenIn {
                     first: seen.map_or_else(|| run_id.clone(), |seen| seen.first),
