@@ -80,7 +80,8 @@ pub struct Chunk {
     pub identities: Vec<u128>,
     /// Records that could not be decoded, in export order.
     pub undecodable: Vec<Undecodable>,
-    /// There were more keys than are collected. The values of the others are lost: such a chunk is no part of a table.
+    /// There were more keys than are collected. The values of the others are lost, and so are the records behind: such a
+    /// chunk tells the keys and is no part of a table.
     pub is_too_wide: bool,
 }
 

@@ -51,6 +51,17 @@ pub fn decode_batch(batch: &RecordBatch, options: &DecodeOptions) -> Result<Chun
     let Decoded { mut records, flaws, is_too_wide } =
         decode_records(batch, text, &extents, options)?;
     let mut undecodable = Vec::new();
+    if is_too_wide {
+        let (places, identities) = (Vec::new(), Vec::new());
+        return Ok(Chunk {
+            root: batch.root,
+            records,
+            places,
+            identities,
+            undecodable,
+            is_too_wide,
+        });
+    }
     if !flaws.is_empty() {
         // Their values are already in the columns and would influence types, so decode without them.
         undecodable.extend(flaws.iter().map(|(position, reason)| {
@@ -122,6 +133,10 @@ fn decode_by_rules<const RULED: bool>(
             read => read.map_err(|reason| at(batch, parser.at, reason))?,
         }
         flaws.extend(flaw.map(|flaw| (position, flaw)));
+        if scope.is_exceeded() {
+            // The records are refused; more of them would only make the columns longer.
+            break;
+        }
     }
     Ok(Decoded { records: records.finish(), flaws, is_too_wide: scope.is_exceeded() })
 }
