@@ -9,10 +9,11 @@
 
 use std::ops::Range;
 
-use super::parse::{Parsed, Parser, TWICE, Text};
+use super::parse::{Parsed, Parser, TWICE};
+use super::string::Text;
 
 /// A member of an object in the text written so far: its key with quotes, and all of it.
-struct Member {
+struct ObjectMember {
     key: Range<usize>,
     all: Range<usize>,
 }
@@ -107,7 +108,7 @@ impl<const RULED: bool> Parser<'_, RULED> {
         Ok(())
     }
 
-    fn write_member(&mut self, text: &mut String) -> Parsed<Member> {
+    fn write_member(&mut self, text: &mut String) -> Parsed<ObjectMember> {
         let start = text.len();
         self.skip_whitespace();
         self.write_string(text)?;
@@ -115,12 +116,12 @@ impl<const RULED: bool> Parser<'_, RULED> {
         self.expect(b':', "expected `:`")?;
         text.push(':');
         self.write_value(text)?;
-        Ok(Member { key, all: start..text.len() })
+        Ok(ObjectMember { key, all: start..text.len() })
     }
 }
 
 /// Sorts the members of an object, with which the text ends, by key. Returns whether a key is repeated.
-fn has_key_twice(text: &mut String, mut members: Vec<Member>) -> bool {
+fn has_key_twice(text: &mut String, mut members: Vec<ObjectMember>) -> bool {
     let is_sorted =
         members.is_sorted_by(|one, next| text[one.key.clone()] < text[next.key.clone()]);
     let Some(start) = members.first().map(|first| first.all.start).filter(|_| !is_sorted) else {

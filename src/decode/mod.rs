@@ -30,6 +30,7 @@ mod select;
 mod selector;
 mod split;
 mod split_error;
+mod string;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::batch::RecordBatch;
-use super::block::plain_run;
 use super::columns::{LevelBuilder, Taken, ValuesBuilder};
 use super::identity::identity;
 use super::position::Position;
 use super::rules::{Scope, ValueForm};
+use super::string::Text;
 use super::{Chunk, DecodeOptions, Level, Undecodable};
 use crate::excerpt::excerpt;
 use crate::exit_code::{ExitCode, Failure, advice};
@@ -165,7 +165,7 @@ fn at(batch: &RecordBatch, position: usize, reason: &'static str) -> DecodeError
 
 /// A recursive-descent parser over the text of a batch. An error describes the text at `at`.
 pub(super) struct Parser<'a, const RULED: bool> {
-    text: &'a str,
+    pub(super) text: &'a str,
     /// How many objects and lists around a value are decoded. Deeper ones stay as text.
     pub(super) levels: usize,
     pub(super) at: usize,
@@ -176,16 +176,8 @@ pub(super) struct Parser<'a, const RULED: bool> {
     pub(super) flaw: Option<&'static str>,
 }
 
-/// A JSON string: borrowed, or unescaped in [`Parser::unescaped`].
-pub(super) enum Text<'a> {
-    Plain(&'a str),
-    Unescaped,
-}
-
 /// Parsers differ in which value they keep; keeping one loses the other.
 pub(super) const TWICE: &str = "a key is repeated in one object";
-/// UTF-8 cannot encode it.
-const HALF: &str = "a text has half of a surrogate pair";
 /// Columns are made of objects.
 const NO_OBJECT: &str = "a record has to be an object";
 const TOO_DEEP: &str = "it is nested more than 128 levels deep";
@@ -438,99 +430,11 @@ impl<'a, const RULED: bool> Parser<'a, RULED> {
         self.at += digits;
         if digits == 0 { Err("expected a digit") } else { Ok(()) }
     }
-
-    pub(super) fn string(&mut self) -> Parsed<Text<'a>> {
-        if self.peek() != b'"' {
-            return Err("expected a string");
-        }
-        self.at += 1;
-        let start = self.at;
-        self.plain_run()?;
-        if self.peek() == b'"' {
-            let text = &self.text[start..self.at];
-            self.at += 1;
-            return Ok(Text::Plain(text));
-        }
-        self.unescaped.clear();
-        self.unescaped.push_str(&self.text[start..self.at]);
-        while self.peek() == b'\\' {
-            let character = self.escape()?;
-            self.unescaped.push(character);
-            let start = self.at;
-            self.plain_run()?;
-            self.unescaped.push_str(&self.text[start..self.at]);
-        }
-        self.at += 1;
-        Ok(Text::Unescaped)
-    }
-
-    /// Moves to the next `"` or `\`.
-    fn plain_run(&mut self) -> Parsed<()> {
-        let rest = &self.text.as_bytes()[self.at..];
-        let length = plain_run(rest);
-        self.at += length;
-        match rest.get(length) {
-            Some(b'"' | b'\\') => Ok(()),
-            Some(_) => Err("a string has a control character"),
-            None => Err("the string does not end"),
-        }
-    }
-
-    fn escape(&mut self) -> Parsed<char> {
-        self.at += 2;
-        Ok(match self.text.as_bytes().get(self.at - 1).copied().unwrap_or(0) {
-            b'"' => '"',
-            b'\\' => '\\',
-            b'/' => '/',
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => self.unicode()?,
-            _ => {
-                self.at -= 2;
-                return Err("unknown escape sequence");
-            }
-        })
-    }
-
-    fn unicode(&mut self) -> Parsed<char> {
-        let first = self.hexadecimal()?;
-        if let Some(character) = char::from_u32(first) {
-            return Ok(character);
-        }
-        if first >= 0xDC00 || !self.text.as_bytes()[self.at..].starts_with(b"\\u") {
-            return Ok(self.half());
-        }
-        self.at += 2;
-        let second = self.hexadecimal()?;
-        if !(0xDC00..0xE000).contains(&second) {
-            return Ok(self.half());
-        }
-        let pair = char::from_u32(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00));
-        Ok(pair.unwrap_or_else(|| self.half()))
-    }
-
-    /// Records that half of a pair was found, and continues after it.
-    fn half(&mut self) -> char {
-        self.flaw = self.flaw.or(Some(HALF));
-        char::REPLACEMENT_CHARACTER
-    }
-
-    fn hexadecimal(&mut self) -> Parsed<u32> {
-        const REASON: &str = "four hexadecimal digits were expected";
-        let digits = self.text.get(self.at..self.at + 4).ok_or(REASON)?;
-        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(REASON);
-        }
-        self.at += 4;
-        u32::from_str_radix(digits, 16).map_err(|_| REASON)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::string::HALF;
     use std::collections::HashMap;
 
     use proptest::prelude::*;

@@ -34,9 +34,9 @@ pub struct ValueRule {
 
 /// How the values of a record array are decoded.
 pub trait ValueRules: fmt::Debug + Send + Sync {
-    /// The rule of a path from the record; of the records themselves for the empty path. `above` is the rule of the
-    /// object or list around it.
-    fn rule(&self, path: &[Step], above: &ValueRule) -> ValueRule;
+    /// The rule of a path from the record; of the records themselves for the empty path. The first `rows` steps lead to
+    /// the list, if any, whose items are rows around the value; `above` is the rule of what is around it.
+    fn rule(&self, path: &[Step], rows: usize, above: &ValueRule) -> ValueRule;
 }
 
 /// How many keys the records of a batch may have, and have; those of objects are not counted, but the keys in them.
@@ -59,6 +59,8 @@ pub(super) struct Scope {
 struct RuledPath {
     rules: Arc<dyn ValueRules>,
     path: ValuePath,
+    /// How many steps lead to the innermost list.
+    rows: usize,
     rule: ValueRule,
 }
 
@@ -66,8 +68,8 @@ impl Scope {
     /// The records of a batch.
     pub(super) fn of_records(most: usize, rules: Option<&Arc<dyn ValueRules>>) -> Self {
         let ruled_path = rules.map(|rules| {
-            let rule = rules.rule(&[], &ValueRule::default());
-            Rc::new(RuledPath { rules: rules.clone(), path: Vec::new(), rule })
+            let rule = rules.rule(&[], 0, &ValueRule::default());
+            Rc::new(RuledPath { rules: rules.clone(), path: Vec::new(), rows: 0, rule })
         });
         let width = Width { most, keys: Cell::new(0), is_exceeded: Rc::default() };
         Self { width: Rc::new(width), ruled_path }
@@ -78,8 +80,8 @@ impl Scope {
         let ruled_path = self.ruled_path.as_ref().map(|above| {
             let mut path = above.path.clone();
             path.push(step());
-            let rule = above.rules.rule(&path, &above.rule);
-            Rc::new(RuledPath { rules: above.rules.clone(), path, rule })
+            let rule = above.rules.rule(&path, above.rows, &above.rule);
+            Rc::new(RuledPath { rules: above.rules.clone(), path, rows: above.rows, rule })
         });
         Self { width: self.width.clone(), ruled_path }
     }
@@ -88,7 +90,11 @@ impl Scope {
     pub(super) fn of_lists(&self) -> Self {
         let Width { most, is_exceeded, .. } = &*self.width;
         let width = Width { most: *most, keys: Cell::new(0), is_exceeded: is_exceeded.clone() };
-        Self { width: Rc::new(width), ruled_path: self.ruled_path.clone() }
+        let ruled_path = self.ruled_path.as_ref().map(|list| {
+            let (rules, path, rule) = (list.rules.clone(), list.path.clone(), list.rule.clone());
+            Rc::new(RuledPath { rules, rows: path.len(), path, rule })
+        });
+        Self { width: Rc::new(width), ruled_path }
     }
 
     pub(super) fn rule(&self) -> ValueRule {

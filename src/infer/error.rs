@@ -2,7 +2,7 @@
 
 use crate::exit_code::{ExitCode, Failure};
 use crate::infer::contract::Change;
-use crate::infer::width::WideObject;
+use crate::infer::wide_object::WideObject;
 use crate::schema::{ColumnName, ColumnType, IDENTITY_COLUMN, TableName};
 
 /// The export contradicts the definition or the schemas of the destination.

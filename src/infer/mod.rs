@@ -24,6 +24,7 @@ mod unresolved;
 mod validate;
 mod value_rules;
 mod value_type;
+mod wide_object;
 mod width;
 
 pub(crate) use checks::RangeBound;
@@ -35,5 +36,6 @@ pub use observe::observe;
 pub use resolved::{Discarded, ResolvedTable, Schemas, TablePolicy};
 pub use value_rules::value_rules;
 pub(crate) use value_type::{FieldIndex, ITEMS_FIELD};
+pub use wide_object::WideObject;
 pub(crate) use width::too_wide;
-pub use width::{WideObject, width};
+pub use width::width;

@@ -6,19 +6,19 @@
 //! | `null_values` of a column | the same, instead of those of the table |
 //! | `type = "json"` | one text each |
 //! | `keys` of a child table | each member of an object is a row |
-//! | `exclude = true` | are not read |
+//! | `exclude = true` of a key of the record | are not read |
 //!
 //! Columns are declared by name, so a path is named here as [`columns`](super::columns) names it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::naming::{column_name, distinct_name};
+use super::naming::{column_name, distinct_name, parent_key_name};
 use crate::decode::{ValueForm, ValueRule, ValueRules};
 use crate::definition::{Column, Nested, Table};
 use crate::schema::{
-    ColumnName, ColumnSource, ColumnType, JsonPointer, NullValues, PartitionField, Step, TableName,
-    TableSchema, ValuePath,
+    ColumnName, ColumnSource, ColumnType, IDENTITY_COLUMN, INDEX_COLUMN, JsonPointer, NullValues,
+    Step, TableName, TableSchema, ValuePath,
 };
 
 /// The rules of a record array.
@@ -27,10 +27,6 @@ struct DeclaredValues {
     null_values: Option<Arc<NullValues>>,
     /// The table and its declared child tables, those with the longest paths first.
     tables: Vec<DeclaredTable>,
-    /// How names begin that child rows may need for keys.
-    key_prefixes: Vec<String>,
-    /// Names that partitions need.
-    partitions: Vec<String>,
 }
 
 /// A table or child table.
@@ -40,6 +36,8 @@ struct DeclaredTable {
     path: ValuePath,
     keys: Option<ColumnName>,
     nested: Nested,
+    /// The names that a child table needs for keys and partitions; no key of the JSON gets them.
+    reserved: Vec<ColumnName>,
     by_name: HashMap<ColumnName, ValueRule>,
     by_path: HashMap<ValuePath, ValueRule>,
     /// The names of the columns that the table has.
@@ -56,15 +54,21 @@ pub fn value_rules(
     let null_values =
         (!root.null_values.is_empty()).then(|| Arc::new(root.null_values.iter().collect()));
     let mut tables = vec![DeclaredTable::new(root, Vec::new(), known)];
-    let mut names: Vec<(&TableName, ValuePath)> = vec![(&root.name, Vec::new())];
-    while let Some((parent, above)) = names.pop() {
-        let children = declared.iter().filter(|table| table.parent.as_ref() == Some(parent));
-        for child in children {
-            let keys = child.records.iter().flat_map(JsonPointer::keys);
-            let path: ValuePath =
-                above.iter().cloned().chain(keys.cloned().map(Step::Key)).collect();
-            tables.push(DeclaredTable::new(child, path.clone(), known));
-            names.push((&child.name, path));
+    let mut parents: Vec<(&TableName, ValuePath, Vec<ColumnName>)> =
+        vec![(&root.name, Vec::new(), keys_in_children(root))];
+    while let Some((parent, above, parent_keys)) = parents.pop() {
+        for child in declared.iter().filter(|table| table.parent.as_ref() == Some(parent)) {
+            let pointer = child.records.iter().flat_map(JsonPointer::keys);
+            let steps = above.iter().cloned().chain(pointer.cloned().map(Step::Key));
+            let path: ValuePath = steps.collect();
+            let mut table = DeclaredTable::new(child, path.clone(), known);
+            let partitions =
+                root.partition_by.iter().filter_map(|by| by.directory_key().parse().ok());
+            table.reserved =
+                parent_keys.iter().cloned().chain(child.keys.clone()).chain(partitions).collect();
+            tables.push(table);
+            let keys = parent_keys.iter().cloned().chain(keys_in_children(child));
+            parents.push((&child.name, path, keys.collect()));
         }
     }
     let says_nothing = |table: &DeclaredTable| {
@@ -74,17 +78,18 @@ pub fn value_rules(
         return None;
     }
     tables.sort_by_key(|table| std::cmp::Reverse(table.path.len()));
-    let all = declared.iter().map(|table| &table.name).chain(known.keys());
-    Some(Arc::new(DeclaredValues {
-        null_values,
-        tables,
-        key_prefixes: all.map(|name| format!("{name}__")).collect(),
-        partitions: declared
-            .iter()
-            .flat_map(|table| &table.partition_by)
-            .map(PartitionField::directory_key)
-            .collect(),
-    }))
+    Some(Arc::new(DeclaredValues { null_values, tables }))
+}
+
+/// The key columns of a table, by their names in its child tables.
+fn keys_in_children(table: &Table) -> Vec<ColumnName> {
+    let own = match (&table.parent, table.primary_key.as_slice(), &table.keys) {
+        (None, [], _) => vec![IDENTITY_COLUMN],
+        (None, primary_key, _) => primary_key.iter().map(ColumnName::as_str).collect(),
+        (Some(_), _, Some(keys)) => vec![keys.as_str()],
+        (Some(_), _, None) => vec![INDEX_COLUMN],
+    };
+    own.into_iter().map(|column| parent_key_name(&table.name, column)).collect()
 }
 
 impl DeclaredTable {
@@ -114,6 +119,7 @@ impl DeclaredTable {
             path,
             keys: table.keys.clone(),
             nested: table.nested,
+            reserved: Vec::new(),
             by_name,
             by_path,
             known: names,
@@ -133,11 +139,11 @@ fn rule_of(column: &Column) -> Option<ValueRule> {
 }
 
 impl ValueRules for DeclaredValues {
-    fn rule(&self, path: &[Step], above: &ValueRule) -> ValueRule {
+    fn rule(&self, path: &[Step], rows: usize, above: &ValueRule) -> ValueRule {
         if path.is_empty() {
             return ValueRule { form: ValueForm::AsFound, null_values: self.null_values.clone() };
         }
-        let mut rule = self.declared(path).unwrap_or_default();
+        let mut rule = self.declared(path, rows).unwrap_or_default();
         if self.tables.iter().any(|table| table.path == path && table.keys.is_some()) {
             rule.form = ValueForm::Keyed;
         }
@@ -147,41 +153,39 @@ impl ValueRules for DeclaredValues {
 }
 
 impl DeclaredValues {
-    /// The rule of the innermost table that declares a column for the path.
-    fn declared(&self, path: &[Step]) -> Option<ValueRule> {
+    /// The rule of a column of the innermost table. Rows of a list are no columns of the tables around it, whatever the
+    /// names of those are.
+    fn declared(&self, path: &[Step], rows: usize) -> Option<ValueRule> {
         let mut around = self.tables.iter().filter_map(|table| {
             let own = path.strip_prefix(table.path.as_slice()).filter(|own| !own.is_empty())?;
             Some((table, own))
         });
-        around.find_map(|(table, own)| self.declared_in(table, own))
+        let (table, own) = around.next().filter(|(table, _)| table.path.len() >= rows)?;
+        let rule = table.rule(own)?;
+        // Below a key, whether there are rows of a list is known only at the end; nothing may be lost meanwhile.
+        let is_certain = path.len() == 1 || rule.form != ValueForm::LeftOut;
+        is_certain.then_some(rule)
     }
+}
 
-    fn declared_in(&self, table: &DeclaredTable, path: &[Step]) -> Option<ValueRule> {
-        if table.nested != Nested::Tables && path.len() > 1 {
+impl DeclaredTable {
+    /// The rule of the column that the values at a path become.
+    fn rule(&self, path: &[Step]) -> Option<ValueRule> {
+        if self.nested != Nested::Tables && path.len() > 1 {
             // It is in one column with what is around it.
             return None;
         }
-        if let Some(rule) = table.by_path.get(path) {
+        if let Some(rule) = self.by_path.get(path) {
             return Some(rule.clone());
         }
-        if table.by_name.is_empty() {
+        if self.by_name.is_empty() {
             return None;
         }
-        if let Some(name) = table.known.get(path) {
-            return table.by_name.get(name).cloned();
+        if let Some(name) = self.known.get(path) {
+            return self.by_name.get(name).cloned();
         }
         let name = column_name(path);
-        let own = (!self.may_be_reserved(&name, table)).then(|| table.by_name.get(&name)).flatten();
-        own.or_else(|| table.by_name.get(&distinct_name(&name, path))).cloned()
-    }
-
-    /// Whether keys, partitions or flowlake's own columns may need a name, so that a key of the JSON does not get it.
-    fn may_be_reserved(&self, name: &ColumnName, table: &DeclaredTable) -> bool {
-        let name = name.as_str();
-        name.starts_with('_')
-            || table.keys.as_ref().is_some_and(|keys| keys.as_str() == name)
-            || (!table.path.is_empty()
-                && (self.partitions.iter().any(|partition| partition == name)
-                    || self.key_prefixes.iter().any(|prefix| name.starts_with(prefix))))
+        let own = self.by_name.get(&name).filter(|_| !self.reserved.contains(&name));
+        own.or_else(|| self.by_name.get(&distinct_name(&name, path))).cloned()
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::error::SchemaError;
 use super::naming::{child_table_name, column_name};
 use super::resolved::{ResolvedTable, Schemas};
+use super::wide_object::WideObject;
 use crate::definition::{Nested, Table};
 use crate::schema::{
     ColumnSchema, ColumnType, JsonPointer, RootId, Shape, ShownPath, Step, TableId, TableName,
@@ -13,17 +14,6 @@ use crate::schema::{
 
 /// How many keys of the widest object a message shows.
 const SHOWN_KEYS: usize = 3;
-
-/// The object of a table whose records have the most keys in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WideObject {
-    /// Its column; none for the record itself.
-    pub column: Option<String>,
-    /// The pointer to it in the table's record.
-    pub pointer: String,
-    /// Its first keys, and whether it has more.
-    pub keys: String,
-}
 
 /// An object with more keys than any other.
 #[derive(Default)]
@@ -71,33 +61,6 @@ impl Widest {
             pointer: ShownPath(&self.path).to_string(),
             keys: format!("{}{rest}", self.keys.join(", ")),
         }
-    }
-}
-
-impl WideObject {
-    pub(super) fn described(&self) -> String {
-        match &self.column {
-            Some(column) => {
-                format!("the keys of the object `{column}` look like data: {}", self.keys)
-            }
-            None => format!("its records have the keys {}", self.keys),
-        }
-    }
-
-    pub(super) fn help(&self, table: &TableName, most: usize) -> String {
-        let more =
-            format!("if they are columns, write `max_columns = {}` under `[limits]`", 2 * most);
-        let Some(column) = &self.column else {
-            return format!(
-                "{more}; or exclude some: `name = {{ exclude = true }}` under `[tables.columns]`"
-            );
-        };
-        let pointer = &self.pointer;
-        format!(
-            "make each key a row: `[[tables]]` with `name = \"{table}__{column}\"`, `parent = \"{table}\"`, \
-             `records = \"{pointer}\"`, `keys = \"key\"`; or keep the object as one text: \
-             `{column} = {{ type = \"json\", from = \"{pointer}\" }}` under `[tables.columns]`; {more}"
-        )
     }
 }
 

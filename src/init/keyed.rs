@@ -19,6 +19,8 @@ use crate::schema::{
 
 /// The proposed column of the keys.
 const KEYS: &str = "key";
+/// An object with fewer keys may be a form.
+const LEAST_KEYS: usize = 20;
 /// With so many keys an object is no form that somebody filled in.
 const CERTAINLY_DATA: usize = 200;
 
@@ -137,11 +139,21 @@ impl Place {
             .collect();
         let kinds = members.iter().fold(Kinds::default(), |kinds, value| kinds.and(value.kinds));
         let (least_keys, share) =
-            if kinds == Kinds::from(ValueKind::Scalar) { (50, 5) } else { (20, 2) };
+            if kinds == Kinds::from(ValueKind::Scalar) { (50, 5) } else { (LEAST_KEYS, 2) };
         let keys = self.keys.len();
         let is_sparse = keys >= least_keys && self.filled * share <= keys * self.objects;
         (is_sparse || keys >= CERTAINLY_DATA) && are_alike(&members, kinds)
     }
+}
+
+/// Whether the members of the members are alike: they are keyed by data, too.
+fn are_keyed_themselves(members: &[&ValueShape], fields: usize) -> bool {
+    let inner = members.iter().filter_map(|value| value.nested.as_ref());
+    let inner: Vec<&ValueShape> = (inner.flat_map(|nested| nested.values.values()))
+        .filter(|value| !value.kinds.is_empty())
+        .collect();
+    let kinds = inner.iter().fold(Kinds::default(), |kinds, value| kinds.and(value.kinds));
+    fields >= LEAST_KEYS && are_alike(&inner, kinds)
 }
 
 /// Whether members are records of one form, or values of one type.
@@ -162,5 +174,5 @@ fn are_alike(members: &[&ValueShape], kinds: Kinds) -> bool {
         .flat_map(|it| it.values.keys())
         .collect();
     let fields: usize = members.iter().map(fields_of).sum();
-    2 * fields >= members.len() * all.len()
+    2 * fields >= members.len() * all.len() || are_keyed_themselves(members, all.len())
 }

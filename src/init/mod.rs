@@ -54,7 +54,10 @@ impl Failure for InitError {
     }
 
     fn help(&self) -> Option<String> {
-        Some("give a whole export, as the API sent it".to_owned())
+        match self {
+            Self::Schema(error) => error.help(),
+            _ => Some("give a whole export, as the API sent it".to_owned()),
+        }
     }
 }
 

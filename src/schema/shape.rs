@@ -144,3 +144,28 @@ impl ValueShape {
         self.items().map_or(self.scalars, |items| self.scalars.merge(items.scalars))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::ValueKind;
+
+    #[test]
+    fn v11_keys_of_lists_are_counted_apart_and_objects_are_no_columns() {
+        let value = |kind: ValueKind, nested: Option<Shape>| ValueShape {
+            kinds: kind.into(),
+            nested: nested.map(Box::new),
+            ..ValueShape::default()
+        };
+        let shape = |values: Vec<(&str, ValueShape)>| Shape {
+            values: values.into_iter().map(|(key, it)| (Step::Key(key.to_owned()), it)).collect(),
+        };
+        let scalar = || value(ValueKind::Scalar, None);
+        let two = || shape(vec![("x", scalar()), ("y", scalar())]);
+        let object = value(ValueKind::Object, Some(two()));
+        let list = value(ValueKind::RowList, Some(two()));
+        let records = shape(vec![("o", object), ("l", list), ("a", scalar())]);
+        assert!(records.has_more_keys_than(3));
+        assert!(!records.has_more_keys_than(4));
+    }
+}

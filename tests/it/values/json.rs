@@ -177,6 +177,31 @@ fn v19_a_null_value_may_be_declared_for_json_and_dates() {
 }
 
 #[test]
+fn v11_names_that_keys_need_or_that_begin_with_a_digit_have_rules_too() {
+    let nights = Nights::of(
+        "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\npartition_by = [\"month(at)\"]\n[tables.columns]\n_2024 = \"json\"\n\n\
+         [[tables]]\nname = \"lines\"\nparent = \"t\"\nrecords = \"/lines\"\n[tables.columns]\nt__x = \"json\"\nt__id = { exclude = true }\n",
+    );
+    nights.load(
+        r#"[{"id":1,"at":"2026-10-05","2024":{"a":1},"lines":[{"t":{"x":[1],"id":7},"atMonth":"October"}]}]"#,
+    );
+    assert_eq!(nights.t(&["_2024"]), [r#""{\"a\":1}""#]);
+    assert_eq!(nights.rows("lines", &["t__id", "t__x"]), [r#"1 | "[1]""#]);
+    let values = nights.all_values();
+    assert!(values.contains(&"7".to_owned()), "no name excludes it: {values:?}");
+    assert!(values.contains(&"\"October\"".to_owned()), "{values:?}");
+}
+
+#[test]
+fn v11_rules_of_a_table_are_not_those_of_the_rows_of_its_lists() {
+    let declared = "o__x = { exclude = true }\nl__x = { exclude = true }\nl__y = \"json\"\nl__z = { null_values = [3] }\n";
+    let nights = Nights::of_t(&format!("[tables.columns]\n{declared}"));
+    nights.load(r#"[{"id":1,"l":[{"x":1,"y":2,"z":3}],"o":{"x":4,"y":5}}]"#);
+    assert_eq!(nights.rows("t__l", &["x", "y", "z"]), ["1 | 2 | 3"]);
+    assert_eq!(nights.t(&["id", "o__x", "o__y"]), ["1 | absent | 5"]);
+}
+
+#[test]
 fn v19_a_value_that_became_null_is_an_update() {
     let nights = Nights::of_t("write_disposition = \"merge\"\n");
     nights.load(r#"[{"id":1,"v":"-"},{"id":2,"v":"x"}]"#);

@@ -204,6 +204,65 @@ fn v11_a_column_of_json_may_stand_in_an_object_and_in_a_child_row() {
 }
 
 #[test]
+fn v11_five_thousand_columns_load_where_the_limit_is_raised() {
+    let columns = 0..5_000;
+    let declared: Vec<String> = columns.clone().map(|n| format!("c{n} = \"int64\"\n")).collect();
+    let nights = Nights::of(&format!(
+        "[limits]\nmax_columns = 5001\n\n{T}write_disposition = \"merge\"\n[tables.columns]\n{}",
+        declared.concat()
+    ));
+    for value in [1, 2] {
+        let members: Vec<String> = columns.clone().map(|n| format!("\"c{n}\":{value}")).collect();
+        nights.load(&format!("[{{\"id\":1,{}}}]", members.join(",")));
+        assert_eq!(nights.t(&["c0", "c4999"]), [format!("{value} | {value}")]);
+    }
+}
+
+#[test]
+fn v11_a_table_that_is_wide_already_loads_and_does_not_grow() {
+    let settings = "write_disposition = \"merge\"\n";
+    let nights = Nights::of_t(settings);
+    nights.load(r#"[{"id":1,"a":1,"b":2,"c":3}]"#);
+    nights.redefine(&format!("[limits]\nmax_columns = 2\n\n{T}{settings}"));
+    nights.load(r#"[{"id":1,"a":1,"b":2,"c":4}]"#);
+    assert_eq!(nights.t(&["c"]), ["4"]);
+    assert_eq!(nights.night(r#"[{"id":1,"d":5}]"#).code, 6);
+}
+
+#[test]
+fn v11_the_message_names_the_table_of_a_wide_object_in_a_list() {
+    let members: Vec<String> = (0..3_000).map(|key| format!("\"k{key}\":1")).collect();
+    for nested in ["tables", "columns"] {
+        let nights = Nights::of_t(&format!("nested = \"{nested}\"\n"));
+        let json = format!("[{{\"id\":1,\"lines\":[{{\"qty\":{{{}}}}}]}}]", members.join(","));
+        let refused = nights.night(&json);
+        assert_eq!(refused.code, 6, "{nested}: {}", refused.stderr);
+        assert!(refused.stderr.contains("max_columns"), "{nested}: {}", refused.stderr);
+        if nested == "tables" {
+            for said in ["`t__lines`", "parent = \"t__lines\"", "records = \"/qty\""] {
+                assert!(refused.stderr.contains(said), "{said}: {}", refused.stderr);
+            }
+        }
+    }
+}
+
+#[test]
+fn v11_the_line_of_the_message_is_a_definition_that_loads() {
+    let json = keyed_by_data(1_100);
+    let nights = Nights::of_t("");
+    let refused = nights.night(&json).stderr;
+    let line = refused.lines().find(|line| line.contains("[[tables]]")).unwrap();
+    // `name`, `parent`, `records` and `keys`, as they stand between backticks.
+    let keys: Vec<&str> = line.split('`').filter(|part| part.contains(" = \"")).take(4).collect();
+    nights.redefine_t(&format!("\n[[tables]]\n{}\n", keys.join("\n")));
+    nights.load(&json);
+    assert_eq!(nights.rows("t__prices", &["key"]).len(), 1_100);
+    nights.redefine_t("[tables.columns]\nprices = { type = \"json\", from = \"/prices\" }\n");
+    nights.load(&json);
+    assert_eq!(nights.t(&["prices"]).len(), 1_100);
+}
+
+#[test]
 fn v11_init_proposes_keys_for_an_object_that_is_keyed_by_data() {
     let nights = Nights::of("");
     let records: Vec<String> = (0..60)
