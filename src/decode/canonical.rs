@@ -9,8 +9,7 @@
 
 use std::ops::Range;
 
-use super::parse::{Parsed, Parser, TWICE};
-use super::string::Text;
+use super::parse::{Parsed, Parser, TWICE, Text};
 
 /// A member of an object in the text written so far: its key with quotes, and all of it.
 struct ObjectMember {

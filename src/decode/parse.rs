@@ -8,7 +8,6 @@ use super::columns::{LevelBuilder, Taken, ValuesBuilder};
 use super::identity::identity;
 use super::position::Position;
 use super::rules::{Scope, ValueForm};
-use super::string::Text;
 use super::{Chunk, DecodeOptions, Level, Undecodable};
 use crate::excerpt::excerpt;
 use crate::exit_code::{ExitCode, Failure, advice};
@@ -175,6 +174,15 @@ pub(super) struct Parser<'a, const RULED: bool> {
     /// Why the record cannot be held exactly, although it is valid JSON.
     pub(super) flaw: Option<&'static str>,
 }
+
+/// A JSON string: borrowed, or unescaped in [`Parser::unescaped`].
+pub(super) enum Text<'a> {
+    Plain(&'a str),
+    Unescaped,
+}
+
+/// UTF-8 cannot encode it.
+pub(super) const HALF: &str = "a text has half of a surrogate pair";
 
 /// Parsers differ in which value they keep; keeping one loses the other.
 pub(super) const TWICE: &str = "a key is repeated in one object";
@@ -434,7 +442,6 @@ impl<'a, const RULED: bool> Parser<'a, RULED> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::string::HALF;
     use std::collections::HashMap;
 
     use proptest::prelude::*;

@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 
 use super::columns::ValuesBuilder;
-use super::parse::{Parsed, Parser, TWICE};
+use super::parse::{Parsed, Parser, TWICE, Text};
 use super::rules::ValueForm;
-use super::string::Text;
 
 /// The members of a list have no keys.
 const LIST_FOR_MEMBERS: &str =

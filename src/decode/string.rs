@@ -1,16 +1,7 @@
 //! Strings of JSON.
 
 use super::block::plain_run;
-use super::parse::{Parsed, Parser};
-
-/// A JSON string: borrowed, or unescaped in [`Parser::unescaped`].
-pub(super) enum Text<'a> {
-    Plain(&'a str),
-    Unescaped,
-}
-
-/// UTF-8 cannot encode it.
-pub(super) const HALF: &str = "a text has half of a surrogate pair";
+use super::parse::{HALF, Parsed, Parser, Text};
 
 impl<'a, const RULED: bool> Parser<'a, RULED> {
     pub(super) fn string(&mut self) -> Parsed<Text<'a>> {

@@ -120,6 +120,7 @@ const UNSEEN: &[(&str, &[(&str, &str)])] = &[
         &[
             ("decimal(18,2)", "decimal(2,18)"),
             ("created_at = ", "created_at = \"list<list<string>\""),
+            ("note = ", "note = \"list<json>\""),
             ("{ not_null", "{ matches = \"status\", pattern = \"(\" }"),
         ],
     ),
@@ -144,6 +145,12 @@ const UNSEEN: &[(&str, &[(&str, &str)])] = &[
             ("cursor = ", "cursor = \"note\""),
             ("created_at = ", "created_at = \"string\""),
             ("memo = ", "amount = { from = \"/totalAmount\" }"),
+            ("note = ", "no = \"json\""),
+            ("note = ", "updated_at = \"json\""),
+            (
+                "records = \"/lines\"",
+                "records = \"/lines\"\nkeys = \"no\"\n[tables.columns]\nno = \"int64\"",
+            ),
             (
                 "nested = ",
                 "nested = \"json\"\nwrite_disposition = \"merge\"\npartition_by = [\"no\"]",
