@@ -2,21 +2,26 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use polars::prelude::{PlSmallStr, StringChunkedBuilder};
+
 use super::block::plain_run;
+use super::rules::{Scope, ValueForm, ValueRule};
 use super::scalars::ScalarBuilder;
 use super::{Level, NestedRows, Values};
-use crate::schema::Step;
+use crate::schema::{NullValues, Step};
 
 /// The row already has a value under this key: the key is repeated in one object.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Taken;
 
 /// Builds a [`Level`].
-#[derive(Default)]
 pub(super) struct LevelBuilder {
+    scope: Scope,
     rows: u32,
     parents: Vec<u32>,
     positions: Vec<u32>,
+    /// The key of each row, where the rows are the members of objects.
+    member_keys: Option<StringChunkedBuilder>,
     keys: HashMap<Box<str>, usize>,
     fields: Vec<KeyValues>,
     items: Option<Box<ValuesBuilder>>,
@@ -31,10 +36,10 @@ struct KeyValues {
 }
 
 impl KeyValues {
-    fn new(key: &str) -> Self {
+    fn new(key: &str, scope: Scope) -> Self {
         let is_plain = plain_run(key.as_bytes()) == key.len();
         let quoted = is_plain.then(|| QuotedKey::of(key));
-        Self { key: key.into(), quoted, values: ValuesBuilder::default() }
+        Self { key: key.into(), quoted, values: ValuesBuilder::new(scope) }
     }
 }
 
@@ -73,6 +78,19 @@ impl QuotedKey {
 }
 
 impl LevelBuilder {
+    pub(super) fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            rows: 0,
+            parents: Vec::new(),
+            positions: Vec::new(),
+            member_keys: None,
+            keys: HashMap::new(),
+            fields: Vec::new(),
+            items: None,
+        }
+    }
+
     /// Adds a record.
     pub(super) fn add_record(&mut self) -> u32 {
         self.rows += 1;
@@ -90,14 +108,18 @@ impl LevelBuilder {
         self.fields.get(field)?.quoted.as_ref()
     }
 
-    /// The position of a key's column.
-    pub(super) fn field(&mut self, key: &str) -> usize {
+    /// The position of a key's column; none when there is no room for one more.
+    pub(super) fn field(&mut self, key: &str) -> Option<usize> {
         if let Some(position) = self.keys.get(key) {
-            return *position;
+            return Some(*position);
+        }
+        let scope = self.scope.below(|| Step::Key(key.to_owned()));
+        if scope.rule().form != ValueForm::LeftOut && !self.scope.takes_key() {
+            return None;
         }
         self.keys.insert(key.into(), self.fields.len());
-        self.fields.push(KeyValues::new(key));
-        self.fields.len() - 1
+        self.fields.push(KeyValues::new(key, scope));
+        Some(self.fields.len() - 1)
     }
 
     pub(super) fn values(&mut self, field: usize) -> &mut ValuesBuilder {
@@ -106,26 +128,33 @@ impl LevelBuilder {
 
     /// The items of lists that are not objects.
     pub(super) fn items(&mut self) -> &mut ValuesBuilder {
-        self.items.get_or_insert_default()
+        let scope = &self.scope;
+        self.items.get_or_insert_with(|| Box::new(ValuesBuilder::new(scope.below(|| Step::Item))))
     }
 
     pub(super) fn finish(self) -> Level {
         let rows = self.rows as usize;
-        let mut values: BTreeMap<Step, Values> = self
-            .fields
-            .into_iter()
+        let fields = self.fields.into_iter().filter(|field| !field.values.is_left_out());
+        let mut values: BTreeMap<Step, Values> = fields
             .map(|KeyValues { key, values, .. }| (Step::Key(key.into()), values.finish(rows)))
             .collect();
         if let Some(items) = self.items {
             values.insert(Step::Item, items.finish(rows));
         }
-        Level { rows, parents: self.parents, positions: self.positions, values }
+        Level {
+            rows,
+            parents: self.parents,
+            positions: self.positions,
+            keys: self.member_keys.map(StringChunkedBuilder::finish),
+            values,
+        }
     }
 }
 
 /// Builds the [`Values`] of one key.
-#[derive(Default)]
 pub(super) struct ValuesBuilder {
+    scope: Scope,
+    rule: ValueRule,
     /// The first row without a value yet.
     next_row: u32,
     scalars: ScalarBuilder,
@@ -135,14 +164,44 @@ pub(super) struct ValuesBuilder {
 }
 
 /// Builds [`NestedRows`].
-#[derive(Default)]
 pub(super) struct NestedBuilder {
     lists: Vec<u32>,
     objects: Vec<u32>,
     level: LevelBuilder,
 }
 
+impl NestedBuilder {
+    fn new(scope: Scope) -> Box<Self> {
+        Box::new(Self { lists: Vec::new(), objects: Vec::new(), level: LevelBuilder::new(scope) })
+    }
+}
+
 impl ValuesBuilder {
+    fn new(scope: Scope) -> Self {
+        Self {
+            rule: scope.rule(),
+            scope,
+            next_row: 0,
+            scalars: ScalarBuilder::default(),
+            empty_lists: Vec::new(),
+            empty_objects: Vec::new(),
+            nested: None,
+        }
+    }
+
+    /// Whether a scalar here means that there is none.
+    pub(super) fn is_null(&self, is: impl FnOnce(&NullValues) -> bool) -> bool {
+        self.rule.null_values.as_deref().is_some_and(is)
+    }
+
+    pub(super) fn rule(&self) -> &ValueRule {
+        &self.rule
+    }
+
+    fn is_left_out(&self) -> bool {
+        self.rule.form == ValueForm::LeftOut
+    }
+
     /// Claims the row for a value of this key.
     pub(super) fn claim(&mut self, row: u32) -> Result<(), Taken> {
         if row < self.next_row {
@@ -179,7 +238,12 @@ impl ValuesBuilder {
 
     /// Adds an object outside a list. Returns its level and row.
     pub(super) fn object(&mut self, row: u32) -> (&mut LevelBuilder, u32) {
-        let nested = self.nested.get_or_insert_default();
+        let scope = &self.scope;
+        let nested = self.nested.get_or_insert_with(|| {
+            // Its own keys are columns in its place.
+            scope.gives_back_key();
+            NestedBuilder::new(scope.clone())
+        });
         let row = nested.level.add_row(row, 0);
         nested.objects.push(row);
         (&mut nested.level, row)
@@ -192,7 +256,8 @@ impl ValuesBuilder {
         position: u32,
         is_object: bool,
     ) -> (&mut LevelBuilder, u32) {
-        let nested = self.nested.get_or_insert_default();
+        let scope = &self.scope;
+        let nested = self.nested.get_or_insert_with(|| NestedBuilder::new(scope.of_lists()));
         if position == 0 {
             nested.lists.push(row);
         }
@@ -201,6 +266,22 @@ impl ValuesBuilder {
             nested.objects.push(row);
         }
         (&mut nested.level, row)
+    }
+
+    /// Adds a member of an object that is like a list, with its key. Returns its level and row.
+    pub(super) fn member(
+        &mut self,
+        row: u32,
+        position: u32,
+        key: &str,
+        is_object: bool,
+    ) -> (&mut LevelBuilder, u32) {
+        let (level, row) = self.item(row, position, is_object);
+        let keys = level
+            .member_keys
+            .get_or_insert_with(|| StringChunkedBuilder::new(PlSmallStr::EMPTY, 0));
+        keys.append_value(key);
+        (level, row)
     }
 
     fn finish(self, rows: usize) -> Values {
@@ -225,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_key_that_stands_twice_is_noticed() {
-        let mut values = ValuesBuilder::default();
+        let mut values = ValuesBuilder::new(Scope::of_records(usize::MAX, None));
         assert_eq!(values.claim(0), Ok(()));
         assert_eq!(values.claim(0), Err(Taken));
         assert_eq!(values.claim(5), Ok(()));

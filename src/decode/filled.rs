@@ -102,6 +102,10 @@ impl NestedRows {
         if self.lists.is_empty() {
             return ValueKind::Object.into();
         }
+        if self.level.keys.is_some() {
+            // Members of objects are rows, whatever they are.
+            return ValueKind::RowList.into();
+        }
         let starts = self.level.positions.iter().filter(|position| **position == 0).count();
         let has_lists_only = starts == self.lists.len();
         if has_lists_only && self.objects.is_empty() && !self.items_are_nested() {
@@ -114,7 +118,10 @@ impl NestedRows {
     }
 
     fn rows_by_kind(&self) -> BTreeMap<u32, ValueKind> {
-        let mut is_row = self.filled_objects();
+        let mut is_row = match self.level.keys {
+            Some(_) => vec![true; self.level.rows],
+            None => self.filled_objects(),
+        };
         if let Some(nested) = self.level.values.get(&Step::Item).and_then(|it| it.nested.as_ref()) {
             nested.filled_parents().into_iter().for_each(|row| is_row[row as usize] = true);
         }

@@ -11,6 +11,7 @@
 
 mod batch;
 mod block;
+mod canonical;
 mod columns;
 mod compact;
 mod completeness;
@@ -22,15 +23,21 @@ mod nesting;
 mod parse;
 mod position;
 mod raw;
+mod ruled;
+mod rules;
 mod scalar_counts;
 mod scalars;
 mod select;
 mod selector;
 mod split;
 mod split_error;
+mod string;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
+
+use polars::prelude::{IntoSeries, StringChunked};
 
 use crate::schema::{ColumnStatistics, RootId, Step};
 
@@ -39,6 +46,7 @@ pub use compact::without_whitespace;
 pub use parse::{DecodeError, decode_batch};
 pub use position::Position;
 pub use raw::{Fractions, Raw, RawTexts};
+pub use rules::{ValueForm, ValueRule, ValueRules};
 pub use scalar_counts::ScalarCounts;
 pub use selector::{RecordSelector, RecordsAt};
 pub use split::Splitter;
@@ -53,10 +61,13 @@ pub const MOST_LEVELS: usize = 32;
 pub struct DecodeOptions {
     /// Compute a hash of each record.
     pub identify: bool,
-    /// Texts that mean null.
-    pub null_values: Vec<String>,
+    /// What the definition says of values; none when it says nothing.
+    pub rules: Option<Arc<dyn ValueRules>>,
     /// How many levels of objects and lists are decoded; what is nested deeper is kept as JSON text. `None` is all.
     pub levels: Option<usize>,
+    /// How many keys of scalars and lists are collected from records and the objects in them, and as many from the
+    /// items of each list. `None` is all.
+    pub most_keys: Option<usize>,
 }
 
 /// The decoded records of one batch.
@@ -74,6 +85,9 @@ pub struct Chunk {
     pub undecodable: Vec<Undecodable>,
     /// How many scalars the other records have.
     pub scalars: ScalarCounts,
+    /// There were more keys than are collected. The values of the others are lost, and so are the records behind: such a
+    /// chunk tells the keys and is no part of a table.
+    pub is_too_wide: bool,
 }
 
 /// A record that is valid JSON but that columns cannot hold exactly.
@@ -119,6 +133,8 @@ pub struct Level {
     pub parents: Vec<u32>,
     /// The position of each row in its list; 0 for an object outside a list.
     pub positions: Vec<u32>,
+    /// The key of each row, where the rows are the members of objects.
+    pub keys: Option<StringChunked>,
     /// The values of the rows.
     pub values: BTreeMap<Step, Values>,
 }
@@ -126,6 +142,8 @@ pub struct Level {
 impl Level {
     fn estimated_bytes(&self) -> usize {
         let own = size_of_val(&*self.parents) + size_of_val(&*self.positions);
+        let keys = self.keys.iter().map(|keys| keys.clone().into_series().estimated_size());
+        let own = own + keys.sum::<usize>();
         own + self.values.values().map(Values::estimated_bytes).sum::<usize>()
     }
 }

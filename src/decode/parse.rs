@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::batch::RecordBatch;
-use super::block::plain_run;
 use super::columns::{LevelBuilder, Taken, ValuesBuilder};
-use super::compact::without_whitespace;
 use super::identity::identity;
 use super::position::Position;
+use super::rules::{Scope, ValueForm};
 use super::{Chunk, DecodeOptions, Level, ScalarCounts, Undecodable};
 use crate::excerpt::excerpt;
 use crate::exit_code::{ExitCode, Failure, advice};
@@ -38,7 +37,7 @@ impl Failure for DecodeError {
 }
 
 /// A record with deeper nesting is set apart, as other JSON parsers do.
-const MOST_DEPTH: usize = 128;
+pub(super) const MOST_DEPTH: usize = 128;
 
 /// Decodes the records of a batch.
 ///
@@ -48,9 +47,21 @@ pub fn decode_batch(batch: &RecordBatch, options: &DecodeOptions) -> Result<Chun
     let text = std::str::from_utf8(&batch.bytes)
         .map_err(|error| at(batch, error.valid_up_to(), "not UTF-8"))?;
     let mut extents: Vec<Extent> = batch.extents().collect();
-    let DecodedRecords { mut records, flaws, mut scalars } =
+    let DecodedRecords { mut records, flaws, mut scalars, is_too_wide } =
         decode_records(batch, text, &extents, options)?;
     let mut undecodable = Vec::new();
+    if is_too_wide {
+        let (places, identities) = (Vec::new(), Vec::new());
+        return Ok(Chunk {
+            root: batch.root,
+            records,
+            places,
+            identities,
+            undecodable,
+            scalars,
+            is_too_wide,
+        });
+    }
     if !flaws.is_empty() {
         // Their values are already in the columns and would influence types, so decode without them.
         undecodable.extend(flaws.iter().map(|(position, reason)| {
@@ -70,7 +81,7 @@ pub fn decode_batch(batch: &RecordBatch, options: &DecodeOptions) -> Result<Chun
         }
     }
     let places = extents.iter().map(|(extent, offset)| place(extent, *offset)).collect();
-    Ok(Chunk { root: batch.root, records, places, identities, undecodable, scalars })
+    Ok(Chunk { root: batch.root, records, places, identities, undecodable, scalars, is_too_wide })
 }
 
 /// The records of some extents.
@@ -79,6 +90,7 @@ struct DecodedRecords {
     /// The positions of those that cannot be held exactly, with the reason.
     flaws: BTreeMap<usize, &'static str>,
     scalars: ScalarCounts,
+    is_too_wide: bool,
 }
 
 /// Decodes the records of these extents.
@@ -88,18 +100,31 @@ fn decode_records(
     extents: &[Extent],
     options: &DecodeOptions,
 ) -> Result<DecodedRecords, DecodeError> {
-    let mut records = LevelBuilder::default();
+    match options.rules {
+        Some(_) => decode_by_rules::<true>(batch, text, extents, options),
+        None => decode_by_rules::<false>(batch, text, extents, options),
+    }
+}
+
+/// The same; without rules no value is asked for its rule.
+fn decode_by_rules<const RULED: bool>(
+    batch: &RecordBatch,
+    text: &str,
+    extents: &[Extent],
+    options: &DecodeOptions,
+) -> Result<DecodedRecords, DecodeError> {
+    let scope = Scope::of_records(options.most_keys.unwrap_or(usize::MAX), options.rules.as_ref());
+    let mut records = LevelBuilder::new(scope.clone());
     let mut flaws = BTreeMap::new();
-    let null_values = options.null_values.as_slice();
-    let mut parser = Parser {
+    let mut parser = Parser::<RULED> {
         text,
-        null_values,
         levels: options.levels.unwrap_or(usize::MAX),
         at: 0,
         depth: 0,
         unescaped: String::new(),
         flaw: None,
         scalars: ScalarCounts::default(),
+        in_texts: 0,
     };
     for (position, (extent, _)) in extents.iter().enumerate() {
         parser.at = extent.start;
@@ -111,8 +136,13 @@ fn decode_records(
             read => read.map_err(|reason| at(batch, parser.at, reason))?,
         }
         flaws.extend(flaw.map(|flaw| (position, flaw)));
+        if scope.is_exceeded() {
+            // The records are refused; more of them would only make the columns longer.
+            break;
+        }
     }
-    Ok(DecodedRecords { records: records.finish(), flaws, scalars: parser.scalars })
+    let is_too_wide = scope.is_exceeded();
+    Ok(DecodedRecords { records: records.finish(), flaws, scalars: parser.scalars, is_too_wide })
 }
 
 fn is_json(text: &str) -> bool {
@@ -138,38 +168,40 @@ fn at(batch: &RecordBatch, position: usize, reason: &'static str) -> DecodeError
 }
 
 /// A recursive-descent parser over the text of a batch. An error describes the text at `at`.
-struct Parser<'a> {
-    text: &'a str,
-    null_values: &'a [String],
+pub(super) struct Parser<'a, const RULED: bool> {
+    pub(super) text: &'a str,
     /// How many objects and lists around a value are decoded. Deeper ones stay as text.
-    levels: usize,
-    at: usize,
-    depth: usize,
+    pub(super) levels: usize,
+    pub(super) at: usize,
+    pub(super) depth: usize,
     /// The last string with escapes. Reused to avoid allocations.
-    unescaped: String,
+    pub(super) unescaped: String,
     /// Why the record cannot be held exactly, although it is valid JSON.
-    flaw: Option<&'static str>,
+    pub(super) flaw: Option<&'static str>,
     /// Counted here and not from the columns, so that the ledger notices what the columns lose.
-    scalars: ScalarCounts,
+    pub(super) scalars: ScalarCounts,
+    /// The scalars in canonical texts so far.
+    pub(super) in_texts: u64,
 }
 
 /// A JSON string: borrowed, or unescaped in [`Parser::unescaped`].
-enum Text<'a> {
+pub(super) enum Text<'a> {
     Plain(&'a str),
     Unescaped,
 }
 
-/// Parsers differ in which value they keep; keeping one loses the other.
-const TWICE: &str = "a key is repeated in one object";
 /// UTF-8 cannot encode it.
-const HALF: &str = "a text has half of a surrogate pair";
+pub(super) const HALF: &str = "a text has half of a surrogate pair";
+
+/// Parsers differ in which value they keep; keeping one loses the other.
+pub(super) const TWICE: &str = "a key is repeated in one object";
 /// Columns are made of objects.
 const NO_OBJECT: &str = "a record has to be an object";
 const TOO_DEEP: &str = "it is nested more than 128 levels deep";
 
-type Parsed<T> = Result<T, &'static str>;
+pub(super) type Parsed<T> = Result<T, &'static str>;
 
-impl<'a> Parser<'a> {
+impl<'a, const RULED: bool> Parser<'a, RULED> {
     /// Reads the record that ends at this byte.
     fn record(&mut self, records: &mut LevelBuilder, end: usize) -> Parsed<()> {
         self.depth = 0;
@@ -178,21 +210,21 @@ impl<'a> Parser<'a> {
             return self.object(records, row);
         }
         self.flaw = Some(NO_OBJECT);
-        self.value(&mut ValuesBuilder::default(), 0)?;
+        self.skipped()?;
         if self.at == end { Ok(()) } else { Err("expected the end of the record") }
     }
 
-    fn peek(&self) -> u8 {
+    pub(super) fn peek(&self) -> u8 {
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
 
-    fn skip_whitespace(&mut self) {
+    pub(super) fn skip_whitespace(&mut self) {
         while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
             self.at += 1;
         }
     }
 
-    fn expect(&mut self, byte: u8, reason: &'static str) -> Parsed<()> {
+    pub(super) fn expect(&mut self, byte: u8, reason: &'static str) -> Parsed<()> {
         self.skip_whitespace();
         if self.peek() != byte {
             return Err(reason);
@@ -201,13 +233,13 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn enter(&mut self) -> Parsed<()> {
+    pub(super) fn enter(&mut self) -> Parsed<()> {
         self.depth += 1;
         if self.depth > MOST_DEPTH { Err(TOO_DEEP) } else { Ok(()) }
     }
 
     /// After a value in an object or list: whether another one follows.
-    fn more(&mut self, closer: u8) -> Parsed<bool> {
+    pub(super) fn more(&mut self, closer: u8) -> Parsed<bool> {
         self.skip_whitespace();
         match self.peek() {
             b',' => {
@@ -222,7 +254,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn object(&mut self, level: &mut LevelBuilder, row: u32) -> Parsed<()> {
+    pub(super) fn object(&mut self, level: &mut LevelBuilder, row: u32) -> Parsed<()> {
         self.enter()?;
         self.expect(b'{', "expected an object")?;
         self.skip_whitespace();
@@ -235,15 +267,19 @@ impl<'a> Parser<'a> {
         loop {
             self.skip_whitespace();
             let field = self.field(level, expected)?;
-            expected = field + 1;
-            let values = level.values(field);
-            let claimed = values.claim(row);
             self.expect(b':', "expected `:`")?;
-            if claimed == Err(Taken) {
-                self.flaw = self.flaw.or(Some(TWICE));
-                self.value(&mut ValuesBuilder::default(), 0)?;
-            } else {
-                self.value(values, row)?;
+            match field {
+                Some(field) => {
+                    expected = field + 1;
+                    let values = level.values(field);
+                    if values.claim(row) == Err(Taken) {
+                        self.flaw = self.flaw.or(Some(TWICE));
+                        self.skipped()?;
+                    } else {
+                        self.value(values, row)?;
+                    }
+                }
+                None => self.skipped()?,
             }
             if !self.more(b'}')? {
                 self.depth -= 1;
@@ -264,11 +300,11 @@ impl<'a> Parser<'a> {
 
     /// Reads a key and returns its column. It is first compared with the key at this position in the previous record,
     /// which it nearly always equals.
-    fn field(&mut self, level: &mut LevelBuilder, expected: usize) -> Parsed<usize> {
+    fn field(&mut self, level: &mut LevelBuilder, expected: usize) -> Parsed<Option<usize>> {
         let rest = &self.text.as_bytes()[self.at..];
         if let Some(length) = level.quoted(expected).and_then(|quoted| quoted.length_in(rest)) {
             self.at += length;
-            return Ok(expected);
+            return Ok(Some(expected));
         }
         Ok(match self.string()? {
             Text::Plain(key) => level.field(key),
@@ -276,33 +312,45 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// The text of an object or list, after checking that it is valid.
-    fn json(&mut self) -> Parsed<String> {
-        let start = self.at;
-        let levels = std::mem::replace(&mut self.levels, usize::MAX);
-        let scalars = self.scalars;
-        let read = self.value(&mut ValuesBuilder::default(), 0);
-        (self.levels, self.scalars) = (levels, scalars);
-        read?;
-        Ok(without_whitespace(&self.text[start..self.at]))
+    /// Stores a text, unless it is read as null; whether it is.
+    fn text(values: &mut ValuesBuilder, row: u32, text: &str) -> bool {
+        let is_null = RULED && values.is_null(|null| null.has_text(text));
+        if !is_null {
+            values.text(row, text);
+        }
+        is_null
     }
 
-    fn value(&mut self, values: &mut ValuesBuilder, row: u32) -> Parsed<()> {
+    fn boolean(&mut self, values: &mut ValuesBuilder, row: u32, value: bool) -> Parsed<()> {
+        self.word(if value { "true" } else { "false" })?;
+        let is_null = RULED && values.is_null(|null| null.has_boolean(value));
+        if !is_null {
+            values.boolean(row, value);
+        }
+        self.scalars.add(is_null);
+        Ok(())
+    }
+
+    pub(super) fn value(&mut self, values: &mut ValuesBuilder, row: u32) -> Parsed<()> {
         self.skip_whitespace();
+        if RULED && values.rule().form != ValueForm::AsFound {
+            return self.ruled(values, row);
+        }
+        self.found(values, row)
+    }
+
+    /// A value as it is found.
+    pub(super) fn found(&mut self, values: &mut ValuesBuilder, row: u32) -> Parsed<()> {
         match self.peek() {
             b'"' => {
-                let text = match self.string()? {
-                    Text::Plain(text) => text,
-                    Text::Unescaped => &self.unescaped,
+                let is_null = match self.string()? {
+                    Text::Plain(text) => Self::text(values, row, text),
+                    Text::Unescaped => Self::text(values, row, &self.unescaped),
                 };
-                let is_null = self.null_values.iter().any(|null| null == text);
-                if !is_null {
-                    values.text(row, text);
-                }
-                self.scalars.add_text(is_null);
+                self.scalars.add(is_null);
             }
             b'{' | b'[' if self.depth > self.levels => {
-                let json = self.json()?;
+                let json = self.canonical()?;
                 values.text(row, &json);
                 self.scalars.values += 1;
             }
@@ -312,15 +360,8 @@ impl<'a> Parser<'a> {
                 self.object(level, row)?;
             }
             b'[' => self.list(values, row)?,
-            b'-' | b'0'..=b'9' => {
-                self.number(values, row)?;
-                self.scalars.values += 1;
-            }
-            byte @ (b't' | b'f') => {
-                self.word(if byte == b't' { "true" } else { "false" })?;
-                values.boolean(row, byte == b't');
-                self.scalars.values += 1;
-            }
+            b'-' | b'0'..=b'9' => self.number(values, row)?,
+            byte @ (b't' | b'f') => self.boolean(values, row, byte == b't')?,
             b'n' => self.word("null")?,
             _ => return Err("expected a value"),
         }
@@ -354,7 +395,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn word(&mut self, word: &'static str) -> Parsed<()> {
+    pub(super) fn word(&mut self, word: &'static str) -> Parsed<()> {
         if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
             return Err("expected `true`, `false` or `null`");
         }
@@ -362,8 +403,24 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// Reads a number by the grammar of RFC 8259. A 64-bit integer is stored as one; other numbers keep their text.
+    /// Reads a number. A 64-bit integer is stored as one; other numbers keep their text.
     fn number(&mut self, values: &mut ValuesBuilder, row: u32) -> Parsed<()> {
+        let (text, is_integer) = self.number_text()?;
+        let is_null = RULED && values.is_null(|null| null.has_number(text));
+        self.scalars.add(is_null);
+        if is_null {
+            return Ok(());
+        }
+        match text.parse::<i64>() {
+            // `-0` keeps its text: an integer would lose the sign.
+            Ok(integer) if is_integer && text != "-0" => values.integer(row, integer),
+            _ => values.number(row, text),
+        }
+        Ok(())
+    }
+
+    /// Reads a number by the grammar of RFC 8259: its text, and whether it has neither point nor exponent.
+    pub(super) fn number_text(&mut self) -> Parsed<(&'a str, bool)> {
         let start = self.at;
         if self.peek() == b'-' {
             self.at += 1;
@@ -374,13 +431,7 @@ impl<'a> Parser<'a> {
             _ => return Err("expected a digit"),
         }
         if !matches!(self.peek(), b'.' | b'e' | b'E') {
-            let text = &self.text[start..self.at];
-            match text.parse::<i64>() {
-                // `-0` keeps its text: an integer would lose the sign.
-                Ok(integer) if text != "-0" => values.integer(row, integer),
-                _ => values.number(row, text),
-            }
-            return Ok(());
+            return Ok((&self.text[start..self.at], true));
         }
         if self.peek() == b'.' {
             self.at += 1;
@@ -393,8 +444,7 @@ impl<'a> Parser<'a> {
             }
             self.digits()?;
         }
-        values.number(row, &self.text[start..self.at]);
-        Ok(())
+        Ok((&self.text[start..self.at], false))
     }
 
     fn digits(&mut self) -> Parsed<()> {
@@ -402,95 +452,6 @@ impl<'a> Parser<'a> {
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.at += digits;
         if digits == 0 { Err("expected a digit") } else { Ok(()) }
-    }
-
-    fn string(&mut self) -> Parsed<Text<'a>> {
-        if self.peek() != b'"' {
-            return Err("expected a string");
-        }
-        self.at += 1;
-        let start = self.at;
-        self.plain_run()?;
-        if self.peek() == b'"' {
-            let text = &self.text[start..self.at];
-            self.at += 1;
-            return Ok(Text::Plain(text));
-        }
-        self.unescaped.clear();
-        self.unescaped.push_str(&self.text[start..self.at]);
-        while self.peek() == b'\\' {
-            let character = self.escape()?;
-            self.unescaped.push(character);
-            let start = self.at;
-            self.plain_run()?;
-            self.unescaped.push_str(&self.text[start..self.at]);
-        }
-        self.at += 1;
-        Ok(Text::Unescaped)
-    }
-
-    /// Moves to the next `"` or `\`.
-    fn plain_run(&mut self) -> Parsed<()> {
-        let rest = &self.text.as_bytes()[self.at..];
-        let length = plain_run(rest);
-        self.at += length;
-        match rest.get(length) {
-            Some(b'"' | b'\\') => Ok(()),
-            Some(_) => Err("a string has a control character"),
-            None => Err("the string does not end"),
-        }
-    }
-
-    fn escape(&mut self) -> Parsed<char> {
-        self.at += 2;
-        Ok(match self.text.as_bytes().get(self.at - 1).copied().unwrap_or(0) {
-            b'"' => '"',
-            b'\\' => '\\',
-            b'/' => '/',
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => self.unicode()?,
-            _ => {
-                self.at -= 2;
-                return Err("unknown escape sequence");
-            }
-        })
-    }
-
-    fn unicode(&mut self) -> Parsed<char> {
-        let first = self.hexadecimal()?;
-        if let Some(character) = char::from_u32(first) {
-            return Ok(character);
-        }
-        if first >= 0xDC00 || !self.text.as_bytes()[self.at..].starts_with(b"\\u") {
-            return Ok(self.half());
-        }
-        self.at += 2;
-        let second = self.hexadecimal()?;
-        if !(0xDC00..0xE000).contains(&second) {
-            return Ok(self.half());
-        }
-        let pair = char::from_u32(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00));
-        Ok(pair.unwrap_or_else(|| self.half()))
-    }
-
-    /// Records that half of a pair was found, and continues after it.
-    fn half(&mut self) -> char {
-        self.flaw = self.flaw.or(Some(HALF));
-        char::REPLACEMENT_CHARACTER
-    }
-
-    fn hexadecimal(&mut self) -> Parsed<u32> {
-        const REASON: &str = "four hexadecimal digits were expected";
-        let digits = self.text.get(self.at..self.at + 4).ok_or(REASON)?;
-        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(REASON);
-        }
-        self.at += 4;
-        u32::from_str_radix(digits, 16).map_err(|_| REASON)
     }
 }
 

@@ -7,14 +7,14 @@ use super::{Level, Values};
 pub struct ScalarCounts {
     /// Strings, numbers and booleans.
     pub values: u64,
-    /// Texts that mean null; not part of `values`.
-    pub null_texts: u64,
+    /// Those that are read as null or excluded while they are read; not part of `values`.
+    pub left_out: u64,
 }
 
 impl ScalarCounts {
-    pub(super) fn add_text(&mut self, is_null: bool) {
+    pub(super) fn add(&mut self, is_null: bool) {
         self.values += u64::from(!is_null);
-        self.null_texts += u64::from(is_null);
+        self.left_out += u64::from(is_null);
     }
 }
 

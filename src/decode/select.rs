@@ -29,12 +29,15 @@ impl Level {
     pub(crate) fn select(&self, kept: &[u32]) -> PolarsResult<Self> {
         let selection = Selection::new(kept, self.rows);
         let picked = |all: &[u32]| kept.iter().map(|row| all[*row as usize]).collect();
+        let rows = || IdxCa::from_slice(PlSmallStr::EMPTY, kept);
+        let keys = self.keys.as_ref().map(|keys| keys.take(&rows())).transpose()?;
         let values =
             self.values.iter().map(|(step, values)| Ok((step.clone(), values.select(&selection)?)));
         Ok(Self {
             rows: kept.len(),
             parents: picked(&self.parents),
             positions: picked(&self.positions),
+            keys,
             values: values.collect::<PolarsResult<_>>()?,
         })
     }

@@ -7,7 +7,7 @@ use toml::Value;
 use super::canonical::is_default;
 use super::date_format::check_format;
 use super::field::{FromToml, Members, TypeMismatch};
-use crate::schema::{Ambiguous, ColumnType, JsonPointer, LocalTime, Zone};
+use crate::schema::{Ambiguous, ColumnType, JsonPointer, LocalTime, NullValue, Zone};
 
 /// What a definition says of one column.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -27,6 +27,9 @@ pub struct Column {
     /// How its timestamps without a zone are read: `timezone` and `ambiguous`. As UTC without them.
     #[serde(skip_serializing_if = "is_default")]
     pub local_time: Option<LocalTime>,
+    /// Scalars that are read as null in it, instead of those of its table.
+    #[serde(skip_serializing_if = "is_default")]
+    pub null_values: Option<Vec<NullValue>>,
     /// For people; goes into the files' metadata.
     #[serde(skip_serializing_if = "is_default")]
     pub description: Option<String>,
@@ -46,6 +49,7 @@ impl FromToml for Column {
                     exclude: members.take("exclude")?.unwrap_or_default(),
                     formats: members.take_list("formats")?.unwrap_or_default(),
                     local_time: local_time(&mut members)?,
+                    null_values: members.take_list("null_values")?,
                     description: members.take("description")?,
                 };
                 members.finish()?;
@@ -139,6 +143,12 @@ fn members_schema(generator: &mut SchemaGenerator, type_schema: &Schema) -> serd
         },
         "timezone": timezone_schema,
         "ambiguous": ambiguous_schema,
+        "null_values": {
+            "type": "array",
+            "items": NullValue::schema(generator),
+            "description": "Strings, numbers, booleans and dates that are read as null in this column and everything below it, instead of those of the table.",
+            "examples": [[false, "-"]],
+        },
         "description": {
             "type": "string",
             "description": "For people; goes into the files' metadata.",

@@ -6,7 +6,7 @@ use super::checker::Checker;
 use super::contract::Contract;
 use super::disposition::{Nested, WriteDisposition};
 use super::field::{Field, List};
-use crate::schema::{ColumnName, PartitionField};
+use crate::schema::{ColumnName, NullValue, PartitionField};
 
 /// What tables without a parent have when they do not say otherwise.
 #[derive(Debug, serde::Deserialize, JsonSchema)]
@@ -30,7 +30,7 @@ pub(super) struct RawDefaults {
     /// The `schema_contract` of tables without a parent.
     pub(super) schema_contract: Option<Field<Contract>>,
     /// The `null_values` of tables without a parent.
-    pub(super) null_values: Option<Field<List<String>>>,
+    pub(super) null_values: Option<Field<List<NullValue>>>,
 }
 
 /// What tables without a parent have when they do not say otherwise.
@@ -43,7 +43,7 @@ pub(super) struct TableDefaults {
     pub(super) sort_by: Vec<ColumnName>,
     pub(super) nested: Nested,
     pub(super) contract: Option<Contract>,
-    pub(super) null_values: Vec<String>,
+    pub(super) null_values: Vec<NullValue>,
 }
 
 impl RawDefaults {

@@ -22,6 +22,8 @@ pub struct Limits {
     pub max_size: Option<Size>,
     /// The most partitions that one run may write.
     pub max_partitions: Option<u32>,
+    /// The most columns of a table.
+    pub max_columns: Option<u32>,
     /// Whether newline-delimited JSON is loaded from a response that does not tell where it ends.
     pub allow_unknown_length: bool,
 }
@@ -44,7 +46,16 @@ impl Limits {
     pub fn max_partitions(&self) -> usize {
         self.max_partitions.map_or(DEFAULT_MAX_PARTITIONS, |most| most as usize)
     }
+
+    /// The most columns of a table that come from the export.
+    #[must_use]
+    pub fn max_columns(&self) -> usize {
+        self.max_columns.map_or(DEFAULT_MAX_COLUMNS, |most| most as usize)
+    }
 }
+
+/// More than any form has fields. An object whose keys are data has more.
+pub const DEFAULT_MAX_COLUMNS: usize = 1_000;
 
 /// More than any company's export, and less than what fills a disk unnoticed.
 const DEFAULT_MAX_BYTES: u64 = 64_000_000_000;
@@ -188,6 +199,10 @@ pub(super) struct RawLimits {
     /// The most partitions that one run may write. Above it the run changes nothing and exits 6.
     #[schemars(extend("default" = 5000))]
     pub(super) max_partitions: Option<Field<AtLeastOne>>,
+    /// The most columns of a table that come from the export. An export that would add one above it changes nothing
+    /// and exits 6.
+    #[schemars(extend("default" = 1000))]
+    pub(super) max_columns: Option<Field<AtLeastOne>>,
     /// Whether newline-delimited JSON is loaded from a response without a length, which may have been cut
     /// between two lines. `min_records` and `max_shrink` allow it too.
     #[schemars(extend("default" = false))]
@@ -197,6 +212,7 @@ pub(super) struct RawLimits {
 impl RawLimits {
     pub(super) fn check(self, checker: &mut Checker<'_>) -> Limits {
         let most_partitions = checker.value(self.max_partitions, "limits.max_partitions");
+        let most_columns = checker.value(self.max_columns, "limits.max_columns");
         Limits {
             max_quarantined: checker.value(self.max_quarantined, "limits.max_quarantined"),
             min_records: checker.value(self.min_records, "limits.min_records").map(u64::from),
@@ -206,6 +222,7 @@ impl RawLimits {
                 .value(self.allow_unknown_length, "limits.allow_unknown_length")
                 .unwrap_or_default(),
             max_partitions: most_partitions.map(|AtLeastOne(count)| count.get()),
+            max_columns: most_columns.map(|AtLeastOne(count)| count.get()),
         }
     }
 }

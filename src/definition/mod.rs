@@ -11,7 +11,7 @@
 //! | `pipeline` | the whole file |
 //! | `source`, `api_key`, `filters`, `headers`, `window`, `timeouts`, `retry`, `envelope` | `[source]` |
 //! | `destination`, `landing`, `limits` | sections of these names |
-//! | `defaults`, `table`, `disposition`, `column`, `date_format`, `check`, `contract`, `names` | `[defaults]` and `[[tables]]` |
+//! | `defaults`, `table`, `disposition`, `column`, `date_format`, `null_value`, `check`, `contract`, `names` | `[defaults]` and `[[tables]]` |
 //! | `relations` | rules between keys, tables and sections |
 //! | `field`, `checker`, `keys`, `problem`, `json_schema` | what all of them use |
 //!
@@ -42,6 +42,7 @@ mod keys;
 mod landing;
 mod limits;
 mod names;
+mod null_value;
 mod period;
 mod pipeline;
 mod problem;
@@ -73,7 +74,7 @@ pub use filters::{Filter, ListStyle};
 pub use headers::Header;
 pub use json_schema::json_schema;
 pub use landing::LandingPolicy;
-pub use limits::{InvalidShare, InvalidSize, Limit, Limits, Share, Size};
+pub use limits::{DEFAULT_MAX_COLUMNS, InvalidShare, InvalidSize, Limit, Limits, Share, Size};
 pub use period::{InvalidPeriod, Period};
 pub use pipeline::Pipeline;
 pub use problem::{Exposure, Problem, Problems, Severity};

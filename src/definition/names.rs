@@ -59,7 +59,7 @@ impl TextForm for ColumnType {
         };
         let decimal = format!(r"decimal\s*\(\s*{}\s*,\s*{}\s*\)", number(1), number(0));
         format!(
-            r"^\s*(bool|int64|float64|{decimal}|date|timestamp|string|list\s*<.+>|struct\s*<.+:.+>)\s*$"
+            r"^\s*(bool|int64|float64|{decimal}|date|timestamp|string|json|list\s*<.+>|struct\s*<.+:.+>)\s*$"
         )
     }
 

@@ -21,7 +21,9 @@ impl Checker<'_> {
                 continue;
             }
             self.parentage(&key, table, tables);
+            self.keyed(&key, table);
             self.excluded_columns(&key, table);
+            self.json_columns(&key, table);
             self.cursor(&key, table);
             self.merge(&key, table);
             self.overwrite(&key, table);
@@ -73,6 +75,37 @@ impl Checker<'_> {
         if table.records.as_ref().map_or(!written, |pointer| pointer.keys().is_empty()) {
             let help = "add `records = \"/items\"`, the list inside the parent's record";
             self.misuse(&place, "a child table needs `records`".to_owned(), help);
+        }
+    }
+
+    /// Only the members of an object in a parent's record have keys.
+    fn keyed(&mut self, key: &str, table: &Table) {
+        let Some(keys) = &table.keys else { return };
+        let place = format!("{key}.keys");
+        if table.parent.is_none() {
+            let message = "only a child table has `keys`";
+            let help = "add `parent` and `records`, the object inside the parent's record, or leave `keys` out";
+            self.misuse(&place, message, help);
+        }
+        if table.columns.contains_key(keys) {
+            let message = format!("`{keys}` is the column of the keys, which are text");
+            let help = "give `keys` another name, or remove the column under `[tables.columns]`";
+            self.misuse(&place, message, help);
+        }
+    }
+
+    /// JSON text has no order, and is no key.
+    fn json_columns(&mut self, key: &str, table: &Table) {
+        let is_json = |name: &ColumnName| {
+            let declared = table.columns.get(name).and_then(|column| column.column_type.as_ref());
+            declared == Some(&ColumnType::Json)
+        };
+        let used = (table.primary_key.iter().map(|name| ("primary_key", name)))
+            .chain(table.sort_by.iter().map(|name| ("sort_by", name)));
+        for (used_as, name) in used.filter(|(_, name)| is_json(name)) {
+            let message = format!("`{name}` is declared as json");
+            let help = "declare it as `string`, or name another column";
+            self.misuse(&format!("{key}.{used_as}"), message, help);
         }
     }
 

@@ -13,7 +13,7 @@ use super::defaults::TableDefaults;
 use super::disposition::{Deletes, Nested, WriteDisposition};
 use super::field::{Field, List};
 use super::{Check, Column, Contract};
-use crate::schema::{ColumnName, JsonPointer, PartitionField, TableName, TimeRanges};
+use crate::schema::{ColumnName, JsonPointer, NullValue, PartitionField, TableName, TimeRanges};
 
 /// A declared table or child table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,6 +26,9 @@ pub struct Table {
     /// The place of its records: in the export for a table, in the parent's record for a child table.
     #[serde(skip_serializing_if = "is_default")]
     pub records: Option<JsonPointer>,
+    /// For a child table whose records are the members of an object, the column of their keys.
+    #[serde(skip_serializing_if = "is_default")]
+    pub keys: Option<ColumnName>,
     /// The columns that identify a row. Child tables carry them.
     #[serde(skip_serializing_if = "is_default")]
     pub primary_key: Vec<ColumnName>,
@@ -53,9 +56,9 @@ pub struct Table {
     /// What happens when an export holds what the schema does not. Inherited from the parent when absent.
     #[serde(skip_serializing_if = "is_default")]
     pub contract: Option<Contract>,
-    /// Strings that are read as null, in its records and everything below them.
+    /// Scalars that are read as null, in its records and everything below them.
     #[serde(skip_serializing_if = "is_default")]
-    pub null_values: Vec<String>,
+    pub null_values: Vec<NullValue>,
     /// For people; goes into the files' metadata.
     #[serde(skip_serializing_if = "is_default")]
     pub description: Option<String>,
@@ -81,6 +84,7 @@ impl Table {
             name,
             parent: None,
             records: None,
+            keys: None,
             primary_key: Vec::new(),
             cursor: None,
             write_disposition: WriteDisposition::default(),
@@ -144,6 +148,10 @@ pub(super) struct RawTable {
     /// the only array of the export is used. The empty pointer is the whole export.
     #[schemars(extend("examples" = ["/purchaseOrders"]))]
     pub(super) records: Option<Field<JsonPointer>>,
+    /// For a child table whose records are the members of an object, as in `{ "EUR": {…}, "SEK": {…} }`: the column
+    /// that takes the key of each member.
+    #[schemars(extend("examples" = ["currency"]))]
+    pub(super) keys: Option<Field<ColumnName>>,
     /// The columns that identify a row. Child tables carry them. Without it a row gets `_flowlake_id`, a hash of its
     /// record.
     #[schemars(extend("examples" = [["id"]]))]
@@ -175,9 +183,9 @@ pub(super) struct RawTable {
     /// another type. A child table has its parent's unless it says otherwise.
     #[schemars(extend("examples" = ["freeze", { "columns": "freeze" }]))]
     pub(super) schema_contract: Option<Field<Contract>>,
-    /// Strings that are read as null, in the records and everything below them.
-    #[schemars(extend("examples" = [["", "n/a"]]))]
-    pub(super) null_values: Option<Field<List<String>>>,
+    /// Strings, numbers, booleans and dates that are read as null, in the records and everything below them.
+    #[schemars(extend("examples" = [["", "n/a", false]]))]
+    pub(super) null_values: Option<Field<List<NullValue>>>,
     /// What the rows have to satisfy, besides their types.
     #[schemars(extend("examples" = [[{ "not_null": "supplier_id" }, { "range": "total_amount", "min": 0, "on_failure": "warn" }]]))]
     pub(super) checks: Option<Field<List<Check>>>,
@@ -205,6 +213,8 @@ fn column_names() -> serde_json::Value {
 
 /// What one table alone shows to be wrong.
 fn refuse_what_cannot_be(schema: &mut Schema) {
+    // Only in a parent's record is an object one of many.
+    schema.insert("dependentRequired".to_owned(), json!({ "keys": ["parent"] }));
     let mut child = serde_json::Map::new();
     child.insert("records".to_owned(), json!({ "minLength": 1 }));
     child.extend(INHERITED.map(|(key, _)| (key.to_owned(), json!(false))));
@@ -232,6 +242,7 @@ impl RawTable {
         let name = checker.required(self.name, &key("name"), "name = \"purchase_orders\"");
         let parent = checker.value(self.parent, &key("parent"));
         let records = checker.value(self.records, &key("records"));
+        let keys = checker.value(self.keys, &key("keys"));
         let primary_key = checker.list(self.primary_key, &key("primary_key"));
         let cursor = checker.value(self.cursor, &key("cursor"));
         let disposition = checker.value(self.write_disposition, &key("write_disposition"));
@@ -251,6 +262,7 @@ impl RawTable {
         };
         let base = Table {
             records,
+            keys,
             sort_by: sort_by.unwrap_or(base.sort_by),
             contract: contract.or(base.contract),
             description,

@@ -76,7 +76,8 @@ fn fits(rule: &CheckRule, column_type: &ColumnType) -> bool {
     match rule {
         CheckRule::NotNull(_) => true,
         CheckRule::Range { .. } => {
-            column_type.is_scalar() && !matches!(column_type, ColumnType::Bool | ColumnType::String)
+            column_type.is_scalar()
+                && !matches!(column_type, ColumnType::Bool | ColumnType::String | ColumnType::Json)
         }
         // A sum of doubles is not exact.
         CheckRule::Sum { .. } => {

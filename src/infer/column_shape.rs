@@ -52,7 +52,12 @@ impl ColumnShape {
         if shape.inferred_type().is_ok_and(|inferred| inferred != column.column_type) {
             shape = shape.merge(&Self::of_type(&column.column_type));
         }
-        shape.known = (!shape.is_empty()).then(|| column.column_type.clone());
+        // JSON is text to whom does not declare it.
+        let known = match &column.column_type {
+            ColumnType::Json => ColumnType::String,
+            known => known.clone(),
+        };
+        shape.known = Some(known).filter(|_| !shape.is_empty());
         Some(shape)
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use crate::definition::{Contract, ContractMode, Nested, Table, Widening};
+use crate::infer::column_index::ColumnIndex;
 use crate::infer::column_shape::{ColumnShape, SeenColumn};
 use crate::infer::error::SchemaError;
 use crate::infer::naming::{child_table_name, column_name, distinct_name, distinct_table_name};
@@ -13,14 +14,16 @@ use crate::infer::unresolved::{
     ChildTable, KnownTables, NOTHING_SEEN, TableShape, UnresolvedTable,
 };
 use crate::schema::{
-    ColumnName, ColumnSchema, ColumnSource, ColumnType, Kinds, Shape, ShownPath, Step, TableName,
-    TableSchema, ValueKind, ValuePath, ValueShape,
+    ColumnName, ColumnSchema, ColumnType, Kinds, Shape, ShownPath, Step, TableName, TableSchema,
+    ValueKind, ValuePath, ValueShape,
 };
 
 /// Collects the columns and child tables of one table from the shape of its records.
 pub(crate) struct ColumnInference<'s, 'a> {
     pub(crate) table: &'s UnresolvedTable<'a>,
     pub(crate) known: &'s mut KnownTables<'a>,
+    /// The columns that there are already.
+    pub(crate) index: ColumnIndex<'a>,
     pub(crate) columns: IndexMap<ColumnName, SeenColumn>,
     pub(crate) children: Vec<ChildTable<'a>>,
     pub(crate) discarded: Vec<Discarded>,
@@ -100,6 +103,12 @@ impl<'a> ColumnInference<'_, 'a> {
         }
         if self.table.nested() == Nested::Columns {
             return self.whole(name, value, path);
+        }
+        if let (Some(ColumnType::Json), Some(child)) =
+            (self.declared_type(&name), self.declared_child(path))
+        {
+            let (table, child) = (self.table.name.clone(), child.name.clone());
+            return Err(SchemaError::JsonHasRows { table, column: name, child });
         }
         if let (Some(declared), None) = (self.declared_type(&name), self.declared_child(path)) {
             // Only values of the declared type fit, so objects have no columns and lists no table.
@@ -196,7 +205,7 @@ impl<'a> ColumnInference<'_, 'a> {
     fn place(&self, name: &ColumnName, path: &[Step]) -> KnownPlace {
         KnownPlace {
             column: self.known_column(name),
-            objects: self.has_columns_below(path),
+            objects: self.index.has_objects(path),
             child: self.existing_child(path),
         }
     }
@@ -249,12 +258,11 @@ impl<'a> ColumnInference<'_, 'a> {
     /// Whether the definition or the table so far has a column.
     fn has_column(&self, name: &ColumnName) -> bool {
         self.table.declared.is_some_and(|table| table.columns.contains_key(name))
-            || self.known.schemas.get(&self.table.name).is_some_and(|it| it.column(name).is_some())
+            || self.index.known(name).is_some()
     }
 
     fn known_column(&self, name: &ColumnName) -> KnownColumn {
-        let known = self.known.schemas.get(&self.table.name);
-        let known = known.and_then(|schema| schema.column(name)).and_then(ColumnShape::of);
+        let known = self.index.known(name).and_then(ColumnShape::of);
         let has_type = |shape: ColumnShape| shape.known.is_some();
         match (self.has_column(name), self.is_list(name)) {
             (false, _) => KnownColumn::None,
@@ -263,19 +271,6 @@ impl<'a> ColumnInference<'_, 'a> {
             _ if known.is_none_or(has_type) => KnownColumn::Scalars,
             _ => KnownColumn::Untyped,
         }
-    }
-
-    /// Whether the definition or the table so far has columns of the objects at a path.
-    fn has_columns_below(&self, path: &[Step]) -> bool {
-        let is_below = |other: &[Step]| other.len() > path.len() && other.starts_with(path);
-        let known = self.known.schemas.get(&self.table.name);
-        let mut known = known.map_or(&[][..], |schema| &schema.columns).iter();
-        let declared = self.table.declared.map(|table| table.columns.keys());
-        known.any(|column| column.path().is_some_and(is_below) && !self.is_excluded(&column.name))
-            || declared.into_iter().flatten().any(|name| {
-                self.declared_path(name).is_some_and(|path| is_below(&path))
-                    && !self.is_excluded(name)
-            })
     }
 
     /// Whether the definition excludes a name, with everything below it.
@@ -333,7 +328,7 @@ impl<'a> ColumnInference<'_, 'a> {
 
     /// Whether the definition or the table so far makes a column one of lists, even if this export has none.
     fn is_list(&self, name: &ColumnName) -> bool {
-        let known = || Some(&self.known.schemas.get(&self.table.name)?.column(name)?.column_type);
+        let known = || Some(&self.index.known(name)?.column_type);
         matches!(self.declared_type(name).or_else(known), Some(ColumnType::List(_)))
     }
 
@@ -367,7 +362,7 @@ impl<'a> ColumnInference<'_, 'a> {
 
     /// The column name of a value: declared for its path, known from earlier exports, or made from the path.
     fn name_of(&self, path: &[Step]) -> Result<ColumnName, SchemaError> {
-        if let Some(name) = self.declared_name(path).or_else(|| self.known_name(path)) {
+        if let Some(name) = self.index.name_of(path) {
             return Ok(name.clone());
         }
         let mut name = column_name(path);
@@ -384,39 +379,12 @@ impl<'a> ColumnInference<'_, 'a> {
         Ok(name)
     }
 
-    fn declared_name(&self, path: &[Step]) -> Option<&ColumnName> {
-        let columns = &self.table.declared?.columns;
-        columns.keys().find(|name| self.declared_path(name).as_deref() == Some(path))
-    }
-
-    /// The declared path of a column's values.
-    fn declared_path(&self, name: &ColumnName) -> Option<ValuePath> {
-        let pointer = self.table.declared?.columns.get(name)?.from.as_ref()?;
-        Some(pointer.keys().iter().cloned().map(Step::Key).collect())
-    }
-
-    /// The column of values from this path in the last export, or in an earlier one.
-    fn known_name(&self, path: &[Step]) -> Option<&ColumnName> {
-        let known = self.known.schemas.get(&self.table.name)?;
-        let is_from_here = |column: &&ColumnSchema| {
-            column.path() == Some(path)
-                && !self.reserved.contains(&column.name)
-                && self.declared_path(&column.name).is_none_or(|declared| declared == path)
-        };
-        let is_seen = |column: &&ColumnSchema| matches!(column.source, ColumnSource::Value { .. });
-        let from_here = || known.columns.iter().filter(is_from_here);
-        let column = from_here().find(is_seen).or_else(|| from_here().next())?;
-        Some(&column.name)
-    }
-
     /// The path of another value with this name: declared, in this export, or in the table so far.
     fn path_that_has(&self, name: &ColumnName, path: &[Step]) -> Option<ValuePath> {
         let seen = || self.columns.get(name).map(|seen| seen.path.clone());
-        let known = || {
-            let known = self.known.schemas.get(&self.table.name)?;
-            known.column(name)?.path().map(<[Step]>::to_vec)
-        };
-        self.declared_path(name).or_else(seen).or_else(known).filter(|other| other != path)
+        let known = || Some(self.index.known(name)?.path()?.to_vec());
+        let declared = self.index.path_of(name).map(<[Step]>::to_vec);
+        declared.or_else(seen).or_else(known).filter(|other| other != path)
     }
 
     fn collision(&self, column: ColumnName, first: &[Step], second: &[Step]) -> SchemaError {

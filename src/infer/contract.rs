@@ -1,6 +1,6 @@
 //! Schema contract: what an export changes in the schemas of a destination, and whether it may.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -244,13 +244,22 @@ impl Schemas {
                 all.push(Noticed { change, is_undeclared: own.is_none(), contract });
                 continue;
             };
+            let columns_before: HashMap<&ColumnName, &ColumnSchema> =
+                before.columns.iter().map(|column| (&column.name, column)).collect();
             all.extend(schema.columns.iter().filter_map(|column| {
                 let declared = own.and_then(|table| table.columns.get(&column.name));
                 let is_promised = declared.is_some_and(|column| column.column_type.is_some());
-                let change = changed(schema, column, before.column(&column.name), is_promised)?;
+                let change = changed(
+                    schema,
+                    column,
+                    columns_before.get(&column.name).copied(),
+                    is_promised,
+                )?;
                 Some(Noticed { change, is_undeclared: declared.is_none(), contract })
             }));
-            let gone = before.columns.iter().filter(|column| schema.column(&column.name).is_none());
+            let stay: HashSet<&ColumnName> =
+                schema.columns.iter().map(|column| &column.name).collect();
+            let gone = before.columns.iter().filter(|column| !stay.contains(&column.name));
             let gone = gone.filter(|column| column.statistics().is_some());
             all.extend(gone.map(|column| {
                 let (table, column) = (schema.name.clone(), column.name.clone());

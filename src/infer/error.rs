@@ -2,6 +2,7 @@
 
 use crate::exit_code::{ExitCode, Failure};
 use crate::infer::contract::Change;
+use crate::infer::wide_object::WideObject;
 use crate::schema::{ColumnName, ColumnType, IDENTITY_COLUMN, TableName};
 
 /// The export contradicts the definition or the schemas of the destination.
@@ -100,7 +101,7 @@ pub enum SchemaError {
         table: TableName,
     },
     /// The definition gives a table another key than its rows have.
-    #[error("table `{table}` has rows with another key than `primary_key` says now: {}", shown_key(.before))]
+    #[error("table `{table}` has rows with another key than the definition says now: {}", shown_key(.before))]
     Rekeyed {
         /// The table.
         table: TableName,
@@ -126,6 +127,40 @@ pub enum SchemaError {
         rule: String,
         /// Why not.
         reason: String,
+    },
+    /// The export would make a table wider than the definition allows.
+    #[error(
+        "table `{table}` would have more than {most} columns or child tables: {}", object.described()
+    )]
+    TooWide {
+        /// The table.
+        table: TableName,
+        /// How many there may be.
+        most: usize,
+        /// The object of its records with the most keys.
+        object: WideObject,
+    },
+    /// A column that has values of another type is declared as JSON.
+    #[error(
+        "`{column}` of table `{table}` has values of type {before}, and is declared as json now"
+    )]
+    NotJson {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: ColumnName,
+        /// Its type so far.
+        before: ColumnType,
+    },
+    /// A column keeps all of its value as JSON, and a child table is to have rows of it.
+    #[error("`{column}` of table `{table}` is declared as json, so `{child}` would have no rows")]
+    JsonHasRows {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: ColumnName,
+        /// The child table.
+        child: TableName,
     },
     /// A directory's key is also the name of a column that stands in the files.
     #[error(
@@ -194,6 +229,14 @@ impl Failure for SchemaError {
             Self::PartitionCollision { directory_key, .. } => format!(
                 "give the column another name: `other_name = {{ from = \"/{directory_key}\" }}`"
             ),
+            Self::TooWide { table, most, object } => object.help(table, *most),
+            Self::NotJson { column, .. } => format!(
+                "in it a text and JSON cannot be told apart: name a new column, as in \
+                 `{column}_json = {{ type = \"json\", from = \"/{column}\" }}`, or use `write_disposition = \"replace\"` once"
+            ),
+            Self::JsonHasRows { column, child, .. } => {
+                format!("remove the column `{column}` or the child table `{child}` from the definition")
+            }
             Self::Unkept { .. } => {
                 "write `deletes` and `history` as they were, or load into a new destination".into()
             }

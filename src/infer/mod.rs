@@ -8,6 +8,7 @@
 
 mod accounted;
 mod checks;
+mod column_index;
 mod column_shape;
 mod columns;
 mod contract;
@@ -21,12 +22,20 @@ mod resolved;
 mod test_support;
 mod unresolved;
 mod validate;
+mod value_rules;
 mod value_type;
+mod wide_object;
+mod width;
 
 pub(crate) use checks::RangeBound;
 pub use contract::{Change, Filled};
 pub use error::SchemaError;
+pub(crate) use naming::child_table_name;
 pub use naming::snake_case;
 pub use observe::observe;
 pub use resolved::{Discarded, ResolvedTable, Schemas, TablePolicy};
-pub(crate) use value_type::{ITEMS_FIELD, field_for};
+pub use value_rules::value_rules;
+pub(crate) use value_type::{FieldIndex, ITEMS_FIELD};
+pub use wide_object::WideObject;
+pub(crate) use width::too_wide;
+pub use width::width;

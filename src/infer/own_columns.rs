@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::definition::Deletes;
+use crate::definition::{Deletes, Table};
 use crate::infer::naming::parent_key_name;
 use crate::infer::unresolved::UnresolvedTable;
 use crate::schema::{
@@ -61,8 +61,7 @@ pub(crate) fn reserved_names(
     parent: Option<&TableSchema>,
 ) -> HashSet<ColumnName> {
     let declared = pending.declared;
-    let primary_key = declared.map_or(&[][..], |table| &table.primary_key);
-    let own = key_columns(parent, primary_key).into_iter();
+    let own = key_columns(parent, declared).into_iter();
     let own = own.chain(lifetime_columns(pending, parent)).chain(metadata_columns());
     let partition_by = match parent {
         Some(parent) => parent.partition_by.as_slice(),
@@ -76,14 +75,18 @@ pub(crate) fn reserved_names(
     own.map(|column| column.name).chain(keys).collect()
 }
 
-/// The columns that link a row to its record: the parent's key and a position, or a hash.
+/// The columns that link a row to its record: the parent's key and a position or a key of an object, or a hash.
 pub(crate) fn key_columns(
     parent: Option<&TableSchema>,
-    primary_key: &[ColumnName],
+    declared: Option<&Table>,
 ) -> Vec<ColumnSchema> {
     let Some(parent) = parent else {
         let identity = own_column(IDENTITY_COLUMN, ColumnType::String, ColumnSource::Identity);
-        return if primary_key.is_empty() { vec![identity] } else { Vec::new() };
+        return if declared.is_none_or(|table| table.primary_key.is_empty()) {
+            vec![identity]
+        } else {
+            Vec::new()
+        };
     };
     let keys = parent.key_for_children().into_iter().enumerate();
     // A key is read as the parent reads it: with its formats and its time zone.
@@ -96,7 +99,10 @@ pub(crate) fn key_columns(
             ..key.clone()
         })
         .collect();
-    columns.push(own_column(INDEX_COLUMN, ColumnType::Int64, ColumnSource::Index));
+    columns.push(match declared.and_then(|table| table.keys.as_ref()) {
+        Some(keys) => own_column(keys.as_str(), ColumnType::String, ColumnSource::MemberKey),
+        None => own_column(INDEX_COLUMN, ColumnType::Int64, ColumnSource::Index),
+    });
     columns
 }
 
@@ -111,7 +117,7 @@ impl TableSchema {
     pub(crate) fn name_in_children(&self, column: &ColumnSchema) -> Option<ColumnName> {
         match &column.source {
             ColumnSource::ParentKey(_) => Some(column.name.clone()),
-            ColumnSource::Index | ColumnSource::Identity => {
+            ColumnSource::Index | ColumnSource::MemberKey | ColumnSource::Identity => {
                 Some(parent_key_name(&self.name, column.name.as_str()))
             }
             ColumnSource::Value { .. } | ColumnSource::Unseen { .. }

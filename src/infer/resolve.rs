@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::accounted::Places;
 use super::checks::verify_checks;
+use super::column_index::ColumnIndex;
 use super::column_shape::{ColumnShape, SeenColumn, ValuesFrom};
 use super::columns::ColumnInference;
 use super::error::SchemaError;
@@ -63,10 +64,13 @@ impl<'a> Resolver<'a> {
             return Err(SchemaError::TableCollision { table: pending.name.clone() });
         }
         let parent = pending.parent.map(|parent| &self.tables[parent].schema);
+        let reserved = reserved_names(pending, parent);
+        let before = self.known.schemas.get(&pending.name);
         let mut inference = ColumnInference {
             table: pending,
             excluded: HashSet::new(),
-            reserved: reserved_names(pending, parent),
+            index: ColumnIndex::new(pending.declared, before, &reserved),
+            reserved,
             known: &mut self.known,
             columns: IndexMap::new(),
             children: Vec::new(),
@@ -117,7 +121,7 @@ impl<'a> Resolver<'a> {
             (None, Some(declared)) => declared.partition_by.clone(),
             (None, None) => Vec::new(),
         };
-        let mut columns = key_columns(parent, &primary_key);
+        let mut columns = key_columns(parent, pending.declared);
         columns.extend(value_columns(pending, policy, known, seen)?);
         columns.extend(lifetime_columns(pending, parent));
         columns.extend(metadata_columns());
@@ -158,8 +162,28 @@ impl<'a> Resolver<'a> {
         if known.primary_key != schema.primary_key {
             return Err(SchemaError::Rekeyed { table, before: known.primary_key.clone() });
         }
+        let has_member_keys =
+            |schema: &TableSchema| schema.own_column(&ColumnSource::MemberKey).cloned();
+        if has_member_keys(known) != has_member_keys(schema) {
+            return Err(SchemaError::Rekeyed { table, before: known.row_key() });
+        }
+        let not_json = known.columns.iter().find(|before| {
+            let now = schema.column(&before.name).map(|column| &column.column_type);
+            now == Some(&ColumnType::Json)
+                && before.column_type != ColumnType::Json
+                && has_values(before)
+        });
+        if let Some(ColumnSchema { name, column_type, .. }) = not_json {
+            let (column, before) = (name.clone(), column_type.clone());
+            return Err(SchemaError::NotJson { table, column, before });
+        }
         Ok(())
     }
+}
+
+/// Whether an export has had values for a column.
+fn has_values(column: &ColumnSchema) -> bool {
+    !column.column_type.is_scalar() || column.statistics().is_some_and(|it| !it.is_empty())
 }
 
 /// What a run does with the rows of a table.

@@ -6,7 +6,7 @@
 //! | `taxId`, and later `TaxID` | `tax_id`, `tax_id__` and eight digits of the hash of `TaxID` |
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::naming::column_name;
 use crate::schema::{
@@ -31,16 +31,38 @@ fn distinct_field_of(key: &str) -> ColumnName {
     format!("{name}{MARK}{hash}").parse().unwrap_or(name)
 }
 
-/// The field that takes the values of a key. The type tells keys apart: it has a distinct name for every key but one.
-pub(crate) fn field_for<'f>(key: &str, fields: &'f [StructField]) -> Option<&'f StructField> {
-    let named = |name: &ColumnName| fields.iter().find(|field| field.name == *name);
-    let name = field_of(key);
-    let is_marked = |field: &StructField| {
-        let rest = field.name.as_str().strip_prefix(name.as_str());
-        rest.is_some_and(|rest| rest.starts_with(MARK))
-    };
-    let distinct = fields.iter().any(is_marked).then(|| named(&distinct_field_of(key)));
-    distinct.flatten().or_else(|| named(&name))
+/// The fields of an object, by name.
+pub(crate) struct FieldIndex<'f> {
+    fields: &'f [StructField],
+    positions: HashMap<&'f str, usize>,
+    /// The names that several keys have.
+    marked: HashSet<&'f str>,
+}
+
+impl<'f> FieldIndex<'f> {
+    pub(crate) fn new(fields: &'f [StructField]) -> Self {
+        let names = || fields.iter().map(|field| field.name.as_str());
+        Self {
+            fields,
+            positions: names().zip(0..).collect(),
+            marked: names().filter_map(|name| Some(name.split_once(MARK)?.0)).collect(),
+        }
+    }
+
+    /// The position and field of a name.
+    pub(crate) fn named(&self, name: &str) -> Option<(usize, &'f StructField)> {
+        let position = *self.positions.get(name)?;
+        Some((position, &self.fields[position]))
+    }
+
+    /// The field that takes the values of a key. The type tells keys apart: it has a distinct name for every key but
+    /// one.
+    pub(crate) fn of_key(&self, key: &str) -> Option<(usize, &'f StructField)> {
+        let name = field_of(key);
+        let distinct = self.marked.contains(name.as_str()).then(|| distinct_field_of(key));
+        let distinct = distinct.and_then(|name| self.named(name.as_str()));
+        distinct.or_else(|| self.named(name.as_str()))
+    }
 }
 
 /// Two keys of an object have one field name, even with the hashes of the keys.
@@ -158,7 +180,8 @@ mod tests {
         after.merge(&object(&["TaxID", "tax_id"]));
         after.tell_keys_apart(Some(&before));
         let fields = fields(&after);
-        let name = |key| field_for(key, &fields).unwrap().name.to_string();
+        let index = FieldIndex::new(&fields);
+        let name = |key| index.of_key(key).unwrap().1.name.to_string();
         assert_eq!(name("taxId"), "tax_id");
         assert_eq!(name("TaxID"), distinct_field_of("TaxID").to_string());
         assert_eq!(name("tax_id"), distinct_field_of("tax_id").to_string());

@@ -3,9 +3,11 @@
 //! The shape of an export is not documented, so the definition is made from a real response: its arrays become tables,
 //! its unique fields keys, its dates partitions, its prices decimals. Comments say what one export cannot show.
 
+mod keyed;
 mod propose;
 mod render;
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use polars::prelude::PolarsError;
@@ -17,9 +19,10 @@ use crate::decode::{
     Chunk, DecodeError, DecodeOptions, RecordSelector, RecordsAt, SplitError, Splitter,
     decode_batch,
 };
-use crate::definition::Table;
+use crate::definition::{DEFAULT_MAX_COLUMNS, Table};
 use crate::exit_code::{ExitCode, Failure};
-use crate::infer::{SchemaError, Schemas, observe, snake_case};
+use crate::infer::{SchemaError, Schemas, observe, snake_case, too_wide, value_rules};
+use crate::init::keyed::keyed_tables;
 use crate::schema::{IdVec, JsonPointer, RootId, Shape, TableName};
 
 /// How much is read at a time.
@@ -51,7 +54,10 @@ impl Failure for InitError {
     }
 
     fn help(&self) -> Option<String> {
-        Some("give a whole export, as the API sent it".to_owned())
+        match self {
+            Self::Schema(error) => error.help(),
+            _ => Some("give a whole export, as the API sent it".to_owned()),
+        }
     }
 }
 
@@ -63,16 +69,43 @@ pub fn propose(export: &mut (impl Read + ?Sized), name: &str) -> Result<Proposal
     let mut body = Vec::new();
     export.read_to_end(&mut body)?;
     let pointers = record_arrays(&body)?;
-    let chunks = decode(&body, &pointers)?;
-    let tables = root_tables(&pointers, name);
-    let mut shapes: IdVec<RootId, Shape> = tables.iter().map(|_| Shape::default()).collect();
-    for chunk in &chunks {
-        observe(&mut shapes[chunk.root], &chunk.records);
+    let roots: IdVec<RootId, Table> = root_tables(&pointers, name).into();
+    let mut declared: Vec<Table> = roots.values().cloned().collect();
+    loop {
+        let chunks = decode(&body, &pointers, (&roots, &declared))?;
+        let mut shapes: IdVec<RootId, Shape> = roots.iter().map(|_| Shape::default()).collect();
+        for chunk in &chunks {
+            observe(&mut shapes[chunk.root], &chunk.records);
+        }
+        let seen: Vec<(RootId, &Table, &Shape)> =
+            roots.iter().map(|(root, table)| (root, table, &shapes[root])).collect();
+        let keyed = seen.iter().flat_map(|(root, table, shape)| {
+            keyed_tables((*root, table), &declared, shape, &chunks)
+        });
+        let keyed: Vec<Table> = keyed.collect();
+        if keyed.is_empty() {
+            return propose_for(&seen, &declared, &pointers, &chunks);
+        }
+        // With the members of an object as rows, there may be such objects in them.
+        declared.extend(keyed);
     }
-    let roots = shapes.iter().zip(&tables).map(|((root, shape), table)| (root, table, shape));
-    let roots: Vec<(RootId, &Table, &Shape)> = roots.collect();
-    let schemas = Schemas::resolve(&roots, &tables, &std::collections::BTreeMap::new())?;
-    Ok(Proposal::of(&schemas, &pointers, &chunks)?)
+}
+
+fn propose_for(
+    seen: &[(RootId, &Table, &Shape)],
+    declared: &[Table],
+    pointers: &[JsonPointer],
+    chunks: &[Chunk],
+) -> Result<Proposal, InitError> {
+    if let Some(cut) = chunks.iter().find(|chunk| chunk.is_too_wide)
+        && let Some((_, table, shape)) = seen.iter().find(|(root, _, _)| *root == cut.root)
+    {
+        return Err(too_wide(&table.name, shape, declared, DEFAULT_MAX_COLUMNS).into());
+    }
+    let nothing = BTreeMap::new();
+    let schemas = Schemas::resolve(seen, declared, &nothing)?;
+    schemas.check_width(seen, &nothing, DEFAULT_MAX_COLUMNS)?;
+    Ok(Proposal::of(&schemas, pointers, chunks)?)
 }
 
 /// Every array of objects, or the whole export when there is none.
@@ -86,13 +119,22 @@ fn record_arrays(body: &[u8]) -> Result<Vec<JsonPointer>, SplitError> {
     }
 }
 
-fn decode(body: &[u8], pointers: &[JsonPointer]) -> Result<Vec<Chunk>, InitError> {
+fn decode(
+    body: &[u8],
+    pointers: &[JsonPointer],
+    (roots, declared): (&IdVec<RootId, Table>, &[Table]),
+) -> Result<Vec<Chunk>, InitError> {
+    let options: IdVec<RootId, DecodeOptions> = (roots.values())
+        .map(|root| DecodeOptions {
+            identify: true,
+            rules: value_rules(root, declared, &BTreeMap::new()),
+            most_keys: Some(2 * DEFAULT_MAX_COLUMNS),
+            ..DecodeOptions::default()
+        })
+        .collect();
     let mut chunks = Vec::new();
     split(body, RecordSelector::At(pointers.to_vec()), |batch| {
-        chunks.push(decode_batch(
-            batch,
-            &DecodeOptions { identify: true, ..DecodeOptions::default() },
-        )?);
+        chunks.push(decode_batch(batch, &options[batch.root])?);
         Ok(())
     })?;
     Ok(chunks)

@@ -5,12 +5,13 @@ use std::collections::HashSet;
 use chrono::DateTime;
 use polars::prelude::{DataFrame, PolarsResult};
 
+use super::keyed::pointer_of;
 use crate::decode::Chunk;
 use crate::infer::Schemas;
 use crate::normalise::{MetadataColumns, Normaliser, RecordIds, scalar_texts};
 use crate::schema::{
     ColumnName, ColumnSchema, ColumnSource, ColumnStatistics, ColumnType, IdVec, JsonPointer,
-    MAX_PRECISION, PositionId, RunId, Step, TableId, TableName, TableSchema,
+    MAX_PRECISION, PositionId, RunId, TableId, TableName, TableSchema,
 };
 
 /// The precision of proposed decimals: the default of most warehouses.
@@ -42,6 +43,8 @@ pub struct ProposedTable {
     pub parent: Option<TableName>,
     /// Where its records are; none for lists of lists, which load without a declaration.
     pub records: Option<JsonPointer>,
+    /// For a child table whose records are the members of an object, the column of their keys.
+    pub keys: Option<ColumnName>,
     /// How many records the export has for it.
     pub rows: usize,
     /// Columns that identify a row; empty when none were found.
@@ -106,23 +109,12 @@ fn table(
         name: schema.name.clone(),
         parent: schema.parent.clone(),
         records,
+        keys: schema.own_column(&ColumnSource::MemberKey).cloned(),
         rows: rows.height(),
         primary_key: if is_root { primary_key(schema, rows)? } else { Vec::new() },
         partition_by: if is_root { creation_date(schema, rows)? } else { None },
         columns: schema.columns.iter().filter_map(proposed_column).collect(),
     })
-}
-
-/// The pointer of a path of keys.
-fn pointer_of(path: &[Step]) -> Option<JsonPointer> {
-    let keys: Option<Vec<String>> = path
-        .iter()
-        .map(|step| match step {
-            Step::Key(key) => Some(key.clone()),
-            Step::Item => None,
-        })
-        .collect();
-    keys.map(JsonPointer::from_keys)
 }
 
 fn proposed_column(column: &ColumnSchema) -> Option<ProposedColumn> {

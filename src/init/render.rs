@@ -70,6 +70,10 @@ fn render_table(table: &ProposedTable) -> String {
         line(&mut text, format_args!("parent = {}", quoted(parent.as_str())));
     }
     line(&mut text, format_args!("records = {}", quoted(&records.to_string())));
+    if let Some(keys) = &table.keys {
+        let comment = "# ? the keys of this object look like data; name what they are";
+        line(&mut text, format_args!("keys = {}          {comment}", quoted(keys.as_str())));
+    }
     if table.parent.is_none() {
         text.push_str(&render_keys(table));
     }

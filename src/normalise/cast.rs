@@ -93,7 +93,7 @@ pub fn polars_type(column_type: &ColumnType) -> DataType {
         }
         ColumnType::Date => DataType::Date,
         ColumnType::Timestamp => DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)),
-        ColumnType::String => DataType::String,
+        ColumnType::String | ColumnType::Json => DataType::String,
         ColumnType::List(inner) => DataType::List(Box::new(polars_type(inner))),
         ColumnType::Struct(fields) => {
             let fields = fields.iter().map(|field| {
@@ -317,7 +317,7 @@ fn converted<T>(
             let instants = instants.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC));
             (instants.into_series(), unfit)
         }
-        ColumnType::String => {
+        ColumnType::String | ColumnType::Json => {
             let (values, unfit) = fitting(raw, parse.text);
             (StringChunked::from_slice_options(name, &values).into_series(), unfit)
         }

@@ -1,9 +1,11 @@
 //! Metadata columns: the run that last changed a row, and its lifetime.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use polars::prelude::{
-    AnyValue, BooleanChunked, Column, DataFrame, DataType, PlSmallStr, PolarsResult, Scalar,
-    TimeUnit, TimeZone,
+    AnyValue, BooleanChunked, Column, DataFrame, DataType, PlSmallStr, PolarsError, PolarsResult,
+    Scalar, TimeUnit, TimeZone,
 };
 
 use crate::schema::{ColumnSchema, ColumnSource, RunId, TableSchema};
@@ -83,16 +85,23 @@ impl MetadataColumns {
     ///
     /// # Errors
     /// They lack others, which would be a bug.
-    pub fn complete(&self, mut rows: DataFrame, schema: &TableSchema) -> PolarsResult<DataFrame> {
+    pub fn complete(&self, rows: DataFrame, schema: &TableSchema) -> PolarsResult<DataFrame> {
+        let height = rows.height();
+        // Taken out of a frame one by one, the columns of a wide table would be looked for one by one.
+        let columns = rows.into_columns().into_iter();
+        let mut carried: HashMap<PlSmallStr, Column> =
+            columns.map(|column| (column.name().clone(), column)).collect();
         let mut columns = Vec::with_capacity(schema.columns.len());
         for column in schema.file_columns() {
             let name = column.name.as_str();
-            columns.push(match self.column(&column.source, rows.height()) {
+            columns.push(match self.column(&column.source, height) {
                 Some(values) => values.with_name(PlSmallStr::from_str(name)),
-                None => rows.drop_in_place(name)?,
+                None => carried.remove(name).ok_or_else(|| {
+                    PolarsError::ColumnNotFound(format!("the rows have no column {name}").into())
+                })?,
             });
         }
-        DataFrame::new(rows.height(), columns)
+        DataFrame::new(height, columns)
     }
 }
 

@@ -18,7 +18,7 @@ use polars_arrow::bitmap::Bitmap;
 use super::cast::{Cast, CastRules, cast_raw, polars_type};
 use super::lists::lists_of;
 use crate::decode::{Level, NestedRows, Scalars, Values};
-use crate::infer::{ITEMS_FIELD, field_for};
+use crate::infer::{FieldIndex, ITEMS_FIELD};
 use crate::schema::{ColumnName, ColumnType, ITEM_COLUMN, Step, StructField};
 
 /// The values under one key as a column of any type. What holds no scalar is null.
@@ -233,10 +233,10 @@ fn objects_of(
     let mut object = ObjectBuilder::new(fields, is_there);
     for (step, values) in &level.values {
         let Step::Key(key) = step else { continue };
-        match field_for(key, fields) {
-            Some(field) => {
+        match object.index.of_key(key) {
+            Some((position, field)) => {
                 let values = column(values, level.rows, &field.column_type, rules)?;
-                object.fill(&field.name, values)?;
+                object.fill_at(position, values)?;
             }
             None => object.refuse(values.filled_rows()),
         }
@@ -285,6 +285,7 @@ pub(super) fn rows_of_true(mask: &BooleanChunked) -> Vec<u32> {
 /// Builds a column of objects, field by field.
 pub(super) struct ObjectBuilder<'f> {
     fields: &'f [StructField],
+    index: FieldIndex<'f>,
     /// The values of each field so far. Nulls are made at the end: for an object of many levels they cost the most.
     values: Vec<Option<Series>>,
     /// The rows that have an object.
@@ -294,18 +295,25 @@ pub(super) struct ObjectBuilder<'f> {
 
 impl<'f> ObjectBuilder<'f> {
     pub(super) fn new(fields: &'f [StructField], is_there: BooleanChunked) -> Self {
-        Self { fields, values: vec![None; fields.len()], is_there, unfit: Vec::new() }
+        let values = vec![None; fields.len()];
+        Self { fields, index: FieldIndex::new(fields), values, is_there, unfit: Vec::new() }
     }
 
     pub(super) fn field(&self, name: &str) -> Option<&'f StructField> {
-        self.fields.iter().find(|field| field.name.as_str() == name)
+        self.index.named(name).map(|(_, field)| field)
     }
 
     /// Sets the values of a field in rows without one. A row does not fit if it has one already.
     pub(super) fn fill(&mut self, name: &ColumnName, values: Cast) -> PolarsResult<()> {
+        match self.index.named(name.as_str()) {
+            Some((position, _)) => self.fill_at(position, values),
+            None => Ok(()),
+        }
+    }
+
+    fn fill_at(&mut self, position: usize, values: Cast) -> PolarsResult<()> {
         self.unfit.extend(values.unfit);
-        let field = self.fields.iter().zip(&mut self.values).find(|(field, _)| field.name == *name);
-        let Some((_, slot)) = field else { return Ok(()) };
+        let slot = &mut self.values[position];
         let Some(there) = slot else {
             *slot = Some(values.series);
             return Ok(());
@@ -328,7 +336,7 @@ impl<'f> ObjectBuilder<'f> {
     }
 
     pub(super) fn finish(self) -> PolarsResult<Cast> {
-        let Self { fields, values, is_there, unfit } = self;
+        let Self { fields, values, is_there, unfit, .. } = self;
         let rows = is_there.len();
         let named = fields.iter().zip(values).map(|(field, values)| {
             let values = values.unwrap_or_else(|| Cast::nulls(rows, &field.column_type).series);

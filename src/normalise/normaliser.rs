@@ -209,6 +209,10 @@ impl<'a> ChunkWork<'a> {
                     .into_series()
                     .into())
             }
+            ColumnSource::MemberKey => Ok(match &level.keys {
+                Some(keys) => keys.clone().into_series().into(),
+                None => nulls(level.rows, &column.column_type).into(),
+            }),
             ColumnSource::Identity => {
                 Ok(StringChunked::from_slice(PlSmallStr::EMPTY, self.ids).into_series().into())
             }

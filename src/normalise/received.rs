@@ -47,10 +47,10 @@ impl ReceivedValues {
         }
     }
 
-    /// How many values there are, how many are excluded, and how many texts more mean null.
+    /// How many values there are, how many are excluded, and how many more were left out.
     pub(super) fn all(&self) -> (u64, u64, u64) {
-        let ScalarCounts { values, null_texts } = self.scalars;
-        (values, self.excluded.iter().sum(), null_texts)
+        let ScalarCounts { values, left_out } = self.scalars;
+        (values, self.excluded.iter().sum(), left_out)
     }
 
     /// The values of some records, and those of them that are excluded.

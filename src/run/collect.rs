@@ -17,7 +17,7 @@ use polars::prelude::PolarsResult;
 
 use crate::decode::Chunk;
 use crate::definition::Table;
-use crate::infer::{SchemaError, Schemas, observe};
+use crate::infer::{SchemaError, Schemas, observe, too_wide, width};
 use crate::normalise::MetadataColumns;
 use crate::run::RunError;
 use crate::run::budget::Budget;
@@ -41,6 +41,8 @@ pub(super) struct Expectation {
     pub(super) held_bytes: AtomicUsize,
     /// The maximum number of partitions a run may write.
     pub(super) most_partitions: usize,
+    /// The maximum number of columns that a table may grow to.
+    pub(super) most_columns: usize,
 }
 
 impl Expectation {
@@ -49,7 +51,25 @@ impl Expectation {
         &self,
         seen: &[(RootId, &Table, &Shape)],
     ) -> Result<Schemas, SchemaError> {
-        Schemas::resolve(seen, &self.declared, &self.known)
+        let schemas = Schemas::resolve(seen, &self.declared, &self.known)?;
+        schemas.check_width(seen, &self.known, self.most_columns)?;
+        Ok(schemas)
+    }
+
+    /// How many keys of a table's records are collected, and of the items of each of their lists. Keys that become
+    /// child tables, or are null in every record, are not columns; so it is twice what a table may have.
+    pub(super) fn most_keys(&self, table: &Table) -> usize {
+        let known = self.known.values().filter(|schema| schema.root == table.name);
+        2 * known.map(width).fold(self.most_columns, usize::max)
+    }
+
+    /// Refuses an export as soon as its records have more keys than are collected, whatever is still to come.
+    fn check_keys(&self, root: RootId, shape: &Shape, is_cut: bool) -> Result<(), SchemaError> {
+        let table = &self.roots[root];
+        if is_cut || shape.has_more_keys_than(self.most_keys(table)) {
+            return Err(too_wide(&table.name, shape, &self.declared, self.most_columns));
+        }
+        Ok(())
     }
 
     pub(super) fn load(&self, schemas: Schemas) -> PolarsResult<Load> {
@@ -105,7 +125,9 @@ impl Collector {
     /// Adds the next chunks, in the order of the export.
     pub(super) fn take(&mut self, chunks: Vec<Chunk>) -> Result<(), RunError> {
         for chunk in chunks {
-            observe(&mut self.shapes[chunk.root], &chunk.records);
+            let shape = &mut self.shapes[chunk.root];
+            observe(shape, &chunk.records);
+            self.expectation.check_keys(chunk.root, shape, chunk.is_too_wide)?;
             match &mut self.content {
                 Content::Chunks(held) => {
                     let bytes = chunk.estimated_bytes();

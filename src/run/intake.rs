@@ -420,6 +420,7 @@ mod tests {
             whole: false,
             held_bytes: AtomicUsize::new(0),
             most_partitions: 1,
+            most_columns: 1,
         };
         let attempts = Arc::new(Attempts::default());
         let source = FakeSource { broken, requests: AtomicUsize::new(0) };

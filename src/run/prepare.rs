@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use super::{Prepared, Run, RunError, findings, guard, ledger};
 use crate::decode::{DecodeOptions, MOST_LEVELS, RecordSelector};
 use crate::definition::{Nested, Table, WriteDisposition, tables_hash};
+use crate::infer::value_rules;
 use crate::landing::{Archive, ExportHash, Landed, ReceivedExport};
 use crate::normalise::MetadataColumns;
 use crate::report::{Outcome, RunWarning};
@@ -113,7 +114,7 @@ impl Run<'_> {
         let expectation = Arc::new(self.expectation(&roots, &snapshot));
         let (export, selector) = (waiting.export.clone(), waiting.selector.clone());
         let (expected, events) = (expectation.clone(), self.events.clone());
-        let options = decode_options(&expectation.roots);
+        let options = decode_options(&expectation);
         let intake =
             on_cpu(move || decode_landed(export, selector, expected, options, events)).await?;
         let new_exports = NewExports::all(&roots);
@@ -201,6 +202,7 @@ impl Run<'_> {
             whole: self.plan.requests.len() == 1,
             held_bytes: AtomicUsize::new(0),
             most_partitions: self.plan.pipeline.limits.max_partitions(),
+            most_columns: self.plan.pipeline.limits.max_columns(),
         }
     }
 
@@ -215,7 +217,7 @@ impl Run<'_> {
             source: &procurementflow::source_of(&self.plan.pipeline, keys)?,
             retry: source.retry,
             jobs: self.plan.jobs,
-            options: decode_options(&expectation.roots),
+            options: decode_options(&expectation),
             expectation,
             ignored: source.envelope.ignore.clone(),
             accepts_unknown_length: self.plan.pipeline.limits.accept_unknown_length(),
@@ -236,7 +238,7 @@ impl Run<'_> {
             .map(|(root, table)| (*root, *table, &intake.shapes[*root]))
             .collect();
         let schemas = expectation.resolve(&seen)?;
-        let options = decode_options(&expectation.roots);
+        let options = decode_options(&expectation);
         let events = self.events.clone();
         on_cpu(move || {
             let Intake { landed, selector, mut contents, .. } = intake;
@@ -275,10 +277,12 @@ fn has_changed(load: &Loaded, intent: &Intent) -> bool {
 }
 
 /// How the records of each root table are decoded.
-fn decode_options(roots: &IdVec<RootId, Table>) -> Arc<IdVec<RootId, DecodeOptions>> {
+fn decode_options(expectation: &Expectation) -> Arc<IdVec<RootId, DecodeOptions>> {
+    let Expectation { roots, declared, known, .. } = expectation;
     let options = roots.values().map(|table| DecodeOptions {
         identify: table.primary_key.is_empty(),
-        null_values: table.null_values.clone(),
+        rules: value_rules(table, declared, known),
+        most_keys: Some(expectation.most_keys(table)),
         levels: match table.nested {
             Nested::Json => Some(0),
             Nested::Columns => Some(MOST_LEVELS),
@@ -356,7 +360,7 @@ mod tests {
             let roots: IdVec<RootId, &Table> = plan.pipeline.root_tables().collect();
             let expectation = Arc::new(run.expectation(&roots, &snapshot));
             let (selector, options) =
-                (record_selector(&roots, &snapshot), decode_options(&expectation.roots));
+                (record_selector(&roots, &snapshot), decode_options(&expectation));
             let mut intake =
                 decode_landed(landed, selector, expectation.clone(), options, events.clone())?;
             for content in &mut intake.contents {

@@ -186,7 +186,7 @@ impl ColumnStatistics {
             }),
             ColumnType::Date => Self::DATE,
             ColumnType::Timestamp => Self::TIMESTAMP,
-            ColumnType::String => Self::TEXT,
+            ColumnType::String | ColumnType::Json => Self::TEXT,
             ColumnType::List(items) => Self::of_type(items),
             ColumnType::Struct(_) => Self::NONE,
         }
@@ -221,7 +221,9 @@ impl ColumnStatistics {
                 Self { numbers, ..Self::NONE }
             }
             ColumnType::Date | ColumnType::Timestamp => Self { dates, timestamps, ..Self::NONE },
-            ColumnType::String | ColumnType::List(_) | ColumnType::Struct(_) => self,
+            ColumnType::String | ColumnType::Json | ColumnType::List(_) | ColumnType::Struct(_) => {
+                self
+            }
         }
     }
 

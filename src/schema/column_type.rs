@@ -1,5 +1,6 @@
 //! The types a column can have, as definitions write them and manifests keep them.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -33,6 +34,8 @@ pub enum ColumnType {
     Timestamp,
     /// UTF-8 text.
     String,
+    /// Any JSON value as canonical text.
+    Json,
     /// A list.
     List(Box<ColumnType>),
     /// An object, of at least one field.
@@ -55,7 +58,7 @@ pub struct InvalidColumnType(String);
 
 impl ColumnType {
     /// The forms a definition may write.
-    pub const FORMS: [&str; 9] = [
+    pub const FORMS: [&str; 10] = [
         "bool",
         "int64",
         "float64",
@@ -65,6 +68,7 @@ impl ColumnType {
         "string",
         "list<string>",
         "struct<name: string, amount: decimal(18,2)>",
+        "json",
     ];
 
     /// Whether it is neither a list nor an object.
@@ -76,7 +80,7 @@ impl ColumnType {
     /// Whether the later of two versions of a record is told by it: a number, a date or a timestamp.
     #[must_use]
     pub fn has_order(&self) -> bool {
-        !matches!(self, Self::Bool | Self::String | Self::List(_) | Self::Struct(_))
+        !matches!(self, Self::Bool | Self::String | Self::Json | Self::List(_) | Self::Struct(_))
     }
 
     /// Whether a column of the type `before` may become one of this type without leaving its family: numbers stay
@@ -152,6 +156,7 @@ impl fmt::Display for ColumnType {
             Self::Date => f.write_str("date"),
             Self::Timestamp => f.write_str("timestamp"),
             Self::String => f.write_str("string"),
+            Self::Json => f.write_str("json"),
             Self::List(inner) => write!(f, "list<{inner}>"),
             Self::Struct(fields) => {
                 let fields = fields.iter().map(StructField::to_string).collect::<Vec<_>>();
@@ -172,6 +177,10 @@ impl FromStr for ColumnType {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        if compact == "json" {
+            // A whole column is kept as JSON, never a part of one.
+            return Ok(Self::Json);
+        }
         parse(&compact).ok_or_else(|| InvalidColumnType(text.to_owned()))
     }
 }
@@ -216,10 +225,11 @@ fn parse(text: &str) -> Option<ColumnType> {
 
 fn parse_fields(text: &str) -> Option<Vec<StructField>> {
     let mut fields: Vec<StructField> = Vec::new();
+    let mut names = HashSet::new();
     for field in split_outside_brackets(text) {
         let (name, column_type) = field.split_once(':')?;
         let field = StructField { name: name.parse().ok()?, column_type: parse(column_type)? };
-        if fields.iter().any(|other| other.name == field.name) {
+        if !names.insert(field.name.clone()) {
             return None;
         }
         fields.push(field);
@@ -265,6 +275,8 @@ mod tests {
             "decimal(2,3)",
             "decimal(0,0)",
             "list<>",
+            "list<json>",
+            "struct<a: json>",
             "list<string",
             "struct<>",
             "struct<a>",

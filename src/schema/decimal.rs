@@ -41,6 +41,12 @@ impl NumberText {
         Self { negative: false, digits: Vec::new(), exponent: 0 }
     }
 
+    /// The same number; 0 has no sign.
+    #[must_use]
+    pub fn unsigned_zero(self) -> Self {
+        Self { negative: self.negative && !self.digits.is_empty(), ..self }
+    }
+
     /// Parses a number; `None` when the text is not a JSON number.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

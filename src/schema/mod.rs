@@ -10,6 +10,7 @@ mod ids;
 mod json_pointer;
 mod kinds;
 mod name;
+mod null_values;
 mod partition_key;
 mod path_name;
 mod reserved;
@@ -30,6 +31,7 @@ pub use ids::{IdVec, PositionId, RootId, TableId};
 pub use json_pointer::{InvalidPointer, JsonPointer};
 pub use kinds::{Kinds, ValueKind};
 pub use name::{ColumnName, InvalidName, TableName};
+pub use null_values::{NullValue, NullValues};
 pub use partition_key::{InvalidPartitionKey, PartitionKey, PartitionValue};
 pub use path_name::{percent_decoded, percent_encoded};
 pub use reserved::{

@@ -37,6 +37,28 @@ pub struct ValueShape {
 }
 
 impl Shape {
+    /// Whether records have more keys of scalars and lists than this, or the items of a list. Those of lists are counted
+    /// apart, since they may be tables of their own.
+    pub(crate) fn has_more_keys_than(&self, most: usize) -> bool {
+        let mut lists = vec![self];
+        while let Some(shape) = lists.pop() {
+            let mut keys = 0;
+            let mut objects = vec![shape];
+            while let Some(shape) = objects.pop() {
+                for value in shape.values.values() {
+                    let is_object = value.nested.is_some() && !value.kinds.has_lists();
+                    keys += usize::from(!is_object);
+                    let below = if is_object { &mut objects } else { &mut lists };
+                    below.extend(value.nested.as_deref());
+                }
+                if keys > most {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
     /// Merges the shape of another part of the export.
     pub fn merge(&mut self, other: &Self) {
         for (step, values) in &other.values {
@@ -187,5 +209,30 @@ impl ValueShape {
     /// Statistics of the scalars here and in the lists here.
     pub(crate) fn statistics_with_items(&self) -> ColumnStatistics {
         self.items().map_or(self.scalars, |items| self.scalars.merge(items.scalars))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::ValueKind;
+
+    #[test]
+    fn v11_keys_of_lists_are_counted_apart_and_objects_are_no_columns() {
+        let value = |kind: ValueKind, nested: Option<Shape>| ValueShape {
+            kinds: kind.into(),
+            nested: nested.map(Box::new),
+            ..ValueShape::default()
+        };
+        let shape = |values: Vec<(&str, ValueShape)>| Shape {
+            values: values.into_iter().map(|(key, it)| (Step::Key(key.to_owned()), it)).collect(),
+        };
+        let scalar = || value(ValueKind::Scalar, None);
+        let two = || shape(vec![("x", scalar()), ("y", scalar())]);
+        let object = value(ValueKind::Object, Some(two()));
+        let list = value(ValueKind::RowList, Some(two()));
+        let records = shape(vec![("o", object), ("l", list), ("a", scalar())]);
+        assert!(records.has_more_keys_than(3));
+        assert!(!records.has_more_keys_than(4));
     }
 }

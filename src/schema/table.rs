@@ -1,5 +1,7 @@
 //! Table schemas, as manifests keep them.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::schema::{
@@ -108,6 +110,8 @@ pub enum ColumnSource {
     ParentKey(usize),
     /// The position in the parent's list.
     Index,
+    /// The key in the parent's object.
+    MemberKey,
     /// The hash of the record.
     Identity,
     /// The run.
@@ -170,7 +174,10 @@ impl TableSchema {
         let is_key = |column: &&ColumnSchema| {
             matches!(
                 column.source,
-                ColumnSource::ParentKey(_) | ColumnSource::Index | ColumnSource::Identity
+                ColumnSource::ParentKey(_)
+                    | ColumnSource::Index
+                    | ColumnSource::MemberKey
+                    | ColumnSource::Identity
             ) || self.primary_key.contains(&column.name)
         };
         self.columns.iter().filter(is_key).map(|column| column.name.clone()).collect()
@@ -204,8 +211,11 @@ impl TableSchema {
     #[must_use]
     pub fn seen_in(&self, run_id: &RunId, before: Option<&Self>) -> Self {
         let mut schema = self.clone();
+        let before = before.map_or(&[][..], |before| &before.columns).iter();
+        let before: HashMap<&ColumnName, &ColumnSchema> =
+            before.map(|column| (&column.name, column)).collect();
         for column in &mut schema.columns {
-            let seen = before.and_then(|before| before.column(&column.name)?.seen.clone());
+            let seen = before.get(&column.name).and_then(|before| before.seen.clone());
             column.seen = match (&column.source, seen) {
                 (ColumnSource::Value { .. }, seen) => Some(SeenIn {
                     first: seen.map_or_else(|| run_id.clone(), |seen| seen.first),

@@ -132,6 +132,7 @@ const UNSEEN: &[(&str, &[(&str, &str)])] = &[
         &[
             ("decimal(18,2)", "decimal(2,18)"),
             ("created_at = ", "created_at = \"list<list<string>\""),
+            ("note = ", "note = \"list<json>\""),
             ("{ not_null", "{ matches = \"status\", pattern = \"(\" }"),
         ],
     ),
@@ -167,6 +168,12 @@ const UNSEEN: &[(&str, &[(&str, &str)])] = &[
             ("created_at = ", "created_at = \"string\""),
             ("\"month(created_at)\"", "'month(due_date, \"Europe/Copenhagen\")'"),
             ("memo = ", "amount = { from = \"/totalAmount\" }"),
+            ("note = ", "no = \"json\""),
+            ("note = ", "updated_at = \"json\""),
+            (
+                "records = \"/lines\"",
+                "records = \"/lines\"\nkeys = \"no\"\n[tables.columns]\nno = \"int64\"",
+            ),
             (
                 "nested = ",
                 "nested = \"json\"\nwrite_disposition = \"merge\"\npartition_by = [\"no\"]",

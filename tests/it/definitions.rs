@@ -359,6 +359,19 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     ("sum = \"lines.amount\"", "sum = \"orders.amount\""),
     ("tolerance = \"0.01\"", "tolerance = -1"),
     ("on_failure = \"warn\"", "on_failure = \"ignore\""),
+    // Width, objects keyed by data, JSON, null values.
+    ("min_records = 1", "max_columns = 0"),
+    ("parent = \"orders\"", "keys = \"no\""),
+    ("records = \"/lines\"", "records = \"/lines\"\nkeys = \"No\""),
+    (
+        "records = \"/lines\"",
+        "records = \"/lines\"\nkeys = \"no\"\n[tables.columns]\nno = \"int64\"",
+    ),
+    ("note = { exclude = true }", "no = \"json\""),
+    ("note = { exclude = true }", "updated_at = \"json\""),
+    ("note = { exclude = true }", "note = \"list<json>\""),
+    ("note = { exclude = true }", "note = { null_values = \"-\" }"),
+    ("null_values = [\"\", \"n/a\"]", "null_values = [[\"\"]]"),
 ];
 
 fn workplace() -> Workplace {

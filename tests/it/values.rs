@@ -12,6 +12,8 @@
 //! | [`times`] | V7, V14, R16: formats, time zones, years |
 //! | [`zones`] | V7, R16: time zones of columns and of partitions, whatever holds the times |
 //! | [`limits`] | V10, V11: depth and width |
+//! | [`keyed`] | V11: objects keyed by data |
+//! | [`json`] | V11, V19: columns of JSON, null values |
 //! | [`exports`] | V15, V16, V17, V20: empty exports, envelopes, encodings |
 //! | [`empty_tables`] | R10: tables without rows |
 //! | [`scalars`] | V18, V19: doubles, values that mean nothing |
@@ -25,6 +27,8 @@ mod empty_tables;
 mod exports;
 mod found;
 pub mod json;
+mod json_columns;
+mod keyed;
 mod keys;
 mod limits;
 mod more;

@@ -132,7 +132,10 @@ impl Transform {
     #[must_use]
     pub fn fits(self, column_type: &ColumnType) -> bool {
         match self {
-            Self::Identity => column_type.is_scalar() && *column_type != ColumnType::Float64,
+            Self::Identity => {
+                column_type.is_scalar()
+                    && !matches!(column_type, ColumnType::Float64 | ColumnType::Json)
+            }
             Self::Time(ranges) => ranges.fits(column_type),
         }
     }

@@ -185,7 +185,6 @@ fn v_more_null_and_missing_are_the_same_null_to_a_merge() {
 }
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_nested_json_is_the_same_whatever_the_order_of_its_keys() {
     let nights = Nights::of_t("write_disposition = \"merge\"\nnested = \"json\"\n");
     nights.load(r#"[{"id":1,"o":{"a":1,"b":[1,{"c":2,"d":3}]}}]"#);
@@ -307,7 +306,6 @@ fn v_more_a_zero_with_a_sign_does_not_make_integers_doubles() {
 }
 
 #[test]
-#[ignore = "issue 17: not mended yet"]
 fn v_more_a_text_that_is_json_and_json_are_told_apart_in_a_column_of_json() {
     let nights = Nights::of_t("[tables.columns]\nv = \"json\"\n");
     nights.load(r#"[{"id":1,"v":{"a":1}},{"id":2,"v":"{\"a\":1}"}]"#);

@@ -76,7 +76,6 @@ fn v18_a_fraction_with_more_digits_does_not_fit_inferred_doubles_in_lists_and_ob
 }
 
 #[test]
-#[ignore = "V19: not mended yet"]
 fn v19_null_values_take_any_scalar() {
     let nights = Nights::of_t("null_values = [false, \"\", \"-\", 0, 2026-01-01]\n");
     nights.load(
@@ -97,7 +96,6 @@ fn v19_null_values_take_any_scalar() {
 }
 
 #[test]
-#[ignore = "V19: not mended yet"]
 fn v19_numbers_are_compared_by_value_and_texts_as_they_are() {
     let nights = Nights::of_t("null_values = [0, -1, \"n/a\"]\n");
     nights.load(
@@ -117,7 +115,6 @@ fn v19_numbers_are_compared_by_value_and_texts_as_they_are() {
 }
 
 #[test]
-#[ignore = "V19: not mended yet"]
 fn v19_a_column_has_null_values_of_its_own() {
     let nights = Nights::of_t(
         "null_values = [\"\"]\n[tables.columns]\npaid = { null_values = [false, \"-\"] }\nnote = { null_values = [] }\n",
@@ -137,7 +134,6 @@ fn v19_a_column_has_null_values_of_its_own() {
 }
 
 #[test]
-#[ignore = "V19: not mended yet"]
 fn v19_false_where_odoo_means_nothing_does_not_retype_a_column() {
     let nights = Nights::of_t("null_values = [false]\n");
     nights.load(r#"[{"id":1,"due":"2026-10-05","partner":{"name":"n"}},{"id":2,"due":false,"partner":false}]"#);
