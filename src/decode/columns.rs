@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::block::plain_run;
 use super::scalars::ScalarBuilder;
 use super::{Level, NestedRows, Values};
-use crate::schema::Step;
+use crate::schema::{KeyPlace, Step};
 
 /// The row already has a value under this key: the key is repeated in one object.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(super) struct LevelBuilder {
     positions: Vec<u32>,
     keys: HashMap<Box<str>, usize>,
     fields: Vec<KeyValues>,
+    /// An object had the first so many fields, in order, and nothing else.
+    in_order: usize,
     items: Option<Box<ValuesBuilder>>,
 }
 
@@ -28,14 +30,28 @@ struct KeyValues {
     /// None if JSON can write the key in several ways.
     quoted: Option<QuotedKey>,
     values: ValuesBuilder,
+    place: KeyPlace,
 }
 
 impl KeyValues {
     fn new(key: &str) -> Self {
         let is_plain = plain_run(key.as_bytes()) == key.len();
         let quoted = is_plain.then(|| QuotedKey::of(key));
-        Self { key: key.into(), quoted, values: ValuesBuilder::default() }
+        Self {
+            key: key.into(),
+            quoted,
+            values: ValuesBuilder::default(),
+            place: KeyPlace::default(),
+        }
     }
+}
+
+/// In an object, a key that is not the one after the key before it, by the order of the level's fields.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Jump {
+    /// How many keys of the object are before it.
+    pub(super) position: usize,
+    pub(super) field: usize,
 }
 
 /// A key as JSON text, with its quotes.
@@ -100,6 +116,31 @@ impl LevelBuilder {
         self.fields.len() - 1
     }
 
+    /// Notes the keys of an object: `keys` of them, the fields of the level in order but for `jumps`.
+    pub(super) fn note_keys(&mut self, keys: usize, jumps: &[Jump]) {
+        if !jumps.is_empty() || keys > self.in_order {
+            self.note_other_keys(keys, jumps);
+        }
+    }
+
+    #[cold]
+    fn note_other_keys(&mut self, keys: usize, jumps: &[Jump]) {
+        if jumps.is_empty() {
+            self.in_order = keys;
+        }
+        let mut jumps = jumps.iter().peekable();
+        let mut field = 0;
+        for position in 0..keys {
+            if let Some(jump) = jumps.next_if(|jump| jump.position == position) {
+                field = jump.field;
+            }
+            if let Some(values) = self.fields.get_mut(field) {
+                values.place = values.place.merge(KeyPlace::new(keys, position));
+            }
+            field += 1;
+        }
+    }
+
     pub(super) fn values(&mut self, field: usize) -> &mut ValuesBuilder {
         &mut self.fields[field].values
     }
@@ -114,7 +155,9 @@ impl LevelBuilder {
         let mut values: BTreeMap<Step, Values> = self
             .fields
             .into_iter()
-            .map(|KeyValues { key, values, .. }| (Step::Key(key.into()), values.finish(rows)))
+            .map(|KeyValues { key, values, place, .. }| {
+                (Step::Key(key.into()), Values { place, ..values.finish(rows) })
+            })
             .collect();
         if let Some(items) = self.items {
             values.insert(Step::Item, items.finish(rows));
@@ -215,6 +258,7 @@ impl ValuesBuilder {
                     level: nested.level.finish(),
                 })
             }),
+            place: KeyPlace::default(),
         }
     }
 }

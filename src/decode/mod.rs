@@ -31,7 +31,7 @@ mod split_error;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::schema::{ColumnStatistics, RootId, Step};
+use crate::schema::{ColumnStatistics, KeyPlace, RootId, Step};
 
 pub use batch::{Found, RecordBatch};
 pub use compact::without_whitespace;
@@ -137,6 +137,8 @@ pub struct Values {
     pub empty_objects: Vec<u32>,
     /// Objects, and the items of lists.
     pub nested: Option<Box<NestedRows>>,
+    /// Where the key stands in the objects of the level.
+    pub place: KeyPlace,
 }
 
 impl Values {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::batch::RecordBatch;
 use super::block::plain_run;
-use super::columns::{LevelBuilder, Taken, ValuesBuilder};
+use super::columns::{Jump, LevelBuilder, Taken, ValuesBuilder};
 use super::compact::without_whitespace;
 use super::identity::identity;
 use super::position::Position;
@@ -89,6 +89,7 @@ fn decode_records(
         at: 0,
         depth: 0,
         unescaped: String::new(),
+        jumps: Vec::new(),
         flaw: None,
     };
     for (position, (extent, _)) in extents.iter().enumerate() {
@@ -137,6 +138,8 @@ struct Parser<'a> {
     depth: usize,
     /// The last string with escapes. Reused to avoid allocations.
     unescaped: String,
+    /// The jumps of the objects around the next value.
+    jumps: Vec<Jump>,
     /// Why the record cannot be held exactly, although it is valid JSON.
     flaw: Option<&'static str>,
 }
@@ -161,6 +164,7 @@ impl<'a> Parser<'a> {
     /// Reads the record that ends at this byte.
     fn record(&mut self, records: &mut LevelBuilder, end: usize) -> Parsed<()> {
         self.depth = 0;
+        self.jumps.clear();
         let row = records.add_record();
         if self.peek() == b'{' {
             return self.object(records, row);
@@ -219,11 +223,16 @@ impl<'a> Parser<'a> {
             self.depth -= 1;
             return Ok(());
         }
-        let mut expected = 0;
+        let (mut expected, mut keys) = (0, 0);
+        let jumps = self.jumps.len();
         loop {
             self.skip_whitespace();
             let field = self.field(level, expected)?;
+            if field != expected {
+                self.jumps.push(Jump { position: keys, field });
+            }
             expected = field + 1;
+            keys += 1;
             let values = level.values(field);
             let claimed = values.claim(row);
             self.expect(b':', "expected `:`")?;
@@ -234,6 +243,8 @@ impl<'a> Parser<'a> {
                 self.value(values, row)?;
             }
             if !self.more(b'}')? {
+                level.note_keys(keys, &self.jumps[jumps..]);
+                self.jumps.truncate(jumps);
                 self.depth -= 1;
                 return Ok(());
             }

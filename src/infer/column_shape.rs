@@ -1,6 +1,6 @@
 //! What the values of one column have been so far, and the column that follows from it.
 
-use crate::definition::{Column, ContractMode};
+use crate::definition::{Column, ContractMode, FieldTypes};
 use crate::infer::error::SchemaError;
 use crate::infer::value_type::FieldCollision;
 use crate::schema::{
@@ -79,35 +79,51 @@ impl ColumnShape {
         }
     }
 
-    fn inferred_type(&self) -> Result<ColumnType, FieldCollision> {
+    /// The type of these values, in which some fields have declared types.
+    fn inferred_type(&self, declared: Option<&FieldTypes>) -> Result<ColumnType, FieldCollision> {
+        if declared.is_some() {
+            return self.shape().column_type(declared);
+        }
         match (&self.nested, self.statistics.column_type()) {
-            (Some(nested), _) => nested.column_type(),
+            (Some(nested), _) => nested.column_type(None),
             (None, scalar) if self.list => Ok(ColumnType::List(Box::new(scalar))),
             (None, scalar) => Ok(scalar),
         }
     }
 
-    /// The column that these values make.
+    fn column_type(
+        &self,
+        declared: Option<&Column>,
+        before: Option<&ColumnType>,
+    ) -> Result<ColumnType, FieldCollision> {
+        if let Some(declared) = declared.and_then(|column| column.column_type.as_ref()) {
+            return Ok(declared.clone());
+        }
+        let fields = declared.map(|column| &column.fields);
+        let inferred = self.inferred_type(fields.filter(|fields| !fields.is_empty()))?;
+        Ok(match before {
+            Some(before) => inferred.in_order_of(before),
+            None => inferred,
+        })
+    }
+
+    /// The column that these values make. The fields that its objects had `before` stay in their order.
     pub(crate) fn column(
         mut self,
         table: &TableName,
         name: &ColumnName,
         source: ValuesFrom,
         declared: Option<&Column>,
+        before: Option<&ColumnType>,
     ) -> Result<ColumnSchema, SchemaError> {
         if let Some(nested) = &mut self.nested {
             nested.tell_keys_apart(None);
         }
-        let column_type = match declared.and_then(|column| column.column_type.clone()) {
-            Some(declared) => declared,
-            None => self.inferred_type().map_err(|collision| SchemaError::FieldCollision {
-                table: table.clone(),
-                column: name.clone(),
-                field: collision.field,
-                first: collision.first,
-                second: collision.second,
-            })?,
-        };
+        let column_type = self.column_type(declared, before).map_err(|collision| {
+            let FieldCollision { field, first, second } = collision;
+            let (table, column) = (table.clone(), name.clone());
+            SchemaError::FieldCollision { table, column, field, first, second }
+        })?;
         let Self { statistics, nested, .. } = self;
         Ok(ColumnSchema {
             name: name.clone(),

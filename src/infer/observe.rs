@@ -14,6 +14,7 @@ fn observe_values(shape: &mut ValueShape, values: &Values) {
     if let Some(scalars) = &values.scalars {
         shape.scalars = shape.scalars.merge(scalars.statistics);
     }
+    shape.place = shape.place.merge(values.place);
     let kinds = values.kinds();
     shape.kinds = shape.kinds.and(kinds);
     if let Some(nested) = &values.nested {

@@ -53,7 +53,7 @@ pub(crate) fn reserved_names(
 ) -> HashSet<ColumnName> {
     let declared = pending.declared;
     let primary_key = declared.map_or(&[][..], |table| &table.primary_key);
-    let own = key_columns(parent, primary_key).into_iter();
+    let own = key_columns(parent, primary_key).into_iter().chain(parent_columns(pending, parent));
     let own = own.chain(lifetime_columns(pending, parent)).chain(metadata_columns());
     let partition_by = match parent {
         Some(parent) => parent.partition_by.as_slice(),
@@ -67,7 +67,8 @@ pub(crate) fn reserved_names(
     own.map(|column| column.name).chain(keys).collect()
 }
 
-/// The columns that link a row to its record: the parent's key and a position, or a hash.
+/// The columns that link a row to its record: the parent's key, and a position unless the row has a key of its own; or
+/// a hash.
 pub(crate) fn key_columns(
     parent: Option<&TableSchema>,
     primary_key: &[ColumnName],
@@ -87,8 +88,31 @@ pub(crate) fn key_columns(
             seen: None,
         })
         .collect();
-    columns.push(own_column(INDEX_COLUMN, ColumnType::Int64, ColumnSource::Index));
+    if primary_key.is_empty() {
+        columns.push(own_column(INDEX_COLUMN, ColumnType::Int64, ColumnSource::Index));
+    }
     columns
+}
+
+/// The columns of its parent that a child table carries, as the definition says. Those that the parent does not have are
+/// left out here, and refused by [`verify_parent_columns`](super::validate::verify_parent_columns).
+pub(crate) fn parent_columns(
+    pending: &UnresolvedTable<'_>,
+    parent: Option<&TableSchema>,
+) -> Vec<ColumnSchema> {
+    let (Some(declared), Some(parent)) = (pending.declared, parent) else { return Vec::new() };
+    let carried = declared.parent_columns.iter().filter_map(|name| {
+        let column = parent.column(name)?;
+        Some(ColumnSchema {
+            name: parent.name_of_carried(column)?,
+            column_type: column.column_type.clone(),
+            source: ColumnSource::ParentColumn(name.clone()),
+            formats: Vec::new(),
+            description: column.description.clone(),
+            seen: None,
+        })
+    });
+    carried.collect()
 }
 
 impl TableSchema {
@@ -98,6 +122,20 @@ impl TableSchema {
             .iter()
             .filter_map(|column| Some((self.name_in_children(column)?, column.column_type.clone())))
             .collect()
+    }
+
+    /// The name of a column in a child table that says it wants to carry it; none for keys, which all child tables carry,
+    /// and for flowlake's own columns, which they have themselves.
+    pub(crate) fn name_of_carried(&self, column: &ColumnSchema) -> Option<ColumnName> {
+        match &column.source {
+            ColumnSource::ParentColumn(_) => Some(column.name.clone()),
+            ColumnSource::Value { .. } | ColumnSource::Unseen { .. }
+                if !self.primary_key.contains(&column.name) =>
+            {
+                Some(parent_key_name(&self.name, column.name.as_str()))
+            }
+            _ => None,
+        }
     }
 
     /// The name of a column in the child tables, if it is part of the key.

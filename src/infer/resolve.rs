@@ -1,6 +1,6 @@
 //! Resolves the schemas of a run from the shape of its export, the definition and the schemas so far.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use indexmap::IndexMap;
 
@@ -9,11 +9,15 @@ use super::checks::verify_checks;
 use super::column_shape::{ColumnShape, SeenColumn, ValuesFrom};
 use super::columns::ColumnInference;
 use super::error::SchemaError;
-use super::own_columns::{key_columns, lifetime_columns, metadata_columns, reserved_names};
+use super::own_columns::{
+    key_columns, lifetime_columns, metadata_columns, parent_columns, reserved_names,
+};
 use super::resolved::{ResolvedTable, Schemas, TablePolicy};
-use super::unresolved::{KnownTables, TableShape, UnresolvedTable};
-use super::validate::{check_columns, check_partitions};
-use crate::definition::{Column, Table, WriteDisposition};
+use super::unresolved::{CarriedColumn, KnownTables, TableShape, UnresolvedTable};
+use super::validate::{
+    check_columns, check_partitions, verify_named_for_child, verify_parent_columns,
+};
+use crate::definition::{Column, FieldTypes, Table, WriteDisposition};
 use crate::schema::{
     ColumnName, ColumnSchema, ColumnSource, IdVec, PositionId, RootId, Shape, Step, TableId,
     TableName, TableSchema,
@@ -68,7 +72,7 @@ impl<'a> Resolver<'a> {
             excluded: HashSet::new(),
             reserved: reserved_names(pending, parent),
             known: &mut self.known,
-            columns: IndexMap::new(),
+            columns: HashMap::new(),
             children: Vec::new(),
             discarded: Vec::new(),
         };
@@ -77,10 +81,11 @@ impl<'a> Resolver<'a> {
         }
         inference.children_not_seen();
         let known = inference.known_columns();
+        let for_children = inference.columns_for_children();
         let ColumnInference { columns, children, discarded, excluded, .. } = inference;
         let parent = pending.parent.map(|parent| &self.tables[parent]);
         let policy = TablePolicy { discarded, ..policy(pending, parent) };
-        let schema = self.schema(pending, &known, columns)?;
+        let schema = self.schema(pending, &known, columns, &for_children)?;
         self.check_layout(&schema, &policy)?;
         if let TableShape::Seen(shape) = pending.rows {
             let seen = children.iter().filter(|(_, _, rows)| matches!(rows, TableShape::Seen(_)));
@@ -106,7 +111,8 @@ impl<'a> Resolver<'a> {
         &self,
         pending: &UnresolvedTable<'a>,
         known: &[&ColumnSchema],
-        seen: IndexMap<ColumnName, SeenColumn>,
+        seen: HashMap<ColumnName, SeenColumn>,
+        for_children: &[CarriedColumn<'a>],
     ) -> Result<TableSchema, SchemaError> {
         let parent = pending.parent.map(|parent| &self.tables[parent].schema);
         let primary_key =
@@ -117,7 +123,14 @@ impl<'a> Resolver<'a> {
             (None, None) => Vec::new(),
         };
         let mut columns = key_columns(parent, &primary_key);
-        columns.extend(value_columns(pending, known, seen)?);
+        let values = value_columns(pending, known, seen, for_children)?;
+        let mut values = values.into_iter().peekable();
+        // Keys come first, the parent's and then its own.
+        while let Some(key) = values.next_if(|column| primary_key.contains(&column.name)) {
+            columns.push(key);
+        }
+        columns.extend(parent_columns(pending, parent));
+        columns.extend(values);
         columns.extend(lifetime_columns(pending, parent));
         columns.extend(metadata_columns());
         let schema = TableSchema {
@@ -133,6 +146,7 @@ impl<'a> Resolver<'a> {
             sort_by: pending.declared.map(|table| table.sort_by.clone()).unwrap_or_default(),
             columns,
         };
+        verify_parent_columns(pending, parent)?;
         check_columns(&schema)?;
         check_partitions(&schema)?;
         Ok(schema)
@@ -156,6 +170,15 @@ impl<'a> Resolver<'a> {
         if known.primary_key != schema.primary_key {
             return Err(SchemaError::Rekeyed { table, before: known.primary_key.clone() });
         }
+        let parent = schema.parent.as_ref().and_then(|parent| self.known.schemas.get(parent));
+        for column in &schema.columns {
+            let ColumnSource::ParentColumn(name) = &column.source else { continue };
+            // The rows of a parent that did not have the column are null there too.
+            let is_new = parent.is_none_or(|parent| parent.column(name).is_none());
+            if !is_new && known.own_column(&column.source) != Some(&column.name) {
+                return Err(SchemaError::NotCarried { table, column: column.name.clone() });
+            }
+        }
         Ok(())
     }
 }
@@ -173,6 +196,7 @@ fn policy(pending: &UnresolvedTable<'_>, parent: Option<&ResolvedTable>) -> Tabl
         deletes: declared.map(|table| table.deletes).unwrap_or_default(),
         nested: pending.nested(),
         declared: declared.map(typed_columns).unwrap_or_default(),
+        declared_fields: declared.map(typed_fields).unwrap_or_default(),
         contract: pending.contract,
         checks: declared.map(|table| table.checks.clone()).unwrap_or_default(),
         discarded: Vec::new(),
@@ -185,12 +209,19 @@ fn typed_columns(table: &Table) -> HashSet<ColumnName> {
     typed.map(|(name, _)| name.clone()).collect()
 }
 
-/// The columns of the JSON's values: those the table has, in their order, then the new ones. A column without values
-/// in this export stays, and is null.
+/// The declared types of fields, by column.
+fn typed_fields(table: &Table) -> HashMap<ColumnName, FieldTypes> {
+    let typed = table.columns.iter().filter(|(_, column)| !column.fields.is_empty());
+    typed.map(|(name, column)| (name.clone(), column.fields.clone())).collect()
+}
+
+/// The columns of the JSON's values: those the table has, in their order, then the new ones: the primary key, then all
+/// others where the source has them. A column without values in this export stays, and is null.
 fn value_columns(
     pending: &UnresolvedTable<'_>,
     known: &[&ColumnSchema],
-    mut seen: IndexMap<ColumnName, SeenColumn>,
+    mut seen: HashMap<ColumnName, SeenColumn>,
+    for_children: &[CarriedColumn<'_>],
 ) -> Result<Vec<ColumnSchema>, SchemaError> {
     let none = IndexMap::new();
     let declared = pending.declared.map_or(&none, |table| &table.columns);
@@ -198,41 +229,73 @@ fn value_columns(
     for column in known {
         let Some(before) = ColumnShape::of(column) else { continue };
         let declared = declared.get(&column.name);
-        let (shape, source) = match seen.shift_remove(&column.name) {
+        let (shape, source) = match seen.remove(&column.name) {
             Some(now) => {
                 let SeenColumn { path, shape } = now.after(before, pending.contract.data_type);
                 (shape, ValuesFrom::Path(path))
             }
             None => (before, ValuesFrom::Nowhere(column.path().map(<[Step]>::to_vec))),
         };
-        columns.push(shape.column(&pending.name, &column.name, source, declared)?);
+        let kept = Some(&column.column_type);
+        columns.push(shape.column(&pending.name, &column.name, source, declared, kept)?);
     }
-    let first = pending.declared.map_or(&[][..], |table| &table.primary_key);
-    for name in first.iter().chain(declared.keys()) {
-        let declared = declared.get(name);
-        if let Some(SeenColumn { path, shape }) = seen.shift_remove(name) {
-            columns.push(shape.column(&pending.name, name, ValuesFrom::Path(path), declared)?);
-        } else if is_promised(declared) && !columns.iter().any(|column| column.name == *name) {
-            let source = ValuesFrom::Nowhere(None);
-            columns.push(ColumnShape::default().column(&pending.name, name, source, declared)?);
+    let add = |name: &ColumnName, seen: Option<SeenColumn>| {
+        let (shape, source) = match seen {
+            Some(SeenColumn { path, shape }) => (shape, ValuesFrom::Path(path)),
+            None => (ColumnShape::default(), ValuesFrom::Nowhere(None)),
+        };
+        shape.column(&pending.name, name, source, declared.get(name), None)
+    };
+    // Where no record tells what the columns in use are, the first that does gives them their type.
+    let has_records = matches!(pending.rows, TableShape::Seen(shape) if !shape.values.is_empty());
+    let in_use: Vec<&ColumnName> = match pending.declared {
+        Some(table) if known.is_empty() && !has_records => names_in_use(table).collect(),
+        _ => Vec::new(),
+    };
+    let promised = declared.iter().filter(|(_, column)| is_promised(column)).map(|(name, _)| name);
+    let promised: Vec<&ColumnName> = promised.chain(in_use).collect();
+    let mut there: HashSet<ColumnName> = known.iter().map(|column| column.name.clone()).collect();
+    for name in pending.declared.iter().flat_map(|table| &table.primary_key) {
+        let values = seen.remove(name);
+        if (values.is_some() || promised.contains(&name)) && there.insert(name.clone()) {
+            columns.push(add(name, values)?);
         }
     }
-    if known.is_empty()
-        && matches!(pending.rows, TableShape::Seen(shape) if shape.values.is_empty())
-    {
-        // No record tells what these are; the first that does gives them their type.
-        for name in pending.declared.iter().flat_map(|table| names_in_use(table)) {
-            if !columns.iter().any(|column| column.name == *name) {
-                let source = ValuesFrom::Nowhere(None);
-                columns.push(ColumnShape::default().column(&pending.name, name, source, None)?);
+    for (name, values) in in_source_order(pending, seen) {
+        columns.push(add(&name, Some(values))?);
+        there.insert(name);
+    }
+    for name in promised {
+        if there.insert(name.clone()) {
+            columns.push(add(name, None)?);
+        }
+    }
+    for carried in for_children {
+        if !there.contains(carried.name) {
+            if has_records {
+                verify_named_for_child(pending, *carried, &columns)?;
             }
+            columns.push(add(carried.name, None)?);
+            there.insert(carried.name.clone());
         }
-    }
-    seen.sort_keys();
-    for (name, SeenColumn { path, shape }) in seen {
-        columns.push(shape.column(&pending.name, &name, ValuesFrom::Path(path), None)?);
     }
     Ok(columns)
+}
+
+/// Columns where the source has their values.
+fn in_source_order(
+    pending: &UnresolvedTable<'_>,
+    seen: HashMap<ColumnName, SeenColumn>,
+) -> Vec<(ColumnName, SeenColumn)> {
+    let mut columns: Vec<(ColumnName, SeenColumn)> = seen.into_iter().collect();
+    columns.sort_by_cached_key(|(name, column)| {
+        let place = match pending.rows {
+            TableShape::Seen(shape) => shape.place_of(&column.path),
+            TableShape::NotSeen | TableShape::Excluded => Vec::new(),
+        };
+        (place, name.clone())
+    });
+    columns
 }
 
 /// The columns that a definition uses.
@@ -243,8 +306,8 @@ fn names_in_use(table: &Table) -> impl Iterator<Item = &ColumnName> {
 }
 
 /// Whether a column exists even when no record has it, because the definition declares its type.
-fn is_promised(declared: Option<&Column>) -> bool {
-    declared.is_some_and(|column| !column.exclude && column.column_type.is_some())
+fn is_promised(declared: &Column) -> bool {
+    !declared.exclude && (declared.column_type.is_some() || !declared.fields.is_empty())
 }
 
 #[cfg(test)]
@@ -337,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_stand_as_they_were_then_as_declared_then_by_name() {
+    fn columns_stand_as_they_were_then_where_the_source_has_them() {
         let declared = [table("orders", &["id"], &[("total", "decimal(18,2)")])];
         let before = resolve(r#"[{"id": 1, "z": 1}]"#, &declared, &KnownSchemas::new()).unwrap();
         let own = |schemas: &Schemas| {
@@ -345,11 +408,11 @@ mod tests {
             columns(schema).into_iter().map(str::to_owned).collect::<Vec<_>>()
         };
         let metadata = ["_flowlake_run_id", "_flowlake_loaded_at"];
-        assert_eq!(own(&before), [&["id", "total", "z"][..], &metadata].concat());
+        assert_eq!(own(&before), [&["id", "z", "total"][..], &metadata].concat());
         let records = r#"[{"c": 1, "b": 1, "id": 1}]"#;
         let after = resolve(records, &declared, &known(&before)).unwrap();
-        assert_eq!(own(&after), [&["id", "total", "z", "b", "c"][..], &metadata].concat());
-        let z = &after[TableId::default()].columns[2];
+        assert_eq!(own(&after), [&["id", "z", "total", "c", "b"][..], &metadata].concat());
+        let z = &after[TableId::default()].columns[1];
         assert!(matches!(z.source, ColumnSource::Unseen { .. }));
     }
 

@@ -3,10 +3,10 @@
 //! A [`TableSchema`] is what a manifest keeps. A [`TablePolicy`] follows from the definition and the export, and is
 //! gone after the run.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Index;
 
-use crate::definition::{Check, Contract, Deletes, Discard, Nested, WriteDisposition};
+use crate::definition::{Check, Contract, Deletes, Discard, FieldTypes, Nested, WriteDisposition};
 use crate::schema::{
     ColumnName, ColumnSource, ColumnStatistics, IdVec, Kinds, RootId, TableId, TableSchema,
     ValuePath,
@@ -45,6 +45,8 @@ pub struct TablePolicy {
     pub nested: Nested,
     /// The columns whose type the definition declares: only values of that type fit.
     pub declared: HashSet<ColumnName>,
+    /// The declared types of fields, for the columns that hold objects with such.
+    pub declared_fields: HashMap<ColumnName, FieldTypes>,
     /// What an export may change.
     pub contract: Contract,
     /// What its rows have to be like.

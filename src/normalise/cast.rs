@@ -8,9 +8,10 @@ use polars::prelude::{
 };
 
 use crate::decode::Raw;
+use crate::definition::{FieldType, FieldTypes};
 use crate::schema::{
-    ColumnType, Fraction, NumberText, StructField, parse_date, parse_decimal, parse_exact_float,
-    parse_float, parse_timestamp,
+    ColumnName, ColumnType, Fraction, NumberText, StructField, parse_date, parse_decimal,
+    parse_exact_float, parse_float, parse_timestamp,
 };
 
 /// A column of its resolved type, null where a value did not fit.
@@ -43,6 +44,24 @@ pub(super) struct CastRules<'c> {
     /// The definition declares its type: a fraction becomes the nearest double. In an inferred column of doubles every
     /// digit has to survive, or the value does not fit.
     pub(super) is_declared: bool,
+    /// The declared types of fields of its objects.
+    pub(super) fields: Option<&'c FieldTypes>,
+}
+
+impl CastRules<'_> {
+    /// The rules for a field of the column's objects.
+    pub(super) fn of_field(self, field: &ColumnName) -> Self {
+        match self.fields.and_then(|fields| fields.get(field)) {
+            Some(FieldType::Type(_)) => Self { is_declared: true, fields: None, ..self },
+            Some(FieldType::Fields(fields)) => Self { fields: Some(fields), ..self },
+            None => Self { fields: None, ..self },
+        }
+    }
+
+    /// Whether the type of a field of the column's objects is declared.
+    pub(super) fn declare(self, field: &ColumnName) -> bool {
+        matches!(self.fields.and_then(|fields| fields.get(field)), Some(FieldType::Type(_)))
+    }
 }
 
 /// The type polars has for a column type.

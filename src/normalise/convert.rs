@@ -175,7 +175,7 @@ mod tests {
         batches.extend(splitter.finish().unwrap().0);
         let chunk = decode_batch(&batches[0], &DecodeOptions::default()).unwrap();
         let values = &chunk.records.values[&Step::Key("v".to_owned())];
-        let rules = CastRules { formats: &[], is_declared: true };
+        let rules = CastRules { formats: &[], is_declared: true, fields: None };
         let cast = column(values, 1, column_type, rules).unwrap();
         assert!(cast.unfit.is_empty(), "{json} is no {column_type}");
         cast.series

@@ -34,6 +34,7 @@ mod reason;
 mod record_ids;
 mod route;
 mod row_hash;
+mod unfit_fields;
 mod uniques;
 mod versions;
 
@@ -45,6 +46,7 @@ pub use frame::{BrokenRows, Normalised, Rejection, TableFrame};
 pub(crate) use lists::lists_of;
 pub use metadata_columns::MetadataColumns;
 pub use normaliser::Normaliser;
+pub(crate) use reason::field_path;
 pub use reason::{Place, PlaceStep, Reason, Reasons, Rule};
 pub use record_ids::RecordIds;
 pub use row_hash::row_hashes;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::Table;
 use crate::infer::{Change, ResolvedTable};
-use crate::normalise::{Reason, Rule};
+use crate::normalise::{Reason, Rule, field_path};
 use crate::report::CheckReport;
 use crate::run::loaded::Loaded;
 use crate::schema::{ShownPath, TableName};
@@ -32,8 +32,12 @@ fn violations(load: &Loaded) -> Vec<Change> {
         for Reason { table, rule, .. } in &record.reasons.told {
             let what = match rule {
                 Rule::Type { column, .. } => column.to_string(),
+                Rule::FieldType { column, field, .. } => field_path(column, field),
                 Rule::Schema { path } => ShownPath(path).to_string(),
-                Rule::PrimaryKey { .. } | Rule::Check(_) | Rule::Json(_) => continue,
+                Rule::PrimaryKey { .. }
+                | Rule::RepeatedKey { .. }
+                | Rule::Check(_)
+                | Rule::Json(_) => continue,
             };
             if told.insert((table, what.clone())) {
                 records.entry((table.clone(), what)).or_insert((0, rule)).0 += 1;
@@ -44,6 +48,14 @@ fn violations(load: &Loaded) -> Vec<Change> {
         Rule::Type { column, expected } => Some(Change::Violated {
             table,
             column: column.clone(),
+            field: None,
+            column_type: expected.clone(),
+            records,
+        }),
+        Rule::FieldType { column, expected, .. } => Some(Change::Violated {
+            table,
+            column: column.clone(),
+            field: Some(what),
             column_type: expected.clone(),
             records,
         }),
