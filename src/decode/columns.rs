@@ -21,6 +21,10 @@ pub(super) struct LevelBuilder {
     fields: Vec<KeyValues>,
     /// An object had the first so many fields, in order, and nothing else.
     in_order: usize,
+    /// Every field was in an object of so many keys: smaller objects tell no new places.
+    least_keys: usize,
+    /// How many places were compared since that was counted.
+    compared: usize,
     items: Option<Box<ValuesBuilder>>,
 }
 
@@ -113,12 +117,13 @@ impl LevelBuilder {
         }
         self.keys.insert(key.into(), self.fields.len());
         self.fields.push(KeyValues::new(key));
+        self.least_keys = 0;
         self.fields.len() - 1
     }
 
     /// Notes the keys of an object: `keys` of them, the fields of the level in order but for `jumps`.
     pub(super) fn note_keys(&mut self, keys: usize, jumps: &[Jump]) {
-        if !jumps.is_empty() || keys > self.in_order {
+        if keys >= self.least_keys && (!jumps.is_empty() || keys > self.in_order) {
             self.note_other_keys(keys, jumps);
         }
     }
@@ -138,6 +143,13 @@ impl LevelBuilder {
                 values.place = values.place.merge(KeyPlace::new(keys, position));
             }
             field += 1;
+        }
+        // Counting looks at all fields, so it waits until as many were compared.
+        self.compared += keys;
+        if self.compared >= self.fields.len() {
+            self.compared = 0;
+            let keys = self.fields.iter().map(|values| values.place.keys());
+            self.least_keys = keys.min().unwrap_or_default();
         }
     }
 

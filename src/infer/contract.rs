@@ -223,15 +223,17 @@ impl Schemas {
             all.extend(schema.columns.iter().filter_map(|column| {
                 let declared = own.and_then(|table| table.columns.get(&column.name));
                 let old = before.column(&column.name);
+                let is_carried = matches!(column.source, ColumnSource::ParentColumn(_));
                 let is_promised = declared.is_some_and(|declared| promises(declared, column, old));
                 let change = changed(schema, column, old, is_promised)?;
                 // Fields beside the declared ones are as undeclared as other columns.
                 let has_fields = declared.is_some_and(|column| !column.fields.is_empty());
-                let is_undeclared = declared.is_none() || (has_fields && !is_promised);
+                let is_undeclared =
+                    !is_carried && (declared.is_none() || (has_fields && !is_promised));
                 Some(Noticed { change, is_undeclared, contract })
             }));
             let gone = before.columns.iter().filter(|column| schema.column(&column.name).is_none());
-            let gone = gone.filter(|column| column.statistics().is_some());
+            let gone = gone.filter(|column| holds_data(column));
             all.extend(gone.map(|column| {
                 let (table, column) = (schema.name.clone(), column.name.clone());
                 Noticed {
@@ -285,6 +287,11 @@ fn with_declared(column_type: &ColumnType, declared: &FieldTypes) -> Option<Colu
     }
 }
 
+/// Whether a column comes from the JSON: of the table's own records, or of its parent's.
+fn holds_data(column: &ColumnSchema) -> bool {
+    column.statistics().is_some() || matches!(column.source, ColumnSource::ParentColumn(_))
+}
+
 /// The change of a column. Only columns from the JSON change.
 fn changed(
     schema: &TableSchema,
@@ -292,7 +299,9 @@ fn changed(
     before: Option<&ColumnSchema>,
     is_promised: bool,
 ) -> Option<Change> {
-    column.statistics()?;
+    if !holds_data(column) {
+        return None;
+    }
     let (table, name, after) =
         (schema.name.clone(), column.name.clone(), column.column_type.clone());
     let Some(before) = before else {

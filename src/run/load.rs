@@ -292,8 +292,12 @@ impl Load {
         rejected: Vec<Rejection>,
         partially_loaded: Vec<Rejection>,
     ) {
-        let key = &self.schemas[table].primary_key;
-        let hides_key = |reason: &Reason| matches!(&reason.rule, Rule::Type { column, .. } if key.contains(column));
+        let TableSchema { name: root, primary_key: key, .. } = &self.schemas[table];
+        // A child row's own key does not hide that of its record.
+        let hides_key = |reason: &Reason| {
+            reason.table == *root
+                && matches!(&reason.rule, Rule::Type { column, .. } if key.contains(column))
+        };
         let mut reasons = rejected.iter().flat_map(|rejection| &rejection.reasons.told);
         if reasons.any(hides_key) || !source.undecodable.is_empty() {
             self.left_out.entry(table).or_default().has_unknown = true;

@@ -27,6 +27,12 @@ impl KeyPlace {
         Self { keys: Reverse(number(keys)), position: number(position) }
     }
 
+    /// How many keys the largest object has that has the key.
+    #[must_use]
+    pub fn keys(self) -> usize {
+        self.keys.0 as usize
+    }
+
     /// The place of a key that has both.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
