@@ -8,7 +8,7 @@ use super::block::plain_run;
 use super::rules::{Scope, ValueForm, ValueRule};
 use super::scalars::ScalarBuilder;
 use super::{Level, NestedRows, Values};
-use crate::schema::{NullValues, Step};
+use crate::schema::{KeyPlace, NullValues, Step};
 
 /// The row already has a value under this key: the key is repeated in one object.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,6 +24,12 @@ pub(super) struct LevelBuilder {
     member_keys: Option<StringChunkedBuilder>,
     keys: HashMap<Box<str>, usize>,
     fields: Vec<KeyValues>,
+    /// An object had the first so many fields, in order, and nothing else.
+    in_order: usize,
+    /// Every field was in an object of so many keys: smaller objects tell no new places.
+    least_keys: usize,
+    /// How many places were compared since that was counted.
+    compared: usize,
     items: Option<Box<ValuesBuilder>>,
 }
 
@@ -33,14 +39,24 @@ struct KeyValues {
     /// None if JSON can write the key in several ways.
     quoted: Option<QuotedKey>,
     values: ValuesBuilder,
+    place: KeyPlace,
 }
 
 impl KeyValues {
     fn new(key: &str, scope: Scope) -> Self {
         let is_plain = plain_run(key.as_bytes()) == key.len();
         let quoted = is_plain.then(|| QuotedKey::of(key));
-        Self { key: key.into(), quoted, values: ValuesBuilder::new(scope) }
+        let values = ValuesBuilder::new(scope);
+        Self { key: key.into(), quoted, values, place: KeyPlace::default() }
     }
+}
+
+/// In an object, a key that is not the one after the key before it, by the order of the level's fields.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Jump {
+    /// How many keys of the object are before it.
+    pub(super) position: usize,
+    pub(super) field: usize,
 }
 
 /// A key as JSON text, with its quotes.
@@ -87,6 +103,9 @@ impl LevelBuilder {
             member_keys: None,
             keys: HashMap::new(),
             fields: Vec::new(),
+            in_order: 0,
+            least_keys: 0,
+            compared: 0,
             items: None,
         }
     }
@@ -119,7 +138,40 @@ impl LevelBuilder {
         }
         self.keys.insert(key.into(), self.fields.len());
         self.fields.push(KeyValues::new(key, scope));
+        self.least_keys = 0;
         Some(self.fields.len() - 1)
+    }
+
+    /// Notes the keys of an object: `keys` of them, the fields of the level in order but for `jumps`.
+    pub(super) fn note_keys(&mut self, keys: usize, jumps: &[Jump]) {
+        if keys >= self.least_keys && (!jumps.is_empty() || keys > self.in_order) {
+            self.note_other_keys(keys, jumps);
+        }
+    }
+
+    #[cold]
+    fn note_other_keys(&mut self, keys: usize, jumps: &[Jump]) {
+        if jumps.is_empty() {
+            self.in_order = keys;
+        }
+        let mut jumps = jumps.iter().peekable();
+        let mut field = 0;
+        for position in 0..keys {
+            if let Some(jump) = jumps.next_if(|jump| jump.position == position) {
+                field = jump.field;
+            }
+            if let Some(values) = self.fields.get_mut(field) {
+                values.place = values.place.merge(KeyPlace::new(keys, position));
+            }
+            field += 1;
+        }
+        // Counting looks at all fields, so it waits until as many were compared.
+        self.compared += keys;
+        if self.compared >= self.fields.len() {
+            self.compared = 0;
+            let keys = self.fields.iter().map(|values| values.place.keys());
+            self.least_keys = keys.min().unwrap_or_default();
+        }
     }
 
     pub(super) fn values(&mut self, field: usize) -> &mut ValuesBuilder {
@@ -136,7 +188,9 @@ impl LevelBuilder {
         let rows = self.rows as usize;
         let fields = self.fields.into_iter().filter(|field| !field.values.is_left_out());
         let mut values: BTreeMap<Step, Values> = fields
-            .map(|KeyValues { key, values, .. }| (Step::Key(key.into()), values.finish(rows)))
+            .map(|KeyValues { key, values, place, .. }| {
+                (Step::Key(key.into()), Values { place, ..values.finish(rows) })
+            })
             .collect();
         if let Some(items) = self.items {
             values.insert(Step::Item, items.finish(rows));
@@ -296,6 +350,7 @@ impl ValuesBuilder {
                     level: nested.level.finish(),
                 })
             }),
+            place: KeyPlace::default(),
         }
     }
 }

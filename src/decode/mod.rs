@@ -39,7 +39,7 @@ use std::sync::Arc;
 
 use polars::prelude::{IntoSeries, StringChunked};
 
-use crate::schema::{ColumnStatistics, RootId, Step};
+use crate::schema::{ColumnStatistics, KeyPlace, RootId, Step};
 
 pub use batch::{Found, RecordBatch};
 pub use compact::without_whitespace;
@@ -159,6 +159,8 @@ pub struct Values {
     pub empty_objects: Vec<u32>,
     /// Objects, and the items of lists.
     pub nested: Option<Box<NestedRows>>,
+    /// Where the key stands in the objects of the level.
+    pub place: KeyPlace,
 }
 
 impl Values {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::batch::RecordBatch;
-use super::columns::{LevelBuilder, Taken, ValuesBuilder};
+use super::columns::{Jump, LevelBuilder, Taken, ValuesBuilder};
 use super::identity::identity;
 use super::position::Position;
 use super::rules::{Scope, ValueForm};
@@ -122,6 +122,7 @@ fn decode_by_rules<const RULED: bool>(
         at: 0,
         depth: 0,
         unescaped: String::new(),
+        jumps: Vec::new(),
         flaw: None,
         scalars: ScalarCounts::default(),
         in_texts: 0,
@@ -176,6 +177,8 @@ pub(super) struct Parser<'a, const RULED: bool> {
     pub(super) depth: usize,
     /// The last string with escapes. Reused to avoid allocations.
     pub(super) unescaped: String,
+    /// The jumps of the objects around the next value.
+    jumps: Vec<Jump>,
     /// Why the record cannot be held exactly, although it is valid JSON.
     pub(super) flaw: Option<&'static str>,
     /// Counted here and not from the columns, so that the ledger notices what the columns lose.
@@ -205,6 +208,7 @@ impl<'a, const RULED: bool> Parser<'a, RULED> {
     /// Reads the record that ends at this byte.
     fn record(&mut self, records: &mut LevelBuilder, end: usize) -> Parsed<()> {
         self.depth = 0;
+        self.jumps.clear();
         let row = records.add_record();
         if self.peek() == b'{' {
             return self.object(records, row);
@@ -263,14 +267,19 @@ impl<'a, const RULED: bool> Parser<'a, RULED> {
             self.depth -= 1;
             return Ok(());
         }
-        let mut expected = 0;
+        let (mut expected, mut keys) = (0, 0);
+        let jumps = self.jumps.len();
         loop {
             self.skip_whitespace();
             let field = self.field(level, expected)?;
             self.expect(b':', "expected `:`")?;
             match field {
                 Some(field) => {
+                    if field != expected {
+                        self.jumps.push(Jump { position: keys, field });
+                    }
                     expected = field + 1;
+                    keys += 1;
                     let values = level.values(field);
                     if values.claim(row) == Err(Taken) {
                         self.flaw = self.flaw.or(Some(TWICE));
@@ -282,6 +291,8 @@ impl<'a, const RULED: bool> Parser<'a, RULED> {
                 None => self.skipped()?,
             }
             if !self.more(b'}')? {
+                level.note_keys(keys, &self.jumps[jumps..]);
+                self.jumps.truncate(jumps);
                 self.depth -= 1;
                 return Ok(());
             }

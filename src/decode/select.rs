@@ -55,6 +55,7 @@ impl Values {
             empty_lists: selection.of(&self.empty_lists),
             empty_objects: selection.of(&self.empty_objects),
             nested: nested.transpose()?,
+            place: self.place,
         })
     }
 }

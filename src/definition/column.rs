@@ -7,7 +7,8 @@ use toml::Value;
 use super::canonical::is_default;
 use super::date_format::check_format;
 use super::field::{FromToml, Members, TypeMismatch};
-use crate::schema::{Ambiguous, ColumnType, JsonPointer, LocalTime, NullValue, Zone};
+use super::field_types::{FieldType, FieldTypes};
+use crate::schema::{Ambiguous, ColumnName, ColumnType, JsonPointer, LocalTime, NullValue, Zone};
 
 /// What a definition says of one column.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -33,6 +34,9 @@ pub struct Column {
     /// For people; goes into the files' metadata.
     #[serde(skip_serializing_if = "is_default")]
     pub description: Option<String>,
+    /// The declared types of fields of its objects. It has no type itself then.
+    #[serde(skip_serializing_if = "is_default")]
+    pub fields: FieldTypes,
 }
 
 impl FromToml for Column {
@@ -43,7 +47,7 @@ impl FromToml for Column {
             }
             Value::Table(table) => {
                 let mut members = Members::new("a column", table);
-                let column = Self {
+                let mut column = Self {
                     column_type: members.take("type")?,
                     from: members.take("from")?,
                     exclude: members.take("exclude")?.unwrap_or_default(),
@@ -51,8 +55,9 @@ impl FromToml for Column {
                     local_time: local_time(&mut members)?,
                     null_values: members.take_list("null_values")?,
                     description: members.take("description")?,
+                    fields: FieldTypes::default(),
                 };
-                members.finish()?;
+                column.fields = column.read_fields(members)?;
                 column.check_formats()?;
                 column.check_timezone()?;
                 Ok(column)
@@ -70,6 +75,9 @@ impl FromToml for Column {
         let description =
             format!("The column's type: {forms}. A record that does not fit is quarantined.");
         type_schema.insert("description".to_owned(), description.into());
+        let members = members_schema(generator, &type_schema);
+        // A field with the name of a member is written as a path, in quotes.
+        let names: Vec<&String> = members.as_object().iter().flat_map(|it| it.keys()).collect();
         json_schema!({
             "description": "A column: its type alone, or a table of what is known of it.",
             "anyOf": [
@@ -77,7 +85,7 @@ impl FromToml for Column {
                 {
                     "type": "object",
                     "additionalProperties": false,
-                    "properties": members_schema(generator, &type_schema),
+                    "properties": members,
                     "if": { "required": ["formats"], "properties": { "formats": { "minItems": 1 } } },
                     "then": {
                         "required": ["type"],
@@ -87,6 +95,12 @@ impl FromToml for Column {
                     "dependentSchemas": {
                         "timezone": { "properties": { "type": { "pattern": "timestamp" } } },
                     },
+                },
+                {
+                    "type": "object",
+                    "minProperties": 1,
+                    "propertyNames": { "not": { "enum": names } },
+                    "additionalProperties": FieldType::schema(generator),
                 },
             ],
         })
@@ -157,6 +171,68 @@ fn members_schema(generator: &mut SchemaGenerator, type_schema: &Schema) -> serd
 }
 
 impl Column {
+    /// The fields that a column declares instead of saying something of itself. What is likely a mistyped key is none.
+    fn read_fields(&self, members: Members<'_>) -> Result<FieldTypes, TypeMismatch> {
+        let is_field = |key: &str, value: &Value| {
+            (key.contains('.') || !members.is_near(key)) && (value.is_str() || value.is_table())
+        };
+        if *self == Self::default() && members.others().all(|(key, value)| is_field(key, value)) {
+            return FieldTypes::read(members.others());
+        }
+        members.finish()?;
+        Ok(FieldTypes::default())
+    }
+
+    /// Adds what is declared of the column, or of a field of its objects.
+    pub(super) fn declare(
+        &mut self,
+        field: &[ColumnName],
+        declared: Self,
+    ) -> Result<(), TypeMismatch> {
+        let mut fields = std::mem::take(&mut self.fields);
+        if field.is_empty() {
+            *self = declared;
+            fields.merge(std::mem::take(&mut self.fields))?;
+        } else {
+            fields.declare(field, declared.into_field()?)?;
+        }
+        if fields.is_empty() || (self.column_type.is_none() && !self.exclude) {
+            self.fields = fields;
+            return Ok(());
+        }
+        let (message, help) = if self.exclude {
+            ("fields of an excluded column are declared", "keep the column, or remove its fields")
+        } else {
+            (
+                "both the type of the column and types of its fields are declared",
+                "write all fields in the type, as in `list<struct<price: decimal(18,2)>>`, or leave the type out",
+            )
+        };
+        Err(TypeMismatch::new(message, help))
+    }
+
+    /// What is declared of a field.
+    fn into_field(self) -> Result<FieldType, TypeMismatch> {
+        let Self {
+            column_type,
+            from: None,
+            exclude: false,
+            formats,
+            local_time: None,
+            null_values: None,
+            description: None,
+            fields,
+        } = self
+        else {
+            return Err(only_a_type());
+        };
+        match column_type {
+            Some(column_type) if formats.is_empty() => Ok(FieldType::Type(column_type)),
+            None if !fields.is_empty() => Ok(FieldType::Fields(fields)),
+            _ => Err(only_a_type()),
+        }
+    }
+
     fn check_formats(&self) -> Result<(), TypeMismatch> {
         for format in &self.formats {
             check_format(format)?;
@@ -181,4 +257,9 @@ impl Column {
     fn holds(&self, is_such: fn(&ColumnType) -> bool) -> bool {
         self.column_type.as_ref().is_some_and(|column_type| holds(column_type, is_such))
     }
+}
+
+fn only_a_type() -> TypeMismatch {
+    let help = "write `\"lines.price\" = \"decimal(18,2)\"`";
+    TypeMismatch::new("a field of an object has only a type", help)
 }

@@ -21,7 +21,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, IntoDeserializer};
 use toml::{Spanned, Table, Value};
 
-use super::problem::suggest;
+use super::problem::{nearest, suggest};
 
 /// A value, or why it cannot be read, with its place in the text.
 #[derive(Debug, Clone)]
@@ -273,12 +273,21 @@ impl<'v> Members<'v> {
         list.map(|list| list.0.into_iter().collect()).transpose()
     }
 
+    /// The keys that nobody has asked for.
+    pub(super) fn others(&self) -> impl Iterator<Item = (&'v String, &'v Value)> {
+        self.table.iter().filter(|(key, _)| !self.known.contains(&key.as_str()))
+    }
+
+    /// Whether a key is likely meant to be one of those that were asked for.
+    pub(super) fn is_near(&self, key: &str) -> bool {
+        nearest(key, &self.known).is_some()
+    }
+
     /// Refuses keys that nobody has asked for.
     pub(super) fn finish(self) -> Result<(), TypeMismatch> {
-        let unknown = self.table.keys().find(|key| !self.known.contains(&key.as_str()));
-        match unknown {
+        match self.others().next() {
             None => Ok(()),
-            Some(key) => Err(TypeMismatch::new(
+            Some((key, _)) => Err(TypeMismatch::new(
                 format!("{} has no key `{key}`", self.what),
                 suggest(key, &self.known),
             )),

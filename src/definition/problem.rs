@@ -182,7 +182,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 /// The candidate that `typed` most likely means.
-pub(super) fn nearest<'a>(typed: &str, candidates: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(typed: &str, candidates: &[&'a str]) -> Option<&'a str> {
     candidates
         .iter()
         .map(|candidate| (strsim::normalized_damerau_levenshtein(typed, candidate), *candidate))

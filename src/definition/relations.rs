@@ -24,10 +24,12 @@ impl Checker<'_> {
             self.keyed(&key, table);
             self.excluded_columns(&key, table);
             self.json_columns(&key, table);
+            self.parent_columns(&key, table, tables);
             self.cursor(&key, table);
             self.merge(&key, table);
             self.overwrite(&key, table);
             self.nested_types(&key, table);
+            self.field_types(&key, table);
             self.nested_in_columns(&key, table, tables);
             self.shared_sources(&key, table);
             self.unfit_partitions(&key, table);
@@ -122,6 +124,52 @@ impl Checker<'_> {
         }
     }
 
+    /// Columns of a parent that a child table cannot carry. Others may be in the export, or not.
+    fn parent_columns(&mut self, key: &str, table: &Table, tables: &[Table]) {
+        let place = format!("{key}.parent_columns");
+        let Some(parent) = &table.parent else {
+            if !table.parent_columns.is_empty() {
+                let message = "only a child table carries columns of its parent".to_owned();
+                let help = "leave `parent_columns` out, or add `parent` and `records`";
+                self.misuse(&place, message, help);
+            }
+            return;
+        };
+        let declared = tables.iter().find(|other| other.name == *parent);
+        let mut seen = HashSet::new();
+        for name in &table.parent_columns {
+            let is_key = declared.is_some_and(|parent| parent.primary_key.contains(name));
+            let column = declared.and_then(|parent| parent.columns.get(name));
+            let own = format!("{parent}__{name}");
+            let (message, help) = if !seen.insert(name) {
+                (format!("`{name}` is there twice"), "name it once")
+            } else if name.as_str().starts_with('_') {
+                (
+                    format!("`{name}` is one of flowlake's own columns"),
+                    "leave it out: a child row has its own",
+                )
+            } else if is_key {
+                (
+                    format!("`{name}` is in the key of `{parent}`"),
+                    "leave it out: child rows carry the key already",
+                )
+            } else if column.is_some_and(|column| column.exclude) {
+                (
+                    format!("`{name}` is excluded from `{parent}`"),
+                    "keep the column, or remove it here",
+                )
+            } else if table.columns.keys().any(|column| column.as_str() == own) {
+                (
+                    format!("`{own}` is declared as a column of `{}` itself", table.name),
+                    "give that column another name, or remove it here",
+                )
+            } else {
+                continue;
+            };
+            self.misuse(&place, message, help);
+        }
+    }
+
     fn cursor(&mut self, key: &str, table: &Table) {
         if table.cursor.is_some() && table.primary_key.is_empty() {
             let message = "a cursor needs a primary key".to_owned();
@@ -188,6 +236,36 @@ impl Checker<'_> {
             let message = format!("`{name}` cannot be an object or a list of lists");
             let help = "add `nested = \"columns\"` to the table, or choose another type";
             self.misuse(&format!("{key}.columns.{name}"), message, help);
+        }
+    }
+
+    /// Only objects that stay in one column have fields.
+    fn field_types(&mut self, key: &str, table: &Table) {
+        if table.nested == Nested::Columns {
+            return;
+        }
+        let columns = table.columns.iter().filter(|(_, column)| !column.fields.is_empty());
+        for (name, column) in columns {
+            let path = column.fields.first_path();
+            let (message, help) = match table.nested {
+                Nested::Json => (
+                    format!("`{name}.{path}` is a field, and objects are stored as JSON text"),
+                    "write `nested = \"columns\"`, or remove it".to_owned(),
+                ),
+                Nested::Tables | Nested::Columns => (
+                    format!(
+                        "`{name}.{path}` is a field, and no column of `{}` holds objects",
+                        table.name
+                    ),
+                    format!(
+                        "declare a field of an object as `{name}__{}`, a field of a list in a child table of `{}`: \
+                         `[[tables]]` with `parent`, `records` and `columns`; or add `nested = \"columns\"`",
+                        path.replace('.', "__"),
+                        table.name,
+                    ),
+                ),
+            };
+            self.misuse(&format!("{key}.columns.{name}"), message, &help);
         }
     }
 

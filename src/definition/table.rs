@@ -1,6 +1,6 @@
 //! `[[tables]]`: tables and child tables.
 //!
-//! A child table has the write disposition, key and partitions of its parent: see [`INHERITED`].
+//! A child table has the write disposition and partitions of its parent: see [`INHERITED`].
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema};
@@ -29,9 +29,12 @@ pub struct Table {
     /// For a child table whose records are the members of an object, the column of their keys.
     #[serde(skip_serializing_if = "is_default")]
     pub keys: Option<ColumnName>,
-    /// The columns that identify a row. Child tables carry them.
+    /// The columns that identify a row, in a child table among the rows of one parent row. Child tables carry them.
     #[serde(skip_serializing_if = "is_default")]
     pub primary_key: Vec<ColumnName>,
+    /// For a child table, the columns of its parent that its rows carry besides the key.
+    #[serde(skip_serializing_if = "is_default")]
+    pub parent_columns: Vec<ColumnName>,
     /// The column that orders records with the same key.
     #[serde(skip_serializing_if = "is_default")]
     pub cursor: Option<ColumnName>,
@@ -86,6 +89,7 @@ impl Table {
             records: None,
             keys: None,
             primary_key: Vec::new(),
+            parent_columns: Vec::new(),
             cursor: None,
             write_disposition: WriteDisposition::default(),
             deletes: Deletes::default(),
@@ -152,10 +156,13 @@ pub(super) struct RawTable {
     /// that takes the key of each member.
     #[schemars(extend("examples" = ["currency"]))]
     pub(super) keys: Option<Field<ColumnName>>,
-    /// The columns that identify a row. Child tables carry them. Without it a row gets `_flowlake_id`, a hash of its
-    /// record.
+    /// The columns that identify a row; in a child table, a row among those of its parent row. Child tables carry them.
+    /// Without it a row gets `_flowlake_id`, a hash of its record, and a child row `_index`, its position.
     #[schemars(extend("examples" = [["id"]]))]
     pub(super) primary_key: Option<Field<List<ColumnName>>>,
+    /// For a child table, the columns of its parent that its rows carry besides the key of the parent.
+    #[schemars(extend("examples" = [["number", "currency"]], "uniqueItems" = true))]
+    pub(super) parent_columns: Option<Field<List<ColumnName>>>,
     /// The column that orders records with the same key in one export. Only the latest is loaded; without a cursor
     /// all are.
     #[schemars(extend("examples" = ["updated_at"]))]
@@ -189,26 +196,29 @@ pub(super) struct RawTable {
     /// What the rows have to satisfy, besides their types.
     #[schemars(extend("examples" = [[{ "not_null": "supplier_id" }, { "range": "total_amount", "min": 0, "on_failure": "warn" }]]))]
     pub(super) checks: Option<Field<List<Check>>>,
-    /// Declared columns, by their names in the table. Other columns are loaded as well.
+    /// Declared columns, by their names in the table, and fields of objects in a column by their paths, as in
+    /// `"lines.price"`. Other columns are loaded as well.
     #[serde(default)]
     #[schemars(extend("propertyNames" = column_names()))]
     pub(super) columns: IndexMap<String, Field<Column>>,
 }
 
 /// The keys that a child table has from its parent, and why it cannot set them.
-const INHERITED: [(&str, &str); 8] = [
+const INHERITED: [(&str, &str); 7] = [
     ("cursor", "child rows are loaded and deleted with their parent row"),
     ("null_values", "a child table has the null values of its parent"),
     ("nested", "a child table stores nested values as its parent does"),
-    ("primary_key", "the key of a child row is its parent's key and its position"),
     ("partition_by", "a child table has the partitions of its parent"),
     ("write_disposition", "a child table has the write disposition of its parent"),
     ("deletes", "child rows are loaded and deleted with their parent row"),
     ("history", "a child table has the write disposition of its parent"),
 ];
 
+/// Names of columns, and paths from them to fields of their objects.
 fn column_names() -> serde_json::Value {
-    json!({ "pattern": <ColumnName as super::field::TextForm>::pattern() })
+    let name = <ColumnName as super::field::TextForm>::pattern();
+    let name = name.trim_start_matches('^').trim_end_matches('$');
+    json!({ "pattern": format!("^{name}(\\.{name})*$") })
 }
 
 /// What one table alone shows to be wrong.
@@ -220,7 +230,10 @@ fn refuse_what_cannot_be(schema: &mut Schema) {
     child.extend(INHERITED.map(|(key, _)| (key.to_owned(), json!(false))));
     schema.insert(
         "dependentSchemas".to_owned(),
-        json!({ "parent": { "required": ["records"], "properties": child } }),
+        json!({
+            "parent": { "required": ["records"], "properties": child },
+            "parent_columns": { "required": ["parent"] },
+        }),
     );
     let kept_and_marked = json!({
         "required": ["history", "deletes"],
@@ -244,6 +257,7 @@ impl RawTable {
         let records = checker.value(self.records, &key("records"));
         let keys = checker.value(self.keys, &key("keys"));
         let primary_key = checker.list(self.primary_key, &key("primary_key"));
+        let parent_columns = checker.list(self.parent_columns, &key("parent_columns"));
         let cursor = checker.value(self.cursor, &key("cursor"));
         let disposition = checker.value(self.write_disposition, &key("write_disposition"));
         let deletes = checker.value(self.deletes, &key("deletes"));
@@ -263,6 +277,8 @@ impl RawTable {
         let base = Table {
             records,
             keys,
+            primary_key: primary_key.unwrap_or(base.primary_key),
+            parent_columns: parent_columns.unwrap_or_default(),
             sort_by: sort_by.unwrap_or(base.sort_by),
             contract: contract.or(base.contract),
             description,
@@ -274,7 +290,6 @@ impl RawTable {
             return Some(Table { parent, ..base });
         }
         Some(Table {
-            primary_key: primary_key.unwrap_or(base.primary_key),
             cursor: cursor.or(base.cursor),
             write_disposition: disposition.unwrap_or(base.write_disposition),
             deletes: deletes.unwrap_or_default(),
@@ -298,7 +313,6 @@ impl RawTable {
                 "cursor" => span(self.cursor.as_ref()),
                 "null_values" => span(self.null_values.as_ref()),
                 "nested" => span(self.nested.as_ref()),
-                "primary_key" => span(self.primary_key.as_ref()),
                 "partition_by" => span(self.partition_by.as_ref()),
                 "write_disposition" => span(self.write_disposition.as_ref()),
                 "deletes" => span(self.deletes.as_ref()),
@@ -317,13 +331,21 @@ fn columns(
     key: &str,
     checker: &mut Checker<'_>,
 ) -> IndexMap<ColumnName, Column> {
-    raw.into_iter()
-        .filter_map(|(name, field)| {
-            let key = format!("{key}.{name}");
-            let span = field.span.clone();
-            let column = checker.value(Some(field), &key)?;
-            let name = checker.parsed(&name, &span, &key, "write it like `total_amount`")?;
-            Some((name, column))
-        })
-        .collect()
+    let mut columns: IndexMap<ColumnName, Column> = IndexMap::new();
+    for (path, field) in raw {
+        let place = format!("{key}.{path}");
+        let span = field.span.clone();
+        let Some(declared) = checker.value(Some(field), &place) else { continue };
+        let names = path.split('.').map(|name| {
+            checker.parsed::<ColumnName>(name, &span, &place, "write it like `total_amount`")
+        });
+        let Some(names) = names.collect::<Option<Vec<_>>>() else { continue };
+        let Some((name, fields)) = names.split_first() else { continue };
+        checker.places.entry(format!("{key}.{name}")).or_insert_with(|| span.clone());
+        let column = columns.entry(name.clone()).or_default();
+        if let Err(wrong) = column.declare(fields, declared) {
+            checker.report(span, &place, wrong.message, wrong.help);
+        }
+    }
+    columns
 }

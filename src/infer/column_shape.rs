@@ -1,6 +1,6 @@
 //! What the values of one column have been so far, and the column that follows from it.
 
-use crate::definition::{Column, Widening};
+use crate::definition::{Column, FieldTypes, Widening};
 use crate::infer::error::SchemaError;
 use crate::infer::value_type::FieldCollision;
 use crate::schema::{
@@ -49,7 +49,7 @@ impl ColumnShape {
         let list = matches!(column.column_type, ColumnType::List(_));
         let mut shape = Self { statistics: *statistics, list, nested: nested.clone(), known: None };
         // A type that was declared once holds more than the values there were.
-        if shape.inferred_type().is_ok_and(|inferred| inferred != column.column_type) {
+        if shape.inferred_type(None).is_ok_and(|inferred| inferred != column.column_type) {
             shape = shape.merge(&Self::of_type(&column.column_type));
         }
         // JSON is text to whom does not declare it.
@@ -114,7 +114,7 @@ impl ColumnShape {
             nested: Some(widened),
             ..self.clone()
         };
-        match (self.inferred_type(), widened.inferred_type()) {
+        match (self.inferred_type(None), widened.inferred_type(None)) {
             (Ok(before), Ok(after)) if after.is_in_family_of(&before) => widened,
             _ => self,
         }
@@ -139,9 +139,13 @@ impl ColumnShape {
         }
     }
 
-    fn inferred_type(&self) -> Result<ColumnType, FieldCollision> {
+    /// The type of these values, in which some fields have declared types.
+    fn inferred_type(&self, declared: Option<&FieldTypes>) -> Result<ColumnType, FieldCollision> {
+        if declared.is_some() {
+            return self.shape().column_type(declared);
+        }
         match &self.nested {
-            Some(nested) => nested.column_type(),
+            Some(nested) => nested.column_type(None),
             None if self.list => Ok(ColumnType::List(Box::new(self.scalar_type()))),
             None => Ok(self.scalar_type()),
         }
@@ -158,30 +162,42 @@ impl ColumnShape {
         }
     }
 
-    /// The column that these values make.
+    fn column_type(
+        &self,
+        declared: Option<&Column>,
+        before: Option<&ColumnType>,
+    ) -> Result<ColumnType, FieldCollision> {
+        if let Some(declared) = declared.and_then(|column| column.column_type.as_ref()) {
+            return Ok(declared.clone());
+        }
+        let fields = declared.map(|column| &column.fields);
+        let inferred = self.inferred_type(fields.filter(|fields| !fields.is_empty()))?;
+        Ok(match before {
+            Some(before) => inferred.in_order_of(before),
+            None => inferred,
+        })
+    }
+
+    /// The column that these values make. The fields that its objects had `before` stay in their order.
     pub(crate) fn column(
         mut self,
         table: &TableName,
         name: &ColumnName,
         source: ValuesFrom,
         declared: Option<&Column>,
+        before: Option<&ColumnType>,
     ) -> Result<ColumnSchema, SchemaError> {
         if let Some(nested) = &mut self.nested {
             nested.tell_keys_apart(None);
         }
-        let column_type = match declared.and_then(|column| column.column_type.clone()) {
-            Some(declared) => {
-                self = self.within_declared(&declared);
-                declared
-            }
-            None => self.inferred_type().map_err(|collision| SchemaError::FieldCollision {
-                table: table.clone(),
-                column: name.clone(),
-                field: collision.field,
-                first: collision.first,
-                second: collision.second,
-            })?,
-        };
+        let column_type = self.column_type(declared, before).map_err(|collision| {
+            let FieldCollision { field, first, second } = collision;
+            let (table, column) = (table.clone(), name.clone());
+            SchemaError::FieldCollision { table, column, field, first, second }
+        })?;
+        if let Some(declared) = declared.and_then(|column| column.column_type.as_ref()) {
+            self = self.within_declared(declared);
+        }
         let Self { statistics, nested, .. } = self;
         Ok(ColumnSchema {
             name: name.clone(),

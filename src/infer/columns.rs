@@ -1,8 +1,6 @@
 //! Infers which columns and child tables the values of one table become, and their names.
 
-use std::collections::HashSet;
-
-use indexmap::IndexMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::definition::{Contract, ContractMode, Nested, Table, Widening};
 use crate::infer::column_index::ColumnIndex;
@@ -11,7 +9,7 @@ use crate::infer::error::SchemaError;
 use crate::infer::naming::{child_table_name, column_name, distinct_name, distinct_table_name};
 use crate::infer::resolved::Discarded;
 use crate::infer::unresolved::{
-    ChildTable, KnownTables, NOTHING_SEEN, TableShape, UnresolvedTable,
+    CarriedColumn, ChildTable, KnownTables, NOTHING_SEEN, TableShape, UnresolvedTable,
 };
 use crate::schema::{
     ColumnName, ColumnSchema, ColumnType, Kinds, Shape, ShownPath, Step, TableName, TableSchema,
@@ -24,7 +22,7 @@ pub(crate) struct ColumnInference<'s, 'a> {
     pub(crate) known: &'s mut KnownTables<'a>,
     /// The columns that there are already.
     pub(crate) index: ColumnIndex<'a>,
-    pub(crate) columns: IndexMap<ColumnName, SeenColumn>,
+    pub(crate) columns: HashMap<ColumnName, SeenColumn>,
     pub(crate) children: Vec<ChildTable<'a>>,
     pub(crate) discarded: Vec<Discarded>,
     /// The paths of values that the definition excludes.
@@ -296,6 +294,17 @@ impl<'a> ColumnInference<'_, 'a> {
                 || column.path().is_some_and(|path| self.excludes(path))
         };
         columns.filter(|column| !is_excluded(column)).collect()
+    }
+
+    /// The columns that declared child tables carry, but for those that this table carries itself.
+    pub(crate) fn columns_for_children(&self) -> Vec<CarriedColumn<'a>> {
+        let is_child = |table: &&Table| table.parent.as_ref() == Some(&self.table.name);
+        let carried = self.known.declared.iter().filter(is_child);
+        let carried = carried.flat_map(|table| {
+            let child = &table.name;
+            table.parent_columns.iter().map(move |name| CarriedColumn { child, name })
+        });
+        carried.filter(|carried| !self.reserved.contains(carried.name)).collect()
     }
 
     /// Adds the declared and existing child tables that are missing from this export: they are part of the run too.

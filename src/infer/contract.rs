@@ -5,10 +5,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{Contract, ContractMode, DataTypeMode, Table};
+use crate::definition::{
+    Column, Contract, ContractMode, DataTypeMode, FieldType, FieldTypes, Table,
+};
 use crate::infer::resolved::{ResolvedTable, Schemas};
 use crate::schema::{
-    ColumnName, ColumnSchema, ColumnSource, ColumnType, LocalTime, TableName, TableSchema,
+    ColumnName, ColumnSchema, ColumnSource, ColumnType, LocalTime, StructField, TableName,
+    TableSchema,
 };
 
 /// A change in the schema of a table.
@@ -93,6 +96,9 @@ pub enum Change {
         table: TableName,
         /// The column.
         column: ColumnName,
+        /// The path of the field that they are in, as in `lines.price`, where its type is declared.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        field: Option<String>,
         /// Its type.
         column_type: ColumnType,
         /// How many records have such values; they are in quarantine.
@@ -150,8 +156,9 @@ impl fmt::Display for Change {
             Self::Excluded { table, column } => {
                 write!(f, "- {table}.{column} (excluded, with the values there are)")
             }
-            Self::Violated { table, column, column_type, records, keep_with } => {
-                write!(f, "! {table}.{column} {column_type} (violated in {})", count(*records))?;
+            Self::Violated { table, column, field, column_type, records, keep_with } => {
+                let place = field.as_deref().unwrap_or(column.as_str());
+                write!(f, "! {table}.{place} {column_type} (violated in {})", count(*records))?;
                 match keep_with {
                     Some(other) => write!(f, "; `{column} = \"{other}\"` keeps such values"),
                     None => Ok(()),
@@ -248,19 +255,20 @@ impl Schemas {
                 before.columns.iter().map(|column| (&column.name, column)).collect();
             all.extend(schema.columns.iter().filter_map(|column| {
                 let declared = own.and_then(|table| table.columns.get(&column.name));
-                let is_promised = declared.is_some_and(|column| column.column_type.is_some());
-                let change = changed(
-                    schema,
-                    column,
-                    columns_before.get(&column.name).copied(),
-                    is_promised,
-                )?;
-                Some(Noticed { change, is_undeclared: declared.is_none(), contract })
+                let old = columns_before.get(&column.name).copied();
+                let is_carried = matches!(column.source, ColumnSource::ParentColumn(_));
+                let is_promised = declared.is_some_and(|declared| promises(declared, column, old));
+                let change = changed(schema, column, old, is_promised)?;
+                // Fields beside the declared ones are as undeclared as other columns.
+                let has_fields = declared.is_some_and(|column| !column.fields.is_empty());
+                let is_undeclared =
+                    !is_carried && (declared.is_none() || (has_fields && !is_promised));
+                Some(Noticed { change, is_undeclared, contract })
             }));
             let stay: HashSet<&ColumnName> =
                 schema.columns.iter().map(|column| &column.name).collect();
             let gone = before.columns.iter().filter(|column| !stay.contains(&column.name));
-            let gone = gone.filter(|column| column.statistics().is_some());
+            let gone = gone.filter(|column| holds_data(column));
             all.extend(gone.map(|column| {
                 let (table, column) = (schema.name.clone(), column.name.clone());
                 Noticed {
@@ -274,6 +282,51 @@ impl Schemas {
     }
 }
 
+/// Whether a definition says all that is new in the type of a column.
+fn promises(declared: &Column, column: &ColumnSchema, before: Option<&ColumnSchema>) -> bool {
+    if declared.column_type.is_some() {
+        return true;
+    }
+    let said = |before: &ColumnSchema| {
+        with_declared(&before.column_type, &declared.fields).as_ref() == Some(&column.column_type)
+    };
+    !declared.fields.is_empty() && before.is_none_or(said)
+}
+
+/// A type in which fields have their declared types; none where there are no objects with fields.
+fn with_declared(column_type: &ColumnType, declared: &FieldTypes) -> Option<ColumnType> {
+    match column_type {
+        ColumnType::List(items) => {
+            Some(ColumnType::List(Box::new(with_declared(items, declared)?)))
+        }
+        ColumnType::Struct(fields) => {
+            let mut fields = fields.clone();
+            for name in declared.names() {
+                let position = fields.iter().position(|field| field.name == *name);
+                let before = position.map(|position| &fields[position].column_type);
+                let column_type = match (declared.get(name)?, before) {
+                    (FieldType::Type(declared), _) => declared.clone(),
+                    (FieldType::Fields(below), Some(before)) => with_declared(before, below)?,
+                    (FieldType::Fields(below), None) => {
+                        with_declared(&ColumnType::Struct(Vec::new()), below)?
+                    }
+                };
+                match position {
+                    Some(position) => fields[position].column_type = column_type,
+                    None => fields.push(StructField { name: name.clone(), column_type }),
+                }
+            }
+            Some(ColumnType::Struct(fields))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a column comes from the JSON: of the table's own records, or of its parent's.
+fn holds_data(column: &ColumnSchema) -> bool {
+    column.statistics().is_some() || matches!(column.source, ColumnSource::ParentColumn(_))
+}
+
 /// The change of a column. Only columns from the JSON change.
 fn changed(
     schema: &TableSchema,
@@ -281,7 +334,9 @@ fn changed(
     before: Option<&ColumnSchema>,
     is_promised: bool,
 ) -> Option<Change> {
-    column.statistics()?;
+    if !holds_data(column) {
+        return None;
+    }
     let (table, name, after) =
         (schema.name.clone(), column.name.clone(), column.column_type.clone());
     let Some(before) = before else {

@@ -68,6 +68,28 @@ pub enum SchemaError {
         /// The columns there are.
         columns: Vec<String>,
     },
+    /// A child table cannot carry a column of its parent.
+    #[error(
+        "table `{table}` cannot carry `{column}`: `{parent}` has no such column besides its key"
+    )]
+    MissingParentColumn {
+        /// The child table.
+        table: TableName,
+        /// Its parent.
+        parent: TableName,
+        /// The name.
+        column: ColumnName,
+        /// The column of the parent that is meant, if one has a name like it.
+        nearest: Option<ColumnName>,
+    },
+    /// A child table is to carry a column of its parent that its rows do not have.
+    #[error("table `{table}` has rows without `{column}`, which `parent_columns` says now")]
+    NotCarried {
+        /// The child table.
+        table: TableName,
+        /// The name of the column in the child table.
+        column: ColumnName,
+    },
     /// A column of a nested type is used where values are compared.
     #[error("`{column}` of table `{table}` cannot be in `{used_as}`: it is {column_type}")]
     UnfitColumn {
@@ -204,24 +226,20 @@ impl Failure for SchemaError {
             Self::MissingColumn { used_as, .. } => format!(
                 "correct `{used_as}`, or name the value: `name = {{ from = \"/path\" }}` under `[tables.columns]`"
             ),
+            Self::MissingParentColumn { parent, column, nearest: Some(nearest), .. } => format!(
+                "write `{nearest}` in `parent_columns`, or if `{column}` is still to come, declare it in `{parent}`: \
+                 `{column} = \"string\"` under `[tables.columns]`"
+            ),
+            Self::MissingParentColumn { column, .. } => {
+                format!("remove `{column}` from `parent_columns`: child rows carry the key already")
+            }
             Self::UnfitColumn { used_as, column_type: ColumnType::Struct(_), .. } => {
                 format!("name a column in `{used_as}` that holds no objects")
             }
             Self::UnfitColumn { column, used_as, .. } => format!(
                 "name another column in `{used_as}`, or declare this one: `{column} = \"string\"`"
             ),
-            Self::UnfitPartition { column_type, .. } if !column_type.is_scalar() => {
-                "partition by a column that holds neither objects nor lists".into()
-            }
-            Self::UnfitPartition { column, column_type: ColumnType::Float64, .. } => format!(
-                "partition by another column, or declare exact numbers: `{column} = \"decimal(18,2)\"`"
-            ),
-            Self::UnfitPartition { column, column_type: ColumnType::Date, .. } => format!(
-                "a date has no hours and no time zone: leave them out, or declare it: `{column} = \"timestamp\"`"
-            ),
-            Self::UnfitPartition { column, .. } => format!(
-                "partition by `{column}` itself or by a date, or declare it: `{column} = \"timestamp\"`"
-            ),
+            Self::UnfitPartition { column, column_type, .. } => partition_help(column, column_type),
             Self::Uncheckable { .. } => {
                 "correct the check in `[[tables]]`, or declare its columns under `[tables.columns]`"
                     .into()
@@ -240,10 +258,26 @@ impl Failure for SchemaError {
             Self::Unkept { .. } => {
                 "write `deletes` and `history` as they were, or load into a new destination".into()
             }
-            Self::Repartitioned { .. } | Self::Rekeyed { .. } => {
+            Self::Repartitioned { .. } | Self::Rekeyed { .. } | Self::NotCarried { .. } => {
                 "load into a new destination, or use `write_disposition = \"replace\"` once".into()
             }
         })
+    }
+}
+
+/// What to do about a partition by a column of an unfit type.
+fn partition_help(column: &ColumnName, column_type: &ColumnType) -> String {
+    match column_type {
+        ColumnType::Float64 => format!(
+            "partition by another column, or declare exact numbers: `{column} = \"decimal(18,2)\"`"
+        ),
+        ColumnType::Date => format!(
+            "a date has no hours and no time zone: leave them out, or declare it: `{column} = \"timestamp\"`"
+        ),
+        scalar if scalar.is_scalar() => format!(
+            "partition by `{column}` itself or by a date, or declare it: `{column} = \"timestamp\"`"
+        ),
+        _ => "partition by a column that holds neither objects nor lists".into(),
     }
 }
 

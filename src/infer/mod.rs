@@ -22,6 +22,7 @@ mod resolved;
 mod test_support;
 mod unresolved;
 mod validate;
+mod value_columns;
 mod value_rules;
 mod value_type;
 mod wide_object;

@@ -61,7 +61,7 @@ pub(crate) fn reserved_names(
     parent: Option<&TableSchema>,
 ) -> HashSet<ColumnName> {
     let declared = pending.declared;
-    let own = key_columns(parent, declared).into_iter();
+    let own = key_columns(parent, declared).into_iter().chain(parent_columns(pending, parent));
     let own = own.chain(lifetime_columns(pending, parent)).chain(metadata_columns());
     let partition_by = match parent {
         Some(parent) => parent.partition_by.as_slice(),
@@ -75,7 +75,8 @@ pub(crate) fn reserved_names(
     own.map(|column| column.name).chain(keys).collect()
 }
 
-/// The columns that link a row to its record: the parent's key and a position or a key of an object, or a hash.
+/// The columns that link a row to its record: the parent's key, and a position or a key of an object unless the row has
+/// a key of its own; or a hash.
 pub(crate) fn key_columns(
     parent: Option<&TableSchema>,
     declared: Option<&Table>,
@@ -99,11 +100,35 @@ pub(crate) fn key_columns(
             ..key.clone()
         })
         .collect();
-    columns.push(match declared.and_then(|table| table.keys.as_ref()) {
-        Some(keys) => own_column(keys.as_str(), ColumnType::String, ColumnSource::MemberKey),
-        None => own_column(INDEX_COLUMN, ColumnType::Int64, ColumnSource::Index),
-    });
+    if let Some(keys) = declared.and_then(|table| table.keys.as_ref()) {
+        columns.push(own_column(keys.as_str(), ColumnType::String, ColumnSource::MemberKey));
+    } else if declared.is_none_or(|table| table.primary_key.is_empty()) {
+        columns.push(own_column(INDEX_COLUMN, ColumnType::Int64, ColumnSource::Index));
+    }
     columns
+}
+
+/// The columns of its parent that a child table carries, as the definition says. Those that the parent does not have are
+/// left out here, and refused by [`verify_parent_columns`](super::validate::verify_parent_columns).
+pub(crate) fn parent_columns(
+    pending: &UnresolvedTable<'_>,
+    parent: Option<&TableSchema>,
+) -> Vec<ColumnSchema> {
+    let (Some(declared), Some(parent)) = (pending.declared, parent) else { return Vec::new() };
+    let carried = declared.parent_columns.iter().filter_map(|name| {
+        let column = parent.column(name)?;
+        Some(ColumnSchema {
+            name: parent.name_of_carried(column)?,
+            column_type: column.column_type.clone(),
+            source: ColumnSource::ParentColumn(name.clone()),
+            formats: Vec::new(),
+            local_time: column.local_time,
+            was: None,
+            description: column.description.clone(),
+            seen: None,
+        })
+    });
+    carried.collect()
 }
 
 impl TableSchema {
@@ -111,6 +136,20 @@ impl TableSchema {
     pub(crate) fn key_for_children(&self) -> Vec<(ColumnName, &ColumnSchema)> {
         let columns = self.columns.iter();
         columns.filter_map(|column| Some((self.name_in_children(column)?, column))).collect()
+    }
+
+    /// The name of a column in a child table that says it wants to carry it; none for keys, which all child tables carry,
+    /// and for flowlake's own columns, which they have themselves.
+    pub(crate) fn name_of_carried(&self, column: &ColumnSchema) -> Option<ColumnName> {
+        match &column.source {
+            ColumnSource::ParentColumn(_) => Some(column.name.clone()),
+            ColumnSource::Value { .. } | ColumnSource::Unseen { .. }
+                if !self.primary_key.contains(&column.name) =>
+            {
+                Some(parent_key_name(&self.name, column.name.as_str()))
+            }
+            _ => None,
+        }
     }
 
     /// The name of a column in the child tables, if it is part of the key.

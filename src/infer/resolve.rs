@@ -2,22 +2,23 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use indexmap::IndexMap;
-
 use super::accounted::Places;
 use super::checks::verify_checks;
 use super::column_index::ColumnIndex;
-use super::column_shape::{ColumnShape, SeenColumn, ValuesFrom};
+use super::column_shape::SeenColumn;
 use super::columns::ColumnInference;
 use super::error::SchemaError;
-use super::own_columns::{key_columns, lifetime_columns, metadata_columns, reserved_names};
+use super::own_columns::{
+    key_columns, lifetime_columns, metadata_columns, parent_columns, reserved_names,
+};
 use super::resolved::{ResolvedTable, Schemas, TablePolicy};
-use super::unresolved::{KnownTables, TableShape, UnresolvedTable};
-use super::validate::{check_columns, check_partitions};
-use crate::definition::{Column, Table, Widening, WriteDisposition};
+use super::unresolved::{CarriedColumn, KnownTables, TableShape, UnresolvedTable};
+use super::validate::{check_columns, check_partitions, verify_parent_columns};
+use super::value_columns::value_columns;
+use crate::definition::{FieldTypes, Table, Widening, WriteDisposition};
 use crate::schema::{
     ColumnName, ColumnSchema, ColumnSource, ColumnType, IdVec, PartitionField, PositionId, RootId,
-    Shape, Step, TableId, TableName, TableSchema,
+    Shape, TableId, TableName, TableSchema,
 };
 
 impl Schemas {
@@ -72,7 +73,7 @@ impl<'a> Resolver<'a> {
             index: ColumnIndex::new(pending.declared, before, &reserved),
             reserved,
             known: &mut self.known,
-            columns: IndexMap::new(),
+            columns: HashMap::new(),
             children: Vec::new(),
             discarded: Vec::new(),
         };
@@ -81,10 +82,11 @@ impl<'a> Resolver<'a> {
         }
         inference.children_not_seen();
         let known = inference.known_columns();
+        let for_children = inference.columns_for_children();
         let ColumnInference { columns, children, discarded, excluded, .. } = inference;
         let parent = pending.parent.map(|parent| &self.tables[parent]);
         let policy = TablePolicy { discarded, excluded, ..policy(pending, parent) };
-        let schema = self.schema(pending, &policy, &known, columns)?;
+        let schema = self.schema(pending, &policy, &known, columns, &for_children)?;
         self.check_layout(&schema, &policy)?;
         if let TableShape::Seen(shape) = pending.rows {
             let seen = children.iter().filter(|(_, _, rows)| matches!(rows, TableShape::Seen(_)));
@@ -111,7 +113,8 @@ impl<'a> Resolver<'a> {
         pending: &UnresolvedTable<'a>,
         policy: &TablePolicy,
         known: &[&ColumnSchema],
-        seen: IndexMap<ColumnName, SeenColumn>,
+        seen: HashMap<ColumnName, SeenColumn>,
+        for_children: &[CarriedColumn<'a>],
     ) -> Result<TableSchema, SchemaError> {
         let parent = pending.parent.map(|parent| &self.tables[parent].schema);
         let primary_key =
@@ -122,7 +125,14 @@ impl<'a> Resolver<'a> {
             (None, None) => Vec::new(),
         };
         let mut columns = key_columns(parent, pending.declared);
-        columns.extend(value_columns(pending, policy, known, seen)?);
+        let values = value_columns(pending, policy, known, seen, for_children)?;
+        let mut values = values.into_iter().peekable();
+        // Keys come first, the parent's and then its own.
+        while let Some(key) = values.next_if(|column| primary_key.contains(&column.name)) {
+            columns.push(key);
+        }
+        columns.extend(parent_columns(pending, parent));
+        columns.extend(values);
         columns.extend(lifetime_columns(pending, parent));
         columns.extend(metadata_columns());
         let schema = TableSchema {
@@ -138,6 +148,7 @@ impl<'a> Resolver<'a> {
             sort_by: pending.declared.map(|table| table.sort_by.clone()).unwrap_or_default(),
             columns,
         };
+        verify_parent_columns(pending, parent)?;
         check_columns(&schema)?;
         check_partitions(&schema)?;
         Ok(schema)
@@ -177,6 +188,15 @@ impl<'a> Resolver<'a> {
             let (column, before) = (name.clone(), column_type.clone());
             return Err(SchemaError::NotJson { table, column, before });
         }
+        let parent = schema.parent.as_ref().and_then(|parent| self.known.schemas.get(parent));
+        for column in &schema.columns {
+            let ColumnSource::ParentColumn(name) = &column.source else { continue };
+            // The rows of a parent that did not have the column are null there too.
+            let is_new = parent.is_none_or(|parent| parent.column(name).is_none());
+            if !is_new && known.own_column(&column.source) != Some(&column.name) {
+                return Err(SchemaError::NotCarried { table, column: column.name.clone() });
+            }
+        }
         Ok(())
     }
 }
@@ -200,6 +220,7 @@ fn policy(pending: &UnresolvedTable<'_>, parent: Option<&ResolvedTable>) -> Tabl
         nested: pending.nested(),
         declared: declared.map(typed_columns).unwrap_or_default(),
         guarded: declared.map(guarded_columns).unwrap_or_default(),
+        declared_fields: declared.map(typed_fields).unwrap_or_default(),
         contract: pending.contract,
         checks: declared.map(|table| table.checks.clone()).unwrap_or_default(),
         discarded: Vec::new(),
@@ -236,87 +257,18 @@ fn typed_columns(table: &Table) -> HashSet<ColumnName> {
     typed.map(|(name, _)| name.clone()).collect()
 }
 
-/// The columns of the JSON's values: those the table has, in their order, then the new ones. A column without values
-/// in this export stays, and is null.
-fn value_columns(
-    pending: &UnresolvedTable<'_>,
-    policy: &TablePolicy,
-    known: &[&ColumnSchema],
-    mut seen: IndexMap<ColumnName, SeenColumn>,
-) -> Result<Vec<ColumnSchema>, SchemaError> {
-    let none = IndexMap::new();
-    let declared = pending.declared.map_or(&none, |table| &table.columns);
-    let mut columns = Vec::new();
-    for column in known {
-        let Some(before) = ColumnShape::of(column) else { continue };
-        let declared = declared.get(&column.name);
-        let (shape, source) = match seen.shift_remove(&column.name) {
-            Some(now) => {
-                let widening = policy.widening(&column.name);
-                let may_add_fields = policy.contract.columns.discards().is_none();
-                let SeenColumn { path, shape, .. } = now.after(before, widening, may_add_fields);
-                (shape, ValuesFrom::Path(path))
-            }
-            None => (before, ValuesFrom::Nowhere(column.path().map(<[Step]>::to_vec))),
-        };
-        let now = shape.column(&pending.name, &column.name, source, declared)?;
-        let was = if is_promised(declared) { None } else { type_before_text(column, &now) };
-        columns.push(ColumnSchema { was, ..now });
-    }
-    let first = pending.declared.map_or(&[][..], |table| &table.primary_key);
-    for name in first.iter().chain(declared.keys()) {
-        let declared = declared.get(name);
-        if let Some(SeenColumn { path, shape, .. }) = seen.shift_remove(name) {
-            columns.push(shape.column(&pending.name, name, ValuesFrom::Path(path), declared)?);
-        } else if is_promised(declared) && !columns.iter().any(|column| column.name == *name) {
-            let source = ValuesFrom::Nowhere(None);
-            columns.push(ColumnShape::default().column(&pending.name, name, source, declared)?);
-        }
-    }
-    if known.is_empty()
-        && matches!(pending.rows, TableShape::Seen(shape) if shape.values.is_empty())
-    {
-        // No record tells what these are; the first that does gives them their type.
-        for name in pending.declared.iter().flat_map(|table| names_in_use(table)) {
-            if !columns.iter().any(|column| column.name == *name) {
-                let source = ValuesFrom::Nowhere(None);
-                columns.push(ColumnShape::default().column(&pending.name, name, source, None)?);
-            }
-        }
-    }
-    seen.sort_keys();
-    for (name, SeenColumn { path, shape, .. }) in seen {
-        columns.push(shape.column(&pending.name, &name, ValuesFrom::Path(path), None)?);
-    }
-    Ok(columns)
-}
-
-/// The type of a column's scalars before they became text.
-fn type_before_text(before: &ColumnSchema, now: &ColumnSchema) -> Option<ColumnType> {
-    match (before.column_type.scalars()?, now.column_type.scalars()?) {
-        (ColumnType::String, ColumnType::String) => before.was.clone(),
-        (before, ColumnType::String) => Some(before.clone()),
-        _ => None,
-    }
-}
-
-/// The columns that a definition uses.
-fn names_in_use(table: &Table) -> impl Iterator<Item = &ColumnName> {
-    let by = table.partition_by.iter().map(|field| &field.column);
-    let checked = table.checks.iter().flat_map(|check| check.rule.columns());
-    (table.primary_key.iter()).chain(&table.cursor).chain(by).chain(&table.sort_by).chain(checked)
-}
-
-/// Whether a column exists even when no record has it, because the definition declares its type.
-fn is_promised(declared: Option<&Column>) -> bool {
-    declared.is_some_and(|column| !column.exclude && column.column_type.is_some())
+/// The declared types of fields, by column.
+fn typed_fields(table: &Table) -> HashMap<ColumnName, FieldTypes> {
+    let typed = table.columns.iter().filter(|(_, column)| !column.fields.is_empty());
+    typed.map(|(name, column)| (name.clone(), column.fields.clone())).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::test_support::{KnownSchemas, child_table, known, resolve, shape, table};
     use super::*;
-    use crate::definition::{Contract, ContractMode, DataTypeMode, Deletes, Discard};
+    use crate::definition::{Column, Contract, ContractMode, DataTypeMode, Deletes, Discard};
+    use crate::schema::Step;
 
     fn names(schemas: &Schemas) -> Vec<String> {
         schemas.iter().map(|(_, schema)| schema.name.to_string()).collect()
@@ -403,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_stand_as_they_were_then_as_declared_then_by_name() {
+    fn columns_stand_as_they_were_then_where_the_source_has_them() {
         let declared = [table("orders", &["id"], &[("total", "decimal(18,2)")])];
         let before = resolve(r#"[{"id": 1, "z": 1}]"#, &declared, &KnownSchemas::new()).unwrap();
         let own = |schemas: &Schemas| {
@@ -411,11 +363,11 @@ mod tests {
             columns(schema).into_iter().map(str::to_owned).collect::<Vec<_>>()
         };
         let metadata = ["_flowlake_run_id", "_flowlake_loaded_at"];
-        assert_eq!(own(&before), [&["id", "total", "z"][..], &metadata].concat());
+        assert_eq!(own(&before), [&["id", "z", "total"][..], &metadata].concat());
         let records = r#"[{"c": 1, "b": 1, "id": 1}]"#;
         let after = resolve(records, &declared, &known(&before)).unwrap();
-        assert_eq!(own(&after), [&["id", "total", "z", "b", "c"][..], &metadata].concat());
-        let z = &after[TableId::default()].columns[2];
+        assert_eq!(own(&after), [&["id", "z", "total", "c", "b"][..], &metadata].concat());
+        let z = &after[TableId::default()].columns[1];
         assert!(matches!(z.source, ColumnSource::Unseen { .. }));
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Index;
 
 use crate::definition::{
-    Check, Contract, DataTypeMode, Deletes, Discard, Nested, Widening, WriteDisposition,
+    Check, Contract, DataTypeMode, Deletes, Discard, FieldTypes, Nested, Widening, WriteDisposition,
 };
 use crate::schema::{
     ColumnName, ColumnSource, ColumnStatistics, IdVec, Kinds, RootId, TableId, TableSchema,
@@ -50,6 +50,8 @@ pub struct TablePolicy {
     /// The primary key, the cursor and the partition columns, and how far their types may change at most. A record with
     /// a value that does not fit is discarded.
     pub guarded: HashMap<ColumnName, Widening>,
+    /// The declared types of fields, for the columns that hold objects with such.
+    pub declared_fields: HashMap<ColumnName, FieldTypes>,
     /// What an export may change.
     pub contract: Contract,
     /// What its rows have to be like.

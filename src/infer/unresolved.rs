@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::definition::{Contract, Nested, Table};
-use crate::schema::{Shape, TableId, TableName, TableSchema, ValuePath};
+use crate::schema::{ColumnName, Shape, TableId, TableName, TableSchema, ValuePath};
 
 /// What a table is resolved from.
 pub(crate) struct UnresolvedTable<'a> {
@@ -19,6 +19,14 @@ pub(crate) struct UnresolvedTable<'a> {
 
 /// A child table: its name, its path from the parent's record, and its shape.
 pub(crate) type ChildTable<'a> = (TableName, ValuePath, TableShape<'a>);
+
+/// A column that a declared child table carries.
+#[derive(Clone, Copy)]
+pub(crate) struct CarriedColumn<'a> {
+    pub(crate) child: &'a TableName,
+    /// Its name in the parent.
+    pub(crate) name: &'a ColumnName,
+}
 
 /// What this export has for a table.
 #[derive(Clone, Copy)]

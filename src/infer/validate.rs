@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use crate::definition::nearest;
 use crate::infer::error::SchemaError;
+use crate::infer::unresolved::{CarriedColumn, TableShape, UnresolvedTable};
 use crate::schema::{ColumnName, ColumnSchema, ShownPath, TableSchema};
 
 /// Refuses columns with one name, and missing or nested columns in keys, cursors and sort orders.
@@ -33,6 +35,48 @@ pub(crate) fn check_columns(schema: &TableSchema) -> Result<(), SchemaError> {
         }
     }
     Ok(())
+}
+
+/// Refuses columns that a child table cannot have from its parent.
+pub(crate) fn verify_parent_columns(
+    pending: &UnresolvedTable<'_>,
+    parent: Option<&TableSchema>,
+) -> Result<(), SchemaError> {
+    let (Some(declared), Some(parent)) = (pending.declared, parent) else { return Ok(()) };
+    // An excluded table has no rows, whatever its parent has.
+    if matches!(pending.rows, TableShape::Excluded) {
+        return Ok(());
+    }
+    for name in &declared.parent_columns {
+        if parent.column(name).and_then(|column| parent.name_of_carried(column)).is_none() {
+            return Err(SchemaError::MissingParentColumn {
+                table: pending.name.clone(),
+                parent: parent.name.clone(),
+                column: name.clone(),
+                nearest: None,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a column for a child table that no record has, while another column has a name like it. A column that is
+/// still to come is null until then.
+pub(crate) fn verify_named_for_child(
+    pending: &UnresolvedTable<'_>,
+    carried: CarriedColumn<'_>,
+    columns: &[ColumnSchema],
+) -> Result<(), SchemaError> {
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    match nearest(carried.name.as_str(), &names) {
+        None => Ok(()),
+        Some(nearest) => Err(SchemaError::MissingParentColumn {
+            table: carried.child.clone(),
+            parent: pending.name.clone(),
+            column: carried.name.clone(),
+            nearest: nearest.parse().ok(),
+        }),
+    }
 }
 
 fn origin(column: &ColumnSchema) -> String {

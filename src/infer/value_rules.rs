@@ -64,8 +64,11 @@ pub fn value_rules(
             let mut table = DeclaredTable::new(child, path.clone(), known);
             let partitions =
                 root.partition_by.iter().filter_map(|by| by.directory_key().parse().ok());
-            table.reserved =
-                parent_keys.iter().cloned().chain(child.keys.clone()).chain(partitions).collect();
+            // One that the parent carries itself keeps its name, which is no name of the JSON there either.
+            let carried = child.parent_columns.iter();
+            let carried = carried.map(|name| parent_key_name(parent, name.as_str()));
+            let keys = parent_keys.iter().cloned().chain(child.keys.clone());
+            table.reserved = keys.chain(carried).chain(partitions).collect();
             tables.push(table);
             let keys = parent_keys.iter().cloned().chain(keys_in_children(child));
             parents.push((&child.name, path, keys.collect()));
@@ -85,9 +88,9 @@ pub fn value_rules(
 fn keys_in_children(table: &Table) -> Vec<ColumnName> {
     let own = match (&table.parent, table.primary_key.as_slice(), &table.keys) {
         (None, [], _) => vec![IDENTITY_COLUMN],
-        (None, primary_key, _) => primary_key.iter().map(ColumnName::as_str).collect(),
         (Some(_), _, Some(keys)) => vec![keys.as_str()],
-        (Some(_), _, None) => vec![INDEX_COLUMN],
+        (Some(_), [], None) => vec![INDEX_COLUMN],
+        (_, primary_key, _) => primary_key.iter().map(ColumnName::as_str).collect(),
     };
     own.into_iter().map(|column| parent_key_name(&table.name, column)).collect()
 }

@@ -8,7 +8,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use indexmap::IndexMap;
+
 use super::naming::column_name;
+use crate::definition::{FieldType, FieldTypes};
 use crate::schema::{
     ColumnName, ColumnStatistics, ColumnType, ITEM_COLUMN, Shape, Step, StructField, ValueShape,
 };
@@ -77,26 +80,42 @@ pub(crate) struct FieldCollision {
 type FieldShape<'s> = (Cow<'s, ValueShape>, ColumnStatistics);
 
 impl ValueShape {
-    /// The type that holds every value seen here.
-    pub(crate) fn column_type(&self) -> Result<ColumnType, FieldCollision> {
-        self.type_with(ColumnStatistics::default())
+    /// The type that holds every value seen here, in which some fields have `declared` types.
+    pub(crate) fn column_type(
+        &self,
+        declared: Option<&FieldTypes>,
+    ) -> Result<ColumnType, FieldCollision> {
+        self.type_with(ColumnStatistics::default(), declared)
     }
 
     /// The same, as if these scalars had been seen here too.
-    fn type_with(&self, more: ColumnStatistics) -> Result<ColumnType, FieldCollision> {
+    fn type_with(
+        &self,
+        more: ColumnStatistics,
+        declared: Option<&FieldTypes>,
+    ) -> Result<ColumnType, FieldCollision> {
         let scalars = self.statistics_with_items().merge(more);
         let items = self.items().filter(|items| items.lists);
         let element = match items {
-            _ if self.objects => ColumnType::Struct(self.fields(scalars)?),
-            Some(items) => items.type_with(scalars)?,
+            _ if self.objects => ColumnType::Struct(self.fields(scalars, declared)?),
+            Some(items) => items.type_with(scalars, declared)?,
+            None if declared.is_some() => ColumnType::Struct(self.fields(scalars, declared)?),
             None => scalars.column_type(),
         };
         Ok(if self.lists { ColumnType::List(Box::new(element)) } else { element })
     }
 
-    fn fields(&self, scalars: ColumnStatistics) -> Result<Vec<StructField>, FieldCollision> {
+    fn fields(
+        &self,
+        scalars: ColumnStatistics,
+        declared: Option<&FieldTypes>,
+    ) -> Result<Vec<StructField>, FieldCollision> {
         let mut fields =
             self.nested.as_deref().map(fields_of_keys).transpose()?.unwrap_or_default();
+        // Declared fields are there before any record has them.
+        for name in declared.iter().flat_map(|declared| declared.names()) {
+            fields.entry(name.clone()).or_default();
+        }
         if !scalars.is_empty() || fields.is_empty() {
             let (_, more) = fields.entry(field_of(ITEM_COLUMN)).or_default();
             *more = more.merge(scalars);
@@ -112,7 +131,12 @@ impl ValueShape {
             }
         }
         let typed = fields.into_iter().map(|(name, (shape, more))| {
-            Ok(StructField { name, column_type: shape.type_with(more)? })
+            let column_type = match declared.and_then(|declared| declared.get(&name)) {
+                Some(FieldType::Type(declared)) => declared.clone(),
+                Some(FieldType::Fields(fields)) => shape.type_with(more, Some(fields))?,
+                None => shape.type_with(more, None)?,
+            };
+            Ok(StructField { name, column_type })
         });
         typed.collect()
     }
@@ -138,10 +162,11 @@ impl ValueShape {
     }
 }
 
-fn fields_of_keys(level: &Shape) -> Result<BTreeMap<ColumnName, FieldShape<'_>>, FieldCollision> {
-    let mut fields = BTreeMap::new();
+/// The fields of an object, in the order of the source.
+fn fields_of_keys(level: &Shape) -> Result<IndexMap<ColumnName, FieldShape<'_>>, FieldCollision> {
+    let mut fields = IndexMap::new();
     let mut keys: BTreeMap<ColumnName, &str> = BTreeMap::new();
-    for (step, value) in &level.values {
+    for (step, value) in level.in_source_order() {
         let Step::Key(key) = step else { continue };
         let field = if value.distinct { distinct_field_of(key) } else { field_of(key) };
         if let Some(first) = keys.insert(field.clone(), key) {
@@ -166,7 +191,7 @@ mod tests {
     }
 
     fn fields(shape: &ValueShape) -> Vec<StructField> {
-        match shape.column_type().unwrap() {
+        match shape.column_type(None).unwrap() {
             ColumnType::Struct(fields) => fields,
             other => panic!("{other}"),
         }

@@ -104,9 +104,11 @@ impl<'l> Aligner<'l> {
         let has_child = self.child_paths.iter().any(|child| child == path);
         let typed = |values: &Values, rows| {
             let is_declared = table.policy.declared.contains(&schema.name);
+            let fields = table.policy.declared_fields.get(&schema.name);
+            let rules = CastRules { fields, ..CastRules::of(schema, is_declared) };
             let route = (table.policy.nested == Nested::Tables && !is_declared)
                 .then(|| Route::of(table, path, has_child));
-            typed(values, rows, schema, route, is_declared)
+            typed(values, rows, &schema.column_type, route, rules)
         };
         if objects.is_empty() {
             let Some(values) = self.level.values.get(step) else { return Ok(absent()) };
@@ -154,13 +156,11 @@ impl<'l> Flattened<'l> {
 fn typed(
     values: &Values,
     rows: usize,
-    schema: &ColumnSchema,
+    column_type: &ColumnType,
     route: Option<Route>,
-    is_declared: bool,
+    rules: CastRules<'_>,
 ) -> PolarsResult<Cast> {
-    let column_type = &schema.column_type;
-    let rules = CastRules::of(schema, is_declared);
-    if is_declared {
+    if rules.is_declared {
         return declared_column(values, rows, column_type, rules);
     }
     let Some(route) = route else { return column(values, rows, column_type, rules) };

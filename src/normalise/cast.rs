@@ -10,10 +10,11 @@ use polars::prelude::{
 use super::dates::in_iso_form;
 use super::scalar_texts::scalar_texts;
 use crate::decode::{Raw, RawTexts};
+use crate::definition::{FieldType, FieldTypes};
 use crate::schema::{
-    ColumnSchema, ColumnType, Fraction, LocalTime, NumberText, StructField, local_instant,
-    midnight, parse_date, parse_decimal, parse_exact_float, parse_float, parse_local_timestamp,
-    parse_timestamp,
+    ColumnName, ColumnSchema, ColumnType, Fraction, LocalTime, NumberText, StructField,
+    local_instant, midnight, parse_date, parse_decimal, parse_exact_float, parse_float,
+    parse_local_timestamp, parse_timestamp,
 };
 
 /// A column of its resolved type, null where a value did not fit.
@@ -65,6 +66,8 @@ pub(super) struct CastRules<'c> {
     /// The definition declares its type: a text that reads as a value of the type is one, and a fraction becomes the
     /// nearest double. In an inferred column a text is no number or boolean, and of a double every digit has to survive.
     pub(super) is_declared: bool,
+    /// The declared types of fields of its objects.
+    pub(super) fields: Option<&'c FieldTypes>,
     /// The type of its scalars before it became a column of text.
     pub(super) was: Option<&'c ColumnType>,
 }
@@ -76,8 +79,28 @@ impl<'c> CastRules<'c> {
             formats: &column.formats,
             local_time: column.local_time,
             is_declared,
+            fields: None,
             was: column.was.as_ref().filter(|_| !is_declared),
         }
+    }
+
+    /// Those of a declared type and nothing else.
+    pub(super) fn declared() -> Self {
+        Self { formats: &[], local_time: None, is_declared: true, fields: None, was: None }
+    }
+
+    /// The rules for a field of the column's objects.
+    pub(super) fn of_field(self, field: &ColumnName) -> Self {
+        match self.fields.and_then(|fields| fields.get(field)) {
+            Some(FieldType::Type(_)) => Self { is_declared: true, fields: None, ..self },
+            Some(FieldType::Fields(fields)) => Self { fields: Some(fields), ..self },
+            None => Self { fields: None, ..self },
+        }
+    }
+
+    /// Whether the type of a field of the column's objects is declared.
+    pub(super) fn declare(self, field: &ColumnName) -> bool {
+        matches!(self.fields.and_then(|fields| fields.get(field)), Some(FieldType::Type(_)))
     }
 }
 
@@ -190,7 +213,7 @@ pub(super) fn cast(raw: &Series, to: &ColumnType) -> PolarsResult<Cast> {
 
 /// The text of each value: of a value that the type holds, the text that a column of the type becomes.
 fn texts_of(raw: &Raw, was: &ColumnType) -> PolarsResult<Cast> {
-    let rules = CastRules { formats: &[], local_time: None, is_declared: false, was: None };
+    let rules = CastRules { is_declared: false, ..CastRules::declared() };
     let typed = scalar_texts(&cast_raw(raw, was, rules)?.series)?;
     let written = raw.texts();
     let texts =

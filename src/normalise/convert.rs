@@ -155,9 +155,6 @@ mod tests {
     use crate::normalise::cast::cast;
     use crate::schema::{JsonPointer, Step};
 
-    const RULES: CastRules<'_> =
-        CastRules { formats: &[], local_time: None, is_declared: true, was: None };
-
     const PAGE: &str = include_str!("../../docs/types.md");
 
     /// A column of one JSON value.
@@ -167,7 +164,7 @@ mod tests {
         batches.extend(splitter.finish().unwrap().0);
         let chunk = decode_batch(&batches[0], &DecodeOptions::default()).unwrap();
         let values = &chunk.records.values[&Step::Key("v".to_owned())];
-        let cast = column(values, 1, column_type, RULES).unwrap();
+        let cast = column(values, 1, column_type, CastRules::declared()).unwrap();
         assert!(cast.unfit.is_empty(), "{json} is no {column_type}");
         cast.series
     }
@@ -187,7 +184,7 @@ mod tests {
     #[track_caller]
     fn check(from: &str, json: &str, to: &str, expected: &str) {
         let (old, new): (ColumnType, ColumnType) = (from.parse().unwrap(), to.parse().unwrap());
-        let converted = convert(&typed(json, &old), &old, &new, RULES).unwrap();
+        let converted = convert(&typed(json, &old), &old, &new, CastRules::declared()).unwrap();
         let context = format!("{json} of {from} as {to}");
         if expected == "–" {
             assert_eq!(converted.unfit, [0], "{context}: {}", converted.series);
@@ -327,19 +324,19 @@ mod tests {
             let picked: Vec<Option<&str>> = picks.iter().map(|pick| pick.map(|pick| *pick.get(texts))).collect();
             let texts = StringChunked::from_slice_options(PlSmallStr::EMPTY, &picked).into_series();
             let mut values = cast(&texts, &old).unwrap().series;
-            let Cast { series: mut expected, mut unfit } = convert(&values, &old, &new, RULES).unwrap();
+            let Cast { series: mut expected, mut unfit } = convert(&values, &old, &new, CastRules::declared()).unwrap();
             for around in shape {
                 unfit = around.unfit(&unfit, values.len());
                 (values, expected) = (around.around(&values), around.around(&expected));
                 (old, new) = (around.around_type(old), around.around_type(new));
             }
-            let converted = convert(&values, &old, &new, RULES).unwrap();
+            let converted = convert(&values, &old, &new, CastRules::declared()).unwrap();
             prop_assert!(converted.series.equals_missing(&expected), "{} is not {}", converted.series, expected);
             prop_assert_eq!(converted.series.dtype(), expected.dtype());
             prop_assert_eq!(&converted.unfit, &unfit);
             // A part of the column gives that part.
             let first = cut.index(values.len() + 1);
-            let part = convert(&values.slice(i64::try_from(first).unwrap(), values.len() - first), &old, &new, RULES).unwrap();
+            let part = convert(&values.slice(i64::try_from(first).unwrap(), values.len() - first), &old, &new, CastRules::declared()).unwrap();
             prop_assert!(part.series.equals_missing(&expected.slice(i64::try_from(first).unwrap(), values.len() - first)));
             prop_assert_eq!(part.unfit.len(), unfit.iter().filter(|row| **row as usize >= first).count());
         }

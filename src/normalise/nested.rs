@@ -88,6 +88,7 @@ pub(super) fn scalars_as(
             let mut object = ObjectBuilder::new(fields, is_there);
             match object.field(ITEM_COLUMN) {
                 Some(field) => {
+                    let rules = rules.of_field(&field.name);
                     let values = scalars_as(Some(scalars), rows, &field.column_type, rules)?;
                     object.fill(&field.name, values)?;
                 }
@@ -235,8 +236,7 @@ fn objects_of(
         let Step::Key(key) = step else { continue };
         match object.index.of_key(key) {
             Some((position, field)) => {
-                let values = column(values, level.rows, &field.column_type, rules)?;
-                object.fill_at(position, values)?;
+                object.fill_at(position, field_column(values, level.rows, field, rules)?)?;
             }
             None => object.refuse(values.filled_rows()),
         }
@@ -245,6 +245,7 @@ fn objects_of(
     if let Some(scalars) = &items.scalars {
         match object.field(ITEM_COLUMN) {
             Some(field) => {
+                let rules = rules.of_field(&field.name);
                 let values = scalars_as(Some(scalars), level.rows, &field.column_type, rules)?;
                 object.fill(&field.name, values)?;
             }
@@ -253,12 +254,27 @@ fn objects_of(
     }
     match object.field(ITEMS_FIELD) {
         Some(StructField { name, column_type: ColumnType::List(inner) }) => {
+            let rules = rules.of_field(name);
             let values = list_column(Some(items), None, level.rows, inner, rules)?;
             object.fill(name, values)?;
         }
         _ => object.refuse(items.nested.iter().flat_map(|nested| nested.filled_parents())),
     }
     object.finish()
+}
+
+/// The values of a field of objects.
+fn field_column(
+    values: &Values,
+    rows: usize,
+    field: &StructField,
+    rules: CastRules<'_>,
+) -> PolarsResult<Cast> {
+    let StructField { name, column_type } = field;
+    if rules.declare(name) {
+        return declared_column(values, rows, column_type, rules.of_field(name));
+    }
+    column(values, rows, column_type, rules.of_field(name))
 }
 
 fn rows_that_have_lists(values: &Values) -> Vec<u32> {

@@ -5,7 +5,7 @@
 //!   └─ levels of lists ───────────────▶ frames of child tables, with the keys of their parents' rows
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use polars::prelude::{
     Column, DataFrame, IdxCa, Int64Chunked, IntoSeries, NewChunkedArray, PlSmallStr, PolarsResult,
@@ -20,6 +20,8 @@ use super::frame::{BrokenRows, Normalised, TableFrame, count, rejections};
 use super::metadata_columns::MetadataColumns;
 use super::reason::{Reason, Reasons, RowOrigin, RowOrigins, Rule};
 use super::received::{ReceivedValues, may_repeat};
+use super::row_hash::row_hashes;
+use super::unfit_fields::{UnfitField, unfit_fields};
 use crate::decode::{Chunk, Level};
 use crate::definition::{Discard, OnFailure};
 use crate::infer::{ResolvedTable, Schemas};
@@ -135,6 +137,7 @@ impl<'a> ChunkWork<'a> {
             left_out: None,
             records: records.to_vec(),
         });
+        self.reject_repeated_keys(schema)?;
         self.children(table, level, records, &keys)
     }
 
@@ -181,10 +184,7 @@ impl<'a> ChunkWork<'a> {
         match &column.source {
             ColumnSource::Value { path, .. } => {
                 let Cast { series, unfit } = aligner.column(path, column)?;
-                for row in unfit {
-                    let (column_name, expected) = (column.name.clone(), column.column_type.clone());
-                    let rule = Rule::Type { column: column_name, expected };
-                    let reason = self.reason(schema, row, path, rule);
+                for (row, reason) in self.unfit_values(table, column, path, &unfit, level)? {
                     self.discard(records[row as usize], policy.unfit(&column.name), reason);
                 }
                 if schema.primary_key.contains(&column.name) {
@@ -202,6 +202,10 @@ impl<'a> ChunkWork<'a> {
             ColumnSource::ParentKey(position) => match parent {
                 Some(parent) => parent.keys[*position].take(parent.rows),
                 None => Ok(nulls(level.rows, &column.column_type).into()),
+            },
+            ColumnSource::ParentColumn(name) => match (parent, self.frame_of_parent()) {
+                (Some(parent), Some(frame)) => frame.rows.column(name.as_str())?.take(parent.rows),
+                _ => Ok(nulls(level.rows, &column.column_type).into()),
             },
             ColumnSource::Index => {
                 let positions = level.positions.iter().map(|position| Some(i64::from(*position)));
@@ -225,6 +229,65 @@ impl<'a> ChunkWork<'a> {
                 Ok(stamped.unwrap_or_else(|| nulls(level.rows, &column.column_type).into()))
             }
         }
+    }
+
+    /// Why the values of some rows do not fit a column, with the row of each reason.
+    fn unfit_values(
+        &self,
+        table: TableId,
+        column: &ColumnSchema,
+        path: &[Step],
+        rows: &[u32],
+        level: &Level,
+    ) -> PolarsResult<Vec<(u32, Reason)>> {
+        let ResolvedTable { schema, policy, .. } = self.schemas.table(table);
+        let mut reasons = Vec::new();
+        let declared = policy.declared_fields.get(&column.name).filter(|_| !rows.is_empty());
+        if let (Some(declared), [step]) = (declared, path)
+            && let Some(values) = level.values.get(step)
+        {
+            for unfit in unfit_fields(values, &column.column_type, declared)? {
+                let UnfitField { row, place, field, expected } = unfit;
+                let rule = Rule::FieldType { column: column.name.clone(), field, expected };
+                let mut reason = self.reason(schema, row, path, rule);
+                reason.place.extend(place);
+                reasons.push((row, reason));
+            }
+        }
+        let told: HashSet<u32> = reasons.iter().map(|(row, _)| *row).collect();
+        for row in rows.iter().filter(|row| !told.contains(row)) {
+            let (name, expected) = (column.name.clone(), column.column_type.clone());
+            let rule = Rule::Type { column: name, expected };
+            reasons.push((*row, self.reason(schema, *row, path, rule)));
+        }
+        Ok(reasons)
+    }
+
+    /// The rows of the parents of the frame under construction.
+    fn frame_of_parent(&self) -> Option<&TableFrame> {
+        self.frames.get(self.origins.0.last()?.parent?)
+    }
+
+    /// Rejects records with two child rows of one key. A child row is identified by the key of its parent and its own,
+    /// so rows of different records never have the same.
+    fn reject_repeated_keys(&mut self, schema: &TableSchema) -> PolarsResult<()> {
+        let (Some(frame), false) = (self.frames.last(), schema.primary_key.is_empty()) else {
+            return Ok(());
+        };
+        if schema.parent.is_none() {
+            return Ok(());
+        }
+        let mut seen = HashSet::new();
+        let keys = row_hashes(&frame.rows, &schema.row_key())?.into_iter();
+        let rows = (0..).zip(frame.records.iter().copied()).zip(keys);
+        let repeated = rows.filter(|((_, record), key)| !seen.insert((*record, *key)));
+        let repeated: Vec<(u32, u32)> = repeated.map(|(row, _)| row).collect();
+        for (row, record) in repeated {
+            let rule = Rule::RepeatedKey { columns: schema.primary_key.clone() };
+            let reason = self.reason(schema, row, &[], rule);
+            self.discard(record, Discard::Row, reason);
+        }
+        Ok(())
     }
 
     /// A reason about a row of the frame under construction.

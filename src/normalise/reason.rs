@@ -29,10 +29,24 @@ pub enum Rule {
         /// Its type.
         expected: ColumnType,
     },
+    /// The value of a field does not fit the type that is declared for it.
+    FieldType {
+        /// The column.
+        column: ColumnName,
+        /// The path of the field below the column.
+        field: Vec<ColumnName>,
+        /// The type of the field.
+        expected: ColumnType,
+    },
     /// A column of the primary key is null.
     PrimaryKey {
         /// The column.
         column: ColumnName,
+    },
+    /// Another child row of the record has the same primary key.
+    RepeatedKey {
+        /// The columns of the key.
+        columns: Vec<ColumnName>,
     },
     /// The contract admits no column or child table for the value.
     Schema {
@@ -50,8 +64,8 @@ impl Rule {
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Type { .. } => "type",
-            Self::PrimaryKey { .. } => "primary_key",
+            Self::Type { .. } | Self::FieldType { .. } => "type",
+            Self::PrimaryKey { .. } | Self::RepeatedKey { .. } => "primary_key",
             Self::Schema { .. } => "schema",
             Self::Check(rule) => rule.word(),
             Self::Json(_) => "json",
@@ -62,7 +76,10 @@ impl Rule {
     #[must_use]
     pub fn column(&self) -> Option<&ColumnName> {
         match self {
-            Self::Type { column, .. } | Self::PrimaryKey { column } => Some(column),
+            Self::Type { column, .. }
+            | Self::FieldType { column, .. }
+            | Self::PrimaryKey { column } => Some(column),
+            Self::RepeatedKey { columns } => columns.first(),
             Self::Check(rule) => rule.columns().first(),
             Self::Schema { .. } | Self::Json(_) => None,
         }
@@ -72,7 +89,7 @@ impl Rule {
     #[must_use]
     pub fn expected(&self) -> Option<&ColumnType> {
         match self {
-            Self::Type { expected, .. } => Some(expected),
+            Self::Type { expected, .. } | Self::FieldType { expected, .. } => Some(expected),
             _ => None,
         }
     }
@@ -85,8 +102,15 @@ impl fmt::Display for Reason {
             Rule::Type { column, expected } => {
                 write!(f, "`{column}` in {table} does not fit {expected}")
             }
+            Rule::FieldType { column, field, expected } => {
+                write!(f, "`{}` in {table} does not fit {expected}", field_path(column, field))
+            }
             Rule::PrimaryKey { column } => {
                 write!(f, "the primary key `{column}` of {table} is null")
+            }
+            Rule::RepeatedKey { columns } => {
+                let names: Vec<&str> = columns.iter().map(ColumnName::as_str).collect();
+                write!(f, "the primary key `{}` of {table} is there twice", names.join(", "))
             }
             Rule::Schema { path } => {
                 write!(f, "`{}` is not in the schema of {table}", ShownPath(path))
@@ -95,6 +119,12 @@ impl fmt::Display for Reason {
             Rule::Json(reason) => f.write_str(reason),
         }
     }
+}
+
+/// A field as definitions write it, as in `lines.price`.
+pub(crate) fn field_path(column: &ColumnName, field: &[ColumnName]) -> String {
+    let names: Vec<&str> = [column].into_iter().chain(field).map(ColumnName::as_str).collect();
+    names.join(".")
 }
 
 /// All reasons about a record.

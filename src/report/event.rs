@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 
 use super::RunReport;
 use crate::exit_code::ExitCode;
-use crate::schema::{ColumnName, ColumnType, RunId, TableName};
+use crate::schema::{ColumnType, RunId, TableName};
 use crate::source::api_key::KeyName;
 
 /// Something that happened in a run.
@@ -97,8 +97,8 @@ pub enum RunWarning {
     DeletesSkipped,
     /// Values do not fit their column and are in quarantine.
     ValuesOfAnotherType {
-        /// The column.
-        column: ColumnName,
+        /// The column, or the path of a field in it.
+        column: String,
         /// Its type.
         column_type: ColumnType,
         /// How many records have such values.

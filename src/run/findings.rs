@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::Table;
 use crate::infer::{Change, ResolvedTable};
-use crate::normalise::{Reason, Rule};
+use crate::normalise::{Reason, Rule, field_path};
 use crate::report::{CheckReport, RunWarning};
 use crate::run::loaded::Loaded;
 use crate::schema::{ColumnName, ColumnType, PartitionField, ShownPath, TableName};
@@ -32,8 +32,12 @@ fn violations(load: &Loaded) -> Vec<Change> {
         for Reason { table, rule, .. } in &record.reasons.told {
             let what = match rule {
                 Rule::Type { column, .. } => column.to_string(),
+                Rule::FieldType { column, field, .. } => field_path(column, field),
                 Rule::Schema { path } => ShownPath(path).to_string(),
-                Rule::PrimaryKey { .. } | Rule::Check(_) | Rule::Json(_) => continue,
+                Rule::PrimaryKey { .. }
+                | Rule::RepeatedKey { .. }
+                | Rule::Check(_)
+                | Rule::Json(_) => continue,
             };
             if told.insert((table, what.clone())) {
                 records.entry((table.clone(), what)).or_insert((0, rule)).0 += 1;
@@ -45,8 +49,17 @@ fn violations(load: &Loaded) -> Vec<Change> {
             keep_with: keep_with(load, &table, column, expected),
             table,
             column: column.clone(),
+            field: None,
             column_type: expected.clone(),
             records,
+        }),
+        Rule::FieldType { column, expected, .. } => Some(Change::Violated {
+            table,
+            column: column.clone(),
+            field: Some(what),
+            column_type: expected.clone(),
+            records,
+            keep_with: None,
         }),
         Rule::Schema { .. } => Some(Change::Refused { table, path: what, records }),
         _ => None,
@@ -79,9 +92,9 @@ fn keep_with(
 /// What somebody should do about the values that inferred columns do not take.
 pub(super) fn warnings(changes: &[Change]) -> impl Iterator<Item = (&TableName, RunWarning)> {
     changes.iter().filter_map(|change| match change {
-        Change::Violated { table, column, column_type, records, keep_with } => {
+        Change::Violated { table, column, field, column_type, records, keep_with } => {
             let warning = RunWarning::ValuesOfAnotherType {
-                column: column.clone(),
+                column: field.clone().unwrap_or_else(|| column.to_string()),
                 column_type: column_type.clone(),
                 records: *records,
                 keep_with: keep_with.clone(),

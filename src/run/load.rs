@@ -360,8 +360,12 @@ impl Load {
         row_kept: bool,
         keys: &HashMap<u32, Vec<String>>,
     ) {
-        let key = &self.schemas[table].primary_key;
-        let hides_key = |reason: &Reason| matches!(&reason.rule, Rule::Type { column, .. } if key.contains(column));
+        let TableSchema { name: root, primary_key: key, .. } = &self.schemas[table];
+        // A child row's own key does not hide that of its record.
+        let hides_key = |reason: &Reason| {
+            reason.table == *root
+                && matches!(&reason.rule, Rule::Type { column, .. } if key.contains(column))
+        };
         let mut reasons = rejections.iter().flat_map(|rejection| &rejection.reasons.told);
         if reasons.any(hides_key) {
             self.left_out.entry(table).or_default().has_unknown = true;

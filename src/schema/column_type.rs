@@ -139,6 +139,33 @@ impl ColumnType {
         }
     }
 
+    /// The same type, in which the fields that `before` has too come first, in its order.
+    #[must_use]
+    pub fn in_order_of(self, before: &Self) -> Self {
+        match (self, before) {
+            (Self::List(items), Self::List(before)) => {
+                Self::List(Box::new(items.in_order_of(before)))
+            }
+            // An object may have become a list of it.
+            (Self::List(items), before) => Self::List(Box::new(items.in_order_of(before))),
+            (Self::Struct(mut fields), Self::Struct(before)) => {
+                let place = |name: &ColumnName| {
+                    before.iter().position(|field| field.name == *name).unwrap_or(before.len())
+                };
+                fields.sort_by_key(|field| place(&field.name));
+                let fields = fields.into_iter().map(|StructField { name, column_type }| {
+                    let column_type = match before.get(place(&name)) {
+                        Some(before) => column_type.in_order_of(&before.column_type),
+                        None => column_type,
+                    };
+                    StructField { name, column_type }
+                });
+                Self::Struct(fields.collect())
+            }
+            (other, _) => other,
+        }
+    }
+
     /// Whether it is a scalar or a list of scalars, as columns are with `nested = "tables"`.
     #[must_use]
     pub fn is_flat(&self) -> bool {

@@ -8,6 +8,7 @@ mod column_type;
 mod decimal;
 mod ids;
 mod json_pointer;
+mod key_place;
 mod kinds;
 mod name;
 mod null_values;
@@ -29,6 +30,7 @@ pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION, StructField}
 pub use decimal::{Fraction, NumberText, parse_decimal, parse_exact_float, parse_float};
 pub use ids::{IdVec, PositionId, RootId, TableId};
 pub use json_pointer::{InvalidPointer, JsonPointer};
+pub use key_place::KeyPlace;
 pub use kinds::{Kinds, ValueKind};
 pub use name::{ColumnName, InvalidName, TableName};
 pub use null_values::{NullValue, NullValues};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{ColumnStatistics, ColumnType, Kinds, Step, ValueKind};
+use crate::schema::{ColumnStatistics, ColumnType, KeyPlace, Kinds, Step, ValueKind};
 
 /// What was seen at one level of nesting.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct ValueShape {
     /// What holds them, objects or lists, where both stand under one key.
     #[serde(skip)]
     pub(crate) holders: Kinds,
+    /// Where its key stands in objects.
+    #[serde(skip)]
+    pub(crate) place: KeyPlace,
     /// What the objects and list items hold.
     pub(crate) nested: Option<Box<Shape>>,
 }
@@ -65,6 +68,25 @@ impl Shape {
             self.values.entry(step.clone()).or_default().merge(values);
         }
     }
+
+    /// The values in the order in which the source has their keys.
+    pub(crate) fn in_source_order(&self) -> Vec<(&Step, &ValueShape)> {
+        let mut values: Vec<_> = self.values.iter().collect();
+        // Keys with equal places stay in the order of their names.
+        values.sort_by_key(|(_, value)| value.place);
+        values
+    }
+
+    /// Where the values at a path stand among all others: comparing these puts paths into the order of the source.
+    pub(crate) fn place_of(&self, path: &[Step]) -> Vec<(KeyPlace, Step)> {
+        let mut level = Some(self);
+        let places = path.iter().map(|step| {
+            let value = level.and_then(|level| level.values.get(step));
+            level = value.and_then(|value| value.nested.as_deref());
+            (value.map(|value| value.place).unwrap_or_default(), step.clone())
+        });
+        places.collect()
+    }
 }
 
 // A step is not a text, so it cannot be a key of a JSON object.
@@ -95,6 +117,7 @@ impl ValueShape {
         self.distinct |= other.distinct;
         self.kinds = self.kinds.and(other.kinds);
         self.holders = self.holders.and(other.holders);
+        self.place = self.place.merge(other.place);
         if let Some(nested) = &other.nested {
             self.nested.get_or_insert_default().merge(nested);
         }

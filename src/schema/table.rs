@@ -28,7 +28,7 @@ pub struct TableSchema {
     /// For people; goes into the files' metadata.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The primary key of a table without a parent.
+    /// The columns that identify a row. A child row is identified by these and the key of its parent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub primary_key: Vec<ColumnName>,
     /// The column that orders records with the same key.
@@ -108,6 +108,8 @@ pub enum ColumnSource {
     },
     /// The parent's row: the key column of this position.
     ParentKey(usize),
+    /// The parent's row: the column of this name, which is no part of its key.
+    ParentColumn(ColumnName),
     /// The position in the parent's list.
     Index,
     /// The key in the parent's object.
@@ -187,7 +189,7 @@ impl TableSchema {
     pub(crate) fn record_key(&self, root_keys: usize) -> Vec<ColumnName> {
         let is_key = |column: &&ColumnSchema| match column.source {
             ColumnSource::ParentKey(position) => position < root_keys,
-            _ => self.primary_key.contains(&column.name),
+            _ => self.parent.is_none() && self.primary_key.contains(&column.name),
         };
         self.columns.iter().filter(is_key).map(|column| column.name.clone()).collect()
     }

@@ -29,6 +29,15 @@ const VALID: &[(&str, &str)] = &[
         "nested = \"columns\"\n\n[tables.columns]\nnote = \"struct<a: int64, b: list<struct<c: date>>>\"\n\
          tags = { type = \"list<list<decimal( 38, 2 )>>\" }",
     ),
+    (
+        "nested = \"json\"\ncursor = \"updated_at\"\n\n[tables.columns]\nnote = { exclude = true }",
+        "nested = \"columns\"\n\n[tables.columns]\n\"note.a\" = \"int64\"\nnote.b.c = \"date\"\n\
+         note.\"b.type\" = \"string\"\nnote.d = { type = \"list<date>\" }",
+    ),
+    (
+        "parent = \"orders\"",
+        "parent = \"orders\"\nprimary_key = [\"no\"]\nparent_columns = [\"total\", \"status\"]",
+    ),
     ("nested = \"json\"", "nested = \"tables\""),
     ("due_date = { type = \"date\"", "due_date = { type = \"list<timestamp>\""),
     (
@@ -155,12 +164,22 @@ const UNSEEN: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "a key of a column that is none may be a field, and a path may be a name",
+        &[
+            ("memo = ", "memo = { typ = \"date\" }"),
+            ("memo = ", "\"memo.at\" = { type = \"date\", formats = [\"%d.%m.%Y\"] }"),
+        ],
+    ),
+    (
         "names have to be compared with other names",
         &[
             ("name = \"requisitions\"", "name = \"orders\""),
             ("parent = ", "parent = \"order\""),
             ("parent = ", "parent = \"lines\""),
             ("parent = ", "parent = \"requisitions\""),
+            ("parent = ", "parent = \"orders\"\nparent_columns = [\"id\"]"),
+            ("parent = ", "parent = \"orders\"\nparent_columns = [\"memo\"]"),
+            ("parent = ", "parent = \"orders\"\nparent_columns = [\"_flowlake_run_id\"]"),
             ("primary_key = ", "primary_key = [\"memo\"]"),
             ("partition_by = ", "partition_by = [\"memo\"]"),
             ("sort_by = ", "sort_by = [\"memo\"]"),
@@ -174,6 +193,9 @@ const UNSEEN: &[(&str, &[(&str, &str)])] = &[
                 "records = \"/lines\"",
                 "records = \"/lines\"\nkeys = \"no\"\n[tables.columns]\nno = \"int64\"",
             ),
+            ("memo = ", "memo = { exclude = true }\n\"memo.at\" = \"date\""),
+            ("memo = ", "memo = \"string\"\n\"memo.at\" = \"date\""),
+            ("memo = ", "memo.at = \"date\"\n\"memo.at\" = \"date\""),
             (
                 "nested = ",
                 "nested = \"json\"\nwrite_disposition = \"merge\"\npartition_by = [\"no\"]",
@@ -189,6 +211,8 @@ const UNSEEN: &[(&str, &[(&str, &str)])] = &[
         &[
             ("note = ", "note = { from = \"/a/b\" }"),
             ("note = ", "note = \"struct<a: int64>\""),
+            ("note = ", "\"note.a\" = \"int64\""),
+            ("memo = ", "memo.written.at = \"timestamp\""),
             (
                 "name = \"requisitions\"",
                 "name = \"requisitions\"\nrecords = \"/purchaseRequisitions\"\nwrite_disposition = \"merge\"",

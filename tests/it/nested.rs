@@ -29,8 +29,8 @@ fn p4_objects_and_lists_stay_in_one_column_with_every_digit() {
     assert_eq!(
         types,
         [
-            "struct<address: struct<city: string, zip: string>, tax_id: string>",
-            "list<struct<amount: decimal(38,2), due: date, no: int64, tags: list<string>>>",
+            "struct<tax_id: string, address: struct<city: string, zip: string>>",
+            "list<struct<no: int64, amount: decimal(38,2), tags: list<string>, due: date>>",
             "list<list<float64>>",
         ]
     );
@@ -135,8 +135,10 @@ fn keys_that_would_be_one_field_are_told_apart() {
     let (_workplace, lake) =
         loaded(r#"{"rows":[{"id":1,"o":{"taxId":1,"TaxID":2}},{"id":2,"o":{"taxId":3}}]}"#, TABLE);
     let shown = type_of(&lake, "o");
-    assert!(shown.starts_with("struct<tax_id: int64, tax_id__"), "{shown}");
-    assert_eq!(lake.column("t", "o"), ["{2,1}", "{null,3}"]);
+    // The first in alphabetical order has the plain name, wherever it stands.
+    assert!(shown.starts_with("struct<tax_id__"), "{shown}");
+    assert!(shown.ends_with(", tax_id: int64>"), "{shown}");
+    assert_eq!(lake.column("t", "o"), ["{1,2}", "{3,null}"]);
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn v01_objects_in_lists_take_a_new_key_beside_times_and_decimals() {
         nested,
         r#"[{"p":0.1000000000000000055}]"#,
         r#"[{"b":1}]"#,
-        ["[{b: null, p: 0.1000000000000000055}]", "[{b: 1, p: null}]"],
+        ["[{p: 0.1000000000000000055, b: null}]", "[{p: null, b: 1}]"],
     );
     v_after(
         nested,
