@@ -361,9 +361,15 @@ impl<'a, const RULED: bool> Parser<'a, RULED> {
                 self.scalars.add(is_null);
             }
             b'{' | b'[' if self.depth > self.levels => {
-                let json = self.canonical()?;
-                values.text(row, &json);
-                self.scalars.values += 1;
+                match self.canonical()?.as_str() {
+                    // They say nothing, as elsewhere.
+                    "[]" => values.empty_list(row),
+                    "{}" => values.empty_object(row),
+                    json => {
+                        values.text(row, json);
+                        self.scalars.values += 1;
+                    }
+                }
             }
             b'{' if self.skips_empty_object() => values.empty_object(row),
             b'{' => {

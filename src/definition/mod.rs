@@ -27,6 +27,7 @@ mod check;
 mod check_values;
 mod checker;
 mod column;
+mod column_relations;
 mod contract;
 mod date_format;
 mod defaults;

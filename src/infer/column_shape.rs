@@ -49,7 +49,8 @@ impl ColumnShape {
         let list = matches!(column.column_type, ColumnType::List(_));
         let mut shape = Self { statistics: *statistics, list, nested: nested.clone(), known: None };
         // A type that was declared once holds more than the values there were.
-        if shape.inferred_type(None).is_ok_and(|inferred| inferred != column.column_type) {
+        let is_wider = |inferred| column.column_type.is_flat() && inferred != column.column_type;
+        if !shape.is_empty() && shape.inferred_type(None).is_ok_and(is_wider) {
             shape = shape.merge(&Self::of_type(&column.column_type));
         }
         // JSON is text to whom does not declare it.
@@ -61,12 +62,11 @@ impl ColumnShape {
         Some(shape)
     }
 
-    /// The shape of values that need a type.
+    /// The shape of scalars, in lists or not, that need a type.
     fn of_type(column_type: &ColumnType) -> Self {
         let statistics = ColumnStatistics::of_type(column_type);
         let list = matches!(column_type, ColumnType::List(_));
-        let nested = (!column_type.is_flat()).then(|| ValueShape::of_type(column_type));
-        Self { statistics, list, nested, known: None }
+        Self { statistics, list, ..Self::default() }
     }
 
     /// The shape of values that stay in one column, whatever they hold.
@@ -105,10 +105,15 @@ impl ColumnShape {
 
     /// The same, in a column that existed before: as much of it as keeps the column in its family.
     fn merge_within_family(self, seen: &SeenColumn, may_add_fields: bool) -> Self {
-        let Some(nested) = &self.nested else { return self.merge_scalars_within_family(seen) };
-        let mut widened = nested.clone();
+        let is_flat = self.known.as_ref().is_none_or(ColumnType::is_flat);
+        if self.nested.is_none() && is_flat {
+            return self.merge_scalars_within_family(seen);
+        }
+        let before = self.shape();
+        // With declared fields it is a column of objects before there were any.
+        let mut widened = ValueShape { objects: before.objects || !is_flat, ..before.clone() };
         widened.widen(&seen.shape.shape(), may_add_fields);
-        widened.tell_keys_apart(Some(nested));
+        widened.tell_keys_apart(Some(&before));
         let widened = Self {
             statistics: widened.statistics_with_items(),
             nested: Some(widened),

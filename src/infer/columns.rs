@@ -167,7 +167,7 @@ impl<'a> ColumnInference<'_, 'a> {
             self.children.push((child, path.clone(), TableShape::Seen(shape)));
             return Ok(());
         }
-        let is_first = !self.known.schemas.contains_key(&self.table.name);
+        let is_first = !self.known.has_values(&self.table.name);
         if self.has_column(&name) || (is_first && !value.has_keys()) {
             let list = self.is_list(&name);
             self.add_scalars(name, value, list, path)?;
@@ -185,7 +185,7 @@ impl<'a> ColumnInference<'_, 'a> {
         value: &ValueShape,
         path: &ValuePath,
     ) -> Result<(), SchemaError> {
-        let is_new = self.known.schemas.contains_key(&self.table.name) && !self.has_column(&name);
+        let is_new = self.known.has_values(&self.table.name) && !self.has_column(&name);
         if is_new && value.kinds.is_empty() {
             return Ok(());
         }
@@ -211,7 +211,7 @@ impl<'a> ColumnInference<'_, 'a> {
     /// The kinds of values that the contract lets into the table. The others are noted as discarded, but for lists in a
     /// column of scalars: they do not fit its type.
     fn admitted(&mut self, kinds: Kinds, place: &KnownPlace, path: &[Step]) -> Kinds {
-        if !self.known.schemas.contains_key(&self.table.name) {
+        if !self.known.has_values(&self.table.name) {
             return kinds;
         }
         let Contract { tables, columns, data_type } = self.table.contract;

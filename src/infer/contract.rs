@@ -242,7 +242,7 @@ impl Schemas {
         let mut all = Vec::new();
         for (_, ResolvedTable { schema, policy, .. }) in self.tables() {
             let contract = policy.contract;
-            if !known.contains_key(&schema.root) {
+            if !known.get(&schema.root).is_some_and(TableSchema::has_had_values) {
                 continue;
             }
             let own = declared.iter().find(|table| table.name == schema.name);

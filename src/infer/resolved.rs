@@ -77,10 +77,18 @@ impl TablePolicy {
     /// How much of a record is discarded with a value that does not fit a column.
     #[must_use]
     pub fn unfit(&self, column: &ColumnName) -> Discard {
-        let is_guarded = self.guarded.contains_key(column);
         match self.contract.data_type {
-            DataTypeMode::DiscardValue if !is_guarded => Discard::Value,
-            DataTypeMode::Widen if !is_guarded && !self.declared.contains(column) => Discard::Value,
+            _ if self.guarded.contains_key(column) => Discard::Row,
+            DataTypeMode::Widen if !self.declared.contains(column) => Discard::Value,
+            _ => self.unfit_declared(),
+        }
+    }
+
+    /// How much of a record is discarded with a value that does not fit a declared type.
+    #[must_use]
+    pub fn unfit_declared(&self) -> Discard {
+        match self.contract.data_type {
+            DataTypeMode::DiscardValue => Discard::Value,
             _ => Discard::Row,
         }
     }

@@ -63,4 +63,10 @@ impl<'a> KnownTables<'a> {
         let names = declared.iter().map(|table| &table.name).chain(known.keys()).cloned().collect();
         Self { declared, schemas: known, names }
     }
+
+    /// Whether a table exists and some record has had a value for it. Until then its first records make its columns,
+    /// whatever the contract.
+    pub(crate) fn has_values(&self, table: &TableName) -> bool {
+        self.schemas.get(table).is_some_and(TableSchema::has_had_values)
+    }
 }

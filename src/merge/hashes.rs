@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use polars::prelude::{DataFrame, PolarsResult};
 
-use crate::normalise::{MetadataColumns, row_hashes};
+use crate::normalise::{MetadataColumns, as_compared, row_hashes};
 use crate::schema::{ColumnName, TableId, TableSchema};
 
 /// One row: its table and the hash of its key.
@@ -49,7 +49,7 @@ pub(super) fn hashes_of(
         MetadataColumns::carried(schema).map(|column| column.name.clone()).collect();
     let records = record_hashes(rows, schema, root_keys)?;
     let own = row_hashes(rows, &schema.row_key())?;
-    let contents = row_hashes(rows, &contents)?;
+    let contents = row_hashes(&as_compared(rows, schema)?, &contents)?;
     let hashes = records.into_iter().zip(own).zip(contents);
     Ok(hashes.map(|((record, row), content)| RowHashes { record, row, content }).collect())
 }

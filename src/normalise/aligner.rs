@@ -106,6 +106,10 @@ impl<'l> Aligner<'l> {
             let is_declared = table.policy.declared.contains(&schema.name);
             let fields = table.policy.declared_fields.get(&schema.name);
             let rules = CastRules { fields, ..CastRules::of(schema, is_declared) };
+            if table.policy.nested == Nested::Json && schema.column_type == ColumnType::String {
+                // Objects and lists are texts, and empty ones null.
+                return column(values, rows, &schema.column_type, rules);
+            }
             let route = (table.policy.nested == Nested::Tables && !is_declared)
                 .then(|| Route::of(table, path, has_child));
             typed(values, rows, &schema.column_type, route, rules)

@@ -8,7 +8,6 @@ use polars::prelude::{
 };
 
 use super::dates::in_iso_form;
-use super::scalar_texts::scalar_texts;
 use crate::decode::{Raw, RawTexts};
 use crate::definition::{FieldType, FieldTypes};
 use crate::schema::{
@@ -68,25 +67,17 @@ pub(super) struct CastRules<'c> {
     pub(super) is_declared: bool,
     /// The declared types of fields of its objects.
     pub(super) fields: Option<&'c FieldTypes>,
-    /// The type of its scalars before it became a column of text.
-    pub(super) was: Option<&'c ColumnType>,
 }
 
 impl<'c> CastRules<'c> {
     /// Those of a column.
     pub(super) fn of(column: &'c ColumnSchema, is_declared: bool) -> Self {
-        Self {
-            formats: &column.formats,
-            local_time: column.local_time,
-            is_declared,
-            fields: None,
-            was: column.was.as_ref().filter(|_| !is_declared),
-        }
+        Self { formats: &column.formats, local_time: column.local_time, is_declared, fields: None }
     }
 
     /// Those of a declared type and nothing else.
     pub(super) fn declared() -> Self {
-        Self { formats: &[], local_time: None, is_declared: true, fields: None, was: None }
+        Self { formats: &[], local_time: None, is_declared: true, fields: None }
     }
 
     /// The rules for a field of the column's objects.
@@ -161,7 +152,6 @@ pub(super) fn cast_raw(raw: &Raw, to: &ColumnType, rules: CastRules<'_>) -> Pola
         return Ok(cast_local_times(raw, local));
     }
     match (raw, to) {
-        (_, ColumnType::String) if let Some(was) = rules.was => texts_of(raw, was),
         (Raw::Texts(texts), _) if !rules.is_declared => cast_within_family(texts, to),
         (Raw::Fractions(fractions), ColumnType::Decimal { .. } | ColumnType::Float64) => {
             let parse = Conversions {
@@ -209,17 +199,6 @@ pub(super) fn cast(raw: &Series, to: &ColumnType) -> PolarsResult<Cast> {
         DataType::Int64 => cast_integers(raw.i64()?, to),
         _ => cast_texts(raw.str()?, to),
     }
-}
-
-/// The text of each value: of a value that the type holds, the text that a column of the type becomes.
-fn texts_of(raw: &Raw, was: &ColumnType) -> PolarsResult<Cast> {
-    let rules = CastRules { is_declared: false, ..CastRules::declared() };
-    let typed = scalar_texts(&cast_raw(raw, was, rules)?.series)?;
-    let written = raw.texts();
-    let texts =
-        typed.iter().zip(written.iter()).map(|(typed, written)| typed.as_deref().or(written));
-    let series = StringChunked::from_iter_options(PlSmallStr::EMPTY, texts).into_series();
-    Ok(Cast { series, unfit: Vec::new() })
 }
 
 /// Casts values to a type of their own family: strings to dates and timestamps, other values to the rest. Every value

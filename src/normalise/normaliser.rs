@@ -185,7 +185,11 @@ impl<'a> ChunkWork<'a> {
             ColumnSource::Value { path, .. } => {
                 let Cast { series, unfit } = aligner.column(path, column)?;
                 for (row, reason) in self.unfit_values(table, column, path, &unfit, level)? {
-                    self.discard(records[row as usize], policy.unfit(&column.name), reason);
+                    let discard = match reason.rule {
+                        Rule::FieldType { .. } => policy.unfit_declared(),
+                        _ => policy.unfit(&column.name),
+                    };
+                    self.discard(records[row as usize], discard, reason);
                 }
                 if schema.primary_key.contains(&column.name) {
                     self.reject_nulls(schema, column, &series, records);

@@ -131,6 +131,17 @@ impl VersionTracker {
         self.cursor_form
     }
 
+    /// Whether an export has a later version of a record, as far as its order tells: of one that is not loaded, the
+    /// cursor is not known.
+    #[must_use]
+    pub fn has_later(&self, key: u128, record: u64) -> bool {
+        self.superseded.contains(&record)
+            || self
+                .latest
+                .get(&key)
+                .is_some_and(|latest| latest.cursor == Cursor::Null && latest.record > record)
+    }
+
     /// The superseded records.
     #[must_use]
     pub fn into_superseded(self) -> HashSet<u64> {

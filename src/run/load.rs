@@ -22,7 +22,8 @@ use crate::infer::Schemas;
 use crate::merge::{self, PartitionRows, RECORD_COLUMN};
 use crate::normalise::{
     LeftOutRows, MetadataColumns, Normalised, Normaliser, Reason, RecordIds, Rejection, Rule,
-    TableFrame, Uniques, VersionTracker, key_texts, values_in, values_in_rows,
+    TableFrame, Uniques, VersionTracker, key_texts, row_hashes, rows_of_keys, values_in,
+    values_in_rows,
 };
 use crate::run::RunError;
 use crate::run::budget::Budget;
@@ -144,6 +145,7 @@ impl Load {
     /// The rows of the whole export. `schemas` are those of the whole export; only column statistics differ.
     pub(super) fn finish(mut self, schemas: Schemas) -> Result<Loaded, RunError> {
         self.pass_on_pending(false)?;
+        self.mark_superseded()?;
         let cursor_forms = self.versions.iter();
         let cursor_forms = cursor_forms.map(|(root, it)| (*root, it.cursor_form())).collect();
         let superseded = self.versions.into_values().map(VersionTracker::into_superseded);
@@ -178,6 +180,20 @@ impl Load {
             left_out: self.left_out,
             cursor_forms,
         })
+    }
+
+    /// Marks quarantined records of which the export has a later version: a retry must not put them over it.
+    fn mark_superseded(&mut self) -> PolarsResult<()> {
+        for record in &mut self.quarantined {
+            let Some(versions) = self.versions.get(&record.table) else { continue };
+            if record.key.is_empty() {
+                continue;
+            }
+            let schema = &self.schemas[record.table];
+            let key = row_hashes(&rows_of_keys(&[&record.key], schema)?, &schema.primary_key)?;
+            record.is_superseded = key.iter().any(|key| versions.has_later(*key, record.number));
+        }
+        Ok(())
     }
 
     /// Whether other schemas make the same rows.
@@ -216,8 +232,16 @@ impl Load {
         let bytes: u64 = source.places.iter().map(|place| place.end - place.start).sum();
         self.pending_bytes += usize::try_from(bytes).unwrap_or(usize::MAX);
         self.quarantine_undecodable(piece, root, source);
-        self.quarantine(piece, root, source, normalised.rejected, false, &keys);
-        self.quarantine(piece, root, source, normalised.partially_loaded, true, &keys);
+        self.quarantine(piece, root, source, normalised.rejected, false, first_record, &keys);
+        self.quarantine(
+            piece,
+            root,
+            source,
+            normalised.partially_loaded,
+            true,
+            first_record,
+            &keys,
+        );
         Ok(())
     }
 
@@ -347,6 +371,8 @@ impl Load {
                 .into(),
                 row_kept: false,
                 key: Vec::new(),
+                number: 0,
+                is_superseded: false,
             }
         }));
     }
@@ -358,6 +384,7 @@ impl Load {
         source: &ChunkSource,
         rejections: Vec<Rejection>,
         row_kept: bool,
+        first_record: u64,
         keys: &HashMap<u32, Vec<String>>,
     ) {
         let TableSchema { name: root, primary_key: key, .. } = &self.schemas[table];
@@ -375,6 +402,8 @@ impl Load {
             piece,
             place: source.places[rejection.record as usize].clone(),
             key: keys.get(&rejection.record).cloned().unwrap_or_default(),
+            number: first_record | u64::from(rejection.record),
+            is_superseded: false,
             reasons: rejection.reasons,
             row_kept,
         }));

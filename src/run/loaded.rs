@@ -98,6 +98,10 @@ pub(super) struct Quarantined {
     pub(super) row_kept: bool,
     /// Its key as text, in a table that is merged; empty if it cannot be read.
     pub(super) key: Vec<String>,
+    /// Its number among all records of the run.
+    pub(super) number: u64,
+    /// The export has a later version of the record.
+    pub(super) is_superseded: bool,
 }
 
 impl Loaded {

@@ -25,8 +25,8 @@ pub(super) struct QuarantinedRecords {
     pub(super) selector: RecordSelector,
     /// The offset of each record in this export, with the run that received it and its offset there.
     origins: Vec<(u64, (RunId, u64))>,
-    /// Records that are in their tables without some of their values, and that have no key by which a retry could find
-    /// their rows.
+    /// Records that are in their tables without some of their values and have no key by which a retry could find their
+    /// rows, and records of which there is a later version.
     not_retried: Vec<QuarantineLine>,
 }
 
@@ -52,7 +52,7 @@ impl QuarantinedRecords {
             body.begin_list(&key)?;
             for file in files {
                 for line in read(destination, file).await? {
-                    if line.row_kept && !is_merged {
+                    if line.superseded || (line.row_kept && !is_merged) {
                         not_retried.push(line);
                     } else {
                         let start = body.record(line.received())?;
@@ -199,7 +199,7 @@ impl Run<'_> {
                 origin.unwrap_or_else(|| (self.plan.run_id.clone(), offset)),
                 name.clone(),
                 &record.reasons,
-                record.row_kept,
+                (record.row_kept, record.is_superseded),
                 record.key.clone(),
                 &String::from_utf8_lossy(&received),
             ));

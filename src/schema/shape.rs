@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{ColumnStatistics, ColumnType, KeyPlace, Kinds, Step, ValueKind};
+use crate::schema::{ColumnStatistics, KeyPlace, Kinds, Step, ValueKind};
 
 /// What was seen at one level of nesting.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -138,27 +138,6 @@ impl ValueShape {
                     nested.values.insert(step.clone(), value.clone());
                 }
             }
-        }
-    }
-
-    /// Values that need a type.
-    pub(crate) fn of_type(column_type: &ColumnType) -> Self {
-        let below = |step, value| Some(Box::new(Shape { values: BTreeMap::from([(step, value)]) }));
-        match column_type {
-            ColumnType::List(items) => match Self::of_type(items) {
-                // Objects in a list are not told from objects alone.
-                items if items.objects && !items.lists => Self { lists: true, ..items },
-                items => Self { lists: true, nested: below(Step::Item, items), ..Self::default() },
-            },
-            ColumnType::Struct(fields) => {
-                let fields = fields.iter().map(|field| {
-                    let value = Self::of_type(&field.column_type);
-                    (Step::Key(field.name.to_string()), value)
-                });
-                let nested = Some(Box::new(Shape { values: fields.collect() }));
-                Self { objects: true, nested, ..Self::default() }
-            }
-            scalar => Self { scalars: ColumnStatistics::of_type(scalar), ..Self::default() },
         }
     }
 

@@ -60,8 +60,8 @@ pub struct ColumnSchema {
     /// How its timestamps without a zone are read; as UTC without this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local_time: Option<LocalTime>,
-    /// The type of its scalars before the contract made it a column of text. Values of that type are written as they are
-    /// in the older rows, so that a value that stays the same stays the same text: `10.10` is `10.1` once it was a double.
+    /// The type of its scalars before the contract made it a column of text. A merge compares values of that type as
+    /// such: an older row has `10.1` of a double where the export has `10.10`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub was: Option<ColumnType>,
     /// For people; goes into the files' metadata.
@@ -159,6 +159,12 @@ impl ColumnSchema {
 }
 
 impl TableSchema {
+    /// Whether some record has had a value for one of its columns.
+    #[must_use]
+    pub fn has_had_values(&self) -> bool {
+        self.columns.iter().any(|column| column.path().is_some())
+    }
+
     /// The column of a name.
     #[must_use]
     pub fn column(&self, name: &ColumnName) -> Option<&ColumnSchema> {

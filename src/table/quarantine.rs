@@ -94,6 +94,9 @@ pub struct QuarantineLine {
     /// The record is in its table without the values that the reasons name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub row_kept: bool,
+    /// The export had a later version of the record, so a retry does not load this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub superseded: bool,
     /// Its key as text, in a table that is merged; empty if it could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key: Vec<String>,
@@ -136,7 +139,7 @@ impl QuarantineLine {
         (run_id, offset): (RunId, u64),
         table: TableName,
         reasons: &Reasons,
-        row_kept: bool,
+        (row_kept, superseded): (bool, bool),
         key: Vec<String>,
         received: &str,
     ) -> Self {
@@ -147,7 +150,18 @@ impl QuarantineLine {
         let raw = record.is_none().then(|| received.to_owned());
         let told = reasons.told.iter().map(|reason| QuarantineReason::new(reason, json.as_ref()));
         let (reasons, more_reasons) = (told.collect(), reasons.more);
-        Self { run_id, table, offset, reasons, more_reasons, row_kept, key, record, raw }
+        Self {
+            run_id,
+            table,
+            offset,
+            reasons,
+            more_reasons,
+            row_kept,
+            superseded,
+            key,
+            record,
+            raw,
+        }
     }
 
     /// The record as it was received, apart from whitespace.
@@ -160,7 +174,7 @@ impl QuarantineLine {
     /// Whether the other line tells the same of the same record, whichever run received it.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
-        let said = |line: &Self| (line.row_kept, line.more_reasons);
+        let said = |line: &Self| (line.row_kept, line.superseded, line.more_reasons);
         said(self) == said(other)
             && self.key == other.key
             && self.reasons == other.reasons

@@ -47,7 +47,8 @@ fn p5_a_price_that_becomes_an_object_and_a_list_that_gets_objects_keep_what_ther
     ];
     let source = Source::serving(nights[0]);
     let workplace = Workplace::asking(&source);
-    workplace.define(&format!("{TABLE}write_disposition = \"append\"\n"));
+    let evolving = "schema_contract = { data_type = \"evolve\" }\n";
+    workplace.define(&format!("{TABLE}write_disposition = \"append\"\n{evolving}"));
     let mut story = Vec::new();
     for night in nights {
         source.serve(night);

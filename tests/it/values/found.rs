@@ -42,7 +42,6 @@ fn p1_a_merged_table_costs_other_tables_nothing() {
 }
 
 #[test]
-#[ignore = "V15: a table that began without records knows no columns, and a contract keeps them all out"]
 fn v15_under_any_contract_the_first_records_tell_the_columns_of_a_table_that_began_empty() {
     for contract in ["evolve", "freeze", "discard_row", "discard_value"] {
         let nights = Nights::of_t(&format!("schema_contract = \"{contract}\"\n"));
@@ -55,7 +54,6 @@ fn v15_under_any_contract_the_first_records_tell_the_columns_of_a_table_that_beg
 }
 
 #[test]
-#[ignore = "V9: with nested = \"json\" an empty list still makes a column of numbers one of text"]
 fn v09_empty_lists_and_objects_say_nothing_with_nested_json() {
     for contract in ["evolve", "freeze", "discard_row", "discard_value"] {
         for nothing in ["[]", "{}"] {

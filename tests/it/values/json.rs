@@ -37,6 +37,20 @@ impl Json {
         serde_json::from_str::<serde::de::IgnoredAny>(text).ok().map(|_| Self::parse(text))
     }
 
+    /// The same with the members of all objects in order of their keys.
+    pub fn sorted(&self) -> Self {
+        match self {
+            Self::List(items) => Self::List(items.iter().map(Self::sorted).collect()),
+            Self::Object(members) => {
+                let mut members: Vec<_> =
+                    members.iter().map(|(key, value)| (key.clone(), value.sorted())).collect();
+                members.sort_by(|(one, _), (other, _)| one.cmp(other));
+                Self::Object(members)
+            }
+            scalar => scalar.clone(),
+        }
+    }
+
     /// The member of an object.
     pub fn get(&self, key: &str) -> Option<&Self> {
         let Self::Object(members) = self else { return None };

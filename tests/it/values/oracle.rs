@@ -227,7 +227,7 @@ impl Read {
         for (key, member) in members.iter().filter(|(_, member)| member.leaves().is_empty()) {
             for column in self.named.get(&snake_case(key)).into_iter().flatten() {
                 let value = &self.rows[row][*column];
-                if matches!(value, Field::Str(text) if *text == member.to_string()) {
+                if matches!(value, Field::Str(text) if *text == member.sorted().to_string()) {
                     taken.entry(std::ptr::from_ref(value)).or_insert_with(|| format!("/{key}"));
                 }
             }
@@ -421,7 +421,7 @@ impl Search<'_> {
         let is_text = || {
             stood.is_some_and(|stood| {
                 matches!(stood, Json::List(_) | Json::Object(_))
-                    && Json::try_parse(text).as_ref() == Some(stood)
+                    && Json::try_parse(text).as_ref() == Some(&stood.sorted())
             })
         };
         let is_it = self.reading.in_text

@@ -159,13 +159,27 @@ async fn files(store: &InMemory) -> Files {
     files
 }
 
-/// What waits for a table of one run.
-async fn waiting(store: &InMemory, table: &str, run_id: &str) -> Vec<Waiting> {
-    let path =
-        object_store::path::Path::from(format!("_flowlake/quarantine/{table}/{run_id}.jsonl.zst"));
-    let Ok(file) = store.get(&path).await else { return Vec::new() };
-    let lines = zstd::decode_all(&*file.bytes().await.unwrap()).unwrap();
-    String::from_utf8(lines).unwrap().lines().map(Waiting::of).collect()
+/// What waits of the records of a night: lines of its run, and in a table that is merged those of earlier nights that
+/// say the same of the same record.
+async fn waiting(
+    store: &InMemory,
+    table: &str,
+    run_id: &str,
+    story: &Story,
+    night: usize,
+) -> Vec<Waiting> {
+    let directory = object_store::path::Path::from(format!("_flowlake/quarantine/{table}"));
+    let files: Vec<_> = store.list(Some(&directory)).try_collect().await.unwrap();
+    let mut all = Vec::new();
+    for file in files {
+        let content = store.get(&file.location).await.unwrap().bytes().await.unwrap();
+        let lines = zstd::decode_all(&*content).unwrap();
+        all.extend(String::from_utf8(lines).unwrap().lines().map(Waiting::of));
+    }
+    let is_merged = story.disposition == Disposition::Merge;
+    let records: Vec<&Json> = story.night(night).iter().collect();
+    all.retain(|line| line.run_id == run_id || (is_merged && records.contains(&&line.record)));
+    all
 }
 
 /// Runs stories, against one source.
@@ -264,7 +278,7 @@ impl Lake<'_> {
         let mut all = Vec::new();
         for (number, story) in self.stories.iter().enumerate() {
             let name = format!("t{number}");
-            let waiting = waiting(&self.store, &name, run_id).await;
+            let waiting = waiting(&self.store, &name, run_id, story, night).await;
             story.check_contract(night, &waiting).map_err(|it| format!("{name}: {it}"))?;
             check_ledger(report, &name, story.night(night).len(), &waiting)?;
             let tables = Tables::read(&files.by_table, &name, story.key)?;

@@ -5,6 +5,7 @@ use super::json::Json;
 /// A line of a quarantine file.
 #[derive(Debug, Clone)]
 pub struct Waiting {
+    pub run_id: String,
     pub record: Json,
     pub row_kept: bool,
     pub pointers: Vec<String>,
@@ -19,6 +20,7 @@ impl Waiting {
         let reasons = json.get("reasons").map(Json::items).unwrap_or_default();
         let pointer = |reason: &Json| Some(reason.get("pointer")?.text()?.to_owned());
         Self {
+            run_id: json.get("run_id").and_then(Json::text).unwrap_or_default().to_owned(),
             record: raw.or_else(|| json.get("record").cloned()).unwrap(),
             row_kept: json.get("row_kept") == Some(&Json::Bool(true)),
             pointers: reasons.iter().map(|reason| pointer(reason).unwrap_or_default()).collect(),
