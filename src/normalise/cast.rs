@@ -212,7 +212,9 @@ fn cast_within_family(raw: &RawTexts, to: &ColumnType) -> PolarsResult<Cast> {
     }
     let parse = Conversions {
         boolean: |value| unquoted(value)?.parse().ok(),
-        integer: |value| parse_integer(unquoted(value)?),
+        integer: |value| {
+            unquoted(value).filter(|text| !is_signed_zero(text)).and_then(parse_integer)
+        },
         float: |value| parse_exact_float(unquoted(value)?),
         decimal: |value, precision, scale| parse_decimal(unquoted(value)?, precision, scale),
         date: |value| parse_date(quoted(value)?),
@@ -220,6 +222,11 @@ fn cast_within_family(raw: &RawTexts, to: &ColumnType) -> PolarsResult<Cast> {
         text: |(text, _)| Some(text.to_owned()),
     };
     converted(raw.iter(), to, &parse)
+}
+
+/// A zero with a sign makes a new column one of doubles, so it is no value of one of integers.
+fn is_signed_zero(text: &str) -> bool {
+    text.starts_with('-') && NumberText::parse(text).is_some_and(|it| it.scaled(0) == Some(0))
 }
 
 fn cast_booleans(raw: &BooleanChunked, to: &ColumnType) -> PolarsResult<Cast> {

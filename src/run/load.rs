@@ -9,21 +9,22 @@
 //! Rows are encoded as they come where no later record can change them. Rows that a later record may supersede, that
 //! are compared with the table, or that are sorted, wait until all rows are there.
 
+mod quarantined;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use polars::prelude::{
-    BooleanChunked, DataFrame, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult, UInt64Chunked,
+    DataFrame, IntoColumn, NewChunkedArray, PlSmallStr, PolarsResult, UInt64Chunked,
 };
 
 use crate::decode::{Chunk, ChunkSource};
 use crate::definition::WriteDisposition;
 use crate::infer::Schemas;
-use crate::merge::{self, PartitionRows, RECORD_COLUMN};
+use crate::merge::{PartitionRows, RECORD_COLUMN};
 use crate::normalise::{
-    LeftOutRows, MetadataColumns, Normalised, Normaliser, Reason, RecordIds, Rejection, Rule,
-    TableFrame, Uniques, VersionTracker, key_texts, row_hashes, rows_of_keys, values_in,
-    values_in_rows,
+    MetadataColumns, Normalised, Normaliser, RecordIds, TableFrame, Uniques, VersionTracker,
+    values_in, values_in_rows,
 };
 use crate::run::RunError;
 use crate::run::budget::Budget;
@@ -79,6 +80,16 @@ enum PartitionContent {
     /// Encoded as they came.
     Encoded(Encoder),
     Waiting(Vec<KeptRows>),
+}
+
+/// Where a chunk comes from.
+#[derive(Clone, Copy)]
+struct ChunkOrigin<'s> {
+    /// The response that it came with.
+    piece: usize,
+    /// The number of its first record among all of the run.
+    first_record: u64,
+    source: &'s ChunkSource,
 }
 
 impl Load {
@@ -182,20 +193,6 @@ impl Load {
         })
     }
 
-    /// Marks quarantined records of which the export has a later version: a retry must not put them over it.
-    fn mark_superseded(&mut self) -> PolarsResult<()> {
-        for record in &mut self.quarantined {
-            let Some(versions) = self.versions.get(&record.table) else { continue };
-            if record.key.is_empty() {
-                continue;
-            }
-            let schema = &self.schemas[record.table];
-            let key = row_hashes(&rows_of_keys(&[&record.key], schema)?, &schema.primary_key)?;
-            record.is_superseded = key.iter().any(|key| versions.has_later(*key, record.number));
-        }
-        Ok(())
-    }
-
     /// Whether other schemas make the same rows.
     pub(super) fn fits(&self, schemas: &Schemas) -> bool {
         self.schemas.same_rows(schemas)
@@ -232,43 +229,10 @@ impl Load {
         let bytes: u64 = source.places.iter().map(|place| place.end - place.start).sum();
         self.pending_bytes += usize::try_from(bytes).unwrap_or(usize::MAX);
         self.quarantine_undecodable(piece, root, source);
-        self.quarantine(piece, root, source, normalised.rejected, false, first_record, &keys);
-        self.quarantine(
-            piece,
-            root,
-            source,
-            normalised.partially_loaded,
-            true,
-            first_record,
-            &keys,
-        );
+        let origin = ChunkOrigin { piece, first_record, source };
+        self.quarantine(origin, root, normalised.rejected, false, &keys);
+        self.quarantine(origin, root, normalised.partially_loaded, true, &keys);
         Ok(())
-    }
-
-    /// The keys of the records that go to quarantine, by their numbers in the chunk, for a table that is merged: the
-    /// next version of a record takes its place.
-    fn keys_of_quarantined(
-        &self,
-        root: TableId,
-        normalised: &Normalised,
-    ) -> PolarsResult<HashMap<u32, Vec<String>>> {
-        let all = normalised.rejected.iter().chain(&normalised.partially_loaded);
-        let records: HashSet<u32> = all.map(|rejection| rejection.record).collect();
-        let mut keys = HashMap::new();
-        if records.is_empty() || self.schemas.policy(root).disposition != WriteDisposition::Merge {
-            return Ok(keys);
-        }
-        for frame in normalised.frames.iter().filter(|frame| frame.table == root) {
-            let left_out = frame.left_out.as_ref().map(|it| (&it.rows, &it.records));
-            for (rows, numbers) in left_out.into_iter().chain([(&frame.rows, &frame.records)]) {
-                let is_one = |number: &u32| records.contains(number);
-                let mask: BooleanChunked = numbers.iter().map(is_one).collect();
-                let texts = key_texts(&rows.filter(&mask)?, &self.schemas[root])?;
-                let numbers = numbers.iter().copied().filter(is_one);
-                keys.extend(numbers.zip(texts).filter_map(|(number, key)| Some((number, key?))));
-            }
-        }
-        Ok(keys)
     }
 
     fn note_broken_checks(&mut self, source: &ChunkSource, normalised: &Normalised) {
@@ -287,20 +251,6 @@ impl Load {
         for (filled, column) in self.filled[frame.table].iter_mut().zip(frame.rows.columns()) {
             *filled += (column.len() - column.null_count()) as u64;
         }
-    }
-
-    /// Remembers the keys of quarantined records, so that a merge does not take them for deleted, and that their older
-    /// versions do not wait beside them.
-    fn keep_left_out_keys(&mut self, root: TableId, frame: &TableFrame) -> PolarsResult<()> {
-        if self.schemas.policy(root).disposition != WriteDisposition::Merge {
-            return Ok(());
-        }
-        let keys = &mut self.left_out.entry(root).or_default().keys;
-        if let Some(LeftOutRows { rows, .. }) = &frame.left_out {
-            let schema = &self.schemas[root];
-            keys.extend(merge::record_hashes(rows, schema, schema.primary_key.len())?);
-        }
-        Ok(())
     }
 
     /// Notes the partition of each record of a root table. Its child rows go to the same partition.
@@ -347,66 +297,6 @@ impl Load {
             rows.with_column(UInt64Chunked::from_slice(name, &records).into_column())?;
         }
         Ok(rows)
-    }
-
-    fn quarantine_undecodable(&mut self, piece: usize, table: TableId, source: &ChunkSource) {
-        if source.undecodable.is_empty() {
-            return;
-        }
-        self.left_out.entry(table).or_default().has_unknown = true;
-        let undecodable = source.undecodable.len() as u64;
-        self.counts[table].received += undecodable;
-        self.counts[table].quarantined += undecodable;
-        let name = &self.schemas[table].name;
-        self.quarantined.extend(source.undecodable.iter().map(|record| {
-            Quarantined {
-                piece,
-                table,
-                place: record.place.clone(),
-                reasons: Reason {
-                    table: name.clone(),
-                    place: Vec::new(),
-                    rule: Rule::Json(record.reason),
-                }
-                .into(),
-                row_kept: false,
-                key: Vec::new(),
-                number: 0,
-                is_superseded: false,
-            }
-        }));
-    }
-
-    fn quarantine(
-        &mut self,
-        piece: usize,
-        table: TableId,
-        source: &ChunkSource,
-        rejections: Vec<Rejection>,
-        row_kept: bool,
-        first_record: u64,
-        keys: &HashMap<u32, Vec<String>>,
-    ) {
-        let TableSchema { name: root, primary_key: key, .. } = &self.schemas[table];
-        // A child row's own key does not hide that of its record.
-        let hides_key = |reason: &Reason| {
-            reason.table == *root
-                && matches!(&reason.rule, Rule::Type { column, .. } if key.contains(column))
-        };
-        let mut reasons = rejections.iter().flat_map(|rejection| &rejection.reasons.told);
-        if reasons.any(hides_key) {
-            self.left_out.entry(table).or_default().has_unknown = true;
-        }
-        self.quarantined.extend(rejections.into_iter().map(|rejection| Quarantined {
-            table,
-            piece,
-            place: source.places[rejection.record as usize].clone(),
-            key: keys.get(&rejection.record).cloned().unwrap_or_default(),
-            number: first_record | u64::from(rejection.record),
-            is_superseded: false,
-            reasons: rejection.reasons,
-            row_kept,
-        }));
     }
 
     /// Sorts rows into partitions, and encodes or keeps them: on local disk when there is more to come.

@@ -162,24 +162,29 @@ async fn files(store: &InMemory) -> Files {
 /// What waits of the records of a night: lines of its run, and in a table that is merged those of earlier nights that
 /// say the same of the same record.
 async fn waiting(
-    store: &InMemory,
+    lake: &InMemory,
     table: &str,
     run_id: &str,
     story: &Story,
     night: usize,
 ) -> Vec<Waiting> {
     let directory = object_store::path::Path::from(format!("_flowlake/quarantine/{table}"));
-    let files: Vec<_> = store.list(Some(&directory)).try_collect().await.unwrap();
+    let files: Vec<_> = lake.list(Some(&directory)).try_collect().await.unwrap();
     let mut all = Vec::new();
     for file in files {
-        let content = store.get(&file.location).await.unwrap().bytes().await.unwrap();
+        let content = lake.get(&file.location).await.unwrap().bytes().await.unwrap();
         let lines = zstd::decode_all(&*content).unwrap();
         all.extend(String::from_utf8(lines).unwrap().lines().map(Waiting::of));
     }
-    let is_merged = story.disposition == Disposition::Merge;
-    let records: Vec<&Json> = story.night(night).iter().collect();
-    all.retain(|line| line.run_id == run_id || (is_merged && records.contains(&&line.record)));
-    all
+    let (mut own, earlier): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|line: &Waiting| line.run_id == run_id);
+    if story.disposition == Disposition::Merge {
+        // One line tells of a record however often it comes.
+        for record in story.night(night) {
+            own.extend(earlier.iter().find(|line| line.record == *record).cloned());
+        }
+    }
+    own
 }
 
 /// Runs stories, against one source.

@@ -1,0 +1,139 @@
+//! The records of an export that go to quarantine.
+
+use std::collections::{HashMap, HashSet};
+
+use polars::prelude::{BooleanChunked, PolarsResult};
+
+use super::{ChunkOrigin, Load};
+use crate::decode::ChunkSource;
+use crate::definition::WriteDisposition;
+use crate::merge;
+use crate::normalise::{
+    LeftOutRows, Normalised, Reason, Rejection, Rule, TableFrame, key_texts, row_hashes,
+    rows_of_keys,
+};
+use crate::run::loaded::Quarantined;
+use crate::schema::{TableId, TableSchema};
+
+impl Load {
+    /// The keys of the records that go to quarantine, by their numbers in the chunk, for a table that is merged: the
+    /// next version of a record takes its place.
+    pub(super) fn keys_of_quarantined(
+        &self,
+        root: TableId,
+        normalised: &Normalised,
+    ) -> PolarsResult<HashMap<u32, Vec<String>>> {
+        let all = normalised.rejected.iter().chain(&normalised.partially_loaded);
+        let records: HashSet<u32> = all.map(|rejection| rejection.record).collect();
+        let mut keys = HashMap::new();
+        if records.is_empty() || self.schemas.policy(root).disposition != WriteDisposition::Merge {
+            return Ok(keys);
+        }
+        for frame in normalised.frames.iter().filter(|frame| frame.table == root) {
+            let left_out = frame.left_out.as_ref().map(|it| (&it.rows, &it.records));
+            for (rows, numbers) in left_out.into_iter().chain([(&frame.rows, &frame.records)]) {
+                let is_one = |number: &u32| records.contains(number);
+                let mask: BooleanChunked = numbers.iter().map(is_one).collect();
+                let texts = key_texts(&rows.filter(&mask)?, &self.schemas[root])?;
+                let numbers = numbers.iter().copied().filter(is_one);
+                keys.extend(numbers.zip(texts).filter_map(|(number, key)| Some((number, key?))));
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Remembers the keys of quarantined records, so that a merge does not take them for deleted, and that their older
+    /// versions do not wait beside them.
+    pub(super) fn keep_left_out_keys(
+        &mut self,
+        root: TableId,
+        frame: &TableFrame,
+    ) -> PolarsResult<()> {
+        if self.schemas.policy(root).disposition != WriteDisposition::Merge {
+            return Ok(());
+        }
+        let keys = &mut self.left_out.entry(root).or_default().keys;
+        if let Some(LeftOutRows { rows, .. }) = &frame.left_out {
+            let schema = &self.schemas[root];
+            keys.extend(merge::record_hashes(rows, schema, schema.primary_key.len())?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn quarantine_undecodable(
+        &mut self,
+        piece: usize,
+        table: TableId,
+        source: &ChunkSource,
+    ) {
+        if source.undecodable.is_empty() {
+            return;
+        }
+        self.left_out.entry(table).or_default().has_unknown = true;
+        let undecodable = source.undecodable.len() as u64;
+        self.counts[table].received += undecodable;
+        self.counts[table].quarantined += undecodable;
+        let name = &self.schemas[table].name;
+        self.quarantined.extend(source.undecodable.iter().map(|record| {
+            Quarantined {
+                piece,
+                table,
+                place: record.place.clone(),
+                reasons: Reason {
+                    table: name.clone(),
+                    place: Vec::new(),
+                    rule: Rule::Json(record.reason),
+                }
+                .into(),
+                row_kept: false,
+                key: Vec::new(),
+                number: 0,
+                is_superseded: false,
+            }
+        }));
+    }
+
+    pub(super) fn quarantine(
+        &mut self,
+        ChunkOrigin { piece, first_record, source }: ChunkOrigin<'_>,
+        table: TableId,
+        rejections: Vec<Rejection>,
+        row_kept: bool,
+        keys: &HashMap<u32, Vec<String>>,
+    ) {
+        let TableSchema { name: root, primary_key: key, .. } = &self.schemas[table];
+        // A child row's own key does not hide that of its record.
+        let hides_key = |reason: &Reason| {
+            reason.table == *root
+                && matches!(&reason.rule, Rule::Type { column, .. } if key.contains(column))
+        };
+        let mut reasons = rejections.iter().flat_map(|rejection| &rejection.reasons.told);
+        if reasons.any(hides_key) {
+            self.left_out.entry(table).or_default().has_unknown = true;
+        }
+        self.quarantined.extend(rejections.into_iter().map(|rejection| Quarantined {
+            table,
+            piece,
+            place: source.places[rejection.record as usize].clone(),
+            key: keys.get(&rejection.record).cloned().unwrap_or_default(),
+            number: first_record | u64::from(rejection.record),
+            is_superseded: false,
+            reasons: rejection.reasons,
+            row_kept,
+        }));
+    }
+
+    /// Marks quarantined records of which the export has a later version: a retry must not put them over it.
+    pub(super) fn mark_superseded(&mut self) -> PolarsResult<()> {
+        for record in &mut self.quarantined {
+            let Some(versions) = self.versions.get(&record.table) else { continue };
+            if record.key.is_empty() {
+                continue;
+            }
+            let schema = &self.schemas[record.table];
+            let key = row_hashes(&rows_of_keys(&[&record.key], schema)?, &schema.primary_key)?;
+            record.is_superseded = key.iter().any(|key| versions.has_later(*key, record.number));
+        }
+        Ok(())
+    }
+}
