@@ -7,7 +7,7 @@ use crate::schema::{format_date, format_timestamp};
 /// Each value of a scalar column as text, which reads back as the same value.
 ///
 /// # Errors
-/// The column has a type that no [`ColumnType`] has.
+/// The column has a type that no [`ColumnType`](crate::schema::ColumnType) has.
 pub fn scalar_texts(typed: &Series) -> PolarsResult<Vec<Option<String>>> {
     Ok(match typed.dtype() {
         DataType::Boolean => typed.bool()?.iter().map(|value| Some(value?.to_string())).collect(),

@@ -161,6 +161,25 @@ fn v03_by_default_every_sound_value_stays_and_every_odd_one_is_in_a_column_or_wa
 }
 
 #[test]
+fn v03_under_evolve_every_odd_value_is_in_a_column_and_only_what_is_declared_waits() {
+    let mut wrong = Vec::new();
+    for (odd, leaf) in ODD {
+        let nights = knowing("schema_contract = \"evolve\"\n");
+        let finished = nights.night(&odd_night(odd));
+        if finished.code != 0 {
+            wrong.push(format!("{odd}: exit {} {}", finished.code, finished.stderr));
+            continue;
+        }
+        let waiting = nights.waiting("t").len();
+        let there = nights.all_values().iter().filter(|value| value.contains(leaf)).count();
+        if there + waiting != KNOWN.len() || waiting != usize::from(!fits("dec", odd)) {
+            wrong.push(format!("{odd}: {there} in columns, {waiting} wait"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn v03_freeze_ends_the_run_for_every_odd_value_and_changes_nothing() {
     let mut wrong = Vec::new();
     for (odd, _) in ODD {
