@@ -149,6 +149,7 @@ primary_key = ["id"]
 write_disposition = "append"
 partition_by = ["month(at)"]
 nested = "{nested}"
+schema_contract = {{ data_type = "evolve" }}
 """
 
 
@@ -174,9 +175,9 @@ def objects_that_stay_in_columns(flowlake, directory):
                "supplier": None, "matrix": [[1], [2, 3], []]}
     exports = [json.dumps([record]) for record in [*months, objects]]
     types = load(flowlake, directory, "nested", "columns", exports)
-    expected = {"price": "struct<currency: string, value: int64>",
-                "lines": "list<struct<amount: float64, due: date, n: int64, tags: list<string>>>",
-                "supplier": "struct<k0: int64, k1: int64, k2: int64, name: string>", "matrix": "list<list<int64>>"}
+    expected = {"price": "struct<value: int64, currency: string>",
+                "lines": "list<struct<n: int64, amount: float64, tags: list<string>, due: date>>",
+                "supplier": "struct<name: string, k1: int64, k2: int64, k0: int64>", "matrix": "list<list<int64>>"}
     assert {name: types[name] for name in expected} == expected, types
 
 
