@@ -1,6 +1,6 @@
 //! Quarantine in a run: stages the quarantine files of a run, and turns quarantined records into an export for a retry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
@@ -162,8 +162,8 @@ impl Run<'_> {
                 _ => None,
             };
             let OlderLines { staying, gone } = older.unwrap_or_default();
-            let is_known = |line: &QuarantineLine| staying.iter().any(|it| it.says_the_same(line));
-            let mut lines: Vec<_> = new.into_iter().filter(|line| !is_known(line)).collect();
+            let known = LinesByRecord::of(&staying);
+            let mut lines: Vec<_> = new.into_iter().filter(|line| !known.tell_of(line)).collect();
             if gone > 0 {
                 lines.splice(0..0, staying);
             }
@@ -241,19 +241,43 @@ impl OlderLines {
         let keys: Vec<&[String]> = older.iter().map(|line| &*line.key).collect();
         let keys = record_hashes(&rows_of_keys(&keys, schema)?, schema, schema.primary_key.len())?;
         let mut lines = Self::default();
+        let new = LinesByRecord::of(new);
         for (line, key) in older.into_iter().zip(keys) {
-            let is_told_again = new.iter().any(|it| it.says_the_same(&line));
             let is_superseded = match line.key.as_slice() {
-                [] => new.iter().any(|it| it.received() == line.received()),
+                [] => new.have(&line),
                 _ => has_come_again(&key),
             };
-            if is_told_again || !is_superseded {
+            if new.tell_of(&line) || !is_superseded {
                 lines.staying.push(line);
             } else {
                 lines.gone += 1;
             }
         }
         Ok(lines)
+    }
+}
+
+/// Lines by the text of their records: a table may have many.
+struct LinesByRecord<'l>(HashMap<&'l str, Vec<&'l QuarantineLine>>);
+
+impl<'l> LinesByRecord<'l> {
+    fn of(lines: &'l [QuarantineLine]) -> Self {
+        let mut by_record: HashMap<&str, Vec<&QuarantineLine>> = HashMap::new();
+        for line in lines {
+            by_record.entry(line.received()).or_default().push(line);
+        }
+        Self(by_record)
+    }
+
+    /// Whether there is a line of the same record.
+    fn have(&self, line: &QuarantineLine) -> bool {
+        self.0.contains_key(line.received())
+    }
+
+    /// Whether a line says the same.
+    fn tell_of(&self, line: &QuarantineLine) -> bool {
+        let same = self.0.get(line.received());
+        same.is_some_and(|lines| lines.iter().any(|it| it.says_the_same(line)))
     }
 }
 

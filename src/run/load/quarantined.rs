@@ -125,14 +125,16 @@ impl Load {
 
     /// Marks quarantined records of which the export has a later version: a retry must not put them over it.
     pub(super) fn mark_superseded(&mut self) -> PolarsResult<()> {
-        for record in &mut self.quarantined {
-            let Some(versions) = self.versions.get(&record.table) else { continue };
-            if record.key.is_empty() {
-                continue;
+        for (root, versions) in &self.versions {
+            let schema = &self.schemas[*root];
+            let of_table =
+                |record: &&mut Quarantined| record.table == *root && !record.key.is_empty();
+            let mut records: Vec<_> = self.quarantined.iter_mut().filter(of_table).collect();
+            let keys: Vec<&[String]> = records.iter().map(|record| &*record.key).collect();
+            let keys = row_hashes(&rows_of_keys(&keys, schema)?, &schema.primary_key)?;
+            for (record, key) in records.iter_mut().zip(keys) {
+                record.is_superseded = versions.has_later(key, record.number);
             }
-            let schema = &self.schemas[record.table];
-            let key = row_hashes(&rows_of_keys(&[&record.key], schema)?, &schema.primary_key)?;
-            record.is_superseded = key.iter().any(|key| versions.has_later(*key, record.number));
         }
         Ok(())
     }
