@@ -111,11 +111,13 @@ pub(super) fn against_quarantine(plan: &Plan, load: &Loaded) -> Result<(), Guard
 /// From how many values on a column of which none fits is no accident.
 const MANY_VALUES: u64 = 100;
 
-/// Refuses an export in which many values of an inferred column are of another type, and none is of its own: the source
-/// has changed, and the column would be null from now on.
+/// Refuses an export of which rows are loaded without many values of a column, and with none: the source has changed, and
+/// the column would be null from now on.
 pub(super) fn against_changed_columns(load: &Loaded) -> Result<(), GuardError> {
     let mut unfit: BTreeMap<(&TableName, &ColumnName), (u64, &ColumnType)> = BTreeMap::new();
-    for Reason { table, rule, .. } in load.quarantined.iter().flat_map(|it| &it.reasons.told) {
+    // Where the record is kept out as a whole, its values make no column null.
+    let kept = load.quarantined.iter().filter(|record| record.row_kept);
+    for Reason { table, rule, .. } in kept.flat_map(|record| &record.reasons.told) {
         if let Rule::Type { column, expected } = rule {
             unfit.entry((table, column)).or_insert((0, expected)).0 += 1;
         }

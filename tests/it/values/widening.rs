@@ -445,3 +445,15 @@ fn v06_limits_of_quarantine_count_records_that_lack_a_value() {
     let many = nights.night(r#"[{"id":4,"v":"a"},{"id":5,"v":"b"},{"id":6,"v":3}]"#);
     assert_eq!(many.code, 3, "{}", many.stderr);
 }
+
+#[test]
+fn v06_records_that_are_kept_out_as_a_whole_do_not_end_the_run() {
+    for settings in ["[tables.columns]\nv = \"int64\"\n", "schema_contract = \"discard_row\"\n"] {
+        let nights = Nights::of_t(&format!("write_disposition = \"append\"\n{settings}"));
+        nights.load(r#"[{"id":-2,"v":1}]"#);
+        let odd = (0..100).map(|id| format!("{{\"id\":{id},\"v\":\"x\"}},")).collect::<String>();
+        nights.load(&format!("[{odd}{{\"id\":-1}}]"));
+        assert_eq!(nights.t(&["id", "v"]), ["-1 | null", "-2 | 1"], "{settings}");
+        assert_eq!(nights.waiting("t").len(), 100, "{settings}");
+    }
+}
