@@ -451,8 +451,10 @@ fn v06_records_that_are_kept_out_as_a_whole_do_not_end_the_run() {
     for settings in ["[tables.columns]\nv = \"int64\"\n", "schema_contract = \"discard_row\"\n"] {
         let nights = Nights::of_t(&format!("write_disposition = \"append\"\n{settings}"));
         nights.load(r#"[{"id":-2,"v":1}]"#);
-        let odd = (0..100).map(|id| format!("{{\"id\":{id},\"v\":\"x\"}},")).collect::<String>();
-        nights.load(&format!("[{odd}{{\"id\":-1}}]"));
+        let mut records: Vec<String> =
+            (0..100).map(|id| format!("{{\"id\":{id},\"v\":\"x\"}}")).collect();
+        records.push(r#"{"id":-1}"#.to_owned());
+        nights.load(&format!("[{}]", records.join(",")));
         assert_eq!(nights.t(&["id", "v"]), ["-1 | null", "-2 | 1"], "{settings}");
         assert_eq!(nights.waiting("t").len(), 100, "{settings}");
     }
