@@ -41,6 +41,6 @@ pub use error::MergeError;
 pub use hashes::{RecordKeys, RowId, RowIds, record_hashes};
 pub use partition_rows::{PartitionRows, RECORD_COLUMN};
 pub use partitions::{OverwrittenPartitions, PartitionOverwrite};
-pub use records::{MergedTables, RecordMerge};
+pub use records::{ExportKeys, MergedTables, RecordMerge};
 pub use rows::{UnchangedRows, carry_over, without_unchanged};
 pub use tree::{ExportRows, TableTree};

@@ -75,6 +75,30 @@ impl MergedTables {
     }
 }
 
+/// The records of an export by their keys, those in quarantine left out.
+#[derive(Debug, Default)]
+pub struct ExportKeys {
+    all: RecordKeys,
+    /// Those that the table has later versions of.
+    superseded: RecordKeys,
+    /// A record that a full export does not have is deleted.
+    tells_deletes: bool,
+}
+
+impl ExportKeys {
+    /// Whether the table now holds a record in the export's version.
+    #[must_use]
+    pub fn are_loaded(&self, key: u128) -> bool {
+        self.all.contains(&key) && !self.superseded.contains(&key)
+    }
+
+    /// Whether the export says that a record, which is not in quarantine either, is deleted.
+    #[must_use]
+    pub fn lack(&self, key: u128) -> bool {
+        self.tells_deletes && !self.all.contains(&key)
+    }
+}
+
 /// The merge of an export into one table and its child tables.
 #[derive(Debug)]
 pub struct RecordMerge<'a> {
@@ -141,12 +165,15 @@ impl<'a> RecordMerge<'a> {
         Some(self.tree.stored_root_rows(|partition| self.wanted.covers(partition)))
     }
 
-    /// The keys of the records that the table holds in the export's version after the merge.
+    /// The records of the export, for those that wait from earlier runs.
     #[must_use]
-    pub fn loaded_keys(&self, merged: &MergedTables) -> RecordKeys {
-        let superseded = merged.superseded.get(&self.tree.root);
-        let is_loaded = |key: &&u128| superseded.is_none_or(|keys| !keys.contains(*key));
-        self.wanted.export.iter().filter(is_loaded).copied().collect()
+    pub fn export_keys(&self, merged: &MergedTables) -> ExportKeys {
+        let missing = self.wanted.missing.as_ref();
+        ExportKeys {
+            all: self.wanted.export.clone(),
+            superseded: merged.superseded.get(&self.tree.root).cloned().unwrap_or_default(),
+            tells_deletes: missing.is_some_and(|missing| missing.window.is_none()),
+        }
     }
 
     /// Compares the export with the tables, a few partitions at a time, and adds the result to `merged`.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::definition::{Deletes, WriteDisposition};
 use crate::merge::{
-    MergedTables, OverwrittenPartitions, PartitionOverwrite, RecordKeys, RecordMerge, TableTree,
+    ExportKeys, MergedTables, OverwrittenPartitions, PartitionOverwrite, RecordMerge, TableTree,
 };
 use crate::plan::Plan;
 use crate::run::guard_error::GuardError;
@@ -13,9 +13,8 @@ use crate::run::{RunError, guard};
 use crate::schema::TableId;
 use crate::table::{Snapshot, TableStore};
 
-/// For each root table that is merged and has quarantined records, the keys of the records that it now holds in the
-/// export's version.
-pub(super) type LoadedKeys = HashMap<TableId, RecordKeys>;
+/// For each root table that is merged and has quarantined records, the records of the export.
+pub(super) type KeysOfTables = HashMap<TableId, ExportKeys>;
 
 /// Compares the export with the tables that have `merge` and rows or quarantined records already.
 pub(super) async fn merge_records(
@@ -23,8 +22,8 @@ pub(super) async fn merge_records(
     load: &Loaded,
     snapshot: &Snapshot,
     plan: &Plan,
-) -> Result<(MergedTables, LoadedKeys), RunError> {
-    let (mut merged, mut keys) = (MergedTables::default(), LoadedKeys::new());
+) -> Result<(MergedTables, KeysOfTables), RunError> {
+    let (mut merged, mut keys) = (MergedTables::default(), KeysOfTables::new());
     for root in load.schemas.roots() {
         let tree = TableTree::new(&load.schemas, root, &load.rows, snapshot);
         let is_merged = load.schemas.policy(root).disposition == WriteDisposition::Merge;
@@ -42,7 +41,7 @@ pub(super) async fn merge_records(
         }
         merge.run(store, &mut merged).await?;
         if has_quarantine {
-            keys.insert(root, merge.loaded_keys(&merged));
+            keys.insert(root, merge.export_keys(&merged));
         }
     }
     Ok((merged, keys))

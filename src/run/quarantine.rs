@@ -11,7 +11,7 @@ use crate::landing::{Landed, Landing};
 use crate::merge::record_hashes;
 use crate::normalise::rows_of_keys;
 use crate::run::loaded::{Loaded, Quarantined};
-use crate::run::merge::LoadedKeys;
+use crate::run::merge::KeysOfTables;
 use crate::schema::{JsonPointer, RunId, TableId, TableName, TableSchema};
 use crate::store::Destination;
 use crate::table::quarantine::{QuarantineFile, QuarantineLine, encode, read};
@@ -147,30 +147,35 @@ impl Run<'_> {
         landed: &[Landed],
         mut retried: Option<QuarantinedRecords>,
         snapshot: &Snapshot,
-        loaded_keys: &LoadedKeys,
+        export_keys: &KeysOfTables,
     ) -> Result<StagedQuarantine, RunError> {
         let mut staged = StagedQuarantine::default();
         for (table, schema) in load.schemas.iter() {
             let new = self.new_lines(load, table, landed, retried.as_mut())?;
-            let older = match loaded_keys.get(&table) {
-                Some(loaded) if retried.is_none() => {
+            let older = match export_keys.get(&table) {
+                Some(export) if retried.is_none() => {
                     let older = older_lines(self.destination, snapshot, &schema.name).await?;
-                    Some(OlderLines::sorted(older, &new, schema, |key| {
-                        loaded.contains(key) || load.has_left_out(table, *key)
-                    })?)
+                    OlderLines::sorted(older, &new, schema, |key| {
+                        match load.has_left_out(table, key) {
+                            true => Since::CameAgain,
+                            false if export.are_loaded(key) => Since::CameAgain,
+                            false if export.lack(key) => Since::Deleted,
+                            false => Since::Nothing,
+                        }
+                    })?
                 }
-                _ => None,
+                _ => OlderLines::default(),
             };
-            let OlderLines { staying, gone } = older.unwrap_or_default();
+            let OlderLines { staying, changed } = older;
             let known = LinesByRecord::of(&staying);
             let mut lines: Vec<_> = new.into_iter().filter(|line| !known.tell_of(line)).collect();
-            if gone > 0 {
+            if changed {
                 lines.splice(0..0, staying);
             }
             let file =
                 staged.put(self.destination, &self.plan.run_id, &schema.name, &lines).await?;
             let update = match file {
-                file if gone > 0 => Some(QuarantineUpdate::Relist(file)),
+                file if changed => Some(QuarantineUpdate::Relist(file)),
                 file => file.map(QuarantineUpdate::Add),
             };
             staged.updates.extend(update.map(|update| (schema.name.clone(), update)));
@@ -221,37 +226,56 @@ async fn older_lines(
     Ok(lines)
 }
 
+/// What an export says of a record that waits from an earlier run.
+enum Since {
+    Nothing,
+    /// It has another version of the record, loaded or in quarantine.
+    CameAgain,
+    /// It does not have the record any more, and the table follows deletes.
+    Deleted,
+}
+
 /// The lines of earlier runs beside those of this one.
 #[derive(Default)]
 struct OlderLines {
-    /// Those whose records still wait, in this version.
+    /// Those that stay.
     staying: Vec<QuarantineLine>,
-    /// How many do not wait any more.
-    gone: usize,
+    /// Some do not stay, or not as they were.
+    changed: bool,
 }
 
 impl OlderLines {
-    /// A record that has come again does not wait in its older version, unless its new line says the same.
+    /// A record that has come again does not wait in its older version, unless its new line says the same. One that is
+    /// deleted stays to be looked at, and a retry does not bring it back.
     fn sorted(
         older: Vec<QuarantineLine>,
         new: &[QuarantineLine],
         schema: &TableSchema,
-        has_come_again: impl Fn(&u128) -> bool,
+        since: impl Fn(u128) -> Since,
     ) -> Result<Self, RunError> {
         let keys: Vec<&[String]> = older.iter().map(|line| &*line.key).collect();
         let keys = record_hashes(&rows_of_keys(&keys, schema)?, schema, schema.primary_key.len())?;
         let mut lines = Self::default();
         let new = LinesByRecord::of(new);
-        for (line, key) in older.into_iter().zip(keys) {
-            let is_superseded = match line.key.as_slice() {
-                [] => new.have(&line),
-                _ => has_come_again(&key),
+        for (mut line, key) in older.into_iter().zip(keys) {
+            let since = match line.key.as_slice() {
+                _ if new.tell_of(&line) => Since::Nothing,
+                [] if new.have(&line) => Since::CameAgain,
+                [] => Since::Nothing,
+                _ => since(key),
             };
-            if new.tell_of(&line) || !is_superseded {
-                lines.staying.push(line);
-            } else {
-                lines.gone += 1;
+            match since {
+                Since::CameAgain => {
+                    lines.changed = true;
+                    continue;
+                }
+                Since::Deleted if !line.superseded => {
+                    lines.changed = true;
+                    line.superseded = true;
+                }
+                Since::Deleted | Since::Nothing => {}
             }
+            lines.staying.push(line);
         }
         Ok(lines)
     }

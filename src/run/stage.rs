@@ -13,7 +13,7 @@ use crate::merge::{EndedRows, MergedTables, OverwrittenPartitions, PartitionRows
 use crate::report::{EventKind, TableReport};
 use crate::run::intake::FoundRecords;
 use crate::run::loaded::Loaded;
-use crate::run::merge::LoadedKeys;
+use crate::run::merge::KeysOfTables;
 use crate::run::quarantine::QuarantinedRecords;
 use crate::runtime::{on_cpu, parallelism};
 use crate::schema::{IdVec, PartitionKey, RootId, TableId};
@@ -51,7 +51,7 @@ type Files<'a> = BTreeMap<(TableId, PartitionKey), FileRows<'a>>;
 pub(super) struct Written {
     pub(super) staged: Vec<(TableId, StagedFile)>,
     pub(super) rewritten: HashSet<String>,
-    loaded_keys: LoadedKeys,
+    export_keys: KeysOfTables,
 }
 
 impl Written {
@@ -78,7 +78,7 @@ impl Run<'_> {
         snapshot: &Snapshot,
     ) -> Result<Written, RunError> {
         let (tables, plan) = (self.tables.as_ref(), self.plan);
-        let (mut merged, loaded_keys) = merge::merge_records(tables, load, snapshot, plan).await?;
+        let (mut merged, export_keys) = merge::merge_records(tables, load, snapshot, plan).await?;
         let overwritten = merge::overwrite_partitions(tables, load, snapshot, plan).await?;
         let unchanged = Arc::new(std::mem::take(&mut merged.unchanged));
         let mut files = Files::new();
@@ -111,7 +111,7 @@ impl Run<'_> {
         }
         drop(written);
         count_outcomes(load, superseded, merged);
-        let mut written = Written { staged, rewritten, loaded_keys };
+        let mut written = Written { staged, rewritten, export_keys };
         self.settle_empty_tables(load, snapshot, &mut written).await?;
         Ok(written)
     }
@@ -156,7 +156,7 @@ impl Run<'_> {
     pub(super) async fn intent(
         &self,
         load: &Loaded,
-        Written { staged, rewritten, loaded_keys }: Written,
+        Written { staged, rewritten, export_keys }: Written,
         snapshot: &Snapshot,
         row_source: RowSource,
         landed: &[Landed],
@@ -168,7 +168,7 @@ impl Run<'_> {
             RowSource::Quarantine(waiting) => (None, Some(waiting)),
         };
         let mut lines =
-            self.stage_quarantine(load, landed, waiting, snapshot, &loaded_keys).await?;
+            self.stage_quarantine(load, landed, waiting, snapshot, &export_keys).await?;
         publish.append(&mut lines.publications);
         let mut files: IdVec<TableId, Vec<DataFile>> =
             load.schemas.iter().map(|_| Vec::new()).collect();

@@ -94,7 +94,7 @@ pub struct QuarantineLine {
     /// The record is in its table without the values that the reasons name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub row_kept: bool,
-    /// The export had a later version of the record, so a retry does not load this one.
+    /// The export had a later version of the record, or a later one does not have it any more: a retry does not load it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub superseded: bool,
     /// Its key as text, in a table that is merged; empty if it could not be read.

@@ -218,6 +218,33 @@ fn p1_a_retry_deletes_no_record_that_it_does_not_have() {
 }
 
 #[test]
+fn p1_a_retry_brings_no_record_back_that_the_source_has_deleted() {
+    for deletes in ["mark", "remove"] {
+        let declared =
+            |n: &str| format!("{MERGED}deletes = \"{deletes}\"\n[tables.columns]\nn = \"{n}\"\n");
+        let nights = Nights::of(&declared("int64"));
+        nights.load(r#"[{"id":1,"at":"2026-01-05","n":1,"v":1},{"id":2,"at":"2026-01-05","n":"?","v":1},{"id":3,"at":"2026-01-05","n":3,"v":1}]"#);
+        // A value of record 3 is kept out of its row; then both are gone.
+        nights.load(r#"[{"id":1,"at":"2026-01-05","n":1,"v":1},{"id":2,"at":"2026-01-05","n":"?","v":1},{"id":3,"at":"2026-01-05","n":3,"v":"x"}]"#);
+        assert_eq!(nights.workplace.lake().quarantine("t").len(), 2, "{deletes}");
+        let only = r#"[{"id":1,"at":"2026-01-05","n":1,"v":1}]"#;
+        nights.load(only);
+        let waiting = nights.workplace.lake().quarantine("t");
+        assert!(waiting.iter().all(|line| line["superseded"] == true), "{waiting:?}");
+        let before = rows(&nights.workplace.lake(), "t", &["id", "v"]);
+        nights.workplace.define(&declared("string"));
+        nights.workplace.flowlake(&["quarantine", "retry", "test.toml"]);
+        assert_eq!(rows(&nights.workplace.lake(), "t", &["id", "v"]), before, "{deletes}");
+        // Once the source has it again, it is loaded and waits no more.
+        nights.load(
+            r#"[{"id":1,"at":"2026-01-05","n":1,"v":1},{"id":2,"at":"2026-01-05","n":"?","v":2}]"#,
+        );
+        let waiting = nights.workplace.lake().quarantine("t");
+        assert!(waiting.iter().all(|line| line["key"][0] != "2"), "{waiting:?}");
+    }
+}
+
+#[test]
 fn p6_a_merge_in_pieces_equals_a_merge_at_once() {
     // In any order and with the least memory, the table holds the last version of each record.
     let record = |id: usize, version: usize| {
