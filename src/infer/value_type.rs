@@ -159,6 +159,49 @@ impl ValueShape {
             }
             value.tell_keys_apart(before.and_then(|before| before.values.get(step)));
         }
+        if self.objects {
+            self.tell_keys_apart_in_items(before);
+        }
+    }
+
+    /// The same for a key `items` of the objects and the lists in the list, which are one field.
+    fn tell_keys_apart_in_items(&mut self, before: Option<&Shape>) {
+        let is_field = |step: &Step, value: &Self| {
+            matches!(step, Step::Key(key) if field_of(key).as_str() == ITEMS_FIELD)
+                && !value.distinct
+        };
+        let Some(nested) = &mut self.nested else { return };
+        let key = nested.values.iter().find(|(step, value)| is_field(step, value));
+        let (Some(key), true) =
+            (key.map(|(step, _)| step.clone()), nested.values.contains_key(&Step::Item))
+        else {
+            return;
+        };
+        let both = |shape: &Shape| {
+            let mut both = Self::default();
+            [&key, &Step::Item]
+                .into_iter()
+                .filter_map(|step| shape.values.get(step))
+                .for_each(|value| both.merge(value));
+            both
+        };
+        let mut told = both(nested);
+        told.tell_keys_apart(before.map(both).as_ref());
+        for step in [&key, &Step::Item] {
+            if let Some(value) = nested.values.get_mut(step) {
+                value.take_distinct(&told);
+            }
+        }
+    }
+
+    fn take_distinct(&mut self, told: &Self) {
+        let (Some(nested), Some(told)) = (&mut self.nested, &told.nested) else { return };
+        for (step, value) in &mut nested.values {
+            if let Some(told) = told.values.get(step) {
+                value.distinct = told.distinct;
+                value.take_distinct(told);
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The columns of a table from the levels of a chunk: those of its own level, and of the objects flattened into it.
 
-use polars::prelude::{IdxCa, NewChunkedArray, PlSmallStr, PolarsResult};
+use polars::prelude::{BooleanChunked, IdxCa, NewChunkedArray, PlSmallStr, PolarsResult};
 
 use super::cast::{Cast, CastRules, only_where};
 use super::nested::{column, declared_column, scalars_as};
@@ -192,6 +192,7 @@ fn without(
         let mut stays = vec![true; column.series.len()];
         let objects = nested.level.parents.iter().filter(|parent| !nested.is_list(**parent));
         others.iter().chain(objects).for_each(|row| stays[*row as usize] = false);
+        let stays = BooleanChunked::from_slice(PlSmallStr::EMPTY, &stays);
         column.series = only_where(&stays, &column.series)?;
     }
     Ok(column)

@@ -35,6 +35,7 @@ impl Cast {
         if !self.unfit.is_empty() {
             let mut fits = vec![true; self.series.len()];
             self.unfit.iter().for_each(|row| fits[*row as usize] = false);
+            let fits = BooleanChunked::from_slice(PlSmallStr::EMPTY, &fits);
             self.series = only_where(&fits, &self.series)?;
         }
         Ok(self)
@@ -49,10 +50,9 @@ impl Cast {
 }
 
 /// A column that is null where `stays` is false.
-pub(super) fn only_where(stays: &[bool], column: &Series) -> PolarsResult<Series> {
-    let stays = BooleanChunked::from_slice(PlSmallStr::EMPTY, stays);
+pub(super) fn only_where(stays: &BooleanChunked, column: &Series) -> PolarsResult<Series> {
     let nulls = Series::full_null(PlSmallStr::EMPTY, column.len(), column.dtype());
-    column.zip_with(&stays, &nulls)
+    column.zip_with(stays, &nulls)
 }
 
 /// How the values of a column are cast.

@@ -9,13 +9,15 @@
 //! | an object without keys | `struct<value: string>`, since Parquet has no struct without fields |
 //! | what is nested deeper than [`MOST_LEVELS`](crate::decode::MOST_LEVELS) | text, as JSON |
 
+use std::collections::HashMap;
+
 use polars::prelude::{
     BooleanChunked, IdxCa, IdxSize, IntoSeries, NewChunkedArray, PlSmallStr, PolarsResult, Series,
     StructChunked,
 };
 use polars_arrow::bitmap::Bitmap;
 
-use super::cast::{Cast, CastRules, cast_raw, polars_type};
+use super::cast::{Cast, CastRules, cast_raw, only_where, polars_type};
 use super::lists::lists_of;
 use crate::decode::{Level, NestedRows, Scalars, Values};
 use crate::infer::{FieldIndex, ITEMS_FIELD};
@@ -232,11 +234,15 @@ fn objects_of(
     }
     let is_there = BooleanChunked::from_slice(PlSmallStr::EMPTY, &is_there);
     let mut object = ObjectBuilder::new(fields, is_there);
+    let mut keys_of_fields: HashMap<usize, Vec<&Values>> = HashMap::new();
     for (step, values) in &level.values {
         let Step::Key(key) = step else { continue };
         match object.index.of_key(key) {
             Some((position, field)) => {
-                object.fill_at(position, field_column(values, level.rows, field, rules)?)?;
+                let column = field_column(values, level.rows, field, rules)?;
+                let earlier = keys_of_fields.entry(position).or_default();
+                object.fill_from_key(position, column, values, earlier)?;
+                earlier.push(values);
             }
             None => object.refuse(values.filled_rows()),
         }
@@ -325,6 +331,29 @@ impl<'f> ObjectBuilder<'f> {
             Some((position, _)) => self.fill_at(position, values),
             None => Ok(()),
         }
+    }
+
+    /// Sets the values of a field from a key, where `earlier` keys may have set it already: keys have one field together
+    /// only if no more than one of them holds scalars. In a row with several, what holds none gives way.
+    fn fill_from_key(
+        &mut self,
+        position: usize,
+        mut column: Cast,
+        values: &Values,
+        earlier: &[&Values],
+    ) -> PolarsResult<()> {
+        if let (Some(there), false) = (&mut self.values[position], earlier.is_empty()) {
+            let filled = |values: &[&Values]| -> BooleanChunked {
+                let mut mask = vec![false; there.len()];
+                let rows = values.iter().flat_map(|values| values.filled_rows());
+                rows.for_each(|row| mask[row as usize] = true);
+                BooleanChunked::from_slice(PlSmallStr::EMPTY, &mask)
+            };
+            let (new, old) = (filled(&[values]), filled(earlier));
+            column.series = only_where(&(new | there.is_null()), &column.series)?;
+            *there = only_where(&(old | column.series.is_null()), there)?;
+        }
+        self.fill_at(position, column)
     }
 
     fn fill_at(&mut self, position: usize, values: Cast) -> PolarsResult<()> {

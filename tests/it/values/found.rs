@@ -68,3 +68,18 @@ fn v09_empty_lists_and_objects_say_nothing_with_nested_json() {
         }
     }
 }
+
+#[test]
+fn v09_an_empty_list_under_a_key_with_the_name_of_another_gives_way() {
+    for (first, second) in [
+        (r#"{"Value":[false]}"#, r#"{"Value":[true],"value":[]}"#),
+        (r#"{"value":[false]}"#, r#"{"Value":[],"value":[true]}"#),
+        (r#"{"value":[false]}"#, r#"{"VALUE":{},"Value":[],"value":[true]}"#),
+    ] {
+        let nights = Nights::of_t("write_disposition = \"append\"\nnested = \"columns\"\n");
+        nights.load(&format!("[{{\"id\":1,\"o\":{first}}}]"));
+        nights.load(&format!("[{{\"id\":2,\"o\":{second}}}]"));
+        assert_eq!(nights.t(&["id", "o"]), ["1 | {value: [false]}", "2 | {value: [true]}"]);
+        assert!(nights.waiting("t").is_empty(), "{second}");
+    }
+}
