@@ -10,7 +10,7 @@ use crate::definition::{
     Source, Table, TemplateContext, WindowPolicy, WriteDisposition,
 };
 use crate::exit_code::{ExitCode, Failure};
-use crate::schema::{RunId, Window};
+use crate::schema::{LoadedTime, RunId, Window};
 use crate::source::{Request, procurementflow};
 
 /// More pieces than any sensible `step` makes.
@@ -39,8 +39,12 @@ pub struct Plan {
     pub requests: Vec<Request>,
     /// The watermark before this run.
     pub watermark: Option<DateTime<Utc>>,
+    /// Whether the window begins where it was asked to, and not at the watermark.
+    pub is_backfill: bool,
     /// The export may be smaller than the limits of the definition allow.
     pub allow_shrink: bool,
+    /// Tables that another pipeline wrote become those of this one.
+    pub take_over: bool,
     /// How many requests may be open at once.
     pub jobs: NonZeroUsize,
     /// How many bytes of rows may be in memory at once.
@@ -60,6 +64,8 @@ pub struct Overrides {
     pub to: Option<DateTime<Utc>>,
     /// The export may be smaller than the limits of the definition allow.
     pub allow_shrink: bool,
+    /// Tables that another pipeline wrote become those of this one.
+    pub take_over: bool,
     /// How many requests may be open at once; [`DEFAULT_JOBS`] when absent.
     pub jobs: Option<NonZeroUsize>,
     /// How many bytes of rows may be in memory at once; [`DEFAULT_MEMORY`] when absent.
@@ -174,7 +180,9 @@ impl Plan {
         Ok(Self {
             destination: destination_at(&pipeline, now)?,
             requests: requests.collect::<Result<_, PlanError>>()?,
+            is_backfill: overrides.from.is_some(),
             allow_shrink: overrides.allow_shrink,
+            take_over: overrides.take_over,
             jobs: overrides.jobs.unwrap_or(DEFAULT_JOBS),
             memory: overrides.memory.unwrap_or(DEFAULT_MEMORY.bytes()),
             waits: overrides.waits,
@@ -205,13 +213,17 @@ impl Plan {
         self.requests.is_empty()
     }
 
-    /// The watermark after this run. A window that starts after the old watermark leaves a gap, so it does not move it.
+    /// What a table has of the source's time after `window` is loaded, by what it had before. A table that is new has the
+    /// window alone. A window that was asked for with `--from` and leaves a gap does not count; one that leaves it because
+    /// the definition begins later does: what is before is not wanted any more.
     #[must_use]
-    pub fn watermark_after(&self) -> Option<DateTime<Utc>> {
-        let policy = self.pipeline.source.window.as_ref()?;
-        let Some(window) = self.window else { return self.watermark };
-        let reached = self.watermark.unwrap_or(policy.start);
-        if window.start <= reached { Some(window.end.max(reached)) } else { self.watermark }
+    pub fn loaded_after(&self, before: Option<LoadedTime>, window: Window) -> LoadedTime {
+        let alone = LoadedTime { from: window.start, watermark: window.end };
+        match before {
+            None => alone,
+            Some(before) if window.start > before.watermark && !self.is_backfill => alone,
+            Some(before) => before.with(window),
+        }
     }
 }
 
@@ -370,7 +382,9 @@ mod tests {
         let expected = ["2026-01-31 2026-02-28T00:00:00", "2026-02-28 2026-03-20T02:00:00"];
         assert_eq!(windows(&plan), expected);
         assert!(plan.requests[1].url.as_str().ends_with("?since=2026-02-28"));
-        assert_eq!(plan.watermark_after(), Some(instant("2026-03-20T02:00:00Z")));
+        let loaded = plan.loaded_after(None, plan.window.unwrap());
+        assert_eq!(loaded.watermark, instant("2026-03-20T02:00:00Z"));
+        assert_eq!(loaded.from, instant("2026-01-31T00:00:00Z"));
         assert_eq!(plan.destination, DestinationUrl::Local("lake/2026-03-20".into()));
     }
 
@@ -385,7 +399,6 @@ mod tests {
     fn p3_a_window_that_was_covered_already_asks_for_nothing() {
         let plan = plan(WINDOW, Some("2026-03-20T02:00:00Z"), &Overrides::default()).unwrap();
         assert!(plan.requests.is_empty());
-        assert_eq!(plan.watermark_after(), plan.watermark);
     }
 
     #[test]
@@ -397,7 +410,12 @@ mod tests {
                 to: Some(instant(to)),
                 ..Overrides::default()
             };
-            plan(WINDOW, watermark, &overrides).unwrap().watermark_after()
+            let plan = plan(WINDOW, watermark, &overrides).unwrap();
+            let before = LoadedTime {
+                from: instant("2026-01-31T00:00:00Z"),
+                watermark: plan.watermark.unwrap(),
+            };
+            Some(plan.loaded_after(Some(before), plan.window.unwrap()).watermark)
         };
         let unmoved = watermark.map(instant);
         assert_eq!(after("2026-02-11T00:00:00Z", "2026-02-12T00:00:00Z"), unmoved);

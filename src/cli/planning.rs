@@ -31,6 +31,9 @@ pub(super) struct PlanArguments {
     /// Accept an export that is smaller than the tables or `[limits]` suggest.
     #[arg(long)]
     allow_shrink: bool,
+    /// Write tables that another pipeline wrote until now.
+    #[arg(long)]
+    take_over: bool,
     /// How many pieces of a window to request at once.
     #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_JOBS)]
     jobs: NonZeroUsize,
@@ -50,6 +53,7 @@ impl Default for PlanArguments {
             as_of: None,
             settings: Vec::new(),
             allow_shrink: false,
+            take_over: false,
             jobs: DEFAULT_JOBS,
             memory: None,
             wait: false,
@@ -102,6 +106,7 @@ impl PlanArguments {
             from: self.from,
             to: self.to,
             allow_shrink: self.allow_shrink,
+            take_over: self.take_over,
             jobs: Some(self.jobs),
             memory: self.memory.map(Size::bytes),
             waits: self.wait,
@@ -109,7 +114,8 @@ impl PlanArguments {
         let url = destination_at(&pipeline, self.as_of.unwrap_or(now))?;
         let snapshot = if look { peek(&url).await? } else { Snapshot::default() };
         let run_id = run_id.unwrap_or_else(|| RunId::at(now));
-        let plan = Plan::new(pipeline, run_id, now, snapshot.watermark(), &overrides)?;
+        let watermark = snapshot.watermark(&pipeline);
+        let plan = Plan::new(pipeline, run_id, now, watermark, &overrides)?;
         Ok(Planned { plan, snapshot })
     }
 }

@@ -10,7 +10,7 @@ use crate::merge::MergeError;
 use crate::report::TableReport;
 use crate::run::guard_error::GuardError;
 use crate::run::interruption::Signal;
-use crate::schema::{RunId, Window};
+use crate::schema::{RunId, TableName, Window};
 use crate::source::ExportSource;
 use crate::source::api_key::ApiKeyError;
 use crate::source::http::FetchError;
@@ -64,6 +64,8 @@ pub enum RunError {
     Lock(#[from] LockError),
     #[error("the run id `{run_id}` was used before in this destination")]
     UsedRunId { run_id: RunId },
+    #[error("`{table}` is written by pipeline `{pipeline}`")]
+    OtherPipeline { table: TableName, pipeline: String },
     #[error(transparent)]
     Guard(#[from] GuardError),
     #[error("the ledger of `{}` does not balance: {}", ledger.table, ledger.imbalance())]
@@ -94,7 +96,7 @@ impl Failure for RunError {
             Self::Destination(error) => error.exit_code(),
             Self::Lock(error) => error.exit_code(),
             Self::Guard(error) => error.exit_code(),
-            Self::UsedRunId { .. } => ExitCode::Usage,
+            Self::UsedRunId { .. } | Self::OtherPipeline { .. } => ExitCode::Usage,
             Self::Conflict => ExitCode::Busy,
             Self::Unbalanced { .. } | Self::Frame(_) | Self::Report(_) => ExitCode::Unexpected,
         }
@@ -122,6 +124,11 @@ impl Failure for RunError {
             Self::UsedRunId { .. } => {
                 Some("give each run an id of its own, or leave `--run-id` out".into())
             }
+            Self::OtherPipeline { .. } => Some(
+                "two pipelines cannot write one table: give this one another destination or table; \
+                 if it replaces that pipeline, run it once with `--take-over`"
+                    .into(),
+            ),
             Self::Conflict => Some("the other run is complete; run this one again".into()),
             Self::Unbalanced { .. } | Self::Frame(_) | Self::Report(_) => {
                 Some(advice::REPORT_A_BUG.into())

@@ -48,11 +48,12 @@ pub use interruption::{Interruption, Signal};
 use crate::exit_code::Failure;
 use crate::plan::Plan;
 use crate::report::{EventKind, FailedRun, Outcome, RunReport, RunWarning};
+use crate::schema::TableName;
 use crate::source::api_key::ApiKey;
 use crate::store::Destination;
 use crate::table::lock::{Lock, LockError, Owner};
 use crate::table::{
-    self, CommitError, CommitOutcome, Intent, Snapshot, TableStore, discard_staged,
+    self, Changes, CommitOutcome, Snapshot, TableStore, discard_staged, sweep_staging,
 };
 use events::RunEvents;
 
@@ -158,7 +159,7 @@ struct Run<'a> {
 struct Prepared {
     snapshot: Snapshot,
     /// What to commit; none when nothing has changed.
-    intent: Option<Intent>,
+    changes: Option<Changes>,
     report: RunReport,
 }
 
@@ -233,11 +234,30 @@ impl<'a> Run<'a> {
     /// Recovers the destination, and refuses a run id that was used before.
     async fn claim(&self) -> Result<Snapshot, RunError> {
         self.refuse_used_id().await?;
-        let snapshot = self.tables.recover(self.plan.started_at).await?;
+        let snapshot = self.tables.recover().await?;
+        sweep_staging(self.destination, self.plan.started_at).await?;
         if snapshot.has_run(&self.plan.run_id) {
             return Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() });
         }
+        let roots = self.plan.pipeline.root_tables().map(|table| &table.name);
+        self.refuse_tables_of_others(&snapshot, roots)?;
         Ok(snapshot)
+    }
+
+    /// Refuses tables that another pipeline writes: it has watermarks and exports of its own.
+    fn refuse_tables_of_others<'t>(
+        &self,
+        snapshot: &Snapshot,
+        mut tables: impl Iterator<Item = &'t TableName>,
+    ) -> Result<(), RunError> {
+        if self.plan.take_over {
+            return Ok(());
+        }
+        let other = tables.find_map(|table| {
+            let pipeline = snapshot.pipeline_of(table)?;
+            (pipeline != self.plan.pipeline.name).then(|| (table.clone(), pipeline.to_owned()))
+        });
+        other.map_or(Ok(()), |(table, pipeline)| Err(RunError::OtherPipeline { table, pipeline }))
     }
 
     /// Every run that ended has a report. A run that was killed after its commit is known to the snapshot.
@@ -250,10 +270,10 @@ impl<'a> Run<'a> {
 
     /// Makes the run visible.
     async fn commit(&self, prepared: Prepared) -> Result<RunReport, RunError> {
-        let Prepared { snapshot, intent, mut report } = prepared;
-        if let Some(intent) = intent {
+        let Prepared { snapshot, changes, mut report } = prepared;
+        if let Some(changes) = changes {
             self.events.emit(EventKind::Committing);
-            let outcome = self.tables.commit(&snapshot, intent).await?;
+            let outcome = self.tables.commit(&snapshot, changes).await?;
             if outcome == CommitOutcome::Conflict {
                 return Err(RunError::Conflict);
             }
@@ -279,7 +299,7 @@ impl<'a> Run<'a> {
 /// Whether a failed run certainly left no intent. Otherwise the next run may finish its commit, from its staged files.
 fn left_no_intent(error: &RunError) -> bool {
     match error {
-        RunError::Commit(error) => matches!(error, CommitError::Name(_)),
+        RunError::Commit(error) => error.left_no_intent(),
         _ => true,
     }
 }

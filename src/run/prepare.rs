@@ -1,5 +1,6 @@
 //! Prepare: everything before the commit, of an export and of a retry from quarantine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -18,10 +19,10 @@ use crate::run::new_exports::NewExports;
 use crate::run::quarantine::QuarantinedRecords;
 use crate::run::stage::RowSource;
 use crate::runtime::{give_back_memory, on_cpu};
-use crate::schema::{IdVec, RootId, Shape};
+use crate::schema::{IdVec, LoadedTime, RootId, Shape, TableName};
 use crate::source::api_key::ApiKey;
 use crate::source::procurementflow;
-use crate::table::{Intent, Snapshot, TableState, TakenExport};
+use crate::table::{Changes, Snapshot, TakenExport};
 
 impl Run<'_> {
     pub(super) async fn prepare(
@@ -29,13 +30,15 @@ impl Run<'_> {
         keys: &[ApiKey],
         snapshot: Snapshot,
     ) -> Result<Prepared, RunError> {
-        if self.plan.window.is_some() && snapshot.watermark() != self.plan.watermark {
+        if self.plan.window.is_some()
+            && snapshot.watermark(&self.plan.pipeline) != self.plan.watermark
+        {
             // Another run moved the watermark since this one was planned.
             return Err(RunError::Conflict);
         }
         if self.plan.requests.is_empty() {
             let report = self.report(Outcome::NothingNew, Vec::new(), Vec::new());
-            return Ok(Prepared { snapshot, intent: None, report });
+            return Ok(Prepared { snapshot, changes: None, report });
         }
         let roots: IdVec<RootId, &Table> = self.plan.pipeline.root_tables().collect();
         let expectation = Arc::new(self.expectation(&roots, &snapshot));
@@ -81,9 +84,9 @@ impl Run<'_> {
         let new_exports = NewExports::of_export(roots, &snapshot, &taken, self.plan.window);
         let ledgers = ledger::unchanged(roots, &new_exports, &intake, &snapshot);
         if new_exports.tables.is_empty() {
-            let intent = self.moved_watermark(&snapshot);
+            let changes = self.moved_watermark(&snapshot);
             let report = self.report(Outcome::NothingNew, exports, ledgers);
-            return Ok(Prepared { snapshot, intent, report });
+            return Ok(Prepared { snapshot, changes, report });
         }
         guard::against_shrinking(self.plan, &new_exports, &intake, &snapshot)?;
         let found = intake.found();
@@ -106,7 +109,7 @@ impl Run<'_> {
             QuarantinedRecords::collect(self.destination, &roots, &snapshot).await?
         else {
             let report = self.report(Outcome::NothingWaiting, Vec::new(), Vec::new());
-            return Ok(Prepared { snapshot, intent: None, report });
+            return Ok(Prepared { snapshot, changes: None, report });
         };
         let roots: Vec<&Table> = waiting.tables.iter().collect();
         guard::against_retry_of_overwritten(&roots)?;
@@ -139,17 +142,18 @@ impl Run<'_> {
         self.warn_of_skipped_deletes(&load, &snapshot);
         on_cpu(give_back_memory).await;
         let staged = self.write(&mut load, &snapshot).await?;
-        let (intent, ledgers) = self.intent(&load, staged, &snapshot, row_source, landed).await?;
+        let (changes, ledgers) =
+            self.all_changes(&load, staged, &snapshot, row_source, landed).await?;
         ledger::check(&ledgers)?;
         let outcome =
-            if has_changed(&load, &intent) { Outcome::Committed } else { Outcome::NothingNew };
+            if has_changed(&load, &changes) { Outcome::Committed } else { Outcome::NothingNew };
         let mut report = self.report(outcome, Vec::new(), ledgers);
         report.changes = findings::changes(&load, &self.plan.pipeline.tables, &snapshot);
         for (table, warning) in findings::warnings(&report.changes) {
             self.events.warn_of_table(table, warning);
         }
         report.checks = findings::checks(&load);
-        Ok(Prepared { snapshot, intent: Some(intent), report })
+        Ok(Prepared { snapshot, changes: Some(changes), report })
     }
 
     /// Warns of tables whose missing records would be deleted, were it known which they are.
@@ -166,26 +170,35 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn state(&self) -> TableState {
-        TableState {
-            last_run: self.plan.run_id.clone(),
-            committed_at: self.plan.started_at,
-            watermark: self.plan.watermark_after(),
+    /// What this run changes, as far as it is known without rows.
+    pub(super) fn changes(&self, snapshot: &Snapshot) -> Changes {
+        Changes {
+            run_id: self.plan.run_id.clone(),
+            pipeline: self.plan.pipeline.name.clone(),
+            started_at: self.plan.started_at,
+            publish: Vec::new(),
+            remove: Vec::new(),
+            manifests: Vec::new(),
+            loaded: self.loaded_after(snapshot),
         }
     }
 
+    /// What the tables of the pipeline have of the source's time after this run.
+    fn loaded_after(&self, snapshot: &Snapshot) -> BTreeMap<TableName, LoadedTime> {
+        let Some(window) = self.plan.window else { return BTreeMap::new() };
+        let roots = self.plan.pipeline.root_tables();
+        let after = roots.map(|Table { name, .. }| {
+            let loaded = self.plan.loaded_after(snapshot.loaded(name), window);
+            (name.clone(), loaded)
+        });
+        after.collect()
+    }
+
     /// A window without changes still moves the watermark.
-    fn moved_watermark(&self, snapshot: &Snapshot) -> Option<Intent> {
-        let state = self.state();
-        let run_id = self.plan.run_id.clone();
-        let (publish, remove, manifests) = (Vec::new(), Vec::new(), Vec::new());
-        (state.watermark != snapshot.watermark()).then_some(Intent {
-            run_id,
-            publish,
-            remove,
-            manifests,
-            state,
-        })
+    fn moved_watermark(&self, snapshot: &Snapshot) -> Option<Changes> {
+        let changes = self.changes(snapshot);
+        let moves = changes.loaded.iter().any(|(table, it)| snapshot.loaded(table) != Some(*it));
+        moves.then_some(changes)
     }
 
     pub(super) fn metadata(&self) -> MetadataColumns {
@@ -268,12 +281,12 @@ impl Run<'_> {
 
 /// Whether a run changes what readers see. A run that brings only unchanged rows does not; its commit only moves the
 /// watermark and remembers the export.
-fn has_changed(load: &Loaded, intent: &Intent) -> bool {
+fn has_changed(load: &Loaded, changes: &Changes) -> bool {
     let mut roots = load.schemas.roots().map(|root| load.schemas.policy(root));
     let compares = roots.all(|root| {
         matches!(root.disposition, WriteDisposition::Merge | WriteDisposition::OverwritePartitions)
     });
-    !(compares && intent.publish.is_empty() && intent.remove.is_empty())
+    !(compares && changes.publish.is_empty() && changes.remove.is_empty())
 }
 
 /// How the records of each root table are decoded.

@@ -18,7 +18,7 @@ use crate::run::quarantine::QuarantinedRecords;
 use crate::runtime::{on_cpu, parallelism};
 use crate::schema::{IdVec, PartitionKey, RootId, TableId};
 use crate::table::{
-    DataFile, Intent, LoadedExport, ManifestUpdate, Publication, Snapshot, TakenExport,
+    Changes, DataFile, LoadedExport, ManifestUpdate, Publication, Snapshot, TakenExport,
     UpdatedManifest, files_to_compact,
 };
 use crate::write::{Encoder, FileLayout, StagedFile, encode, stage};
@@ -153,14 +153,17 @@ impl Run<'_> {
         Ok(WrittenFiles { table, superseded, files })
     }
 
-    pub(super) async fn intent(
+    /// All that a run changes, and the ledgers of its tables.
+    pub(super) async fn all_changes(
         &self,
         load: &Loaded,
         Written { staged, rewritten, export_keys }: Written,
         snapshot: &Snapshot,
         row_source: RowSource,
         landed: &[Landed],
-    ) -> Result<(Intent, Vec<TableReport>), RunError> {
+    ) -> Result<(Changes, Vec<TableReport>), RunError> {
+        let names = load.schemas.tables().map(|(_, resolved)| &resolved.schema.name);
+        self.refuse_tables_of_others(snapshot, names)?;
         let mut publish: Vec<Publication> =
             staged.iter().map(|(_, file)| Publication::from(file)).collect();
         let (loaded, waiting) = match row_source {
@@ -198,9 +201,7 @@ impl Run<'_> {
             ledgers.push(ledger::of(load, table, &manifest));
             manifests.push(manifest);
         }
-        let state = self.state();
-        let run_id = self.plan.run_id.clone();
-        Ok((Intent { run_id, publish, remove, manifests, state }, ledgers))
+        Ok((Changes { publish, remove, manifests, ..self.changes(snapshot) }, ledgers))
     }
 }
 

@@ -50,5 +50,5 @@ pub use temporal::{
 pub use transform::{InvalidPartitionField, PartitionField, TimeRanges, TimeUnit, Transform};
 pub use value_counts::ValueCounts;
 pub use value_path::{ShownPath, Step, ValuePath};
-pub use window::Window;
+pub use window::{LoadedTime, Window};
 pub use zone::{Ambiguous, InvalidAmbiguous, InvalidZone, LocalTime, Zone};

@@ -67,6 +67,27 @@ impl Destination {
         }
     }
 
+    /// The content of a file and its version, in one request; `None` when there is no file.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn get_versioned(
+        &self,
+        path: &Path,
+    ) -> Result<Option<(Bytes, ObjectVersion)>, DestinationError> {
+        let read = async {
+            let found = self.store.get(path).await?;
+            let (e_tag, version) = (found.meta.e_tag.clone(), found.meta.version.clone());
+            let version = ObjectVersion::Present(UpdateVersion { e_tag, version });
+            Ok((found.bytes().await?, version))
+        };
+        match read.await {
+            Ok(read) => Ok(Some(read)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.error("read", path)(source)),
+        }
+    }
+
     /// The version of a file.
     ///
     /// # Errors

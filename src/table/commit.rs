@@ -1,16 +1,20 @@
-//! Commit: makes a run's files, manifests and state visible, all or nothing.
+//! Commit: makes a run's files and manifests visible, all or nothing.
 //!
 //! ```text
-//! staged files ─▶ intent ─▶ publish ─▶ remove ─▶ manifests ─▶ state ─▶ intent closed
-//!                   │
-//!                   └─ from here on the run has happened: the next run finishes it
+//! staged files ─▶ intent ─▶ publish files, manifests ─▶ snapshot.json ─▶ remove replaced files ─▶ intent closed
+//!                   │                                       │
+//!                   │                                       └─ the moment for everyone who reads by the snapshot
+//!                   └─ from here on the next run finishes the commit, or voids it if a staged file is gone
 //! ```
 //!
-//! The intent is created only if its sequence number is free; this fences off a second writer. Every step after it can be
-//! repeated, so recovery repeats them all.
+//! The intent is created only if its sequence number is free, and the snapshot is replaced only if it is still the one
+//! before; this fences off a second writer. Every step after the intent can be repeated, so recovery repeats them.
+
+use std::collections::HashMap;
 
 use super::commit_log::{self, CommitRecord};
-use super::{CommitError, Intent, Snapshot, TableStore};
+use super::{Changes, CommitError, Intent, Snapshot, TableStore, layout};
+use crate::store::Destination;
 
 /// The result of a commit.
 #[must_use = "a conflict means that nothing was committed"]
@@ -26,25 +30,65 @@ impl dyn TableStore {
     /// Commits changes to the tables of a snapshot.
     ///
     /// # Errors
-    /// A file name is too long, in which case nothing has changed; or the destination fails, in which case the next run
-    /// finishes this commit if its intent was created.
+    /// Something that the commit needs is not as it should be, in which case nothing has changed; or the destination
+    /// fails, in which case the next run finishes this commit if its intent was created.
     pub async fn commit(
         &self,
         snapshot: &Snapshot,
-        intent: Intent,
+        changes: Changes,
     ) -> Result<CommitOutcome, CommitError> {
+        let destination = self.destination();
+        let intent = Intent::after(snapshot, changes)?;
         // Everything in an intent has to be possible once it exists.
         for target in intent.targets() {
-            self.destination().check_name(&target)?;
+            destination.check_name(&target)?;
         }
-        let sequence = snapshot.next_sequence;
-        let record = CommitRecord::Open(intent);
-        if !commit_log::open(self.destination(), sequence, &record).await? {
+        refuse_unknown_files(destination, snapshot, &intent).await?;
+        refuse_lost_staging(destination, &intent).await?;
+        let sequence = snapshot.next_sequence();
+        let record = CommitRecord::Open(Box::new(intent));
+        if !commit_log::open(destination, sequence, &record).await? {
             return Ok(CommitOutcome::Conflict);
         }
-        if let CommitRecord::Open(intent) = &record {
-            self.roll_forward(sequence, intent).await?;
+        match &record {
+            CommitRecord::Open(intent) => {
+                self.roll_forward(sequence, intent, Some(snapshot.seen.clone())).await
+            }
+            CommitRecord::Closed { .. } | CommitRecord::Void => Ok(CommitOutcome::Conflict),
         }
-        Ok(CommitOutcome::Committed)
     }
+}
+
+/// Refuses to begin a table in a directory that has files of one: they are of a table that was lost, or of another
+/// destination, and readers would take both for one.
+async fn refuse_unknown_files(
+    destination: &Destination,
+    snapshot: &Snapshot,
+    intent: &Intent,
+) -> Result<(), CommitError> {
+    let tables = intent.snapshot.tables.keys();
+    for table in tables.filter(|table| !snapshot.manifests.contains_key(*table)) {
+        let listed = destination.list(&layout::table_directory(table)).await?;
+        let data: Vec<_> = listed.iter().filter(|file| layout::is_data_file(&file.path)).collect();
+        if let Some(first) = data.first() {
+            let (table, files, first) = (table.clone(), data.len(), first.path.to_string());
+            return Err(CommitError::UnknownFiles { table, files, first });
+        }
+    }
+    Ok(())
+}
+
+/// Looks at the staged files once more: a run that slept for long may have lost them to a clean-up.
+async fn refuse_lost_staging(
+    destination: &Destination,
+    intent: &Intent,
+) -> Result<(), CommitError> {
+    if intent.publish.is_empty() {
+        return Ok(());
+    }
+    let listed = destination.list(&Destination::staging(&intent.run_id)).await?;
+    let sizes: HashMap<String, u64> =
+        listed.into_iter().map(|file| (file.path.to_string(), file.bytes)).collect();
+    let lost = intent.publish.iter().find(|it| sizes.get(&it.staged) != Some(&it.bytes));
+    lost.map_or(Ok(()), |lost| Err(CommitError::StagingLost { target: lost.target.clone() }))
 }

@@ -1,96 +1,107 @@
 //! Commit log: one numbered record for each commit, `commits/<sequence>.json`.
 //!
-//! | record | meaning | the next run |
+//! | record of the commit after the snapshot's | meaning | the next run |
 //! |---|---|---|
-//! | open | its intent exists, its changes may not all be visible | finishes it |
-//! | closed | it is finished | leaves it |
-//! | void | its number was taken, nothing was changed | leaves it |
-//! | blank, the last one | a power cut came before its content was on disk, so nothing was changed | makes it void |
-//! | blank, an earlier one | it was damaged later | refuses the destination |
+//! | absent | nothing is under way | commits under this number |
+//! | open | its intent exists, its files may not all be published | finishes it, or voids it if its staged files are gone |
+//! | blank | a power cut came before its content was on disk, so nothing was changed | voids it |
+//! | closed, void | the snapshot is older than the log: a part of the destination was restored | refuses the destination |
 //!
-//! A record is created only if its number is free, so of two writers only one gets it.
+//! The record of the snapshot's own commit is open until the files that it replaces are removed. Earlier records are
+//! history, and nothing depends on them. A record is created only if its number is free, so of two writers only one gets
+//! it.
 
-use futures::{StreamExt, TryStreamExt, stream};
-use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
+use super::json::Versioned;
 use super::{CommitError, Intent, json, layout};
 use crate::schema::RunId;
 use crate::store::{CreateOutcome, Destination};
 
-/// How many records are read at once. There is one for each night, and each is a request to an object store.
-const RECORDS_AT_ONCE: usize = 16;
-
 /// The content of a commit record.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "status", rename_all = "snake_case")]
+#[serde(try_from = "StoredRecord", into = "StoredRecord")]
+#[derive(Clone)]
 pub(super) enum CommitRecord {
     /// The commit may be unfinished.
-    Open(Intent),
+    Open(Box<Intent>),
     /// The commit is finished.
     Closed {
         /// The run that committed.
         run_id: RunId,
     },
-    /// The intent never reached the disk.
+    /// Nothing was changed under this number.
     Void,
 }
 
-impl CommitRecord {
-    /// The run that committed.
-    pub(super) fn run_id(&self) -> Option<&RunId> {
-        match self {
-            Self::Open(Intent { run_id, .. }) | Self::Closed { run_id } => Some(run_id),
-            Self::Void => None,
+impl Versioned for CommitRecord {
+    const VERSION: u32 = 2;
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Open,
+    Closed,
+    Void,
+}
+
+/// A record as JSON has it.
+#[derive(Serialize, Deserialize)]
+struct StoredRecord {
+    version: u32,
+    status: Status,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run_id: Option<RunId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    intent: Option<Box<Intent>>,
+}
+
+impl From<CommitRecord> for StoredRecord {
+    fn from(record: CommitRecord) -> Self {
+        let (status, run_id, intent) = match record {
+            CommitRecord::Open(intent) => (Status::Open, Some(intent.run_id.clone()), Some(intent)),
+            CommitRecord::Closed { run_id } => (Status::Closed, Some(run_id), None),
+            CommitRecord::Void => (Status::Void, None, None),
+        };
+        Self { version: CommitRecord::VERSION, status, run_id, intent }
+    }
+}
+
+impl TryFrom<StoredRecord> for CommitRecord {
+    type Error = &'static str;
+
+    fn try_from(stored: StoredRecord) -> Result<Self, Self::Error> {
+        match stored {
+            StoredRecord { status: Status::Open, intent: Some(intent), .. } => {
+                Ok(Self::Open(intent))
+            }
+            StoredRecord { status: Status::Closed, run_id: Some(run_id), .. } => {
+                Ok(Self::Closed { run_id })
+            }
+            StoredRecord { status: Status::Void, .. } => Ok(Self::Void),
+            StoredRecord { status: Status::Open, .. } => Err("an open commit without its intent"),
+            StoredRecord { status: Status::Closed, .. } => Err("a closed commit without its run"),
         }
     }
 }
 
-/// A record with its sequence number.
-pub(super) struct LoggedCommit {
-    pub(super) sequence: u64,
-    pub(super) record: CommitRecord,
+/// What is found under a number.
+#[derive(Debug)]
+pub(super) enum Logged {
+    Absent,
+    Blank,
+    Record(CommitRecord),
 }
 
-/// Reads all records, in order. A blank last record becomes void first; its number stays taken.
-pub(super) async fn read_all(destination: &Destination) -> Result<Vec<LoggedCommit>, CommitError> {
-    let listed = destination.list(&layout::commits()).await?;
-    if let Some(last) = listed.last() {
-        void_if_blank(destination, &last.path).await?;
+/// Reads the record of a number.
+pub(super) async fn read(destination: &Destination, sequence: u64) -> Result<Logged, CommitError> {
+    let path = layout::commit(sequence);
+    match destination.get(&path).await? {
+        None => Ok(Logged::Absent),
+        Some(content) if content.iter().all(|byte| *byte == 0) => Ok(Logged::Blank),
+        Some(content) => Ok(Logged::Record(json::decode(&path, &content)?)),
     }
-    let numbered = listed.iter().filter_map(|it| Some((layout::sequence_of(&it.path)?, &it.path)));
-    let reads = numbered.map(async |(sequence, path)| {
-        let record = json::read(destination, path).await?;
-        Ok::<_, CommitError>(record.map(|record| LoggedCommit { sequence, record }))
-    });
-    let records = stream::iter(reads.collect::<Vec<_>>()).buffered(RECORDS_AT_ONCE);
-    records.try_filter_map(async |record| Ok(record)).try_collect().await
-}
-
-async fn void_if_blank(destination: &Destination, path: &Path) -> Result<(), CommitError> {
-    let content = destination.get(path).await?;
-    if content.is_some_and(|content| is_blank(&content)) {
-        tracing::warn!(%path, "voiding the blank commit record of an interrupted run; it had changed nothing");
-        destination.put(path, json::encode(&CommitRecord::Void)?).await?;
-    }
-    Ok(())
-}
-
-/// Reads the intents of open commits, in order. Blank records are skipped.
-pub(super) async fn read_open(destination: &Destination) -> Result<Vec<Intent>, CommitError> {
-    let mut open = Vec::new();
-    for listed in destination.list(&layout::commits()).await? {
-        let content = destination.get(&listed.path).await?;
-        let Some(content) = content.filter(|content| !is_blank(content)) else { continue };
-        if let CommitRecord::Open(intent) = json::decode(&listed.path, &content)? {
-            open.push(intent);
-        }
-    }
-    Ok(open)
-}
-
-fn is_blank(content: &[u8]) -> bool {
-    content.iter().all(|byte| *byte == 0)
 }
 
 /// Creates the record of a commit; returns whether its number was free. A record that cannot be read back is not
@@ -110,18 +121,11 @@ pub(super) async fn open(
     Ok(destination.get(&path).await?.as_ref() == Some(&content))
 }
 
-/// Whether a commit is open.
-pub(super) async fn is_open(destination: &Destination, sequence: u64) -> Result<bool, CommitError> {
-    let record = json::read(destination, &layout::commit(sequence)).await?;
-    Ok(matches!(record, Some(CommitRecord::Open(_))))
-}
-
-/// Marks a commit as finished.
-pub(super) async fn close(
+/// Ends a commit: it is finished, or changed nothing.
+pub(super) async fn end(
     destination: &Destination,
     sequence: u64,
-    run_id: &RunId,
+    ending: &CommitRecord,
 ) -> Result<(), CommitError> {
-    let closed = CommitRecord::Closed { run_id: run_id.clone() };
-    Ok(destination.put(&layout::commit(sequence), json::encode(&closed)?).await?)
+    Ok(destination.put(&layout::commit(sequence), json::encode(ending)?).await?)
 }

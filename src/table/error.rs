@@ -3,7 +3,7 @@
 use object_store::path::Path;
 
 use crate::exit_code::{ExitCode, Failure, advice};
-use crate::schema::RunId;
+use crate::schema::{RunId, TableName};
 use crate::store::{DestinationError, PathTooLong};
 
 /// A commit or a recovery failed.
@@ -19,6 +19,72 @@ pub enum CommitError {
         path: Path,
         /// What is wrong with it.
         source: serde_json::Error,
+    },
+    /// One of flowlake's own files is from a newer flowlake.
+    #[error("`{path}` was written by a newer flowlake: version {version}, known is {known}")]
+    Newer {
+        /// The file.
+        path: Path,
+        /// Its version.
+        version: u32,
+        /// The version that this flowlake knows.
+        known: u32,
+    },
+    /// The destination is from before there were snapshots.
+    #[error("`{path}` is from an early flowlake, whose destinations this one does not read")]
+    OldFormat {
+        /// The file that tells.
+        path: Path,
+    },
+    /// The snapshot is gone, and there were commits.
+    #[error("`_flowlake/snapshot.json` is missing, although there were commits: `{trace}`")]
+    SnapshotLost {
+        /// The file that tells.
+        trace: Path,
+    },
+    /// The snapshot is older than the commits.
+    #[error(
+        "the snapshot is of commit {snapshot}, and commit {commit} is over: an older `_flowlake/snapshot.json` was restored"
+    )]
+    SnapshotBehind {
+        /// The commit of the snapshot.
+        snapshot: u64,
+        /// The later commit.
+        commit: u64,
+    },
+    /// A manifest is gone.
+    #[error("the manifest of `{table}` is missing: `{path}`")]
+    ManifestLost {
+        /// The table.
+        table: TableName,
+        /// The manifest.
+        path: Path,
+    },
+    /// A manifest is not the one that was committed.
+    #[error("the manifest of `{table}` is not the one that was committed: `{path}`")]
+    OtherManifest {
+        /// The table.
+        table: TableName,
+        /// The manifest.
+        path: Path,
+    },
+    /// A new table would begin among files of another one.
+    #[error(
+        "`{table}` is a new table, and its directory has {files} data files, such as `{first}`"
+    )]
+    UnknownFiles {
+        /// The table.
+        table: TableName,
+        /// How many files.
+        files: usize,
+        /// One of them.
+        first: String,
+    },
+    /// A staged file of this run is gone before its commit.
+    #[error("the staged file of `{target}` is gone, or is not complete")]
+    StagingLost {
+        /// Where it would have been published.
+        target: String,
     },
     /// A state cannot be written as JSON.
     #[error("cannot write the state of the destination as JSON: {0}")]
@@ -36,14 +102,19 @@ pub enum CommitError {
     },
 }
 
+impl CommitError {
+    /// Whether it came before the intent, so that nothing has changed.
+    #[must_use]
+    pub fn left_no_intent(&self) -> bool {
+        matches!(self, Self::Name(_) | Self::UnknownFiles { .. } | Self::StagingLost { .. })
+    }
+}
+
 impl Failure for CommitError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Name(_) => ExitCode::Export,
-            Self::Destination(_)
-            | Self::Unreadable { .. }
-            | Self::Unwritable(_)
-            | Self::Lost { .. } => ExitCode::Destination,
+            _ => ExitCode::Destination,
         }
     }
 
@@ -54,6 +125,24 @@ impl Failure for CommitError {
                  if the commit had begun, the next run finishes it"
             }
             Self::Unreadable { .. } | Self::Lost { .. } => advice::CHANGED_BY_HAND,
+            Self::Newer { .. } => "use that flowlake, or a later one",
+            Self::OldFormat { .. } => {
+                "give the pipeline another destination and load the source again; \
+                 the exports that were kept are in `_flowlake/landing`"
+            }
+            Self::SnapshotLost { .. } | Self::ManifestLost { .. } | Self::OtherManifest { .. } => {
+                "restore `_flowlake` from a backup, or make the snapshot again from what is there \
+                 with `flowlake verify --rebuild`"
+            }
+            Self::SnapshotBehind { .. } => {
+                "restore the whole destination, or go on from this snapshot with `flowlake verify --repair`, \
+                 which moves later files aside"
+            }
+            Self::UnknownFiles { .. } => {
+                "move them away if they are not needed, give the table another name, or restore `_flowlake` if it was lost; \
+                 the tables are as they were"
+            }
+            Self::StagingLost { .. } => "the tables are as they were; run it again",
             Self::Unwritable(_) => advice::REPORT_A_BUG,
             Self::Name(_) => {
                 "partition by a column with short values or by a date, or give the table a shorter name; \

@@ -1,43 +1,97 @@
 //! Intent: everything that a commit changes, complete enough for another run to finish it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::{Manifest, TableState, layout};
-use crate::schema::RunId;
+use super::snapshot::{ManifestFile, SnapshotFile, TableEntry};
+use super::{CommitError, Manifest, Snapshot, json, layout};
+use crate::schema::{LoadedTime, RunId, TableName};
 use crate::write::StagedFile;
 
-/// What a commit changes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Intent {
+/// What a run changes, before it is known as which commit.
+#[derive(Debug)]
+pub struct Changes {
     /// The run that commits.
     pub run_id: RunId,
+    /// Its pipeline.
+    pub pipeline: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
     /// The files to move from staging to their targets.
     pub publish: Vec<Publication>,
     /// The files to delete.
     pub remove: Vec<String>,
-    /// The manifests after the commit.
+    /// The manifests of the tables that change.
     pub manifests: Vec<Manifest>,
-    /// The destination's state after the commit.
-    pub state: TableState,
+    /// What tables have of the source's time afterwards.
+    pub loaded: BTreeMap<TableName, LoadedTime>,
+}
+
+/// What a commit does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Intent {
+    /// The run that commits.
+    pub run_id: RunId,
+    pub(super) publish: Vec<Publication>,
+    pub(super) remove: Vec<String>,
+    pub(super) manifests: Vec<NewManifest>,
+    /// `snapshot.json` after the commit.
+    pub(super) snapshot: SnapshotFile,
+}
+
+/// A manifest to write, byte for byte: the snapshot has its hash.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct NewManifest {
+    pub(super) path: String,
+    pub(super) content: Box<RawValue>,
 }
 
 impl Intent {
-    /// The files that the commit writes, apart from its own record and the state.
-    pub(super) fn targets(&self) -> impl Iterator<Item = Path> {
-        let published =
-            self.publish.iter().map(|publication| layout::recorded(&publication.target));
-        let manifests = self.manifests.iter();
-        published.chain(manifests.map(|manifest| layout::manifest(&manifest.schema.name)))
+    /// The changes of a run as the commit that follows a snapshot.
+    pub(super) fn after(snapshot: &Snapshot, changes: Changes) -> Result<Self, CommitError> {
+        let sequence = snapshot.next_sequence();
+        let Changes { run_id, pipeline, started_at, publish, remove, .. } = changes;
+        let mut file = SnapshotFile {
+            sequence,
+            run_id: Some(run_id.clone()),
+            committed_at: Some(started_at),
+            ..snapshot.file.clone()
+        };
+        let (mut manifests, mut live) = (Vec::new(), HashSet::new());
+        for manifest in changes.manifests {
+            live.extend(manifest.files.iter().map(|file| file.path.clone()));
+            let table = manifest.schema.name.clone();
+            let path = layout::manifest(&table, sequence);
+            let content = json::encode(&manifest)?;
+            let written = ManifestFile::of(&path, &content);
+            let unreadable = |_| CommitError::Unwritable(serde::ser::Error::custom("not UTF-8"));
+            let content = String::from_utf8(content.into()).map_err(unreadable)?;
+            let content = RawValue::from_string(content).map_err(CommitError::Unwritable)?;
+            manifests.push(NewManifest { path: path.to_string(), content });
+            let old = file.tables.remove(&table);
+            let (loaded, unknown) = old.map(|old| (old.loaded, old.unknown)).unwrap_or_default();
+            let pipeline = pipeline.clone();
+            file.tables.insert(table, TableEntry { manifest: written, pipeline, loaded, unknown });
+        }
+        for (table, loaded) in changes.loaded {
+            if let Some(entry) = file.tables.get_mut(&table) {
+                entry.loaded = Some(loaded);
+            }
+        }
+        // A live data file is never deleted, whatever the run thinks.
+        let remove = remove.into_iter().filter(|path| !live.contains(path)).collect();
+        Ok(Self { run_id, publish, remove, manifests, snapshot: file })
     }
 
-    /// The files to delete. A live data file is never among them, whatever `remove` says.
-    pub(super) fn removals(&self) -> impl Iterator<Item = &String> {
-        let files = self.manifests.iter().flat_map(|manifest| &manifest.files);
-        let live: HashSet<&String> = files.map(|file| &file.path).collect();
-        self.remove.iter().filter(move |path| !live.contains(path))
+    /// The files that the commit writes, apart from its own record and the snapshot.
+    pub(super) fn targets(&self) -> impl Iterator<Item = Path> {
+        let published = self.publish.iter().map(|publication| &publication.target);
+        let manifests = self.manifests.iter().map(|manifest| &manifest.path);
+        published.chain(manifests).map(|path| layout::recorded(path))
     }
 }
 

@@ -3,12 +3,15 @@
 //! | path | content |
 //! |---|---|
 //! | `<table>/<partition>/0000-<run id>.parquet` | rows |
-//! | `_flowlake/tables/<table>.json` | the table's manifest |
-//! | `_flowlake/state.json` | last run and watermark |
+//! | `_flowlake/snapshot.json` | the tables as they are: for each its manifest, pipeline and watermark |
+//! | `_flowlake/tables/<table>/<sequence>.json` | the manifest of a table after a commit; never changed |
 //! | `_flowlake/commits/<sequence>.json` | one commit: an intent until it is finished |
 //! | `_flowlake/staging/<run id>/` | files of a run that are not published yet |
 //! | `_flowlake/quarantine/<table>/<run id>.jsonl.zst` | quarantined records |
+//! | `_flowlake/aside/<path>` | what `verify --repair` and recovery found in the way |
 //! | `_flowlake/lock.json` | the owner of the lock |
+//!
+//! All of them are addressed by name: a file beside them changes nothing.
 
 use object_store::path::Path;
 
@@ -20,7 +23,15 @@ const QUARANTINE_SUFFIX: &str = ".jsonl.zst";
 /// Data files of a run are numbered with at least this many digits.
 const FILE_NUMBER_DIGITS: usize = 4;
 
-pub(super) fn state() -> Path {
+/// How many digits a sequence number has in a file name.
+const SEQUENCE_DIGITS: usize = 12;
+
+pub(super) fn snapshot() -> Path {
+    Destination::own("snapshot.json")
+}
+
+/// Where flowlake 0.1 kept the state of a destination before it had snapshots.
+pub(super) fn state_of_old() -> Path {
     Destination::own("state.json")
 }
 
@@ -32,8 +43,8 @@ pub(super) fn manifests() -> Path {
     Destination::own("tables")
 }
 
-pub(super) fn manifest(table: &TableName) -> Path {
-    manifests().join(format!("{table}.json"))
+pub(super) fn manifest(table: &TableName, sequence: u64) -> Path {
+    numbered(manifests().join(table.to_string()), sequence)
 }
 
 pub(super) fn commits() -> Path {
@@ -41,12 +52,21 @@ pub(super) fn commits() -> Path {
 }
 
 pub(super) fn commit(sequence: u64) -> Path {
-    commits().join(format!("{sequence:012}.json"))
+    numbered(commits(), sequence)
 }
 
-/// The sequence number of a commit record.
-pub(super) fn sequence_of(commit: &Path) -> Option<u64> {
-    commit.filename()?.strip_suffix(".json")?.parse().ok()
+fn numbered(directory: Path, sequence: u64) -> Path {
+    directory.join(format!("{sequence:0SEQUENCE_DIGITS$}.json"))
+}
+
+/// The sequence number of a commit record or a manifest.
+pub(super) fn sequence_of(path: &Path) -> Option<u64> {
+    path.filename()?.strip_suffix(".json")?.parse().ok()
+}
+
+/// Where a file is moved that is in the way: nothing reads it there, and nothing is lost.
+pub(super) fn aside(path: &Path) -> Path {
+    path.parts().fold(Destination::own("aside"), Path::join)
 }
 
 /// The staging directories of all runs.
@@ -102,6 +122,10 @@ mod tests {
         for sequence in [1, 999_999_999_999, 1_000_000_000_000] {
             assert_eq!(sequence_of(&commit(sequence)), Some(sequence));
         }
+        assert_eq!(
+            manifest(&"t".parse().unwrap(), 7).as_ref(),
+            "_flowlake/tables/t/000000000007.json"
+        );
         for other in ["_flowlake/commits/readme.json", "_flowlake/commits/1.txt", ""] {
             assert_eq!(sequence_of(&Path::from(other)), None, "{other}");
         }

@@ -1,10 +1,12 @@
 //! Manifest: the schema and the live files of a table after its last commit.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::decode::RecordsAt;
 use crate::landing::ExportHash;
 use crate::schema::{InvalidPartitionKey, PartitionKey, RunId, TableSchema};
+use crate::table::json::Versioned;
 use crate::table::quarantine::QuarantineFile;
 use crate::write::StagedFile;
 use crate::write::statistics::Statistics;
@@ -31,6 +33,9 @@ pub struct Manifest {
     pub quarantine: Vec<QuarantineFile>,
     /// The exports that it has loaded: all of them with `append`, otherwise the last one.
     pub exports: Vec<TakenExport>,
+    /// What this flowlake does not know, and keeps.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
 }
 
 /// An export that a table has loaded.
@@ -74,6 +79,8 @@ struct StoredManifest {
     #[serde(default)]
     quarantine: Vec<QuarantineFile>,
     exports: Vec<TakenExport>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -97,9 +104,14 @@ impl TryFrom<StoredManifest> for Manifest {
             let partition = PartitionKey::parse(&file.partition, &schema.partition_by)?;
             Ok(DataFile { path, partition, rows, bytes, blake3, statistics })
         });
-        let (files, exports) = (files.collect::<Result<_, _>>()?, stored.exports);
-        Ok(Self { version, run_id, schema, records, received, files, quarantine, exports })
+        let files = files.collect::<Result<_, _>>()?;
+        let StoredManifest { exports, unknown, .. } = stored;
+        Ok(Self { version, run_id, schema, records, received, files, quarantine, exports, unknown })
     }
+}
+
+impl Versioned for Manifest {
+    const VERSION: u32 = 2;
 }
 
 impl DataFile {
@@ -125,7 +137,7 @@ impl From<StagedFile> for DataFile {
 
 impl Manifest {
     /// The version that this flowlake writes.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = <Self as Versioned>::VERSION;
 
     /// The number of rows in all files.
     #[must_use]

@@ -90,6 +90,7 @@ impl ManifestUpdate<'_> {
             files,
             quarantine,
             exports: self.exports(),
+            unknown: self.old.map(|old| old.unknown.clone()).unwrap_or_default(),
         };
         UpdatedManifest { manifest, removed }
     }
@@ -174,6 +175,7 @@ mod tests {
             files: vec![file("t/kept"), file("t/rewritten")],
             quarantine: vec![quarantined("old")],
             exports: vec![export("old")],
+            unknown: serde_json::Map::new(),
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!            recover                      commit
-//! commits ───────────▶ Snapshot ─▶ run ─▶ Intent ───▶ new files, manifests, state
-//!            finish open commits          TableStore::roll_forward
+//! Snapshot ───────────▶ Snapshot ─▶ run ─▶ Changes ───▶ new files, manifests, snapshot
+//!            end the open commit          TableStore::roll_forward
 //! ```
 //!
 //! [`TableStore`] separates what a format does from what all formats share. [`lock`] keeps a second writer out, [`verify`]
@@ -32,10 +32,10 @@ pub use commit::CommitOutcome;
 pub use compaction::files_to_compact;
 pub use error::CommitError;
 pub use format::open;
-pub use intent::{Intent, Publication};
+pub use intent::{Changes, Intent, Publication};
 pub use layout::quarantine_file;
 pub use manifest::{DataFile, Manifest, TakenExport};
 pub use manifest_update::{LoadedExport, ManifestUpdate, QuarantineUpdate, UpdatedManifest};
-pub use retention::discard_staged;
-pub use snapshot::{Snapshot, TableState};
+pub use retention::{discard_staged, sweep_staging};
+pub use snapshot::{ManifestFile, Snapshot, SnapshotFile, TableEntry};
 pub use table_store::{FileContent, ReadError, TableStore};

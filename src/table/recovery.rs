@@ -1,76 +1,180 @@
-//! Recovery: finishes the commits of interrupted runs before a run reads the tables, and tells what it would find.
+//! Recovery: ends the commit of an interrupted run before a run reads the tables, and tells what it would find.
 //!
-//! What a run does with each commit record stands in the table of [`commit_log`].
+//! It looks at two commit records, that of the snapshot and the one after it, whatever the number of commits. What it does
+//! with each stands in the table of [`commit_log`].
 
-use chrono::{DateTime, Utc};
+use object_store::path::Path;
 
-use super::commit_log::{self, CommitRecord};
-use super::{CommitError, Snapshot, TableStore, retention};
+use super::commit_log::{self, CommitRecord, Logged};
+use super::intent::{Intent, Publication};
+use super::snapshot::SnapshotFile;
+use super::{CommitError, Manifest, Snapshot, TableStore, json, layout};
 use crate::schema::RunId;
+use crate::store::{Destination, ReplaceOutcome};
 
 impl dyn TableStore {
-    /// Finishes open commits, deletes abandoned staged files and reads the snapshot.
+    /// Ends an open commit and reads the snapshot.
     ///
     /// # Errors
-    /// The destination fails, or one of flowlake's own files is damaged.
-    pub async fn recover(&self, now: DateTime<Utc>) -> Result<Snapshot, CommitError> {
+    /// The destination fails, or one of flowlake's own files is missing or damaged.
+    pub async fn recover(&self) -> Result<Snapshot, CommitError> {
         let destination = self.destination();
-        let records = commit_log::read_all(destination).await?;
-        for logged in &records {
-            if let CommitRecord::Open(intent) = &logged.record {
-                tracing::warn!(run = %intent.run_id, "finishing the commit of an interrupted run");
-                self.roll_forward(logged.sequence, intent).await?;
-            }
-        }
-        retention::sweep_staging(destination, now).await?;
         let mut snapshot = self.committed().await?;
-        snapshot.next_sequence = records.iter().map(|it| it.sequence).max().unwrap_or(0) + 1;
-        let logged = records.iter().filter_map(|it| it.record.run_id());
-        let last = snapshot.state.as_ref().map(|state| &state.last_run);
-        let writers = snapshot.manifests.values().map(|manifest| &manifest.run_id);
-        snapshot.runs = logged.chain(last).chain(writers).cloned().collect();
-        Ok(snapshot)
+        if snapshot.sequence() > 0 {
+            self.end_last(&snapshot).await?;
+        }
+        loop {
+            let sequence = snapshot.next_sequence();
+            match commit_log::read(destination, sequence).await? {
+                Logged::Absent => return Ok(snapshot),
+                Logged::Blank => {
+                    tracing::warn!(
+                        sequence,
+                        "voiding the blank commit of an interrupted run; it had changed nothing"
+                    );
+                    void(destination, &snapshot).await?;
+                }
+                Logged::Record(CommitRecord::Open(intent)) => {
+                    self.end_open(&snapshot, &intent).await?;
+                }
+                Logged::Record(CommitRecord::Closed { .. } | CommitRecord::Void) => {
+                    return Err(CommitError::SnapshotBehind {
+                        snapshot: snapshot.sequence(),
+                        commit: sequence,
+                    });
+                }
+            }
+            snapshot = self.committed().await?;
+        }
     }
 
-    /// Reads the snapshot that the next run will start from, and changes nothing. Open commits count as finished, since
-    /// the next run finishes them.
+    /// Removes what the snapshot's own commit replaces, if that was interrupted.
+    async fn end_last(&self, snapshot: &Snapshot) -> Result<(), CommitError> {
+        let sequence = snapshot.sequence();
+        match commit_log::read(self.destination(), sequence).await {
+            Ok(Logged::Record(CommitRecord::Open(intent))) => {
+                if snapshot.file.run_id.as_ref() == Some(&intent.run_id) {
+                    tracing::warn!(run = %intent.run_id, "finishing the commit of an interrupted run");
+                    let _ = self.roll_forward(sequence, &intent, None).await?;
+                } else {
+                    commit_log::end(self.destination(), sequence, &CommitRecord::Void).await?;
+                }
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(CommitError::Unreadable { path, source }) => {
+                tracing::warn!(%path, %source, "a commit record is damaged; its commit is over, so nothing depends on it");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Finishes a commit whose snapshot is not there yet, or voids it if that is impossible.
+    async fn end_open(&self, snapshot: &Snapshot, intent: &Intent) -> Result<(), CommitError> {
+        tracing::warn!(run = %intent.run_id, "finishing the commit of an interrupted run");
+        match self.roll_forward(snapshot.next_sequence(), intent, None).await {
+            Ok(_) => Ok(()),
+            Err(CommitError::Lost { target, .. }) => {
+                tracing::warn!(
+                    run = %intent.run_id, missing = target,
+                    "the commit cannot be finished, and nothing of it is in a table: voiding it"
+                );
+                // The snapshot first: a run that still rolls this commit forward cannot replace it any more.
+                void(self.destination(), snapshot).await?;
+                for publication in &intent.publish {
+                    withdraw(self.destination(), publication).await?;
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the snapshot that the next run will start from, and changes nothing. An open commit counts as finished, since
+    /// the next run finishes it.
     ///
     /// # Errors
-    /// The destination fails, or one of flowlake's own files is damaged.
+    /// The destination fails, or one of flowlake's own files is missing or damaged.
     pub async fn snapshot(&self) -> Result<Snapshot, CommitError> {
         let mut snapshot = self.committed().await?;
-        for intent in commit_log::read_open(self.destination()).await? {
-            snapshot.insert(intent.manifests);
-            snapshot.state = Some(intent.state);
+        if let Some(intent) = self.open_after(&snapshot).await? {
+            for manifest in &intent.manifests {
+                let path = layout::recorded(&manifest.path);
+                let content = manifest.content.get().as_bytes();
+                snapshot.insert([json::decode::<Manifest>(&path, content)?]);
+            }
+            snapshot.file = intent.snapshot;
         }
         Ok(snapshot)
     }
 
-    /// The runs whose commits are open.
+    async fn open_after(&self, snapshot: &Snapshot) -> Result<Option<Box<Intent>>, CommitError> {
+        let logged = commit_log::read(self.destination(), snapshot.next_sequence()).await?;
+        match logged {
+            Logged::Record(CommitRecord::Open(intent)) => Ok(Some(intent)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The run whose commit is open.
     ///
     /// # Errors
-    /// The destination fails, or one of flowlake's own files is damaged.
-    pub async fn open_commits(&self) -> Result<Vec<RunId>, CommitError> {
-        let open = commit_log::read_open(self.destination()).await?;
-        Ok(open.into_iter().map(|intent| intent.run_id).collect())
+    /// The destination fails, or one of flowlake's own files is missing or damaged.
+    pub async fn open_commit(&self) -> Result<Option<RunId>, CommitError> {
+        let snapshot = self.committed().await?;
+        if let Some(intent) = self.open_after(&snapshot).await? {
+            return Ok(Some(intent.run_id));
+        }
+        let last = match snapshot.sequence() {
+            0 => Logged::Absent,
+            sequence => commit_log::read(self.destination(), sequence).await?,
+        };
+        match last {
+            Logged::Record(CommitRecord::Open(intent)) => Ok(Some(intent.run_id)),
+            _ => Ok(None),
+        }
     }
+}
+
+/// Gives up the number of the commit after a snapshot: the same tables get it.
+pub(super) async fn void(
+    destination: &Destination,
+    snapshot: &Snapshot,
+) -> Result<(), CommitError> {
+    let sequence = snapshot.next_sequence();
+    let next = SnapshotFile { sequence, ..snapshot.file.clone() };
+    let content = json::encode(&next)?;
+    let replaced = destination.replace(&layout::snapshot(), content, snapshot.seen.clone()).await?;
+    if replaced == ReplaceOutcome::Replaced {
+        commit_log::end(destination, sequence, &CommitRecord::Void).await?;
+    }
+    Ok(())
+}
+
+/// Moves a published file of a void commit out of the readers' way.
+async fn withdraw(destination: &Destination, publication: &Publication) -> Result<(), CommitError> {
+    let target: Path = layout::recorded(&publication.target);
+    if destination.size(&target).await? == Some(publication.bytes) {
+        destination.rename(&target, &layout::aside(&target)).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
+    use chrono::DateTime;
     use object_store::memory::InMemory;
-    use object_store::path::Path;
 
     use super::*;
-    use crate::store::Destination;
-    use crate::table::{CommitOutcome, Intent, Publication, TableState, json, layout, open};
+    use crate::table::{Changes, CommitOutcome, Publication, open};
 
-    /// A destination with a staged file, and the intent that publishes it and deletes an older file.
+    /// A destination with a staged file, and the changes that publish it and delete an older file.
     struct Bench {
         destination: Destination,
-        intent: Intent,
         staged: Path,
         target: Path,
         old: Path,
@@ -78,36 +182,48 @@ mod tests {
 
     async fn bench() -> Bench {
         let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
-        let run_id: RunId = "run".parse().unwrap();
         let target = Path::from("t/0000-run.parquet");
         let old = Path::from("t/0000-old.parquet");
-        let staged = Destination::staged(&run_id, &target);
+        let staged = Destination::staged(&"run".parse().unwrap(), &target);
         destination.put(&staged, "new".into()).await.unwrap();
         destination.put(&old, "old".into()).await.unwrap();
-        let state = TableState {
-            last_run: run_id.clone(),
-            committed_at: DateTime::UNIX_EPOCH,
-            watermark: None,
-        };
-        let publish = vec![Publication::new(&staged, &target, 3)];
-        let remove = vec![old.to_string()];
-        let intent = Intent { run_id, publish, remove, manifests: Vec::new(), state };
-        Bench { destination, intent, staged, target, old }
+        Bench { destination, staged, target, old }
     }
 
     impl Bench {
+        fn changes(&self, run_id: &str) -> Changes {
+            Changes {
+                run_id: run_id.parse().unwrap(),
+                pipeline: "p".to_owned(),
+                started_at: DateTime::UNIX_EPOCH,
+                publish: vec![Publication::new(&self.staged, &self.target, 3)],
+                remove: vec![self.old.to_string()],
+                manifests: Vec::new(),
+                loaded: BTreeMap::new(),
+            }
+        }
+
+        fn intent(&self) -> Box<Intent> {
+            Box::new(Intent::after(&Snapshot::default(), self.changes("run")).unwrap())
+        }
+
         async fn log(&self, sequence: u64, record: &CommitRecord) {
-            let content = json::encode(record).unwrap();
-            self.destination.put(&layout::commit(sequence), content).await.unwrap();
+            commit_log::end(&self.destination, sequence, record).await.unwrap();
+        }
+
+        async fn open(&self) -> Box<Intent> {
+            let intent = self.intent();
+            self.log(1, &CommitRecord::Open(intent.clone())).await;
+            intent
         }
 
         async fn recover(&self) -> Result<Snapshot, CommitError> {
-            open(&self.destination).recover(Utc::now()).await
+            open(&self.destination).recover().await
         }
 
         async fn status(&self, sequence: u64) -> String {
-            let record = json::read(&self.destination, &layout::commit(sequence)).await;
-            let record: serde_json::Value = record.unwrap().unwrap();
+            let record = self.destination.get(&layout::commit(sequence)).await.unwrap().unwrap();
+            let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
             record["status"].as_str().unwrap().to_owned()
         }
 
@@ -124,73 +240,95 @@ mod tests {
     async fn p2_an_open_commit_is_finished_from_any_point() {
         for done in 0..4 {
             let bench = bench().await;
-            bench.log(1, &CommitRecord::Open(bench.intent.clone())).await;
+            let intent = bench.open().await;
             if done > 0 {
                 bench.destination.rename(&bench.staged, &bench.target).await.unwrap();
             }
             if done > 1 {
-                bench.destination.delete(&bench.old).await.unwrap();
+                let snapshot = json::encode(&intent.snapshot).unwrap();
+                bench.destination.put(&layout::snapshot(), snapshot).await.unwrap();
             }
             if done > 2 {
-                let state = json::encode(&bench.intent.state).unwrap();
-                bench.destination.put(&layout::state(), state).await.unwrap();
+                bench.destination.delete(&bench.old).await.unwrap();
             }
             let snapshot = bench.recover().await.unwrap();
             assert_eq!(bench.files().await, [None, Some(3), None], "{done} steps were done");
             assert_eq!(bench.status(1).await, "closed");
-            assert_eq!(snapshot.state, Some(bench.intent.state.clone()));
-            assert_eq!(snapshot.next_sequence, 2);
-            assert!(snapshot.has_run(&bench.intent.run_id));
+            assert_eq!(snapshot.file, intent.snapshot);
+            assert_eq!(snapshot.next_sequence(), 2);
+            assert!(snapshot.has_run(&intent.run_id));
         }
     }
 
     #[tokio::test]
-    async fn closed_and_void_commits_are_left_alone() {
-        let bench = bench().await;
-        let other: RunId = "other".parse().unwrap();
-        bench.log(3, &CommitRecord::Closed { run_id: other.clone() }).await;
-        bench.log(7, &CommitRecord::Void).await;
-        let snapshot = bench.recover().await.unwrap();
-        assert_eq!(bench.files().await, [Some(3), None, Some(3)]);
-        assert_eq!(snapshot.next_sequence, 8);
-        assert!(snapshot.has_run(&other) && !snapshot.has_run(&bench.intent.run_id));
-        assert_eq!(snapshot.state, None);
-    }
-
-    #[tokio::test]
-    async fn a_blank_record_is_voided_at_the_end_of_the_log_and_refused_before_it() {
+    async fn a_blank_record_after_the_snapshot_is_voided_and_its_number_stays_taken() {
         for blank in ["", "\0\0\0"] {
             let bench = bench().await;
             bench.destination.put(&layout::commit(1), blank.into()).await.unwrap();
-            assert!(open(&bench.destination).open_commits().await.unwrap().is_empty());
-            assert_eq!(bench.recover().await.unwrap().next_sequence, 2);
+            assert_eq!(open(&bench.destination).open_commit().await.unwrap(), None);
+            assert_eq!(bench.recover().await.unwrap().next_sequence(), 2);
             assert_eq!(bench.status(1).await, "void");
-            bench.destination.put(&layout::commit(1), blank.into()).await.unwrap();
-            bench.log(2, &CommitRecord::Void).await;
-            let refused = bench.recover().await.unwrap_err();
-            assert!(matches!(refused, CommitError::Unreadable { .. }), "{refused}");
         }
     }
 
     #[tokio::test]
-    async fn a_commit_whose_file_is_lost_cannot_be_finished() {
+    async fn s07_records_behind_the_snapshot_stop_nobody() {
         let bench = bench().await;
-        bench.log(1, &CommitRecord::Open(bench.intent.clone())).await;
+        bench.open().await;
+        bench.recover().await.unwrap();
+        for damaged in ["", "{", "[]"] {
+            bench.destination.put(&layout::commit(1), damaged.into()).await.unwrap();
+            assert_eq!(bench.recover().await.unwrap().sequence(), 1, "{damaged}");
+        }
+        bench.destination.delete(&layout::commit(1)).await.unwrap();
+        assert_eq!(bench.recover().await.unwrap().sequence(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_that_is_older_than_the_commits_is_refused() {
+        for ending in [CommitRecord::Void, CommitRecord::Closed { run_id: "r".parse().unwrap() }] {
+            let bench = bench().await;
+            bench.log(1, &ending).await;
+            let refused = bench.recover().await.unwrap_err();
+            assert!(matches!(refused, CommitError::SnapshotBehind { .. }), "{refused}");
+            bench.log(2, &ending).await;
+            let refused = bench.recover().await.unwrap_err();
+            assert!(matches!(refused, CommitError::SnapshotLost { .. }), "{refused}");
+        }
+    }
+
+    #[tokio::test]
+    async fn s04_a_commit_whose_staged_file_is_lost_is_voided_and_removes_nothing() {
+        let bench = bench().await;
+        bench.open().await;
         bench.destination.delete(&bench.staged).await.unwrap();
         // A file of another size is not the one that was staged.
         bench.destination.put(&bench.target, "other".into()).await.unwrap();
-        let refused = bench.recover().await.unwrap_err();
-        assert!(matches!(refused, CommitError::Lost { .. }), "{refused}");
-        assert_eq!(bench.status(1).await, "open");
+        assert_eq!(bench.recover().await.unwrap().next_sequence(), 2);
+        assert_eq!(bench.status(1).await, "void");
+        assert_eq!(bench.files().await, [None, Some(5), Some(3)]);
+    }
+
+    #[tokio::test]
+    async fn s04_published_files_of_a_void_commit_are_moved_out_of_sight() {
+        let bench = bench().await;
+        let mut intent = bench.intent();
+        let gone = Path::from("t/0001-run.parquet");
+        intent.publish.push(Publication::new(&Path::from("gone"), &gone, 3));
+        bench.log(1, &CommitRecord::Open(intent)).await;
+        assert_eq!(bench.recover().await.unwrap().next_sequence(), 2);
+        assert_eq!(bench.files().await, [None, None, Some(3)]);
+        let aside = bench.destination.size(&layout::aside(&bench.target)).await.unwrap();
+        assert_eq!(aside, Some(3));
     }
 
     #[tokio::test]
     async fn an_open_commit_counts_in_a_snapshot_that_changes_nothing() {
         let bench = bench().await;
-        bench.log(1, &CommitRecord::Open(bench.intent.clone())).await;
+        let intent = bench.open().await;
         let tables = open(&bench.destination);
-        assert_eq!(tables.snapshot().await.unwrap().state, Some(bench.intent.state.clone()));
-        assert_eq!(tables.open_commits().await.unwrap(), vec![bench.intent.run_id.clone()]);
+        assert_eq!(tables.snapshot().await.unwrap().file, intent.snapshot);
+        assert_eq!(tables.open_commit().await.unwrap(), Some(intent.run_id));
         assert_eq!(bench.files().await, [Some(3), None, Some(3)]);
         assert_eq!(bench.status(1).await, "open");
     }
@@ -200,23 +338,29 @@ mod tests {
         let bench = bench().await;
         let tables = open(&bench.destination);
         let snapshot = bench.recover().await.unwrap();
-        let outcome = tables.commit(&snapshot, bench.intent.clone()).await.unwrap();
+        let outcome = tables.commit(&snapshot, bench.changes("run")).await.unwrap();
         assert_eq!(outcome, CommitOutcome::Committed);
-        let late = Intent { run_id: "late".parse().unwrap(), ..bench.intent.clone() };
+        let late = Changes { publish: Vec::new(), ..bench.changes("late") };
         let outcome = tables.commit(&snapshot, late).await.unwrap();
         assert_eq!(outcome, CommitOutcome::Conflict);
         assert_eq!(bench.files().await, [None, Some(3), None]);
     }
 
     #[tokio::test]
-    async fn nothing_is_committed_under_a_name_that_is_too_long() {
+    async fn nothing_is_committed_under_a_name_that_is_too_long_or_without_its_staged_file() {
         let bench = bench().await;
         let target = Path::from(format!("t/{}.parquet", "x".repeat(300)));
-        let publish = vec![Publication::new(&bench.staged, &target, 3)];
-        let intent = Intent { publish, ..bench.intent.clone() };
         let snapshot = bench.recover().await.unwrap();
-        let refused = open(&bench.destination).commit(&snapshot, intent).await.unwrap_err();
-        assert!(matches!(refused, CommitError::Name(_)), "{refused}");
-        assert!(open(&bench.destination).open_commits().await.unwrap().is_empty());
+        let tables = open(&bench.destination);
+        for (publication, is_name) in [
+            (Publication::new(&bench.staged, &target, 3), true),
+            (Publication::new(&bench.staged, &bench.target, 4), false),
+        ] {
+            let changes = Changes { publish: vec![publication], ..bench.changes("run") };
+            let refused = tables.commit(&snapshot, changes).await.unwrap_err();
+            assert_eq!(matches!(refused, CommitError::Name(_)), is_name, "{refused}");
+            assert_eq!(matches!(refused, CommitError::StagingLost { .. }), !is_name, "{refused}");
+            assert!(tables.open_commit().await.unwrap().is_none());
+        }
     }
 }

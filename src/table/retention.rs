@@ -10,7 +10,10 @@ use crate::store::{Destination, ListedFile};
 const STAGING_RETENTION: TimeDelta = TimeDelta::days(1);
 
 /// Deletes the staged files of runs that ended long ago.
-pub(super) async fn sweep_staging(
+///
+/// # Errors
+/// The destination fails.
+pub async fn sweep_staging(
     destination: &Destination,
     now: DateTime<Utc>,
 ) -> Result<(), CommitError> {
@@ -66,7 +69,7 @@ mod tests {
         let [first, second] = ["first", "second"].map(|run| run.parse::<RunId>().unwrap());
         let target = Path::from("t/0000-first.parquet");
         let data = [Destination::staged(&first, &target), Destination::staged(&second, &target)];
-        for path in data.iter().chain([&target, &layout::state()]) {
+        for path in data.iter().chain([&target, &layout::snapshot()]) {
             destination.put(path, "x".into()).await.unwrap();
         }
         sweep_staging(&destination, Utc::now()).await.unwrap();
@@ -76,6 +79,6 @@ mod tests {
         sweep_staging(&destination, Utc::now() + TimeDelta::days(2)).await.unwrap();
         assert_eq!(destination.size(&data[1]).await.unwrap(), None);
         assert_eq!(destination.size(&target).await.unwrap(), Some(1));
-        assert_eq!(destination.size(&layout::state()).await.unwrap(), Some(1));
+        assert_eq!(destination.size(&layout::snapshot()).await.unwrap(), Some(1));
     }
 }

@@ -1,52 +1,136 @@
-//! Snapshot: the tables and the state of a destination at one point between two commits.
+//! Snapshot: the tables of a destination as one commit left them.
+//!
+//! `snapshot.json` is the one file that names them all. Replacing it is the moment at which a commit becomes visible to
+//! everyone who reads by it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::Manifest;
-use crate::schema::{RunId, TableName, TableSchema};
+use super::json::Versioned;
+use crate::definition::Pipeline;
+use crate::schema::{LoadedTime, RunId, TableName, TableSchema};
+use crate::store::ObjectVersion;
 
-/// What a destination remembers besides its tables.
+/// The content of `snapshot.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TableState {
-    /// The run that committed last.
-    pub last_run: RunId,
-    /// When that run began.
-    pub committed_at: DateTime<Utc>,
-    /// The end of the last window that was loaded; none for full exports.
+pub struct SnapshotFile {
+    /// The version of the file format.
+    pub version: u32,
+    /// The commit that it is from. Each commit has the next number.
+    pub sequence: u64,
+    /// The run that committed it; none before the first commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub watermark: Option<DateTime<Utc>>,
+    pub run_id: Option<RunId>,
+    /// When that run began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed_at: Option<DateTime<Utc>>,
+    /// The tables.
+    pub tables: BTreeMap<TableName, TableEntry>,
+    /// What this flowlake does not know, and keeps.
+    #[serde(flatten)]
+    pub(super) unknown: Map<String, Value>,
 }
 
-/// The tables and the state of a destination.
-#[derive(Debug, Clone, Default)]
+/// A table in the snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TableEntry {
+    /// Its manifest.
+    pub manifest: ManifestFile,
+    /// The pipeline that writes it.
+    pub pipeline: String,
+    /// What of the source's time it has, if it is loaded by windows.
+    #[serde(default, flatten)]
+    pub loaded: Option<LoadedTime>,
+    /// What this flowlake does not know, and keeps.
+    #[serde(flatten)]
+    pub(super) unknown: Map<String, Value>,
+}
+
+/// A manifest as the snapshot names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestFile {
+    /// Its path in the destination.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// The BLAKE3 hash of its bytes, in hexadecimal.
+    pub blake3: String,
+}
+
+impl Versioned for SnapshotFile {
+    const VERSION: u32 = 1;
+}
+
+impl Default for SnapshotFile {
+    fn default() -> Self {
+        Self {
+            version: Self::VERSION,
+            sequence: 0,
+            run_id: None,
+            committed_at: None,
+            tables: BTreeMap::new(),
+            unknown: Map::new(),
+        }
+    }
+}
+
+impl ManifestFile {
+    pub(super) fn of(path: &object_store::path::Path, content: &Bytes) -> Self {
+        let blake3 = blake3::hash(content).to_hex().to_string();
+        Self { path: path.to_string(), bytes: content.len() as u64, blake3 }
+    }
+
+    /// Whether this is the content that was written.
+    pub(super) fn is(&self, content: &[u8]) -> bool {
+        self.blake3 == blake3::hash(content).to_hex().as_str()
+    }
+}
+
+/// The tables of a destination.
+#[derive(Debug, Clone)]
 pub struct Snapshot {
     /// The tables.
     pub manifests: BTreeMap<TableName, Manifest>,
-    /// The state; none before the first commit.
-    pub state: Option<TableState>,
-    /// The sequence number of the next commit.
-    pub(super) next_sequence: u64,
-    /// The runs that have committed.
-    pub(super) runs: HashSet<RunId>,
+    pub(super) file: SnapshotFile,
+    /// The version of `snapshot.json` that it was read from.
+    pub(super) seen: ObjectVersion,
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self {
+            manifests: BTreeMap::new(),
+            file: SnapshotFile::default(),
+            seen: ObjectVersion::Absent,
+        }
+    }
 }
 
 impl Snapshot {
-    /// A snapshot of these tables, without the history of commits.
-    pub(super) fn new(
-        manifests: impl IntoIterator<Item = Manifest>,
-        state: Option<TableState>,
-    ) -> Self {
-        let mut snapshot = Self { state, ..Self::default() };
-        snapshot.insert(manifests);
-        snapshot
+    /// The number of the commit that it is from; 0 before the first one.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.file.sequence
+    }
+
+    /// The number of the next commit.
+    pub(super) fn next_sequence(&self) -> u64 {
+        self.file.sequence + 1
     }
 
     pub(super) fn insert(&mut self, manifests: impl IntoIterator<Item = Manifest>) {
         let by_name = |manifest: Manifest| (manifest.schema.name.clone(), manifest);
         self.manifests.extend(manifests.into_iter().map(by_name));
+    }
+
+    /// The tables, with what the snapshot says of each.
+    pub fn tables(&self) -> impl Iterator<Item = (&TableName, &TableEntry)> {
+        self.file.tables.iter()
     }
 
     /// The schemas of the tables.
@@ -56,16 +140,47 @@ impl Snapshot {
         manifests.map(|(name, manifest)| (name.clone(), manifest.schema.clone())).collect()
     }
 
-    /// The end of the last window that was loaded.
+    /// What a table has of the source's time; `None` for a table that is not there, or not loaded by windows.
     #[must_use]
-    pub fn watermark(&self) -> Option<DateTime<Utc>> {
-        self.state.as_ref()?.watermark
+    pub fn loaded(&self, table: &TableName) -> Option<LoadedTime> {
+        self.file.tables.get(table)?.loaded
     }
 
-    /// Whether a run with this id has committed. File names contain the run id, so a second run with the same id would
-    /// overwrite files of the first.
+    /// The pipeline that writes a table.
+    #[must_use]
+    pub fn pipeline_of(&self, table: &TableName) -> Option<&str> {
+        Some(&self.file.tables.get(table)?.pipeline)
+    }
+
+    /// Where the next window of a pipeline begins: at the earliest watermark of its tables.
+    #[must_use]
+    pub fn watermark(&self, pipeline: &Pipeline) -> Option<DateTime<Utc>> {
+        let loaded = pipeline.root_tables().filter_map(|table| self.loaded(&table.name));
+        loaded.map(|loaded| loaded.watermark).min()
+    }
+
+    /// Whether a run with this id has committed what is here. File names contain the run id, so a second run with the same
+    /// id could meet files of the first.
     #[must_use]
     pub fn has_run(&self, run_id: &RunId) -> bool {
-        self.runs.contains(run_id)
+        let mut writers = self.manifests.values().map(|manifest| &manifest.run_id);
+        self.file.run_id.as_ref() == Some(run_id) || writers.any(|it| it == run_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn o14_what_a_snapshot_does_not_know_survives() {
+        let text = r#"{"version":1,"sequence":3,"run_id":"r","committed_at":"2026-01-01T00:00:00Z","tables":{"t":
+            {"manifest":{"path":"p","bytes":1,"blake3":"h"},"pipeline":"p","loaded_from":"2026-01-01T00:00:00Z",
+            "watermark":"2026-01-02T00:00:00Z","new":{"a":1}}},"newer":[1]}"#;
+        let file: SnapshotFile = serde_json::from_str(text).unwrap();
+        let loaded = file.tables.values().next().unwrap().loaded.unwrap();
+        assert_eq!(loaded.watermark.to_rfc3339(), "2026-01-02T00:00:00+00:00");
+        let written: Value = serde_json::to_value(&file).unwrap();
+        assert_eq!(written, serde_json::from_str::<Value>(text).unwrap());
     }
 }

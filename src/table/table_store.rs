@@ -15,11 +15,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use polars::prelude::{DataFrame, ParquetReader, PolarsError, SerReader};
 
-use super::{CommitError, DataFile, Intent, Snapshot, layout};
+use super::{CommitError, CommitOutcome, DataFile, Intent, Snapshot, layout};
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::normalise::{ConformError, conform};
 use crate::schema::TableSchema;
-use crate::store::{Destination, DestinationError};
+use crate::store::{Destination, DestinationError, ObjectVersion};
 
 /// The tables of a destination, in one format.
 #[async_trait]
@@ -27,18 +27,28 @@ pub trait TableStore: Debug + Send + Sync {
     /// Where the tables are.
     fn destination(&self) -> &Destination;
 
-    /// Reads the tables and the state as the last finished commit left them.
+    /// Reads the tables as the last visible commit left them.
     async fn committed(&self) -> Result<Snapshot, CommitError>;
 
     /// Makes the changes of an intent visible and closes its commit.
     ///
     /// It may be repeated, in whole or from any point, also after another run has finished the commit and later ones.
-    async fn roll_forward(&self, sequence: u64, intent: &Intent) -> Result<(), CommitError>;
+    /// `before` is the version of the snapshot of the commit before, where that is known.
+    async fn roll_forward(
+        &self,
+        sequence: u64,
+        intent: &Intent,
+        before: Option<ObjectVersion>,
+    ) -> Result<CommitOutcome, CommitError>;
 
     /// Reads a data file.
     async fn read(&self, file: &DataFile) -> Result<FileContent, ReadError> {
         let content = self.destination().get(&layout::recorded(&file.path)).await?;
         let content = content.ok_or_else(|| ReadError::Missing { path: file.path.clone() })?;
+        // What is read is written again, so a file that has changed would pass for a sound one from then on.
+        if blake3::hash(&content).to_hex().as_str() != file.blake3 {
+            return Err(ReadError::Changed { path: file.path.clone() });
+        }
         Ok(FileContent { path: file.path.clone(), content })
     }
 }
@@ -55,7 +65,13 @@ pub enum ReadError {
         /// The file.
         path: String,
     },
-    /// The file is damaged.
+    /// The file is not the one that was written.
+    #[error("a file of the table has changed since it was written: `{path}`")]
+    Changed {
+        /// The file.
+        path: String,
+    },
+    /// The file cannot be read.
     #[error("cannot read a file of the table: `{path}`: {source}")]
     Unreadable {
         /// The file.
@@ -72,7 +88,9 @@ impl Failure for ReadError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Destination(error) => error.exit_code(),
-            Self::Missing { .. } | Self::Unreadable { .. } => ExitCode::Destination,
+            Self::Missing { .. } | Self::Changed { .. } | Self::Unreadable { .. } => {
+                ExitCode::Destination
+            }
             Self::Conform(error) => error.exit_code(),
         }
     }
@@ -80,7 +98,7 @@ impl Failure for ReadError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Destination(error) => error.help(),
-            Self::Missing { .. } | Self::Unreadable { .. } => {
+            Self::Missing { .. } | Self::Changed { .. } | Self::Unreadable { .. } => {
                 Some(advice::CHANGED_BY_HAND.to_owned())
             }
             Self::Conform(error) => error.help(),

@@ -166,7 +166,7 @@ impl dyn TableStore {
     /// The destination fails, or its state cannot be read.
     pub async fn verify(&self, depth: VerifyDepth) -> Result<Verification, VerifyError> {
         let mut verification = Verification::default();
-        let open = self.open_commits().await?;
+        let open = self.open_commit().await?;
         verification.findings.extend(open.iter().map(open_commit));
         let snapshot = self.snapshot().await?;
         for manifest in snapshot.manifests.values() {
@@ -176,13 +176,13 @@ impl dyn TableStore {
                 verification.rows += file.rows;
                 verification.bytes += file.bytes;
                 // Files of an open commit may not be published yet.
-                if open.is_empty() {
+                if open.is_none() {
                     let finding = self.verify_file(manifest, file, depth).await?;
                     verification.findings.extend(finding);
                 }
             }
         }
-        if open.is_empty() {
+        if open.is_none() {
             verification.findings.extend(unreferenced(self.destination(), &snapshot).await?);
             verification.findings.extend(temporary(self.destination()).await?);
         }
@@ -207,7 +207,7 @@ impl dyn TableStore {
     }
 
     async fn repair_locked(&self, depth: VerifyDepth) -> Result<(), VerifyError> {
-        self.recover(Utc::now()).await?;
+        self.recover().await?;
         self.destination().remove_temporary_files().await?;
         for finding in self.verify(depth).await?.findings {
             if matches!(finding.kind, FindingKind::Orphan | FindingKind::Temporary) {

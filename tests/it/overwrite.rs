@@ -98,8 +98,7 @@ fn a_partition_in_the_window_without_records_becomes_empty() {
     );
     let lake = workplace.lake();
     assert_eq!(rows(&lake), ["1 2026-01-05 a", "3 2026-03-05 c", "1 0 1", "1 1 3", "3 0 4"]);
-    let state: Value = lake.json("_flowlake/state.json");
-    assert_eq!(state["watermark"], "2026-03-20T00:00:00Z");
+    assert_eq!(lake.watermark("t"), "2026-03-20T00:00:00Z");
 }
 
 #[test]

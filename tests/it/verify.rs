@@ -127,10 +127,10 @@ fn runs_are_listed_from_the_last_one_on() {
 #[test]
 fn partly_written_files_are_reported_and_deleted() {
     let (_source, workplace) = loaded();
-    let half = workplace.path().join("lake/_flowlake/state.json#12");
+    let half = workplace.path().join("lake/_flowlake/snapshot.json#12");
     std::fs::write(&half, "{").unwrap();
     let shown = findings(&verify(&workplace, &[]), 3);
-    assert!(shown[0].ends_with("lake/_flowlake/state.json#12"), "{shown:?}");
+    assert!(shown[0].ends_with("lake/_flowlake/snapshot.json#12"), "{shown:?}");
     verify(&workplace, &["--repair"]).success();
     assert!(!half.exists());
 }
@@ -138,7 +138,7 @@ fn partly_written_files_are_reported_and_deleted() {
 #[test]
 fn statistics_of_the_manifest_are_compared_with_the_file() {
     let (_source, workplace) = loaded();
-    let path = workplace.path().join("lake/_flowlake/tables/t.json");
+    let path = workplace.path().join("lake").join(workplace.lake().manifest_path("t"));
     let manifest = std::fs::read_to_string(&path).unwrap();
     let parsed: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     let statistics = &parsed["files"][0]["statistics"];

@@ -15,9 +15,8 @@ fn records(ids: &[(i64, &str)]) -> String {
     json!({ "rows": records }).to_string()
 }
 
-fn state(workplace: &Workplace) -> Value {
-    let text = std::fs::read(workplace.path().join("lake/_flowlake/state.json")).unwrap();
-    serde_json::from_slice(&text).unwrap()
+fn watermark(workplace: &Workplace) -> Value {
+    workplace.lake().watermark("t")
 }
 
 #[test]
@@ -37,17 +36,17 @@ fn p2_data_and_watermark_move_together() {
     );
     let lake = workplace.lake();
     assert_eq!(lake.rows("t").height(), 2);
-    assert_eq!(state(&workplace)["watermark"], "2026-03-10T00:00:00Z");
+    assert_eq!(watermark(&workplace), "2026-03-10T00:00:00Z");
     assert_eq!(lake.landed().len(), 3, "each piece is kept as received");
 
     // The next night goes on where this one stopped, also when nothing happened.
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-11"]).success();
     assert!(source.requests()[3].contains("from=2026-03-10&to=2026-03-11T"));
-    assert_eq!(state(&workplace)["watermark"], "2026-03-11T00:00:00Z");
+    assert_eq!(watermark(&workplace), "2026-03-11T00:00:00Z");
     source.serve(&records(&[]));
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-12"]).success();
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-03-13"]).success();
-    assert_eq!(state(&workplace)["watermark"], "2026-03-13T00:00:00Z");
+    assert_eq!(watermark(&workplace), "2026-03-13T00:00:00Z");
 }
 
 #[test]
@@ -59,7 +58,7 @@ fn p1_a_failed_piece_moves_nothing() {
     workplace.define_with(SOURCE, TABLES);
     let failed = workplace.flowlake(&["run", "test.toml", "--as-of", "2026-02-10"]);
     assert_eq!(failed.code, 4);
-    assert!(!workplace.path().join("lake/_flowlake/state.json").exists());
+    assert!(!workplace.path().join("lake/_flowlake/snapshot.json").exists());
     source.serve(&records(&[(1, "2026-01-05")]));
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-01-10"]).success();
     assert!(source.requests()[2].contains("from=2026-01-01"));
@@ -88,7 +87,7 @@ fn a_part_of_the_past_can_be_loaded_without_moving_the_watermark_back() {
     workplace.flowlake(&arguments).success();
     assert!(source.requests()[1].contains("from=2025-12-01&to=2026-01-01T"));
     assert_eq!(workplace.lake().rows("t").height(), 2);
-    assert_eq!(state(&workplace)["watermark"], "2026-01-10T00:00:00Z");
+    assert_eq!(watermark(&workplace), "2026-01-10T00:00:00Z");
 }
 
 #[test]
@@ -277,7 +276,7 @@ fn p3_a_merge_takes_the_rows_of_a_lookback_once_and_as_they_are_now() {
     let before = lake.snapshot();
     assert!(night("2026-01-10").success().contains("nothing new"));
     assert_eq!(lake.snapshot(), before);
-    assert_eq!(lake.json("_flowlake/state.json")["watermark"], "2026-01-10T00:00:00Z");
+    assert_eq!(lake.watermark("t"), "2026-01-10T00:00:00Z");
 }
 
 #[test]
@@ -290,5 +289,5 @@ fn p2_a_blank_record_of_a_power_cut_keeps_no_window_from_being_planned() {
     std::fs::write(commits.join("000000000002.json"), "").unwrap();
     workplace.flowlake(&["plan", "test.toml"]).success();
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-01-11"]).success();
-    assert_eq!(state(&workplace)["watermark"], "2026-01-11T00:00:00Z");
+    assert_eq!(watermark(&workplace), "2026-01-11T00:00:00Z");
 }

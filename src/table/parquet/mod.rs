@@ -1,11 +1,17 @@
-//! Plain Parquet tables: a manifest names the live files of each table, and readers may glob.
+//! Plain Parquet tables: the snapshot names the manifest of each table, the manifest its live files, and readers may glob.
 
 mod publish;
 
 use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{CommitError, Intent, Manifest, Snapshot, TableStore, json, layout};
-use crate::store::Destination;
+use super::snapshot::{SnapshotFile, TableEntry};
+use super::{CommitError, CommitOutcome, Intent, Manifest, Snapshot, TableStore, json, layout};
+use crate::schema::TableName;
+use crate::store::{Destination, ObjectVersion};
+
+/// How many small files are read or written at once.
+const AT_ONCE: usize = 16;
 
 /// The plain Parquet tables of a destination.
 #[derive(Debug, Clone)]
@@ -26,15 +32,65 @@ impl TableStore for ParquetTables {
     }
 
     async fn committed(&self) -> Result<Snapshot, CommitError> {
-        let mut manifests = Vec::new();
-        for listed in self.destination.list(&layout::manifests()).await? {
-            manifests.extend(json::read::<Manifest>(&self.destination, &listed.path).await?);
-        }
-        let state = json::read(&self.destination, &layout::state()).await?;
-        Ok(Snapshot::new(manifests, state))
+        let (file, seen) = read_snapshot(&self.destination).await?;
+        let reads = file.tables.iter();
+        let reads: Vec<_> =
+            reads.map(|(table, entry)| read_manifest(&self.destination, table, entry)).collect();
+        let manifests: Vec<Manifest> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+        let mut snapshot = Snapshot { file, seen, ..Snapshot::default() };
+        snapshot.insert(manifests);
+        Ok(snapshot)
     }
 
-    async fn roll_forward(&self, sequence: u64, intent: &Intent) -> Result<(), CommitError> {
-        publish::roll_forward(&self.destination, sequence, intent).await
+    async fn roll_forward(
+        &self,
+        sequence: u64,
+        intent: &Intent,
+        before: Option<ObjectVersion>,
+    ) -> Result<CommitOutcome, CommitError> {
+        publish::roll_forward(&self.destination, sequence, intent, before).await
     }
+}
+
+/// Reads `snapshot.json`, and its version. A destination without one has no tables yet, or has lost it.
+async fn read_snapshot(
+    destination: &Destination,
+) -> Result<(SnapshotFile, ObjectVersion), CommitError> {
+    let path = layout::snapshot();
+    match destination.get_versioned(&path).await? {
+        Some((content, seen)) => Ok((json::decode(&path, &content)?, seen)),
+        None => {
+            refuse_lost_snapshot(destination).await?;
+            Ok((SnapshotFile::default(), ObjectVersion::Absent))
+        }
+    }
+}
+
+/// Without a snapshot there is nothing but a first commit, which is under way, and what runs leave that fail before it.
+async fn refuse_lost_snapshot(destination: &Destination) -> Result<(), CommitError> {
+    if destination.size(&layout::state_of_old()).await?.is_some() {
+        return Err(CommitError::OldFormat { path: layout::state_of_old() });
+    }
+    let later = destination.list(&layout::commits()).await?.into_iter();
+    let mut later = later.filter(|file| layout::sequence_of(&file.path).is_some_and(|it| it > 1));
+    match later.next() {
+        Some(file) => Err(CommitError::SnapshotLost { trace: file.path }),
+        None => Ok(()),
+    }
+}
+
+async fn read_manifest(
+    destination: &Destination,
+    table: &TableName,
+    entry: &TableEntry,
+) -> Result<Manifest, CommitError> {
+    let path = layout::recorded(&entry.manifest.path);
+    let Some(content) = destination.get(&path).await? else {
+        return Err(CommitError::ManifestLost { table: table.clone(), path });
+    };
+    let manifest = json::decode(&path, &content)?;
+    if !entry.manifest.is(&content) {
+        return Err(CommitError::OtherManifest { table: table.clone(), path });
+    }
+    Ok(manifest)
 }

@@ -1,11 +1,23 @@
 //! Publish: the steps of a commit after its intent exists. Each can be repeated without harm.
 
 use bytes::Bytes;
-use object_store::path::Path;
+use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::store::{Destination, ReplaceOutcome};
-use crate::table::intent::Publication;
-use crate::table::{CommitError, Intent, commit_log, json, layout};
+use super::{AT_ONCE, read_snapshot};
+use crate::store::{Destination, ObjectVersion, ReplaceOutcome};
+use crate::table::commit_log::{self, CommitRecord, Logged};
+use crate::table::intent::{NewManifest, Publication};
+use crate::table::{CommitError, CommitOutcome, Intent, json, layout};
+
+/// Where a commit stands.
+enum Progress {
+    /// The snapshot is that of the commit before, in this version.
+    Ahead(ObjectVersion),
+    /// The snapshot is its own.
+    Visible,
+    /// It is over: finished before later commits, or void.
+    Over(CommitOutcome),
+}
 
 /// Applies an intent and closes its commit. Repeating it changes nothing, not even after another run has finished the
 /// commit and later commits have happened.
@@ -13,53 +25,70 @@ pub(super) async fn roll_forward(
     destination: &Destination,
     sequence: u64,
     intent: &Intent,
-) -> Result<(), CommitError> {
-    for publication in &intent.publish {
-        if let Err(error) = publish(destination, intent, publication).await {
-            let is_finished = matches!(commit_log::is_open(destination, sequence).await, Ok(false));
-            return if is_finished { Ok(()) } else { Err(error) };
+    before: Option<ObjectVersion>,
+) -> Result<CommitOutcome, CommitError> {
+    let mut progress = match before {
+        Some(seen) => Progress::Ahead(seen),
+        None => progress_of(destination, sequence, intent).await?,
+    };
+    if let Progress::Ahead(_) = progress
+        && let Err(error) = publish_all(destination, intent).await
+    {
+        progress = progress_of(destination, sequence, intent).await?;
+        if let Progress::Ahead(_) = progress {
+            return Err(error);
         }
     }
-    for path in intent.removals() {
+    let next = json::encode(&intent.snapshot)?;
+    while let Progress::Ahead(seen) = progress {
+        let replaced = destination.replace(&layout::snapshot(), next.clone(), seen).await?;
+        progress = match replaced {
+            ReplaceOutcome::Replaced => Progress::Visible,
+            ReplaceOutcome::Conflict => progress_of(destination, sequence, intent).await?,
+        };
+    }
+    if let Progress::Over(outcome) = progress {
+        return Ok(outcome);
+    }
+    for path in &intent.remove {
         destination.delete(&layout::recorded(path)).await?;
     }
-    for (path, content) in pointers(intent)? {
-        if !put_while_open(destination, sequence, &path, content).await? {
-            return Ok(());
-        }
-    }
-    commit_log::close(destination, sequence, &intent.run_id).await
+    let closed = CommitRecord::Closed { run_id: intent.run_id.clone() };
+    commit_log::end(destination, sequence, &closed).await?;
+    Ok(CommitOutcome::Committed)
 }
 
-/// The files that every commit replaces: manifests, and the state after them.
-fn pointers(intent: &Intent) -> Result<Vec<(Path, Bytes)>, CommitError> {
-    let mut pointers = Vec::new();
-    for manifest in &intent.manifests {
-        pointers.push((layout::manifest(&manifest.schema.name), json::encode(manifest)?));
-    }
-    pointers.push((layout::state(), json::encode(&intent.state)?));
-    Ok(pointers)
-}
-
-/// Replaces a file that later commits replace too, unless this commit is finished; returns whether it was open.
-///
-/// Later commits begin after this one is closed. So a file version that was seen while this commit is open is not theirs,
-/// and only that version is replaced.
-async fn put_while_open(
+async fn progress_of(
     destination: &Destination,
     sequence: u64,
-    path: &Path,
-    content: Bytes,
-) -> Result<bool, CommitError> {
-    loop {
-        let seen = destination.version(path).await?;
-        if !commit_log::is_open(destination, sequence).await? {
-            return Ok(false);
-        }
-        if destination.replace(path, content.clone(), seen).await? == ReplaceOutcome::Replaced {
-            return Ok(true);
-        }
+    intent: &Intent,
+) -> Result<Progress, CommitError> {
+    let (file, seen) = read_snapshot(destination).await?;
+    if file.sequence < sequence {
+        return Ok(Progress::Ahead(seen));
     }
+    if file.sequence == sequence && file.run_id.as_ref() == Some(&intent.run_id) {
+        return Ok(Progress::Visible);
+    }
+    let is_finished = matches!(
+        commit_log::read(destination, sequence).await?,
+        Logged::Record(CommitRecord::Closed { .. })
+    );
+    let outcome = if is_finished { CommitOutcome::Committed } else { CommitOutcome::Conflict };
+    Ok(Progress::Over(outcome))
+}
+
+/// Moves the staged files to their targets, and writes the manifests.
+async fn publish_all(destination: &Destination, intent: &Intent) -> Result<(), CommitError> {
+    for publication in &intent.publish {
+        publish(destination, intent, publication).await?;
+    }
+    let writes = intent.manifests.iter().map(async |NewManifest { path, content }| {
+        let content = Bytes::copy_from_slice(content.get().as_bytes());
+        destination.put(&layout::recorded(path), content).await
+    });
+    let writes: Vec<_> = writes.collect();
+    Ok(stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await?)
 }
 
 /// Moves a staged file to its target, unless that has happened already.

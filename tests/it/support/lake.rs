@@ -100,7 +100,18 @@ impl Lake {
     }
 
     pub fn manifest(&self, table: &str) -> Value {
-        self.json(&format!("_flowlake/tables/{table}.json"))
+        self.json(&self.manifest_path(table))
+    }
+
+    /// Where the manifest of a table is.
+    pub fn manifest_path(&self, table: &str) -> String {
+        let snapshot = self.json("_flowlake/snapshot.json");
+        snapshot["tables"][table]["manifest"]["path"].as_str().unwrap().to_owned()
+    }
+
+    /// The watermark of a table.
+    pub fn watermark(&self, table: &str) -> Value {
+        self.json("_flowlake/snapshot.json")["tables"][table]["watermark"].clone()
     }
 
     pub fn json(&self, path: &str) -> Value {
