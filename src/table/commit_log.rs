@@ -103,7 +103,7 @@ pub(super) async fn open(
     let path = layout::commit(sequence);
     let content = json::encode(record)?;
     serde_json::from_slice::<CommitRecord>(&content).map_err(CommitError::Unwritable)?;
-    if destination.create(&path, content.clone()).await? == CreateOutcome::Created {
+    if destination.create(&path, content.clone()).await? != CreateOutcome::AlreadyExists {
         return Ok(true);
     }
     // When the answer to a create is lost, the store's client repeats it and meets its own record.
@@ -123,5 +123,6 @@ pub(super) async fn close(
     run_id: &RunId,
 ) -> Result<(), CommitError> {
     let closed = CommitRecord::Closed { run_id: run_id.clone() };
-    Ok(destination.put(&layout::commit(sequence), json::encode(&closed)?).await?)
+    destination.put(&layout::commit(sequence), json::encode(&closed)?).await?;
+    Ok(())
 }

@@ -56,7 +56,7 @@ async fn put_while_open(
         if !commit_log::is_open(destination, sequence).await? {
             return Ok(false);
         }
-        if destination.replace(path, content.clone(), seen).await? == ReplaceOutcome::Replaced {
+        if destination.replace(path, content.clone(), seen).await? != ReplaceOutcome::Conflict {
             return Ok(true);
         }
     }
