@@ -124,7 +124,8 @@ impl Archive<'_> {
         if !self.destination.adopt(landed.file(), &path(EXPORT)).await? {
             self.destination.put_stream(&path(EXPORT), landed.compressed()).await?;
         }
-        Ok(self.destination.put(&path(ORIGIN), Bytes::from(origin)).await?)
+        self.destination.put(&path(ORIGIN), Bytes::from(origin)).await?;
+        Ok(())
     }
 
     /// The pieces of a window lie in a directory of their run.

@@ -35,6 +35,7 @@ impl Run<'_> {
 
     pub(super) async fn put_report(&self, report: &RunReport) -> Result<(), RunError> {
         let content = serde_json::to_vec_pretty(report).map_err(RunError::Report)?;
-        Ok(self.destination.put(&self.report_path(), Bytes::from(content)).await?)
+        self.destination.put(&self.report_path(), Bytes::from(content)).await?;
+        Ok(())
     }
 }

@@ -9,7 +9,9 @@
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+use object_store::{
+    Error as StoreError, ObjectMeta, ObjectStoreExt, PutMode, PutOptions, PutResult, UpdateVersion,
+};
 
 use super::destination::Destination;
 use super::error::{DestinationError, IgnoredCondition};
@@ -17,20 +19,20 @@ use crate::schema::RunId;
 
 /// The outcome of creating a file.
 #[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CreateOutcome {
-    /// The file was created.
-    Created,
+    /// The file was created, as this version.
+    Created(ObjectVersion),
     /// There was a file already. It is unchanged.
     AlreadyExists,
 }
 
 /// The outcome of replacing a file.
 #[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplaceOutcome {
-    /// The file was replaced.
-    Replaced,
+    /// The file was replaced. It is this version now.
+    Replaced(ObjectVersion),
     /// Another writer changed the file first. It is as that writer left it.
     Conflict,
 }
@@ -42,6 +44,18 @@ pub enum ObjectVersion {
     Absent,
     /// The store's own mark of the version: `ETag`, generation or both.
     Present(UpdateVersion),
+}
+
+impl From<PutResult> for ObjectVersion {
+    fn from(PutResult { e_tag, version }: PutResult) -> Self {
+        Self::Present(UpdateVersion { e_tag, version })
+    }
+}
+
+impl From<&ObjectMeta> for ObjectVersion {
+    fn from(meta: &ObjectMeta) -> Self {
+        Self::Present(UpdateVersion { e_tag: meta.e_tag.clone(), version: meta.version.clone() })
+    }
 }
 
 impl Destination {
@@ -56,35 +70,14 @@ impl Destination {
     ) -> Result<CreateOutcome, DestinationError> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         match self.store.put_opts(path, content.into(), options).await {
-            Ok(_) => {
-                self.make_durable(path).await?;
-                Ok(CreateOutcome::Created)
+            Ok(created) => {
+                self.sync_names([path]).await?;
+                Ok(CreateOutcome::Created(created.into()))
             }
             Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => {
                 Ok(CreateOutcome::AlreadyExists)
             }
             Err(source) => Err(self.error("create", path)(source)),
-        }
-    }
-
-    /// The content of a file and its version, in one request; `None` when there is no file.
-    ///
-    /// # Errors
-    /// The store fails.
-    pub async fn get_versioned(
-        &self,
-        path: &Path,
-    ) -> Result<Option<(Bytes, ObjectVersion)>, DestinationError> {
-        let read = async {
-            let found = self.store.get(path).await?;
-            let (e_tag, version) = (found.meta.e_tag.clone(), found.meta.version.clone());
-            let version = ObjectVersion::Present(UpdateVersion { e_tag, version });
-            Ok((found.bytes().await?, version))
-        };
-        match read.await {
-            Ok(read) => Ok(Some(read)),
-            Err(StoreError::NotFound { .. }) => Ok(None),
-            Err(source) => Err(self.error("read", path)(source)),
         }
     }
 
@@ -94,10 +87,7 @@ impl Destination {
     /// The store fails.
     pub async fn version(&self, path: &Path) -> Result<ObjectVersion, DestinationError> {
         match self.store.head(path).await {
-            Ok(meta) => Ok(ObjectVersion::Present(UpdateVersion {
-                e_tag: meta.e_tag,
-                version: meta.version,
-            })),
+            Ok(meta) => Ok(ObjectVersion::from(&meta)),
             Err(StoreError::NotFound { .. }) => Ok(ObjectVersion::Absent),
             Err(source) => Err(self.error("look at", path)(source)),
         }
@@ -123,9 +113,9 @@ impl Destination {
         };
         let options = PutOptions { mode, ..PutOptions::default() };
         match self.store.put_opts(path, content.into(), options).await {
-            Ok(_) => {
-                self.make_durable(path).await?;
-                Ok(ReplaceOutcome::Replaced)
+            Ok(replaced) => {
+                self.sync_names([path]).await?;
+                Ok(ReplaceOutcome::Replaced(replaced.into()))
             }
             Err(
                 StoreError::AlreadyExists { .. }
@@ -151,7 +141,7 @@ impl Destination {
 
     async fn try_conditions(&self, path: &Path) -> Result<(), DestinationError> {
         let text = Bytes::from_static;
-        if self.create(path, text(b"created again")).await? == CreateOutcome::Created {
+        if self.create(path, text(b"created again")).await? != CreateOutcome::AlreadyExists {
             return Err(self.unfit(path, IgnoredCondition::IfNoneMatch));
         }
         // On local disk a file lock keeps others out.
@@ -163,7 +153,7 @@ impl Destination {
         if replaced == ReplaceOutcome::Conflict {
             return Err(self.unfit(path, IgnoredCondition::RefusesIfMatch));
         }
-        if self.replace(path, text(b"replaced again"), seen).await? == ReplaceOutcome::Replaced {
+        if self.replace(path, text(b"replaced again"), seen).await? != ReplaceOutcome::Conflict {
             return Err(self.unfit(path, IgnoredCondition::IfMatch));
         }
         Ok(())

@@ -14,6 +14,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::time::Instant;
 
+use super::conditional::ObjectVersion;
 use super::error::DestinationError;
 use super::local::{LocalRoot, link, local_error};
 use super::upload::{SINGLE_PUT_BYTES, put_stream};
@@ -147,6 +148,26 @@ impl Destination {
         }
     }
 
+    /// The content of a file and its version, by one request; `None` when there is no file.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn get_versioned(
+        &self,
+        path: &Path,
+    ) -> Result<Option<(Bytes, ObjectVersion)>, DestinationError> {
+        let read = async {
+            let found = self.store.get(path).await?;
+            let version = ObjectVersion::from(&found.meta);
+            Ok((found.bytes().await?, version))
+        };
+        match read.await {
+            Ok(found) => Ok(Some(found)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.error("read", path)(source)),
+        }
+    }
+
     /// The path of a file in the file system, on local disk.
     #[must_use]
     pub fn local_file(&self, path: &Path) -> Option<PathBuf> {
@@ -177,20 +198,22 @@ impl Destination {
         }
     }
 
-    /// Writes a file, replacing the one that is there. Readers see the old content or the new one.
+    /// Writes a file, replacing the one that is there, and gives back its version. Readers see the old content or the new
+    /// one. On local disk, content and name are on disk.
     ///
     /// # Errors
     /// The store fails.
-    pub async fn put(&self, path: &Path, content: Bytes) -> Result<(), DestinationError> {
-        if content.len() > SINGLE_PUT_BYTES && !self.is_local() {
-            return self.put_stream(path, Cursor::new(content)).await;
-        }
-        self.store.put(path, content.into()).await.map_err(self.error("write", path))?;
-        self.make_durable(path).await
+    pub async fn put(
+        &self,
+        path: &Path,
+        content: Bytes,
+    ) -> Result<ObjectVersion, DestinationError> {
+        let version = self.stage(path, content).await?;
+        self.sync_names([path]).await?;
+        Ok(version)
     }
 
-    /// Writes what a reader gives, of any length, with little of it in memory. Readers see the old content or the new
-    /// one.
+    /// Writes what a reader gives, of any length, with little of it in memory; else like [`put`](Self::put).
     ///
     /// # Errors
     /// The store or the reader fails.
@@ -198,9 +221,40 @@ impl Destination {
         &self,
         path: &Path,
         content: impl Read + Send + 'static,
-    ) -> Result<(), DestinationError> {
-        put_stream(self.store.as_ref(), path, content).await.map_err(self.error("write", path))?;
-        self.make_durable(path).await
+    ) -> Result<ObjectVersion, DestinationError> {
+        let version = self.stage_stream(path, content).await?;
+        self.sync_names([path]).await?;
+        Ok(version)
+    }
+
+    /// Writes a file like [`put`](Self::put). On local disk its content is on disk; its name may not be, until
+    /// [`sync_names`](Self::sync_names) is called for it and others.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn stage(
+        &self,
+        path: &Path,
+        content: Bytes,
+    ) -> Result<ObjectVersion, DestinationError> {
+        if content.len() > SINGLE_PUT_BYTES && !self.is_local() {
+            return self.stage_stream(path, Cursor::new(content)).await;
+        }
+        let written = self.store.put(path, content.into()).await;
+        Ok(written.map_err(self.error("write", path))?.into())
+    }
+
+    /// Writes what a reader gives, of any length, with little of it in memory; else like [`stage`](Self::stage).
+    ///
+    /// # Errors
+    /// The store or the reader fails.
+    pub async fn stage_stream(
+        &self,
+        path: &Path,
+        content: impl Read + Send + 'static,
+    ) -> Result<ObjectVersion, DestinationError> {
+        let written = put_stream(self.store.as_ref(), path, content).await;
+        Ok(written.map_err(self.error("write", path))?.into())
     }
 
     /// Gives a file without a name its name in the destination, which saves a copy. Returns whether that was possible:
@@ -216,7 +270,7 @@ impl Destination {
         let linked = on_cpu(move || file.sync_all().map(|()| link(&file, &target))).await;
         let linked = linked.map_err(|source| self.error("sync", path)(local_error(source)))?;
         if linked {
-            self.make_durable(path).await?;
+            self.sync_names([path]).await?;
         }
         Ok(linked)
     }
@@ -237,7 +291,7 @@ impl Destination {
             .await;
         }
         renamed.map_err(self.error("publish", to))?;
-        self.make_durable(to).await
+        self.sync_names([to]).await
     }
 
     async fn move_file(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
@@ -272,6 +326,17 @@ impl Destination {
             Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
             Err(source) => Err(self.error("delete", path)(source)),
         }
+    }
+
+    /// Removes files, many at once. A missing file is no error.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn delete_all(&self, paths: &[Path]) -> Result<(), DestinationError> {
+        for path in paths {
+            self.delete(path).await?;
+        }
+        Ok(())
     }
 
     /// The files under a directory, by path.
@@ -318,11 +383,20 @@ impl Destination {
         DestinationError { action, path: None, destination, source }
     }
 
-    /// Waits until the disk has a file and its name. Other stores have them when they answer.
-    pub(super) async fn make_durable(&self, path: &Path) -> Result<(), DestinationError> {
+    /// Waits until the disk has the names of files, with one sync a directory. Other stores have them when they answer.
+    ///
+    /// # Errors
+    /// A directory cannot be synced.
+    pub async fn sync_names(
+        &self,
+        paths: impl IntoIterator<Item = &Path>,
+    ) -> Result<(), DestinationError> {
         let Some(local) = self.local.clone() else { return Ok(()) };
-        let file = local.file(path);
-        let synced = on_cpu(move || local.sync(&file)).await;
-        synced.map_err(|source| self.error("sync", path)(local_error(source)))
+        for path in paths {
+            let (local, file) = (local.clone(), local.file(path));
+            let synced = on_cpu(move || local.sync(&file)).await;
+            synced.map_err(|source| self.error("sync", path)(local_error(source)))?;
+        }
+        Ok(())
     }
 }

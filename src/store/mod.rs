@@ -11,6 +11,7 @@
 //! | `local` | what local disk needs beyond a store: syncs, links, temporary files |
 //! | `url` | the URL of a destination |
 //! | `destination` | reading, writing, listing, moving, removing |
+//! | `publish` | moves staged files to their targets, many at once |
 //! | `conditional` | writes that fail if another writer was first |
 //! | `upload` | uploads in parts |
 //! | `paths` | flowlake's own files, and how long a path may be |
@@ -23,6 +24,7 @@ mod gcs;
 mod kind;
 mod local;
 mod paths;
+mod publish;
 mod registry;
 mod s3;
 mod upload;
@@ -33,5 +35,6 @@ pub use destination::{Destination, ListedFile};
 pub use error::DestinationError;
 pub use kind::{OpenStore, OptionConflict, OptionType, StoreKind, StoreOption, StoreOptions};
 pub use paths::PathTooLong;
+pub use publish::{FileMove, PublishError};
 pub use registry::{STORE_KINDS, kind_of_scheme, url_forms};
 pub use url::{BucketUrl, DestinationUrl, InvalidDestination};

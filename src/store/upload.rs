@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use futures::stream::FuturesUnordered;
 use object_store::path::Path;
-use object_store::{Error as StoreError, MultipartUpload, ObjectStore, ObjectStoreExt};
+use object_store::{Error as StoreError, MultipartUpload, ObjectStore, ObjectStoreExt, PutResult};
 
 use crate::runtime::on_cpu;
 
@@ -22,11 +22,10 @@ pub(super) async fn put_stream(
     store: &dyn ObjectStore,
     path: &Path,
     content: impl Read + Send + 'static,
-) -> Result<(), StoreError> {
+) -> Result<PutResult, StoreError> {
     let (first, content) = next_part(content).await?;
     if first.len() < PART_BYTES {
-        store.put(path, first.into()).await?;
-        return Ok(());
+        return store.put(path, first.into()).await;
     }
     let mut upload = store.put_multipart(path).await?;
     let uploaded = upload_parts(upload.as_mut(), first, content).await;
@@ -41,7 +40,7 @@ async fn upload_parts(
     upload: &mut dyn MultipartUpload,
     first: Bytes,
     mut content: impl Read + Send + 'static,
-) -> Result<(), StoreError> {
+) -> Result<PutResult, StoreError> {
     let mut running = FuturesUnordered::new();
     let mut part = first;
     while !part.is_empty() {
@@ -52,8 +51,7 @@ async fn upload_parts(
         (part, content) = next_part(content).await?;
     }
     running.try_collect::<()>().await?;
-    upload.complete().await?;
-    Ok(())
+    upload.complete().await
 }
 
 /// The next part of a file. The last one is shorter; after it they are empty.

@@ -114,7 +114,7 @@ pub(super) async fn open(
     let path = layout::commit(sequence);
     let content = json::encode(record)?;
     serde_json::from_slice::<CommitRecord>(&content).map_err(CommitError::Unwritable)?;
-    if destination.create(&path, content.clone()).await? == CreateOutcome::Created {
+    if destination.create(&path, content.clone()).await? != CreateOutcome::AlreadyExists {
         return Ok(true);
     }
     // When the answer to a create is lost, the store's client repeats it and meets its own record.
@@ -127,5 +127,6 @@ pub(super) async fn end(
     sequence: u64,
     ending: &CommitRecord,
 ) -> Result<(), CommitError> {
-    Ok(destination.put(&layout::commit(sequence), json::encode(ending)?).await?)
+    destination.put(&layout::commit(sequence), json::encode(ending)?).await?;
+    Ok(())
 }

@@ -3,8 +3,8 @@
 use object_store::path::Path;
 
 use crate::exit_code::{ExitCode, Failure, advice};
-use crate::schema::{RunId, TableName};
-use crate::store::{DestinationError, PathTooLong};
+use crate::schema::TableName;
+use crate::store::{DestinationError, PathTooLong, PublishError};
 
 /// A commit or a recovery failed.
 #[derive(Debug, thiserror::Error)]
@@ -92,14 +92,9 @@ pub enum CommitError {
     /// The commit needs a file name that is too long.
     #[error(transparent)]
     Name(#[from] PathTooLong),
-    /// An intent names a file that is neither in staging nor published.
-    #[error("cannot finish the commit of run {run_id}: `{target}` is neither staged nor published")]
-    Lost {
-        /// The run.
-        run_id: RunId,
-        /// The file.
-        target: String,
-    },
+    /// A file of the commit cannot be published.
+    #[error("cannot finish a commit: {0}")]
+    Publish(#[from] PublishError),
 }
 
 impl CommitError {
@@ -124,7 +119,8 @@ impl Failure for CommitError {
                 "check that the destination exists, has room, and lets this user write; \
                  if the commit had begun, the next run finishes it"
             }
-            Self::Unreadable { .. } | Self::Lost { .. } => advice::CHANGED_BY_HAND,
+            Self::Publish(error) => return error.help(),
+            Self::Unreadable { .. } => advice::CHANGED_BY_HAND,
             Self::Newer { .. } => "use that flowlake, or a later one",
             Self::OldFormat { .. } => {
                 "give the pipeline another destination and load the source again; \

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::snapshot::{ManifestFile, SnapshotFile, TableEntry};
 use super::{CommitError, Manifest, Snapshot, json, layout};
 use crate::schema::{LoadedTime, RunId, TableName};
+use crate::store::FileMove;
 use crate::write::StagedFile;
 
 /// What a run changes, before it is known as which commit.
@@ -108,6 +109,13 @@ impl Publication {
     #[must_use]
     pub fn new(staged: &Path, target: &Path, bytes: u64) -> Self {
         Self { staged: staged.to_string(), target: target.to_string(), bytes }
+    }
+}
+
+impl From<&Publication> for FileMove {
+    fn from(publication: &Publication) -> Self {
+        let Publication { staged, target, bytes } = publication;
+        Self { staged: layout::recorded(staged), target: layout::recorded(target), bytes: *bytes }
     }
 }
 

@@ -340,7 +340,7 @@ async fn acquire_lease(destination: &Destination, owner: Owner) -> Result<Lock, 
     destination.list(&path()).await?;
     let text = Bytes::from(content(&owner));
     for _ in 0..MAX_LEASE_ATTEMPTS {
-        if destination.create(&path(), text.clone()).await? == CreateOutcome::Created {
+        if destination.create(&path(), text.clone()).await? != CreateOutcome::AlreadyExists {
             return Ok(hold(destination, owner));
         }
         let seen = destination.version(&path()).await?;
@@ -359,7 +359,7 @@ async fn acquire_lease(destination: &Destination, owner: Owner) -> Result<Lock, 
             return Err(LockError::Held { owner: Box::new(other) });
         }
         tracing::warn!(owner = %other, "lock taken over from a run that is gone");
-        if destination.replace(&path(), text.clone(), seen).await? == ReplaceOutcome::Replaced {
+        if destination.replace(&path(), text.clone(), seen).await? != ReplaceOutcome::Conflict {
             return Ok(hold(destination, owner));
         }
     }
@@ -397,7 +397,7 @@ async fn renew(destination: &Destination, owner: &Owner) -> Result<bool, Destina
         return Ok(false);
     }
     let renewed = destination.replace(&path(), Bytes::from(content(owner)), seen).await?;
-    Ok(renewed == ReplaceOutcome::Replaced)
+    Ok(renewed != ReplaceOutcome::Conflict)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::intent::{Intent, Publication};
 use super::snapshot::SnapshotFile;
 use super::{CommitError, Manifest, Snapshot, TableStore, json, layout};
 use crate::schema::RunId;
-use crate::store::{Destination, ReplaceOutcome};
+use crate::store::{Destination, PublishError, ReplaceOutcome};
 
 impl dyn TableStore {
     /// Ends an open commit and reads the snapshot.
@@ -75,9 +75,9 @@ impl dyn TableStore {
         tracing::warn!(run = %intent.run_id, "finishing the commit of an interrupted run");
         match self.roll_forward(snapshot.next_sequence(), intent, None).await {
             Ok(_) => Ok(()),
-            Err(CommitError::Lost { target, .. }) => {
+            Err(CommitError::Publish(PublishError::Lost { target, .. })) => {
                 tracing::warn!(
-                    run = %intent.run_id, missing = target,
+                    run = %intent.run_id, missing = %target,
                     "the commit cannot be finished, and nothing of it is in a table: voiding it"
                 );
                 // The snapshot first: a run that still rolls this commit forward cannot replace it any more.
@@ -146,7 +146,7 @@ pub(super) async fn void(
     let next = SnapshotFile { sequence, ..snapshot.file.clone() };
     let content = json::encode(&next)?;
     let replaced = destination.replace(&layout::snapshot(), content, snapshot.seen.clone()).await?;
-    if replaced == ReplaceOutcome::Replaced {
+    if let ReplaceOutcome::Replaced(_) = replaced {
         commit_log::end(destination, sequence, &CommitRecord::Void).await?;
     }
     Ok(())

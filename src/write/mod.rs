@@ -141,10 +141,10 @@ async fn put(
     let staged = Destination::staged(run_id, &target);
     match content.into_inner() {
         SpooledData::InMemory(content) => {
-            destination.put(&staged, content.into_inner().into()).await?;
+            destination.put(&staged, content.into_inner().into()).await?
         }
         SpooledData::OnDisk(content) => destination.put_stream(&staged, content).await?,
-    }
+    };
     Ok(StagedFile { staged, target, partition, rows, bytes, hash, statistics })
 }
 

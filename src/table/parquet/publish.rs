@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use object_store::path::Path;
 
 use super::{AT_ONCE, read_snapshot};
-use crate::store::{Destination, ObjectVersion, ReplaceOutcome};
+use crate::store::{Destination, FileMove, ObjectVersion, ReplaceOutcome};
 use crate::table::commit_log::{self, CommitRecord, Logged};
-use crate::table::intent::{NewManifest, Publication};
+use crate::table::intent::NewManifest;
 use crate::table::{CommitError, CommitOutcome, Intent, json, layout};
 
 /// Where a commit stands.
@@ -43,16 +44,15 @@ pub(super) async fn roll_forward(
     while let Progress::Ahead(seen) = progress {
         let replaced = destination.replace(&layout::snapshot(), next.clone(), seen).await?;
         progress = match replaced {
-            ReplaceOutcome::Replaced => Progress::Visible,
+            ReplaceOutcome::Replaced(_) => Progress::Visible,
             ReplaceOutcome::Conflict => progress_of(destination, sequence, intent).await?,
         };
     }
     if let Progress::Over(outcome) = progress {
         return Ok(outcome);
     }
-    for path in &intent.remove {
-        destination.delete(&layout::recorded(path)).await?;
-    }
+    let replaced: Vec<Path> = intent.remove.iter().map(|path| layout::recorded(path)).collect();
+    destination.delete_all(&replaced).await?;
     let closed = CommitRecord::Closed { run_id: intent.run_id.clone() };
     commit_log::end(destination, sequence, &closed).await?;
     Ok(CommitOutcome::Committed)
@@ -80,30 +80,12 @@ async fn progress_of(
 
 /// Moves the staged files to their targets, and writes the manifests.
 async fn publish_all(destination: &Destination, intent: &Intent) -> Result<(), CommitError> {
-    for publication in &intent.publish {
-        publish(destination, intent, publication).await?;
-    }
+    let moves: Vec<FileMove> = intent.publish.iter().map(FileMove::from).collect();
+    destination.publish_all(&moves).await?;
     let writes = intent.manifests.iter().map(async |NewManifest { path, content }| {
         let content = Bytes::copy_from_slice(content.get().as_bytes());
-        destination.put(&layout::recorded(path), content).await
+        destination.put(&layout::recorded(path), content).await.map(drop)
     });
     let writes: Vec<_> = writes.collect();
     Ok(stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await?)
-}
-
-/// Moves a staged file to its target, unless that has happened already.
-async fn publish(
-    destination: &Destination,
-    intent: &Intent,
-    publication: &Publication,
-) -> Result<(), CommitError> {
-    let staged = layout::recorded(&publication.staged);
-    let target = layout::recorded(&publication.target);
-    if destination.size(&staged).await?.is_some() {
-        return Ok(destination.rename(&staged, &target).await?);
-    }
-    if destination.size(&target).await? == Some(publication.bytes) {
-        return Ok(());
-    }
-    Err(CommitError::Lost { run_id: intent.run_id.clone(), target: publication.target.clone() })
 }
