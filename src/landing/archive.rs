@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use object_store::path::Path;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ExportHash, Landed};
 use crate::exit_code::{ExitCode, Failure, advice};
@@ -21,9 +21,9 @@ use crate::source::ResponseMetadata;
 use crate::store::{Destination, DestinationError};
 
 /// How the name of an export ends.
-const EXPORT: &str = ".json.zst";
+pub const EXPORT: &str = ".json.zst";
 /// How the name of its origin ends.
-const ORIGIN: &str = ".origin.json";
+pub const ORIGIN: &str = ".origin.json";
 
 /// An export could not be kept.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +151,41 @@ impl Archive<'_> {
             self.destination.delete(path).await?;
         }
         Ok(())
+    }
+}
+
+/// Where the origin of a kept export is.
+#[must_use]
+pub fn origin_of(export: &Path) -> Path {
+    let path = export.as_ref();
+    Path::from(format!("{}{ORIGIN}", path.strip_suffix(EXPORT).unwrap_or(path)))
+}
+
+/// The hash that an `.origin.json` file says its export has.
+///
+/// # Errors
+/// The file is damaged.
+pub fn hash_of_origin(content: &[u8]) -> Result<String, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Origin {
+        blake3: String,
+    }
+    Ok(serde_json::from_slice::<Origin>(content)?.blake3)
+}
+
+/// What is wrong with a kept export, by the hash in its origin. Nothing is known of one without an origin.
+#[must_use]
+pub fn damage_of(export: &[u8], origin: Option<&[u8]>) -> Option<String> {
+    let expected = hash_of_origin(origin?).ok()?;
+    let mut hasher = blake3::Hasher::new();
+    let decompressed =
+        zstd::Decoder::new(export).and_then(|mut export| std::io::copy(&mut export, &mut hasher));
+    match decompressed {
+        Err(error) => Some(error.to_string()),
+        Ok(_) if hasher.finalize().to_hex().as_str() != expected => {
+            Some("it is not what was received".to_owned())
+        }
+        Ok(_) => None,
     }
 }
 

@@ -8,5 +8,7 @@
 mod archive;
 mod spool;
 
-pub use archive::{Archive, ArchiveError, ReceivedExport};
+pub use archive::{
+    Archive, ArchiveError, EXPORT, ORIGIN, ReceivedExport, damage_of, hash_of_origin, origin_of,
+};
 pub use spool::{ExportHash, LandError, Landed, Landing};

@@ -321,11 +321,14 @@ impl StagedQuarantine {
         let target = quarantine_file(table, run_id);
         let staged = Destination::staged(run_id, &target);
         self.publications.push(Publication::new(&staged, &target, content.len() as u64));
-        destination.put(&staged, Bytes::from(content)).await?;
+        let (bytes, blake3) = (content.len() as u64, blake3::hash(&content).to_hex().to_string());
+        destination.stage(&staged, Bytes::from(content)).await?;
         let partially_loaded = lines.iter().filter(|line| line.row_kept).count() as u64;
         Ok(Some(QuarantineFile {
             path: target.to_string(),
             run_id: run_id.clone(),
+            bytes,
+            blake3,
             records: lines.len() as u64 - partially_loaded,
             partially_loaded,
         }))

@@ -14,6 +14,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::json::Versioned;
+use super::snapshot::SnapshotFile;
 use super::{CommitError, Intent, json, layout};
 use crate::schema::RunId;
 use crate::store::{CreateOutcome, Destination};
@@ -29,6 +30,8 @@ pub(super) enum CommitRecord {
     Closed {
         /// The run that committed.
         run_id: RunId,
+        /// The snapshot that it made. `snapshot.json` can be written again from it.
+        snapshot: Box<SnapshotFile>,
     },
     /// Nothing was changed under this number.
     Void,
@@ -55,16 +58,23 @@ struct StoredRecord {
     run_id: Option<RunId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     intent: Option<Box<Intent>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    snapshot: Option<Box<SnapshotFile>>,
 }
 
 impl From<CommitRecord> for StoredRecord {
     fn from(record: CommitRecord) -> Self {
-        let (status, run_id, intent) = match record {
-            CommitRecord::Open(intent) => (Status::Open, Some(intent.run_id.clone()), Some(intent)),
-            CommitRecord::Closed { run_id } => (Status::Closed, Some(run_id), None),
-            CommitRecord::Void => (Status::Void, None, None),
+        let version = CommitRecord::VERSION;
+        let (status, run_id, intent, snapshot) = match record {
+            CommitRecord::Open(intent) => {
+                (Status::Open, Some(intent.run_id.clone()), Some(intent), None)
+            }
+            CommitRecord::Closed { run_id, snapshot } => {
+                (Status::Closed, Some(run_id), None, Some(snapshot))
+            }
+            CommitRecord::Void => (Status::Void, None, None, None),
         };
-        Self { version: CommitRecord::VERSION, status, run_id, intent }
+        Self { version, status, run_id, intent, snapshot }
     }
 }
 
@@ -76,12 +86,17 @@ impl TryFrom<StoredRecord> for CommitRecord {
             StoredRecord { status: Status::Open, intent: Some(intent), .. } => {
                 Ok(Self::Open(intent))
             }
-            StoredRecord { status: Status::Closed, run_id: Some(run_id), .. } => {
-                Ok(Self::Closed { run_id })
-            }
+            StoredRecord {
+                status: Status::Closed,
+                run_id: Some(run_id),
+                snapshot: Some(snapshot),
+                ..
+            } => Ok(Self::Closed { run_id, snapshot }),
             StoredRecord { status: Status::Void, .. } => Ok(Self::Void),
             StoredRecord { status: Status::Open, .. } => Err("an open commit without its intent"),
-            StoredRecord { status: Status::Closed, .. } => Err("a closed commit without its run"),
+            StoredRecord { status: Status::Closed, .. } => {
+                Err("a closed commit without its run or its snapshot")
+            }
         }
     }
 }

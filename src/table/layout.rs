@@ -89,6 +89,17 @@ pub(super) fn table_directory(table: &TableName) -> Path {
     recorded(&percent_encoded(table.as_str()))
 }
 
+/// Whether a path is that of a file of flowlake's own, or of a stranger among them.
+pub(super) fn is_own(path: &str) -> bool {
+    path.starts_with("_flowlake/")
+}
+
+/// Whether a path is in the directory of a table.
+pub(super) fn is_in_table(path: &str, table: &TableName) -> bool {
+    let directory = table_directory(table);
+    path.strip_prefix(directory.as_ref()).is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// A path as manifests and intents record it, which is encoded already.
 #[must_use]
 pub fn recorded(path: &str) -> Path {

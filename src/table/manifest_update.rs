@@ -162,7 +162,14 @@ mod tests {
 
     fn quarantined(run_id: &str) -> QuarantineFile {
         let run_id: RunId = run_id.parse().unwrap();
-        QuarantineFile { path: format!("q/{run_id}"), run_id, records: 1, partially_loaded: 0 }
+        QuarantineFile {
+            path: format!("q/{run_id}"),
+            run_id,
+            bytes: 1,
+            blake3: String::new(),
+            records: 1,
+            partially_loaded: 0,
+        }
     }
 
     fn old() -> Manifest {

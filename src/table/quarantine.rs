@@ -70,6 +70,10 @@ pub struct QuarantineFile {
     pub path: String,
     /// The run that wrote it.
     pub run_id: RunId,
+    /// Its size.
+    pub bytes: u64,
+    /// The BLAKE3 hash of its bytes, in hexadecimal.
+    pub blake3: String,
     /// The records that are in no table.
     pub records: u64,
     /// The records that are in their table without some of their values.
@@ -259,6 +263,9 @@ pub async fn read(
     let content = content.ok_or_else(|| QuarantineError::Missing { path: file.path.clone() })?;
     let unreadable =
         |reason: String| QuarantineError::Unreadable { path: file.path.clone(), reason };
+    if blake3::hash(&content).to_hex().as_str() != file.blake3 {
+        return Err(unreadable("it has changed since it was written".to_owned()));
+    }
     let text = zstd::decode_all(content.as_ref()).map_err(|error| unreadable(error.to_string()))?;
     let lines = text.lines().map(|line| {
         let line = line.map_err(|error| unreadable(error.to_string()))?;

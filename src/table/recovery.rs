@@ -286,7 +286,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_snapshot_that_is_older_than_the_commits_is_refused() {
-        for ending in [CommitRecord::Void, CommitRecord::Closed { run_id: "r".parse().unwrap() }] {
+        let closed =
+            CommitRecord::Closed { run_id: "r".parse().unwrap(), snapshot: Box::default() };
+        for ending in [CommitRecord::Void, closed] {
             let bench = bench().await;
             bench.log(1, &ending).await;
             let refused = bench.recover().await.unwrap_err();

@@ -4,7 +4,7 @@
 //!
 //! | a format supplies | shared |
 //! |---|---|
-//! | [`committed`](TableStore::committed): which files are live | `snapshot`, [`Snapshot`] with the files of every partition |
+//! | [`snapshot_file`](TableStore::snapshot_file), [`manifest`](TableStore::manifest): which files are live | [`Snapshot`], with the files of every table |
 //! | [`roll_forward`](TableStore::roll_forward): how an intent becomes visible | `commit` and `recover`, which create intents and finish them |
 //! | [`read`](TableStore::read): the content of a data file | `verify`, `repair` |
 
@@ -13,13 +13,18 @@ use std::io::Cursor;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
 use polars::prelude::{DataFrame, ParquetReader, PolarsError, SerReader};
 
-use super::{CommitError, CommitOutcome, DataFile, Intent, Snapshot, layout};
+use super::snapshot::{SnapshotFile, TableEntry};
+use super::{CommitError, CommitOutcome, DataFile, Intent, Manifest, Snapshot, layout};
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::normalise::{ConformError, conform};
-use crate::schema::TableSchema;
+use crate::schema::{TableName, TableSchema};
 use crate::store::{Destination, DestinationError, ObjectVersion};
+
+/// How many small files are read or written at once.
+pub(super) const AT_ONCE: usize = 16;
 
 /// The tables of a destination, in one format.
 #[async_trait]
@@ -27,8 +32,26 @@ pub trait TableStore: Debug + Send + Sync {
     /// Where the tables are.
     fn destination(&self) -> &Destination;
 
+    /// Reads the snapshot of the last visible commit, and its version. A destination without tables has that of commit 0.
+    async fn snapshot_file(&self) -> Result<(SnapshotFile, ObjectVersion), CommitError>;
+
+    /// Reads the manifest of a table in a snapshot.
+    async fn manifest(
+        &self,
+        table: &TableName,
+        entry: &TableEntry,
+    ) -> Result<Manifest, CommitError>;
+
     /// Reads the tables as the last visible commit left them.
-    async fn committed(&self) -> Result<Snapshot, CommitError>;
+    async fn committed(&self) -> Result<Snapshot, CommitError> {
+        let (file, seen) = self.snapshot_file().await?;
+        let reads: Vec<_> =
+            file.tables.iter().map(|(table, entry)| self.manifest(table, entry)).collect();
+        let manifests: Vec<Manifest> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+        let mut snapshot = Snapshot { file, seen, ..Snapshot::default() };
+        snapshot.insert(manifests);
+        Ok(snapshot)
+    }
 
     /// Makes the changes of an intent visible and closes its commit.
     ///

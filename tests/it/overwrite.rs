@@ -1,7 +1,5 @@
 //! `overwrite_partitions`: an export replaces the partitions that it covers, and nothing else.
 
-use serde_json::Value;
-
 use crate::support::{Answer, Lake, Source, Workplace};
 
 const TABLES: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"overwrite_partitions\"\n\

@@ -3,15 +3,11 @@
 mod publish;
 
 use async_trait::async_trait;
-use futures::{StreamExt, TryStreamExt, stream};
 
 use super::snapshot::{SnapshotFile, TableEntry};
-use super::{CommitError, CommitOutcome, Intent, Manifest, Snapshot, TableStore, json, layout};
+use super::{CommitError, CommitOutcome, Intent, Manifest, TableStore, json, layout};
 use crate::schema::TableName;
 use crate::store::{Destination, ObjectVersion};
-
-/// How many small files are read or written at once.
-const AT_ONCE: usize = 16;
 
 /// The plain Parquet tables of a destination.
 #[derive(Debug, Clone)]
@@ -31,15 +27,16 @@ impl TableStore for ParquetTables {
         &self.destination
     }
 
-    async fn committed(&self) -> Result<Snapshot, CommitError> {
-        let (file, seen) = read_snapshot(&self.destination).await?;
-        let reads = file.tables.iter();
-        let reads: Vec<_> =
-            reads.map(|(table, entry)| read_manifest(&self.destination, table, entry)).collect();
-        let manifests: Vec<Manifest> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
-        let mut snapshot = Snapshot { file, seen, ..Snapshot::default() };
-        snapshot.insert(manifests);
-        Ok(snapshot)
+    async fn snapshot_file(&self) -> Result<(SnapshotFile, ObjectVersion), CommitError> {
+        read_snapshot(&self.destination).await
+    }
+
+    async fn manifest(
+        &self,
+        table: &TableName,
+        entry: &TableEntry,
+    ) -> Result<Manifest, CommitError> {
+        read_manifest(&self.destination, table, entry).await
     }
 
     async fn roll_forward(

@@ -4,10 +4,11 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 
-use super::{AT_ONCE, read_snapshot};
+use super::read_snapshot;
 use crate::store::{Destination, FileMove, ObjectVersion, ReplaceOutcome};
 use crate::table::commit_log::{self, CommitRecord, Logged};
 use crate::table::intent::NewManifest;
+use crate::table::table_store::AT_ONCE;
 use crate::table::{CommitError, CommitOutcome, Intent, json, layout};
 
 /// Where a commit stands.
@@ -53,7 +54,8 @@ pub(super) async fn roll_forward(
     }
     let replaced: Vec<Path> = intent.remove.iter().map(|path| layout::recorded(path)).collect();
     destination.delete_all(&replaced).await?;
-    let closed = CommitRecord::Closed { run_id: intent.run_id.clone() };
+    let snapshot = Box::new(intent.snapshot.clone());
+    let closed = CommitRecord::Closed { run_id: intent.run_id.clone(), snapshot };
     commit_log::end(destination, sequence, &closed).await?;
     Ok(CommitOutcome::Committed)
 }

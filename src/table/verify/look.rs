@@ -1,0 +1,258 @@
+//! One look at a destination: the snapshot, the files it names, and what lies beside them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::content::wrong_content;
+use super::own_files::{self, OwnFile};
+use super::{Finding, FindingKind, Verification, VerifyDepth, VerifyError};
+use crate::runtime::{on_cpu, parallelism};
+use crate::table::commit_log::{self, CommitRecord, Logged};
+use crate::table::lock::{self, Owner};
+use crate::table::snapshot::SnapshotFile;
+use crate::table::{CommitError, DataFile, Manifest, TableStore, layout, quarantine};
+
+/// The size of every file of a destination, by path.
+pub(super) type Sizes = BTreeMap<String, u64>;
+
+/// Who is at work in the destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Activity {
+    /// Nobody.
+    None,
+    /// A run that is interrupted has left an open commit.
+    OpenCommit,
+    /// A run: its files come and go.
+    Run,
+}
+
+impl dyn TableStore {
+    pub(super) async fn look(&self, depth: VerifyDepth) -> Result<Verification, VerifyError> {
+        let mut found = Verification::default();
+        let file = match self.snapshot_file().await {
+            Ok((file, _)) => file,
+            Err(error) => {
+                found.findings.push(finding_of(error)?);
+                return Ok(found);
+            }
+        };
+        found.sequence = file.sequence;
+        let activity = self.activity(&file, &mut found.findings).await?;
+        let sizes = self.sizes().await?;
+        let mut manifests = Vec::new();
+        for (table, entry) in &file.tables {
+            match self.manifest(table, entry).await {
+                Ok(manifest) => manifests.push(manifest),
+                Err(error) => found.findings.push(finding_of(error)?),
+            }
+        }
+        let is_whole = manifests.len() == file.tables.len();
+        let mut checks = Vec::new();
+        for manifest in &manifests {
+            found.tables += 1;
+            found.files += manifest.files.len() as u64;
+            found.rows += manifest.rows();
+            found.bytes += manifest.files.iter().map(|file| file.bytes).sum::<u64>();
+            checks.extend(manifest.files.iter().map(|file| (manifest, file)));
+        }
+        let checks = checks
+            .into_iter()
+            .map(|(manifest, file)| self.check_file(manifest, file, &sizes, depth));
+        let checks: Vec<_> = checks.collect();
+        let checked: Vec<Option<Finding>> =
+            stream::iter(checks).buffered(parallelism() + 2).try_collect().await?;
+        found.findings.extend(checked.into_iter().flatten());
+        found.findings.extend(self.quarantine_findings(&manifests, &sizes, depth).await?);
+        found.findings.extend(own_files::damaged(self.destination(), &file, &sizes, depth).await?);
+        found.findings.extend(foreign(&file, &sizes));
+        if activity == Activity::None {
+            // Without all manifests nobody knows which files are live.
+            if is_whole {
+                found.findings.extend(orphans(&manifests, &sizes));
+            }
+            found.findings.extend(self.temporary(&sizes).await?);
+        }
+        Ok(found)
+    }
+
+    async fn sizes(&self) -> Result<Sizes, VerifyError> {
+        let listed = self.destination().list(&object_store::path::Path::default()).await?;
+        Ok(listed.into_iter().map(|file| (file.path.to_string(), file.bytes)).collect())
+    }
+
+    /// Who is at work, with the findings that this makes.
+    async fn activity(
+        &self,
+        file: &SnapshotFile,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Activity, VerifyError> {
+        let holder = lock::holder(self.destination()).await?;
+        // A repair holds the lock itself.
+        let is_this_process = |owner: &Owner| {
+            owner.process == Owner::this_process(&owner.run_id, &owner.pipeline).process
+        };
+        match holder {
+            Some(owner) if owner.is_gone() => {
+                let detail = "its process is gone; the next run takes it over";
+                findings.push(Finding::new(FindingKind::StaleLock, owner, detail));
+            }
+            Some(owner) if !is_this_process(&owner) => return Ok(Activity::Run),
+            _ => {}
+        }
+        let mut activity = Activity::None;
+        for sequence in [file.sequence, file.sequence + 1] {
+            match commit_log::read(self.destination(), sequence).await {
+                Ok(Logged::Record(CommitRecord::Open(intent))) => {
+                    activity = Activity::OpenCommit;
+                    let subject = format!("run {}", intent.run_id);
+                    let detail = "the next run, or `flowlake recover`, finishes it";
+                    findings.push(Finding::new(FindingKind::OpenCommit, subject, detail));
+                }
+                Ok(Logged::Record(_)) if sequence > file.sequence => {
+                    let detail =
+                        format!("it is of commit {}, and commit {sequence} is over", file.sequence);
+                    findings.push(Finding::new(FindingKind::Behind, layout::snapshot(), detail));
+                }
+                // What is behind the snapshot is looked at with the other old files.
+                Err(error) if sequence > file.sequence => findings.push(finding_of(error)?),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(activity)
+    }
+
+    async fn check_file(
+        &self,
+        manifest: &Manifest,
+        file: &DataFile,
+        sizes: &Sizes,
+        depth: VerifyDepth,
+    ) -> Result<Option<Finding>, VerifyError> {
+        let finding = |kind, detail: String| Some(Finding::new(kind, &file.path, detail));
+        match sizes.get(&file.path) {
+            None => return Ok(finding(FindingKind::Missing, format!("it had {} rows", file.rows))),
+            Some(size) if *size != file.bytes => {
+                let detail = format!("it has {size} bytes, and {} were written", file.bytes);
+                return Ok(finding(FindingKind::Changed, detail));
+            }
+            Some(_) if depth == VerifyDepth::Sizes => return Ok(None),
+            Some(_) => {}
+        }
+        let Some(content) = self.destination().get(&layout::recorded(&file.path)).await? else {
+            return Ok(finding(FindingKind::Missing, String::new()));
+        };
+        let (schema, expected) = (manifest.schema.clone(), file.clone());
+        let wrong = on_cpu(move || wrong_content(content, &schema, &expected)).await;
+        Ok(wrong.and_then(|(kind, detail)| finding(kind, detail)))
+    }
+
+    async fn quarantine_findings(
+        &self,
+        manifests: &[Manifest],
+        sizes: &Sizes,
+        depth: VerifyDepth,
+    ) -> Result<Vec<Finding>, VerifyError> {
+        let mut findings = Vec::new();
+        for file in manifests.iter().flat_map(|manifest| &manifest.quarantine) {
+            let finding = |kind, detail: String| Finding::new(kind, &file.path, detail);
+            let records = file.records + file.partially_loaded;
+            match sizes.get(&file.path) {
+                None => {
+                    findings
+                        .push(finding(FindingKind::Missing, format!("it had {records} records")));
+                }
+                Some(size) if *size != file.bytes => {
+                    let detail = format!("it has {size} bytes, and {} were written", file.bytes);
+                    findings.push(finding(FindingKind::Changed, detail));
+                }
+                Some(_) if depth == VerifyDepth::Sizes => {}
+                Some(_) => {
+                    if let Err(error) = quarantine::read(self.destination(), file).await {
+                        findings.push(finding(FindingKind::Changed, error.to_string()));
+                    }
+                }
+            }
+        }
+        Ok(findings)
+    }
+
+    /// Staged and partly written files, while nobody is at work.
+    async fn temporary(&self, sizes: &Sizes) -> Result<Vec<Finding>, VerifyError> {
+        let staged =
+            sizes.keys().filter(|path| OwnFile::of(path) == Some(OwnFile::Staged)).cloned();
+        let partly_written = self.destination().temporary_files().await?.into_iter();
+        let partly_written = partly_written.map(|file| file.display().to_string());
+        let all = staged.chain(partly_written);
+        Ok(all.map(|file| Finding::new(FindingKind::Temporary, file, "")).collect())
+    }
+}
+
+/// The finding for a file of flowlake's own that cannot be read.
+///
+/// # Errors
+/// The destination failed, or is of a form that cannot be verified.
+pub(super) fn finding_of(error: CommitError) -> Result<Finding, VerifyError> {
+    let finding = match &error {
+        CommitError::SnapshotLost { trace } => {
+            let detail = format!("there were commits: {trace}");
+            Finding::new(FindingKind::Missing, layout::snapshot(), detail)
+        }
+        CommitError::ManifestLost { table, path } => {
+            Finding::new(FindingKind::Missing, path, format!("the manifest of {table}"))
+        }
+        CommitError::OtherManifest { table, path } => {
+            let detail = format!("it is not the manifest of {table} that was committed");
+            Finding::new(FindingKind::Changed, path, detail)
+        }
+        CommitError::Unreadable { path, source } => {
+            Finding::new(FindingKind::Unreadable, path, source.to_string())
+        }
+        CommitError::Newer { path, version, .. } => {
+            Finding::new(FindingKind::Newer, path, format!("version {version}"))
+        }
+        _ => return Err(error.into()),
+    };
+    Ok(finding)
+}
+
+/// Files that flowlake wrote and no manifest names.
+fn orphans(manifests: &[Manifest], sizes: &Sizes) -> Vec<Finding> {
+    let data = manifests.iter().flat_map(|manifest| manifest.files.iter().map(|file| &file.path));
+    let lines =
+        manifests.iter().flat_map(|manifest| manifest.quarantine.iter().map(|file| &file.path));
+    let named: BTreeSet<&String> = data.chain(lines).collect();
+    let is_ours = |path: &String| {
+        let in_table = manifests.iter().any(|it| layout::is_in_table(path, &it.schema.name));
+        let is_data = in_table && layout::is_data_file(&layout::recorded(path));
+        is_data || OwnFile::of(path) == Some(OwnFile::Quarantine)
+    };
+    let orphans = sizes.keys().filter(|path| !named.contains(path) && is_ours(path));
+    orphans.map(|path| Finding::new(FindingKind::Orphan, path, "")).collect()
+}
+
+/// Files among flowlake's own, or in the directories of tables, whose names it does not give. Data files in a directory
+/// that is no table are of one that was lost, unless another destination lies there.
+fn foreign(file: &SnapshotFile, sizes: &Sizes) -> Vec<Finding> {
+    let nested: BTreeSet<&str> = sizes
+        .keys()
+        .filter_map(|path| path.split_once("/_flowlake/").map(|(above, _)| above))
+        .collect();
+    let foreign = sizes.keys().filter_map(|path| {
+        if nested.iter().any(|above| path.strip_prefix(above).is_some_and(|it| it.starts_with('/')))
+        {
+            return None;
+        }
+        let is_data = layout::is_data_file(&layout::recorded(path));
+        let in_table = file.tables.keys().any(|table| layout::is_in_table(path, table));
+        let detail = if layout::is_own(path) {
+            OwnFile::of(path).is_none().then_some("")
+        } else if in_table {
+            (!is_data).then_some("")
+        } else {
+            is_data.then_some("no table of the snapshot is there")
+        };
+        Some(Finding::new(FindingKind::Foreign, path, detail?))
+    });
+    foreign.collect()
+}
