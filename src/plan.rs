@@ -1,8 +1,10 @@
 //! Plan: what a run will do, as a value. Pure: pipeline, clock, watermark and overrides in, [`Plan`] out.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::num::NonZeroUsize;
 
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, DurationRound, SecondsFormat, TimeDelta, Utc};
 use url::Url;
 
 use crate::definition::{
@@ -10,11 +12,14 @@ use crate::definition::{
     Source, Table, TemplateContext, WindowPolicy, WriteDisposition,
 };
 use crate::exit_code::{ExitCode, Failure};
-use crate::schema::{LoadedTime, RunId, Window};
+use crate::schema::{LoadedTime, RunId, TableName, Window};
 use crate::source::{Request, procurementflow};
 
 /// More pieces than any sensible `step` makes.
 const MOST_PIECES: u32 = 10_000;
+
+/// The clocks of machines may differ by this much.
+const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// How much memory rows take by default: enough for speed, and little enough for a small machine.
 pub const DEFAULT_MEMORY: Size = Size::from_bytes(256 << 20);
@@ -45,6 +50,8 @@ pub struct Plan {
     pub allow_shrink: bool,
     /// Tables that another pipeline wrote become those of this one.
     pub take_over: bool,
+    /// Loads the export whether the tables have it already or not.
+    pub again: bool,
     /// How many requests may be open at once.
     pub jobs: NonZeroUsize,
     /// How many bytes of rows may be in memory at once.
@@ -66,6 +73,10 @@ pub struct Overrides {
     pub allow_shrink: bool,
     /// Tables that another pipeline wrote become those of this one.
     pub take_over: bool,
+    /// Loads the export whether the tables have it already or not.
+    pub again: bool,
+    /// The tables to load; all when empty.
+    pub tables: Vec<TableName>,
     /// How many requests may be open at once; [`DEFAULT_JOBS`] when absent.
     pub jobs: Option<NonZeroUsize>,
     /// How many bytes of rows may be in memory at once; [`DEFAULT_MEMORY`] when absent.
@@ -94,6 +105,27 @@ pub enum PlanError {
         /// Its end.
         end: DateTime<Utc>,
     },
+    /// An instant that was asked for has not come yet.
+    #[error("{option} {at} is in the future; it is {now}")]
+    Future {
+        /// The option.
+        option: &'static str,
+        /// What it says.
+        at: DateTime<Utc>,
+        /// The present.
+        now: DateTime<Utc>,
+    },
+    /// The tables have been loaded up to an instant that has not come yet.
+    #[error("the watermark {watermark} is in the future; it is {now}")]
+    WatermarkAhead {
+        /// Where the next window would begin.
+        watermark: DateTime<Utc>,
+        /// The present.
+        now: DateTime<Utc>,
+    },
+    /// A table was asked for that the definition does not have.
+    #[error("the definition has no table `{0}`")]
+    UnknownTable(TableName),
     /// The window reaches beyond the calendar.
     #[error("the window reaches beyond the calendar")]
     BeyondCalendar,
@@ -121,6 +153,14 @@ impl Failure for PlanError {
             }
             Self::NoWindow => "leave them out, or add `[source.window]` with `start`",
             Self::Empty { .. } => "give a `--from` that is before `--to`, and before the present",
+            Self::Future { .. } => {
+                "give an instant that has passed, or check the clock of this machine"
+            }
+            Self::WatermarkAhead { .. } => {
+                "the clock of an earlier run was wrong, or this one is: correct it, \
+                 then set where the next run begins with `flowlake watermark set`"
+            }
+            Self::UnknownTable(_) => "give the name of a `[[tables]]` section",
             Self::BeyondCalendar => "check `start`, `lookback` and `step` of `[source.window]`",
             Self::TooManyPieces { .. } => "give `step` a longer period, such as `P1D` or `P1M`",
         };
@@ -154,9 +194,12 @@ impl Plan {
         overrides: &Overrides,
     ) -> Result<Self, PlanError> {
         let now = overrides.as_of.unwrap_or(started_at);
+        let pipeline = only_tables(pipeline, &overrides.tables)?;
+        refuse_the_future(started_at, watermark, overrides)?;
         let window = match &pipeline.source.window {
             Some(policy) => {
-                let window = window(policy, now, watermark, overrides)?;
+                let lookback = policy.lookback_of(pipeline.root_tables());
+                let window = window(policy, lookback, now, watermark, overrides)?;
                 let ends_early =
                     overrides.to.is_some() || watermark.is_some_and(|it| it > window.end);
                 let latest = if ends_early { started_at } else { window.end };
@@ -183,6 +226,7 @@ impl Plan {
             is_backfill: overrides.from.is_some(),
             allow_shrink: overrides.allow_shrink,
             take_over: overrides.take_over,
+            again: overrides.again,
             jobs: overrides.jobs.unwrap_or(DEFAULT_JOBS),
             memory: overrides.memory.unwrap_or(DEFAULT_MEMORY.bytes()),
             waits: overrides.waits,
@@ -225,18 +269,127 @@ impl Plan {
             Some(before) => before.with(window),
         }
     }
+
+    /// What of the source's time no run will load by itself, by what the tables have.
+    pub fn not_loaded(
+        &self,
+        loaded: impl Fn(&TableName) -> Option<LoadedTime>,
+    ) -> Vec<(TableName, NotLoaded)> {
+        let (Some(policy), Some(window)) = (&self.pipeline.source.window, self.window) else {
+            return Vec::new();
+        };
+        let start = policy.start;
+        let roots = self.pipeline.root_tables().map(|table| &table.name);
+        let gaps = roots.filter_map(|table| {
+            let gap = match loaded(table) {
+                _ if self.is_backfill => None,
+                Some(loaded) if start > loaded.watermark => Some(NotLoaded {
+                    why: WhyNotLoaded::StartIsAfterWatermark,
+                    window: Window { start: loaded.watermark, end: start },
+                }),
+                Some(loaded) if start < loaded.from => Some(NotLoaded {
+                    why: WhyNotLoaded::StartIsEarlier,
+                    window: Window { start, end: loaded.from },
+                }),
+                Some(_) => None,
+                None if start < window.start => Some(NotLoaded {
+                    why: WhyNotLoaded::TableIsNew,
+                    window: Window { start, end: window.start },
+                }),
+                None => None,
+            };
+            Some((table.clone(), gap?))
+        });
+        gaps.collect()
+    }
+}
+
+/// A window that no run loads by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotLoaded {
+    why: WhyNotLoaded,
+    window: Window,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WhyNotLoaded {
+    /// The definition begins later than the last run ended.
+    StartIsAfterWatermark,
+    /// The definition begins before what is loaded.
+    StartIsEarlier,
+    /// The table came when others were loaded already.
+    TableIsNew,
+}
+
+impl fmt::Display for NotLoaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Window { start, end } = self.window;
+        let [start, end] = [start, end].map(|at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+        match self.why {
+            WhyNotLoaded::StartIsAfterWatermark => {
+                write!(f, "`window.start` is {end}, and the table is loaded until {start}")
+            }
+            WhyNotLoaded::StartIsEarlier => {
+                write!(f, "`window.start` is {start}, and the table is loaded from {end} on")
+            }
+            WhyNotLoaded::TableIsNew => {
+                write!(f, "the table is new, and begins at {end}")
+            }
+        }?;
+        write!(f, "; what is between is loaded by `flowlake run --from {start} --to {end}`")?;
+        match self.why {
+            WhyNotLoaded::TableIsNew => f.write_str(" with `--table` and its name"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A pipeline that loads only some of its root tables, each with its children.
+fn only_tables(mut pipeline: Pipeline, chosen: &[TableName]) -> Result<Pipeline, PlanError> {
+    let known = |table: &&TableName| pipeline.tables.iter().any(|it| it.name == **table);
+    if let Some(unknown) = chosen.iter().find(|table| !known(table)) {
+        return Err(PlanError::UnknownTable(unknown.clone()));
+    }
+    if !chosen.is_empty() {
+        let root_of = |table: &Table| pipeline.root_of(table).name.clone();
+        let roots: HashSet<TableName> =
+            pipeline.tables.iter().filter(|it| chosen.contains(&it.name)).map(root_of).collect();
+        let tables: Vec<Table> =
+            pipeline.tables.iter().filter(|it| roots.contains(&root_of(it))).cloned().collect();
+        pipeline.tables = tables;
+    }
+    Ok(pipeline)
+}
+
+/// Refuses instants that have not come yet: their watermark would silence every night until then.
+fn refuse_the_future(
+    now: DateTime<Utc>,
+    watermark: Option<DateTime<Utc>>,
+    overrides: &Overrides,
+) -> Result<(), PlanError> {
+    let asked = [("--from", overrides.from), ("--to", overrides.to), ("--as-of", overrides.as_of)];
+    let future =
+        asked.into_iter().find_map(|(option, at)| Some((option, at.filter(|at| *at > now)?)));
+    if let Some((option, at)) = future {
+        return Err(PlanError::Future { option, at, now });
+    }
+    match watermark.filter(|watermark| *watermark - now > CLOCK_SKEW) {
+        Some(watermark) => Err(PlanError::WatermarkAhead { watermark, now }),
+        None => Ok(()),
+    }
 }
 
 /// From the watermark less the lookback to now, in whole seconds, since filters rarely accept fractions.
 fn window(
     policy: &WindowPolicy,
+    lookback: Period,
     now: DateTime<Utc>,
     watermark: Option<DateTime<Utc>>,
     overrides: &Overrides,
 ) -> Result<Window, PlanError> {
     let since = match watermark {
         Some(watermark) => {
-            policy.lookback.before(watermark).ok_or(PlanError::BeyondCalendar)?.max(policy.start)
+            lookback.before(watermark).ok_or(PlanError::BeyondCalendar)?.max(policy.start)
         }
         None => policy.start,
     };

@@ -10,6 +10,16 @@ use crate::plan::{PlanError, destination_at};
 use crate::run::{RunContext, RunError};
 use crate::store::Destination;
 
+/// Opens a destination that a run has written to. A wrong path, or a directory whose disk is not mounted, is no lake.
+pub(super) async fn open_lake(url: &DestinationUrl) -> Result<Destination, Error> {
+    let opened = Destination::open_existing(url).map_err(RunError::from)?;
+    let Some(destination) = opened else { return Err(Error::NoLake { url: url.to_string() }) };
+    match destination.has_own_files().await.map_err(RunError::from)? {
+        true => Ok(destination),
+        false => Err(Error::NoLake { url: url.to_string() }),
+    }
+}
+
 /// The positional argument of commands that work on a destination.
 #[derive(Debug, Args)]
 pub(super) struct DestinationArgument {
@@ -19,10 +29,9 @@ pub(super) struct DestinationArgument {
 }
 
 impl DestinationArgument {
-    /// Opens the destination, if it exists.
-    pub(super) fn open(&self, context: &RunContext) -> Result<Option<Destination>, Error> {
-        let url = self.url(context)?;
-        Ok(Destination::open_existing(&url).map_err(RunError::from)?)
+    /// Opens the destination, where there is one.
+    pub(super) async fn open(&self, context: &RunContext) -> Result<Destination, Error> {
+        open_lake(&self.url(context)?).await
     }
 
     fn url(&self, context: &RunContext) -> Result<DestinationUrl, Error> {

@@ -26,6 +26,12 @@ pub enum Error {
     /// A destination cannot be verified.
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    /// Nothing of flowlake's is at a destination.
+    #[error("no lake here: `{url}` has no files of flowlake")]
+    NoLake {
+        /// The destination.
+        url: String,
+    },
     /// The sample API did not start.
     #[error(transparent)]
     SampleApi(#[from] SampleApiError),
@@ -47,17 +53,26 @@ impl Error {
             Self::Init(error) => Some(error),
             Self::Verify(error) => Some(error),
             Self::SampleApi(error) => Some(error),
-            Self::Output(_) | Self::Json(_) => None,
+            Self::NoLake { .. } | Self::Output(_) | Self::Json(_) => None,
         }
     }
 }
 
 impl Failure for Error {
     fn exit_code(&self) -> ExitCode {
-        self.failure().map_or(ExitCode::Unexpected, Failure::exit_code)
+        match self {
+            Self::NoLake { .. } => ExitCode::Destination,
+            other => other.failure().map_or(ExitCode::Unexpected, Failure::exit_code),
+        }
     }
 
     fn help(&self) -> Option<String> {
+        if let Self::NoLake { .. } = self {
+            return Some(
+                "check the path, and that its disk is mounted; `flowlake run` begins a lake"
+                    .to_owned(),
+            );
+        }
         self.failure().and_then(Failure::help)
     }
 }

@@ -7,13 +7,16 @@ pub mod error;
 mod init;
 mod plan;
 mod planning;
+mod prune;
 mod quarantine;
+mod recover;
 mod run;
 mod runs;
 mod sample_api;
 mod summary;
 mod unlock;
 mod verify;
+mod watermark;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -115,6 +118,20 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Finish the commit of an interrupted run, without a new export.
+    Recover {
+        #[command(flatten)]
+        destination: DestinationArgument,
+    },
+    /// Delete old exports, reports and commit records, as each run does.
+    Prune {
+        /// The definition.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Show or set from where the next window is requested.
+    #[command(subcommand)]
+    Watermark(watermark::WatermarkCommand),
     /// List the last runs of a destination.
     Runs {
         #[command(flatten)]
@@ -186,6 +203,9 @@ async fn dispatch(command: Command) -> ExitCode {
             let options = verify::VerifyOptions { quick, repair, json };
             verify::run(&destination, &options, &context).await
         }
+        Command::Recover { destination } => recover::recover(&destination, &context).await,
+        Command::Prune { file } => prune::prune(&file, &context).await,
+        Command::Watermark(command) => watermark::watermark(command, &context).await,
         Command::Runs { destination, limit, json } => {
             runs::runs(&destination, limit, json, &context).await
         }

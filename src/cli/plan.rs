@@ -29,6 +29,9 @@ struct ShownPlan {
     destination: String,
     landing_keep: usize,
     tables: Vec<ShownTable>,
+    /// What no run loads by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_loaded: Vec<String>,
     /// What the definition alone changes in the schemas of the destination.
     changes: Vec<Change>,
     /// Why the definition does not fit the existing tables.
@@ -95,6 +98,11 @@ impl ShownPlan {
             destination: plan.destination.to_string(),
             landing_keep: pipeline.landing.keep,
             tables: pipeline.tables.iter().map(|table| ShownTable::of(table, planned)).collect(),
+            not_loaded: plan
+                .not_loaded(|table| planned.snapshot.loaded(table))
+                .into_iter()
+                .map(|(table, gap)| format!("{table}: {gap}"))
+                .collect(),
             changes,
             refused,
         }
@@ -124,6 +132,7 @@ impl ShownPlan {
         lines.push(line("landing", &keep));
         lines.push("tables".to_owned());
         lines.extend(self.tables.iter().map(ShownTable::line));
+        lines.extend(self.not_loaded.iter().map(|gap| line("not loaded", gap)));
         if !self.changes.is_empty() {
             lines.push("changes by the definition".to_owned());
             lines.extend(self.changes.iter().map(|change| format!("  {change}")));

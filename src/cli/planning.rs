@@ -9,7 +9,7 @@ use crate::cli::error::Error;
 use crate::definition::{DestinationUrl, Pipeline, Setting, Size, parse_instant};
 use crate::plan::{DEFAULT_JOBS, Overrides, Plan, destination_at};
 use crate::run::{RunContext, RunError};
-use crate::schema::RunId;
+use crate::schema::{RunId, TableName};
 use crate::store::Destination;
 use crate::table::{self, Snapshot};
 
@@ -34,6 +34,12 @@ pub(super) struct PlanArguments {
     /// Write tables that another pipeline wrote until now.
     #[arg(long)]
     take_over: bool,
+    /// Load the export also when the tables have it already, such as after files were lost.
+    #[arg(long)]
+    again: bool,
+    /// Load only this table and its children; may be given more than once.
+    #[arg(long = "table", value_name = "TABLE")]
+    tables: Vec<TableName>,
     /// How many pieces of a window to request at once.
     #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_JOBS)]
     jobs: NonZeroUsize,
@@ -54,6 +60,8 @@ impl Default for PlanArguments {
             settings: Vec::new(),
             allow_shrink: false,
             take_over: false,
+            again: false,
+            tables: Vec::new(),
             jobs: DEFAULT_JOBS,
             memory: None,
             wait: false,
@@ -107,6 +115,8 @@ impl PlanArguments {
             to: self.to,
             allow_shrink: self.allow_shrink,
             take_over: self.take_over,
+            again: self.again,
+            tables: self.tables.clone(),
             jobs: Some(self.jobs),
             memory: self.memory.map(Size::bytes),
             waits: self.wait,
@@ -127,6 +137,6 @@ async fn peek(url: &DestinationUrl) -> Result<Snapshot, RunError> {
     }
 }
 
-fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     parse_instant(text).ok_or_else(|| "write `2024-01-01` or `2024-01-01T06:00:00Z`".to_owned())
 }

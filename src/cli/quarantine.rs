@@ -17,8 +17,8 @@ use crate::report::RunReport;
 use crate::run::{RunContext, RunError};
 use crate::schema::{RunId, TableName};
 use crate::store::Destination;
+use crate::table;
 use crate::table::quarantine::{QuarantineFile, QuarantineLine, QuarantineReason, read};
-use crate::table::{self, Snapshot};
 
 /// How many characters of a record to show.
 const SHOWN_OF_A_RECORD: usize = 500;
@@ -111,20 +111,14 @@ async fn retry(
 
 /// The chosen quarantine files, and where they are.
 struct ChosenFiles {
-    /// None when the destination does not exist yet.
-    destination: Option<Destination>,
+    destination: Destination,
     files: Vec<(TableName, QuarantineFile)>,
 }
 
 impl Chosen {
     async fn files(&self, context: &RunContext) -> Result<ChosenFiles, Error> {
-        let destination = self.destination.open(context)?;
-        let snapshot = match &destination {
-            Some(destination) => {
-                table::open(destination).snapshot().await.map_err(RunError::from)?
-            }
-            None => Snapshot::default(),
-        };
+        let destination = self.destination.open(context).await?;
+        let snapshot = table::open(&destination).snapshot().await.map_err(RunError::from)?;
         let mut files = Vec::new();
         for (table, manifest) in snapshot.manifests {
             let chosen = manifest.quarantine.into_iter().filter(|file| self.takes(&table, file));
@@ -141,10 +135,7 @@ impl Chosen {
 
 impl ChosenFiles {
     async fn lines(&self, file: &QuarantineFile) -> Result<Vec<QuarantineLine>, Error> {
-        match &self.destination {
-            Some(destination) => Ok(read(destination, file).await.map_err(RunError::from)?),
-            None => Ok(Vec::new()),
-        }
+        Ok(read(&self.destination, file).await.map_err(RunError::from)?)
     }
 }
 

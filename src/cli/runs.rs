@@ -32,10 +32,7 @@ async fn show(
     json: bool,
     context: &RunContext,
 ) -> Result<(), Error> {
-    let reports = match destination.open(context)? {
-        Some(destination) => last_reports(&destination, limit).await?,
-        None => Vec::new(),
-    };
+    let reports = last_reports(&destination.open(context).await?, limit).await?;
     let mut out = std::io::stdout();
     if json {
         for report in &reports {

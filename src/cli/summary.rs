@@ -53,6 +53,9 @@ pub(super) fn report(report: &RunReport) -> String {
     lines.push(tables(report).to_string());
     lines.extend(report.changes.iter().map(ToString::to_string));
     lines.extend(report.checks.iter().map(ToString::to_string));
+    if !report.pruned.is_empty() {
+        lines.push(format!("deleted: {}", report.pruned));
+    }
     lines.join("\n")
 }
 

@@ -31,7 +31,7 @@ async fn free(
 ) -> Result<String, Error> {
     let shown = argument.shown();
     let not_locked = || format!("{shown}: not locked");
-    let Some(destination) = argument.open(context)? else { return Ok(not_locked()) };
+    let destination = argument.open(context).await?;
     let Some(owner) = holder(&destination).await.map_err(RunError::from)? else {
         return Ok(not_locked());
     };

@@ -41,11 +41,9 @@ async fn verify_and_show(
     context: &RunContext,
 ) -> Result<Verification, Error> {
     let depth = if options.quick { VerifyDepth::Sizes } else { VerifyDepth::Contents };
-    let found = match argument.open(context)? {
-        None => Verification::default(),
-        Some(destination) if options.repair => table::open(&destination).repair(depth).await?,
-        Some(destination) => table::open(&destination).verify(depth).await?,
-    };
+    let tables = table::open(&argument.open(context).await?);
+    let found =
+        if options.repair { tables.repair(depth).await? } else { tables.verify(depth).await? };
     let mut out = std::io::stdout();
     if options.json {
         writeln!(out, "{}", serde_json::to_string(&found)?)?;

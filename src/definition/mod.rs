@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `pipeline` | the whole file |
 //! | `source`, `api_key`, `filters`, `headers`, `window`, `timeouts`, `retry`, `envelope` | `[source]` |
-//! | `destination`, `landing`, `limits` | sections of these names |
+//! | `destination`, `landing`, `retention`, `limits` | sections of these names |
 //! | `defaults`, `table`, `disposition`, `column`, `date_format`, `null_value`, `check`, `contract`, `names` | `[defaults]` and `[[tables]]` |
 //! | `relations` | rules between keys, tables and sections |
 //! | `field`, `checker`, `keys`, `problem`, `json_schema` | what all of them use |
@@ -49,6 +49,7 @@ mod period;
 mod pipeline;
 mod problem;
 mod relations;
+mod retention;
 mod retry;
 mod setting;
 mod source;
@@ -82,6 +83,7 @@ pub use period::{InvalidPeriod, Period};
 pub use pipeline::Pipeline;
 pub(crate) use problem::nearest;
 pub use problem::{Exposure, Problem, Problems, Severity};
+pub use retention::RetentionPolicy;
 pub use retry::RetryLimits;
 pub use setting::{InvalidSetting, Setting};
 pub use source::{Endpoint, Resource, Source};

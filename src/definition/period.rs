@@ -32,6 +32,12 @@ impl Period {
         Self { months: 0, milliseconds: days as u64 * DAY }
     }
 
+    /// This many minutes.
+    #[must_use]
+    pub const fn minutes(minutes: u32) -> Self {
+        Self { months: 0, milliseconds: minutes as u64 * MINUTE }
+    }
+
     /// Whether its length is zero.
     #[must_use]
     pub const fn is_zero(self) -> bool {

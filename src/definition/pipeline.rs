@@ -10,6 +10,7 @@ use super::field::{Field, FromToml, TypeMismatch};
 use super::landing::{LandingPolicy, RawLanding};
 use super::limits::{Limits, RawLimits};
 use super::problem::Problem;
+use super::retention::{RawRetention, RetentionPolicy};
 use super::source::{RawSource, Source};
 use super::table::{RawTable, Table};
 use super::{Environment, Template};
@@ -31,6 +32,8 @@ pub struct Pipeline {
     pub store: StoreOptions,
     /// How many exports are kept as received.
     pub landing: LandingPolicy,
+    /// How much of flowlake's own files is kept.
+    pub retention: RetentionPolicy,
     /// Bounds that an export has to meet before any table changes.
     pub limits: Limits,
     /// The declared tables, in the order written.
@@ -80,6 +83,7 @@ pub(super) struct RawDefinition {
     pub(super) destination: Option<RawDestination>,
     /// How many exports are kept as received.
     pub(super) landing: Option<RawLanding>,
+    pub(super) retention: Option<RawRetention>,
     /// Bounds that an export has to meet before any table changes.
     pub(super) limits: Option<RawLimits>,
     /// What tables without a parent have when they do not say otherwise.
@@ -127,6 +131,7 @@ pub(super) fn check(
     let source = raw.source.and_then(|source| source.check(checker));
     let (destination, store) = checker.destination(raw.destination);
     let landing = raw.landing.map(|landing| landing.check(checker)).unwrap_or_default();
+    let retention = raw.retention.map(|retention| retention.check(checker)).unwrap_or_default();
     let limits = raw.limits.map(|limits| limits.check(checker)).unwrap_or_default();
     let defaults = raw.defaults.map(|defaults| defaults.check(checker)).unwrap_or_default();
     let tables = tables(raw.tables, name.as_deref(), &defaults, checker)?;
@@ -142,6 +147,7 @@ pub(super) fn check(
         destination: destination?,
         store,
         landing,
+        retention,
         limits,
         tables,
     })

@@ -278,7 +278,7 @@ impl Checker<'_> {
         self.bounds_of_windows(source, tables);
         let mut tables = tables.iter();
         let appended = tables.find(|table| table.write_disposition == WriteDisposition::Append);
-        if let Some(table) = appended.filter(|_| !window.lookback.is_zero()) {
+        if let Some(table) = appended.filter(|_| window.lookback.is_some_and(|it| !it.is_zero())) {
             let message = format!("`{}` loads the rows of the lookback twice", table.name);
             let help = "let readers use the latest row of each key by `_flowlake_loaded_at`, or remove `lookback`";
             let problem = self.problem_of("source.window.lookback", message, help);

@@ -4,19 +4,30 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::Value;
 
-use super::Period;
 use super::checker::Checker;
 use super::field::{Field, FromToml, TypeMismatch};
+use super::{Period, Table, WriteDisposition};
 
 /// How the window of each run follows from the watermark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowPolicy {
     /// The start of the first run's window.
     pub start: DateTime<Utc>,
-    /// How far before the watermark a window starts.
-    pub lookback: Period,
+    /// How far before the watermark a window starts; by default [`lookback_of`](Self::lookback_of) decides.
+    pub lookback: Option<Period>,
     /// The length of the pieces that a longer window is split into.
     pub step: Option<Period>,
+}
+
+impl WindowPolicy {
+    /// How far before the watermark a window of these tables starts. A merge takes records twice without harm, so that its
+    /// windows overlap by more than the clocks of source and machine differ.
+    #[must_use]
+    pub fn lookback_of<'t>(&self, mut roots: impl Iterator<Item = &'t Table>) -> Period {
+        let is_merged = |table: &Table| table.write_disposition == WriteDisposition::Merge;
+        let by_default = || if roots.all(is_merged) { Period::minutes(5) } else { Period::days(0) };
+        self.lookback.unwrap_or_else(by_default)
+    }
 }
 
 /// The time range that a run requests: from the watermark to now.
@@ -26,8 +37,9 @@ pub(super) struct RawWindow {
     /// The start of the first run's window: a date or a timestamp, in UTC unless it says otherwise.
     #[schemars(required)]
     pub(super) start: Option<Field<WrittenInstant>>,
-    /// How far before the watermark each window starts, for late records. An ISO 8601 duration.
-    #[schemars(extend("examples" = ["P2D"], "default" = "P0D"))]
+    /// How far before the watermark each window starts, for late records. An ISO 8601 duration; five minutes where all
+    /// tables are merged, else none.
+    #[schemars(extend("examples" = ["P2D"]))]
     pub(super) lookback: Option<Field<Period>>,
     /// A longer window is split into pieces of this length. An ISO 8601 duration.
     #[schemars(extend("examples" = ["P1M"], "not" = { "pattern": "^[^1-9]*$" }))]
@@ -73,7 +85,7 @@ impl RawWindow {
             );
         }
         let WrittenInstant(start) = start?;
-        Some(WindowPolicy { start, lookback: lookback.unwrap_or(Period::days(0)), step })
+        Some(WindowPolicy { start, lookback, step })
     }
 }
 

@@ -7,7 +7,6 @@
 //!
 //! Beside each file, one that ends in `.origin.json` says where the export came from.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -98,7 +97,7 @@ impl Archive<'_> {
         of_destination.filter(|_| self.keep > 0).unwrap_or_else(std::env::temp_dir)
     }
 
-    /// Adds the exports of this run, and removes those of runs that are too old.
+    /// Adds the exports of this run.
     ///
     /// # Errors
     /// The destination failed.
@@ -108,7 +107,7 @@ impl Archive<'_> {
                 self.put(piece, export).await?;
             }
         }
-        self.prune().await
+        Ok(())
     }
 
     async fn put(&self, piece: usize, export: &ReceivedExport) -> Result<(), ArchiveError> {
@@ -135,22 +134,6 @@ impl Archive<'_> {
             None => area.join(format!("{run_id}{ending}")),
             Some(_) => area.join(run_id.to_string()).join(format!("{piece:04}{ending}")),
         }
-    }
-
-    /// Removes all but the exports of the last runs. Run ids sort by time, so names do.
-    async fn prune(&self) -> Result<(), ArchiveError> {
-        let area = Destination::own("landing");
-        let mut runs: BTreeMap<String, Vec<Path>> = BTreeMap::new();
-        for listed in self.destination.list(&area).await? {
-            let name = listed.path.prefix_match(&area).and_then(|mut parts| parts.next());
-            let run = name.map(|name| run_of(name.as_ref()).to_owned());
-            runs.entry(run.unwrap_or_default()).or_default().push(listed.path);
-        }
-        let expired = runs.len().saturating_sub(self.keep);
-        for path in runs.values().take(expired).flatten() {
-            self.destination.delete(path).await?;
-        }
-        Ok(())
     }
 }
 
@@ -189,11 +172,6 @@ pub fn damage_of(export: &[u8], origin: Option<&[u8]>) -> Option<String> {
     }
 }
 
-/// The run that a name in the landing area belongs to.
-fn run_of(name: &str) -> &str {
-    [EXPORT, ORIGIN].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -220,19 +198,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_exports_of_the_last_runs_are_kept() {
+    async fn exports_are_kept_with_their_origins() {
         let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
         let window = Window {
             start: "2026-01-01T00:00:00Z".parse().unwrap(),
             end: "2026-03-01T00:00:00Z".parse().unwrap(),
         };
-        for (run_id, exports) in [
-            ("run-1", vec![received(None)]),
-            ("run-2", vec![received(Some(window)), received(Some(window))]),
-            ("run-3", vec![received(None)]),
+        for (run_id, keep, exports) in [
+            ("run-1", 0, vec![received(None)]),
+            ("run-2", 2, vec![received(Some(window)), received(Some(window))]),
+            ("run-3", 2, vec![received(None)]),
         ] {
             let run_id = run_id.parse().unwrap();
-            let archive = Archive { destination: &destination, run_id: &run_id, keep: 2 };
+            let archive = Archive { destination: &destination, run_id: &run_id, keep };
             archive.add(&exports).await.unwrap();
         }
         let expected = [
@@ -244,5 +222,22 @@ mod tests {
             "run-3.origin.json",
         ];
         assert_eq!(names(&destination).await, expected);
+    }
+
+    #[tokio::test]
+    async fn s06_a_damaged_export_is_told_from_a_sound_one() {
+        let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
+        let run_id = "run".parse().unwrap();
+        let archive = Archive { destination: &destination, run_id: &run_id, keep: 1 };
+        archive.add(&[received(None)]).await.unwrap();
+        let export = Path::from("_flowlake/landing/run.json.zst");
+        let origin = destination.get(&origin_of(&export)).await.unwrap().unwrap();
+        let mut content = destination.get(&export).await.unwrap().unwrap().to_vec();
+        assert_eq!(damage_of(&content, Some(&origin)), None);
+        content.truncate(content.len() - 1);
+        assert!(damage_of(&content, Some(&origin)).is_some());
+        let other = zstd::encode_all(&b"[1]"[..], 0).unwrap();
+        let expected = Some("it is not what was received".to_owned());
+        assert_eq!(damage_of(&other, Some(&origin)), expected);
     }
 }

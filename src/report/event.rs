@@ -93,6 +93,8 @@ pub enum RunWarning {
         /// Why it failed.
         reason: String,
     },
+    /// Records of some time will not be loaded by any run.
+    NotLoaded(String),
     /// Quarantined records have unreadable keys, so missing records are not deleted.
     DeletesSkipped,
     /// Values do not fit their column and are in quarantine.
@@ -108,6 +110,8 @@ pub enum RunWarning {
     },
     /// The run is complete, but its report could not be written.
     ReportNotWritten(String),
+    /// Old files could not be deleted.
+    NotPruned(String),
     /// The staged files of a failed run could not be removed.
     StagedFilesLeft(String),
     /// An interrupted run had no time to remove its staged files.
@@ -121,6 +125,7 @@ impl fmt::Display for RunWarning {
             Self::Retrying { wait, reason } => {
                 write!(f, "{reason}; asking again in {:.1} s", wait.as_secs_f64())
             }
+            Self::NotLoaded(gap) => f.write_str(gap),
             Self::DeletesSkipped => f.write_str(
                 "quarantined records have keys that cannot be read; no missing record is deleted",
             ),
@@ -140,6 +145,9 @@ impl fmt::Display for RunWarning {
             }
             Self::ReportNotWritten(error) => {
                 write!(f, "could not write the report of the run: {error}")
+            }
+            Self::NotPruned(error) => {
+                write!(f, "could not delete old files; a later run deletes them: {error}")
             }
             Self::StagedFilesLeft(error) => {
                 write!(f, "could not remove staged files; a later run removes them: {error}")

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::infer::Change;
 use crate::landing::ExportHash;
 use crate::schema::{RunId, TableName, ValueCounts, Window};
+use crate::table::Pruned;
 
 /// What a run did; also the file `_flowlake/runs/<run id>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,9 @@ pub struct RunReport {
     /// The checks that rows failed.
     #[serde(default)]
     pub checks: Vec<CheckReport>,
+    /// The old files that were deleted.
+    #[serde(default, skip_serializing_if = "Pruned::is_empty")]
+    pub pruned: Pruned,
 }
 
 /// A check that rows failed.

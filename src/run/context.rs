@@ -9,6 +9,7 @@ use crate::definition::Environment;
 use crate::plan::Plan;
 use crate::report::{Outcome, Reporters, RunReport};
 use crate::run::Interruption;
+use crate::table::Pruned;
 
 /// The surroundings of a run. Nothing in a run reaches for the process environment or the system clock itself.
 #[derive(Debug, Clone)]
@@ -51,6 +52,7 @@ impl RunContext {
             tables: Vec::new(),
             changes: Vec::new(),
             checks: Vec::new(),
+            pruned: Pruned::default(),
         }
     }
 }

@@ -30,6 +30,7 @@ pub mod interruption;
 mod ledger;
 mod load;
 mod loaded;
+mod maintenance;
 mod merge;
 mod new_exports;
 mod prepare;
@@ -44,7 +45,9 @@ pub use context::{Clock, RunContext};
 pub use error::RunError;
 pub use guard_error::GuardError;
 pub use interruption::{Interruption, Signal};
+pub use maintenance::{Recovery, prune, recover, set_watermark};
 
+use crate::definition::Pipeline;
 use crate::exit_code::Failure;
 use crate::plan::Plan;
 use crate::report::{EventKind, FailedRun, Outcome, RunReport, RunWarning};
@@ -53,7 +56,7 @@ use crate::source::api_key::ApiKey;
 use crate::store::Destination;
 use crate::table::lock::{Lock, LockError, Owner};
 use crate::table::{
-    self, Changes, CommitOutcome, Snapshot, TableStore, discard_staged, sweep_staging,
+    self, Changes, CommitOutcome, Kept, Pruned, Snapshot, TableStore, discard_staged,
 };
 use events::RunEvents;
 
@@ -208,12 +211,20 @@ impl<'a> Run<'a> {
         // A signal takes effect after the claim: recovery finishes an open commit as a whole, and nothing is cleaned up
         // under an id that may be another run's.
         let snapshot = self.claim().await?;
-        let result = match self.context.interruption.or(prepare(snapshot)).await {
+        let Pipeline { landing, retention, .. } = self.plan.pipeline;
+        let kept = Kept::beside(&snapshot, landing, retention);
+        let mut result = match self.context.interruption.or(prepare(snapshot)).await {
             Ok(Ok(_)) if lock.is_lost() => Err(RunError::Conflict),
             Ok(Ok(prepared)) => self.commit(prepared).await,
             Ok(Err(error)) => Err(error),
             Err(signal) => Err(RunError::Stopped(signal)),
         };
+        if !matches!(result, Err(RunError::Stopped(_))) {
+            let pruned = self.prune(&kept).await;
+            if let Ok(report) = &mut result {
+                report.pruned = pruned;
+            }
+        }
         match &result {
             Ok(report) => {
                 if let Err(error) = self.put_report(report).await {
@@ -235,7 +246,6 @@ impl<'a> Run<'a> {
     async fn claim(&self) -> Result<Snapshot, RunError> {
         self.refuse_used_id().await?;
         let snapshot = self.tables.recover().await?;
-        sweep_staging(self.destination, self.plan.started_at).await?;
         if snapshot.has_run(&self.plan.run_id) {
             return Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() });
         }
@@ -280,6 +290,16 @@ impl<'a> Run<'a> {
         }
         report.finished_at = self.context.clock.now();
         Ok(report)
+    }
+
+    /// Deletes what the definition does not keep. A run is complete without it.
+    async fn prune(&self, kept: &Kept) -> Pruned {
+        let run_id = Some(&self.plan.run_id);
+        let pruned = kept.prune(self.destination, run_id, self.context.clock.now()).await;
+        pruned.unwrap_or_else(|error| {
+            self.events.warn(RunWarning::NotPruned(error.to_string()));
+            Pruned::default()
+        })
     }
 
     /// Writes the report of a failed run, and removes its staged files.

@@ -22,7 +22,7 @@ use crate::runtime::{give_back_memory, on_cpu};
 use crate::schema::{IdVec, LoadedTime, RootId, Shape, TableName};
 use crate::source::api_key::ApiKey;
 use crate::source::procurementflow;
-use crate::table::{Changes, Snapshot, TakenExport};
+use crate::table::{Changes, Manifest, Snapshot, TakenExport};
 
 impl Run<'_> {
     pub(super) async fn prepare(
@@ -35,6 +35,9 @@ impl Run<'_> {
         {
             // Another run moved the watermark since this one was planned.
             return Err(RunError::Conflict);
+        }
+        for (table, gap) in self.plan.not_loaded(|table| snapshot.loaded(table)) {
+            self.events.warn_of_table(&table, RunWarning::NotLoaded(gap.to_string()));
         }
         if self.plan.requests.is_empty() {
             let report = self.report(Outcome::NothingNew, Vec::new(), Vec::new());
@@ -81,7 +84,13 @@ impl Run<'_> {
 
         let hash = ExportHash::of_all(exports.iter().map(|export| &export.hash));
         let taken = TakenExport { hash, definition: tables_hash(&self.plan.pipeline.tables) };
-        let new_exports = NewExports::of_export(roots, &snapshot, &taken, self.plan.window);
+        let new_exports = if self.plan.again {
+            let all: Vec<&Table> = roots.values().copied().collect();
+            NewExports::all(&all.into())
+        } else {
+            NewExports::of_export(roots, &snapshot, &taken, self.plan.window)
+        };
+        self.refuse_lost_files(roots, &new_exports, &snapshot).await?;
         let ledgers = ledger::unchanged(roots, &new_exports, &intake, &snapshot);
         if new_exports.tables.is_empty() {
             let changes = self.moved_watermark(&snapshot);
@@ -184,20 +193,37 @@ impl Run<'_> {
     }
 
     /// What the tables of the pipeline have of the source's time after this run.
-    fn loaded_after(&self, snapshot: &Snapshot) -> BTreeMap<TableName, LoadedTime> {
+    fn loaded_after(&self, snapshot: &Snapshot) -> BTreeMap<TableName, Option<LoadedTime>> {
         let Some(window) = self.plan.window else { return BTreeMap::new() };
         let roots = self.plan.pipeline.root_tables();
         let after = roots.map(|Table { name, .. }| {
             let loaded = self.plan.loaded_after(snapshot.loaded(name), window);
-            (name.clone(), loaded)
+            (name.clone(), Some(loaded))
         });
         after.collect()
+    }
+
+    /// Before "nothing new" is said of a table, its files are looked for.
+    async fn refuse_lost_files(
+        &self,
+        roots: &IdVec<RootId, &Table>,
+        new_exports: &NewExports<'_>,
+        snapshot: &Snapshot,
+    ) -> Result<(), RunError> {
+        let unchanged = roots.iter().filter(|(root, _)| !new_exports.contains(*root));
+        for (_, table) in unchanged {
+            let of_root = |manifest: &&Manifest| manifest.schema.root == table.name;
+            for manifest in snapshot.manifests.values().filter(of_root) {
+                self.tables.refuse_lost_files(manifest).await?;
+            }
+        }
+        Ok(())
     }
 
     /// A window without changes still moves the watermark.
     fn moved_watermark(&self, snapshot: &Snapshot) -> Option<Changes> {
         let changes = self.changes(snapshot);
-        let moves = changes.loaded.iter().any(|(table, it)| snapshot.loaded(table) != Some(*it));
+        let moves = changes.loaded.iter().any(|(table, it)| snapshot.loaded(table) != *it);
         moves.then_some(changes)
     }
 

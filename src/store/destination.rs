@@ -358,6 +358,16 @@ impl Destination {
         Ok(files)
     }
 
+    /// Whether there is any file of flowlake's own.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn has_own_files(&self) -> Result<bool, DestinationError> {
+        let own = Self::own_files();
+        let first = self.store.list(Some(&own)).try_next().await;
+        Ok(first.map_err(self.error("list", &own))?.is_some())
+    }
+
     /// The temporary files of writers that were killed, on local disk. The store does not list them.
     ///
     /// # Errors

@@ -28,6 +28,12 @@ pub struct PathTooLong {
 }
 
 impl Destination {
+    /// The directory of all of flowlake's own files.
+    #[must_use]
+    pub fn own_files() -> Path {
+        Path::from("_flowlake")
+    }
+
     /// The directory of flowlake's own files of this kind. Engines skip names that begin with an underscore.
     #[must_use]
     pub fn own(name: &str) -> Path {

@@ -28,8 +28,8 @@ pub struct Changes {
     pub remove: Vec<String>,
     /// The manifests of the tables that change.
     pub manifests: Vec<Manifest>,
-    /// What tables have of the source's time afterwards.
-    pub loaded: BTreeMap<TableName, LoadedTime>,
+    /// What tables have of the source's time afterwards; `None` lets them begin anew.
+    pub loaded: BTreeMap<TableName, Option<LoadedTime>>,
 }
 
 /// What a commit does.
@@ -80,7 +80,7 @@ impl Intent {
         }
         for (table, loaded) in changes.loaded {
             if let Some(entry) = file.tables.get_mut(&table) {
-                entry.loaded = Some(loaded);
+                entry.loaded = loaded;
             }
         }
         // A live data file is never deleted, whatever the run thinks.

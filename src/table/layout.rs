@@ -15,6 +15,7 @@
 
 use object_store::path::Path;
 
+use crate::landing;
 use crate::schema::{RunId, TableName, percent_encoded};
 use crate::store::Destination;
 
@@ -69,10 +70,6 @@ pub(super) fn aside(path: &Path) -> Path {
     path.parts().fold(Destination::own("aside"), Path::join)
 }
 
-/// The staging directories of all runs.
-pub(super) fn staging() -> Path {
-    Destination::own("staging")
-}
 
 pub(super) fn quarantine() -> Path {
     Destination::own("quarantine")
@@ -87,6 +84,14 @@ pub fn quarantine_file(table: &TableName, run_id: &RunId) -> Path {
 /// The directory of a table's data files.
 pub(super) fn table_directory(table: &TableName) -> Path {
     recorded(&percent_encoded(table.as_str()))
+}
+
+/// The run that a report or a kept export is of.
+pub(super) fn run_of(path: &Path) -> String {
+    let name = path.parts().nth(2).map(|part| part.as_ref().to_owned()).unwrap_or_default();
+    let endings = [landing::EXPORT, landing::ORIGIN, ".json"];
+    let run = endings.iter().find_map(|ending| name.strip_suffix(ending));
+    run.map(str::to_owned).unwrap_or(name)
 }
 
 /// Whether a path is that of a file of flowlake's own, or of a stranger among them.

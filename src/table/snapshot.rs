@@ -118,6 +118,12 @@ impl Snapshot {
         self.file.sequence
     }
 
+    /// The run of that commit.
+    #[must_use]
+    pub fn run_id(&self) -> Option<&RunId> {
+        self.file.run_id.as_ref()
+    }
+
     /// The number of the next commit.
     pub(super) fn next_sequence(&self) -> u64 {
         self.file.sequence + 1

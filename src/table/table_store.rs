@@ -8,6 +8,7 @@
 //! | [`roll_forward`](TableStore::roll_forward): how an intent becomes visible | `commit` and `recover`, which create intents and finish them |
 //! | [`read`](TableStore::read): the content of a data file | `verify`, `repair` |
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::io::Cursor;
 
@@ -63,6 +64,24 @@ pub trait TableStore: Debug + Send + Sync {
         intent: &Intent,
         before: Option<ObjectVersion>,
     ) -> Result<CommitOutcome, CommitError>;
+
+    /// Looks for the files of a table, without reading them.
+    async fn refuse_lost_files(&self, manifest: &Manifest) -> Result<(), ReadError> {
+        let directory = layout::table_directory(&manifest.schema.name);
+        let listed = self.destination().list(&directory).await?;
+        let sizes: HashMap<&str, u64> =
+            listed.iter().map(|file| (file.path.as_ref(), file.bytes)).collect();
+        for file in &manifest.files {
+            match sizes.get(file.path.as_str()) {
+                None => return Err(ReadError::Missing { path: file.path.clone() }),
+                Some(bytes) if *bytes != file.bytes => {
+                    return Err(ReadError::Changed { path: file.path.clone() });
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
 
     /// Reads a data file.
     async fn read(&self, file: &DataFile) -> Result<FileContent, ReadError> {

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::content::wrong_content;
-use super::own_files::{self, OwnFile};
+use super::own_files;
 use super::{Finding, FindingKind, Verification, VerifyDepth, VerifyError};
 use crate::runtime::{on_cpu, parallelism};
 use crate::table::commit_log::{self, CommitRecord, Logged};
 use crate::table::lock::{self, Owner};
+use crate::table::own_file::OwnFile;
 use crate::table::snapshot::SnapshotFile;
 use crate::table::{CommitError, DataFile, Manifest, TableStore, layout, quarantine};
 

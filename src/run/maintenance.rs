@@ -1,0 +1,126 @@
+//! Maintenance: what a person asks of a destination beside a run. Each holds the lock, and recovers first.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::RunError;
+use crate::definition::Pipeline;
+use crate::schema::{LoadedTime, RunId, TableName};
+use crate::store::Destination;
+use crate::table::lock::{Lock, Owner};
+use crate::table::{self, Changes, CommitOutcome, Kept, Pruned, Snapshot};
+
+/// How a recovery ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recovery {
+    /// No commit was open.
+    NothingToDo,
+    /// The commit of this run is finished.
+    Finished(RunId),
+    /// The commit of this run could not be finished. It changed no table.
+    Voided(RunId),
+}
+
+/// Ends an open commit.
+///
+/// # Errors
+/// A run holds the destination, or it failed.
+pub async fn recover(destination: &Destination, now: DateTime<Utc>) -> Result<Recovery, RunError> {
+    let tables = table::open(destination);
+    locked(destination, "flowlake recover", now, async || {
+        let open = tables.open_commit().await?;
+        let snapshot = tables.recover().await?;
+        Ok(match open {
+            None => Recovery::NothingToDo,
+            Some(run) if snapshot.run_id() == Some(&run) => Recovery::Finished(run),
+            Some(run) => Recovery::Voided(run),
+        })
+    })
+    .await
+}
+
+/// Deletes the old files that a pipeline does not keep.
+///
+/// # Errors
+/// A run holds the destination, or it failed.
+pub async fn prune(
+    destination: &Destination,
+    pipeline: &Pipeline,
+    now: DateTime<Utc>,
+) -> Result<Pruned, RunError> {
+    let tables = table::open(destination);
+    locked(destination, "flowlake prune", now, async || {
+        let snapshot = tables.recover().await?;
+        let kept = Kept::beside(&snapshot, pipeline.landing, pipeline.retention);
+        Ok(kept.prune(destination, None, now).await?)
+    })
+    .await
+}
+
+/// Sets where the next window of a pipeline's tables begins, or lets it begin where the definition says with `None`.
+/// Returns the tables, with their watermarks before.
+///
+/// # Errors
+/// A run holds the destination, or it failed.
+pub async fn set_watermark(
+    destination: &Destination,
+    pipeline: &Pipeline,
+    chosen: &[TableName],
+    watermark: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<Vec<(TableName, Option<DateTime<Utc>>)>, RunError> {
+    let tables = table::open(destination);
+    locked(destination, "flowlake watermark", now, async || {
+        let snapshot = tables.recover().await?;
+        let roots = pipeline.root_tables().map(|table| &table.name);
+        let roots: Vec<&TableName> = roots
+            .filter(|table| chosen.is_empty() || chosen.contains(table))
+            .filter(|table| snapshot.manifests.contains_key(*table))
+            .collect();
+        let before = roots.iter().map(|table| (*table).clone()).map(|table| {
+            let before = snapshot.loaded(&table).map(|loaded| loaded.watermark);
+            (table, before)
+        });
+        let before: Vec<_> = before.collect();
+        let loaded =
+            roots.into_iter().map(|table| (table.clone(), moved(&snapshot, table, watermark)));
+        let changes = Changes {
+            run_id: RunId::at(now),
+            pipeline: pipeline.name.clone(),
+            started_at: now,
+            publish: Vec::new(),
+            remove: Vec::new(),
+            manifests: Vec::new(),
+            loaded: loaded.collect::<BTreeMap<_, _>>(),
+        };
+        match tables.commit(&snapshot, changes).await? {
+            CommitOutcome::Committed => Ok(before),
+            CommitOutcome::Conflict => Err(RunError::Conflict),
+        }
+    })
+    .await
+}
+
+fn moved(
+    snapshot: &Snapshot,
+    table: &TableName,
+    watermark: Option<DateTime<Utc>>,
+) -> Option<LoadedTime> {
+    let watermark = watermark?;
+    let from = snapshot.loaded(table).map_or(watermark, |loaded| loaded.from.min(watermark));
+    Some(LoadedTime { from, watermark })
+}
+
+/// Does something under the lock of a destination.
+async fn locked<T>(
+    destination: &Destination,
+    command: &str,
+    now: DateTime<Utc>,
+    work: impl AsyncFnOnce() -> Result<T, RunError>,
+) -> Result<T, RunError> {
+    let lock = Lock::acquire(destination, Owner::this_process(&RunId::at(now), command)).await?;
+    let done = work().await;
+    lock.release().await;
+    done
+}
