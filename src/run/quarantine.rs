@@ -321,7 +321,7 @@ impl StagedQuarantine {
         let target = quarantine_file(table, run_id);
         let staged = Destination::staged(run_id, &target);
         self.publications.push(Publication::new(&staged, &target, content.len() as u64));
-        destination.put(&staged, Bytes::from(content)).await?;
+        destination.stage(&staged, Bytes::from(content)).await?;
         let partially_loaded = lines.iter().filter(|line| line.row_kept).count() as u64;
         Ok(Some(QuarantineFile {
             path: target.to_string(),

@@ -37,6 +37,8 @@ impl dyn TableStore {
         for target in intent.targets() {
             self.destination().check_name(&target)?;
         }
+        self.destination().refuse_links(intent.targets()).await?;
+        self.destination().sync_names(&intent.staged()).await?;
         let sequence = snapshot.next_sequence;
         let record = CommitRecord::Open(intent);
         if !commit_log::open(self.destination(), sequence, &record).await? {

@@ -4,7 +4,7 @@ use object_store::path::Path;
 
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::schema::RunId;
-use crate::store::{DestinationError, PathTooLong};
+use crate::store::{DestinationError, PathTooLong, PublishError};
 
 /// A commit or a recovery failed.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,9 @@ pub enum CommitError {
     /// The commit needs a file name that is too long.
     #[error(transparent)]
     Name(#[from] PathTooLong),
+    /// A staged file cannot be published.
+    #[error(transparent)]
+    Publish(PublishError),
     /// An intent names a file that is neither in staging nor published.
     #[error("cannot finish the commit of run {run_id}: `{target}` is neither staged nor published")]
     Lost {
@@ -41,6 +44,7 @@ impl Failure for CommitError {
         match self {
             Self::Name(_) => ExitCode::Export,
             Self::Destination(_)
+            | Self::Publish(_)
             | Self::Unreadable { .. }
             | Self::Unwritable(_)
             | Self::Lost { .. } => ExitCode::Destination,
@@ -53,6 +57,7 @@ impl Failure for CommitError {
                 "check that the destination exists, has room, and lets this user write; \
                  if the commit had begun, the next run finishes it"
             }
+            Self::Publish(error) => return error.help(),
             Self::Unreadable { .. } | Self::Lost { .. } => advice::CHANGED_BY_HAND,
             Self::Unwritable(_) => advice::REPORT_A_BUG,
             Self::Name(_) => {

@@ -33,6 +33,11 @@ impl Intent {
         published.chain(manifests.map(|manifest| layout::manifest(&manifest.schema.name)))
     }
 
+    /// The files in staging.
+    pub(super) fn staged(&self) -> Vec<Path> {
+        self.publish.iter().map(|publication| layout::recorded(&publication.staged)).collect()
+    }
+
     /// The files to delete. A live data file is never among them, whatever `remove` says.
     pub(super) fn removals(&self) -> impl Iterator<Item = &String> {
         let files = self.manifests.iter().flat_map(|manifest| &manifest.files);

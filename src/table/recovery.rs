@@ -64,7 +64,7 @@ mod tests {
     use object_store::path::Path;
 
     use super::*;
-    use crate::store::Destination;
+    use crate::store::{Destination, FileMove};
     use crate::table::{CommitOutcome, Intent, Publication, TableState, json, layout, open};
 
     /// A destination with a staged file, and the intent that publishes it and deletes an older file.
@@ -126,7 +126,9 @@ mod tests {
             let bench = bench().await;
             bench.log(1, &CommitRecord::Open(bench.intent.clone())).await;
             if done > 0 {
-                bench.destination.rename(&bench.staged, &bench.target).await.unwrap();
+                let (staged, target) = (bench.staged.clone(), bench.target.clone());
+                let moved = [FileMove { staged, target, bytes: 3 }];
+                bench.destination.publish_all(&moved).await.unwrap();
             }
             if done > 1 {
                 bench.destination.delete(&bench.old).await.unwrap();
@@ -180,7 +182,7 @@ mod tests {
         // A file of another size is not the one that was staged.
         bench.destination.put(&bench.target, "other".into()).await.unwrap();
         let refused = bench.recover().await.unwrap_err();
-        assert!(matches!(refused, CommitError::Lost { .. }), "{refused}");
+        assert!(matches!(refused, CommitError::Publish(_)), "{refused}");
         assert_eq!(bench.status(1).await, "open");
     }
 

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use object_store::path::Path;
 
-use crate::store::{Destination, ReplaceOutcome};
+use crate::schema::RunId;
+use crate::store::{Destination, FileMove, PublishError, ReplaceOutcome};
 use crate::table::intent::Publication;
 use crate::table::{CommitError, Intent, commit_log, json, layout};
 
@@ -14,15 +15,12 @@ pub(super) async fn roll_forward(
     sequence: u64,
     intent: &Intent,
 ) -> Result<(), CommitError> {
-    for publication in &intent.publish {
-        if let Err(error) = publish(destination, intent, publication).await {
-            let is_finished = matches!(commit_log::is_open(destination, sequence).await, Ok(false));
-            return if is_finished { Ok(()) } else { Err(error) };
-        }
+    if let Err(error) = destination.publish_all(&moves(intent)).await {
+        let is_finished = matches!(commit_log::is_open(destination, sequence).await, Ok(false));
+        return if is_finished { Ok(()) } else { Err(of_run(&intent.run_id, error)) };
     }
-    for path in intent.removals() {
-        destination.delete(&layout::recorded(path)).await?;
-    }
+    let removals: Vec<Path> = intent.removals().map(|path| layout::recorded(path)).collect();
+    destination.delete_all(&removals).await?;
     for (path, content) in pointers(intent)? {
         if !put_while_open(destination, sequence, &path, content).await? {
             return Ok(());
@@ -62,19 +60,21 @@ async fn put_while_open(
     }
 }
 
-/// Moves a staged file to its target, unless that has happened already.
-async fn publish(
-    destination: &Destination,
-    intent: &Intent,
-    publication: &Publication,
-) -> Result<(), CommitError> {
-    let staged = layout::recorded(&publication.staged);
-    let target = layout::recorded(&publication.target);
-    if destination.size(&staged).await?.is_some() {
-        return Ok(destination.rename(&staged, &target).await?);
+/// The moves of staged files to their targets.
+fn moves(intent: &Intent) -> Vec<FileMove> {
+    let moves = intent.publish.iter().map(|Publication { staged, target, bytes }| FileMove {
+        staged: layout::recorded(staged),
+        target: layout::recorded(target),
+        bytes: *bytes,
+    });
+    moves.collect()
+}
+
+fn of_run(run_id: &RunId, error: PublishError) -> CommitError {
+    match error {
+        PublishError::Lost { target, .. } => {
+            CommitError::Lost { run_id: run_id.clone(), target: target.to_string() }
+        }
+        error => CommitError::Publish(error),
     }
-    if destination.size(&target).await? == Some(publication.bytes) {
-        return Ok(());
-    }
-    Err(CommitError::Lost { run_id: intent.run_id.clone(), target: publication.target.clone() })
 }
