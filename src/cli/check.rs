@@ -157,8 +157,8 @@ async fn try_out(pipeline: Pipeline, context: &RunContext) -> Result<[String; 2]
     let plan = Plan::new(pipeline, RunId::at(now), now, None, &Overrides::default())?;
     let source = try_source(&plan, context).await?;
     let destination = Destination::open(&plan.destination).map_err(RunError::from)?;
-    destination.try_out(&plan.run_id).await.map_err(RunError::from)?;
-    Ok([source, format!("the destination {} can be written", plan.destination)])
+    let learnt = destination.try_out(&plan.run_id).await.map_err(RunError::from)?;
+    Ok([source, format!("the destination {} can be written: {learnt}", plan.destination)])
 }
 
 async fn try_source(plan: &Plan, context: &RunContext) -> Result<String, RunError> {

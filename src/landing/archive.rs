@@ -174,6 +174,7 @@ pub fn damage_of(export: &[u8], origin: Option<&[u8]>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use object_store::memory::InMemory;

@@ -106,6 +106,7 @@ mod tests {
     use super::*;
     use crate::exit_code::ExitCode;
     use crate::report::Outcome;
+    use crate::table::Pruned;
 
     #[derive(Default)]
     struct Recorder(Mutex<Vec<String>>);
@@ -137,6 +138,7 @@ mod tests {
             tables: Vec::new(),
             changes: Vec::new(),
             checks: Vec::new(),
+            pruned: Pruned::default(),
         };
         FailedRun { report, exit_code: ExitCode::Unexpected, help: None }
     }

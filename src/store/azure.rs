@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::{Error as StoreError, ObjectStore};
+use object_store::{CopyMode, Error as StoreError, ObjectStore};
 
 use super::kind::{MAX_ATTEMPTS, StoreKind, StoreOption, StoreOptions};
 
@@ -54,6 +54,7 @@ pub(super) static AZURE: StoreKind = StoreKind {
     check: None,
     open,
     copies_in_background: true,
+    copy_if_absent: Some(CopyMode::Create),
 };
 
 /// Nothing says which storage account to use.

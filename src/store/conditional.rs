@@ -3,7 +3,7 @@
 //! | operation | request | local disk |
 //! |---|---|---|
 //! | create a file that must not exist | `If-None-Match: *`, or generation 0 | link or rename that fails if it exists |
-//! | replace a file that must not have changed | `If-Match` with its `ETag`, or its generation | none: the lock is a file lock |
+//! | replace a file that must not have changed | `If-Match` with its `ETag`, or its generation | looks first: a file lock keeps others out |
 //!
 //! The lock and the commit rely on both. [`Destination::try_out`] checks that the store honours them.
 
@@ -15,7 +15,6 @@ use object_store::{
 
 use super::destination::Destination;
 use super::error::{DestinationError, IgnoredCondition};
-use crate::schema::RunId;
 
 /// The outcome of creating a file.
 #[must_use]
@@ -77,6 +76,9 @@ impl Destination {
             Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => {
                 Ok(CreateOutcome::AlreadyExists)
             }
+            Err(StoreError::NotSupported { .. } | StoreError::NotImplemented { .. }) => {
+                Err(self.unfit(path, IgnoredCondition::NoCreate))
+            }
             Err(source) => Err(self.error("create", path)(source)),
         }
     }
@@ -93,7 +95,8 @@ impl Destination {
         }
     }
 
-    /// Replaces a file if it still has the version `seen`. On local disk it is replaced in any case.
+    /// Replaces a file if it still has the version `seen`. On local disk it is compared first, so a file lock has to keep
+    /// other processes out.
     ///
     /// # Errors
     /// The store fails, or has no conditional writes.
@@ -105,7 +108,6 @@ impl Destination {
     ) -> Result<ReplaceOutcome, DestinationError> {
         let mode = match seen {
             ObjectVersion::Absent => PutMode::Create,
-            ObjectVersion::Present(_) if self.is_local() => PutMode::Overwrite,
             ObjectVersion::Present(UpdateVersion { e_tag: None, version: None }) => {
                 return Err(self.unfit(path, IgnoredCondition::NoVersion));
             }
@@ -126,40 +128,7 @@ impl Destination {
         }
     }
 
-    /// Tries every operation that a commit relies on: creating, replacing and removing a file, and that the store refuses
-    /// to create one that exists and to replace one that has changed.
-    ///
-    /// # Errors
-    /// The store fails, or does not honour a condition.
-    pub async fn try_out(&self, run_id: &RunId) -> Result<(), DestinationError> {
-        let path = Self::own("check").join(run_id.as_str());
-        let _ = self.create(&path, Bytes::from_static(b"flowlake check")).await?;
-        let honoured = self.try_conditions(&path).await;
-        let deleted = self.delete(&path).await;
-        honoured.and(deleted)
-    }
-
-    async fn try_conditions(&self, path: &Path) -> Result<(), DestinationError> {
-        let text = Bytes::from_static;
-        if self.create(path, text(b"created again")).await? != CreateOutcome::AlreadyExists {
-            return Err(self.unfit(path, IgnoredCondition::IfNoneMatch));
-        }
-        // On local disk a file lock keeps others out.
-        if self.is_local() {
-            return Ok(());
-        }
-        let seen = self.version(path).await?;
-        let replaced = self.replace(path, text(b"replaced"), seen.clone()).await?;
-        if replaced == ReplaceOutcome::Conflict {
-            return Err(self.unfit(path, IgnoredCondition::RefusesIfMatch));
-        }
-        if self.replace(path, text(b"replaced again"), seen).await? != ReplaceOutcome::Conflict {
-            return Err(self.unfit(path, IgnoredCondition::IfMatch));
-        }
-        Ok(())
-    }
-
-    fn unfit(&self, path: &Path, condition: IgnoredCondition) -> DestinationError {
+    pub(super) fn unfit(&self, path: &Path, condition: IgnoredCondition) -> DestinationError {
         DestinationError::ignores_condition(path, &self.shown, condition)
     }
 }

@@ -4,27 +4,21 @@ use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt};
-use tokio::time::Instant;
+use object_store::{CopyMode, Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use super::conditional::ObjectVersion;
 use super::error::DestinationError;
-use super::local::{LocalRoot, link, local_error};
+use super::kind::StoreKind;
+use super::local::{LocalDisk, LocalRoot, SyncCounts, link_nameless, local_error};
 use super::upload::{SINGLE_PUT_BYTES, put_stream};
 use super::url::{BucketUrl, DestinationUrl};
 use crate::runtime::on_cpu;
-
-/// How often a copy is looked at that runs in the background.
-const COPY_POLL: Duration = Duration::from_millis(200);
-/// A copy that takes longer has failed.
-const COPY_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// A file of the destination.
 #[derive(Debug, Clone)]
@@ -42,11 +36,13 @@ pub struct ListedFile {
 pub struct Destination {
     pub(super) store: Arc<dyn ObjectStore>,
     /// The directory, on local disk.
-    local: Option<LocalRoot>,
+    pub(super) local: Option<LocalRoot>,
     /// Whether files may be linked into the directory, without the store.
     can_link: bool,
     /// Whether a copy may still be running when the store has answered.
-    copies_in_background: bool,
+    pub(super) copies_in_background: bool,
+    /// How to ask for a copy only if there is no target, where the store has that.
+    pub(super) copy_if_absent: Option<CopyMode>,
     /// How many bytes the store puts in front of a path.
     pub(super) prefix_bytes: usize,
     pub(super) shown: String,
@@ -85,9 +81,10 @@ impl Destination {
         directory: &std::path::Path,
         url: &DestinationUrl,
     ) -> Result<Self, StoreError> {
-        let (local, store) = LocalRoot::open(directory)?;
+        let local = LocalRoot::open(directory).map_err(local_error)?;
         let prefix_bytes = local.prefix_bytes();
-        let opened = Self::of_store(Arc::new(store), &url.to_string());
+        let store = Arc::new(LocalDisk::of(local.clone()));
+        let opened = Self::of_store(store, &url.to_string());
         Ok(Self { local: Some(local), can_link: true, prefix_bytes, ..opened })
     }
 
@@ -97,9 +94,9 @@ impl Destination {
         if !bucket.prefix.is_empty() {
             store = Arc::new(PrefixStore::new(store, bucket.prefix.as_str()));
         }
-        let copies_in_background = bucket.kind.copies_in_background;
+        let StoreKind { copies_in_background, copy_if_absent, .. } = *bucket.kind;
         let opened = Self::of_store(store, &url.to_string());
-        Ok(Self { copies_in_background, prefix_bytes, ..opened })
+        Ok(Self { copies_in_background, copy_if_absent, prefix_bytes, ..opened })
     }
 
     /// A destination in any store, for tests.
@@ -110,6 +107,7 @@ impl Destination {
             local: None,
             can_link: false,
             copies_in_background: false,
+            copy_if_absent: None,
             prefix_bytes: 0,
             shown: shown.to_owned(),
         }
@@ -190,7 +188,10 @@ impl Destination {
         Ok(self.metadata(path).await?.map(|meta| meta.size))
     }
 
-    async fn metadata(&self, path: &Path) -> Result<Option<ObjectMeta>, DestinationError> {
+    pub(super) async fn metadata(
+        &self,
+        path: &Path,
+    ) -> Result<Option<ObjectMeta>, DestinationError> {
         match self.store.head(path).await {
             Ok(meta) => Ok(Some(meta)),
             Err(StoreError::NotFound { .. }) => Ok(None),
@@ -263,80 +264,21 @@ impl Destination {
     /// # Errors
     /// The file, or its name, cannot be synced.
     pub async fn adopt(&self, file: Arc<File>, path: &Path) -> Result<bool, DestinationError> {
-        let Some(target) = self.local_file(path).filter(|_| self.can_link) else {
+        let Some(local) = self.local.clone().filter(|_| self.can_link) else {
             return Ok(false);
         };
         // A disk reports a failed write once, so a failed sync must not be followed by a copy.
-        let linked = on_cpu(move || file.sync_all().map(|()| link(&file, &target))).await;
+        let target = local.file(path);
+        let linked = on_cpu(move || {
+            local.sync_file(&file)?;
+            Ok(link_nameless(&file, &target))
+        });
+        let linked = linked.await;
         let linked = linked.map_err(|source| self.error("sync", path)(local_error(source)))?;
         if linked {
             self.sync_names([path]).await?;
         }
         Ok(linked)
-    }
-
-    /// Moves a file: by a rename on local disk, by a copy and a delete elsewhere.
-    ///
-    /// # Errors
-    /// The store fails.
-    pub async fn rename(&self, from: &Path, to: &Path) -> Result<(), DestinationError> {
-        let mut renamed = self.move_file(from, to).await;
-        if matches!(renamed, Err(StoreError::AlreadyExists { .. })) {
-            // `object_store` 0.13 asks Google Cloud Storage to copy only if the target is missing. Nothing relies on a
-            // target yet: it is from an earlier move that was interrupted before its delete.
-            renamed = async {
-                self.store.delete(to).await?;
-                self.move_file(from, to).await
-            }
-            .await;
-        }
-        renamed.map_err(self.error("publish", to))?;
-        self.sync_names([to]).await
-    }
-
-    async fn move_file(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
-        if self.copies_in_background {
-            return self.copy_then_delete(from, to).await;
-        }
-        self.store.rename(from, to).await
-    }
-
-    /// Azure may still be copying when it has answered: the copy is empty until it is complete, and fails if the original
-    /// is deleted before.
-    async fn copy_then_delete(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
-        let bytes = self.store.head(from).await?.size;
-        self.store.copy(from, to).await?;
-        let began = Instant::now();
-        while self.store.head(to).await?.size != bytes {
-            if began.elapsed() > COPY_TIMEOUT {
-                let source = format!("the copy of `{from}` is not complete after {COPY_TIMEOUT:?}");
-                return Err(StoreError::Generic { store: "copy", source: source.into() });
-            }
-            tokio::time::sleep(COPY_POLL).await;
-        }
-        self.store.delete(from).await
-    }
-
-    /// Removes a file, if there is one.
-    ///
-    /// # Errors
-    /// The store fails.
-    pub async fn delete(&self, path: &Path) -> Result<(), DestinationError> {
-        match self.store.delete(path).await {
-            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
-            Err(source) => Err(self.error("delete", path)(source)),
-        }
-    }
-
-    /// Removes files, many at once. A missing file is no error.
-    ///
-    /// # Errors
-    /// The store fails.
-    pub async fn delete_all(&self, paths: &[Path]) -> Result<(), DestinationError> {
-        for path in paths {
-            self.delete(path).await?;
-        }
-        Ok(())
     }
 
     /// The files under a directory, by path.
@@ -402,11 +344,14 @@ impl Destination {
         paths: impl IntoIterator<Item = &Path>,
     ) -> Result<(), DestinationError> {
         let Some(local) = self.local.clone() else { return Ok(()) };
-        for path in paths {
-            let (local, file) = (local.clone(), local.file(path));
-            let synced = on_cpu(move || local.sync(&file)).await;
-            synced.map_err(|source| self.error("sync", path)(local_error(source)))?;
-        }
-        Ok(())
+        let files: Vec<PathBuf> = paths.into_iter().map(|path| local.file(path)).collect();
+        let synced = on_cpu(move || local.sync_names(&files)).await;
+        synced.map_err(|source| self.directory_error("sync", source))
+    }
+
+    /// How often files and directories were synced; `None` for a store that is no directory. For tests.
+    #[must_use]
+    pub fn syncs(&self) -> Option<SyncCounts> {
+        Some(self.local.as_ref()?.syncs())
     }
 }

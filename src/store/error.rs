@@ -69,6 +69,16 @@ pub(super) enum IgnoredCondition {
     IfMatch,
     #[error("the store refuses `If-Match` for a file that has not changed")]
     RefusesIfMatch,
+    #[error("the store cannot create a file only if it is absent")]
+    NoCreate,
+    #[error("the store says that it has moved a file, and it has not")]
+    Move,
+    #[error("the store moves a file over another one")]
+    MoveIfAbsent,
+    #[error("the file system has no file locks (flock)")]
+    NoFileLocks,
+    #[error("the file system ignores file locks (flock): two runs could hold one at once")]
+    FileLocks,
     #[error("the store gives files no version, so a change cannot be noticed")]
     NoVersion,
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::{Error as StoreError, ObjectStore};
+use object_store::{CopyMode, Error as StoreError, ObjectStore};
 
 use super::kind::{MAX_ATTEMPTS, StoreKind, StoreOption, StoreOptions};
 
@@ -36,6 +36,8 @@ pub(super) static GCS: StoreKind = StoreKind {
     check: None,
     open,
     copies_in_background: false,
+    // `object_store` 0.13 has the two modes the wrong way round for this store.
+    copy_if_absent: Some(CopyMode::Overwrite),
 };
 
 fn open(bucket: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>, StoreError> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use object_store::{Error as StoreError, ObjectStore, RetryConfig};
+use object_store::{CopyMode, Error as StoreError, ObjectStore, RetryConfig};
 
 /// A kind of object store.
 pub struct StoreKind {
@@ -31,6 +31,8 @@ pub struct StoreKind {
     pub open: OpenStore,
     /// Whether a copy may still be running when the store has answered.
     pub copies_in_background: bool,
+    /// How to ask for a copy only if there is no target; `None` if the store does not have that, or not everywhere.
+    pub copy_if_absent: Option<CopyMode>,
 }
 
 /// Opens a bucket, named as in the URL.

@@ -8,11 +8,13 @@
 //! | `registry` | the kinds of store there are, one line each |
 //! | `kind` | what is known of a kind: URLs, options, how it opens |
 //! | `s3`, `azure`, `gcs` | one kind each |
-//! | `local` | what local disk needs beyond a store: syncs, links, temporary files |
+//! | `local` | local disk, as a store of our own: syncs, names that replace nothing, symbolic links |
 //! | `url` | the URL of a destination |
-//! | `destination` | reading, writing, listing, moving, removing |
+//! | `destination` | reading, writing, listing |
 //! | `publish` | moves staged files to their targets, many at once |
+//! | `remove` | removes files, many at once |
 //! | `conditional` | writes that fail if another writer was first |
+//! | `try_out` | tries whether a store does what a commit relies on |
 //! | `upload` | uploads in parts |
 //! | `paths` | flowlake's own files, and how long a path may be |
 
@@ -26,7 +28,9 @@ mod local;
 mod paths;
 mod publish;
 mod registry;
+mod remove;
 mod s3;
+mod try_out;
 mod upload;
 mod url;
 
@@ -34,7 +38,9 @@ pub use conditional::{CreateOutcome, ObjectVersion, ReplaceOutcome};
 pub use destination::{Destination, ListedFile};
 pub use error::DestinationError;
 pub use kind::{OpenStore, OptionConflict, OptionType, StoreKind, StoreOption, StoreOptions};
+pub use local::SyncCounts;
 pub use paths::PathTooLong;
 pub use publish::{FileMove, PublishError};
 pub use registry::{STORE_KINDS, kind_of_scheme, url_forms};
+pub use try_out::StoreTraits;
 pub use url::{BucketUrl, DestinationUrl, InvalidDestination};

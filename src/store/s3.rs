@@ -59,6 +59,8 @@ pub(super) static S3: StoreKind = StoreKind {
     check: Some(kms_options_need_kms),
     open,
     copies_in_background: false,
+    // Many servers ignore the condition, and some refuse it.
+    copy_if_absent: None,
 };
 
 const ENCRYPTION: &str = "server_side_encryption";

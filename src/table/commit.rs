@@ -46,6 +46,7 @@ impl dyn TableStore {
         refuse_unknown_files(destination, snapshot, &intent).await?;
         refuse_lost_staging(destination, &intent).await?;
         let staged: Vec<_> = intent.publish.iter().map(|it| layout::recorded(&it.staged)).collect();
+        destination.refuse_links(intent.targets()).await?;
         destination.sync_names(&staged).await?;
         let sequence = snapshot.next_sequence();
         let record = CommitRecord::Open(Box::new(intent));

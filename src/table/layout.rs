@@ -8,7 +8,7 @@
 //! | `_flowlake/commits/<sequence>.json` | one commit: an intent until it is finished |
 //! | `_flowlake/staging/<run id>/` | files of a run that are not published yet |
 //! | `_flowlake/quarantine/<table>/<run id>.jsonl.zst` | quarantined records |
-//! | `_flowlake/aside/<path>` | what `verify --repair` and recovery found in the way |
+//! | `_flowlake/aside/<run id>/<path>` | what `verify --repair` and recovery found in the way |
 //! | `_flowlake/lock.json` | the owner of the lock |
 //!
 //! All of them are addressed by name: a file beside them changes nothing.
@@ -65,11 +65,10 @@ pub(super) fn sequence_of(path: &Path) -> Option<u64> {
     path.filename()?.strip_suffix(".json")?.parse().ok()
 }
 
-/// Where a file is moved that is in the way: nothing reads it there, and nothing is lost.
-pub(super) fn aside(path: &Path) -> Path {
-    path.parts().fold(Destination::own("aside"), Path::join)
+/// Where a run moves a file that is in the way.
+pub(super) fn aside(path: &Path, run_id: &RunId) -> Path {
+    path.parts().fold(Destination::own("aside").join(run_id.as_str()), Path::join)
 }
-
 
 pub(super) fn quarantine() -> Path {
     Destination::own("quarantine")

@@ -9,6 +9,7 @@
 //! [`TableStore`] separates what a format does from what all formats share. [`lock`] keeps a second writer out, [`verify`]
 //! compares files with manifests.
 
+mod aside;
 mod commit;
 mod commit_log;
 mod compaction;

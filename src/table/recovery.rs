@@ -3,8 +3,9 @@
 //! It looks at two commit records, that of the snapshot and the one after it, whatever the number of commits. What it does
 //! with each stands in the table of [`commit_log`].
 
-use object_store::path::Path;
+use std::collections::HashSet;
 
+use super::aside::move_aside;
 use super::commit_log::{self, CommitRecord, Logged};
 use super::intent::{Intent, Publication};
 use super::snapshot::SnapshotFile;
@@ -75,20 +76,36 @@ impl dyn TableStore {
         tracing::warn!(run = %intent.run_id, "finishing the commit of an interrupted run");
         match self.roll_forward(snapshot.next_sequence(), intent, None).await {
             Ok(_) => Ok(()),
-            Err(CommitError::Publish(PublishError::Lost { target, .. })) => {
+            Err(CommitError::Publish(
+                PublishError::Lost { target, .. } | PublishError::Taken { target, .. },
+            )) => {
                 tracing::warn!(
-                    run = %intent.run_id, missing = %target,
+                    run = %intent.run_id, file = %target,
                     "the commit cannot be finished, and nothing of it is in a table: voiding it"
                 );
                 // The snapshot first: a run that still rolls this commit forward cannot replace it any more.
                 void(self.destination(), snapshot).await?;
-                for publication in &intent.publish {
-                    withdraw(self.destination(), publication).await?;
-                }
-                Ok(())
+                self.withdraw(snapshot, intent).await
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Moves the published files of a void commit out of the readers' way.
+    async fn withdraw(&self, snapshot: &Snapshot, intent: &Intent) -> Result<(), CommitError> {
+        let live = snapshot.manifests.values().flat_map(|manifest| &manifest.files);
+        let live: HashSet<&String> = live.map(|file| &file.path).collect();
+        let mut published = Vec::new();
+        for Publication { target, bytes, .. } in &intent.publish {
+            if live.contains(target) {
+                continue;
+            }
+            let target = layout::recorded(target);
+            if self.destination().size(&target).await? == Some(*bytes) {
+                published.push(target);
+            }
+        }
+        move_aside(self.destination(), &published, &intent.run_id).await
     }
 
     /// Reads the snapshot that the next run will start from, and changes nothing. An open commit counts as finished, since
@@ -152,15 +169,6 @@ pub(super) async fn void(
     Ok(())
 }
 
-/// Moves a published file of a void commit out of the readers' way.
-async fn withdraw(destination: &Destination, publication: &Publication) -> Result<(), CommitError> {
-    let target: Path = layout::recorded(&publication.target);
-    if destination.size(&target).await? == Some(publication.bytes) {
-        destination.rename(&target, &layout::aside(&target)).await?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -168,9 +176,11 @@ mod tests {
 
     use chrono::DateTime;
     use object_store::memory::InMemory;
+    use object_store::path::Path;
 
     use super::*;
-    use crate::table::{Changes, CommitOutcome, Publication, open};
+    use crate::store::FileMove;
+    use crate::table::{Changes, CommitOutcome, open};
 
     /// A destination with a staged file, and the changes that publish it and delete an older file.
     struct Bench {
@@ -217,6 +227,12 @@ mod tests {
             intent
         }
 
+        async fn publish(&self) {
+            let (staged, target) = (self.staged.clone(), self.target.clone());
+            let moved = FileMove { staged, target, bytes: 3 };
+            self.destination.publish_all(&[moved]).await.unwrap();
+        }
+
         async fn recover(&self) -> Result<Snapshot, CommitError> {
             open(&self.destination).recover().await
         }
@@ -242,7 +258,7 @@ mod tests {
             let bench = bench().await;
             let intent = bench.open().await;
             if done > 0 {
-                bench.destination.rename(&bench.staged, &bench.target).await.unwrap();
+                bench.publish().await;
             }
             if done > 1 {
                 let snapshot = json::encode(&intent.snapshot).unwrap();
@@ -318,9 +334,14 @@ mod tests {
         let gone = Path::from("t/0001-run.parquet");
         intent.publish.push(Publication::new(&Path::from("gone"), &gone, 3));
         bench.log(1, &CommitRecord::Open(intent)).await;
+        bench.publish().await;
         assert_eq!(bench.recover().await.unwrap().next_sequence(), 2);
         assert_eq!(bench.files().await, [None, None, Some(3)]);
-        let aside = bench.destination.size(&layout::aside(&bench.target)).await.unwrap();
+        let aside = bench
+            .destination
+            .size(&layout::aside(&bench.target, &"run".parse().unwrap()))
+            .await
+            .unwrap();
         assert_eq!(aside, Some(3));
     }
 

@@ -141,9 +141,9 @@ async fn put(
     let staged = Destination::staged(run_id, &target);
     match content.into_inner() {
         SpooledData::InMemory(content) => {
-            destination.put(&staged, content.into_inner().into()).await?
+            destination.stage(&staged, content.into_inner().into()).await?
         }
-        SpooledData::OnDisk(content) => destination.put_stream(&staged, content).await?,
+        SpooledData::OnDisk(content) => destination.stage_stream(&staged, content).await?,
     };
     Ok(StagedFile { staged, target, partition, rows, bytes, hash, statistics })
 }

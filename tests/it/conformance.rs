@@ -10,7 +10,7 @@ use bytes::Bytes;
 use flowlake::normalise::scalar_texts;
 use flowlake::plan::Overrides;
 use flowlake::run::RunError;
-use flowlake::store::{CreateOutcome, Destination, ReplaceOutcome};
+use flowlake::store::Destination;
 use flowlake::table;
 use flowlake::table::verify::VerifyDepth;
 use futures::TryStreamExt;
@@ -21,6 +21,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use polars::prelude::{ParquetReader, SerReader};
 use tempfile::TempDir;
 
+use crate::promises::keeps_promises;
 use crate::support::{
     Azurite, Failure, GcsServer, HookedStore, InProcess, Moto, Remote, S3Server, Source, Workplace,
     runtime,
@@ -68,97 +69,6 @@ impl<'a> Stores<'a> {
 
     fn next(&self) -> Destination {
         (self.make)(self.made.fetch_add(1, Ordering::SeqCst))
-    }
-}
-
-/// What the commit, the lock and recovery rely on.
-#[expect(clippy::too_many_lines, reason = "a list of cases")]
-async fn keeps_promises(stores: &Stores<'_>) {
-    let destination = &stores.next();
-    let path = |name: &str| Path::parse(name).unwrap();
-    let text = |text: &str| Bytes::from(text.to_owned());
-    // Of two writers that create a file, one succeeds.
-    let record = Destination::own("commits").join("000000000001.json");
-    let created = destination.create(&record, text("first")).await.unwrap();
-    assert_ne!(created, CreateOutcome::AlreadyExists);
-    assert_eq!(
-        destination.create(&record, text("second")).await.unwrap(),
-        CreateOutcome::AlreadyExists
-    );
-    assert_eq!(destination.get(&record).await.unwrap(), Some(text("first")));
-    let at_once = (0..8).map(|number| {
-        let record = Destination::own("commits").join("000000000002.json");
-        async move { destination.create(&record, Bytes::from(number.to_string())).await.unwrap() }
-    });
-    let outcomes = futures::future::join_all(at_once).await;
-    let created =
-        outcomes.iter().filter(|outcome| **outcome != CreateOutcome::AlreadyExists).count();
-    assert!(created == 1 || (created > 1 && !stores.is_atomic), "{created} created it");
-    // Of two writers that replace the version they saw, one succeeds. Local disk relies on a file lock instead.
-    let lock = Destination::own("lock.json");
-    destination.put(&lock, text("mine")).await.unwrap();
-    let seen = destination.version(&lock).await.unwrap();
-    destination.put(&lock, text("theirs")).await.unwrap();
-    if destination.local_file(&lock).is_none() {
-        let replaced = destination.replace(&lock, text("mine again"), seen).await.unwrap();
-        assert_eq!(replaced, ReplaceOutcome::Conflict);
-        assert_eq!(destination.get(&lock).await.unwrap(), Some(text("theirs")));
-        let seen = destination.version(&lock).await.unwrap();
-        let replaced = destination.replace(&lock, text("mine now"), seen).await.unwrap();
-        assert_ne!(replaced, ReplaceOutcome::Conflict);
-        assert_eq!(destination.get(&lock).await.unwrap(), Some(text("mine now")));
-    }
-    // Names are kept as given.
-    let names = [
-        "t/status=a%2Fb%20c/0000-run.parquet",
-        "t/status=%C3%84pfel%25/0000-run.parquet",
-        "t/at_month=__HIVE_DEFAULT_PARTITION__/0000-run.parquet",
-        "t__lines/0000-run.parquet",
-    ];
-    for name in names {
-        let staged = Destination::staged(&"run".parse().unwrap(), &path(name));
-        destination.put(&staged, text(name)).await.unwrap();
-        destination.rename(&staged, &path(name)).await.unwrap();
-        assert_eq!(destination.size(&staged).await.unwrap(), None);
-        // A move that was interrupted before its delete is done again.
-        destination.put(&staged, text(name)).await.unwrap();
-        destination.rename(&staged, &path(name)).await.unwrap();
-        assert_eq!(destination.get(&path(name)).await.unwrap(), Some(text(name)));
-        assert_eq!(destination.size(&path(name)).await.unwrap(), Some(name.len() as u64));
-    }
-    let listed = destination.list(&path("t")).await.unwrap();
-    let listed: Vec<String> = listed.into_iter().map(|it| it.path.to_string()).collect();
-    let mut expected = names[..3].to_vec();
-    expected.sort_unstable();
-    assert_eq!(listed, expected);
-    assert!(destination.list(&Destination::own("staging")).await.unwrap().is_empty());
-    // Removing a missing file is no error.
-    for _ in 0..2 {
-        destination.delete(&path(names[0])).await.unwrap();
-        assert_eq!(destination.get(&path(names[0])).await.unwrap(), None);
-    }
-    // A large file is uploaded in parts. One that cannot be read to its end is not uploaded.
-    let large: Vec<u8> = (0..20_000_000_u32).map(|at| (at / 997).to_le_bytes()[0]).collect();
-    let target = path("t/large.parquet");
-    destination.put_stream(&target, Cursor::new(large.clone())).await.unwrap();
-    assert_eq!(destination.get(&target).await.unwrap().unwrap(), Bytes::from(large.clone()));
-    destination.put(&target, Bytes::from(large[1..].to_vec())).await.unwrap();
-    assert_eq!(destination.size(&target).await.unwrap(), Some(large.len() as u64 - 1));
-    let broken = path("t/broken.parquet");
-    destination.put_stream(&broken, Broken(Cursor::new(large))).await.unwrap_err();
-    assert_eq!(destination.size(&broken).await.unwrap(), None);
-    destination.try_out(&"check".parse().unwrap()).await.unwrap();
-}
-
-/// A reader that fails before its end.
-struct Broken(Cursor<Vec<u8>>);
-
-impl std::io::Read for Broken {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        match self.0.read(buffer)? {
-            0 => Err(std::io::Error::other("the disk is gone")),
-            bytes => Ok(bytes),
-        }
     }
 }
 
@@ -303,7 +213,7 @@ async fn content(destination: &Destination) -> Content {
 }
 
 fn conforms(stores: &Stores<'_>, dispositions: &[&str], failures: &[Failure]) {
-    runtime().block_on(keeps_promises(stores));
+    runtime().block_on(keeps_promises(&stores.next(), stores.is_atomic));
     for disposition in dispositions {
         let pipeline = Pipeline::with(disposition);
         runtime().block_on(pipeline.is_whole_or_not_there(stores, failures));

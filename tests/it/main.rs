@@ -40,6 +40,7 @@ mod nights;
 mod ocds;
 mod overwrite;
 mod pieces;
+mod promises;
 mod quarantine;
 mod remote;
 mod retries;

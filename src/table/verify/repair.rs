@@ -6,6 +6,7 @@ use chrono::Utc;
 use super::look::{Sizes, finding_of};
 use super::{FindingKind, Verification, VerifyDepth, VerifyError};
 use crate::schema::RunId;
+use crate::table::aside::move_aside;
 use crate::table::commit_log::{self, CommitRecord, Logged};
 use crate::table::lock::{Lock, Owner};
 use crate::table::snapshot::SnapshotFile;
@@ -34,15 +35,13 @@ impl dyn TableStore {
         }
         let destination = self.destination();
         destination.remove_temporary_files().await?;
-        for finding in self.look(depth).await?.findings {
-            let path = layout::recorded(&finding.subject);
-            match finding.kind {
-                FindingKind::Orphan => destination.rename(&path, &layout::aside(&path)).await?,
-                FindingKind::Temporary => destination.delete(&path).await?,
-                _ => {}
-            }
-        }
-        Ok(())
+        let findings = self.look(depth).await?.findings;
+        let of = |kind| {
+            let found = findings.iter().filter(move |finding| finding.kind == kind);
+            found.map(|finding| layout::recorded(&finding.subject)).collect::<Vec<_>>()
+        };
+        move_aside(destination, &of(FindingKind::Orphan), &RunId::at(Utc::now())).await?;
+        Ok(destination.delete_all(&of(FindingKind::Temporary)).await?)
     }
 
     /// Writes the snapshot of the last commit again, if the one that is there is lost, damaged or older.

@@ -161,7 +161,7 @@ impl ObjectStore for HookedStore {
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
-        if self.inner.to_string().starts_with("LocalFileSystem") {
+        if self.inner.to_string().starts_with("LocalDisk") {
             return self.call(self.inner.rename_opts(from, to, options)).await;
         }
         // Other stores copy and delete, and may fail in between.

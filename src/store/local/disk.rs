@@ -1,0 +1,312 @@
+//! Local disk as an object store. A file has its content on disk before it has its name; that the disk has the name is for
+//! the caller to see to, for many files at once.
+
+use std::fmt;
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::Path as FilePath;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{
+    Attributes, CopyMode, CopyOptions, Error as StoreError, GetOptions, GetResult,
+    GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, RenameTargetMode,
+    Result, UpdateVersion, UploadPart,
+};
+use tempfile::NamedTempFile;
+
+use super::root::{LocalRoot, file_error, in_directory, local_error, version_of};
+use super::walk;
+use crate::runtime::on_cpu;
+
+/// How many files are removed at once.
+const CONCURRENT_REMOVALS: usize = 8;
+
+/// The store of a directory.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct LocalDisk(LocalRoot);
+
+impl LocalDisk {
+    pub(in crate::store) fn of(root: LocalRoot) -> Self {
+        Self(root)
+    }
+
+    async fn on_root<T: Send + 'static>(
+        &self,
+        path: &Path,
+        work: impl FnOnce(&LocalRoot, &FilePath) -> io::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (root, file) = (self.0.clone(), self.0.file(path));
+        on_cpu(move || work(&root, &file)).await.map_err(file_error(path))
+    }
+}
+
+impl fmt::Display for LocalDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LocalDisk({})", self.0.directory().display())
+    }
+}
+
+/// A complete file, on disk, gets its name.
+fn name(
+    root: &LocalRoot,
+    temporary: NamedTempFile,
+    target: &FilePath,
+    mode: &PutMode,
+) -> io::Result<PutResult> {
+    let file = match mode {
+        PutMode::Overwrite => {
+            let _replacing = root.replacing();
+            temporary.persist(target)?
+        }
+        PutMode::Create => {
+            root.naming().rename(temporary.path(), target)?;
+            temporary.keep()?.0
+        }
+        PutMode::Update(seen) => {
+            let _replacing = root.replacing();
+            if !is_version(&target.symlink_metadata()?, seen) {
+                return Err(io::Error::other(Changed));
+            }
+            temporary.persist(target)?
+        }
+    };
+    Ok(PutResult { e_tag: Some(version_of(&file.metadata()?)), version: None })
+}
+
+fn is_version(found: &Metadata, seen: &UpdateVersion) -> bool {
+    seen.e_tag.as_ref() == Some(&version_of(found))
+}
+
+/// A file is not the version that was to be replaced.
+#[derive(Debug, thiserror::Error)]
+#[error("the file has changed")]
+struct Changed;
+
+/// Callers tell a condition that does not hold from a failure.
+fn condition_error(path: &Path, error: StoreError) -> StoreError {
+    let is_changed = std::error::Error::source(&error)
+        .and_then(|it| it.downcast_ref::<io::Error>())
+        .and_then(io::Error::get_ref)
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Changed>);
+    if is_changed {
+        return StoreError::Precondition { path: path.to_string(), source: Changed.into() };
+    }
+    error
+}
+
+fn refuse_attributes(attributes: &Attributes) -> Result<()> {
+    if attributes.is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::NotSupported { source: "local files have no attributes".into() })
+}
+
+fn meta_of(path: Path, metadata: &Metadata) -> ObjectMeta {
+    ObjectMeta {
+        location: path,
+        last_modified: metadata.modified().unwrap_or(std::time::UNIX_EPOCH).into(),
+        size: metadata.len(),
+        e_tag: Some(version_of(metadata)),
+        version: None,
+    }
+}
+
+#[async_trait]
+impl ObjectStore for LocalDisk {
+    async fn put_opts(
+        &self,
+        path: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        refuse_attributes(&options.attributes)?;
+        let written = self.on_root(path, move |root, target| {
+            let mut temporary = root.temporary_beside(target)?;
+            payload.iter().try_for_each(|bytes| temporary.write_all(bytes))?;
+            root.sync_file(temporary.as_file())?;
+            name(root, temporary, target, &options.mode)
+        });
+        written.await.map_err(|error| condition_error(path, error))
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        refuse_attributes(&options.attributes)?;
+        let temporary = self.on_root(path, LocalRoot::temporary_beside).await?;
+        Ok(Box::new(Upload {
+            file: Arc::new(Mutex::new(temporary.reopen().map_err(local_error)?)),
+            temporary: Some(temporary),
+            bytes: 0,
+            disk: self.clone(),
+            path: path.clone(),
+        }))
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        let (file, metadata, name) = self
+            .on_root(path, |_, file| {
+                let opened = File::open(file)?;
+                let metadata = opened.metadata()?;
+                if metadata.is_dir() {
+                    return Err(ErrorKind::NotFound.into());
+                }
+                Ok((opened, metadata, file.to_owned()))
+            })
+            .await?;
+        let meta = meta_of(path.clone(), &metadata);
+        options.check_preconditions(&meta)?;
+        let range: Range<u64> = match options.range {
+            None => 0..meta.size,
+            Some(range) => range
+                .as_range(meta.size)
+                .map_err(|source| StoreError::Generic { store: "range", source: source.into() })?,
+        };
+        let payload = GetResultPayload::File(file, name);
+        Ok(GetResult { payload, meta, range, attributes: Attributes::default() })
+    }
+
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        let disk = self.clone();
+        let removals = paths.map(move |path| {
+            let disk = disk.clone();
+            async move {
+                let path = path?;
+                disk.on_root(&path, LocalRoot::remove).await?;
+                Ok(path)
+            }
+        });
+        removals.buffered(CONCURRENT_REMOVALS).boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (disk, prefix) = (self.clone(), prefix.cloned().unwrap_or_default());
+        let listed = async move {
+            let files = disk.on_root(&prefix, |root, directory| {
+                // What lies behind a link is not the destination's.
+                let is_real = directory == root.directory()
+                    || (root.refuse_behind_link(&directory.join("file")).is_ok());
+                let found = if is_real { walk::files(directory)? } else { Vec::new() };
+                let metas = found.into_iter().map(|entry| {
+                    let path = path_of(root, &entry.path());
+                    match (path, entry.metadata()) {
+                        (Some(path), Ok(metadata)) => Ok(Some(meta_of(path, &metadata))),
+                        (Some(_), Err(error)) if error.kind() != ErrorKind::NotFound => Err(error),
+                        _ => Ok(None),
+                    }
+                });
+                metas.filter_map(io::Result::transpose).collect::<io::Result<Vec<_>>>()
+            });
+            Ok::<_, StoreError>(futures::stream::iter(files.await?.into_iter().map(Ok)))
+        };
+        listed.into_stream().try_flatten().boxed()
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let prefix = prefix.cloned().unwrap_or_default();
+        let mut listed = ListResult { common_prefixes: Vec::new(), objects: Vec::new() };
+        let mut files = self.list(Some(&prefix));
+        while let Some(meta) = files.try_next().await? {
+            let below: Vec<_> =
+                meta.location.prefix_match(&prefix).into_iter().flatten().take(2).collect();
+            match below.as_slice() {
+                [directory, _] => {
+                    listed.common_prefixes.push(prefix.clone().join(directory.clone()));
+                }
+                _ => listed.objects.push(meta),
+            }
+        }
+        listed.common_prefixes.sort();
+        listed.common_prefixes.dedup();
+        Ok(listed)
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        let original = self.on_root(from, |_, file| File::open(file)).await?;
+        let copied = self.on_root(to, move |root, target| {
+            let mut temporary = root.temporary_beside(target)?;
+            io::copy(&mut &original, temporary.as_file_mut())?;
+            root.sync_file(temporary.as_file())?;
+            let mode = match options.mode {
+                CopyMode::Overwrite => PutMode::Overwrite,
+                CopyMode::Create => PutMode::Create,
+            };
+            name(root, temporary, target, &mode)
+        });
+        copied.await.map(|_| ())
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
+        let original = self.0.file(from);
+        let renamed = self.on_root(to, move |root, target| {
+            original.symlink_metadata()?;
+            let directory = target.parent().unwrap_or(root.directory());
+            let rename = || match options.target_mode {
+                RenameTargetMode::Overwrite => std::fs::rename(&original, target),
+                RenameTargetMode::Create => root.naming().rename_alone(&original, target),
+            };
+            in_directory(directory, rename)
+        });
+        renamed.await
+    }
+}
+
+/// The path of a file in the destination; `None` for a name that none of ours has.
+fn path_of(root: &LocalRoot, file: &FilePath) -> Option<Path> {
+    let within = file.strip_prefix(root.directory()).ok()?;
+    let parts: Option<Vec<&str>> = within.iter().map(|part| part.to_str()).collect();
+    Path::parse(parts?.join("/")).ok()
+}
+
+/// A file that is written in parts.
+#[derive(Debug)]
+struct Upload {
+    file: Arc<Mutex<File>>,
+    /// Removed when it is dropped, unless it got its name.
+    temporary: Option<NamedTempFile>,
+    bytes: u64,
+    disk: LocalDisk,
+    path: Path,
+}
+
+#[async_trait]
+impl MultipartUpload for Upload {
+    fn put_part(&mut self, part: PutPayload) -> UploadPart {
+        let (file, at) = (self.file.clone(), self.bytes);
+        self.bytes += part.content_length() as u64;
+        let write = move || {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.seek(SeekFrom::Start(at))?;
+            part.iter().try_for_each(|bytes| file.write_all(bytes))
+        };
+        async move { on_cpu(write).await.map_err(local_error) }.boxed()
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let temporary = self.temporary.take();
+        let completed = self.disk.on_root(&self.path, |root, target| {
+            let temporary = temporary.ok_or(ErrorKind::NotFound)?;
+            root.sync_file(temporary.as_file())?;
+            name(root, temporary, target, &PutMode::Overwrite)
+        });
+        completed.await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        match self.temporary.take() {
+            Some(temporary) => temporary.close().map_err(local_error),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The directory of a destination on local disk.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind};
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use object_store::Error as StoreError;
+use object_store::path::Path;
+use tempfile::NamedTempFile;
+
+use super::naming::{ExclusiveNaming, is_unsupported, new_temporary};
+use super::walk;
+
+/// The name of this kind of store in errors.
+const STORE: &str = "LocalFileSystem";
+/// How often a directory is made again that others remove because it is empty.
+const MAX_ATTEMPTS: usize = 100;
+
+/// The directory of a destination on local disk.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct LocalRoot(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    directory: PathBuf,
+    naming: ExclusiveNaming,
+    /// Directories whose names are on disk.
+    durable: Mutex<HashSet<PathBuf>>,
+    /// Held while a file gets a name that another file may have.
+    replacing: Mutex<()>,
+    synced_files: AtomicU64,
+    synced_directories: AtomicU64,
+}
+
+/// How often files and directories were synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SyncCounts {
+    /// Files.
+    pub files: u64,
+    /// Directories.
+    pub directories: u64,
+}
+
+/// Something is behind a symbolic link.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is a symbolic link, and what it leads to may not be the destination's: put a directory in its place, or mount one there", .0.display())]
+pub(in crate::store) struct BehindLink(PathBuf);
+
+impl LocalRoot {
+    /// Opens a directory. A missing one is created.
+    pub(in crate::store) fn open(directory: &FilePath) -> io::Result<Self> {
+        Self::open_with(directory, ExclusiveNaming::ALL)
+    }
+
+    pub(super) fn open_with(directory: &FilePath, naming: ExclusiveNaming) -> io::Result<Self> {
+        let is_new = |above: &&FilePath| !above.as_os_str().is_empty() && !above.exists();
+        let new: Vec<PathBuf> =
+            directory.ancestors().take_while(is_new).map(FilePath::to_owned).collect();
+        std::fs::create_dir_all(directory)?;
+        let directory = directory.canonicalize()?;
+        let root = Self(Arc::new(Shared {
+            directory,
+            naming,
+            durable: Mutex::default(),
+            replacing: Mutex::default(),
+            synced_files: 0.into(),
+            synced_directories: 0.into(),
+        }));
+        for above in new.iter().filter_map(|it| it.canonicalize().ok()?.parent().map(PathBuf::from))
+        {
+            root.sync_directory(&above)?;
+        }
+        Ok(root)
+    }
+
+    pub(super) fn directory(&self) -> &FilePath {
+        &self.0.directory
+    }
+
+    pub(super) fn naming(&self) -> ExclusiveNaming {
+        self.0.naming
+    }
+
+    /// How many bytes the directory takes in the path of a file.
+    pub(in crate::store) fn prefix_bytes(&self) -> usize {
+        self.directory().as_os_str().len() + 1
+    }
+
+    /// The file at a path.
+    pub(in crate::store) fn file(&self, path: &Path) -> PathBuf {
+        path.parts().fold(self.directory().to_owned(), |file, part| file.join(part.as_ref()))
+    }
+
+    /// How often files and directories were synced so far.
+    pub(in crate::store) fn syncs(&self) -> SyncCounts {
+        SyncCounts {
+            files: self.0.synced_files.load(Ordering::Relaxed),
+            directories: self.0.synced_directories.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The temporary files of writers that were killed.
+    pub(in crate::store) fn temporary_files(&self) -> io::Result<Vec<PathBuf>> {
+        walk::temporary_files(self.directory())
+    }
+
+    /// Held while a file is compared and replaced.
+    pub(super) fn replacing(&self) -> MutexGuard<'_, ()> {
+        self.0.replacing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn durable(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.0.durable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A temporary file in the directory of `target`.
+    pub(super) fn temporary_beside(&self, target: &FilePath) -> io::Result<NamedTempFile> {
+        let directory = target.parent().unwrap_or(self.directory());
+        in_directory(directory, || new_temporary(directory))
+    }
+
+    /// Waits until the disk has the content of a file.
+    pub(in crate::store) fn sync_file(&self, file: &File) -> io::Result<()> {
+        self.0.synced_files.fetch_add(1, Ordering::Relaxed);
+        file.sync_all()
+    }
+
+    fn sync_directory(&self, directory: &FilePath) -> io::Result<()> {
+        self.0.synced_directories.fetch_add(1, Ordering::Relaxed);
+        match File::open(directory)?.sync_all() {
+            // Such a file system keeps names in its own way.
+            Err(error) if is_unsupported(&error) => Ok(()),
+            synced => synced,
+        }
+    }
+
+    /// Waits until the disk has the names of files, and those of their directories that it may not have yet. Every
+    /// directory is synced once.
+    pub(in crate::store) fn sync_names(&self, files: &[PathBuf]) -> io::Result<()> {
+        let directories: BTreeSet<&FilePath> = files.iter().filter_map(|it| it.parent()).collect();
+        let mut to_sync = directories.clone();
+        let mut named = BTreeSet::new();
+        {
+            let durable = self.durable();
+            for directory in directories {
+                let inside = |it: &&FilePath| *it != self.directory();
+                for below in directory.ancestors().take_while(inside) {
+                    if !durable.contains(below) && named.insert(below.to_owned()) {
+                        to_sync.extend(below.parent());
+                    }
+                }
+            }
+        }
+        to_sync.into_iter().try_for_each(|directory| self.sync_directory(directory))?;
+        self.durable().extend(named);
+        Ok(())
+    }
+
+    /// Waits until the disk has lost the names of files that were removed. Every directory is synced once.
+    pub(in crate::store) fn sync_removals(&self, files: &[PathBuf]) -> io::Result<()> {
+        // A directory that became empty is gone as well.
+        let above = files.iter().filter_map(|it| it.ancestors().skip(1).find(|it| it.is_dir()));
+        let directories: BTreeSet<&FilePath> = above.collect();
+        for directory in directories.into_iter().filter(|it| it.starts_with(self.directory())) {
+            match self.sync_directory(directory) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                synced => synced?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a file if one of the directories that hold it is a symbolic link.
+    pub(in crate::store) fn refuse_behind_link(&self, file: &FilePath) -> io::Result<()> {
+        let inside = |it: &&FilePath| *it != self.directory();
+        for directory in file.ancestors().skip(1).take_while(inside) {
+            match directory.symlink_metadata() {
+                Ok(found) if found.is_symlink() => {
+                    return Err(io::Error::other(BehindLink(directory.to_owned())));
+                }
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a file, or a symbolic link in its place, and directories that became empty; never a directory itself.
+    pub(super) fn remove(&self, file: &FilePath) -> io::Result<()> {
+        self.refuse_behind_link(file)?;
+        std::fs::remove_file(file)?;
+        let inside = |it: &&FilePath| *it != self.directory();
+        for directory in file.ancestors().skip(1).take_while(inside) {
+            // Nobody may take its name for durable when it is made again.
+            let mut durable = self.durable();
+            if std::fs::remove_dir(directory).is_err() {
+                break;
+            }
+            durable.remove(directory);
+        }
+        Ok(())
+    }
+}
+
+/// Does something in a directory, which is made if it is missing.
+pub(super) fn in_directory<T>(
+    directory: &FilePath,
+    mut work: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
+    for _ in 0..MAX_ATTEMPTS {
+        match work() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                std::fs::create_dir_all(directory)?;
+            }
+            done => return done,
+        }
+    }
+    work()
+}
+
+/// A mark of a file's version. Every write makes a new file, which has a number of its own.
+pub(super) fn version_of(metadata: &Metadata) -> String {
+    #[cfg(unix)]
+    let number = std::os::unix::fs::MetadataExt::ino(metadata);
+    #[cfg(not(unix))]
+    let number = 0;
+    let written =
+        metadata.modified().ok().and_then(|it| it.duration_since(std::time::UNIX_EPOCH).ok());
+    let written = written.unwrap_or_default().as_nanos();
+    format!("{number:x}-{written:x}-{:x}", metadata.len())
+}
+
+/// An error of the file system as one of the store.
+pub(in crate::store) fn local_error(source: io::Error) -> StoreError {
+    StoreError::Generic { store: STORE, source: source.into() }
+}
+
+/// The same for a file, by which callers tell what happened.
+pub(super) fn file_error(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_string();
+    move |source| match source.kind() {
+        ErrorKind::NotFound => StoreError::NotFound { path, source: source.into() },
+        ErrorKind::AlreadyExists => StoreError::AlreadyExists { path, source: source.into() },
+        ErrorKind::Unsupported => StoreError::NotSupported { source: source.into() },
+        _ => local_error(source),
+    }
+}

@@ -1,0 +1,78 @@
+//! Finds files below a directory. Symbolic links are neither files nor followed.
+
+use std::fs::{DirEntry, FileType};
+use std::io::{self, ErrorKind};
+use std::path::{Path as FilePath, PathBuf};
+
+use super::naming::is_temporary;
+
+/// A directory below which another destination lies holds one.
+const OWN_DIRECTORY: &str = "_flowlake";
+
+/// The files below a directory, temporary ones apart, in any order.
+pub(super) fn files(directory: &FilePath) -> io::Result<Vec<DirEntry>> {
+    let mut found = Vec::new();
+    walk(directory, &|_| true, &mut |entry, name| {
+        if !is_temporary(name) {
+            found.push(entry);
+        }
+    })?;
+    Ok(found)
+}
+
+/// The temporary files below a directory, by path; not those of a destination that lies within.
+pub(super) fn temporary_files(directory: &FilePath) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let is_ours = |directory: &FilePath| {
+        directory.file_name().is_some_and(|it| it == OWN_DIRECTORY)
+            || directory.join(OWN_DIRECTORY).symlink_metadata().is_err()
+    };
+    walk(directory, &is_ours, &mut |entry, name| {
+        if is_temporary(name) {
+            found.push(entry.path());
+        }
+    })?;
+    found.sort();
+    Ok(found)
+}
+
+fn walk(
+    directory: &FilePath,
+    enters: &dyn Fn(&FilePath) -> bool,
+    take: &mut dyn FnMut(DirEntry, &str),
+) -> io::Result<()> {
+    for (entry, kind) in entries(directory)? {
+        if kind.is_dir() {
+            let below = entry.path();
+            if enters(&below) {
+                walk(&below, enters, take)?;
+            }
+        } else if kind.is_file() {
+            // A name that is no text is none of ours.
+            if let Some(name) = entry.file_name().to_str() {
+                take(entry, name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The entries of a directory; none if it is missing, gone meanwhile, or no directory.
+pub(super) fn entries(directory: &FilePath) -> io::Result<Vec<(DirEntry, FileType)>> {
+    let read = match std::fs::read_dir(directory) {
+        Ok(read) => read,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
+    let typed = read.map(|entry| {
+        let entry = entry?;
+        match entry.file_type() {
+            Ok(kind) => Ok(Some((entry, kind))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    });
+    typed.filter_map(Result::transpose).collect()
+}

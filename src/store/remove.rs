@@ -1,0 +1,69 @@
+//! Removing files: by name, never through a symbolic link, never a directory that holds something.
+
+use futures::StreamExt;
+use object_store::path::Path;
+use object_store::{Error as StoreError, ObjectStoreExt};
+
+use super::destination::Destination;
+use super::error::DestinationError;
+use super::local::local_error;
+use crate::runtime::on_cpu;
+
+impl Destination {
+    /// Removes a file, if there is one.
+    ///
+    /// # Errors
+    /// The store fails, or the file is behind a symbolic link.
+    pub async fn delete(&self, path: &Path) -> Result<(), DestinationError> {
+        match self.store.delete(path).await {
+            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(source) => Err(self.error("delete", path)(source)),
+        }
+    }
+
+    /// Removes files, many at once: a thousand by one request to S3. A missing file is no error. On local disk it is
+    /// durable.
+    ///
+    /// # Errors
+    /// The store fails, or a file is behind a symbolic link. Other files may have been removed.
+    pub async fn delete_all(&self, paths: &[Path]) -> Result<(), DestinationError> {
+        let Some(first) = paths.first() else { return Ok(()) };
+        let mut failed = None;
+        let mut removals =
+            self.store.delete_stream(futures::stream::iter(paths.to_vec()).map(Ok).boxed());
+        while let Some(removed) = removals.next().await {
+            match removed {
+                Ok(_) | Err(StoreError::NotFound { .. }) => {}
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        if let Some(source) = failed {
+            return Err(self.error("delete", first)(source));
+        }
+        let Some(local) = self.local.clone() else { return Ok(()) };
+        let files: Vec<_> = paths.iter().map(|path| local.file(path)).collect();
+        let synced = on_cpu(move || local.sync_removals(&files)).await;
+        synced.map_err(|source| self.error("delete", first)(local_error(source)))
+    }
+
+    /// Refuses files of which a directory is a symbolic link: they could be written, and never be removed.
+    ///
+    /// # Errors
+    /// One of them is behind a symbolic link.
+    pub async fn refuse_links(
+        &self,
+        paths: impl IntoIterator<Item = Path>,
+    ) -> Result<(), DestinationError> {
+        let Some(local) = self.local.clone() else { return Ok(()) };
+        let paths: Vec<Path> = paths.into_iter().collect();
+        let refused = on_cpu(move || {
+            let mut refused =
+                paths.into_iter().map(|path| (local.refuse_behind_link(&local.file(&path)), path));
+            refused.find_map(|(found, path)| Some((path, found.err()?)))
+        });
+        match refused.await {
+            Some((path, source)) => Err(self.error("write", &path)(local_error(source))),
+            None => Ok(()),
+        }
+    }
+}
