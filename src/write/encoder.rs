@@ -76,7 +76,7 @@ impl FileLayout {
     }
 
     pub(super) fn with_sizes(schema: &TableSchema, sizes: Sizes) -> PolarsResult<Self> {
-        let fields = schema.file_columns().map(|column| {
+        let fields = schema.columns.iter().map(|column| {
             let name = PlSmallStr::from_str(column.name.as_str());
             Field::new(name, polars_type(&column.column_type))
         });

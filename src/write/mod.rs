@@ -22,7 +22,7 @@ pub use encoder::{Encoder, FileLayout};
 
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::runtime::on_cpu;
-use crate::schema::{PartitionKey, RunId, TableSchema, percent_encoded};
+use crate::schema::{PartitionKey, RunId, TableSchema};
 use crate::store::{Destination, DestinationError};
 use crate::write::spill::{Spill, SpillError, all_rows};
 use crate::write::statistics::{Statistics, StatisticsCollector};
@@ -154,11 +154,11 @@ fn target_path(
     run_id: &RunId,
     number: usize,
 ) -> Path {
-    let table = percent_encoded(schema.name.as_str());
-    let directories = std::iter::once(table.as_str()).chain(partition.directory().split('/'));
+    let (table, directory) = (schema.name.as_str(), schema.directory_of(partition));
+    let directories = std::iter::once(table).chain(directory.split('/'));
     let file = format!("{number:04}-{run_id}.parquet");
     let parts = directories.filter(|part| !part.is_empty()).chain([file.as_str()]);
-    // The parts are encoded already; `from_iter` would encode their percent signs once more.
+    // `from_iter` would encode what stands in the parts already, and what is not ASCII.
     let joined = parts.collect::<Vec<_>>().join("/");
     Path::parse(&joined).unwrap_or_else(|_| Path::from(joined))
 }
@@ -251,9 +251,7 @@ pub fn encode(
 
 /// The columns that the rows of a file are sorted by.
 fn sort_columns(schema: &TableSchema) -> Vec<PlSmallStr> {
-    // A column that is itself a partition is not in the file.
-    let by = schema.sort_by.iter().filter(|name| !schema.is_partition(name));
-    by.map(|name| name.as_str().into()).collect()
+    schema.sort_by.iter().map(|name| name.as_str().into()).collect()
 }
 
 /// Keeps written bytes, and hashes them.
@@ -341,7 +339,7 @@ mod tests {
 
     /// Rows with all columns of the table's files, some of which have these values.
     fn rows(height: usize, values: &[Series], schema: &TableSchema) -> DataFrame {
-        let columns = schema.file_columns().map(|column| {
+        let columns = schema.columns.iter().map(|column| {
             let (name, of_type) = (column.name.as_str(), polars_type(&column.column_type));
             let given = values.iter().find(|values| values.name() == name);
             let values = match given {

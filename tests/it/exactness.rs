@@ -378,7 +378,7 @@ fn compare(schemas: &Schemas, table: TableId, rows: &[&Json], file: Option<Bytes
     assert_eq!(read.len(), rows.len(), "rows of {}", schema.name);
     let mut count = 0;
     for (read, json) in read.iter().zip(rows) {
-        for ((name, field), column) in read.get_column_iter().zip(schema.file_columns()) {
+        for ((name, field), column) in read.get_column_iter().zip(schema.columns.iter()) {
             assert_eq!(name, column.name.as_str());
             let Some(path) = column.path() else { continue };
             let expected = in_column(schemas, table, json, path);

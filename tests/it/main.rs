@@ -41,6 +41,7 @@ mod ocds;
 mod overwrite;
 mod pieces;
 mod quarantine;
+mod readers_cases;
 mod remote;
 mod retries;
 mod s3;
