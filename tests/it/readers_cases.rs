@@ -4,7 +4,11 @@
 //! | file | cases |
 //! |---|---|
 //! | [`directories`] | R3, R4, R5, R6: values and names of directories |
+//! | [`file_names`] | S2: names of files on file systems that fold case |
+//! | [`footers`] | R12, R18: what a file says of itself |
 //! | [`children`] | R7: the directories of child tables |
 
 mod children;
 mod directories;
+mod file_names;
+mod footers;
