@@ -16,7 +16,7 @@ use flowlake::infer::{Schemas, observe};
 use flowlake::normalise::{MetadataColumns, Normalised, Normaliser, RecordIds};
 use flowlake::schema::{PartitionKey, RootId, Shape};
 use flowlake::store::Destination;
-use flowlake::write::{FileLayout, encode, stage};
+use flowlake::write::{FileLayout, FileNumbers, encode, stage};
 use object_store::memory::InMemory;
 
 /// What a network hands over at once.
@@ -69,8 +69,8 @@ async fn encoded(rows: &[Normalised], schemas: &Schemas) -> u64 {
         let form = FileLayout::of(schema).expect("there is a form");
         let encoder = encode(frames, schema, Arc::new(form), &Arc::default());
         let encoder = encoder.expect("the rows have the schema's columns");
-        let file =
-            stage(&destination, schema, &run_id, PartitionKey::default(), vec![encoder]).await;
+        let (partition, numbers) = (PartitionKey::default(), FileNumbers::ONLY);
+        let file = stage(&destination, schema, &run_id, partition, numbers, vec![encoder]).await;
         bytes += file.expect("memory takes it").iter().map(|file| file.bytes).sum::<u64>();
     }
     bytes

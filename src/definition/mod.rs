@@ -45,6 +45,7 @@ mod landing;
 mod limits;
 mod names;
 mod null_value;
+mod partition_relations;
 mod period;
 mod pipeline;
 mod problem;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::checker::Checker;
 use super::problem::suggest;
 use super::{CheckRule, Deletes, Limits, Source, Table, Template, WriteDisposition};
-use crate::schema::{ColumnName, ColumnType, PartitionField, TableName, TimeRanges, Zone};
+use crate::schema::{TableName, Zone};
 
 impl Checker<'_> {
     /// Checks the keys of each table against each other and against the other tables.
@@ -32,6 +32,7 @@ impl Checker<'_> {
             self.shared_sources(&key, table);
             self.unfit_partitions(&key, table);
             self.partition_names(&key, table);
+            self.directory_names(&key, table, tables);
         }
         self.places_of_records(tables);
         // A wrong parent would report a check that is right.
@@ -175,16 +176,6 @@ impl Checker<'_> {
             let message = "a merge needs a primary key".to_owned();
             self.misuse(&place, message, "add `primary_key = [\"id\"]`, or write `append`");
         }
-        let is_directory = |name: &&ColumnName| {
-            let fields = table.partition_by.iter();
-            fields.clone().any(|field| field.directory_key() == name.as_str())
-        };
-        let in_files = table.primary_key.iter().chain(&table.cursor);
-        if let Some(name) = in_files.clone().find(is_directory) {
-            let message = format!("`{name}` is a partition, so it is not in the files");
-            let help = "partition a merged table by a column other than its key and cursor";
-            self.misuse(&format!("{key}.partition_by"), message, help);
-        }
     }
 
     /// Overwriting partitions needs partitions.
@@ -194,47 +185,6 @@ impl Checker<'_> {
             let message = format!("`{}` has no partitions", table.name);
             let help = "add `partition_by = [\"month(created_at)\"]`, or write `replace`";
             self.misuse(&format!("{key}.write_disposition"), message, help);
-        }
-    }
-
-    /// Declared types that a partition cannot have.
-    fn unfit_partitions(&mut self, key: &str, table: &Table) {
-        for field in &table.partition_by {
-            let declared =
-                table.columns.get(&field.column).and_then(|column| column.column_type.as_ref());
-            let Some(column_type) = declared.filter(|declared| !field.fits(declared)) else {
-                continue;
-            };
-            let has_zone = field.transform.time_ranges().and_then(TimeRanges::zone).is_some();
-            let column = &field.column;
-            let (message, help) = if has_zone && *column_type == ColumnType::Date {
-                (
-                    format!("`{column}` is date, and a date has no time zone"),
-                    format!("leave the time zone out, or declare it: `{column} = \"timestamp\"`"),
-                )
-            } else {
-                (
-                    format!("`{column}` is declared as {column_type}"),
-                    "partition by a string, an integer, a decimal or a date, or by `year()`, `month()`, `day()` or `hour()` of a date".to_owned(),
-                )
-            };
-            self.misuse(&format!("{key}.partition_by"), message, &help);
-        }
-    }
-
-    /// Partition directories with the name of a column or of each other: readers could not tell them apart.
-    fn partition_names(&mut self, key: &str, table: &Table) {
-        let names: Vec<String> =
-            table.partition_by.iter().map(PartitionField::directory_key).collect();
-        let mut seen = HashSet::new();
-        for (field, name) in table.partition_by.iter().zip(&names) {
-            let is_column = *name != field.column.to_string()
-                && table.columns.keys().any(|column| column.as_str() == name);
-            if is_column || !seen.insert(name) {
-                let message = format!("the partition `{name}` has the name of another column");
-                let help = "rename the column, or partition by it once";
-                self.misuse(&format!("{key}.partition_by"), message, help);
-            }
         }
     }
 
@@ -379,7 +329,7 @@ fn has_cycle(table: &Table, tables: &[Table]) -> bool {
 }
 
 /// The name of a table's root table.
-fn root_of<'a>(name: &'a TableName, tables: &'a [Table]) -> &'a TableName {
+pub(super) fn root_of<'a>(name: &'a TableName, tables: &'a [Table]) -> &'a TableName {
     let mut root = name;
     // Cycles are reported elsewhere. Here they only have to end.
     for _ in 0..tables.len() {

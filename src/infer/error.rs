@@ -103,14 +103,12 @@ pub enum SchemaError {
         column_type: ColumnType,
     },
     /// A column cannot be partitioned by in this way.
-    #[error(
-        "table `{table}` cannot be partitioned by `{directory_key}`: `{column}` is {column_type}"
-    )]
+    #[error("table `{table}` cannot be partitioned by `{field}`: `{column}` is {column_type}")]
     UnfitPartition {
         /// The table.
         table: TableName,
-        /// The directory's key.
-        directory_key: String,
+        /// The partition, as the definition writes it.
+        field: String,
         /// The column.
         column: ColumnName,
         /// Its type.
@@ -184,7 +182,7 @@ pub enum SchemaError {
         /// The child table.
         child: TableName,
     },
-    /// A directory's key is also the name of a column that stands in the files.
+    /// A directory's key is also the name of a column.
     #[error(
         "table `{table}` has a column `{directory_key}`, which is also the name of a partition"
     )]

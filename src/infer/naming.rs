@@ -2,9 +2,7 @@
 //!
 //! `createdAt` becomes `created_at`. The rows of the table in docs/names.md are tests.
 
-use crate::schema::{ColumnName, ShownPath, Step, TableName, percent_encoded};
-
-use crate::schema::ITEM_COLUMN;
+use crate::schema::{ColumnName, ITEM_COLUMN, ShownPath, Step, TableName};
 
 /// The separator between the names of nested keys.
 const NESTING: &str = "__";
@@ -110,8 +108,9 @@ fn shortened(name: String) -> String {
     format!("{}_{mark}", beginning.trim_end_matches('_'))
 }
 
+/// The bytes of a name in the path of flowlake's own file of a table, where what is not ASCII is percent-encoded.
 fn bytes_in_a_path(name: &str) -> usize {
-    percent_encoded(name).len()
+    name.bytes().map(|byte| if byte.is_ascii() { 1 } else { 3 }).sum()
 }
 
 /// A text made by this module as a checked name.

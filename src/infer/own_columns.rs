@@ -7,7 +7,8 @@ use crate::infer::naming::parent_key_name;
 use crate::infer::unresolved::UnresolvedTable;
 use crate::schema::{
     ColumnName, ColumnSchema, ColumnSource, ColumnType, DELETED_AT_COLUMN, IDENTITY_COLUMN,
-    INDEX_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN, TableSchema, VALID_FROM_COLUMN, VALID_TO_COLUMN,
+    INDEX_COLUMN, LOADED_AT_COLUMN, PartitionField, RUN_ID_COLUMN, TableSchema, VALID_FROM_COLUMN,
+    VALID_TO_COLUMN,
 };
 
 /// The columns for soft deletes and history, where the definition asks for them.
@@ -67,12 +68,9 @@ pub(crate) fn reserved_names(
         Some(parent) => parent.partition_by.as_slice(),
         None => declared.map_or(&[][..], |table| &table.partition_by),
     };
-    // A root table's own column may be a partition itself.
-    let keys = partition_by.iter().filter_map(|field| {
-        let key = field.directory_key().parse::<ColumnName>().ok()?;
-        (parent.is_some() || key != field.column).then_some(key)
-    });
-    own.map(|column| column.name).chain(keys).collect()
+    let directories =
+        PartitionField::reserved_names(partition_by, parent.map(|parent| &parent.root));
+    own.map(|column| column.name).chain(directories).collect()
 }
 
 /// The columns that link a row to its record: the parent's key, and a position or a key of an object unless the row has

@@ -166,7 +166,10 @@ impl<'a> Resolver<'a> {
         if let Some(column) = lost.into_iter().find(|name| schema.column(name).is_none()) {
             return Err(SchemaError::Unkept { table, column: column.clone() });
         }
-        let renamed = |field: &PartitionField| renames_directories(known, schema, field);
+        // A child table is in the partitions of its root, whatever its own column of the name is.
+        let renamed = |field: &PartitionField| {
+            schema.parent.is_none() && renames_directories(known, schema, field)
+        };
         if known.partition_by != schema.partition_by || schema.partition_by.iter().any(renamed) {
             return Err(SchemaError::Repartitioned { table });
         }

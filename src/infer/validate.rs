@@ -101,20 +101,19 @@ fn required_column<'a>(
 
 /// Refuses partitions of missing columns, unfit types or names that a column has.
 pub(crate) fn check_partitions(schema: &TableSchema) -> Result<(), SchemaError> {
-    for field in &schema.partition_by {
-        let directory_key = field.directory_key();
+    for (field, directory_key) in schema.partition_by.iter().zip(schema.directory_keys()) {
         if schema.parent.is_none() {
             let column = required_column(schema, &field.column, "partition_by")?;
             if !column.is_untyped() && !field.fits(&column.column_type) {
                 return Err(SchemaError::UnfitPartition {
                     table: schema.name.clone(),
-                    directory_key,
+                    field: field.to_string(),
                     column: column.name.clone(),
                     column_type: column.column_type.clone(),
                 });
             }
         }
-        if schema.file_columns().any(|column| column.name.as_str() == directory_key) {
+        if schema.columns.iter().any(|column| column.name.as_str() == directory_key) {
             return Err(SchemaError::PartitionCollision {
                 table: schema.name.clone(),
                 directory_key,

@@ -18,7 +18,7 @@ use crate::decode::{ValueForm, ValueRule, ValueRules};
 use crate::definition::{Column, Nested, Table};
 use crate::schema::{
     ColumnName, ColumnSource, ColumnType, IDENTITY_COLUMN, INDEX_COLUMN, JsonPointer, NullValues,
-    Step, TableName, TableSchema, ValuePath,
+    PartitionField, Step, TableName, TableSchema, ValuePath,
 };
 
 /// The rules of a record array.
@@ -62,13 +62,12 @@ pub fn value_rules(
             let steps = above.iter().cloned().chain(pointer.cloned().map(Step::Key));
             let path: ValuePath = steps.collect();
             let mut table = DeclaredTable::new(child, path.clone(), known);
-            let partitions =
-                root.partition_by.iter().filter_map(|by| by.directory_key().parse().ok());
+            let directories = PartitionField::reserved_names(&root.partition_by, Some(&root.name));
             // One that the parent carries itself keeps its name, which is no name of the JSON there either.
             let carried = child.parent_columns.iter();
             let carried = carried.map(|name| parent_key_name(parent, name.as_str()));
             let keys = parent_keys.iter().cloned().chain(child.keys.clone());
-            table.reserved = keys.chain(carried).chain(partitions).collect();
+            table.reserved = keys.chain(carried).chain(directories).collect();
             tables.push(table);
             let keys = parent_keys.iter().cloned().chain(keys_in_children(child));
             parents.push((&child.name, path, keys.collect()));

@@ -152,9 +152,8 @@ impl ContentHash {
     }
 
     fn of(rows: &DataFrame, schema: &TableSchema) -> Result<Self, MergeError> {
-        let in_files =
-            MetadataColumns::carried(schema).filter(|column| !schema.is_partition(&column.name));
-        let columns: Vec<ColumnName> = in_files.map(|column| column.name.clone()).collect();
+        let columns = MetadataColumns::carried(schema).map(|column| column.name.clone());
+        let columns: Vec<ColumnName> = columns.collect();
         let hashes = row_hashes(rows, &columns)?;
         let hash = hashes.into_iter().fold(0, u128::wrapping_add);
         Ok(Self { rows: rows.height() as u64, hash })

@@ -47,7 +47,7 @@ impl Failure for ConformError {
 /// A value does not fit its new type.
 pub fn conform(rows: &DataFrame, schema: &TableSchema) -> Result<DataFrame, ConformError> {
     let mut columns = Vec::new();
-    for column in schema.file_columns() {
+    for column in &schema.columns {
         let name = PlSmallStr::from_str(column.name.as_str());
         let Ok(old) = rows.column(column.name.as_str()) else {
             let nulls = Series::full_null(name, rows.height(), &polars_type(&column.column_type));

@@ -36,7 +36,7 @@ impl MetadataColumns {
                     | ColumnSource::ValidTo
             )
         };
-        schema.file_columns().filter(move |column| !is_own(&column.source))
+        schema.columns.iter().filter(move |column| !is_own(&column.source))
     }
 
     /// A metadata column of this height; `None` for columns of another source.
@@ -92,7 +92,7 @@ impl MetadataColumns {
         let mut carried: HashMap<PlSmallStr, Column> =
             columns.map(|column| (column.name().clone(), column)).collect();
         let mut columns = Vec::with_capacity(schema.columns.len());
-        for column in schema.file_columns() {
+        for column in &schema.columns {
             let name = column.name.as_str();
             columns.push(match self.column(&column.source, height) {
                 Some(values) => values.with_name(PlSmallStr::from_str(name)),

@@ -60,5 +60,5 @@ pub use row_hash::row_hashes;
 pub use same_values::as_compared;
 pub use scalar_texts::scalar_texts;
 pub use uniques::Uniques;
-pub(crate) use values_in::{values_in, values_in_rows};
+pub(crate) use values_in::values_in_rows;
 pub use versions::{Cursor, VersionTracker};

@@ -16,7 +16,7 @@ pub(crate) fn values_in_rows(rows: &DataFrame, schema: &TableSchema) -> u64 {
 }
 
 /// The values in a column.
-pub(crate) fn values_in(column: &Series) -> u64 {
+fn values_in(column: &Series) -> u64 {
     column.chunks().iter().map(|chunk| count(chunk.as_ref(), None) as u64).sum()
 }
 

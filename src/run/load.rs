@@ -24,14 +24,14 @@ use crate::infer::Schemas;
 use crate::merge::{PartitionRows, RECORD_COLUMN};
 use crate::normalise::{
     MetadataColumns, Normalised, Normaliser, RecordIds, TableFrame, Uniques, VersionTracker,
-    values_in, values_in_rows,
+    values_in_rows,
 };
 use crate::run::RunError;
 use crate::run::budget::Budget;
 use crate::run::guard_error::GuardError;
 use crate::run::loaded::{BrokenCheck, Counts, LeftOut, Loaded, Quarantined};
 use crate::runtime::{on_all_cores, parallelism};
-use crate::schema::{IdVec, PartitionKey, TableId, TableSchema, Transform, ValueCounts};
+use crate::schema::{IdVec, PartitionKey, TableId, TableSchema, ValueCounts};
 use crate::write::partition::Partitioner;
 use crate::write::parts::{RowPart, RowParts};
 use crate::write::spill::{KeptRows, Spill, SpillError};
@@ -262,12 +262,6 @@ impl Load {
     ) -> Result<(), RunError> {
         let schema = &self.schemas[root];
         let partitions = self.partitioner.assign(&frame.rows, &schema.partition_by)?;
-        // The files do not have these, but their directories.
-        for column in schema.partition_by.iter().filter(|it| it.transform == Transform::Identity) {
-            let column = frame.rows.column(column.column.as_str())?;
-            self.values.entry(root).or_default().loaded +=
-                values_in(column.as_materialized_series());
-        }
         if self.partitioner.count() > self.most_partitions {
             let (table, most) = (schema.name.clone(), self.most_partitions);
             return Err(GuardError::TooManyPartitions { table, most }.into());

@@ -1,6 +1,6 @@
 //! Stage: writes the files of a run where no reader looks, and collects all that its commit changes.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -21,7 +21,7 @@ use crate::table::{
     Changes, DataFile, LoadedExport, ManifestUpdate, Publication, Snapshot, TakenExport,
     UpdatedManifest, files_to_compact,
 };
-use crate::write::{Encoder, FileLayout, StagedFile, encode, stage};
+use crate::write::{Encoder, FileLayout, FileNumbers, StagedFile, encode, stage};
 
 /// Where the rows of a run come from.
 pub(super) enum RowSource {
@@ -94,10 +94,10 @@ impl Run<'_> {
         }
         let rewritten = add_older_files(&mut files, load, snapshot, &merged, &overwritten);
         self.events.emit(EventKind::Writing(files.len() as u64));
-        let files: Vec<_> = files
+        let files: Vec<_> = numbered(files)
             .into_iter()
-            .map(|((table, partition), rows)| {
-                self.write_partition(load, table, partition, rows, &merged.ended)
+            .map(|((table, partition), rows, numbers)| {
+                self.write_partition(load, table, partition, rows, numbers, &merged.ended)
             })
             .collect();
         // Some are encoded while others wait for the disk.
@@ -123,6 +123,7 @@ impl Run<'_> {
         table: TableId,
         partition: PartitionKey,
         FileRows { older, new, encoded }: FileRows<'_>,
+        numbers: FileNumbers,
         ended: &EndedRows,
     ) -> Result<WrittenFiles, RunError> {
         let (schema, metadata) = (&load.schemas[table], self.metadata());
@@ -147,7 +148,8 @@ impl Run<'_> {
             encoders.push(encoder.await?);
         }
         encoders.extend(encoded);
-        let files = stage(self.destination, schema, &self.plan.run_id, partition, encoders).await?;
+        let run_id = &self.plan.run_id;
+        let files = stage(self.destination, schema, run_id, partition, numbers, encoders).await?;
         self.events.emit(EventKind::Written);
         let superseded = all - files.iter().map(|file| file.rows).sum::<u64>();
         Ok(WrittenFiles { table, superseded, files })
@@ -203,6 +205,22 @@ impl Run<'_> {
         }
         Ok((Changes { publish, remove, manifests, ..self.changes(snapshot) }, ledgers))
     }
+}
+
+/// The files to write, with their numbers among those of their table.
+fn numbered(files: Files<'_>) -> Vec<((TableId, PartitionKey), FileRows<'_>, FileNumbers)> {
+    let mut partitions: HashMap<TableId, usize> = HashMap::new();
+    let with_position = files.into_iter().map(|(key, rows)| {
+        let of_table = partitions.entry(key.0).or_default();
+        *of_table += 1;
+        (key, rows, *of_table - 1)
+    });
+    let with_position: Vec<_> = with_position.collect();
+    let with_numbers = with_position.into_iter().map(|(key, rows, partition)| {
+        let partitions = partitions[&key.0];
+        (key, rows, FileNumbers { partition, partitions })
+    });
+    with_numbers.collect()
 }
 
 /// Adds the older files that are rewritten: their schema changed, their rows were merged, or they are small. Returns the

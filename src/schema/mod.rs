@@ -6,6 +6,7 @@
 mod column_statistics;
 mod column_type;
 mod decimal;
+mod directory_value;
 mod ids;
 mod json_pointer;
 mod key_place;
@@ -13,7 +14,6 @@ mod kinds;
 mod name;
 mod null_values;
 mod partition_key;
-mod path_name;
 mod reserved;
 mod run_id;
 mod shape;
@@ -35,7 +35,6 @@ pub use kinds::{Kinds, ValueKind};
 pub use name::{ColumnName, InvalidName, TableName};
 pub use null_values::{NullValue, NullValues};
 pub use partition_key::{InvalidPartitionKey, PartitionKey, PartitionValue};
-pub use path_name::{percent_decoded, percent_encoded};
 pub use reserved::{
     DELETED_AT_COLUMN, IDENTITY_COLUMN, INDEX_COLUMN, ITEM_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN,
     VALID_FROM_COLUMN, VALID_TO_COLUMN,

@@ -3,12 +3,14 @@
 //! | field | value | directory |
 //! |---|---|---|
 //! | `month(created_at)` | the month from 2026-10-01 | `created_at_month=2026-10` |
-//! | `status` | `Sent` | `status=Sent` |
-//! | `status` | `a/b c` | `status=a%2Fb%20c` |
-//! | any | null | `status=__HIVE_DEFAULT_PARTITION__` |
-//! | `status` | `__HIVE_DEFAULT_PARTITION__` | `status=%5F_HIVE_DEFAULT_PARTITION__` |
+//! | `status` | `Sent` | `status_partition=Sent` |
+//! | `status` | `å/b c` | `status_partition=å%2Fb c` |
+//! | `status` | the empty text | `status_partition=empty` |
+//! | any | null | `status_partition=none` |
+//! | `status` | `none` | `status_partition=text-none` |
 //!
-//! [`PartitionKey::parse`] is the only inverse. Manifests keep a key as its directory.
+//! [`PartitionKey::parse`] is the only inverse. Manifests keep a key as its directory. A record and its child rows have
+//! one key, in whatever directories: [`TableSchema::directory_of`](super::TableSchema::directory_of) names those of a table.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -18,10 +20,8 @@ use std::sync::Arc;
 use chrono::NaiveDateTime;
 use serde::{Serialize, Serializer};
 
-use super::{PartitionField, Transform, Window, percent_decoded, percent_encoded};
-
-/// The directory name of null, as Hive has it.
-const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+use super::directory_value::{directory_value, parse_directory_value};
+use super::{PartitionField, Transform, Window};
 
 /// The value of one partition field.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -55,29 +55,20 @@ impl PartitionValue {
     /// The value's name in a directory.
     fn directory_value(&self, field: &PartitionField) -> String {
         match self {
-            Self::Null => NULL.to_owned(),
-            // Only null has the name of null.
-            Self::Text(text) if text == NULL => format!("%5F{}", &NULL[1..]),
-            Self::Text(text) => percent_encoded(text),
+            Self::Null => directory_value(None),
+            Self::Text(text) => directory_value(Some(text)),
             Self::TimeRange(start) => {
                 let ranges = field.transform.time_ranges();
-                let text = ranges.map(|ranges| ranges.unit().text_of(*start));
-                percent_encoded(&text.unwrap_or_default())
+                directory_value(ranges.map(|ranges| ranges.unit().text_of(*start)).as_deref())
             }
         }
     }
 
     fn parse(text: &str, field: &PartitionField) -> Option<Self> {
-        if text == NULL {
-            return Some(Self::Null);
-        }
-        let text = percent_decoded(text)?;
-        Some(match field.transform {
-            Transform::Identity => Self::Text(text),
-            // Early releases cut the names of years with more than four digits short; those have no range of time.
-            Transform::Time(ranges) => {
-                ranges.unit().parse(&text).map_or(Self::Text(text), Self::TimeRange)
-            }
+        Some(match (parse_directory_value(text)?, field.transform) {
+            (None, _) => Self::Null,
+            (Some(text), Transform::Identity) => Self::Text(text),
+            (Some(text), Transform::Time(ranges)) => Self::TimeRange(ranges.unit().parse(&text)?),
         })
     }
 }
@@ -86,10 +77,8 @@ impl PartitionKey {
     /// The key with these values, outermost first.
     #[must_use]
     pub fn new(levels: Vec<(PartitionField, PartitionValue)>) -> Self {
-        let names = levels.iter().map(|(field, value)| {
-            format!("{}={}", field.directory_key(), value.directory_value(field))
-        });
-        let directory = names.collect::<Vec<_>>().join("/").into();
+        let names = levels.iter().map(|(field, _)| field.directory_key());
+        let directory = joined(&levels, names).into();
         Self { levels: levels.into(), directory }
     }
 
@@ -139,6 +128,11 @@ impl PartitionKey {
         &self.directory
     }
 
+    /// The same, with other names in front of each `=`, outermost first.
+    pub(super) fn directory_named(&self, names: impl Iterator<Item = String>) -> String {
+        joined(&self.levels, names)
+    }
+
     /// Whether the table is not partitioned.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -167,8 +161,18 @@ impl PartitionKey {
     }
 }
 
+fn joined(
+    levels: &[(PartitionField, PartitionValue)],
+    names: impl Iterator<Item = String>,
+) -> String {
+    let parts = levels.iter().zip(names);
+    let parts =
+        parts.map(|((field, value), name)| format!("{name}={}", value.directory_value(field)));
+    parts.collect::<Vec<_>>().join("/")
+}
+
 impl fmt::Display for PartitionKey {
-    /// `created_at_month=2026-10/status=Sent`
+    /// `created_at_month=2026-10/status_partition=Sent`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.directory)
     }
@@ -265,22 +269,22 @@ mod tests {
 
         #[test]
         fn every_key_reads_back_from_its_directory(
-            text in proptest::option::of(".{0,12}|__HIVE_DEFAULT_PARTITION__"),
+            text in proptest::option::of("\\PC{0,12}|[\\x00-\\x7f]{0,4}|(text-)?(none|empty|null|__HIVE_DEFAULT_PARTITION__)"),
             at in proptest::option::of(any_instant()),
         ) {
             let text = text.map_or(PartitionValue::Null, PartitionValue::Text);
             for transform in transforms() {
                 let start = |at| transform.time_ranges()?.unit().start_of(at);
-                let value = match at {
-                    Some(at) => start(at).map_or(text.clone(), PartitionValue::TimeRange),
-                    None => PartitionValue::Null,
+                let value = match transform {
+                    Transform::Identity => text.clone(),
+                    Transform::Time(_) => at.and_then(start).map_or(PartitionValue::Null, PartitionValue::TimeRange),
                 };
                 let fields = [field(transform), PartitionField { column: "d".parse().unwrap(), ..field(Transform::Identity) }];
                 let key = PartitionKey::default()
                     .with(fields[0].clone(), value)
                     .with(fields[1].clone(), text.clone());
-                // An empty text has no name in a directory either.
                 prop_assert_eq!(key.directory().matches('/').count(), 1);
+                prop_assert!(!key.directory().ends_with('=') && !key.directory().contains("=/"));
                 let parsed = PartitionKey::parse(key.directory(), &fields).unwrap();
                 prop_assert_eq!(&parsed.levels, &key.levels);
                 prop_assert_eq!(parsed.to_string(), key.to_string());
@@ -324,18 +328,12 @@ mod tests {
         let month = TimeUnit::Month.parse("2026-10").unwrap();
         for (transform, value, directory) in [
             (Transform::by(TimeUnit::Month), PartitionValue::TimeRange(month), "c_month=2026-10"),
-            (Transform::Identity, PartitionValue::Text("Sent".into()), "c=Sent"),
-            (Transform::Identity, PartitionValue::Text("a/b c".into()), "c=a%2Fb%20c"),
-            (
-                Transform::by(TimeUnit::Day),
-                PartitionValue::Null,
-                "c_day=__HIVE_DEFAULT_PARTITION__",
-            ),
-            (
-                Transform::Identity,
-                PartitionValue::Text(NULL.into()),
-                "c=%5F_HIVE_DEFAULT_PARTITION__",
-            ),
+            (Transform::Identity, PartitionValue::Text("Sent".into()), "c_partition=Sent"),
+            (Transform::Identity, PartitionValue::Text("å/b c".into()), "c_partition=å%2Fb c"),
+            (Transform::Identity, PartitionValue::Text(String::new()), "c_partition=empty"),
+            (Transform::Identity, PartitionValue::Null, "c_partition=none"),
+            (Transform::by(TimeUnit::Day), PartitionValue::Null, "c_day=none"),
+            (Transform::Identity, PartitionValue::Text("none".into()), "c_partition=text-none"),
         ] {
             let key = PartitionKey::new(vec![(field(transform), value)]);
             assert_eq!(key.directory(), directory);
@@ -346,7 +344,7 @@ mod tests {
     #[test]
     fn other_directories_are_refused() {
         let fields = [field(Transform::by(TimeUnit::Month))];
-        for directory in ["", "c=2026-10", "c_month=2026-10/d=1", "c_month"] {
+        for directory in ["", "c=2026-10", "c_month=2026-10/d=1", "c_month", "c_month=October"] {
             assert!(PartitionKey::parse(directory, &fields).is_err(), "{directory}");
         }
         assert!(PartitionKey::parse("", &[]).unwrap().is_empty());
@@ -359,10 +357,11 @@ mod tests {
             field(Transform::by(TimeUnit::Month)),
             field(Transform::by(TimeUnit::Day)),
         ];
-        let key = PartitionKey::parse("c=x/c_month=2026-10/c_day=2026-10-05", &fields).unwrap();
+        let key =
+            PartitionKey::parse("c_partition=x/c_month=2026-10/c_day=2026-10-05", &fields).unwrap();
         let range = key.time_range().unwrap();
         assert_eq!(range.end - range.start, TimeDelta::days(31));
-        let null = "c=x/c_month=__HIVE_DEFAULT_PARTITION__/c_day=2026-10-05";
+        let null = "c_partition=x/c_month=none/c_day=2026-10-05";
         assert_eq!(PartitionKey::parse(null, &fields).unwrap().time_range(), None);
         assert!(key.lies_within(range));
         assert!(!key.lies_within(Window { start: range.end, ..range }));

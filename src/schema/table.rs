@@ -1,12 +1,12 @@
 //! Table schemas, as manifests keep them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::schema::{
-    ColumnName, ColumnStatistics, ColumnType, LocalTime, PartitionField, RunId, Step, TableName,
-    ValuePath, ValueShape,
+    ColumnName, ColumnStatistics, ColumnType, LocalTime, PartitionField, PartitionKey, RunId, Step,
+    TableName, ValuePath, ValueShape,
 };
 
 /// One table's columns and where they come from.
@@ -200,19 +200,36 @@ impl TableSchema {
         self.columns.iter().filter(is_key).map(|column| column.name.clone()).collect()
     }
 
-    /// The columns of the files. A column that is itself a partition is only in the path.
-    pub fn file_columns(&self) -> impl Iterator<Item = &ColumnSchema> {
-        self.columns.iter().filter(|column| !self.is_partition(&column.name))
+    /// The names in front of `=` in its directories, outermost first. A child table is in the partitions of its root; where
+    /// it has a column of its own of the name, the directory says whose it is.
+    #[must_use]
+    pub fn directory_keys(&self) -> Vec<String> {
+        let fields = self.partition_by.iter();
+        if self.parent.is_none() {
+            return fields.map(PartitionField::directory_key).collect();
+        }
+        let has = |name: &str| self.columns.iter().any(|column| column.name.as_str() == name);
+        let keys: Vec<String> = fields
+            .clone()
+            .map(|field| match field.directory_key() {
+                key if has(&key) || has(field.column.as_str()) => {
+                    field.directory_key_of(&self.root)
+                }
+                key => key,
+            })
+            .collect();
+        // `a_b` of the root `a` may be called like its own `b`.
+        let distinct: HashSet<&String> = keys.iter().collect();
+        if distinct.len() == keys.len() {
+            return keys;
+        }
+        fields.map(|field| field.directory_key_of(&self.root)).collect()
     }
 
-    /// Whether a column is itself a partition.
+    /// The directories of a partition, relative to those of the table.
     #[must_use]
-    pub fn is_partition(&self, column: &ColumnName) -> bool {
-        self.parent.is_none()
-            && self
-                .partition_by
-                .iter()
-                .any(|field| field.column == *column && field.directory_key() == column.as_str())
+    pub fn directory_of(&self, partition: &PartitionKey) -> String {
+        partition.directory_named(self.directory_keys().into_iter())
     }
 
     /// The schema for the manifest of a run, with the runs that had values for each column.
@@ -239,6 +256,6 @@ impl TableSchema {
     #[must_use]
     pub fn same_files(&self, other: &Self) -> bool {
         let form = |column: &ColumnSchema| (column.name.clone(), column.column_type.clone());
-        self.file_columns().map(form).eq(other.file_columns().map(form))
+        self.columns.iter().map(form).eq(other.columns.iter().map(form))
     }
 }

@@ -34,7 +34,7 @@ mod tests {
 
     fn partition(name: &str) -> PartitionKey {
         let fields: [PartitionField; 1] = ["c".parse().unwrap()];
-        PartitionKey::parse(&format!("c={name}"), &fields).unwrap()
+        PartitionKey::parse(&format!("c_partition={name}"), &fields).unwrap()
     }
 
     /// So many files of a partition, each of this size.

@@ -34,6 +34,8 @@ const FEWEST_ROWS_IN_A_PAGE: usize = 1 << 10;
 const MOST_ROWS_IN_A_PAGE: usize = 1 << 15;
 /// So that a row group has 2^21 values: some 30 to 60 MB before compression.
 const PAGES_IN_A_GROUP: usize = 32;
+/// The key of a description in metadata.
+pub(super) const DESCRIPTION: &str = "description";
 /// What a column takes however few its rows are: polars allocates 8 KiB where there are long texts.
 const BYTES_OF_A_COLUMN: usize = 2 << 10;
 
@@ -55,8 +57,6 @@ impl Sizes {
 /// The columns of a table's files.
 #[derive(Debug)]
 pub struct FileLayout {
-    /// As polars reads it.
-    pub(super) arrow: ArrowSchema,
     /// As Arrow readers read it: large strings instead of string views, which pandas cannot read in lists.
     pub(super) stored: ArrowSchema,
     /// Of each column.
@@ -76,18 +76,33 @@ impl FileLayout {
     }
 
     pub(super) fn with_sizes(schema: &TableSchema, sizes: Sizes) -> PolarsResult<Self> {
-        let fields = schema.file_columns().map(|column| {
+        let fields = schema.columns.iter().map(|column| {
             let name = PlSmallStr::from_str(column.name.as_str());
             Field::new(name, polars_type(&column.column_type))
         });
         let columns: Schema = fields.collect();
         let arrow = columns.to_arrow(CompatLevel::newest());
-        let stored = columns.to_arrow(CompatLevel::oldest());
+        let mut stored = columns.to_arrow(CompatLevel::oldest());
+        describe(&mut stored, schema);
         let columns: Vec<ParquetType> =
             arrow.iter_values().map(to_parquet_type).collect::<PolarsResult<_>>()?;
         let descriptor = SchemaDescriptor::new("root".into(), columns.clone());
         let observed = statistics::columns(schema);
-        Ok(Self { arrow, stored, columns, descriptor, observed, sizes })
+        Ok(Self { stored, columns, descriptor, observed, sizes })
+    }
+}
+
+/// Adds the descriptions of columns to their fields.
+fn describe(fields: &mut ArrowSchema, schema: &TableSchema) {
+    for column in &schema.columns {
+        let (Some(field), Some(description)) =
+            (fields.get_mut(column.name.as_str()), &column.description)
+        else {
+            continue;
+        };
+        let description = PlSmallStr::from_str(description);
+        let entry = (PlSmallStr::from_static(DESCRIPTION), description);
+        field.metadata = Some(Arc::new(std::iter::once(entry).collect()));
     }
 }
 

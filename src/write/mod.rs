@@ -3,36 +3,30 @@
 mod chunk;
 mod dictionary;
 mod encoder;
+mod file;
 pub mod partition;
 pub mod parts;
 pub mod spill;
 pub mod statistics;
 
-use std::io::{self, Seek, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use object_store::path::Path;
-use polars::prelude::{DataFrame, PlSmallStr, PolarsError, PolarsResult, SortMultipleOptions};
-use polars_parquet::parquet::metadata::KeyValue;
-use polars_parquet::write::{FileWriter, schema_to_metadata_key};
-use tempfile::{SpooledData, SpooledTempFile};
+use polars::prelude::{DataFrame, PlSmallStr, PolarsError, SortMultipleOptions};
+use tempfile::SpooledData;
 
 pub use encoder::{Encoder, FileLayout};
 
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::runtime::on_cpu;
-use crate::schema::{PartitionKey, RunId, TableSchema, percent_encoded};
+use crate::schema::{PartitionKey, RunId, TableSchema};
 use crate::store::{Destination, DestinationError};
 use crate::write::spill::{Spill, SpillError, all_rows};
-use crate::write::statistics::{Statistics, StatisticsCollector};
-use chunk::OPTIONS;
-use encoder::RowGroup;
+use crate::write::statistics::Statistics;
+use file::{Encoded, file_of};
 
 /// A file of this size gets no further row group.
 const LARGE_FILE_BYTES: u64 = 128 << 20;
-/// Larger files are assembled on local disk.
-const LARGEST_FILE_IN_MEMORY: usize = 4 << 20;
 
 /// A file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +84,26 @@ pub struct StagedFile {
     pub statistics: Statistics,
 }
 
+/// The numbers of a partition's files, which no other partition of the table has in the run. So the files of `Sent` and
+/// `sent` do not write over each other on a file system on which these are one directory.
+#[derive(Debug, Clone, Copy)]
+pub struct FileNumbers {
+    /// The position of the partition among those that the run writes to.
+    pub partition: usize,
+    /// How many these are.
+    pub partitions: usize,
+}
+
+impl FileNumbers {
+    /// Those of a table with one partition.
+    pub const ONLY: Self = Self { partition: 0, partitions: 1 };
+
+    /// They do not depend on how many files other partitions have, so that all are written at once.
+    fn of_file(self, file: usize) -> usize {
+        self.partition + file * self.partitions
+    }
+}
+
 /// Writes the rows of a partition to staging, one encoder after the other: to one file, to several when it would become
 /// too large, to none without rows.
 ///
@@ -100,14 +114,15 @@ pub async fn stage(
     schema: &TableSchema,
     run_id: &RunId,
     partition: PartitionKey,
+    numbers: FileNumbers,
     encoders: Vec<Encoder>,
 ) -> Result<Vec<StagedFile>, WriteError> {
-    let (of, place) = (schema.clone(), target_path(schema, &partition, run_id, 0).to_string());
+    let path = |file| target_path(schema, &partition, run_id, numbers.of_file(file));
+    let (of, place) = (schema.clone(), path(0).to_string());
     let encoded = on_cpu(move || files_of(encoders, &of, LARGE_FILE_BYTES, &place)).await?;
     let mut files = Vec::with_capacity(encoded.len());
-    for (number, encoded) in encoded.into_iter().enumerate() {
-        let target = target_path(schema, &partition, run_id, number);
-        files.push(put(destination, run_id, target, partition.clone(), encoded).await?);
+    for (file, encoded) in encoded.into_iter().enumerate() {
+        files.push(put(destination, run_id, path(file), partition.clone(), encoded).await?);
     }
     Ok(files)
 }
@@ -122,7 +137,8 @@ pub async fn stage_empty(
     run_id: &RunId,
 ) -> Result<StagedFile, WriteError> {
     let partition = PartitionKey::of_nulls(&schema.partition_by);
-    let target = target_path(schema, &partition, run_id, 0);
+    let number = FileNumbers::ONLY.of_file(0);
+    let target = target_path(schema, &partition, run_id, number);
     let none = || file_of(&mut std::iter::empty(), &FileLayout::of(schema)?, schema, 0);
     let encoded =
         none().map_err(|source| WriteError::Encode { file: target.to_string(), source })?;
@@ -154,22 +170,13 @@ fn target_path(
     run_id: &RunId,
     number: usize,
 ) -> Path {
-    let table = percent_encoded(schema.name.as_str());
-    let directories = std::iter::once(table.as_str()).chain(partition.directory().split('/'));
+    let (table, directory) = (schema.name.as_str(), schema.directory_of(partition));
+    let directories = std::iter::once(table).chain(directory.split('/'));
     let file = format!("{number:04}-{run_id}.parquet");
     let parts = directories.filter(|part| !part.is_empty()).chain([file.as_str()]);
-    // The parts are encoded already; `from_iter` would encode their percent signs once more.
+    // `from_iter` would encode what stands in the parts already, and what is not ASCII.
     let joined = parts.collect::<Vec<_>>().join("/");
     Path::parse(&joined).unwrap_or_else(|_| Path::from(joined))
-}
-
-/// A whole file, from its start.
-struct Encoded {
-    content: SpooledTempFile,
-    rows: u64,
-    bytes: u64,
-    hash: String,
-    statistics: Statistics,
 }
 
 /// The files that encoded rows become.
@@ -189,36 +196,6 @@ fn files_of(
         files.push(file.map_err(failed)?);
     }
     Ok(files)
-}
-
-/// A file of the next row groups, until it is large.
-fn file_of(
-    groups: &mut impl Iterator<Item = RowGroup>,
-    form: &FileLayout,
-    schema: &TableSchema,
-    bytes_of_a_large_file: u64,
-) -> PolarsResult<Encoded> {
-    let (mut content, mut rows) = (Hashing::new(), 0);
-    let mut statistics = StatisticsCollector::default();
-    let written = content.bytes.clone();
-    let mut writer = FileWriter::new_with_parquet_schema(
-        &mut content,
-        form.arrow.clone(),
-        form.descriptor.clone(),
-        OPTIONS,
-    );
-    while written.load(Ordering::Relaxed) < bytes_of_a_large_file
-        && let Some(group) = groups.next()
-    {
-        statistics.merge(&group.statistics)?;
-        let rows_of_group = group.rows as u64;
-        writer.write(rows_of_group, group.into_columns())?;
-        rows += rows_of_group;
-    }
-    writer.end(Some(metadata(form, schema)))?;
-    drop(writer);
-    let (content, bytes, hash) = content.finish()?;
-    Ok(Encoded { content, rows, bytes, hash, statistics: statistics.finish()? })
 }
 
 /// Encodes all rows of a partition, which come in pieces, in the sort order of the table.
@@ -251,63 +228,13 @@ pub fn encode(
 
 /// The columns that the rows of a file are sorted by.
 fn sort_columns(schema: &TableSchema) -> Vec<PlSmallStr> {
-    // A column that is itself a partition is not in the file.
-    let by = schema.sort_by.iter().filter(|name| !schema.is_partition(name));
-    by.map(|name| name.as_str().into()).collect()
-}
-
-/// Keeps written bytes, and hashes them.
-struct Hashing {
-    content: SpooledTempFile,
-    hasher: blake3::Hasher,
-    /// How many bytes were written; shared, since the Parquet writer borrows the rest.
-    bytes: Arc<AtomicU64>,
-}
-
-impl Hashing {
-    fn new() -> Self {
-        let content = tempfile::spooled_tempfile(LARGEST_FILE_IN_MEMORY);
-        Self { content, hasher: blake3::Hasher::new(), bytes: Arc::default() }
-    }
-
-    /// The content from its start, its size and its hash.
-    fn finish(mut self) -> io::Result<(SpooledTempFile, u64, String)> {
-        self.content.rewind()?;
-        let bytes = self.bytes.load(Ordering::Relaxed);
-        Ok((self.content, bytes, self.hasher.finalize().to_hex().to_string()))
-    }
-}
-
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.content.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        self.bytes.fetch_add(written as u64, Ordering::Relaxed);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.content.flush()
-    }
-}
-
-/// The descriptions, and the schema that Arrow readers restore types from.
-fn metadata(form: &FileLayout, schema: &TableSchema) -> Vec<KeyValue> {
-    let entries = descriptions(schema).into_iter();
-    let entries = entries.map(|(key, value)| KeyValue { key, value: Some(value) });
-    entries.chain([schema_to_metadata_key(&form.stored)]).collect()
-}
-
-fn descriptions(schema: &TableSchema) -> Vec<(String, String)> {
-    let table = schema.description.iter().map(|text| ("description".to_owned(), text.clone()));
-    let columns = schema.columns.iter().filter_map(|column| {
-        Some((format!("description.{}", column.name), column.description.clone()?))
-    });
-    table.chain(columns).collect()
+    schema.sort_by.iter().map(|name| name.as_str().into()).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use polars::prelude::{
         Column, DataType, IntoSeries, ListChunked, NamedFrom, ParquetReader, SerReader, Series,
         TimeUnit, TimeZone,
@@ -341,7 +268,7 @@ mod tests {
 
     /// Rows with all columns of the table's files, some of which have these values.
     fn rows(height: usize, values: &[Series], schema: &TableSchema) -> DataFrame {
-        let columns = schema.file_columns().map(|column| {
+        let columns = schema.columns.iter().map(|column| {
             let (name, of_type) = (column.name.as_str(), polars_type(&column.column_type));
             let given = values.iter().find(|values| values.name() == name);
             let values = match given {

@@ -154,7 +154,7 @@ mod tests {
             .unwrap();
         assert_eq!(
             directories(instants.clone(), Transform::by(TimeUnit::Month)),
-            ["c_month=2026-10", "c_month=__HIVE_DEFAULT_PARTITION__"]
+            ["c_month=2026-10", "c_month=none"]
         );
         assert_eq!(directories(instants.clone(), Transform::by(TimeUnit::Year))[0], "c_year=2026");
         assert_eq!(directories(instants, Transform::by(TimeUnit::Day))[0], "c_day=2026-10-05");
@@ -163,14 +163,17 @@ mod tests {
             .unwrap();
         assert_eq!(
             directories(days, Transform::by(TimeUnit::Month)),
-            ["c_month=2026-10", "c_month=1969-12", "c_month=__HIVE_DEFAULT_PARTITION__"]
+            ["c_month=2026-10", "c_month=1969-12", "c_month=none"]
         );
         let texts = Series::new("c".into(), ["Sent", "a/b c", "é"]);
-        assert_eq!(directories(texts, Transform::Identity), ["c=Sent", "c=a%2Fb%20c", "c=%C3%A9"]);
-        let null_and_its_name = Series::new("c".into(), [None, Some("__HIVE_DEFAULT_PARTITION__")]);
+        assert_eq!(
+            directories(texts, Transform::Identity),
+            ["c_partition=Sent", "c_partition=a%2Fb c", "c_partition=é"]
+        );
+        let null_and_its_name = Series::new("c".into(), [None, Some("none")]);
         assert_eq!(
             directories(null_and_its_name, Transform::Identity),
-            ["c=__HIVE_DEFAULT_PARTITION__", "c=%5F_HIVE_DEFAULT_PARTITION__"]
+            ["c_partition=none", "c_partition=text-none"]
         );
     }
 

@@ -61,7 +61,7 @@ pub fn columns(schema: &TableSchema) -> BTreeSet<String> {
         .chain(partitions)
         .map(|name| name.to_string())
         .collect();
-    let in_files = schema.file_columns().filter(|column| column.column_type.is_scalar());
+    let in_files = schema.columns.iter().filter(|column| column.column_type.is_scalar());
     in_files.map(|column| column.name.to_string()).filter(|name| found_by.contains(name)).collect()
 }
 

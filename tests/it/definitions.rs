@@ -144,10 +144,6 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     ("write_disposition = \"append\"", "write_disposition = \"apend\""),
     ("write_disposition = \"append\"", "write_disposition = \"upsert\""),
     (
-        "nested = \"json\"",
-        "nested = \"json\"\nwrite_disposition = \"merge\"\npartition_by = [\"no\"]",
-    ),
-    (
         "name = \"requisitions\"\nrecords = \"/purchaseRequisitions\"\nprimary_key = [\"no\"]\nnested = \"json\"\ncursor = \"updated_at\"",
         "name = \"requisitions\"\nrecords = \"/purchaseRequisitions\"\nwrite_disposition = \"merge\"",
     ),
@@ -306,6 +302,15 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "partition_by = [\"month(created_at)\", \"status\"]",
         "partition_by = [\"status\", \"status\"]",
     ),
+    // Names of directories.
+    ("memo = { exclude = true }", "created_at_month = { from = \"/month\" }"),
+    ("sort_by = [\"created_at\", \"id\"]", "sort_by = [\"created_at_month\", \"id\"]"),
+    (
+        "partition_by = [\"month(created_at)\", \"status\"]",
+        "partition_by = [\"month(created_at)\", \"created_at_month\"]",
+    ),
+    ("memo = { exclude = true }", "status_partition = \"string\""),
+    ("parent = \"orders\"", "parent = \"orders\"\nkeys = \"orders_created_at_month\""),
     ("memo = { exclude = true }", "amount = { from = \"/totalAmount\" }"),
     ("formats = [\"%d.%m.%Y\"]", "formats = [\"dd.mm.yyyy\"]"),
     ("type = \"date\", formats", "type = \"string\", formats"),

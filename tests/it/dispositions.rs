@@ -249,10 +249,10 @@ fn lists_are_no_keys_and_no_cursors() {
 #[test]
 fn p1_a_text_that_reads_like_null_has_a_partition_of_its_own() {
     let (_workplace, lake) = loaded(
-        r#"[{"id":1,"s":null},{"id":2,"s":"__HIVE_DEFAULT_PARTITION__"},{"id":3,"s":null}]"#,
+        r#"[{"id":1,"s":null},{"id":2,"s":"none"},{"id":3,"s":null}]"#,
         "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\npartition_by = [\"s\"]",
     );
-    let expected = ["s=%5F_HIVE_DEFAULT_PARTITION__", "s=__HIVE_DEFAULT_PARTITION__"];
+    let expected = ["s_partition=none", "s_partition=text-none"];
     assert_eq!(lake.partitions("t"), expected);
     let mut ids = lake.column("t", "id");
     ids.sort();

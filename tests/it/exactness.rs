@@ -14,7 +14,7 @@ use flowlake::schema::{
     IdVec, JsonPointer, PartitionKey, RootId, Shape, Step, TableId, TableSchema,
 };
 use flowlake::store::Destination;
-use flowlake::write::{FileLayout, encode, stage};
+use flowlake::write::{FileLayout, FileNumbers, encode, stage};
 use object_store::memory::InMemory;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -228,7 +228,9 @@ fn loaded(records: &[Json], chunks: usize, seed: u64) -> (Schemas, Vec<Option<By
     let files = schemas.iter().zip(frames.into_values()).map(|((_, schema), frames)| async {
         let form = Arc::new(FileLayout::of(schema).unwrap());
         let encoder = encode(frames.into_iter(), schema, form, &Arc::default()).unwrap();
-        let staged = stage(&destination, schema, &run_id, PartitionKey::default(), vec![encoder]);
+        let partition = PartitionKey::default();
+        let staged =
+            stage(&destination, schema, &run_id, partition, FileNumbers::ONLY, vec![encoder]);
         let staged = staged.await.unwrap().pop()?;
         destination.get(&staged.staged).await.unwrap()
     });
@@ -378,7 +380,7 @@ fn compare(schemas: &Schemas, table: TableId, rows: &[&Json], file: Option<Bytes
     assert_eq!(read.len(), rows.len(), "rows of {}", schema.name);
     let mut count = 0;
     for (read, json) in read.iter().zip(rows) {
-        for ((name, field), column) in read.get_column_iter().zip(schema.file_columns()) {
+        for ((name, field), column) in read.get_column_iter().zip(schema.columns.iter()) {
             assert_eq!(name, column.name.as_str());
             let Some(path) = column.path() else { continue };
             let expected = in_column(schemas, table, json, path);

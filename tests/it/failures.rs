@@ -273,7 +273,7 @@ fn p2_with_a_partition_that_no_directory_can_be_called() {
     workplace.define(&format!("{TABLES}\npartition_by = [\"title\"]"));
     workplace.run().success();
     let before = workplace.lake().snapshot();
-    for title in ["Поставка канцелярских товаров для нужд учреждения".to_owned(), "x".repeat(300)]
+    for title in ["Поставка канцелярских товаров ".repeat(5), "x".repeat(300)]
     {
         source.serve(&titled(&title));
         let finished = workplace.run();
@@ -286,7 +286,7 @@ fn p2_with_a_partition_that_no_directory_can_be_called() {
     }
     source.serve(&titled("again"));
     workplace.run().success();
-    assert_eq!(workplace.lake().partitions("t"), ["title=again"]);
+    assert_eq!(workplace.lake().partitions("t"), ["title_partition=again"]);
 }
 
 #[test]

@@ -42,6 +42,7 @@ mod overwrite;
 mod pieces;
 mod promises;
 mod quarantine;
+mod readers_cases;
 mod remote;
 mod retries;
 mod s3;

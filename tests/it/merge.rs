@@ -124,8 +124,7 @@ fn a_record_that_moves_to_another_partition_exists_once_with_its_lines() {
     assert_eq!(rows(&lake, "t__lines", &["t__id", "n"]), ["1 1", "1 2", "2 3", "3 4"]);
     // When the last record leaves a partition, its files are deleted.
     let (lake, _) = nights.load(r#"[{"id":4,"at":null,"v":"d"}]"#);
-    let partitions =
-        ["at_month=2026-01", "at_month=2026-02", "at_month=__HIVE_DEFAULT_PARTITION__"];
+    let partitions = ["at_month=2026-01", "at_month=2026-02", "at_month=none"];
     assert_eq!(lake.partitions("t"), partitions);
 }
 

@@ -85,7 +85,7 @@ type Rows = [Vec<String>; 2];
 fn rows_of(table: &BTreeMap<u8, Record>) -> Rows {
     let directory = |record: &Record| match record.month {
         Some(month) => format!("at_month=2026-{month:02}"),
-        None => "at_month=__HIVE_DEFAULT_PARTITION__".to_owned(),
+        None => "at_month=none".to_owned(),
     };
     let orders = table
         .values()

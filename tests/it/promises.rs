@@ -100,10 +100,10 @@ async fn staged(destination: &Destination, target: &str) -> FileMove {
 /// Names are kept as given.
 async fn files_are_published_under_their_names(destination: &Destination) {
     let names = [
-        "t/status=a%2Fb%20c/0000-run.parquet",
-        "t/status=%C3%84pfel%25/0000-run.parquet",
-        "t/status=Sent ü~[1]/0000-run.parquet",
-        "t/at_month=__HIVE_DEFAULT_PARTITION__/0000-run.parquet",
+        "t/status_partition=a%2Fb c/0000-run.parquet",
+        "t/status_partition=Äpfel å%25 日/0000-run.parquet",
+        "t/status_partition=Sent ü~[1]/0000-run.parquet",
+        "t/at_month=none/0000-run.parquet",
         "t__lines/0000-run.parquet",
     ];
     for name in names {

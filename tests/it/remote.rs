@@ -38,7 +38,7 @@ fn tables_are_those_on_local_disk(remote: &dyn Remote) {
     source.serve(r#"{"events":[{"id":3,"at":"2026-03-05T10:00:00Z","amount":1,"status":"x"}]}"#);
     workplace.run().success();
     let (_directory, replaced) = download(remote, &url);
-    assert_eq!(replaced.partitions("events"), ["at_month=2026-03/status=x"]);
+    assert_eq!(replaced.partitions("events"), ["at_month=2026-03/status_partition=x"]);
     assert_eq!(replaced.rows("events__lots").height(), 0);
     assert_eq!(replaced.files("events__lots").len(), 1);
     // Other commands read it.

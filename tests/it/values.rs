@@ -33,7 +33,7 @@ mod keys;
 mod limits;
 mod more;
 mod names;
-mod nights;
+pub mod nights;
 mod oracle;
 mod random;
 mod same;

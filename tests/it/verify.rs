@@ -50,8 +50,8 @@ fn an_intact_lake_has_no_findings() {
 fn damage_is_reported_and_not_repaired() {
     let (_source, workplace) = loaded();
     let lake = workplace.path().join("lake");
-    let [january, february] =
-        ["01", "02"].map(|month| format!("t/at_month=2026-{month}/0000-first.parquet"));
+    let [january, february] = [("01", "0000"), ("02", "0001")]
+        .map(|(month, number)| format!("t/at_month=2026-{month}/{number}-first.parquet"));
     let intact = std::fs::read(lake.join(&january)).unwrap();
     // One bit of a file, which keeps its size.
     let mut damaged = intact.clone();

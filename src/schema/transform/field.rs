@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{TimeRanges, TimeUnit, Transform};
-use crate::schema::{ColumnName, ColumnType, InvalidZone, Zone};
+use crate::schema::{ColumnName, ColumnType, InvalidZone, TableName, Zone};
 
 /// The word of [`Transform::Identity`] in manifests.
 const IDENTITY: &str = "identity";
@@ -55,13 +55,34 @@ impl PartitionField {
         self.transform == Transform::Identity
     }
 
-    /// The name in front of `=` in the directory: `created_at_month` for `month(created_at)`.
+    /// The name in front of `=` in the directory: `created_at_month` for `month(created_at)`, `status_partition` for
+    /// `status`. It is no column's name, since readers would take the directory for the column.
     #[must_use]
     pub fn directory_key(&self) -> String {
-        match self.transform {
-            Transform::Identity => self.column.to_string(),
-            Transform::Time(ranges) => format!("{}_{}", self.column, ranges.unit().word()),
-        }
+        let word = match self.transform {
+            Transform::Identity => "partition",
+            Transform::Time(ranges) => ranges.unit().word(),
+        };
+        format!("{}_{word}", self.column)
+    }
+
+    /// The same in a child table that has a column of its own of that name: `purchase_orders_created_at_month`.
+    #[must_use]
+    pub fn directory_key_of(&self, root: &TableName) -> String {
+        format!("{root}_{}", self.directory_key())
+    }
+
+    /// The names that the directories of a table by these fields may have, which no column of it gets. A child table
+    /// names its root.
+    pub fn reserved_names<'a>(
+        fields: &'a [Self],
+        root: Option<&'a TableName>,
+    ) -> impl Iterator<Item = ColumnName> + 'a {
+        let names = fields.iter().flat_map(move |field| {
+            let of_root = root.map(|root| field.directory_key_of(root));
+            std::iter::once(field.directory_key()).chain(of_root)
+        });
+        names.filter_map(|name| name.parse().ok())
     }
 
     /// The ranges of time that partitions by these fields are from: those of the outermost field that has any.

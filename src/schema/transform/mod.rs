@@ -2,7 +2,7 @@
 //!
 //! | definition | column type | value | partition value | directory | range of time |
 //! |---|---|---|---|---|---|
-//! | `status` | any scalar but `float64` | `Sent` | `Sent` | `status=Sent` | none |
+//! | `status` | any scalar but `float64` | `Sent` | `Sent` | `status_partition=Sent` | none |
 //! | `year(created_at)` | date, timestamp | `2026-10-05T14:03:07Z` | `2026` | `created_at_year=2026` | the year |
 //! | `month(created_at)` | date, timestamp | `2026-10-05T14:03:07Z` | `2026-10` | `created_at_month=2026-10` | the month |
 //! | `day(created_at)` | date, timestamp | `2026-10-05T14:03:07Z` | `2026-10-05` | `created_at_day=2026-10-05` | the day |

@@ -33,7 +33,7 @@ pub(super) fn wrong_content(
         return Some((FindingKind::WrongRowCount, detail));
     }
     let columns = Schema::from_arrow_schema(&columns);
-    let expected = schema.file_columns();
+    let expected = schema.columns.iter();
     let expected = expected.map(|it| (it.name.as_str(), polars_type(&it.column_type)));
     let actual = columns.iter().map(|(name, data_type)| (name.as_str(), data_type.clone()));
     if !expected.eq(actual) {

@@ -319,7 +319,7 @@ fn v20_a_partition_column_that_gets_fractions_keeps_its_directories() {
         assert_eq!(finished.code, 0, "{}", finished.stderr);
         assert!(finished.stderr.contains("`n` that is no int64"), "{}", finished.stderr);
         assert_eq!(nights.waiting("t"), ["2 row"]);
-        assert_eq!(nights.lake().partitions("t"), ["n=1"]);
+        assert_eq!(nights.lake().partitions("t"), ["n_partition=1"]);
     }
 }
 
@@ -365,7 +365,7 @@ fn v04_a_partition_column_that_is_declared_with_other_texts_is_refused_while_row
         let finished = nights.night(r#"[{"id":2,"n":1}]"#);
         assert_eq!(finished.code, code, "{other}: {}", finished.stderr);
         if code == 0 {
-            assert_eq!(nights.lake().partitions("t"), ["n=1"], "{other}");
+            assert_eq!(nights.lake().partitions("t"), ["n_partition=1"], "{other}");
         }
     }
 }

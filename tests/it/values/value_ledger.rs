@@ -52,7 +52,7 @@ fn v02_texts_that_mean_null_are_excluded() {
 }
 
 #[test]
-fn v02_values_of_partitions_are_in_directories() {
+fn v02_values_of_partition_columns_are_counted_once() {
     let json = r#"[{"id":1,"s":"open","m":"2026-10-05"},{"id":2,"s":null},{"id":3,"s":"x","m":"2026-10-06"}]"#;
     for partition_by in ["s", "month(m)", "s\", \"month(m)", "m\", \"month(m)"] {
         check(&format!("partition_by = [\"{partition_by}\"]\n"), json, [7, 7, 0, 0]);
