@@ -340,12 +340,14 @@ async fn acquire_lease(destination: &Destination, owner: Owner) -> Result<Lock, 
     destination.list(&path()).await?;
     let text = Bytes::from(content(&owner));
     for _ in 0..MAX_LEASE_ATTEMPTS {
-        if destination.create(&path(), text.clone()).await? != CreateOutcome::AlreadyExists {
-            return Ok(hold(destination, owner));
+        if let CreateOutcome::Created(version) = destination.create(&path(), text.clone()).await? {
+            return Ok(hold(destination, owner, version));
         }
-        let seen = destination.version(&path()).await?;
-        let (Some(other), Some(written)) =
-            (read(destination).await?, destination.modified(&path()).await?)
+        let found = destination.get_versioned(&path()).await?;
+        let found =
+            found.and_then(|(text, seen)| Some((serde_json::from_slice(&text).ok()?, seen)));
+        let (Some((other, seen)), Some(written)): (Option<(Owner, _)>, _) =
+            (found, destination.modified(&path()).await?)
         else {
             // It was just released, or it is damaged and belongs to nobody.
             destination.delete(&path()).await?;
@@ -353,33 +355,40 @@ async fn acquire_lease(destination: &Destination, owner: Owner) -> Result<Lock, 
         };
         if other == owner {
             // The store had created it, and the answer was lost.
-            return Ok(hold(destination, owner));
+            return Ok(hold(destination, owner, seen));
         }
         if !(other.is_gone() || Utc::now() - written > LEASE) {
             return Err(LockError::Held { owner: Box::new(other) });
         }
         tracing::warn!(owner = %other, "lock taken over from a run that is gone");
-        if destination.replace(&path(), text.clone(), seen).await? != ReplaceOutcome::Conflict {
-            return Ok(hold(destination, owner));
+        if let ReplaceOutcome::Replaced(version) =
+            destination.replace(&path(), text.clone(), seen).await?
+        {
+            return Ok(hold(destination, owner, version));
         }
     }
     let owner = read(destination).await?.unwrap_or_else(unknown);
     Err(LockError::Held { owner: Box::new(owner) })
 }
 
-fn hold(destination: &Destination, owner: Owner) -> Lock {
+fn hold(destination: &Destination, owner: Owner, version: ObjectVersion) -> Lock {
     let is_lost = Arc::new(AtomicBool::new(false));
-    let heartbeat =
-        tokio::spawn(keep_renewing(destination.clone(), owner.clone(), is_lost.clone()));
+    let renewing = keep_renewing(destination.clone(), owner.clone(), version, is_lost.clone());
+    let heartbeat = tokio::spawn(renewing);
     let lease = Lease { destination: destination.clone(), owner, is_lost, heartbeat };
     Lock(LockKind::Lease(Box::new(lease)))
 }
 
 /// Renews a lease until another run holds it.
-async fn keep_renewing(destination: Destination, owner: Owner, is_lost: Arc<AtomicBool>) {
+async fn keep_renewing(
+    destination: Destination,
+    owner: Owner,
+    mut version: ObjectVersion,
+    is_lost: Arc<AtomicBool>,
+) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
-        match renew(&destination, &owner).await {
+        match renew(&destination, &owner, &mut version).await {
             Ok(true) => {}
             Ok(false) => {
                 is_lost.store(true, Ordering::Relaxed);
@@ -390,14 +399,22 @@ async fn keep_renewing(destination: Destination, owner: Owner, is_lost: Arc<Atom
     }
 }
 
-/// Renews a lease; returns whether this owner still holds it.
-async fn renew(destination: &Destination, owner: &Owner) -> Result<bool, DestinationError> {
-    let seen: ObjectVersion = destination.version(&path()).await?;
-    if read(destination).await?.as_ref() != Some(owner) {
-        return Ok(false);
+/// Renews a lease of this version; returns whether this owner still holds it.
+async fn renew(
+    destination: &Destination,
+    owner: &Owner,
+    version: &mut ObjectVersion,
+) -> Result<bool, DestinationError> {
+    let content = Bytes::from(content(owner));
+    let renewed = destination.replace(&path(), content.clone(), version.clone()).await?;
+    if let ReplaceOutcome::Replaced(now) = renewed {
+        *version = now;
+        return Ok(true);
     }
-    let renewed = destination.replace(&path(), Bytes::from(content(owner)), seen).await?;
-    Ok(renewed != ReplaceOutcome::Conflict)
+    // When the answer to a write is lost, the store's client repeats it and meets its own.
+    let found = destination.get_versioned(&path()).await?;
+    let own = found.filter(|(found, _)| *found == content);
+    Ok(own.map(|(_, now)| *version = now).is_some())
 }
 
 #[cfg(test)]
@@ -441,7 +458,14 @@ mod tests {
             Lock::acquire(&destination, owner("late")).await,
             Err(LockError::Held { .. })
         ));
-        assert!(!renew(&destination, &owner("next")).await.unwrap(), "another run holds it now");
+        let (_, mut seen) = destination.get_versioned(&path()).await.unwrap().unwrap();
+        assert!(renew(&destination, &elsewhere, &mut seen).await.unwrap());
+        assert!(renew(&destination, &elsewhere, &mut seen).await.unwrap());
+        let mut old = ObjectVersion::Absent;
+        assert!(!renew(&destination, &owner("next"), &mut old).await.unwrap(), "another holds it");
+        // The answer to a renewal was lost.
+        assert!(renew(&destination, &elsewhere, &mut old).await.unwrap());
+        assert_eq!(old, seen);
         break_lock(&destination).await.unwrap();
         Lock::acquire(&destination, owner("late")).await.unwrap();
     }

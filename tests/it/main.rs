@@ -30,6 +30,8 @@ mod keys;
 mod kills;
 mod ledger;
 mod limits;
+#[cfg(unix)]
+mod local_disk;
 mod lock;
 mod memory;
 mod merge;
@@ -41,6 +43,7 @@ mod ocds;
 mod overwrite;
 mod pieces;
 mod promises;
+mod publishing;
 mod quarantine;
 mod readers_cases;
 mod remote;

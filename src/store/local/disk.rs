@@ -310,3 +310,52 @@ impl MultipartUpload for Upload {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use object_store::ObjectStoreExt;
+
+    use super::*;
+    use crate::store::local::naming::ExclusiveNaming;
+
+    #[tokio::test]
+    async fn o22_files_are_created_and_published_without_hard_links_or_exclusive_renames() {
+        for (by_rename, by_link) in [(true, true), (true, false), (false, true), (false, false)] {
+            let naming = ExclusiveNaming { by_rename, by_link };
+            let directory = tempfile::tempdir().unwrap();
+            let root = LocalRoot::open_with(directory.path(), naming).unwrap();
+            let disk = LocalDisk::of(root);
+            let [file, other] = ["a/b.json", "c/d.json"].map(Path::from);
+            let create = || async {
+                let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+                disk.put_opts(&file, "new".into(), options).await
+            };
+            if by_rename || by_link {
+                create().await.unwrap();
+                let again = create().await.unwrap_err();
+                assert!(matches!(again, StoreError::AlreadyExists { .. }), "{again}");
+            } else {
+                // Two writers could both create it.
+                let refused = create().await.unwrap_err();
+                assert!(matches!(refused, StoreError::NotSupported { .. }), "{refused}");
+                disk.put(&file, "new".into()).await.unwrap();
+            }
+            // One writer publishes, whatever the file system can do.
+            let publish = |from: Path, to: Path| {
+                let mode = RenameTargetMode::Create;
+                let options = RenameOptions::new().with_target_mode(mode);
+                let disk = disk.clone();
+                async move { disk.rename_opts(&from, &to, options).await }
+            };
+            publish(file.clone(), other.clone()).await.unwrap();
+            let gone = publish(file.clone(), other.clone()).await.unwrap_err();
+            assert!(matches!(gone, StoreError::NotFound { .. }), "{gone}");
+            disk.put(&file, "newer".into()).await.unwrap();
+            let taken = publish(file.clone(), other.clone()).await.unwrap_err();
+            assert!(matches!(taken, StoreError::AlreadyExists { .. }), "{taken}");
+            assert_eq!(disk.get(&other).await.unwrap().bytes().await.unwrap(), "new");
+            let left = walk::temporary_files(directory.path()).unwrap();
+            assert!(left.is_empty(), "{left:?}");
+        }
+    }
+}

@@ -90,9 +90,16 @@ impl HookedStore {
     }
 
     /// The same for calls that return a stream.
-    fn begin(&self) -> Result<()> {
+    fn stream<T: Send + 'static>(
+        &self,
+        begin: impl FnOnce() -> BoxStream<'static, Result<T>>,
+    ) -> BoxStream<'static, Result<T>> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        (self.before)(call).and((self.after)(call))
+        if let Err(error) = (self.before)(call) {
+            return futures::stream::once(async { Err(error) }).boxed();
+        }
+        let after = futures::stream::iter((self.after)(call).err().map(Err));
+        begin().chain(after).boxed()
     }
 }
 
@@ -139,17 +146,11 @@ impl ObjectStore for HookedStore {
         &self,
         paths: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
-        if let Err(error) = self.begin() {
-            return futures::stream::once(async { Err(error) }).boxed();
-        }
-        self.inner.delete_stream(paths)
+        self.stream(|| self.inner.delete_stream(paths))
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        if let Err(error) = self.begin() {
-            return futures::stream::once(async { Err(error) }).boxed();
-        }
-        self.inner.list(prefix)
+        self.stream(|| self.inner.list(prefix))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

@@ -1,10 +1,12 @@
 //! A real S3 server in the test process, over a temporary directory.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
@@ -23,6 +25,10 @@ use super::Workplace;
 
 const BUCKET: &str = "lake-bucket";
 
+/// The body of a 200. Not one of the codes for which the client asks again.
+const COPY_ERROR: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>OperationAborted</Code>\
+                          <Message>The copy was aborted.</Message></Error>";
+
 /// Records requests, and kills the process that makes one of them.
 #[derive(Default)]
 struct Watch {
@@ -35,6 +41,10 @@ struct Watch {
     ignores_conditions: AtomicBool,
     /// Replaces objects whatever their version is.
     ignores_if_match: AtomicBool,
+    /// Answers to copy with 200 and an error in the body, and copies nothing.
+    lies_about_copies: AtomicBool,
+    /// How long an answer takes, in milliseconds.
+    delay: AtomicU64,
 }
 
 impl Watch {
@@ -85,6 +95,14 @@ impl Service<Request<Incoming>> for Watched {
                 let body = axum::body::Body::new(request.into_body());
                 std::fs::write(file, axum::body::to_bytes(body, 1 << 20).await?)?;
                 return Ok(Response::builder().header("etag", "\"x\"").body(s3s::Body::empty())?);
+            }
+            let delay = Duration::from_millis(watch.delay.load(Ordering::SeqCst));
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            let is_copy = request.headers().contains_key("x-amz-copy-source");
+            if is_copy && watch.lies_about_copies.load(Ordering::SeqCst) {
+                return Ok(Response::new(COPY_ERROR.to_owned().into()));
             }
             if watch.strikes(number) {
                 return Err("nobody waits for an answer".into());
@@ -153,6 +171,25 @@ impl S3Server {
 
     pub fn ignore_if_match(&self) {
         self.watch.ignores_if_match.store(true, Ordering::SeqCst);
+    }
+
+    pub fn lie_about_copies(&self, lies: bool) {
+        self.watch.lies_about_copies.store(lies, Ordering::SeqCst);
+    }
+
+    /// Answers every request this late.
+    pub fn answer_after(&self, delay: Duration) {
+        let delay = u64::try_from(delay.as_millis()).unwrap();
+        self.watch.delay.store(delay, Ordering::SeqCst);
+    }
+
+    /// The number of requests so far, by method.
+    pub fn requests(&self) -> BTreeMap<String, usize> {
+        let mut requests = BTreeMap::new();
+        for (method, _) in self.watch.seen.lock().unwrap().iter() {
+            *requests.entry(method.to_string()).or_default() += 1;
+        }
+        requests
     }
 
     pub fn endpoint(&self) -> &str {
