@@ -25,6 +25,8 @@ const TEXT: &str = "text-";
 const WORDS: &[&str] = &[NULL, EMPTY, "null", "nan", "\\N", "__HIVE_DEFAULT_PARTITION__"];
 /// What Hive and Spark escape besides control characters, and undo.
 const ESCAPED: &[u8] = b"\"#%'*/:=?\\{[]^";
+const HEX_DIGITS: [char; 16] =
+    ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
 
 /// The value in a directory; `None` is null.
 pub(super) fn directory_value(value: Option<&str>) -> String {
@@ -91,7 +93,9 @@ fn escaped(text: &str) -> String {
     for character in text.chars() {
         match u8::try_from(character) {
             Ok(byte) if byte.is_ascii_control() || ESCAPED.contains(&byte) => {
-                escaped.push_str(&format!("%{byte:02X}"));
+                escaped.push('%');
+                escaped.push(HEX_DIGITS[usize::from(byte >> 4)]);
+                escaped.push(HEX_DIGITS[usize::from(byte & 15)]);
             }
             _ => escaped.push(character),
         }
