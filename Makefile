@@ -3,6 +3,7 @@
 CARGO ?= cargo
 PYTHON ?= python3
 READERS_VENV ?= target/readers-venv
+SPARK_VENV ?= target/spark-venv
 AZURITE_DIR ?= $(or $(CARGO_TARGET_DIR),target)/azurite
 AZURITE := $(AZURITE_DIR)/node_modules/.bin/azurite-blob
 # The key of the emulator's account, which Microsoft documents.
@@ -29,13 +30,27 @@ test: ## Run all tests: units, properties, the binary over HTTP, files and S3
 	$(CARGO) test $(TEST_FLAGS)
 
 .PHONY: test-readers
-test-readers: $(READERS_VENV)/ready ## Read the lake with pyarrow, pandas, polars and DuckDB and compare
+test-readers: $(READERS_VENV)/ready ## Read the lake with pandas, pyarrow, polars, DuckDB, datafusion and ClickHouse and compare
 	$(CARGO) build --quiet
 	$(READERS_VENV)/bin/python tests/readers/compare.py $${CARGO_TARGET_DIR:-target}/debug/flowlake
 
 $(READERS_VENV)/ready: tests/readers/requirements.txt
 	$(PYTHON) -m venv $(READERS_VENV)
 	$(READERS_VENV)/bin/pip install --quiet --requirement tests/readers/requirements.txt
+	touch $@
+
+.PHONY: test-spark
+test-spark: java $(SPARK_VENV)/ready ## Read the lake with Spark and compare (needs Java)
+	$(CARGO) build --quiet
+	$(SPARK_VENV)/bin/python tests/readers/spark.py $${CARGO_TARGET_DIR:-target}/debug/flowlake
+
+.PHONY: java
+java:
+	@command -v java > /dev/null || { echo "test-spark: Spark needs Java, and there is no \`java\`: install it, as with \`apt-get install default-jre-headless\`" >&2; exit 1; }
+
+$(SPARK_VENV)/ready: tests/readers/requirements-spark.txt
+	$(PYTHON) -m venv $(SPARK_VENV)
+	$(SPARK_VENV)/bin/pip install --quiet --requirement tests/readers/requirements-spark.txt
 	touch $@
 
 .PHONY: test-s3

@@ -53,7 +53,7 @@ fn how_to_read() -> String {
     [
         "Read a table with".to_owned(),
         format!("  polars   pl.read_parquet(\"{table}\")"),
-        format!("  DuckDB   FROM read_parquet('{table}/**/*.parquet', hive_partitioning = true)"),
+        format!("  DuckDB   FROM '{table}/**/*.parquet'"),
         format!("  pandas   pd.read_parquet(\"{table}\")"),
     ]
     .join("\n")

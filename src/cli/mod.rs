@@ -114,6 +114,12 @@ enum Command {
         /// Repair what can be repaired without losing data.
         #[arg(long)]
         repair: bool,
+        /// Show what lost manifests would say that are made again from the files; with `--yes`, make them.
+        #[arg(long, conflicts_with = "repair")]
+        rebuild: bool,
+        /// Make the manifests that `--rebuild` shows.
+        #[arg(long, requires = "rebuild")]
+        yes: bool,
         /// Print the result as a line of JSON.
         #[arg(long)]
         json: bool,
@@ -199,8 +205,9 @@ async fn dispatch(command: Command) -> ExitCode {
             until_signal(interruption, plan::plan(&file, json, &arguments, &context)).await
         }
         Command::Quarantine(command) => quarantine::quarantine(command, &context).await,
-        Command::Verify { destination, quick, repair, json } => {
-            let options = verify::VerifyOptions { quick, repair, json };
+        Command::Verify { destination, quick, repair, rebuild, yes, json } => {
+            let rebuild = rebuild.then_some(yes);
+            let options = verify::VerifyOptions { quick, repair, rebuild, json };
             verify::run(&destination, &options, &context).await
         }
         Command::Recover { destination } => recover::recover(&destination, &context).await,

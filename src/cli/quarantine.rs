@@ -18,7 +18,9 @@ use crate::run::{RunContext, RunError};
 use crate::schema::{RunId, TableName};
 use crate::store::Destination;
 use crate::table;
-use crate::table::quarantine::{QuarantineFile, QuarantineLine, QuarantineReason, read};
+use crate::table::quarantine::{
+    QuarantineFile, QuarantineLine, QuarantineReason, read_what_is_left,
+};
 
 /// How many characters of a record to show.
 const SHOWN_OF_A_RECORD: usize = 500;
@@ -135,7 +137,12 @@ impl Chosen {
 
 impl ChosenFiles {
     async fn lines(&self, file: &QuarantineFile) -> Result<Vec<QuarantineLine>, Error> {
-        Ok(read(&self.destination, file).await.map_err(RunError::from)?)
+        let read = read_what_is_left(&self.destination, file).await.map_err(RunError::from)?;
+        let (lines, damage) = read;
+        if let Some(damage) = damage {
+            tracing::warn!(%damage, "showing what can be read of it");
+        }
+        Ok(lines)
     }
 }
 

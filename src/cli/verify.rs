@@ -16,6 +16,8 @@ use crate::table::verify::{Verification, VerifyDepth};
 pub(super) struct VerifyOptions {
     pub(super) quick: bool,
     pub(super) repair: bool,
+    /// Make lost manifests again: only show them, or write them too.
+    pub(super) rebuild: Option<bool>,
     pub(super) json: bool,
 }
 
@@ -42,9 +44,18 @@ async fn verify_and_show(
 ) -> Result<Verification, Error> {
     let depth = if options.quick { VerifyDepth::Sizes } else { VerifyDepth::Contents };
     let tables = table::open(&argument.open(context).await?);
+    let rebuilt = match options.rebuild {
+        Some(write) => Some(tables.rebuild(write).await?),
+        None => None,
+    };
     let found =
         if options.repair { tables.repair(depth).await? } else { tables.verify(depth).await? };
     let mut out = std::io::stdout();
+    if let Some(shown) = rebuilt {
+        for table in shown {
+            writeln!(out, "{table}")?;
+        }
+    }
     if options.json {
         writeln!(out, "{}", serde_json::to_string(&found)?)?;
         return Ok(found);

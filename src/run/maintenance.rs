@@ -85,15 +85,8 @@ pub async fn set_watermark(
         let before: Vec<_> = before.collect();
         let loaded =
             roots.into_iter().map(|table| (table.clone(), moved(&snapshot, table, watermark)));
-        let changes = Changes {
-            run_id: RunId::at(now),
-            pipeline: pipeline.name.clone(),
-            started_at: now,
-            publish: Vec::new(),
-            remove: Vec::new(),
-            manifests: Vec::new(),
-            loaded: loaded.collect::<BTreeMap<_, _>>(),
-        };
+        let loaded = loaded.collect::<BTreeMap<_, _>>();
+        let changes = Changes { loaded, ..Changes::nothing(RunId::at(now), now) };
         match tables.commit(&snapshot, changes).await? {
             CommitOutcome::Committed => Ok(before),
             CommitOutcome::Conflict => Err(RunError::Conflict),

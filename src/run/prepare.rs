@@ -182,13 +182,9 @@ impl Run<'_> {
     /// What this run changes, as far as it is known without rows.
     pub(super) fn changes(&self, snapshot: &Snapshot) -> Changes {
         Changes {
-            run_id: self.plan.run_id.clone(),
-            pipeline: self.plan.pipeline.name.clone(),
-            started_at: self.plan.started_at,
-            publish: Vec::new(),
-            remove: Vec::new(),
-            manifests: Vec::new(),
+            pipeline: Some(self.plan.pipeline.name.clone()),
             loaded: self.loaded_after(snapshot),
+            ..Changes::nothing(self.plan.run_id.clone(), self.plan.started_at)
         }
     }
 

@@ -13,18 +13,8 @@
 use std::collections::HashMap;
 
 use super::commit_log::{self, CommitRecord};
-use super::{Changes, CommitError, Intent, Snapshot, TableStore, layout};
+use super::{Changes, CommitError, CommitOutcome, Intent, Snapshot, TableStore, layout};
 use crate::store::Destination;
-
-/// The result of a commit.
-#[must_use = "a conflict means that nothing was committed"]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CommitOutcome {
-    /// The commit is visible.
-    Committed,
-    /// Another run committed after the snapshot was read. Nothing has changed.
-    Conflict,
-}
 
 impl dyn TableStore {
     /// Commits changes to the tables of a snapshot.
@@ -70,7 +60,7 @@ async fn refuse_unknown_files(
     intent: &Intent,
 ) -> Result<(), CommitError> {
     let tables = intent.snapshot.tables.keys();
-    for table in tables.filter(|table| !snapshot.manifests.contains_key(*table)) {
+    for table in tables.filter(|table| !snapshot.file.tables.contains_key(*table)) {
         let listed = destination.list(&layout::table_directory(table)).await?;
         let data: Vec<_> = listed.iter().filter(|file| layout::is_data_file(&file.path)).collect();
         if let Some(first) = data.first() {

@@ -18,8 +18,8 @@ use crate::write::StagedFile;
 pub struct Changes {
     /// The run that commits.
     pub run_id: RunId,
-    /// Its pipeline.
-    pub pipeline: String,
+    /// The pipeline that the changed tables are of; without one they stay with theirs.
+    pub pipeline: Option<String>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// The files to move from staging to their targets.
@@ -30,6 +30,32 @@ pub struct Changes {
     pub manifests: Vec<Manifest>,
     /// What tables have of the source's time afterwards; `None` lets them begin anew.
     pub loaded: BTreeMap<TableName, Option<LoadedTime>>,
+}
+
+impl Changes {
+    /// No changes.
+    #[must_use]
+    pub fn nothing(run_id: RunId, now: DateTime<Utc>) -> Self {
+        Self {
+            run_id,
+            pipeline: None,
+            started_at: now,
+            publish: Vec::new(),
+            remove: Vec::new(),
+            manifests: Vec::new(),
+            loaded: BTreeMap::new(),
+        }
+    }
+}
+
+/// The result of a commit.
+#[must_use = "a conflict means that nothing was committed"]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// The commit is visible.
+    Committed,
+    /// Another run committed after the snapshot was read. Nothing has changed.
+    Conflict,
 }
 
 /// What a commit does.
@@ -74,8 +100,9 @@ impl Intent {
             let content = RawValue::from_string(content).map_err(CommitError::Unwritable)?;
             manifests.push(NewManifest { path: path.to_string(), content });
             let old = file.tables.remove(&table);
-            let (loaded, unknown) = old.map(|old| (old.loaded, old.unknown)).unwrap_or_default();
-            let pipeline = pipeline.clone();
+            let (before, loaded, unknown) =
+                old.map(|old| (old.pipeline, old.loaded, old.unknown)).unwrap_or_default();
+            let pipeline = pipeline.clone().unwrap_or(before);
             file.tables.insert(table, TableEntry { manifest: written, pipeline, loaded, unknown });
         }
         for (table, loaded) in changes.loaded {

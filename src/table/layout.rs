@@ -120,10 +120,14 @@ pub(super) fn is_data_file(path: &Path) -> bool {
     })
 }
 
+/// The run that a quarantine file is of, by its name.
+pub(super) fn run_of_quarantine(name: &str) -> Option<RunId> {
+    name.strip_suffix(QUARANTINE_SUFFIX)?.parse().ok()
+}
+
 /// Whether a quarantine file has a name that flowlake gives.
 pub(super) fn is_quarantine_file(path: &Path) -> bool {
-    let name = path.filename().and_then(|name| name.strip_suffix(QUARANTINE_SUFFIX));
-    name.is_some_and(|name| name.parse::<RunId>().is_ok())
+    path.filename().and_then(run_of_quarantine).is_some()
 }
 
 #[cfg(test)]

@@ -30,11 +30,10 @@ mod snapshot;
 mod table_store;
 pub mod verify;
 
-pub use commit::CommitOutcome;
 pub use compaction::files_to_compact;
 pub use error::CommitError;
 pub use format::open;
-pub use intent::{Changes, Intent, Publication};
+pub use intent::{Changes, CommitOutcome, Intent, Publication};
 pub use layout::quarantine_file;
 pub use manifest::{DataFile, Manifest, TakenExport};
 pub use manifest_update::{LoadedExport, ManifestUpdate, QuarantineUpdate, UpdatedManifest};

@@ -266,12 +266,35 @@ pub async fn read(
     if blake3::hash(&content).to_hex().as_str() != file.blake3 {
         return Err(unreadable("it has changed since it was written".to_owned()));
     }
-    let text = zstd::decode_all(content.as_ref()).map_err(|error| unreadable(error.to_string()))?;
-    let lines = text.lines().map(|line| {
-        let line = line.map_err(|error| unreadable(error.to_string()))?;
-        serde_json::from_str(&line).map_err(|error| unreadable(error.to_string()))
-    });
+    decode(&content).map_err(|error| unreadable(error.to_string()))
+}
+
+/// The lines of a quarantine file.
+pub(super) fn decode(content: &[u8]) -> std::io::Result<Vec<QuarantineLine>> {
+    let text = zstd::decode_all(content)?;
+    let lines = text.lines().map(|line| Ok(serde_json::from_str(&line?)?));
     lines.collect()
+}
+
+/// The lines of a quarantine file that can be read, for people to look at, and what is wrong with the file.
+///
+/// # Errors
+/// The destination fails, or the file is missing.
+pub async fn read_what_is_left(
+    destination: &Destination,
+    file: &QuarantineFile,
+) -> Result<(Vec<QuarantineLine>, Option<QuarantineError>), QuarantineError> {
+    let damage = match read(destination, file).await {
+        Ok(lines) => return Ok((lines, None)),
+        Err(damage @ QuarantineError::Unreadable { .. }) => damage,
+        Err(error) => return Err(error),
+    };
+    let content = destination.get(&layout::recorded(&file.path)).await?.unwrap_or_default();
+    let mut text = Vec::new();
+    // What was decompressed before the damage is kept.
+    let _ = zstd::Decoder::new(content.as_ref()).map(|mut it| std::io::copy(&mut it, &mut text));
+    let lines = text.split(|byte| *byte == b'\n').filter_map(|it| serde_json::from_slice(it).ok());
+    Ok((lines.collect(), Some(damage)))
 }
 
 #[cfg(test)]

@@ -171,7 +171,6 @@ pub(super) async fn void(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use chrono::DateTime;
@@ -203,13 +202,9 @@ mod tests {
     impl Bench {
         fn changes(&self, run_id: &str) -> Changes {
             Changes {
-                run_id: run_id.parse().unwrap(),
-                pipeline: "p".to_owned(),
-                started_at: DateTime::UNIX_EPOCH,
                 publish: vec![Publication::new(&self.staged, &self.target, 3)],
                 remove: vec![self.old.to_string()],
-                manifests: Vec::new(),
-                loaded: BTreeMap::new(),
+                ..Changes::nothing(run_id.parse().unwrap(), DateTime::UNIX_EPOCH)
             }
         }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use polars::prelude::{PolarsError, PolarsResult};
+use polars_parquet::parquet::PARQUET_MAGIC;
 use polars_parquet::parquet::metadata::KeyValue;
 use polars_parquet::parquet::write::{FileWriter, WriteOptions};
-use polars_parquet::parquet::{FOOTER_SIZE, PARQUET_MAGIC};
 use polars_parquet::write::{ThriftFileMetadata, schema_to_metadata_key, write_metadata_sidecar};
 use polars_parquet_format::SortingColumn;
 use tempfile::SpooledTempFile;
@@ -60,7 +60,7 @@ pub(super) fn file_of(
     let (_, mut footer) = writer.into_inner_and_metadata();
     let sorted = sorting_columns(form, schema);
     for group in &mut footer.row_groups {
-        group.sorting_columns = sorted.clone();
+        group.sorting_columns.clone_from(&sorted);
     }
     let (content, bytes, hash) = content.finish(&footer)?;
     Ok(Encoded { content, rows, bytes, hash, statistics: statistics.finish()? })
@@ -111,13 +111,7 @@ impl Hashing {
     ) -> PolarsResult<(SpooledTempFile, u64, String)> {
         self.holds_back.store(false, Ordering::Relaxed);
         let mut tail = std::mem::take(&mut self.held_back);
-        // A footer ends with its own length and the magic number, and follows on the page index.
-        let length = tail.len().checked_sub(FOOTER_SIZE as usize);
-        let length =
-            length.and_then(|at| tail[at..].first_chunk().copied().map(u32::from_le_bytes));
-        let index = length
-            .and_then(|length| tail.len().checked_sub(length as usize + FOOTER_SIZE as usize));
-        let index = index
+        let index = length_before_footer(&tail)
             .ok_or_else(|| PolarsError::ComputeError("a Parquet file has no footer".into()))?;
         tail.truncate(index);
         self.write_all(&tail)?;
@@ -129,6 +123,13 @@ impl Hashing {
         let bytes = self.bytes.load(Ordering::Relaxed);
         Ok((self.content, bytes, self.hasher.finalize().to_hex().to_string()))
     }
+}
+
+/// How much stands before the footer, which ends with its own length and the magic number.
+fn length_before_footer(tail: &[u8]) -> Option<usize> {
+    let (rest, _) = tail.split_last_chunk::<{ PARQUET_MAGIC.len() }>()?;
+    let (rest, length) = rest.split_last_chunk()?;
+    rest.len().checked_sub(usize::try_from(u32::from_le_bytes(*length)).ok()?)
 }
 
 impl Write for Hashing {

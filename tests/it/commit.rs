@@ -1,7 +1,7 @@
 //! Commits under failures, sleeping runs and concurrent runs. The behaviour of every store at every call is in
 //! `conformance`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -47,15 +47,7 @@ impl Bench {
 
 /// A run that changes nothing.
 fn nothing(run_id: &str) -> Changes {
-    Changes {
-        run_id: run_id.parse().unwrap(),
-        pipeline: "test".to_owned(),
-        started_at: DateTime::UNIX_EPOCH,
-        publish: Vec::new(),
-        remove: Vec::new(),
-        manifests: Vec::new(),
-        loaded: BTreeMap::new(),
-    }
+    Changes::nothing(run_id.parse().unwrap(), DateTime::UNIX_EPOCH)
 }
 
 /// The number of rows in each table, after checking that the files of the manifests are all the data files there are.

@@ -1,11 +1,12 @@
 //! Plain Parquet tables: the snapshot names the manifest of each table, the manifest its live files, and readers may glob.
 
 mod publish;
+mod read;
 
 use async_trait::async_trait;
 
 use super::snapshot::{SnapshotFile, TableEntry};
-use super::{CommitError, CommitOutcome, Intent, Manifest, TableStore, json, layout};
+use super::{CommitError, CommitOutcome, Intent, Manifest, TableStore};
 use crate::schema::TableName;
 use crate::store::{Destination, ObjectVersion};
 
@@ -28,7 +29,7 @@ impl TableStore for ParquetTables {
     }
 
     async fn snapshot_file(&self) -> Result<(SnapshotFile, ObjectVersion), CommitError> {
-        read_snapshot(&self.destination).await
+        read::read_snapshot(&self.destination).await
     }
 
     async fn manifest(
@@ -36,7 +37,7 @@ impl TableStore for ParquetTables {
         table: &TableName,
         entry: &TableEntry,
     ) -> Result<Manifest, CommitError> {
-        read_manifest(&self.destination, table, entry).await
+        read::read_manifest(&self.destination, table, entry).await
     }
 
     async fn roll_forward(
@@ -47,47 +48,4 @@ impl TableStore for ParquetTables {
     ) -> Result<CommitOutcome, CommitError> {
         publish::roll_forward(&self.destination, sequence, intent, before).await
     }
-}
-
-/// Reads `snapshot.json`, and its version. A destination without one has no tables yet, or has lost it.
-async fn read_snapshot(
-    destination: &Destination,
-) -> Result<(SnapshotFile, ObjectVersion), CommitError> {
-    let path = layout::snapshot();
-    match destination.get_versioned(&path).await? {
-        Some((content, seen)) => Ok((json::decode(&path, &content)?, seen)),
-        None => {
-            refuse_lost_snapshot(destination).await?;
-            Ok((SnapshotFile::default(), ObjectVersion::Absent))
-        }
-    }
-}
-
-/// Without a snapshot there is nothing but a first commit, which is under way, and what runs leave that fail before it.
-async fn refuse_lost_snapshot(destination: &Destination) -> Result<(), CommitError> {
-    if destination.size(&layout::state_of_old()).await?.is_some() {
-        return Err(CommitError::OldFormat { path: layout::state_of_old() });
-    }
-    let later = destination.list(&layout::commits()).await?.into_iter();
-    let mut later = later.filter(|file| layout::sequence_of(&file.path).is_some_and(|it| it > 1));
-    match later.next() {
-        Some(file) => Err(CommitError::SnapshotLost { trace: file.path }),
-        None => Ok(()),
-    }
-}
-
-async fn read_manifest(
-    destination: &Destination,
-    table: &TableName,
-    entry: &TableEntry,
-) -> Result<Manifest, CommitError> {
-    let path = layout::recorded(&entry.manifest.path);
-    let Some(content) = destination.get(&path).await? else {
-        return Err(CommitError::ManifestLost { table: table.clone(), path });
-    };
-    let manifest = json::decode(&path, &content)?;
-    if !entry.manifest.is(&content) {
-        return Err(CommitError::OtherManifest { table: table.clone(), path });
-    }
-    Ok(manifest)
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 
-use super::read_snapshot;
+use super::read::read_snapshot;
 use crate::store::{Destination, FileMove, ObjectVersion, ReplaceOutcome};
 use crate::table::commit_log::{self, CommitRecord, Logged};
 use crate::table::intent::NewManifest;
@@ -12,7 +12,7 @@ use crate::table::table_store::AT_ONCE;
 use crate::table::{CommitError, CommitOutcome, Intent, json, layout};
 
 /// Where a commit stands.
-enum Progress {
+enum CommitProgress {
     /// The snapshot is that of the commit before, in this version.
     Ahead(ObjectVersion),
     /// The snapshot is its own.
@@ -30,26 +30,26 @@ pub(super) async fn roll_forward(
     before: Option<ObjectVersion>,
 ) -> Result<CommitOutcome, CommitError> {
     let mut progress = match before {
-        Some(seen) => Progress::Ahead(seen),
+        Some(seen) => CommitProgress::Ahead(seen),
         None => progress_of(destination, sequence, intent).await?,
     };
-    if let Progress::Ahead(_) = progress
+    if let CommitProgress::Ahead(_) = progress
         && let Err(error) = publish_all(destination, intent).await
     {
         progress = progress_of(destination, sequence, intent).await?;
-        if let Progress::Ahead(_) = progress {
+        if let CommitProgress::Ahead(_) = progress {
             return Err(error);
         }
     }
     let next = json::encode(&intent.snapshot)?;
-    while let Progress::Ahead(seen) = progress {
+    while let CommitProgress::Ahead(seen) = progress {
         let replaced = destination.replace(&layout::snapshot(), next.clone(), seen).await?;
         progress = match replaced {
-            ReplaceOutcome::Replaced(_) => Progress::Visible,
+            ReplaceOutcome::Replaced(_) => CommitProgress::Visible,
             ReplaceOutcome::Conflict => progress_of(destination, sequence, intent).await?,
         };
     }
-    if let Progress::Over(outcome) = progress {
+    if let CommitProgress::Over(outcome) = progress {
         return Ok(outcome);
     }
     let replaced: Vec<Path> = intent.remove.iter().map(|path| layout::recorded(path)).collect();
@@ -64,20 +64,20 @@ async fn progress_of(
     destination: &Destination,
     sequence: u64,
     intent: &Intent,
-) -> Result<Progress, CommitError> {
+) -> Result<CommitProgress, CommitError> {
     let (file, seen) = read_snapshot(destination).await?;
     if file.sequence < sequence {
-        return Ok(Progress::Ahead(seen));
+        return Ok(CommitProgress::Ahead(seen));
     }
     if file.sequence == sequence && file.run_id.as_ref() == Some(&intent.run_id) {
-        return Ok(Progress::Visible);
+        return Ok(CommitProgress::Visible);
     }
     let is_finished = matches!(
         commit_log::read(destination, sequence).await?,
         Logged::Record(CommitRecord::Closed { .. })
     );
     let outcome = if is_finished { CommitOutcome::Committed } else { CommitOutcome::Conflict };
-    Ok(Progress::Over(outcome))
+    Ok(CommitProgress::Over(outcome))
 }
 
 /// Moves the staged files to their targets, and writes the manifests.

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 
 use bytes::Bytes;
-use polars::prelude::{ParquetReader, PolarsResult, Schema, SchemaExt as _, SerReader};
+use polars::prelude::{
+    ArrowSchema, ParquetReader, PolarsResult, Schema, SchemaExt as _, SerReader,
+};
 
-use super::FindingKind;
+use super::finding::FindingKind;
 use crate::normalise::polars_type;
 use crate::schema::TableSchema;
 use crate::table::DataFile;
@@ -32,18 +34,23 @@ pub(super) fn wrong_content(
         let detail = format!("it has {rows} rows instead of {}", file.rows);
         return Some((FindingKind::WrongRowCount, detail));
     }
-    let columns = Schema::from_arrow_schema(&columns);
-    let expected = schema.columns.iter();
-    let expected = expected.map(|it| (it.name.as_str(), polars_type(&it.column_type)));
-    let actual = columns.iter().map(|(name, data_type)| (name.as_str(), data_type.clone()));
-    if !expected.eq(actual) {
-        return Some((FindingKind::WrongColumns, format!("it has {}", names(&columns))));
+    if let Err(found) = has_columns_of(schema, &columns) {
+        return Some((FindingKind::WrongColumns, format!("it has {found}")));
     }
     wrong_statistics(content, file)
 }
 
+/// Whether a file has the columns of a table; otherwise those that it has.
+pub(super) fn has_columns_of(schema: &TableSchema, columns: &ArrowSchema) -> Result<(), String> {
+    let columns = Schema::from_arrow_schema(columns);
+    let expected = schema.columns.iter();
+    let expected = expected.map(|it| (it.name.as_str(), polars_type(&it.column_type)));
+    let actual = columns.iter().map(|(name, data_type)| (name.as_str(), data_type.clone()));
+    if expected.eq(actual) { Ok(()) } else { Err(names(&columns)) }
+}
+
 fn wrong_statistics(content: Bytes, file: &DataFile) -> Option<(FindingKind, String)> {
-    match statistics_of(content, file) {
+    match statistics_of(content, &file.statistics.keys().cloned().collect()) {
         Ok(actual) => {
             let recorded = |name: &String| file.statistics.get(name);
             let wrong = actual.iter().find(|(name, values)| recorded(name) != Some(values));
@@ -55,16 +62,18 @@ fn wrong_statistics(content: Bytes, file: &DataFile) -> Option<(FindingKind, Str
     }
 }
 
-/// The statistics of a file for the columns that its manifest entry has.
-fn statistics_of(content: Bytes, file: &DataFile) -> PolarsResult<Statistics> {
-    if file.statistics.is_empty() {
+/// The statistics of a file for some columns.
+pub(super) fn statistics_of(
+    content: Bytes,
+    columns: &BTreeSet<String>,
+) -> PolarsResult<Statistics> {
+    if columns.is_empty() {
         return Ok(Statistics::new());
     }
-    let columns: BTreeSet<String> = file.statistics.keys().cloned().collect();
     let reader = ParquetReader::new(Cursor::new(content));
     let rows = reader.with_columns(Some(columns.iter().cloned().collect())).finish()?;
     let mut collector = StatisticsCollector::default();
-    collector.observe(&rows, &columns)?;
+    collector.observe(&rows, columns)?;
     collector.finish()
 }
 

@@ -1,12 +1,12 @@
 //! One look at a destination: the snapshot, the files it names, and what lies beside them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::content::wrong_content;
+use super::finding::{Finding, FindingKind, Sizes, Verification, VerifyDepth, VerifyError};
 use super::own_files;
-use super::{Finding, FindingKind, Verification, VerifyDepth, VerifyError};
 use crate::runtime::{on_cpu, parallelism};
 use crate::table::commit_log::{self, CommitRecord, Logged};
 use crate::table::lock::{self, Owner};
@@ -14,8 +14,8 @@ use crate::table::own_file::OwnFile;
 use crate::table::snapshot::SnapshotFile;
 use crate::table::{CommitError, DataFile, Manifest, TableStore, layout, quarantine};
 
-/// The size of every file of a destination, by path.
-pub(super) type Sizes = BTreeMap<String, u64>;
+/// How often a destination is looked at that changes meanwhile.
+const MOST_LOOKS: usize = 5;
 
 /// Who is at work in the destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,26 @@ enum Activity {
 }
 
 impl dyn TableStore {
+    /// Compares the destination with its snapshot.
+    ///
+    /// # Errors
+    /// The destination fails, or it is of a form that this flowlake does not read.
+    pub async fn verify(&self, depth: VerifyDepth) -> Result<Verification, VerifyError> {
+        let mut found = self.look(depth).await?;
+        for _ in 1..MOST_LOOKS {
+            match self.snapshot_file().await {
+                Ok((now, _)) if now.sequence != found.sequence => found = self.look(depth).await?,
+                _ => break,
+            }
+        }
+        let by_kind = |left: &Finding, right: &Finding| {
+            (left.kind, &left.subject).cmp(&(right.kind, &right.subject))
+        };
+        found.findings.sort_by(by_kind);
+        found.findings.dedup();
+        Ok(found)
+    }
+
     pub(super) async fn look(&self, depth: VerifyDepth) -> Result<Verification, VerifyError> {
         let mut found = Verification::default();
         let file = match self.snapshot_file().await {

@@ -2,8 +2,7 @@
 
 use futures::{StreamExt, stream};
 
-use super::look::Sizes;
-use super::{Finding, FindingKind, VerifyDepth, VerifyError};
+use super::finding::{Finding, FindingKind, Sizes, VerifyDepth, VerifyError};
 use crate::landing;
 use crate::runtime::on_cpu;
 use crate::store::Destination;

@@ -3,8 +3,8 @@
 
 use chrono::Utc;
 
-use super::look::{Sizes, finding_of};
-use super::{FindingKind, Verification, VerifyDepth, VerifyError};
+use super::finding::{FindingKind, Sizes, Verification, VerifyDepth, VerifyError};
+use super::look::finding_of;
 use crate::schema::RunId;
 use crate::table::aside::move_aside;
 use crate::table::commit_log::{self, CommitRecord, Logged};

@@ -114,7 +114,7 @@ fn r05_a_record_without_the_date_of_its_partition_is_in_none() {
 #[test]
 fn r06_a_column_that_is_a_partition_is_in_the_files_with_its_type() {
     for (values, column_type, directories) in [
-        (r#"["0012","12","0700","2A00"]"#, "string", ["0012", "0700", "12", "2A00"]),
+        (r#"["0012","12","0700","2A00"]"#, "string", ["12", "2A00", "text-0012", "text-0700"]),
         (r#"["1.50","2.00","10.25","-3.10"]"#, "decimal(18,2)", ["-3.10", "1.50", "10.25", "2.00"]),
         (
             r#"["2026-10-05","2026-10-06","2026-01-01","2025-12-31"]"#,
@@ -146,6 +146,15 @@ fn r06_a_column_that_is_a_partition_is_in_the_files_with_its_type() {
         let [received, loaded] = nights.counts("t", ["values_received", "values_loaded"]);
         assert_eq!([received, loaded], [8, 8], "{column_type}");
     }
+}
+
+#[test]
+fn r06_texts_that_readers_would_take_for_one_number_have_other_directories() {
+    let nights = Nights::of_t(BY_PLACE);
+    nights.load(r#"[{"id":1,"place":"12"},{"id":2,"place":"0012"},{"id":3,"place":"012"},{"id":4,"place":"0x0C"}]"#);
+    let names = ["12", "text-0012", "text-012", "text-0x0C"];
+    assert_eq!(nights.lake().partitions("t"), names.map(|name| format!("place_partition={name}")));
+    assert_eq!(nights.t(&["place"]), ["\"0012\"", "\"012\"", "\"0x0C\"", "\"12\""]);
 }
 
 #[test]

@@ -1,0 +1,49 @@
+//! Reads the snapshot and the manifests that it names, and refuses what is not what was committed.
+
+use crate::schema::TableName;
+use crate::store::{Destination, ObjectVersion};
+use crate::table::snapshot::{SnapshotFile, TableEntry};
+use crate::table::{CommitError, Manifest, json, layout};
+
+/// Reads `snapshot.json`, and its version. A destination without one has no tables yet, or has lost it.
+pub(super) async fn read_snapshot(
+    destination: &Destination,
+) -> Result<(SnapshotFile, ObjectVersion), CommitError> {
+    let path = layout::snapshot();
+    match destination.get_versioned(&path).await? {
+        Some((content, seen)) => Ok((json::decode(&path, &content)?, seen)),
+        None => {
+            refuse_lost_snapshot(destination).await?;
+            Ok((SnapshotFile::default(), ObjectVersion::Absent))
+        }
+    }
+}
+
+/// Without a snapshot there is nothing but a first commit, which is under way, and what runs leave that fail before it.
+async fn refuse_lost_snapshot(destination: &Destination) -> Result<(), CommitError> {
+    if destination.size(&layout::state_of_old()).await?.is_some() {
+        return Err(CommitError::OldFormat { path: layout::state_of_old() });
+    }
+    let later = destination.list(&layout::commits()).await?.into_iter();
+    let mut later = later.filter(|file| layout::sequence_of(&file.path).is_some_and(|it| it > 1));
+    match later.next() {
+        Some(file) => Err(CommitError::SnapshotLost { trace: file.path }),
+        None => Ok(()),
+    }
+}
+
+pub(super) async fn read_manifest(
+    destination: &Destination,
+    table: &TableName,
+    entry: &TableEntry,
+) -> Result<Manifest, CommitError> {
+    let path = layout::recorded(&entry.manifest.path);
+    let Some(content) = destination.get(&path).await? else {
+        return Err(CommitError::ManifestLost { table: table.clone(), path });
+    };
+    let manifest = json::decode(&path, &content)?;
+    if !entry.manifest.is(&content) {
+        return Err(CommitError::OtherManifest { table: table.clone(), path });
+    }
+    Ok(manifest)
+}

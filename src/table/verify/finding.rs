@@ -1,0 +1,171 @@
+//! What a verification finds.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::exit_code::{ExitCode, Failure};
+use crate::landing::ArchiveError;
+use crate::store::DestinationError;
+use crate::table::CommitError;
+use crate::table::lock::LockError;
+
+/// A destination cannot be verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// Its state cannot be read, or an open commit cannot be finished.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The destination failed.
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+    /// A kept export cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A run holds the lock, so nothing can be repaired.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}
+
+impl Failure for VerifyError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Lock(error) => error.exit_code(),
+            Self::Commit(error) => error.exit_code(),
+            Self::Archive(error) => error.exit_code(),
+            Self::Destination(_) => ExitCode::Destination,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Lock(LockError::Held { .. }) => {
+                "verify without `--repair`, or when the run has ended"
+            }
+            Self::Commit(error) => return error.help(),
+            Self::Archive(error) => return error.help(),
+            Self::Lock(_) | Self::Destination(_) => "check that the destination can be read",
+        };
+        Some(help.to_owned())
+    }
+}
+
+/// A difference between a destination and its manifests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What kind of difference.
+    pub kind: FindingKind,
+    /// The file or run.
+    pub subject: String,
+    /// More about it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+impl Finding {
+    pub(super) fn new(
+        kind: FindingKind,
+        subject: impl fmt::Display,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { kind, subject: subject.to_string(), detail: detail.into() }
+    }
+}
+
+/// The kinds of findings, most serious first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// A file is gone.
+    Missing,
+    /// A file is not the one that was written.
+    Changed,
+    /// A file is damaged.
+    Unreadable,
+    /// A file is from a newer flowlake.
+    Newer,
+    /// The snapshot is older than the last commit.
+    Behind,
+    /// A data file does not have the columns of its table.
+    WrongColumns,
+    /// A data file does not have as many rows as its manifest says.
+    WrongRowCount,
+    /// The minimum or maximum of a column is not what the manifest says.
+    WrongStatistics,
+    /// A commit was begun and not finished.
+    OpenCommit,
+    /// A file that flowlake wrote and nothing refers to.
+    Orphan,
+    /// A file that flowlake did not write.
+    Foreign,
+    /// An old file that cannot be read, and that no table depends on.
+    DamagedArchive,
+    /// A staged or partly written file of a run that is over.
+    Temporary,
+    /// The lock of a run that is gone.
+    StaleLock,
+}
+
+impl FindingKind {
+    /// Whether rows are lost or wrong, or may be.
+    #[must_use]
+    pub fn is_damage(self) -> bool {
+        self <= Self::WrongStatistics
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Changed => "changed",
+            Self::Unreadable => "unreadable",
+            Self::Newer => "newer",
+            Self::Behind => "behind",
+            Self::WrongColumns => "wrong columns",
+            Self::WrongRowCount => "wrong row count",
+            Self::WrongStatistics => "wrong statistics",
+            Self::OpenCommit => "open commit",
+            Self::Orphan => "orphan",
+            Self::Foreign => "foreign",
+            Self::DamagedArchive => "damaged archive",
+            Self::Temporary => "temporary",
+            Self::StaleLock => "stale lock",
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.label(), self.subject)?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
+    }
+}
+
+/// The result of a verification.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Verification {
+    /// The commit that was looked at.
+    pub sequence: u64,
+    /// How many tables there are.
+    pub tables: u64,
+    /// How many data files there are, by the manifests.
+    pub files: u64,
+    /// Their rows, by the manifests.
+    pub rows: u64,
+    /// Their bytes, by the manifests.
+    pub bytes: u64,
+    /// The differences, most serious first.
+    pub findings: Vec<Finding>,
+}
+
+/// How much of each file is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerifyDepth {
+    /// Name and size.
+    Sizes,
+    /// Every byte.
+    Contents,
+}
+
+/// The size of every file of a destination, by path.
+pub(super) type Sizes = BTreeMap<String, u64>;

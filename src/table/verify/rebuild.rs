@@ -1,0 +1,222 @@
+//! Rebuild: makes lost manifests again from the files that are there, with the columns of an older manifest.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fmt;
+use std::io::Cursor;
+
+use chrono::Utc;
+use polars::prelude::{ParquetReader, SerReader};
+
+use super::content::{has_columns_of, statistics_of};
+use super::finding::VerifyError;
+use crate::runtime::on_cpu;
+use crate::schema::{PartitionKey, RunId, TableName};
+use crate::store::Destination;
+use crate::table::commit_log::{self, CommitRecord, Logged};
+use crate::table::lock::{Lock, Owner};
+use crate::table::own_file::OwnFile;
+use crate::table::quarantine::{self, QuarantineFile};
+use crate::table::{
+    Changes, CommitOutcome, DataFile, Manifest, Snapshot, TableStore, json, layout,
+};
+use crate::write::statistics::Statistics;
+
+/// A table whose manifest is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rebuilt {
+    /// What its manifest says, or would say.
+    Manifest {
+        /// The table.
+        table: TableName,
+        /// How many partitions.
+        partitions: usize,
+        /// How many data files.
+        files: usize,
+        /// How many rows.
+        rows: u64,
+    },
+    /// It cannot be made again.
+    Impossible {
+        /// The table.
+        table: TableName,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Rebuilt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manifest { table, partitions, files, rows } => {
+                write!(f, "{table}: {rows} rows in {files} files of {partitions} partitions")
+            }
+            Self::Impossible { table, reason } => write!(f, "{table}: {reason}"),
+        }
+    }
+}
+
+impl dyn TableStore {
+    /// Makes lost manifests again, or with `write` false only tells what they would say.
+    ///
+    /// # Errors
+    /// The destination fails, or a run holds the lock.
+    pub async fn rebuild(&self, write: bool) -> Result<Vec<Rebuilt>, VerifyError> {
+        let run_id = RunId::at(Utc::now());
+        let owner = Owner::this_process(&run_id, "flowlake verify --rebuild");
+        let lock = Lock::acquire(self.destination(), owner).await?;
+        let rebuilt = self.rebuild_locked(&run_id, write).await;
+        lock.release().await;
+        rebuilt
+    }
+
+    async fn rebuild_locked(
+        &self,
+        run_id: &RunId,
+        write: bool,
+    ) -> Result<Vec<Rebuilt>, VerifyError> {
+        let (file, seen) = self.snapshot_file().await?;
+        let mut snapshot = Snapshot { file, seen, ..Snapshot::default() };
+        let passing = self.passing_files(snapshot.sequence()).await?;
+        let (mut manifests, mut shown) = (Vec::new(), Vec::new());
+        for (table, entry) in snapshot.file.tables.clone() {
+            if let Ok(manifest) = self.manifest(&table, &entry).await {
+                snapshot.insert([manifest]);
+                continue;
+            }
+            match self.rebuilt_manifest(&table, run_id, &passing).await? {
+                Ok(manifest) => {
+                    let partitions: BTreeSet<_> =
+                        manifest.files.iter().map(|file| &file.partition).collect();
+                    let (partitions, files) = (partitions.len(), manifest.files.len());
+                    let rows = manifest.rows();
+                    shown.push(Rebuilt::Manifest { table, partitions, files, rows });
+                    manifests.push(manifest);
+                }
+                Err(reason) => shown.push(Rebuilt::Impossible { table, reason }),
+            }
+        }
+        if write && !manifests.is_empty() {
+            let changes = Changes { manifests, ..Changes::nothing(run_id.clone(), Utc::now()) };
+            if self.commit(&snapshot, changes).await? == CommitOutcome::Conflict {
+                tracing::warn!("a commit is open; `flowlake recover` ends it first");
+            }
+        }
+        Ok(shown)
+    }
+
+    /// Files of a commit under way, which are not of the table yet or not any more.
+    async fn passing_files(&self, sequence: u64) -> Result<HashSet<String>, VerifyError> {
+        let mut passing = HashSet::new();
+        for number in [sequence, sequence + 1] {
+            if let Ok(Logged::Record(CommitRecord::Open(intent))) =
+                commit_log::read(self.destination(), number).await
+            {
+                let published = intent.publish.into_iter().map(|publication| publication.target);
+                passing.extend(if number == sequence {
+                    intent.remove
+                } else {
+                    published.collect()
+                });
+            }
+        }
+        Ok(passing)
+    }
+
+    async fn rebuilt_manifest(
+        &self,
+        table: &TableName,
+        run_id: &RunId,
+        passing: &HashSet<String>,
+    ) -> Result<Result<Manifest, String>, VerifyError> {
+        let destination = self.destination();
+        let Some(older) = last_readable(destination, table).await? else {
+            let reason =
+                "no manifest of it is left that could tell its columns; restore one from a backup";
+            return Ok(Err(reason.to_owned()));
+        };
+        let statistics: BTreeSet<String> =
+            older.files.iter().flat_map(|file| file.statistics.keys().cloned()).collect();
+        let mut files = Vec::new();
+        for listed in destination.list(&layout::table_directory(table)).await? {
+            let path = listed.path.to_string();
+            if !layout::is_data_file(&listed.path) || passing.contains(&path) {
+                continue;
+            }
+            let Some(content) = destination.get(&listed.path).await? else { continue };
+            let (schema, statistics) = (older.schema.clone(), statistics.clone());
+            let made = on_cpu(move || data_file(path, &content, &schema, &statistics)).await;
+            match made {
+                Ok(file) => files.push(file),
+                Err(reason) => return Ok(Err(format!("`{}`: {reason}", listed.path))),
+            }
+        }
+        let quarantine = quarantine_files(destination, table).await?;
+        Ok(Ok(Manifest { run_id: run_id.clone(), files, quarantine, ..older }))
+    }
+}
+
+/// The last manifest of a table that can be read, whether or not a snapshot names it.
+async fn last_readable(
+    destination: &Destination,
+    table: &TableName,
+) -> Result<Option<Manifest>, VerifyError> {
+    let directory = layout::manifests().join(table.to_string());
+    for listed in destination.list(&directory).await?.iter().rev() {
+        if OwnFile::of(listed.path.as_ref()) != Some(OwnFile::Manifest) {
+            continue;
+        }
+        let content = destination.get(&listed.path).await?;
+        if let Some(Ok(manifest)) = content.map(|it| json::decode::<Manifest>(&listed.path, &it)) {
+            return Ok(Some(manifest));
+        }
+    }
+    Ok(None)
+}
+
+/// The manifest entry of a data file, from the file alone.
+fn data_file(
+    path: String,
+    content: &bytes::Bytes,
+    schema: &crate::schema::TableSchema,
+    columns: &BTreeSet<String>,
+) -> Result<DataFile, String> {
+    let mut reader = ParquetReader::new(Cursor::new(content.clone()));
+    let rows = reader.num_rows().map_err(|error| error.to_string())? as u64;
+    let found = reader.schema().map_err(|error| error.to_string())?;
+    has_columns_of(schema, &found)
+        .map_err(|found| format!("it has other columns than the table: {found}"))?;
+    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let partition = directory.split_once('/').map_or("", |(_, partition)| partition);
+    let partition =
+        PartitionKey::parse(partition, &schema.partition_by).map_err(|error| error.to_string())?;
+    let statistics = match rows {
+        0 => Statistics::new(),
+        _ => statistics_of(content.clone(), columns).map_err(|error| error.to_string())?,
+    };
+    let blake3 = blake3::hash(content).to_hex().to_string();
+    Ok(DataFile { path, partition, rows, bytes: content.len() as u64, blake3, statistics })
+}
+
+/// The quarantine files of a table, by what they hold.
+async fn quarantine_files(
+    destination: &Destination,
+    table: &TableName,
+) -> Result<Vec<QuarantineFile>, VerifyError> {
+    let mut files = Vec::new();
+    for listed in destination.list(&layout::quarantine().join(table.as_str())).await? {
+        let Some(content) = destination.get(&listed.path).await? else { continue };
+        let name = listed.path.filename().and_then(layout::run_of_quarantine);
+        if let (Some(run_id), Ok(lines)) = (name, quarantine::decode(&content)) {
+            let partially_loaded = lines.iter().filter(|line| line.row_kept).count() as u64;
+            files.push(QuarantineFile {
+                path: listed.path.to_string(),
+                run_id,
+                bytes: content.len() as u64,
+                blake3: blake3::hash(&content).to_hex().to_string(),
+                records: lines.len() as u64 - partially_loaded,
+                partially_loaded,
+            });
+        }
+    }
+    Ok(files)
+}

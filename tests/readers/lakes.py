@@ -1,0 +1,140 @@
+"""The tables that all engines read: those of the demo, one whose columns widened after a year, one whose objects stay in
+columns, and tables with partitions of every kind.
+"""
+
+import decimal
+import http.server
+import json
+import os
+import pathlib
+import subprocess
+import threading
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOP_TABLES = {
+    "purchasing/purchase_requisitions": ("purchasing.json", "purchaseRequisitions"),
+    "purchasing/purchase_orders": ("purchasing.json", "purchaseOrders"),
+    "e-sourcing/events": ("e-sourcing.json", "events"),
+}
+
+DEFINITION = """version = 1
+name = "{name}"
+[source]
+path = "/export"
+base_url = "http://127.0.0.1:{port}"
+[destination]
+url = "lake/{name}"
+[[tables]]
+name = "t"
+primary_key = ["id"]
+write_disposition = "append"
+{settings}
+"""
+YEARS = 'partition_by = ["month(at)"]\nnested = "{}"\nschema_contract = {{ data_type = "evolve" }}'
+
+# Texts that a reader could take for a number, a date, a boolean, null, a path or an escape.
+CODES = ["0012", "12", "0700", "007", "00"]
+TEXTS = [*CODES, "2A00", "", None, "Ökonomie å/b%c", "none", "empty", "text-none", "__HIVE_DEFAULT_PARTITION__", "null", "NULL", "NaN",
+         "\\N", ".", "..", " ", "a b", "a+b", "100%", "a:b=c?d*e#f'g\"h\\i{j}[k]^l", "tab\tnul\0del\x7f", "~x", "true", "1e5",
+         "2026-10-05", "Sent", "sent", "SENT", "é", "e\u0301", "日本", "a,b;c|d<e>&f$g!h@i`j"]
+# The partition, the column whose values make it, and these.
+PARTITIONED = {
+    "codes": ("v", "string", CODES),
+    "texts": ("v", "string", TEXTS),
+    "booleans": ("v", "bool", [True, False, None]),
+    "integers": ("v", "int64", [12, 7, -3, 700, None]),
+    "decimals": ("v", "decimal(18,2)", ["1.50", "2.00", "10.25", "-0.05", None]),
+    "dates": ("v", "date", ["2026-10-05", "2026-10-06", "1999-12-31", None]),
+    "timestamps": ("v", "timestamp", ["2026-10-05T14:03:07Z", "2026-10-05T14:03:08.5Z", None]),
+    "years": ("year(v)", "date", ["2026-10-05", "2025-10-06", None]),
+    "months": ("month(v)", "date", ["2026-10-05", "2026-11-06", None]),
+    "days": ("day(v)", "date", ["2026-10-05", "2026-10-06", None]),
+    "hours": ("hour(v)", "timestamp", ["2026-10-05T14:03:07Z", "2026-10-05T15:03:08Z", None]),
+}
+
+
+def make(flowlake, directory):
+    """Loads all of them below a directory. Returns the paths of the tables by name, and for tables with partitions of a
+    column `v` the sum of `amount` by its value."""
+    flowlake = pathlib.Path(flowlake).resolve()
+    subprocess.run([flowlake, "demo"], cwd=directory, check=True, stdout=subprocess.DEVNULL)
+    year_of_integers_that_widen(flowlake, directory)
+    objects_that_stay_in_columns(flowlake, directory)
+    sums = {f"{name}/t": partitions_of_every_kind(flowlake, directory, name) for name in PARTITIONED}
+    lake = pathlib.Path(directory, "lake")
+    tables = sorted(path for path in lake.glob("*/*") if path.name != "_flowlake")
+    return {str(table.relative_to(lake)): str(table) for table in tables}, sums
+
+
+def records_of(name):
+    """How many records an export of the demo has for a table."""
+    file, key = TOP_TABLES[name]
+    return len(json.loads((ROOT / "data" / file).read_text())[key])
+
+
+def partitions_of_every_kind(flowlake, directory, name):
+    partition, column_type, values = PARTITIONED[name]
+    records = [{"id": number, "v": value, "amount": f"{number}.10", "lines": [{"n": number, "v": -number}]}
+               for number, value in enumerate(values * 2, start=1)]
+    settings = f'partition_by = ["{partition}"]\n[tables.columns]\nv = "{column_type}"\namount = "decimal(18,2)"'
+    load(flowlake, directory, name, settings, [json.dumps(records)])
+    sums = {}
+    for record in records:
+        sums[record["v"]] = sums.get(record["v"], 0) + decimal.Decimal(record["amount"])
+    return sums
+
+
+def year_of_integers_that_widen(flowlake, directory):
+    """Twelve months of integers, and then a night on which each column has a value of another type."""
+    months = [{"id": month, "at": f"2025-{month:02}-15", "money": month * 100, "share": month, "code": month, "tags": month,
+               "lines": [{"n": month}]} for month in range(1, 13)]
+    widened = {"id": 13, "at": "2026-01-15", "money": "MONEY", "share": 0.25, "code": "A1", "tags": [1, 2], "lines": [{"n": 0.5}]}
+    exports = [json.dumps([month]) for month in months]
+    # Digits that a float of this language would lose.
+    exports.append(json.dumps([widened]).replace('"MONEY"', "1300.0000000000000001"))
+    load(flowlake, directory, "widening", YEARS.format("tables"), exports)
+
+
+def objects_that_stay_in_columns(flowlake, directory):
+    """Six months of objects in which keys come and go, and a price that becomes an object."""
+    months = [{"id": month, "at": f"2025-{month:02}-15", "price": month, "supplier": {"name": "Acme", f"k{month % 3}": month},
+               "lines": [{"n": line, "amount": line * 1.25, "tags": ["a"] * line} for line in range(month % 3)]}
+              for month in range(1, 7)]
+    objects = {"id": 7, "at": "2025-07-15", "price": {"value": 7, "currency": "EUR"}, "lines": {"n": 7, "due": "2025-08-01"},
+               "supplier": None, "matrix": [[1], [2, 3], []]}
+    load(flowlake, directory, "nested", YEARS.format("columns"), [json.dumps([record]) for record in [*months, objects]])
+
+
+# The types of columns that these two tables have in the end.
+TYPES = {
+    "widening/t": {"money": "decimal(38,16)", "share": "float64", "code": "string", "tags": "list<int64>"},
+    "nested/t": {"price": "struct<value: int64, currency: string>",
+                 "lines": "list<struct<n: int64, amount: float64, tags: list<string>, due: date>>",
+                 "supplier": "struct<name: string, k1: int64, k2: int64, k0: int64>", "matrix": "list<list<int64>>"},
+}
+
+
+def load(flowlake, directory, name, settings, exports):
+    """Appends the exports, one after the other, to a table."""
+
+    class Export(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = exports[0].encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Export)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    definition = DEFINITION.format(port=server.server_port, name=name, settings=settings)
+    pathlib.Path(directory, f"{name}.toml").write_text(definition)
+    environment = {**os.environ, "PROCUREMENTFLOW_API_KEY": "pf_key_that_nobody_checks"}
+    while exports:
+        subprocess.run([flowlake, "run", f"{name}.toml"], cwd=directory, env=environment, check=True, stdout=subprocess.DEVNULL)
+        exports.pop(0)
+    server.shutdown()
