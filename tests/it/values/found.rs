@@ -83,3 +83,55 @@ fn v09_an_empty_list_under_a_key_with_the_name_of_another_gives_way() {
         assert!(nights.waiting("t").is_empty(), "{second}");
     }
 }
+
+const APPEND: &str = "write_disposition = \"append\"\nschema_contract = \"evolve\"\n";
+
+#[test]
+fn p4_an_integer_that_a_double_has_with_other_digits_keeps_its_own_among_fractions() {
+    for (first, second, rows) in [
+        ("9223372036854775808", "0.5", ["9223372036854775808.0", "0.5"]),
+        ("0.5", "-9223372036854775808", ["0.5", "-9223372036854775808.0"]),
+        ("[9223372036854775808,0.5]", "[]", ["[9223372036854775808.0, 0.5]", "[]"]),
+        (
+            r#"{"a":1152921504606846976}"#,
+            r#"{"a":0.5}"#,
+            ["{a: 1152921504606846976.0}", "{a: 0.5}"],
+        ),
+    ] {
+        let nights = Nights::of_t(&format!("{APPEND}nested = \"columns\"\n"));
+        nights.load(&format!(r#"[{{"id":1,"v":{first}}}]"#));
+        nights.load(&format!(r#"[{{"id":2,"v":{second}}}]"#));
+        assert_eq!(
+            nights.t(&["id", "v"]),
+            [0, 1].map(|row| format!("{} | {}", row + 1, rows[row]))
+        );
+    }
+}
+
+#[test]
+fn p4_a_double_that_becomes_text_has_the_digits_that_it_was_written_with() {
+    for (written, text) in [
+        ("9007199254740992", "9007199254740992"),
+        ("9.223372036854776e18", "9.223372036854776e18"),
+        ("1.7976931348623157e308", "1.7976931348623157e308"),
+        ("1E300", "1e300"),
+        ("5e-324", "5e-324"),
+        ("-0", "-0"),
+    ] {
+        let text = format!("\"{text}\"");
+        for (night, row) in [
+            (format!("[{written},0.5]"), format!("[{text}, \"0.5\"]")),
+            (
+                format!(r#"{{"a":{written},"b":{{"c":[{written}]}}}}"#),
+                format!("{{a: {text}, b: {{c: [{text}]}}}}"),
+            ),
+        ] {
+            let nights = Nights::of_t(&format!("{APPEND}nested = \"columns\"\n"));
+            let other =
+                if night.starts_with('[') { r#"["x"]"# } else { r#"{"a":"x","b":{"c":"x"}}"# };
+            nights.load(&format!(r#"[{{"id":1,"v":{night},"w":{written}}},{{"id":2,"w":0.5}}]"#));
+            nights.load(&format!(r#"[{{"id":3,"v":{other},"w":"x"}}]"#));
+            assert_eq!(nights.t(&["id", "v", "w"])[0], format!("1 | {row} | {text}"), "{written}");
+        }
+    }
+}
