@@ -135,3 +135,11 @@ fn p4_a_double_that_becomes_text_has_the_digits_that_it_was_written_with() {
         }
     }
 }
+
+#[test]
+fn p1_an_object_and_a_list_of_one_name_have_a_column_and_a_child_table() {
+    let nights = Nights::of_t("");
+    nights.load(r#"[{"id":1,"aB":{"a_b":"x"},"a_b":[{"a_b":"x"},{"a_b":"y"}]}]"#);
+    assert_eq!(nights.t(&["id", "a_b__a_b"]), ["1 | \"x\""]);
+    assert_eq!(nights.rows("t__a_b", &["_index", "a_b"]), ["0 | \"x\"", "1 | \"y\""]);
+}
