@@ -137,6 +137,24 @@ fn p4_a_double_that_becomes_text_has_the_digits_that_it_was_written_with() {
 }
 
 #[test]
+fn p4_the_negative_zero_is_zero_in_a_decimal_and_stays_as_it_is_written_in_a_column_of_text() {
+    let nights = Nights::of_t(APPEND);
+    nights.load(r#"[{"id":1,"v":282.0000000000000000567},{"id":2,"v":-0}]"#);
+    nights.load(r#"[{"id":3,"v":"x"},{"id":4,"v":-0}]"#);
+    nights.load(r#"[{"id":5,"v":-0.0}]"#);
+    assert_eq!(
+        nights.t(&["id", "v"]),
+        [
+            "1 | \"282.0000000000000000567\"",
+            "2 | \"0.0000000000000000000\"",
+            "3 | \"x\"",
+            "4 | \"-0\"",
+            "5 | \"-0.0\"",
+        ]
+    );
+}
+
+#[test]
 fn p1_an_object_and_a_list_of_one_name_have_a_column_and_a_child_table() {
     let nights = Nights::of_t("");
     nights.load(r#"[{"id":1,"aB":{"a_b":"x"},"a_b":[{"a_b":"x"},{"a_b":"y"}]}]"#);

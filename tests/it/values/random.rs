@@ -173,7 +173,7 @@ fn judged(nested: &str, loaded: &str, record: &str) -> [usize; 2] {
         (table, files.map(|file| std::fs::read(file).unwrap().into()).collect())
     });
     let tables = Tables::read(&files.collect(), "t", "id").unwrap();
-    let closeness = Closeness { verbatim: true, nearest: false, unquoted: false };
+    let closeness = Closeness { verbatim: true, declared: false, unquoted: false };
     let reading = |_: &[Step]| Reading { closeness, in_text: nested == "json" };
     let difference = tables.compare("1", &Json::parse(record), reading);
     [difference.lost.len(), difference.invented.len()]

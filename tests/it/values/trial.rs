@@ -103,14 +103,14 @@ impl Expected {
             return Err(orphans.join("\n"));
         }
         for (key, row) in &self.rows {
-            // A row that did not change may have the text of an older type.
-            let verbatim = row.first == night;
             let reading = |path: &[Step]| {
                 let top = pointer(&path[..1]);
-                let declared = story.declared.is_some_and(|(column, _)| top[1..] == *column);
+                let declared = story.declared.filter(|(column, _)| top[1..] == **column);
+                // A row that did not change may have the text of an older type.
+                let verbatim = declared.map_or(row.first == night, |(_, it)| it == "string");
+                let declared = declared.is_some();
                 let unquoted = declared || story.contract.is_none_or(|words| words[2] != "evolve");
-                let closeness =
-                    Closeness { verbatim: verbatim && !declared, nearest: declared, unquoted };
+                let closeness = Closeness { verbatim, declared, unquoted };
                 Reading { closeness, in_text: story.nested == "json" }
             };
             let mut difference = tables.compare(key, &row.record, reading);
