@@ -1,5 +1,7 @@
 //! What random nights have found: the smallest input of each.
 
+use serde_json::Value;
+
 use super::nights::Nights;
 
 /// Two tables of one export.
@@ -152,6 +154,24 @@ fn p4_the_negative_zero_is_zero_in_a_decimal_and_stays_as_it_is_written_in_a_col
             "5 | \"-0.0\"",
         ]
     );
+}
+
+#[test]
+fn p1_a_record_that_waits_and_comes_twice_waits_once_and_its_first_version_is_superseded() {
+    let nights = Nights::of_t(
+        "write_disposition = \"merge\"\nschema_contract = { data_type = \"discard_value\" }\n",
+    );
+    nights.load(r#"[{"id":1,"v":1}]"#).load(r#"[{"id":2,"v":"x"},{"id":1,"v":1}]"#);
+    assert_eq!(nights.waiting("t"), ["2 value"]);
+    // The second time it is the export that has been loaded already.
+    for counts in [[3, 2, 1], [3, 3, 0]] {
+        nights.load(r#"[{"id":2,"v":"x"},{"id":2,"v":"x"},{"id":1,"v":1}]"#);
+        assert_eq!(nights.waiting("t"), ["2 value", "2 value"]);
+        let superseded = |line: &Value| line["superseded"] == true;
+        assert_eq!(nights.lake().quarantine("t").into_iter().filter(superseded).count(), 1);
+        assert_eq!(nights.counts("t", ["received", "unchanged", "superseded"]), counts);
+        assert_eq!(nights.t(&["id", "v"]), ["1 | 1", "2 | null"]);
+    }
 }
 
 #[test]

@@ -179,9 +179,14 @@ async fn waiting(
     let (mut own, earlier): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|line: &Waiting| line.run_id == run_id);
     if story.disposition == Disposition::Merge {
-        // One line tells of a record however often it comes.
+        // One line tells of a record however often it comes, unless the run has said something else of it: of one that
+        // comes twice in an export the first is superseded, which is no line of the night before.
+        let mut told = own.clone();
         for record in story.night(night) {
-            own.extend(earlier.iter().find(|line| line.record == *record).cloned());
+            match told.iter().position(|line| line.record == *record) {
+                Some(line) => drop(told.swap_remove(line)),
+                None => own.extend(earlier.iter().find(|line| line.record == *record).cloned()),
+            }
         }
     }
     own
