@@ -22,11 +22,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::decimal::{is_exact_as_float, is_integer};
+use super::decimal::{LARGEST_EXACT_DOUBLE, is_exact_as_float, is_integer};
 use crate::schema::{ColumnType, Fraction, MAX_PRECISION, NumberText, parse_date, parse_timestamp};
-
-/// Every integer up to this magnitude is a double.
-const LARGEST_EXACT_DOUBLE: u64 = 1 << 53;
 
 /// Statistics of the non-null values of a column.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -334,6 +331,8 @@ mod tests {
         assert_eq!(type_of(&["1", "2.5"]), "float64");
         assert_eq!(type_of(&["-0"]), "float64");
         assert_eq!(type_of(&["9007199254740993", "0.5"]), "decimal(38,1)");
+        assert_eq!(type_of(&["9223372036854775808", "0.5"]), "decimal(38,1)");
+        assert_eq!(type_of(&["9.223372036854776e18", "0.5"]), "float64");
         assert_eq!(type_of(&["0.1000000000000000055"]), "decimal(38,19)");
         assert_eq!(type_of(&["1E400"]), "string");
     }

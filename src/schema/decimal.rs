@@ -18,6 +18,8 @@ const POWERS_OF_TEN: [i128; 39] = {
 };
 /// Within this magnitude no decimal of 15 digits is subnormal or infinite as a double.
 const SAFE_EXPONENT: i64 = 290;
+/// Every integer up to this magnitude is a double.
+pub(super) const LARGEST_EXACT_DOUBLE: u64 = 1 << 53;
 
 /// A parsed JSON number: `digits × 10^exponent`, leading and trailing zeros removed.
 ///
@@ -229,18 +231,16 @@ impl Fraction {
         (units % power == 0).then(|| units / power)
     }
 
-    /// The double nearest to it; `None` for an integer that none is.
+    /// The double nearest to it; `None` for an integer of which a double does not keep the digits.
     #[must_use]
     pub fn double(self) -> Option<f64> {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "15 digits are a double, and integers are tested"
-        )]
+        if self.places == 0 && self.units.unsigned_abs() > LARGEST_EXACT_DOUBLE {
+            return parse_float(&self.units.to_string());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "so many digits are a double")]
         let units = self.units as f64;
         if self.places == 0 {
-            #[expect(clippy::cast_possible_truncation, reason = "a double of 64 bits fits in 128")]
-            let is_exact = units as i128 == i128::from(self.units);
-            return is_exact.then_some(units);
+            return Some(units);
         }
         #[expect(clippy::cast_precision_loss, reason = "up to the 22nd, powers of ten are doubles")]
         let one = 10_u64.pow(self.places.into()) as f64;
@@ -263,15 +263,16 @@ impl fmt::Display for Fraction {
 }
 
 /// The double for a JSON number: the nearest double for a fraction, the equal double for an integer. `None` when there is
-/// no equal double for an integer, and when a fraction overflows, or underflows to zero.
+/// no equal double for an integer, or it is written shorter with other digits, as 2^63 is `9.223372036854776e18`; and when
+/// a fraction overflows, or underflows to zero.
 #[must_use]
 pub fn parse_float(text: &str) -> Option<f64> {
     if let Some(fraction) = Fraction::parse(text) {
         return fraction.double();
     }
-    NumberText::parse(text)?;
+    let number = NumberText::parse(text)?;
     let float: f64 = text.parse().ok()?;
-    let exact = !is_integer(text) || format!("{float:.0}") == text;
+    let exact = !is_integer(text) || (format!("{float:.0}") == text && number.survives_as_float());
     let underflows = float == 0.0 && !is_zero(text);
     (float.is_finite() && exact && !underflows).then_some(float)
 }
@@ -352,9 +353,7 @@ mod tests {
 
     #[test]
     fn p4_an_integer_is_the_double_that_it_is_or_none() {
-        for exact in
-            ["9007199254740992", "-1", "-0", "1152921504606846976", "100000000000000000000"]
-        {
+        for exact in ["9007199254740992", "9007199254740994", "-1", "-0", "100000000000000000000"] {
             assert_eq!(
                 parse_float(exact).map(|float| format!("{float:.0}")).as_deref(),
                 Some(exact)
@@ -363,6 +362,15 @@ mod tests {
         for lossy in ["9007199254740993", "-9007199254740993", "9223372036854775000", "1E400"] {
             assert_eq!(parse_float(lossy), None, "{lossy}");
         }
+        // These are doubles, but as such they are written `1.152921504606847e18` and `9.223372036854776e18`.
+        for shorter in ["1152921504606846976", "-9223372036854775808", "9223372036854775808"] {
+            assert_eq!(parse_float(shorter), None, "{shorter}");
+        }
+        assert_eq!(Fraction { units: i64::MIN, places: 0 }.double(), None);
+        assert_eq!(
+            Fraction { units: 9_007_199_254_740_994, places: 0 }.double(),
+            Some(9_007_199_254_740_994.0)
+        );
         assert_eq!(parse_float("0.1"), Some(0.1));
     }
 

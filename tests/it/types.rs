@@ -79,6 +79,7 @@ rows!(
     integers_of_more_than_64_bits,
     integers_of_more_than_38_digits,
     integers_with_a_large_fraction_beside,
+    integers_that_a_double_has_with_other_digits,
     fractions,
     fractions_and_integers,
     fractions_that_a_double_loses,

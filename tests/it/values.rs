@@ -35,6 +35,7 @@ mod more;
 mod names;
 pub mod nights;
 mod oracle;
+mod places;
 mod random;
 mod same;
 mod scalars;

@@ -1,5 +1,7 @@
 //! What random nights have found: the smallest input of each.
 
+use serde_json::Value;
+
 use super::nights::Nights;
 
 /// Two tables of one export.
@@ -82,4 +84,100 @@ fn v09_an_empty_list_under_a_key_with_the_name_of_another_gives_way() {
         assert_eq!(nights.t(&["id", "o"]), ["1 | {value: [false]}", "2 | {value: [true]}"]);
         assert!(nights.waiting("t").is_empty(), "{second}");
     }
+}
+
+const APPEND: &str = "write_disposition = \"append\"\nschema_contract = \"evolve\"\n";
+
+#[test]
+fn p4_an_integer_that_a_double_has_with_other_digits_keeps_its_own_among_fractions() {
+    for (first, second, rows) in [
+        ("9223372036854775808", "0.5", ["9223372036854775808.0", "0.5"]),
+        ("0.5", "-9223372036854775808", ["0.5", "-9223372036854775808.0"]),
+        ("[9223372036854775808,0.5]", "[]", ["[9223372036854775808.0, 0.5]", "[]"]),
+        (
+            r#"{"a":1152921504606846976}"#,
+            r#"{"a":0.5}"#,
+            ["{a: 1152921504606846976.0}", "{a: 0.5}"],
+        ),
+    ] {
+        let nights = Nights::of_t(&format!("{APPEND}nested = \"columns\"\n"));
+        nights.load(&format!(r#"[{{"id":1,"v":{first}}}]"#));
+        nights.load(&format!(r#"[{{"id":2,"v":{second}}}]"#));
+        assert_eq!(
+            nights.t(&["id", "v"]),
+            [0, 1].map(|row| format!("{} | {}", row + 1, rows[row]))
+        );
+    }
+}
+
+#[test]
+fn p4_a_double_that_becomes_text_has_the_digits_that_it_was_written_with() {
+    for (written, text) in [
+        ("9007199254740992", "9007199254740992"),
+        ("9.223372036854776e18", "9.223372036854776e18"),
+        ("1.7976931348623157e308", "1.7976931348623157e308"),
+        ("1E300", "1e300"),
+        ("5e-324", "5e-324"),
+        ("-0", "-0"),
+    ] {
+        let text = format!("\"{text}\"");
+        for (night, row) in [
+            (format!("[{written},0.5]"), format!("[{text}, \"0.5\"]")),
+            (
+                format!(r#"{{"a":{written},"b":{{"c":[{written}]}}}}"#),
+                format!("{{a: {text}, b: {{c: [{text}]}}}}"),
+            ),
+        ] {
+            let nights = Nights::of_t(&format!("{APPEND}nested = \"columns\"\n"));
+            let other =
+                if night.starts_with('[') { r#"["x"]"# } else { r#"{"a":"x","b":{"c":"x"}}"# };
+            nights.load(&format!(r#"[{{"id":1,"v":{night},"w":{written}}},{{"id":2,"w":0.5}}]"#));
+            nights.load(&format!(r#"[{{"id":3,"v":{other},"w":"x"}}]"#));
+            assert_eq!(nights.t(&["id", "v", "w"])[0], format!("1 | {row} | {text}"), "{written}");
+        }
+    }
+}
+
+#[test]
+fn p4_the_negative_zero_is_zero_in_a_decimal_and_stays_as_it_is_written_in_a_column_of_text() {
+    let nights = Nights::of_t(APPEND);
+    nights.load(r#"[{"id":1,"v":282.0000000000000000567},{"id":2,"v":-0}]"#);
+    nights.load(r#"[{"id":3,"v":"x"},{"id":4,"v":-0}]"#);
+    nights.load(r#"[{"id":5,"v":-0.0}]"#);
+    assert_eq!(
+        nights.t(&["id", "v"]),
+        [
+            "1 | \"282.0000000000000000567\"",
+            "2 | \"0.0000000000000000000\"",
+            "3 | \"x\"",
+            "4 | \"-0\"",
+            "5 | \"-0.0\"",
+        ]
+    );
+}
+
+#[test]
+fn p1_a_record_that_waits_and_comes_twice_waits_once_and_its_first_version_is_superseded() {
+    let nights = Nights::of_t(
+        "write_disposition = \"merge\"\nschema_contract = { data_type = \"discard_value\" }\n",
+    );
+    nights.load(r#"[{"id":1,"v":1}]"#).load(r#"[{"id":2,"v":"x"},{"id":1,"v":1}]"#);
+    assert_eq!(nights.waiting("t"), ["2 value"]);
+    // The second time it is the export that has been loaded already.
+    for counts in [[3, 2, 1], [3, 3, 0]] {
+        nights.load(r#"[{"id":2,"v":"x"},{"id":2,"v":"x"},{"id":1,"v":1}]"#);
+        assert_eq!(nights.waiting("t"), ["2 value", "2 value"]);
+        let superseded = |line: &Value| line["superseded"] == true;
+        assert_eq!(nights.lake().quarantine("t").into_iter().filter(superseded).count(), 1);
+        assert_eq!(nights.counts("t", ["received", "unchanged", "superseded"]), counts);
+        assert_eq!(nights.t(&["id", "v"]), ["1 | 1", "2 | null"]);
+    }
+}
+
+#[test]
+fn p1_an_object_and_a_list_of_one_name_have_a_column_and_a_child_table() {
+    let nights = Nights::of_t("");
+    nights.load(r#"[{"id":1,"aB":{"a_b":"x"},"a_b":[{"a_b":"x"},{"a_b":"y"}]}]"#);
+    assert_eq!(nights.t(&["id", "a_b__a_b"]), ["1 | \"x\""]);
+    assert_eq!(nights.rows("t__a_b", &["_index", "a_b"]), ["0 | \"x\"", "1 | \"y\""]);
 }

@@ -11,6 +11,7 @@ use parquet::record::Field;
 
 use super::json::{Json, Step, pointer};
 use super::nights::type_text;
+use super::places::{Cell, Places};
 use super::same::{Closeness, is_same};
 
 /// A table as its files have it.
@@ -99,24 +100,24 @@ impl Tables {
             return difference;
         };
         let key = root.row_id(*row);
-        let mut taken = Taken::new();
+        let mut places = Places::default();
         for (path, leaf) in record.leaves() {
-            let reading = reading(&path);
-            let mut search =
-                Search { tables: self, leaf, record, path: &path, reading, taken: &mut taken };
+            let (reading, found) = (reading(&path), Vec::new());
+            let mut search = Search { tables: self, leaf, record, path: &path, reading, found };
             let place =
                 Place { table: self.root, row: *row, key: vec![key.clone()], name: String::new() };
-            if !search.in_row(&place, &path) {
+            search.in_row(&place, &path);
+            if !places.add(search.found) {
                 difference.lost.push((pointer(&path), leaf.to_string()));
             }
         }
         if let Json::Object(members) = record {
-            root.take_empty(*row, members, &mut taken);
+            root.take_empty(*row, members, &mut places);
         }
         for table in &self.all {
             for (position, row) in table.rows.iter().enumerate() {
                 if table.row_id(position) == key {
-                    table.invented(row, &taken, &mut difference.invented);
+                    table.invented(row, &places, &mut difference.invented);
                 }
             }
         }
@@ -223,25 +224,23 @@ impl Read {
     }
 
     /// Takes texts of JSON that say what holds no scalar, as `[null]`.
-    fn take_empty(&self, row: usize, members: &[(String, Json)], taken: &mut Taken) {
+    fn take_empty(&self, row: usize, members: &[(String, Json)], places: &mut Places) {
         for (key, member) in members.iter().filter(|(_, member)| member.leaves().is_empty()) {
             for column in self.named.get(&snake_case(key)).into_iter().flatten() {
                 let value = &self.rows[row][*column];
                 if matches!(value, Field::Str(text) if *text == member.sorted().to_string()) {
-                    taken.entry(std::ptr::from_ref(value)).or_insert_with(|| format!("/{key}"));
+                    places.take(value, format!("/{key}"));
                 }
             }
         }
     }
 
-    fn invented(&self, row: &[Field], taken: &Taken, invented: &mut Vec<String>) {
+    fn invented(&self, row: &[Field], places: &Places, invented: &mut Vec<String>) {
         for (field, (name, _)) in row.iter().zip(&self.columns).skip(self.keys) {
             if !name.starts_with("_flowlake_") {
                 let mut values = Vec::new();
                 scalars(field, &mut values);
-                let more = values
-                    .into_iter()
-                    .filter(|value| !taken.contains_key(&std::ptr::from_ref(*value)));
+                let more = values.into_iter().filter(|value| !places.are_taken(*value));
                 invented.extend(more.map(|value| format!("{value:?} in {}.{name}", self.name)));
             }
         }
@@ -316,9 +315,6 @@ struct Place {
     name: String,
 }
 
-/// Values of cells, by the places in the record that they are the values of.
-type Taken = HashMap<*const Field, String>;
-
 /// Looks for one scalar of a record.
 struct Search<'a> {
     tables: &'a Tables,
@@ -326,65 +322,62 @@ struct Search<'a> {
     record: &'a Json,
     path: &'a [Step],
     reading: Reading,
-    /// The values that are those of other scalars.
-    taken: &'a mut Taken,
+    /// The values that say what it says where it may be, each with the place in the record that it is the value of.
+    found: Vec<(Cell, String)>,
 }
 
 impl Search<'_> {
-    /// Whether it is there: in a column of the row, or in a row below.
-    fn in_row(&mut self, place: &Place, steps: &[Step]) -> bool {
+    /// Looks in the columns of the row, and in rows below.
+    fn in_row(&mut self, place: &Place, steps: &[Step]) {
         let tables = self.tables;
         let table = &tables.all[place.table];
         let is_key = matches!(steps.first(), Some(Step::Key(_)));
         if !(place.name.is_empty() && is_key) {
             let name = if place.name.is_empty() { "value" } else { &place.name };
-            let columns = table.named.get(name).into_iter().flatten();
             let row = &table.rows[place.row];
-            if columns.into_iter().any(|column| self.in_value(&row[*column], steps)) {
-                return true;
+            for column in table.named.get(name).into_iter().flatten() {
+                self.in_value(&row[*column], steps);
             }
-            if self.in_child(place, &format!("{}__{name}", table.name), steps) {
-                return true;
-            }
+            self.in_child(place, &format!("{}__{name}", table.name), steps);
         }
-        let Some((Step::Key(key), rest)) = steps.split_first() else { return false };
+        let Some((Step::Key(key), rest)) = steps.split_first() else { return };
         let key = snake_case(key);
         let name = if place.name.is_empty() { key } else { format!("{}__{key}", place.name) };
-        self.in_row(&Place { name, key: place.key.clone(), ..*place }, rest)
+        self.in_row(&Place { name, key: place.key.clone(), ..*place }, rest);
     }
 
     /// The same in a child table: an item of a list, or what stands alone where others have lists.
-    fn in_child(&mut self, place: &Place, name: &str, steps: &[Step]) -> bool {
+    fn in_child(&mut self, place: &Place, name: &str, steps: &[Step]) {
         let tables = self.tables;
         let (position, rest) = match steps.split_first() {
             Some((Step::Item(position), rest)) => (*position, rest),
             _ => (0, steps),
         };
         let key = [place.key.as_slice(), &[position.to_string()]].concat();
-        let children = tables.named.get(name).into_iter().flatten();
-        children.into_iter().any(|child| {
-            let row = tables.all[*child].by_key.get(&key);
-            row.is_some_and(|row| {
+        for child in tables.named.get(name).into_iter().flatten() {
+            if let Some(row) = tables.all[*child].by_key.get(&key) {
                 let below =
                     Place { table: *child, row: *row, key: key.clone(), name: String::new() };
-                self.in_row(&below, rest)
-            })
-        })
+                self.in_row(&below, rest);
+            }
+        }
     }
 
     /// The same in a value: a scalar, a list or an object.
-    fn in_value(&mut self, value: &Field, steps: &[Step]) -> bool {
+    fn in_value(&mut self, value: &Field, steps: &[Step]) {
         match value {
-            Field::ListInternal(list) => match (steps.split_first(), list.elements()) {
-                (Some((Step::Item(position), rest)), items)
-                    if items.get(*position).is_some_and(|item| self.in_value(item, rest)) =>
+            Field::ListInternal(list) => {
+                let items = list.elements();
+                if let Some((Step::Item(position), rest)) = steps.split_first()
+                    && let Some(item) = items.get(*position)
                 {
-                    true
+                    self.in_value(item, rest);
                 }
                 // Where others have lists, one value is a list of one.
-                (_, [item]) => self.in_value(item, steps),
-                _ => false,
-            },
+                if let [item] = items {
+                    self.in_value(item, steps);
+                }
+            }
             Field::Group(object) => {
                 // A scalar may have been a list of one before others had objects.
                 let (fields, rest) = match steps.split_first() {
@@ -392,34 +385,32 @@ impl Search<'_> {
                     Some((Step::Item(_), _)) => (vec!["items".to_owned()], steps),
                     Some((Step::Key(key), rest)) => (vec![snake_case(key)], rest),
                 };
-                if let Some((Step::Item(_), rest)) = steps.split_first()
-                    && self.in_value(value, rest)
-                {
+                if let Some((Step::Item(_), rest)) = steps.split_first() {
                     // An object in a list, where others have it alone.
-                    return true;
+                    self.in_value(value, rest);
                 }
-                let mut values = object.get_column_iter();
-                values.any(|(name, value)| {
-                    names(name).iter().any(|name| fields.contains(name))
-                        && self.in_value(value, rest)
-                })
+                for (name, value) in object.get_column_iter() {
+                    if names(name).iter().any(|name| fields.contains(name)) {
+                        self.in_value(value, rest);
+                    }
+                }
             }
             Field::Str(text) if !steps.is_empty() || self.reading.in_text => {
-                self.in_json(value, text, steps)
+                self.in_json(value, text, steps);
             }
             scalar => {
-                steps.is_empty()
-                    && is_same(scalar, self.leaf, self.reading.closeness)
-                    && self.take(scalar, self.path)
+                if steps.is_empty() && is_same(scalar, self.leaf, self.reading.closeness) {
+                    self.found.push((scalar, pointer(self.path)));
+                }
             }
         }
     }
 
     /// The same in a text of JSON, which has to be all that stood there.
-    fn in_json(&mut self, value: &Field, text: &str, steps: &[Step]) -> bool {
-        let stood = self.record.at(&self.path[..self.path.len() - steps.len()]);
+    fn in_json(&mut self, value: &Field, text: &str, steps: &[Step]) {
+        let path = &self.path[..self.path.len() - steps.len()];
         let is_text = || {
-            stood.is_some_and(|stood| {
+            self.record.at(path).is_some_and(|stood| {
                 matches!(stood, Json::List(_) | Json::Object(_))
                     && Json::try_parse(text).as_ref() == Some(&stood.sorted())
             })
@@ -430,12 +421,8 @@ impl Search<'_> {
             } else {
                 is_text()
             };
-        is_it && self.take(value, &self.path[..self.path.len() - steps.len()])
-    }
-
-    /// Whether a value is that of this place in the record, and of no other.
-    fn take(&mut self, value: &Field, path: &[Step]) -> bool {
-        let path = pointer(path);
-        *self.taken.entry(std::ptr::from_ref(value)).or_insert_with(|| path.clone()) == path
+        if is_it {
+            self.found.push((value, pointer(path)));
+        }
     }
 }

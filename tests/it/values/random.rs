@@ -159,19 +159,21 @@ fn p1_p4_random_nights_under_widen_are_in_the_lake_to_the_last_scalar() {
     }
 }
 
-/// What the oracle says of a record, when this one was loaded: how many scalars are lost, how many invented.
-fn judged(nested: &str, record: &str) -> [usize; 2] {
-    const LOADED: &str =
-        r#"[{"id":1,"a":1.50,"b":[{"c":"x"},{"c":"2026-10-05"}],"d":[1,2],"e":{"f":true}}]"#;
+/// A record with scalars of several types and at several depths.
+const LOADED: &str =
+    r#"{"id":1,"a":1.50,"b":[{"c":"x"},{"c":"2026-10-05"}],"d":[1,2],"e":{"f":true}}"#;
+
+/// What the oracle says of a record, when another one was loaded: how many scalars are lost, how many invented.
+fn judged(nested: &str, loaded: &str, record: &str) -> [usize; 2] {
     let nights = Nights::of_t(&format!("nested = \"{nested}\""));
-    nights.load(LOADED);
+    nights.load(&format!("[{loaded}]"));
     let lake = nights.lake();
     let files = lake.tables().into_iter().map(|table| {
         let files = lake.files(&table).into_iter();
         (table, files.map(|file| std::fs::read(file).unwrap().into()).collect())
     });
     let tables = Tables::read(&files.collect(), "t", "id").unwrap();
-    let closeness = Closeness { verbatim: true, nearest: false, unquoted: false };
+    let closeness = Closeness { verbatim: true, declared: false, unquoted: false };
     let reading = |_: &[Step]| Reading { closeness, in_text: nested == "json" };
     let difference = tables.compare("1", &Json::parse(record), reading);
     [difference.lost.len(), difference.invented.len()]
@@ -211,10 +213,24 @@ fn the_search_sees_what_is_changed_lost_moved_or_invented() {
                 [3, 1],
             ),
         ] {
-            assert_eq!(judged(nested, record), expected, "{nested}: {record}");
+            assert_eq!(judged(nested, LOADED, record), expected, "{nested}: {record}");
         }
     }
     let digits =
         r#"{"id":1,"a":1.50,"b":[{"c":"x"},{"c":"2026-10-05"}],"d":[1,2.0],"e":{"f":true}}"#;
-    assert_eq!(judged("json", digits), [2, 1]);
+    assert_eq!(judged("json", LOADED, digits), [2, 1]);
+}
+
+#[test]
+fn the_search_gives_each_scalar_a_cell_of_its_own() {
+    // `a_b` in the row of the list may be either, by its name.
+    let loaded = r#"{"id":1,"aB":{"c":"x"},"a_b":[{"c":"x"},{"c":"y"}]}"#;
+    for (record, expected) in [
+        (loaded, [0, 0]),
+        (r#"{"id":1,"aB":{"c":"x"},"a_b":[{"c":"y"},{"c":"x"}]}"#, [2, 2]),
+        (r#"{"id":1,"aB":{"c":"x"},"a_b":[null,{"c":"y"}]}"#, [0, 1]),
+        (r#"{"id":1,"aB":{"c":"x"},"a_b":[{"c":"x"},{"c":"y"},{"c":"x"}]}"#, [1, 0]),
+    ] {
+        assert_eq!(judged("tables", loaded, record), expected, "{record}");
+    }
 }

@@ -12,8 +12,9 @@ pub struct Closeness {
     /// Its text, if it is one, character by character: its column has been text since the value came. Otherwise it may
     /// be the text of the type that the column had before.
     pub verbatim: bool,
-    /// A double only has to be the nearest one, as in a column that is declared so. Otherwise every digit survives.
-    pub nearest: bool,
+    /// Its column is declared of its type: a double only has to be the nearest one, and a zero has no sign where the type
+    /// has none. Otherwise every digit survives.
+    pub declared: bool,
     /// A number or a boolean may stand in quotes, since the column takes what fits its type. Otherwise that is text.
     pub unquoted: bool,
 }
@@ -22,17 +23,15 @@ pub struct Closeness {
 pub fn is_same(read: &Field, json: &Json, closeness: Closeness) -> bool {
     match (read, json) {
         (Field::Bool(read), Json::Bool(value)) => read == value,
-        (Field::Long(read), Json::Number(text)) => exactly(&read.to_string()) == exactly(text),
-        (Field::Double(read), Json::Number(text)) => is_double(*read, text, closeness.nearest),
-        (Field::Decimal(read), Json::Number(text)) => {
-            // A decimal has no negative zero.
-            let ((sign, digits), (stood, expected)) = (exactly(&decimal(read)), exactly(text));
-            digits == expected && (sign == stood || digits.0.is_empty())
+        (Field::Long(read), Json::Number(text)) => {
+            let read = read.to_string();
+            exactly(&read) == exactly(text) || closeness.declared && is_equal(&read, text)
         }
+        (Field::Double(read), Json::Number(text)) => is_double(*read, text, closeness.declared),
+        (Field::Decimal(read), Json::Number(text)) => is_equal(&decimal(read), text),
         (Field::Str(read), Json::Bool(value)) => *read == value.to_string(),
         (Field::Str(read), Json::Number(text)) => {
-            let is_equal = || is_number(read) && exactly(read) == exactly(text);
-            read == text || !closeness.verbatim && is_equal()
+            read == text || !closeness.verbatim && is_number(read) && is_equal(read, text)
         }
         (Field::Str(read), Json::Text(text)) => {
             let is_equal = || instant(text).is_some_and(|it| instant(read) == Some(it));
@@ -54,13 +53,16 @@ pub fn is_same(read: &Field, json: &Json, closeness: Closeness) -> bool {
     }
 }
 
-/// An integer is the double that is this integer; a fraction is its nearest one, or has all of its digits.
+/// A double is the shortest number that reads back as it, and an integer is also equal to it. Where it only has to be the
+/// nearest one, a fraction may have more digits.
 fn is_double(read: f64, text: &str, nearest: bool) -> bool {
-    let is_fraction = text.contains(['.', 'e', 'E']);
     let is_nearest = || text.parse::<f64>().is_ok_and(|it| it.to_bits() == read.to_bits());
-    exactly(&format!("{read:e}")) == exactly(text)
-        || format!("{read:.0}") == *text
-        || nearest && is_fraction && is_nearest()
+    let has_digits = exactly(&format!("{read:e}")) == exactly(text);
+    if text.contains(['.', 'e', 'E']) {
+        has_digits || nearest && is_nearest()
+    } else {
+        has_digits && format!("{read:.0}") == *text
+    }
 }
 
 /// A decimal with its digits and its power of ten.
@@ -73,6 +75,12 @@ fn decimal(read: &Decimal) -> String {
 
 fn is_number(text: &str) -> bool {
     matches!(Json::try_parse(text), Some(Json::Number(_)))
+}
+
+/// Whether two numbers are equal. The negative zero may have been in a decimal, which has none.
+fn is_equal(read: &str, text: &str) -> bool {
+    let ((sign, number), (stood, expected)) = (exactly(read), exactly(text));
+    number == expected && (sign == stood || !sign && number.0.is_empty())
 }
 
 /// A number: whether it has a sign; its digits without zeros at the ends, and the power of ten of the last one.

@@ -103,14 +103,14 @@ impl Expected {
             return Err(orphans.join("\n"));
         }
         for (key, row) in &self.rows {
-            // A row that did not change may have the text of an older type.
-            let verbatim = row.first == night;
             let reading = |path: &[Step]| {
                 let top = pointer(&path[..1]);
-                let declared = story.declared.is_some_and(|(column, _)| top[1..] == *column);
+                let declared = story.declared.filter(|(column, _)| top[1..] == **column);
+                // A row that did not change may have the text of an older type.
+                let verbatim = declared.map_or(row.first == night, |(_, it)| it == "string");
+                let declared = declared.is_some();
                 let unquoted = declared || story.contract.is_none_or(|words| words[2] != "evolve");
-                let closeness =
-                    Closeness { verbatim: verbatim && !declared, nearest: declared, unquoted };
+                let closeness = Closeness { verbatim, declared, unquoted };
                 Reading { closeness, in_text: story.nested == "json" }
             };
             let mut difference = tables.compare(key, &row.record, reading);
@@ -179,9 +179,14 @@ async fn waiting(
     let (mut own, earlier): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|line: &Waiting| line.run_id == run_id);
     if story.disposition == Disposition::Merge {
-        // One line tells of a record however often it comes.
+        // One line tells of a record however often it comes, unless the run has said something else of it: of one that
+        // comes twice in an export the first is superseded, which is no line of the night before.
+        let mut told = own.clone();
         for record in story.night(night) {
-            own.extend(earlier.iter().find(|line| line.record == *record).cloned());
+            match told.iter().position(|line| line.record == *record) {
+                Some(line) => drop(told.swap_remove(line)),
+                None => own.extend(earlier.iter().find(|line| line.record == *record).cloned()),
+            }
         }
     }
     own
