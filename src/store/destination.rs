@@ -270,6 +270,7 @@ impl Destination {
         // A disk reports a failed write once, so a failed sync must not be followed by a copy.
         let target = local.file(path);
         let linked = on_cpu(move || {
+            local.refuse_behind_link(&target)?;
             local.sync_file(&file)?;
             Ok(link_nameless(&file, &target))
         });

@@ -102,6 +102,7 @@ fn s03_nothing_is_listed_or_removed_behind_a_symbolic_link() {
             destination.delete(&behind).await.unwrap_err(),
             destination.delete_all(std::slice::from_ref(&behind)).await.unwrap_err(),
             destination.refuse_links([behind.clone()]).await.unwrap_err(),
+            destination.put(&behind, Bytes::from("x")).await.unwrap_err(),
         ] {
             let refused = refused.to_string();
             assert!(refused.contains("_flowlake/staging is a symbolic link"), "{refused}");
@@ -155,10 +156,15 @@ fn s03_a_run_and_a_repair_leave_alone_what_is_behind_a_symbolic_link() {
     let staging = workplace.path().join("lake/_flowlake/staging");
     let _ = std::fs::remove_dir_all(&staging);
     symlink(outside.path(), &staging).unwrap();
-    source.serve(r#"[{"id":1,"v":"b"}]"#);
-    workplace.run().success();
     workplace.flowlake(&["verify", "lake", "--repair"]).success();
+    source.serve(r#"[{"id":1,"v":"b"}]"#);
+    let refused = workplace.run();
+    assert_eq!(refused.code, 7, "{}", refused.stderr);
+    assert!(refused.stderr.contains("staging is a symbolic link"), "{}", refused.stderr);
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), "mine");
+    assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1);
+    std::fs::remove_file(&staging).unwrap();
+    workplace.run().success();
     assert_eq!(workplace.lake().column("t", "v"), ["b"]);
 }
 

@@ -46,7 +46,7 @@ pub struct SyncCounts {
 
 /// Something is behind a symbolic link.
 #[derive(Debug, thiserror::Error)]
-#[error("{} is a symbolic link, and what it leads to may not be the destination's: put a directory in its place, or mount one there", .0.display())]
+#[error("{} is a symbolic link, and what it leads to may not belong to the destination: put a directory in its place, or mount one there", .0.display())]
 pub(in crate::store) struct BehindLink(PathBuf);
 
 impl LocalRoot {
@@ -118,6 +118,7 @@ impl LocalRoot {
 
     /// A temporary file in the directory of `target`.
     pub(super) fn temporary_beside(&self, target: &FilePath) -> io::Result<NamedTempFile> {
+        self.refuse_behind_link(target)?;
         let directory = target.parent().unwrap_or(self.directory());
         in_directory(directory, || new_temporary(directory))
     }
