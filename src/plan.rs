@@ -583,7 +583,12 @@ mod tests {
         let full = plan("organisation_id = \"o\"", None, &from("2026-01-01T00:00:00Z"));
         assert!(matches!(full, Err(PlanError::NoWindow)));
         let future = plan(WINDOW, None, &from("2027-01-01T00:00:00Z"));
-        assert!(matches!(future, Err(PlanError::Empty { .. })));
+        assert!(matches!(future, Err(PlanError::Future { option: "--from", .. })));
+        let to = Overrides { to: Some(instant("2025-01-01T00:00:00Z")), ..Overrides::default() };
+        assert!(matches!(plan(WINDOW, None, &to), Err(PlanError::Empty { .. })));
+        // The clock of an earlier run was a year ahead.
+        let ahead = plan(WINDOW, Some("2027-03-20T02:00:00Z"), &Overrides::default());
+        assert!(matches!(ahead, Err(PlanError::WatermarkAhead { .. })));
         let tiny = WINDOW.replace("P1M", "PT1S");
         let many = plan(&tiny, None, &Overrides::default());
         assert!(matches!(many, Err(PlanError::TooManyPieces { .. })));

@@ -42,7 +42,9 @@ impl InProcess {
     }
 
     fn plan(&self, run_id: &str, overrides: &Overrides) -> Plan {
-        let (run_id, now) = (run_id.parse().unwrap(), DateTime::<Utc>::UNIX_EPOCH);
+        // Nothing may lie in the future.
+        let now = overrides.as_of.or(overrides.to).unwrap_or(DateTime::<Utc>::UNIX_EPOCH);
+        let run_id = run_id.parse().unwrap();
         Plan::new(self.pipeline.clone(), run_id, now, None, overrides).unwrap()
     }
 
