@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::BufRead;
+use std::io::{BufRead, Read as _};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -272,6 +272,30 @@ pub async fn read(
         serde_json::from_str(&line).map_err(|error| unreadable(error.to_string()))
     });
     lines.collect()
+}
+
+/// Reads what can be read of a quarantine file, and tells what is wrong with it.
+///
+/// # Errors
+/// The destination fails, or the file is missing.
+pub async fn read_what_is_left(
+    destination: &Destination,
+    file: &QuarantineFile,
+) -> Result<(Vec<QuarantineLine>, Option<QuarantineError>), QuarantineError> {
+    let damage = match read(destination, file).await {
+        Ok(lines) => return Ok((lines, None)),
+        Err(damage @ QuarantineError::Unreadable { .. }) => damage,
+        Err(error) => return Err(error),
+    };
+    let content = destination.get(&layout::recorded(&file.path)).await?.unwrap_or_default();
+    let mut text = Vec::new();
+    // The text before the place that cannot be read is there when this fails.
+    let read = zstd::Decoder::new(content.as_ref()).and_then(|mut it| it.read_to_end(&mut text));
+    if let Err(error) = read {
+        tracing::debug!(path = %file.path, %error, "a quarantine file cannot be read to its end");
+    }
+    let lines = text.split(|byte| *byte == b'\n');
+    Ok((lines.filter_map(|line| serde_json::from_slice(line).ok()).collect(), Some(damage)))
 }
 
 #[cfg(test)]
