@@ -17,11 +17,13 @@ use crate::report::RunReport;
 use crate::run::{RunContext, RunError};
 use crate::schema::{RunId, TableName};
 use crate::store::Destination;
-use crate::table;
 use crate::table::quarantine::{
-    QuarantineFile, QuarantineLine, QuarantineReason, read_what_is_left,
+    QuarantineError, QuarantineFile, QuarantineLine, QuarantineReason, read_what_is_left,
 };
+use crate::table::{self, Snapshot};
 
+/// How often quarantine is read that changes meanwhile.
+const MOST_LOOKS: usize = 5;
 /// How many characters of a record to show.
 const SHOWN_OF_A_RECORD: usize = 500;
 /// How many characters of a value to show.
@@ -111,22 +113,48 @@ async fn retry(
     Ok(crate::run::retry(plan, &context).await?)
 }
 
-/// The chosen quarantine files, and where they are.
-struct ChosenFiles {
-    destination: Destination,
-    files: Vec<(TableName, QuarantineFile)>,
+/// A quarantine file with what can be read of it.
+struct ChosenFile {
+    table: TableName,
+    file: QuarantineFile,
+    lines: Vec<QuarantineLine>,
+    damage: Option<QuarantineError>,
 }
 
 impl Chosen {
-    async fn files(&self, context: &RunContext) -> Result<ChosenFiles, Error> {
+    /// Reads the chosen files of one snapshot. A run may have replaced some of them meanwhile; then it reads the next one.
+    async fn read(&self, context: &RunContext) -> Result<Vec<ChosenFile>, Error> {
         let destination = self.destination.open(context).await?;
-        let snapshot = table::open(&destination).snapshot().await.map_err(RunError::from)?;
-        let mut files = Vec::new();
-        for (table, manifest) in snapshot.manifests {
-            let chosen = manifest.quarantine.into_iter().filter(|file| self.takes(&table, file));
-            files.extend(chosen.map(|file| (table.clone(), file)));
+        let tables = table::open(&destination);
+        let mut snapshot = tables.snapshot().await.map_err(RunError::from)?;
+        for _ in 1..MOST_LOOKS {
+            let read = self.read_files(&destination, &snapshot).await;
+            let Err(QuarantineError::Missing { .. }) = read else {
+                return Ok(read.map_err(RunError::from)?);
+            };
+            let now = tables.snapshot().await.map_err(RunError::from)?;
+            if now.sequence() == snapshot.sequence() {
+                return Ok(read.map_err(RunError::from)?);
+            }
+            snapshot = now;
         }
-        Ok(ChosenFiles { destination, files })
+        Ok(self.read_files(&destination, &snapshot).await.map_err(RunError::from)?)
+    }
+
+    async fn read_files(
+        &self,
+        destination: &Destination,
+        snapshot: &Snapshot,
+    ) -> Result<Vec<ChosenFile>, QuarantineError> {
+        let mut read = Vec::new();
+        for (table, manifest) in &snapshot.manifests {
+            for file in manifest.quarantine.iter().filter(|file| self.takes(table, file)) {
+                let (lines, damage) = read_what_is_left(destination, file).await?;
+                let (table, file) = (table.clone(), file.clone());
+                read.push(ChosenFile { table, file, lines, damage });
+            }
+        }
+        Ok(read)
     }
 
     fn takes(&self, table: &TableName, file: &QuarantineFile) -> bool {
@@ -135,31 +163,26 @@ impl Chosen {
     }
 }
 
-impl ChosenFiles {
-    async fn lines(&self, file: &QuarantineFile) -> Result<Vec<QuarantineLine>, Error> {
-        let read = read_what_is_left(&self.destination, file).await.map_err(RunError::from)?;
-        let (lines, damage) = read;
-        if let Some(damage) = damage {
-            tracing::warn!(%damage, "showing what can be read of it");
-        }
-        Ok(lines)
-    }
+/// What is left of damaged files is shown, and their damage ends the command.
+fn first_damage(files: Vec<ChosenFile>) -> Result<(), Error> {
+    let damage = files.into_iter().find_map(|file| file.damage);
+    damage.map_or(Ok(()), |damage| Err(RunError::from(damage).into()))
 }
 
 async fn list(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
-    let chosen = chosen.files(context).await?;
+    let files = chosen.read(context).await?;
     let mut out = std::io::stdout();
-    if chosen.files.is_empty() {
+    if files.is_empty() {
         return Ok(writeln!(out, "no records are in quarantine")?);
     }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(["table", "run", "records", "only values"]);
     let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
-    for (name, file) in &chosen.files {
+    for ChosenFile { table: name, file, lines, .. } in &files {
         let (records, values) = (file.records.to_string(), file.partially_loaded.to_string());
         table.add_row([name.to_string(), file.run_id.to_string(), records, values]);
-        for finding in chosen.lines(file).await?.into_iter().flat_map(|line| line.reasons) {
-            *reasons.entry(finding.message).or_default() += 1;
+        for finding in lines.iter().flat_map(|line| &line.reasons) {
+            *reasons.entry(finding.message.clone()).or_default() += 1;
         }
     }
     for column in table.column_iter_mut().skip(2) {
@@ -171,22 +194,20 @@ async fn list(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
     for (reason, count) in reasons {
         writeln!(out, "{count} × {reason}")?;
     }
-    Ok(())
+    first_damage(files)
 }
 
 async fn show(chosen: &Chosen, json: bool, context: &RunContext) -> Result<(), Error> {
-    let chosen = chosen.files(context).await?;
+    let files = chosen.read(context).await?;
     let mut out = std::io::stdout();
-    for (_, file) in &chosen.files {
-        for line in chosen.lines(file).await? {
-            if json {
-                writeln!(out, "{}", serde_json::to_string(&line)?)?;
-            } else {
-                writeln!(out, "{}", shown(&line))?;
-            }
+    for line in files.iter().flat_map(|file| &file.lines) {
+        if json {
+            writeln!(out, "{}", serde_json::to_string(line)?)?;
+        } else {
+            writeln!(out, "{}", shown(line))?;
         }
     }
-    Ok(())
+    first_damage(files)
 }
 
 /// A record for people: where it came from, what is wrong with it, and its JSON.

@@ -11,7 +11,8 @@ use crate::cli::error::Error;
 use crate::exit_code::ExitCode;
 use crate::report::{Outcome, RunReport};
 use crate::run::{RunContext, RunError};
-use crate::store::Destination;
+use crate::schema::RunId;
+use crate::store::{Destination, ListedFile};
 
 /// Shows the last runs of a destination, the newest first.
 pub(super) async fn runs(
@@ -48,6 +49,12 @@ async fn show(
 
 async fn last_reports(destination: &Destination, limit: usize) -> Result<Vec<RunReport>, Error> {
     let mut files = destination.list(&Destination::own("runs")).await.map_err(RunError::from)?;
+    // Other files are strangers.
+    let is_report = |file: &ListedFile| {
+        let name = file.path.filename().and_then(|name| name.strip_suffix(".json"));
+        name.is_some_and(|name| name.parse::<RunId>().is_ok())
+    };
+    files.retain(is_report);
     // A scheduler's own ids need not sort by time.
     files
         .sort_by(|left, right| right.modified.cmp(&left.modified).then(right.path.cmp(&left.path)));

@@ -127,8 +127,8 @@ impl Failure for CommitError {
                  the exports that were kept are in `_flowlake/landing`"
             }
             Self::SnapshotLost { .. } | Self::ManifestLost { .. } | Self::OtherManifest { .. } => {
-                "restore `_flowlake` from a backup, or make the snapshot again from what is there \
-                 with `flowlake verify --rebuild`"
+                "restore `_flowlake` from a backup; a snapshot alone is written again from the last commit record \
+                 by `flowlake verify --repair`. The data files are as they were"
             }
             Self::SnapshotBehind { .. } => {
                 "restore the whole destination, or go on from this snapshot with `flowlake verify --repair`, \

@@ -1,13 +1,24 @@
 //! JSON: reads and writes flowlake's own small files.
 //!
 //! Each says its version. A file of a newer version is refused, and so is never written back without what it has more.
+//!
+//! The last member of each, `blake3`, is the hash of the text without it. A flipped bit that leaves valid JSON would
+//! otherwise move a watermark, or let a commit remove another file. A file without the member, as a person may write it,
+//! is taken as it is.
 
 use bytes::Bytes;
 use object_store::path::Path;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Serialize};
 
 use super::CommitError;
+
+/// What ends a file before its hash, and after it.
+const SEAL: (&[u8], &[u8]) = (b",\n  \"blake3\": \"", b"\"\n}");
+/// The end of a file without its hash.
+const END: &[u8] = b"\n}";
+/// How many digits a hash has.
+const HASH_DIGITS: usize = 2 * blake3::OUT_LEN;
 
 /// A file of flowlake's own that says its version.
 pub(super) trait Versioned: Serialize + DeserializeOwned {
@@ -23,7 +34,10 @@ pub(super) fn decode<T: Versioned>(path: &Path, content: &[u8]) -> Result<T, Com
     let unreadable = |source| CommitError::Unreadable { path: path.clone(), source };
     let Version { version } = serde_json::from_slice(content).map_err(unreadable)?;
     match version.cmp(&T::VERSION) {
-        std::cmp::Ordering::Equal => serde_json::from_slice(content).map_err(unreadable),
+        std::cmp::Ordering::Equal => {
+            let text = unsealed(content).map_err(unreadable)?;
+            serde_json::from_slice(&text).map_err(unreadable)
+        }
         std::cmp::Ordering::Greater => {
             Err(CommitError::Newer { path: path.clone(), version, known: T::VERSION })
         }
@@ -32,5 +46,62 @@ pub(super) fn decode<T: Versioned>(path: &Path, content: &[u8]) -> Result<T, Com
 }
 
 pub(super) fn encode<T: Versioned>(value: &T) -> Result<Bytes, CommitError> {
-    serde_json::to_vec_pretty(value).map(Bytes::from).map_err(CommitError::Unwritable)
+    let text = serde_json::to_vec_pretty(value).map_err(CommitError::Unwritable)?;
+    Ok(sealed(text).into())
+}
+
+/// The text with its hash as the last member.
+fn sealed(mut text: Vec<u8>) -> Vec<u8> {
+    // An object with members ends so, when it is written on several lines.
+    let Some(members) = text.strip_suffix(END).map(<[u8]>::len) else { return text };
+    let hash = blake3::hash(&text).to_hex();
+    text.truncate(members);
+    text.extend_from_slice(SEAL.0);
+    text.extend_from_slice(hash.as_bytes());
+    text.extend_from_slice(SEAL.1);
+    text
+}
+
+/// The text without its hash, if it is the one that was written.
+fn unsealed(content: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+    let split = content.strip_suffix(SEAL.1).and_then(|rest| {
+        let (rest, hash) = rest.split_at_checked(rest.len().checked_sub(HASH_DIGITS)?)?;
+        Some((rest.strip_suffix(SEAL.0)?, hash))
+    });
+    let Some((members, hash)) = split else { return Ok(content.to_vec()) };
+    let text = [members, END].concat();
+    if blake3::hash(&text).to_hex().as_bytes() != hash {
+        return Err(serde_json::Error::custom("its content is not what was written"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::snapshot::SnapshotFile;
+
+    #[test]
+    fn one_flipped_bit_of_an_own_file_is_seen() {
+        let path = Path::from("f");
+        let file = SnapshotFile { sequence: 7, ..SnapshotFile::default() };
+        let written = encode(&file).unwrap();
+        assert_eq!(decode::<SnapshotFile>(&path, &written).unwrap(), file);
+        // The name of the member itself is the one place where nothing is said of anything.
+        let name = written.windows(8).position(|it| it == b"\"blake3\"").unwrap();
+        for bit in (0..written.len() * 8).filter(|bit| !(name..name + 8).contains(&(bit / 8))) {
+            let mut damaged = written.to_vec();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let read = decode::<SnapshotFile>(&path, &damaged);
+            assert!(read.is_err(), "bit {bit}: {}", String::from_utf8_lossy(&damaged));
+        }
+    }
+
+    #[test]
+    fn a_file_without_its_hash_is_taken_as_it_is() {
+        let text = br#"{"version": 1, "sequence": 3, "tables": {}}"#;
+        let file: SnapshotFile = decode(&Path::from("f"), text).unwrap();
+        assert_eq!(file.sequence, 3);
+        assert!(file.unknown.is_empty());
+    }
 }

@@ -10,7 +10,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -232,12 +232,9 @@ pub async fn holder(destination: &Destination) -> Result<Option<Owner>, LockErro
     let Some(file) = destination.local_file(&path()) else {
         return Ok(read(destination).await?);
     };
-    if !file.exists() {
-        return Ok(None);
-    }
-    match on_cpu(move || open_locked(&file, File::try_lock_shared)).await {
-        Ok(file) => {
-            unlock(&file);
+    match on_cpu(move || look_at(&file)).await {
+        Ok(()) => Ok(None),
+        Err(LockError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
             Ok(None)
         }
         Err(LockError::Held { owner }) => Ok(Some(*owner)),
@@ -307,9 +304,28 @@ fn open_locked(
         std::fs::create_dir_all(directory).map_err(failed)?;
     }
     let options = File::options().read(true).write(true).create(true).truncate(false).open(path);
-    let mut file = options.map_err(failed)?;
-    match try_lock(&file) {
-        Ok(()) => Ok(file),
+    let file = options.map_err(failed)?;
+    take(&file, path, try_lock)?;
+    Ok(file)
+}
+
+/// Whether the lock is free. Nothing is written: whoever asks may have no right to.
+fn look_at(path: &PathBuf) -> Result<(), LockError> {
+    let opened = File::open(path);
+    let file = opened.map_err(|source| LockError::File { path: path.clone(), source })?;
+    take(&file, path, File::try_lock_shared)?;
+    unlock(&file);
+    Ok(())
+}
+
+fn take(
+    mut file: &File,
+    path: &Path,
+    try_lock: impl FnOnce(&File) -> Result<(), TryLockError>,
+) -> Result<(), LockError> {
+    let failed = |source| LockError::File { path: path.to_owned(), source };
+    match try_lock(file) {
+        Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
             file.read_to_string(&mut text).map_err(failed)?;
@@ -495,6 +511,18 @@ mod tests {
             std::fs::write(&file, content(&gone("dead"))).unwrap();
         }
         looking.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn o20_looking_at_a_lock_writes_nothing() {
+        let (directory, destination) = local_disk();
+        assert!(holder(&destination).await.unwrap().is_none());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        // Nobody can open this for writing, not even root.
+        let file = destination.local_file(&path()).unwrap();
+        std::fs::create_dir_all(&file).unwrap();
+        assert!(File::options().write(true).open(&file).is_err());
+        assert!(holder(&destination).await.unwrap().is_none());
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::layout;
 use crate::landing;
+use crate::schema::RunId;
 
 /// What a file of flowlake's own is, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,16 +26,21 @@ impl OwnFile {
         let recorded = layout::recorded(path);
         let (directory, rest) = own.split_once('/').unwrap_or(("", own));
         let depth = rest.split('/').count();
+        let is_of_run = |ending: &str| {
+            rest.strip_suffix(ending)
+                .and_then(|name| name.split('/').next())
+                .is_some_and(|run| run.parse::<RunId>().is_ok())
+        };
         match (directory, depth) {
             ("", 1) if rest == "snapshot.json" => Some(Self::Snapshot),
             ("", 1) if rest == "lock.json" => Some(Self::Lock),
             ("tables", 2) => layout::sequence_of(&recorded).map(|_| Self::Manifest),
             ("commits", 1) => layout::sequence_of(&recorded).map(|_| Self::Commit),
-            ("staging", 2) => rest.ends_with(".staged").then_some(Self::Staged),
+            ("staging", 2) => is_of_run(".staged").then_some(Self::Staged),
             ("quarantine", 2) => layout::is_quarantine_file(&recorded).then_some(Self::Quarantine),
-            ("landing", 1 | 2) if rest.ends_with(landing::EXPORT) => Some(Self::Export),
-            ("landing", 1 | 2) if rest.ends_with(landing::ORIGIN) => Some(Self::ExportOrigin),
-            ("runs", 1) => rest.ends_with(".json").then_some(Self::Report),
+            ("landing", 1 | 2) if is_of_run(landing::EXPORT) => Some(Self::Export),
+            ("landing", 1 | 2) if is_of_run(landing::ORIGIN) => Some(Self::ExportOrigin),
+            ("runs", 1) => is_of_run(".json").then_some(Self::Report),
             ("aside" | "check", _) => Some(Self::Other),
             _ => None,
         }
@@ -60,6 +66,9 @@ mod tests {
             ("_flowlake/landing/run.json.zst", Some(OwnFile::Export)),
             ("_flowlake/landing/run/0000.origin.json", Some(OwnFile::ExportOrigin)),
             ("_flowlake/runs/run.json", Some(OwnFile::Report)),
+            ("_flowlake/runs/run (copy).json", None),
+            ("_flowlake/landing/run.old.json.zst", None),
+            ("_flowlake/staging/run/notes#1", None),
             ("_flowlake/aside/t/0000-run.parquet", Some(OwnFile::Other)),
             ("_flowlake/desktop.ini", None),
             ("t/0000-run.parquet", None),

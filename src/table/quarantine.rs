@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::BufRead;
+use std::io::{BufRead, Read as _};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -266,17 +266,15 @@ pub async fn read(
     if blake3::hash(&content).to_hex().as_str() != file.blake3 {
         return Err(unreadable("it has changed since it was written".to_owned()));
     }
-    decode(&content).map_err(|error| unreadable(error.to_string()))
-}
-
-/// The lines of a quarantine file.
-pub(super) fn decode(content: &[u8]) -> std::io::Result<Vec<QuarantineLine>> {
-    let text = zstd::decode_all(content)?;
-    let lines = text.lines().map(|line| Ok(serde_json::from_str(&line?)?));
+    let text = zstd::decode_all(content.as_ref()).map_err(|error| unreadable(error.to_string()))?;
+    let lines = text.lines().map(|line| {
+        let line = line.map_err(|error| unreadable(error.to_string()))?;
+        serde_json::from_str(&line).map_err(|error| unreadable(error.to_string()))
+    });
     lines.collect()
 }
 
-/// The lines of a quarantine file that can be read, for people to look at, and what is wrong with the file.
+/// Reads what can be read of a quarantine file, and tells what is wrong with it.
 ///
 /// # Errors
 /// The destination fails, or the file is missing.
@@ -291,10 +289,13 @@ pub async fn read_what_is_left(
     };
     let content = destination.get(&layout::recorded(&file.path)).await?.unwrap_or_default();
     let mut text = Vec::new();
-    // What was decompressed before the damage is kept.
-    let _ = zstd::Decoder::new(content.as_ref()).map(|mut it| std::io::copy(&mut it, &mut text));
-    let lines = text.split(|byte| *byte == b'\n').filter_map(|it| serde_json::from_slice(it).ok());
-    Ok((lines.collect(), Some(damage)))
+    // The text before the place that cannot be read is there when this fails.
+    let read = zstd::Decoder::new(content.as_ref()).and_then(|mut it| it.read_to_end(&mut text));
+    if let Err(error) = read {
+        tracing::debug!(path = %file.path, %error, "a quarantine file cannot be read to its end");
+    }
+    let lines = text.split(|byte| *byte == b'\n');
+    Ok((lines.filter_map(|line| serde_json::from_slice(line).ok()).collect(), Some(damage)))
 }
 
 #[cfg(test)]

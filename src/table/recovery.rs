@@ -3,11 +3,14 @@
 //! It looks at two commit records, that of the snapshot and the one after it, whatever the number of commits. What it does
 //! with each stands in the table of [`commit_log`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+
+use object_store::path::Path;
 
 use super::aside::move_aside;
 use super::commit_log::{self, CommitRecord, Logged};
 use super::intent::{Intent, Publication};
+use super::own_file::OwnFile;
 use super::snapshot::SnapshotFile;
 use super::{CommitError, Manifest, Snapshot, TableStore, json, layout};
 use crate::schema::RunId;
@@ -29,11 +32,16 @@ impl dyn TableStore {
             match commit_log::read(destination, sequence).await? {
                 Logged::Absent => return Ok(snapshot),
                 Logged::Blank => {
+                    // A commit whose intent never reached the disk has written no manifest.
+                    if last_manifest(destination).await? >= sequence {
+                        let (snapshot, commit) = (snapshot.sequence(), sequence);
+                        return Err(CommitError::SnapshotBehind { snapshot, commit });
+                    }
                     tracing::warn!(
                         sequence,
                         "voiding the blank commit of an interrupted run; it had changed nothing"
                     );
-                    void(destination, &snapshot).await?;
+                    let _ = void(destination, &snapshot).await?;
                 }
                 Logged::Record(CommitRecord::Open(intent)) => {
                     self.end_open(&snapshot, &intent).await?;
@@ -74,21 +82,55 @@ impl dyn TableStore {
     /// Finishes a commit whose snapshot is not there yet, or voids it if that is impossible.
     async fn end_open(&self, snapshot: &Snapshot, intent: &Intent) -> Result<(), CommitError> {
         tracing::warn!(run = %intent.run_id, "finishing the commit of an interrupted run");
-        match self.roll_forward(snapshot.next_sequence(), intent, None).await {
-            Ok(_) => Ok(()),
-            Err(CommitError::Publish(
-                PublishError::Lost { target, .. } | PublishError::Taken { target, .. },
-            )) => {
-                tracing::warn!(
-                    run = %intent.run_id, file = %target,
-                    "the commit cannot be finished, and nothing of it is in a table: voiding it"
-                );
-                // The snapshot first: a run that still rolls this commit forward cannot replace it any more.
-                void(self.destination(), snapshot).await?;
-                self.withdraw(snapshot, intent).await
-            }
-            Err(error) => Err(error),
+        let lost = match self.lost_file(intent).await? {
+            Some(lost) => lost,
+            None => match self.roll_forward(snapshot.next_sequence(), intent, None).await {
+                Ok(_) => return Ok(()),
+                Err(CommitError::Publish(
+                    PublishError::Lost { target, .. } | PublishError::Taken { target, .. },
+                )) => target,
+                Err(error) => return Err(error),
+            },
+        };
+        tracing::warn!(
+            run = %intent.run_id, file = %lost,
+            "the commit cannot be finished, and nothing of it is in a table: voiding it"
+        );
+        // The snapshot first: a run that still rolls this commit forward cannot replace it any more. If it was faster,
+        // its files are live.
+        if void(self.destination(), snapshot).await? {
+            self.withdraw(snapshot, intent).await?;
         }
+        Ok(())
+    }
+
+    /// A file of an intent that is gone, or is not the one that was written. To publish it would remove the sound files
+    /// that it replaces.
+    async fn lost_file(&self, intent: &Intent) -> Result<Option<Path>, CommitError> {
+        let mut hashes: HashMap<String, String> = HashMap::new();
+        for manifest in &intent.manifests {
+            let path = layout::recorded(&manifest.path);
+            let content = manifest.content.get().as_bytes();
+            let Manifest { files, quarantine, .. } = json::decode(&path, content)?;
+            hashes.extend(files.into_iter().map(|file| (file.path, file.blake3)));
+            hashes.extend(quarantine.into_iter().map(|file| (file.path, file.blake3)));
+        }
+        for Publication { staged, target, bytes } in &intent.publish {
+            let target_path = layout::recorded(target);
+            let content = match self.destination().get(&layout::recorded(staged)).await? {
+                Some(content) => Some(content),
+                None => self.destination().get(&target_path).await?,
+            };
+            let is_whole = content.is_some_and(|content| {
+                let hash = blake3::hash(&content).to_hex();
+                content.len() as u64 == *bytes
+                    && hashes.get(target).is_none_or(|expected| expected == hash.as_str())
+            });
+            if !is_whole {
+                return Ok(Some(target_path));
+            }
+        }
+        Ok(None)
     }
 
     /// Moves the published files of a void commit out of the readers' way.
@@ -145,7 +187,11 @@ impl dyn TableStore {
         }
         let last = match snapshot.sequence() {
             0 => Logged::Absent,
-            sequence => commit_log::read(self.destination(), sequence).await?,
+            // A damaged record of a commit that is visible stops nobody.
+            sequence => match commit_log::read(self.destination(), sequence).await {
+                Err(CommitError::Unreadable { .. }) => Logged::Absent,
+                read => read?,
+            },
         };
         match last {
             Logged::Record(CommitRecord::Open(intent)) => Ok(Some(intent.run_id)),
@@ -154,19 +200,26 @@ impl dyn TableStore {
     }
 }
 
-/// Gives up the number of the commit after a snapshot: the same tables get it.
+/// The highest number of a manifest; 0 without any.
+pub(super) async fn last_manifest(destination: &Destination) -> Result<u64, CommitError> {
+    let listed = destination.list(&layout::manifests()).await?.into_iter();
+    let manifests = listed.filter(|it| OwnFile::of(it.path.as_ref()) == Some(OwnFile::Manifest));
+    Ok(manifests.filter_map(|it| layout::sequence_of(&it.path)).max().unwrap_or(0))
+}
+
+/// Gives up the number of the commit after a snapshot: the same tables get it. Returns whether the snapshot was still
+/// that one.
 pub(super) async fn void(
     destination: &Destination,
     snapshot: &Snapshot,
-) -> Result<(), CommitError> {
+) -> Result<bool, CommitError> {
     let sequence = snapshot.next_sequence();
     let next = SnapshotFile { sequence, ..snapshot.file.clone() };
     let content = json::encode(&next)?;
     let replaced = destination.replace(&layout::snapshot(), content, snapshot.seen.clone()).await?;
-    if let ReplaceOutcome::Replaced(_) = replaced {
-        commit_log::end(destination, sequence, &CommitRecord::Void).await?;
-    }
-    Ok(())
+    let ReplaceOutcome::Replaced(_) = replaced else { return Ok(false) };
+    commit_log::end(destination, sequence, &CommitRecord::Void).await?;
+    Ok(true)
 }
 
 #[cfg(test)]

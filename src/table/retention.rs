@@ -153,7 +153,9 @@ fn is_abandoned(staged: &ListedFile, now: DateTime<Utc>) -> bool {
 /// The destination fails; a later run deletes the files.
 pub async fn discard_staged(destination: &Destination, run_id: &RunId) -> Result<(), CommitError> {
     for listed in destination.list(&Destination::staging(run_id)).await? {
-        destination.delete(&listed.path).await?;
+        if OwnFile::of(listed.path.as_ref()) == Some(OwnFile::Staged) {
+            destination.delete(&listed.path).await?;
+        }
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::finding::{Finding, FindingKind, Sizes, Verification, VerifyDepth, Ver
 use super::own_files;
 use crate::runtime::{on_cpu, parallelism};
 use crate::table::commit_log::{self, CommitRecord, Logged};
-use crate::table::lock::{self, Owner};
+use crate::table::lock::{self, LockError, Owner};
 use crate::table::own_file::OwnFile;
 use crate::table::snapshot::SnapshotFile;
 use crate::table::{CommitError, DataFile, Manifest, TableStore, layout, quarantine};
@@ -61,6 +61,11 @@ impl dyn TableStore {
         found.sequence = file.sequence;
         let activity = self.activity(&file, &mut found.findings).await?;
         let sizes = self.sizes().await?;
+        // The files of a run that has begun meanwhile are in no snapshot yet.
+        let activity = if self.run_at_work().await? { Activity::Run } else { activity };
+        if file.sequence == 0 && activity == Activity::None {
+            found.findings.extend(lost_snapshot(&sizes));
+        }
         let mut manifests = Vec::new();
         for (table, entry) in &file.tables {
             match self.manifest(table, entry).await {
@@ -108,18 +113,14 @@ impl dyn TableStore {
         file: &SnapshotFile,
         findings: &mut Vec<Finding>,
     ) -> Result<Activity, VerifyError> {
-        let holder = lock::holder(self.destination()).await?;
-        // A repair holds the lock itself.
-        let is_this_process = |owner: &Owner| {
-            owner.process == Owner::this_process(&owner.run_id, &owner.pipeline).process
-        };
-        match holder {
-            Some(owner) if owner.is_gone() => {
-                let detail = "its process is gone; the next run takes it over";
-                findings.push(Finding::new(FindingKind::StaleLock, owner, detail));
-            }
-            Some(owner) if !is_this_process(&owner) => return Ok(Activity::Run),
-            _ => {}
+        if self.run_at_work().await? {
+            return Ok(Activity::Run);
+        }
+        if let Ok(Some(owner)) = lock::holder(self.destination()).await
+            && owner.is_gone()
+        {
+            let detail = "its process is gone; the next run takes it over";
+            findings.push(Finding::new(FindingKind::StaleLock, owner, detail));
         }
         let mut activity = Activity::None;
         for sequence in [file.sequence, file.sequence + 1] {
@@ -141,6 +142,23 @@ impl dyn TableStore {
             }
         }
         Ok(activity)
+    }
+
+    /// Whether a run holds the lock, or may hold it: who may only read cannot look at every lock.
+    async fn run_at_work(&self) -> Result<bool, VerifyError> {
+        // A repair holds the lock itself.
+        let is_this_process = |owner: &Owner| {
+            owner.process == Owner::this_process(&owner.run_id, &owner.pipeline).process
+        };
+        match lock::holder(self.destination()).await {
+            Ok(owner) => Ok(owner.is_some_and(|it| !it.is_gone() && !is_this_process(&it))),
+            Err(LockError::File { source, .. })
+                if source.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                Ok(true)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn check_file(
@@ -250,6 +268,20 @@ fn orphans(manifests: &[Manifest], sizes: &Sizes) -> Vec<Finding> {
     };
     let orphans = sizes.keys().filter(|path| !named.contains(path) && is_ours(path));
     orphans.map(|path| Finding::new(FindingKind::Orphan, path, "")).collect()
+}
+
+/// Without a snapshot there are no data files, unless it was lost with the commits.
+fn lost_snapshot(sizes: &Sizes) -> Option<Finding> {
+    let is_data = |path: &&String| {
+        !path.contains("/_flowlake/")
+            && !layout::is_own(path)
+            && path.contains('/')
+            && layout::is_data_file(&layout::recorded(path))
+    };
+    let first = sizes.keys().find(is_data)?;
+    let detail =
+        format!("there are data files, such as {first}; restore `_flowlake` from a backup");
+    Some(Finding::new(FindingKind::Missing, layout::snapshot(), detail))
 }
 
 /// Files among flowlake's own, or in the directories of tables, whose names it does not give. Data files in a directory

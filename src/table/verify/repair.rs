@@ -9,8 +9,22 @@ use crate::schema::RunId;
 use crate::table::aside::move_aside;
 use crate::table::commit_log::{self, CommitRecord, Logged};
 use crate::table::lock::{Lock, Owner};
+use crate::table::recovery::{last_manifest, void};
 use crate::table::snapshot::SnapshotFile;
 use crate::table::{CommitError, TableStore, json, layout};
+
+/// The end of the commit log.
+#[derive(Debug, Default)]
+struct LastCommits {
+    /// The number of the last commit that is over.
+    last: u64,
+    /// The snapshot of the last one that changed something.
+    committed: Option<SnapshotFile>,
+    /// Whether a later one is open.
+    is_open: bool,
+    /// Whether there was a later one whose record is lost or damaged.
+    has_unknown: bool,
+}
 
 impl dyn TableStore {
     /// Repairs what can be repaired without losing anything; returns what is left.
@@ -29,9 +43,12 @@ impl dyn TableStore {
     async fn repair_locked(&self, depth: VerifyDepth) -> Result<(), VerifyError> {
         self.restore_snapshot().await?;
         if let Err(error) = self.recover().await {
-            // What is damaged is found again, and told.
-            finding_of(error)?;
-            return Ok(());
+            let is_over = self.void_damaged(&error).await? && self.recover().await.is_ok();
+            if !is_over {
+                // What is damaged is found again, and told.
+                finding_of(error)?;
+                return Ok(());
+            }
         }
         let destination = self.destination();
         destination.remove_temporary_files().await?;
@@ -42,6 +59,21 @@ impl dyn TableStore {
         };
         move_aside(destination, &of(FindingKind::Orphan), &RunId::at(Utc::now())).await?;
         Ok(destination.delete_all(&of(FindingKind::Temporary)).await?)
+    }
+
+    /// Voids the commit after the snapshot if its record is damaged and the tables are whole without it. Its files are
+    /// moved aside, since nothing names them.
+    async fn void_damaged(&self, error: &CommitError) -> Result<bool, VerifyError> {
+        let CommitError::Unreadable { path, .. } = error else { return Ok(false) };
+        let Ok(snapshot) = self.committed().await else { return Ok(false) };
+        let is_next = *path == layout::commit(snapshot.next_sequence());
+        if !is_next || !self.is_whole(&snapshot.file).await? {
+            return Ok(false);
+        }
+        tracing::warn!(%path, "voiding a commit whose record is damaged; no table has changed");
+        let now = RunId::at(Utc::now());
+        move_aside(self.destination(), std::slice::from_ref(path), &now).await?;
+        Ok(void(self.destination(), &snapshot).await?)
     }
 
     /// Writes the snapshot of the last commit again, if the one that is there is lost, damaged or older.
@@ -65,37 +97,48 @@ impl dyn TableStore {
                 return Ok(());
             }
         };
-        let (last, committed) = self.last_commit().await?;
-        let Some(committed) = committed else { return Ok(()) };
-        let chosen = match current {
-            None => Some(committed),
-            Some(_) if self.is_whole(&committed).await? => Some(committed),
-            Some(current) if self.is_whole(&current).await? => Some(current),
-            Some(_) => None,
+        let log = self.last_commits().await?;
+        let Some(committed) = log.committed.filter(|_| !log.has_unknown) else { return Ok(()) };
+        // The commit that is open brings the files that are not there.
+        let chosen = if log.is_open || self.is_whole(&committed).await? {
+            Some(committed)
+        } else {
+            match current {
+                Some(current) if self.is_whole(&current).await? => Some(current),
+                _ => None,
+            }
         };
         if let Some(chosen) = chosen {
             tracing::warn!(commit = chosen.sequence, "writing the snapshot of this commit again");
             // Its numbers are taken, so the next commit gets one after the last.
-            let restored = SnapshotFile { sequence: last, ..chosen };
+            let restored = SnapshotFile { sequence: log.last, ..chosen };
             destination.put(&layout::snapshot(), json::encode(&restored)?).await?;
         }
         Ok(())
     }
 
-    /// The number of the last commit that is over, and the snapshot of the last one that changed something.
-    async fn last_commit(&self) -> Result<(u64, Option<SnapshotFile>), VerifyError> {
-        let listed = self.destination().list(&layout::commits()).await?;
-        let mut last = 0;
+    /// What the commit records tell, from the last one back to one that changed something.
+    async fn last_commits(&self) -> Result<LastCommits, VerifyError> {
+        let destination = self.destination();
+        let listed = destination.list(&layout::commits()).await?;
+        let mut log = LastCommits::default();
+        let mut highest = 0;
         for sequence in listed.iter().rev().filter_map(|file| layout::sequence_of(&file.path)) {
-            match commit_log::read(self.destination(), sequence).await {
+            highest = highest.max(sequence);
+            match commit_log::read(destination, sequence).await {
                 Ok(Logged::Record(CommitRecord::Closed { snapshot, .. })) => {
-                    return Ok((last.max(sequence), Some(*snapshot)));
+                    log.last = log.last.max(sequence);
+                    log.committed = Some(*snapshot);
+                    break;
                 }
-                Ok(Logged::Record(CommitRecord::Void)) => last = last.max(sequence),
-                _ => {}
+                Ok(Logged::Record(CommitRecord::Void)) => log.last = log.last.max(sequence),
+                Ok(Logged::Record(CommitRecord::Open(_))) => log.is_open = true,
+                Ok(Logged::Absent | Logged::Blank) | Err(_) => log.has_unknown = true,
             }
         }
-        Ok((last, None))
+        // A manifest without the record of its commit is of one that is lost.
+        log.has_unknown |= last_manifest(destination).await? > highest;
+        Ok(log)
     }
 
     /// Whether everything that a snapshot names is there.
