@@ -5,7 +5,6 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::stage::Written;
 use super::{Run, RunError};
-use crate::definition::WriteDisposition;
 use crate::infer::ResolvedTable;
 use crate::run::loaded::Loaded;
 use crate::runtime::parallelism;
@@ -60,17 +59,16 @@ enum EmptyFile {
 impl EmptyFile {
     fn of(
         table: TableId,
-        ResolvedTable { schema, policy, .. }: &ResolvedTable,
+        ResolvedTable { schema, .. }: &ResolvedTable,
         old: Option<&Manifest>,
         written: &Written,
     ) -> Self {
-        let is_replaced = policy.disposition == WriteDisposition::Replace;
-        let stays = |file: &&DataFile| !is_replaced && !written.rewritten.contains(&file.path);
+        let stays = |file: &&DataFile| !written.rewritten.contains(&file.path);
         let left = || old.into_iter().flat_map(|old| &old.files).filter(stays);
         if schema.excluded || written.has_file_of(table) || left().any(DataFile::has_rows) {
             return Self::Goes;
         }
-        let fits = old.is_some_and(|old| schema.same_files(&old.schema));
+        let fits = old.is_some_and(|old| schema.lays_out_files_like(&old.schema));
         if fits && left().next().is_some() { Self::Stays } else { Self::IsNew }
     }
 }

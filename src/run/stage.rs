@@ -12,7 +12,7 @@ use crate::landing::Landed;
 use crate::merge::{EndedRows, MergedTables, OverwrittenPartitions, PartitionRows, carry_over};
 use crate::report::{EventKind, TableReport};
 use crate::run::intake::FoundRecords;
-use crate::run::loaded::Loaded;
+use crate::run::loaded::{EncodedRows, Loaded};
 use crate::run::merge::KeysOfTables;
 use crate::run::quarantine::QuarantinedRecords;
 use crate::runtime::{on_cpu, parallelism};
@@ -89,8 +89,12 @@ impl Run<'_> {
                 files.entry(key).or_default().new = Some(rows.without(&unchanged));
             }
         }
-        for (key, rows) in std::mem::take(&mut load.encoded) {
-            files.entry(key).or_default().encoded = Some(rows);
+        for (key, EncodedRows { encoder, .. }) in std::mem::take(&mut load.encoded) {
+            if let Some(same) = overwritten.unchanged.get(&key) {
+                load.counts[key.0].count_unchanged(encoder.rows(), *same);
+            } else {
+                files.entry(key).or_default().encoded = Some(encoder);
+            }
         }
         let rewritten = add_older_files(&mut files, load, snapshot, &merged, &overwritten);
         self.events.emit(EventKind::Writing(files.len() as u64));
@@ -224,7 +228,7 @@ fn numbered(files: Files<'_>) -> Vec<((TableId, PartitionKey), FileRows<'_>, Fil
 }
 
 /// Adds the older files that are rewritten: their schema changed, their rows were merged, or they are small. Returns the
-/// paths of all files that are replaced.
+/// paths of all files that are replaced, with those of excluded tables.
 fn add_older_files<'a>(
     files: &mut Files<'a>,
     load: &Loaded,
@@ -234,10 +238,13 @@ fn add_older_files<'a>(
 ) -> HashSet<String> {
     let mut rewritten = overwritten.replaced.clone();
     for (table, ResolvedTable { schema, policy, .. }) in load.schemas.tables() {
-        let old = snapshot.manifests.get(&schema.name);
-        let Some(old) = old.filter(|_| policy.disposition != WriteDisposition::Replace) else {
+        let Some(old) = snapshot.manifests.get(&schema.name) else { continue };
+        if policy.disposition == WriteDisposition::Replace {
+            // Files of the other tables have been compared.
+            let excluded = old.files.iter().filter(|_| schema.excluded);
+            rewritten.extend(excluded.map(|file| file.path.clone()));
             continue;
-        };
+        }
         let gets_rows = |partition: &PartitionKey| files.contains_key(&(table, partition.clone()));
         let small = files_to_compact(&old.files, gets_rows);
         let is_rewritten = |file: &&DataFile| {

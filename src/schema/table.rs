@@ -252,6 +252,21 @@ impl TableSchema {
         schema
     }
 
+    /// Whether a file written with `other` is what this schema would write of the same rows: also in its directory, order
+    /// and descriptions.
+    #[must_use]
+    pub fn lays_out_files_like(&self, other: &Self) -> bool {
+        let described = |schema: &Self| {
+            let columns = schema.columns.iter().map(|column| column.description.clone());
+            columns.chain([schema.description.clone()]).collect::<Vec<_>>()
+        };
+        self.same_files(other)
+            && self.partition_by == other.partition_by
+            && self.directory_keys() == other.directory_keys()
+            && self.sort_by == other.sort_by
+            && described(self) == described(other)
+    }
+
     /// Whether files written with `other` have the columns and types of this schema.
     #[must_use]
     pub fn same_files(&self, other: &Self) -> bool {

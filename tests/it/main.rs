@@ -50,6 +50,7 @@ mod sample_api;
 mod schema;
 mod secrets;
 mod types;
+mod unchanged;
 mod values;
 mod verify;
 mod windows;
