@@ -22,8 +22,13 @@ pub(crate) fn lifetime_columns(
         Some(parent) => parent.own_column(&ColumnSource::ValidTo).is_some(),
         None => declared.is_some_and(|table| table.history),
     };
+    // Child rows are marked with their parent row.
+    let marks_deletes = match parent {
+        Some(parent) => parent.own_column(&ColumnSource::DeletedAt).is_some(),
+        None => declared.is_some_and(|table| table.deletes == Deletes::Mark),
+    };
     let mut columns = Vec::new();
-    if declared.is_some_and(|table| table.deletes == Deletes::Mark) {
+    if marks_deletes {
         columns.push(column(DELETED_AT_COLUMN, ColumnSource::DeletedAt));
     }
     if has_history {

@@ -17,7 +17,8 @@
 //!
 //! In a table with history, a replaced row stays and gets the time of its end.
 //!
-//! Child rows are compared one by one: only added or changed child rows are written, and missing ones are deleted.
+//! Child rows are compared one by one: only added or changed child rows are written, and missing ones are deleted. Those
+//! of a missing record are kept, marked or deleted with it.
 //!
 //! | with | the export is | it replaces |
 //! |---|---|---|

@@ -194,8 +194,7 @@ impl<'a> RecordMerge<'a> {
             all.absorb(one);
         }
         let ComparedRecords { unchanged, export, table } = all;
-        let (root, keys) = (self.tree.root, &self.wanted.export);
-        let changes = MergeChanges::decide(&export, &table, keys, root, self.deletes);
+        let changes = MergeChanges::decide(&export, &table, &self.wanted.export, self.deletes);
         merged.absorb(self.tree, changes, unchanged);
         Ok(())
     }
@@ -298,7 +297,7 @@ struct HashedRows {
     hashes: Vec<RowHashes>,
     /// The cursors, for rows of a root table that has one.
     cursors: Vec<Cursor>,
-    /// Whether the rows are marked as deleted, for rows of a root table that marks them.
+    /// Whether the rows are marked as deleted, for rows of a table that marks them.
     marked: Vec<bool>,
 }
 

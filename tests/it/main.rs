@@ -31,6 +31,7 @@ mod kills;
 mod ledger;
 mod limits;
 mod lock;
+mod marks;
 mod memory;
 mod merge;
 mod merged;
