@@ -15,7 +15,8 @@
 //! | an older version, by the cursor | kept | superseded |
 //! | missing from a full export | kept, marked or deleted, as `deletes` says | |
 //!
-//! In a table with history, a replaced row stays and gets the time of its end.
+//! Where a table has a history, every row that is written is a version in it too, and the version of a row that is
+//! replaced or deleted gets the time of its end.
 //!
 //! Child rows are compared one by one: only added or changed child rows are written, and missing ones are deleted. Those
 //! of a missing record are kept, marked or deleted with it.
@@ -31,6 +32,7 @@
 mod changes;
 mod error;
 mod hashes;
+mod history;
 mod partition_rows;
 mod partitions;
 mod record_versions;
@@ -41,6 +43,7 @@ mod tree;
 pub use changes::{EndedRows, MergeOutcome};
 pub use error::MergeError;
 pub use hashes::{ContentHash, RecordKeys, RowId, RowIds, record_hashes};
+pub use history::files_with_ended_versions;
 pub use partition_rows::{PartitionRows, RECORD_COLUMN};
 pub use partitions::{EncodedHashes, OverwrittenPartitions, PartitionOverwrite};
 pub use records::{ExportKeys, MergedTables, RecordMerge};

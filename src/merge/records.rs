@@ -17,7 +17,6 @@ use polars::prelude::{BooleanChunked, DataFrame, PolarsResult};
 use super::changes::{EndedRows, MergeChanges, MergeOutcome};
 use super::hashes::{RecordKeys, RowHashes, hashes_of, record_hashes};
 use super::record_versions::{RecordVersions, UnchangedRecords};
-use super::rows::are_current;
 use super::{MergeError, PartitionRows, TableTree, UnchangedRows};
 use crate::definition::Deletes;
 use crate::infer::Schemas;
@@ -331,7 +330,7 @@ impl RecordHasher {
         Ok(versions)
     }
 
-    /// The current rows of wanted records in a file. Keys are read first, since most files have no wanted record.
+    /// The rows of wanted records in a file. Keys are read first, since most files have no wanted record.
     fn wanted_rows(
         &self,
         table: TableId,
@@ -346,8 +345,7 @@ impl RecordHasher {
         if !are_wanted.any() {
             return Ok(HashedRows::default());
         }
-        let rows = content.rows(schema, None)?;
-        let rows = rows.filter(&(are_wanted & are_current(&rows, schema)?))?;
+        let rows = content.rows(schema, None)?.filter(&are_wanted)?;
         let marked = match schema.own_column(&ColumnSource::DeletedAt) {
             Some(name) => rows.column(name.as_str())?.is_not_null().iter().flatten().collect(),
             None => Vec::new(),

@@ -9,7 +9,7 @@
 //! The whole export decides (promise P6). When its schemas differ from those of its beginning, the rows are dropped and
 //! everything is decoded again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -33,6 +33,8 @@ pub(super) struct Expectation {
     pub(super) declared: Vec<Table>,
     /// The schemas of the destination.
     pub(super) known: BTreeMap<TableName, TableSchema>,
+    /// The tables of the destination that have a history.
+    pub(super) histories: BTreeSet<TableName>,
     /// The replaced tables of the destination that have rows.
     pub(super) with_rows: HashSet<TableName>,
     pub(super) metadata: MetadataColumns,
@@ -55,6 +57,7 @@ impl Expectation {
     ) -> Result<Schemas, SchemaError> {
         let schemas = Schemas::resolve(seen, &self.declared, &self.known)?;
         schemas.check_width(seen, &self.known, self.most_columns)?;
+        schemas.check_histories(&self.histories)?;
         Ok(schemas)
     }
 

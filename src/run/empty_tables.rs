@@ -5,10 +5,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::stage::Written;
 use super::{Run, RunError};
-use crate::infer::ResolvedTable;
 use crate::run::loaded::Loaded;
 use crate::runtime::parallelism;
-use crate::schema::TableId;
+use crate::schema::{StoredTable, TableSchema};
 use crate::table::{DataFile, Manifest, Snapshot};
 use crate::write::stage_empty;
 
@@ -21,9 +20,9 @@ impl Run<'_> {
         written: &mut Written,
     ) -> Result<(), RunError> {
         let mut empty = Vec::new();
-        for (table, resolved) in load.schemas.tables() {
-            let old = snapshot.manifests.get(&resolved.schema.name);
-            let fate = EmptyFile::of(table, resolved, old, written);
+        for (table, schema) in load.schemas.stored() {
+            let old = snapshot.manifests.get(&schema.name);
+            let fate = EmptyFile::of(table, schema, old, written);
             if fate != EmptyFile::Stays {
                 let files = old.into_iter().flat_map(|old| &old.files);
                 let without_rows = files.filter(|file| !file.has_rows());
@@ -34,7 +33,8 @@ impl Run<'_> {
             }
         }
         let staging = empty.into_iter().map(|table| async move {
-            let file = stage_empty(self.destination, &load.schemas[table], &self.plan.run_id).await;
+            let schema = load.schemas.stored_schema(table);
+            let file = stage_empty(self.destination, schema, &self.plan.run_id).await;
             Ok::<_, RunError>((table, file?))
         });
         let staging: Vec<_> = staging.collect();
@@ -58,8 +58,8 @@ enum EmptyFile {
 
 impl EmptyFile {
     fn of(
-        table: TableId,
-        ResolvedTable { schema, .. }: &ResolvedTable,
+        table: StoredTable,
+        schema: &TableSchema,
         old: Option<&Manifest>,
         written: &Written,
     ) -> Self {

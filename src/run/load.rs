@@ -32,7 +32,7 @@ use crate::run::budget::Budget;
 use crate::run::guard_error::GuardError;
 use crate::run::loaded::{BrokenCheck, Counts, EncodedRows, LeftOut, Loaded, Quarantined};
 use crate::runtime::{on_all_cores, parallelism};
-use crate::schema::{IdVec, PartitionKey, TableId, TableSchema, ValueCounts};
+use crate::schema::{IdVec, PartitionKey, StoredTable, TableId, TableSchema, ValueCounts};
 use crate::write::partition::Partitioner;
 use crate::write::parts::{RowPart, RowParts};
 use crate::write::spill::{KeptRows, Spill, SpillError};
@@ -179,8 +179,16 @@ impl Load {
             let (schemas, table, spill) = (schemas.clone(), key.0, self.spill.clone());
             let (metadata, superseded) = (self.metadata.clone(), superseded.clone());
             let unchanged = Arc::default();
-            let of_partition =
-                PartitionRows { pieces, spill, schemas, table, metadata, superseded, unchanged };
+            let of_partition = PartitionRows {
+                pieces,
+                spill,
+                schemas,
+                table,
+                stored: StoredTable::Current(table),
+                metadata,
+                superseded,
+                unchanged,
+            };
             rows.insert(key, of_partition);
         }
         Ok(Loaded {

@@ -236,12 +236,14 @@ impl Run<'_> {
             .filter(|table| table.write_disposition == WriteDisposition::Replace)
             .map(|table| &table.name)
             .collect::<HashSet<_>>();
+        let histories = snapshot.manifests.values();
         let with_rows = snapshot.manifests.values().filter(|it| it.rows() > 0);
         let with_rows = with_rows.filter(|it| replaced.contains(&it.schema.root));
         Expectation {
             roots: roots.values().copied().cloned().collect(),
             declared: self.plan.pipeline.tables.clone(),
             known: snapshot.schemas(),
+            histories: histories.filter_map(|it| it.schema.history_of.clone()).collect(),
             with_rows: with_rows.map(|manifest| manifest.schema.name.clone()).collect(),
             metadata: self.metadata(),
             budget: Budget::new(self.plan.memory),

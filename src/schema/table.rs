@@ -19,6 +19,9 @@ pub struct TableSchema {
     /// For a child table, the table whose records hold its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<TableName>,
+    /// For the history of a table, that table. It has the root and the parent of its table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_of: Option<TableName>,
     /// For a child table, the path from the parent's record to the list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: ValuePath,

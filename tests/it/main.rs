@@ -24,6 +24,7 @@ mod evolution;
 mod exactness;
 mod failures;
 mod faults;
+mod histories;
 mod init;
 mod interruption;
 mod keys;
