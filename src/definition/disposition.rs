@@ -33,7 +33,7 @@ pub enum Deletes {
     /// The row stays.
     #[default]
     Ignore,
-    /// The row stays, with the time at which it was first missing.
+    /// The row stays, with the time at which it was first missing, and its child rows with it.
     Mark,
     /// The row is deleted, with its child rows.
     Remove,

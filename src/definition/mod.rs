@@ -39,6 +39,7 @@ mod field;
 mod field_types;
 mod filters;
 mod headers;
+mod history_relations;
 mod json_schema;
 mod keys;
 mod landing;

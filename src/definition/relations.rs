@@ -26,6 +26,7 @@ impl Checker<'_> {
             self.cursor(&key, table);
             self.merge(&key, table);
             self.overwrite(&key, table);
+            self.history_names(&key, table, tables);
             self.nested_types(&key, table);
             self.field_types(&key, table);
             self.nested_in_columns(&key, table, tables);

@@ -44,7 +44,7 @@ pub struct Table {
     /// What a merge does with rows that are missing from the export.
     #[serde(skip_serializing_if = "is_default")]
     pub deletes: Deletes,
-    /// A merge keeps superseded rows, with the time range in which each was current.
+    /// A merge keeps every version of a row in another table, with the time in which it was current.
     #[serde(skip_serializing_if = "is_default")]
     pub history: bool,
     /// The Hive partitions, outermost first. Empty for a child table that inherits its parent's.
@@ -173,7 +173,8 @@ pub(super) struct RawTable {
     /// What a merge does with rows that are missing from the export.
     #[schemars(extend("default" = "ignore"))]
     pub(super) deletes: Option<Field<Deletes>>,
-    /// Whether a merge keeps superseded rows, with `_flowlake_valid_from` and `_flowlake_valid_to`.
+    /// Whether a merge keeps every version of a row in `<table>__history`, with `_flowlake_valid_from` and
+    /// `_flowlake_valid_to`.
     #[schemars(extend("default" = false))]
     pub(super) history: Option<Field<bool>>,
     /// Hive partitions, outermost first: a column, or `year()`, `month()`, `day()` or `hour()` of one. Child rows are in the

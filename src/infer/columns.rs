@@ -12,8 +12,8 @@ use crate::infer::unresolved::{
     CarriedColumn, ChildTable, KnownTables, NOTHING_SEEN, TableShape, UnresolvedTable,
 };
 use crate::schema::{
-    ColumnName, ColumnSchema, ColumnType, Kinds, Shape, ShownPath, Step, TableName, TableSchema,
-    ValueKind, ValuePath, ValueShape,
+    ColumnName, ColumnSchema, ColumnType, HISTORY_SUFFIX, Kinds, Shape, ShownPath, Step, TableName,
+    TableSchema, ValueKind, ValuePath, ValueShape,
 };
 
 /// Collects the columns and child tables of one table from the shape of its records.
@@ -360,9 +360,13 @@ impl<'a> ColumnInference<'_, 'a> {
         self.declared_child(path).map(|table| &table.name).or_else(known).cloned()
     }
 
-    /// The name of an undeclared child table, with a suffix made from its path when another table has the name.
+    /// The name of an undeclared child table, with a suffix made from its path when another table has the name, or a
+    /// history may have it.
     fn free_table_name(&mut self, path: &[Step]) -> TableName {
         let mut name = child_table_name(&self.table.name, path);
+        if self.table.has_history && name.as_str().ends_with(HISTORY_SUFFIX) {
+            name = distinct_table_name(&name, path);
+        }
         while !self.known.names.insert(name.clone()) {
             name = distinct_table_name(&name, path);
         }

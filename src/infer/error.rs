@@ -128,7 +128,7 @@ pub enum SchemaError {
         /// The key that its rows have; none for a hash of the record.
         before: Vec<ColumnName>,
     },
-    /// The definition drops a column for soft deletes or history that the table has.
+    /// The definition drops a column for soft deletes that the table has.
     #[error(
         "table `{table}` has rows of the past, told by `{column}`, which the definition does not keep any more"
     )]
@@ -137,6 +137,24 @@ pub enum SchemaError {
         table: TableName,
         /// The column.
         column: ColumnName,
+    },
+    /// The definition drops the history of a table.
+    #[error(
+        "table `{table}` has a history, `{history}`, which the definition does not keep any more"
+    )]
+    HistoryUnkept {
+        /// The table.
+        table: TableName,
+        /// Its history.
+        history: TableName,
+    },
+    /// Another table has the name of a history.
+    #[error("the history of table `{table}` needs the name `{history}`, which another table has")]
+    HistoryCollision {
+        /// The table.
+        table: TableName,
+        /// The name.
+        history: TableName,
     },
     /// A check names a missing column or one of an unfit type.
     #[error("table `{table}` cannot be checked by {rule}: {reason}")]
@@ -254,7 +272,13 @@ impl Failure for SchemaError {
                 format!("remove the column `{column}` or the child table `{child}` from the definition")
             }
             Self::Unkept { .. } => {
-                "write `deletes` and `history` as they were, or load into a new destination".into()
+                "write `deletes` as it was, or load into a new destination".into()
+            }
+            Self::HistoryUnkept { .. } => {
+                "write `history = true` again, or load into a new destination".into()
+            }
+            Self::HistoryCollision { .. } => {
+                "leave `history` out, or load into a new destination, in which a list of that name gets another".into()
             }
             Self::Repartitioned { .. } | Self::Rekeyed { .. } | Self::NotCarried { .. } => {
                 "load into a new destination, or use `write_disposition = \"replace\"` once".into()

@@ -11,26 +11,27 @@ use crate::schema::{
     VALID_TO_COLUMN,
 };
 
-/// The columns for soft deletes and history, where the definition asks for them.
-pub(crate) fn lifetime_columns(
+/// The columns for soft deletes, where the definition asks for them.
+pub(crate) fn deletion_columns(
     pending: &UnresolvedTable<'_>,
     parent: Option<&TableSchema>,
 ) -> Vec<ColumnSchema> {
-    let column = |name, source| own_column(name, ColumnType::Timestamp, source);
     let declared = pending.declared.filter(|_| parent.is_none());
-    let has_history = match parent {
-        Some(parent) => parent.own_column(&ColumnSource::ValidTo).is_some(),
-        None => declared.is_some_and(|table| table.history),
+    // Child rows are marked with their parent row.
+    let marks_deletes = match parent {
+        Some(parent) => parent.own_column(&ColumnSource::DeletedAt).is_some(),
+        None => declared.is_some_and(|table| table.deletes == Deletes::Mark),
     };
-    let mut columns = Vec::new();
-    if declared.is_some_and(|table| table.deletes == Deletes::Mark) {
-        columns.push(column(DELETED_AT_COLUMN, ColumnSource::DeletedAt));
-    }
-    if has_history {
-        columns.push(column(VALID_FROM_COLUMN, ColumnSource::ValidFrom));
-        columns.push(column(VALID_TO_COLUMN, ColumnSource::ValidTo));
-    }
-    columns
+    let deleted_at = own_column(DELETED_AT_COLUMN, ColumnType::Timestamp, ColumnSource::DeletedAt);
+    marks_deletes.then_some(deleted_at).into_iter().collect()
+}
+
+/// The columns with the time in which a version of a history was current.
+pub(crate) fn validity_columns() -> [ColumnSchema; 2] {
+    [
+        own_column(VALID_FROM_COLUMN, ColumnType::Timestamp, ColumnSource::ValidFrom),
+        own_column(VALID_TO_COLUMN, ColumnType::Timestamp, ColumnSource::ValidTo),
+    ]
 }
 
 /// The columns of the run that last changed a row.
@@ -63,7 +64,7 @@ pub(crate) fn reserved_names(
 ) -> HashSet<ColumnName> {
     let declared = pending.declared;
     let own = key_columns(parent, declared).into_iter().chain(parent_columns(pending, parent));
-    let own = own.chain(lifetime_columns(pending, parent)).chain(metadata_columns());
+    let own = own.chain(deletion_columns(pending, parent)).chain(metadata_columns());
     let partition_by = match parent {
         Some(parent) => parent.partition_by.as_slice(),
         None => declared.map_or(&[][..], |table| &table.partition_by),

@@ -8,8 +8,9 @@ use super::column_index::ColumnIndex;
 use super::column_shape::SeenColumn;
 use super::columns::ColumnInference;
 use super::error::SchemaError;
+use super::history::histories;
 use super::own_columns::{
-    key_columns, lifetime_columns, metadata_columns, parent_columns, reserved_names,
+    deletion_columns, key_columns, metadata_columns, parent_columns, reserved_names,
 };
 use super::resolved::{ResolvedTable, Schemas, TablePolicy};
 use super::unresolved::{CarriedColumn, KnownTables, TableShape, UnresolvedTable};
@@ -43,10 +44,12 @@ impl Schemas {
                 parent: None,
                 path: Vec::new(),
                 contract: table.contract.unwrap_or_default(),
+                has_history: table.history,
                 rows: TableShape::Seen(shape),
             })?;
         }
-        let schemas = Self { tables: resolver.tables, roots: root_ids };
+        let histories = histories(&resolver.tables, roots, known)?;
+        let schemas = Self { tables: resolver.tables, roots: root_ids, histories };
         verify_checks(&schemas)?;
         let changes = schemas.forbidden_changes(declared, known);
         if changes.is_empty() { Ok(schemas) } else { Err(SchemaError::Frozen { changes }) }
@@ -102,8 +105,10 @@ impl<'a> Resolver<'a> {
         for (name, path, rows) in children {
             let declared = self.known.declared.iter().find(|table| table.name == name);
             let contract = declared.and_then(|table| table.contract).unwrap_or(pending.contract);
-            let parent = Some(own);
-            self.table(&UnresolvedTable { name, declared, parent, path, contract, rows })?;
+            let (parent, has_history) = (Some(own), pending.has_history);
+            let child =
+                UnresolvedTable { name, declared, parent, path, contract, has_history, rows };
+            self.table(&child)?;
         }
         Ok(())
     }
@@ -133,12 +138,13 @@ impl<'a> Resolver<'a> {
         }
         columns.extend(parent_columns(pending, parent));
         columns.extend(values);
-        columns.extend(lifetime_columns(pending, parent));
+        columns.extend(deletion_columns(pending, parent));
         columns.extend(metadata_columns());
         let schema = TableSchema {
             name: pending.name.clone(),
             root: parent.map_or_else(|| pending.name.clone(), |table| table.root.clone()),
             parent: parent.map(|table| table.name.clone()),
+            history_of: None,
             path: pending.path.clone(),
             excluded: matches!(pending.rows, TableShape::Excluded),
             description: pending.declared.and_then(|table| table.description.clone()),
@@ -154,16 +160,15 @@ impl<'a> Resolver<'a> {
         Ok(schema)
     }
 
-    /// Refuses other partitions, another key or dropped lifetime columns while older rows stay in the table.
+    /// Refuses other partitions, another key or a dropped column for soft deletes while older rows stay in the table.
     fn check_layout(&self, schema: &TableSchema, policy: &TablePolicy) -> Result<(), SchemaError> {
         if policy.disposition == WriteDisposition::Replace {
             return Ok(());
         }
         let Some(known) = self.known.schemas.get(&schema.name) else { return Ok(()) };
         let table = schema.name.clone();
-        let lifetimes = [ColumnSource::DeletedAt, ColumnSource::ValidTo];
-        let lost = lifetimes.iter().filter_map(|source| known.own_column(source));
-        if let Some(column) = lost.into_iter().find(|name| schema.column(name).is_none()) {
+        let deleted_at = known.own_column(&ColumnSource::DeletedAt);
+        if let Some(column) = deleted_at.filter(|name| schema.column(name).is_none()) {
             return Err(SchemaError::Unkept { table, column: column.clone() });
         }
         // A child table is in the partitions of its root, whatever its own column of the name is.
@@ -379,7 +384,7 @@ mod tests {
         let with = |disposition, change: fn(&mut Table)| {
             let mut orders = table("orders", &["id"], &[("day", "date")]);
             orders.write_disposition = disposition;
-            orders.history = true;
+            orders.deletes = Deletes::Mark;
             let before = resolve("[{\"id\": 1}]", &[orders.clone()], &KnownSchemas::new()).unwrap();
             change(&mut orders);
             resolve("[{\"id\": 1}]", &[orders], &known(&before)).err()
@@ -387,7 +392,7 @@ mod tests {
         let repartition: fn(&mut Table) =
             |table| table.partition_by = vec!["month(day)".parse().unwrap()];
         let rekey: fn(&mut Table) = |table| table.primary_key = vec!["day".parse().unwrap()];
-        let forget: fn(&mut Table) = |table| table.history = false;
+        let forget: fn(&mut Table) = |table| table.deletes = Deletes::Ignore;
         let merge = WriteDisposition::Merge;
         assert!(matches!(with(merge, repartition), Some(SchemaError::Repartitioned { .. })));
         assert!(matches!(with(merge, rekey), Some(SchemaError::Rekeyed { .. })));

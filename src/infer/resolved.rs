@@ -10,8 +10,8 @@ use crate::definition::{
     Check, Contract, DataTypeMode, Deletes, Discard, FieldTypes, Nested, Widening, WriteDisposition,
 };
 use crate::schema::{
-    ColumnName, ColumnSource, ColumnStatistics, IdVec, Kinds, RootId, TableId, TableSchema,
-    ValuePath,
+    ColumnName, ColumnSource, ColumnStatistics, HistoryId, IdVec, Kinds, RootId, StoredTable,
+    TableId, TableSchema, ValuePath,
 };
 
 /// The tables of a run, parents before their children.
@@ -20,6 +20,17 @@ pub struct Schemas {
     pub(super) tables: IdVec<TableId, ResolvedTable>,
     /// The table of each record array. An array whose tables have taken the export already has none.
     pub(super) roots: BTreeMap<RootId, TableId>,
+    /// The histories of tables that have one.
+    pub(super) histories: IdVec<HistoryId, TableHistory>,
+}
+
+/// The history of a table in a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableHistory {
+    /// The table whose versions it has.
+    pub of: TableId,
+    /// What its manifest will keep: the columns of the table, and when each version was current.
+    pub schema: TableSchema,
 }
 
 /// One table of a run.
@@ -163,6 +174,44 @@ impl Schemas {
         self.roots.iter().find(|(_, root)| **root == table).map(|(id, _)| *id)
     }
 
+    /// The histories.
+    pub fn histories(&self) -> impl Iterator<Item = (HistoryId, &TableHistory)> {
+        self.histories.iter()
+    }
+
+    /// The history of a table, if it has one.
+    #[must_use]
+    pub fn history_of(&self, table: TableId) -> Option<HistoryId> {
+        self.histories.iter().find(|(_, history)| history.of == table).map(|(id, _)| id)
+    }
+
+    /// All tables of the destination that a run writes to, parents before their children, each before its history.
+    pub fn stored(&self) -> impl Iterator<Item = (StoredTable, &TableSchema)> {
+        let both = self.tables.ids().flat_map(|table| {
+            let history = self.history_of(table).map(StoredTable::History);
+            [StoredTable::Current(table)].into_iter().chain(history)
+        });
+        both.map(|stored| (stored, self.stored_schema(stored)))
+    }
+
+    /// The schema of a table of the destination.
+    #[must_use]
+    pub fn stored_schema(&self, table: StoredTable) -> &TableSchema {
+        match table {
+            StoredTable::Current(table) => &self.tables[table].schema,
+            StoredTable::History(history) => &self.histories[history].schema,
+        }
+    }
+
+    /// The table whose rows, or versions of rows, a table of the destination holds.
+    #[must_use]
+    pub fn rows_of(&self, table: StoredTable) -> TableId {
+        match table {
+            StoredTable::Current(table) => table,
+            StoredTable::History(history) => self.histories[history].of,
+        }
+    }
+
     /// The table without a parent that a table belongs to.
     #[must_use]
     pub fn root_of(&self, table: TableId) -> &ResolvedTable {
@@ -185,8 +234,10 @@ impl Schemas {
 
     fn without_statistics(&self) -> Self {
         let mut schemas = self.clone();
-        let tables = schemas.tables.values_mut();
-        for column in tables.flat_map(|table| &mut table.schema.columns) {
+        let tables = schemas.tables.values_mut().map(|table| &mut table.schema);
+        let tables =
+            tables.chain(schemas.histories.values_mut().map(|history| &mut history.schema));
+        for column in tables.flat_map(|schema| &mut schema.columns) {
             if let ColumnSource::Value { statistics, nested, .. }
             | ColumnSource::Unseen { statistics, nested, .. } = &mut column.source
             {

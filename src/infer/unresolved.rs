@@ -14,6 +14,8 @@ pub(crate) struct UnresolvedTable<'a> {
     pub(crate) path: ValuePath,
     /// Its own, or its parent's.
     pub(crate) contract: Contract,
+    /// All versions of its rows are kept.
+    pub(crate) has_history: bool,
     pub(crate) rows: TableShape<'a>,
 }
 

@@ -51,18 +51,17 @@ pub(super) struct MergeChanges {
 
 impl MergeChanges {
     /// Decides on the records of `export` and `table` that are not unchanged. Records of the table that are not among
-    /// `all` records of the export are deleted as `deletes` says. `root` is the table without a parent.
+    /// `all` records of the export are deleted as `deletes` says, with their child rows.
     pub(super) fn decide(
         export: &RecordVersions,
         table: &RecordVersions,
         all: &RecordKeys,
-        root: TableId,
         deletes: Deletes,
     ) -> Self {
         let mut changes = Self::default();
         for (record, old) in &table.0 {
-            if !all.contains(record) && !old.is_marked {
-                changes.delete(old, root, deletes);
+            if deletes != Deletes::Ignore && !all.contains(record) && !old.is_marked {
+                changes.delete(old);
             }
         }
         for (record, new) in &export.0 {
@@ -72,7 +71,7 @@ impl MergeChanges {
                     changes.superseded.insert(*record);
                     changes.supersede(new);
                 }
-                Some(old) => changes.update(new, old, root),
+                Some(old) => changes.update(new, old),
             }
         }
         changes
@@ -100,26 +99,21 @@ impl MergeChanges {
         }
     }
 
-    fn delete(&mut self, old: &RecordVersion, root: TableId, deletes: Deletes) {
-        let is_deleted = |row: &&VersionRow| match deletes {
-            Deletes::Ignore => false,
-            Deletes::Mark => row.id.0 == root,
-            Deletes::Remove => true,
-        };
-        for row in old.rows.iter().filter(is_deleted) {
+    fn delete(&mut self, old: &RecordVersion) {
+        for row in &old.rows {
             self.ended.deleted.insert(row.id);
             self.rewritten.insert(row.file);
         }
-        self.deleted_records += u64::from(deletes != Deletes::Ignore);
+        self.deleted_records += 1;
     }
 
-    fn update(&mut self, new: &RecordVersion, old: &RecordVersion, root: TableId) {
+    fn update(&mut self, new: &RecordVersion, old: &RecordVersion) {
         let has_moved = new.partition.is_none() || new.partition != old.partition;
         let mut contents: HashMap<RowId, Option<u128>> = HashMap::new();
         for row in &old.rows {
             // A key that the table has twice equals nothing, so both rows are replaced.
             // A row that is marked as deleted does not equal one that is not.
-            let content = Some(row.content).filter(|_| !(old.is_marked && row.id.0 == root));
+            let content = Some(row.content).filter(|_| !old.is_marked);
             contents.entry(row.id).and_modify(|content| *content = None).or_insert(content);
         }
         for row in &new.rows {
@@ -179,7 +173,7 @@ mod tests {
 
     fn decide(export: &RecordVersions, table: &RecordVersions, deletes: Deletes) -> MergeChanges {
         let all = export.0.keys().copied().collect();
-        MergeChanges::decide(export, table, &all, self::table(0), deletes)
+        MergeChanges::decide(export, table, &all, deletes)
     }
 
     /// Inserted, updated, unchanged and superseded rows of a table.
@@ -235,7 +229,7 @@ mod tests {
     fn a_record_that_the_export_does_not_have_is_deleted_as_the_definition_says() {
         let old = version(0, &[(0, 1, 10), (1, 2, 20)]);
         for (deletes, rows, records) in
-            [(Deletes::Ignore, 0, 0), (Deletes::Mark, 1, 1), (Deletes::Remove, 2, 1)]
+            [(Deletes::Ignore, 0, 0), (Deletes::Mark, 2, 1), (Deletes::Remove, 2, 1)]
         {
             let changes = decide(&RecordVersions::default(), &old, deletes);
             assert_eq!(changes.ended.deleted.len(), rows, "{deletes:?}");
@@ -248,12 +242,12 @@ mod tests {
     }
 
     #[test]
-    fn a_marked_record_that_comes_again_is_updated() {
+    fn a_marked_record_that_comes_again_is_updated_with_its_child_rows() {
         let rows = [(0, 1, 10), (1, 2, 20)];
         let mut marked = version(0, &rows);
         marked.set_marked(RECORD);
         let changes = decide(&version(0, &rows), &marked, Deletes::Mark);
-        assert_eq!([outcome(&changes, 0), outcome(&changes, 1)], [[0, 1, 0, 0], [0, 0, 1, 0]]);
+        assert_eq!([outcome(&changes, 0), outcome(&changes, 1)], [[0, 1, 0, 0]; 2]);
     }
 
     #[test]

@@ -27,6 +27,35 @@ pub struct RowHashes {
     pub content: u128,
 }
 
+/// What rows hold, in any order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ContentHash {
+    /// How many there are.
+    pub rows: u64,
+    /// The sum of the hashes of the rows.
+    hash: u128,
+}
+
+impl ContentHash {
+    /// The hash of rows, metadata columns apart.
+    ///
+    /// # Errors
+    /// A column is missing, which validated schemas rule out.
+    pub fn of(rows: &DataFrame, schema: &TableSchema) -> PolarsResult<Self> {
+        let columns = MetadataColumns::carried(schema).map(|column| column.name.clone());
+        let columns: Vec<ColumnName> = columns.collect();
+        let hashes = row_hashes(rows, &columns)?;
+        let hash = hashes.into_iter().fold(0, u128::wrapping_add);
+        Ok(Self { rows: rows.height() as u64, hash })
+    }
+
+    /// Adds other rows.
+    pub fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.hash = self.hash.wrapping_add(other.hash);
+    }
+}
+
 /// The hash of each row's record key. The key of the root table has `root_keys` columns.
 ///
 /// # Errors

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use polars::prelude::{BooleanChunked, DataFrame, PolarsResult};
 
 use super::rows::{UnchangedRows, without_unchanged};
 use crate::infer::Schemas;
 use crate::normalise::MetadataColumns;
-use crate::schema::TableId;
+use crate::schema::{HistoryId, StoredTable, TableId};
 use crate::write::spill::{KeptRows, Spill, SpillError};
 
 /// The column with the number of each row's record, in tables where one record may supersede another. No column of a
@@ -26,6 +27,8 @@ pub struct PartitionRows {
     pub schemas: Arc<Schemas>,
     /// The table.
     pub table: TableId,
+    /// The table of the destination that they are written to.
+    pub stored: StoredTable,
     /// The metadata columns of the run.
     pub metadata: MetadataColumns,
     /// The numbers of superseded records.
@@ -53,11 +56,18 @@ impl PartitionRows {
         Self { unchanged: unchanged.clone(), ..self }
     }
 
+    /// The same rows, as versions that begin at this time.
+    #[must_use]
+    pub fn as_versions(&self, history: HistoryId, valid_from: DateTime<Utc>) -> Self {
+        let metadata = self.metadata.clone().with_versions_from(valid_from);
+        Self { stored: StoredTable::History(history), metadata, ..self.clone() }
+    }
+
     /// The rows to write, with their metadata columns, a few at a time.
     pub fn read(self) -> impl Iterator<Item = Result<DataFrame, SpillError>> + Send {
-        let Self { pieces, spill, schemas, table, metadata, superseded, unchanged } = self;
+        let Self { pieces, spill, schemas, table, stored, metadata, superseded, unchanged } = self;
         pieces.into_iter().map(move |piece| {
-            let schema = &schemas[table];
+            let schema = schemas.stored_schema(stored);
             let rows = without_superseded(piece.read(&spill)?, &superseded)?;
             let rows = without_unchanged(rows, table, &schemas, &unchanged)?;
             Ok(metadata.complete(rows, schema)?)

@@ -1,18 +1,17 @@
-//! Partition overwrite: selects the partitions that an export replaces, for tables with `overwrite_partitions`. Unchanged
-//! ones are skipped.
+//! Partition overwrite: selects the partitions that an export replaces, for tables with `overwrite_partitions` and
+//! `replace`. Unchanged ones are skipped, table by table.
 //!
 //! Child rows are in the partition of their record and are replaced with it.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use polars::prelude::DataFrame;
 
+use super::hashes::ContentHash;
 use super::{MergeError, PartitionRows, TableTree};
-use crate::normalise::{MetadataColumns, row_hashes};
 use crate::runtime::{on_cpu, parallelism};
-use crate::schema::{ColumnName, PartitionKey, TableId, TableSchema, Window};
-use crate::table::TableStore;
+use crate::schema::{PartitionKey, TableId, TableSchema, Window};
+use crate::table::{DataFile, ReadError, TableStore};
 
 /// The partitions that an export replaces.
 #[derive(Debug, Default)]
@@ -23,25 +22,51 @@ pub struct OverwrittenPartitions {
     pub unchanged: BTreeMap<(TableId, PartitionKey), u64>,
 }
 
+/// The hashes of rows that are encoded already, by table and partition.
+pub type EncodedHashes = BTreeMap<(TableId, PartitionKey), ContentHash>;
+
 /// The overwrite of partitions of one table and its child tables.
 #[derive(Debug)]
 pub struct PartitionOverwrite<'a> {
     tree: &'a TableTree<'a>,
     /// The partitions that the export speaks for.
     covered: BTreeSet<&'a PartitionKey>,
+    /// Where rows are encoded already, and no longer in the tree.
+    encoded: &'a EncodedHashes,
+    damaged: DamagedFiles,
+}
+
+/// What a damaged file of a covered partition means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DamagedFiles {
+    /// Somebody should look at the table first.
+    Fail,
+    /// The export has all rows of the table, so the file is replaced.
+    AreReplaced,
 }
 
 impl<'a> PartitionOverwrite<'a> {
     /// The overwrite by an export: all of `window`, or a full one.
     #[must_use]
-    pub fn new(tree: &'a TableTree<'a>, window: Option<Window>) -> Self {
+    pub fn new(
+        tree: &'a TableTree<'a>,
+        encoded: &'a EncodedHashes,
+        window: Option<Window>,
+    ) -> Self {
         let mut covered: BTreeSet<&PartitionKey> =
             tree.root_rows().map(|(partition, _)| partition).collect();
         if let Some(window) = window {
             let stored = tree.partitions_with_files();
             covered.extend(stored.filter(|partition| partition.lies_within(window)));
         }
-        Self { tree, covered }
+        Self { tree, covered, encoded, damaged: DamagedFiles::Fail }
+    }
+
+    /// The overwrite of whole tables.
+    #[must_use]
+    pub fn of_all(tree: &'a TableTree<'a>, encoded: &'a EncodedHashes) -> Self {
+        let covered = tree.partitions_with_files().collect();
+        Self { tree, covered, encoded, damaged: DamagedFiles::AreReplaced }
     }
 
     /// A partition that the export has records for and that is outside its window.
@@ -65,42 +90,42 @@ impl<'a> PartitionOverwrite<'a> {
         store: &dyn TableStore,
         overwritten: &mut OverwrittenPartitions,
     ) -> Result<(), MergeError> {
-        let partitions: Vec<_> =
-            self.covered.iter().map(|partition| self.unchanged_rows(store, partition)).collect();
-        let mut compared = stream::iter(partitions).buffered(parallelism());
-        for partition in &self.covered {
-            if let Some(unchanged) = compared.try_next().await?.flatten() {
-                let rows = unchanged.into_iter();
-                let rows = rows.map(|(table, rows)| ((table, (*partition).clone()), rows));
-                overwritten.unchanged.extend(rows);
-            } else {
-                let files = self.tree.files_in(partition).iter();
-                let path = |file: &usize| self.tree.files[*file].data.path.clone();
-                overwritten.replaced.extend(files.map(path));
+        let tables = &self.tree.tables;
+        let keys: Vec<(TableId, &PartitionKey)> = (self.covered.iter())
+            .flat_map(|partition| tables.iter().map(move |table| (*table, *partition)))
+            .collect();
+        let comparisons: Vec<_> = (keys.iter())
+            .map(|(table, partition)| self.unchanged_rows(store, *table, partition))
+            .collect();
+        let mut compared = stream::iter(comparisons).buffered(parallelism());
+        for (table, partition) in &keys {
+            match compared.try_next().await?.flatten() {
+                Some(0) => {}
+                Some(rows) => {
+                    overwritten.unchanged.insert((*table, (*partition).clone()), rows);
+                }
+                None => {
+                    let files = self.files_of(*table, partition);
+                    overwritten.replaced.extend(files.map(|file| file.path.clone()));
+                }
             }
         }
         Ok(())
     }
 
-    /// The tables that have rows in a partition, with how many, if all of them have the rows of the export already.
-    async fn unchanged_rows(
+    /// The data files of a table in a partition.
+    fn files_of(
         &self,
-        store: &dyn TableStore,
+        table: TableId,
         partition: &PartitionKey,
-    ) -> Result<Option<Vec<(TableId, u64)>>, MergeError> {
-        let mut unchanged = Vec::new();
-        for &table in &self.tree.tables {
-            match self.unchanged_rows_of(store, table, partition).await? {
-                Some(0) => {}
-                Some(rows) => unchanged.push((table, rows)),
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(unchanged))
+    ) -> impl Iterator<Item = &'a DataFile> + use<'a> {
+        let tree = self.tree;
+        let files = tree.files_in(partition).iter().map(|file| tree.files[*file]);
+        files.filter(move |file| file.table == table).map(|file| file.data)
     }
 
     /// How many rows a table has in a partition, if they are those of the export.
-    async fn unchanged_rows_of(
+    async fn unchanged_rows(
         &self,
         store: &dyn TableStore,
         table: TableId,
@@ -108,59 +133,66 @@ impl<'a> PartitionOverwrite<'a> {
     ) -> Result<Option<u64>, MergeError> {
         let schema = &self.tree.schemas[table];
         let old = self.tree.manifest(table);
-        if old.is_some_and(|old| !schema.same_files(&old.schema)) {
+        if old.is_some_and(|old| !schema.lays_out_files_like(&old.schema)) {
             return Ok(None);
         }
-        let files = self.tree.files_in(partition).iter().map(|file| self.tree.files[*file]);
-        let files: Vec<_> = files.filter(|file| file.table == table).collect();
-        let stored: u64 = files.iter().map(|file| file.data.rows).sum();
-        let new = self.tree.rows_in(table, partition);
-        // Superseded rows count too, so more rows than are stored may still be the same.
-        if new.map_or(0, PartitionRows::count) < stored || (new.is_some() && stored == 0) {
-            return Ok(None);
-        }
-        let (rows, hashed) = (new.cloned(), schema.clone());
-        let new = on_cpu(move || ContentHash::of_export(rows.as_ref(), &hashed)).await?;
+        let stored: u64 = self.files_of(table, partition).map(|file| file.rows).sum();
+        let waiting = self.tree.rows_in(table, partition);
+        let new = match self.encoded.get(&(table, partition.clone())) {
+            Some(encoded) => *encoded,
+            // Superseded rows count too, so more rows than are stored may still be the same.
+            None if waiting.map_or(0, PartitionRows::count) < stored => return Ok(None),
+            None if stored == 0 => return Ok(waiting.is_none().then_some(0)),
+            None => {
+                let (rows, schema) = (waiting.cloned(), schema.clone());
+                on_cpu(move || hash_of_export(rows.as_ref(), &schema)).await?
+            }
+        };
         if new.rows != stored {
             return Ok(None);
         }
         let mut old = ContentHash::default();
-        for file in files {
-            let (content, schema) = (store.read(file.data).await?, schema.clone());
-            let hash = move || ContentHash::of(&content.rows(&schema, None)?, &schema);
-            old.add(&on_cpu(hash).await?);
+        for file in self.files_of(table, partition) {
+            match hash_of_file(store, file, schema).await {
+                Ok(hash) => old.add(hash),
+                Err(MergeError::Read(error)) if self.replaces_file_after(&error) => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok((new == old).then_some(stored))
     }
+
+    fn replaces_file_after(&self, error: &ReadError) -> bool {
+        self.damaged == DamagedFiles::AreReplaced && !matches!(error, ReadError::Destination(_))
+    }
 }
 
-/// What rows hold, in any order.
-#[derive(Debug, Default, PartialEq)]
-struct ContentHash {
-    rows: u64,
-    /// The sum of the hashes of the rows.
-    hash: u128,
+fn hash_of_export(
+    rows: Option<&PartitionRows>,
+    schema: &TableSchema,
+) -> Result<ContentHash, MergeError> {
+    let mut content = ContentHash::default();
+    for rows in rows.into_iter().flat_map(PartitionRows::latest) {
+        content.add(ContentHash::of(&rows?, schema)?);
+    }
+    Ok(content)
 }
 
-impl ContentHash {
-    fn of_export(rows: Option<&PartitionRows>, schema: &TableSchema) -> Result<Self, MergeError> {
-        let mut content = Self::default();
-        for rows in rows.into_iter().flat_map(PartitionRows::latest) {
-            content.add(&Self::of(&rows?, schema)?);
+/// The hash of a file, of which one row group at a time is in memory.
+async fn hash_of_file(
+    store: &dyn TableStore,
+    file: &DataFile,
+    schema: &TableSchema,
+) -> Result<ContentHash, MergeError> {
+    let (file, schema) = (store.read(file).await?, schema.clone());
+    let hash = move || {
+        let mut content = ContentHash::default();
+        for rows in file.row_groups(&schema)? {
+            content.add(ContentHash::of(&rows?, &schema)?);
         }
         Ok(content)
-    }
-
-    fn of(rows: &DataFrame, schema: &TableSchema) -> Result<Self, MergeError> {
-        let columns = MetadataColumns::carried(schema).map(|column| column.name.clone());
-        let columns: Vec<ColumnName> = columns.collect();
-        let hashes = row_hashes(rows, &columns)?;
-        let hash = hashes.into_iter().fold(0, u128::wrapping_add);
-        Ok(Self { rows: rows.height() as u64, hash })
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.rows += other.rows;
-        self.hash = self.hash.wrapping_add(other.hash);
-    }
+    };
+    on_cpu(hash).await
 }

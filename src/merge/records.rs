@@ -17,7 +17,6 @@ use polars::prelude::{BooleanChunked, DataFrame, PolarsResult};
 use super::changes::{EndedRows, MergeChanges, MergeOutcome};
 use super::hashes::{RecordKeys, RowHashes, hashes_of, record_hashes};
 use super::record_versions::{RecordVersions, UnchangedRecords};
-use super::rows::are_current;
 use super::{MergeError, PartitionRows, TableTree, UnchangedRows};
 use crate::definition::Deletes;
 use crate::infer::Schemas;
@@ -194,8 +193,7 @@ impl<'a> RecordMerge<'a> {
             all.absorb(one);
         }
         let ComparedRecords { unchanged, export, table } = all;
-        let (root, keys) = (self.tree.root, &self.wanted.export);
-        let changes = MergeChanges::decide(&export, &table, keys, root, self.deletes);
+        let changes = MergeChanges::decide(&export, &table, &self.wanted.export, self.deletes);
         merged.absorb(self.tree, changes, unchanged);
         Ok(())
     }
@@ -298,7 +296,7 @@ struct HashedRows {
     hashes: Vec<RowHashes>,
     /// The cursors, for rows of a root table that has one.
     cursors: Vec<Cursor>,
-    /// Whether the rows are marked as deleted, for rows of a root table that marks them.
+    /// Whether the rows are marked as deleted, for rows of a table that marks them.
     marked: Vec<bool>,
 }
 
@@ -332,7 +330,7 @@ impl RecordHasher {
         Ok(versions)
     }
 
-    /// The current rows of wanted records in a file. Keys are read first, since most files have no wanted record.
+    /// The rows of wanted records in a file. Keys are read first, since most files have no wanted record.
     fn wanted_rows(
         &self,
         table: TableId,
@@ -347,8 +345,7 @@ impl RecordHasher {
         if !are_wanted.any() {
             return Ok(HashedRows::default());
         }
-        let rows = content.rows(schema, None)?;
-        let rows = rows.filter(&(are_wanted & are_current(&rows, schema)?))?;
+        let rows = content.rows(schema, None)?.filter(&are_wanted)?;
         let marked = match schema.own_column(&ColumnSource::DeletedAt) {
             Some(name) => rows.column(name.as_str())?.is_not_null().iter().flatten().collect(),
             None => Vec::new(),

@@ -44,8 +44,8 @@ pub fn without_unchanged(
     rows.filter(&is_written)
 }
 
-/// The rows of an older file after a merge. Ended rows are dropped, or get the time of their end or deletion where the
-/// table keeps them.
+/// The rows of an older file after a merge. `schema` is that of the table, or of its history. Ended rows are dropped, or
+/// get the time of their end or deletion where the table keeps them.
 ///
 /// # Errors
 /// A column is missing, which validated schemas rule out.
@@ -73,7 +73,7 @@ pub fn carry_over(
     without(rows, table, schema, &ended.deleted)
 }
 
-/// Which rows are current: all of them, unless the table keeps its history.
+/// Which rows are current: all of them, unless they are those of a history.
 pub(super) fn are_current(rows: &DataFrame, schema: &TableSchema) -> PolarsResult<BooleanChunked> {
     Ok(match schema.own_column(&ColumnSource::ValidTo) {
         Some(name) => rows.column(name.as_str())?.is_null(),

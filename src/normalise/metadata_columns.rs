@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use polars::prelude::{
-    AnyValue, BooleanChunked, Column, DataFrame, DataType, PlSmallStr, PolarsError, PolarsResult,
-    Scalar, TimeUnit, TimeZone,
+    AnyValue, BooleanChunked, Column, DataFrame, DataType, Int64Chunked, IntoSeries, PlSmallStr,
+    PolarsError, PolarsResult, Scalar, TimeUnit, TimeZone,
 };
 
 use crate::schema::{ColumnSchema, ColumnSource, RunId, TableSchema};
@@ -15,13 +15,22 @@ use crate::schema::{ColumnSchema, ColumnSource, RunId, TableSchema};
 pub struct MetadataColumns {
     run_id: RunId,
     loaded_at: DateTime<Utc>,
+    /// When the versions of the run begin, and those that it replaces end.
+    valid_from: DateTime<Utc>,
 }
 
 impl MetadataColumns {
     /// The metadata of a run that started at this time.
     #[must_use]
     pub fn new(run_id: RunId, loaded_at: DateTime<Utc>) -> Self {
-        Self { run_id, loaded_at }
+        Self { run_id, loaded_at, valid_from: loaded_at }
+    }
+
+    /// The same, with versions that begin at this time: where the clock was set back, the run started before others that
+    /// have gone before it.
+    #[must_use]
+    pub fn with_versions_from(self, valid_from: DateTime<Utc>) -> Self {
+        Self { valid_from, ..self }
     }
 
     /// The other columns of a table's files, which rows carry until they are written.
@@ -43,9 +52,8 @@ impl MetadataColumns {
     pub(crate) fn column(&self, source: &ColumnSource, rows: usize) -> Option<Column> {
         let value = match source {
             ColumnSource::RunId => Scalar::from(PlSmallStr::from_str(self.run_id.as_str())),
-            ColumnSource::LoadedAt | ColumnSource::ValidFrom => {
-                instant(Some(self.loaded_at.timestamp_micros()))
-            }
+            ColumnSource::LoadedAt => instant(Some(self.loaded_at.timestamp_micros())),
+            ColumnSource::ValidFrom => instant(Some(self.valid_from.timestamp_micros())),
             ColumnSource::DeletedAt | ColumnSource::ValidTo => instant(None),
             _ => return None,
         };
@@ -63,9 +71,12 @@ impl MetadataColumns {
         source: &ColumnSource,
         ended: &BooleanChunked,
     ) -> PolarsResult<DataFrame> {
-        let now = (source, &ColumnSource::LoadedAt);
+        let now = match source {
+            ColumnSource::ValidTo => &ColumnSource::ValidFrom,
+            _ => &ColumnSource::LoadedAt,
+        };
         for (to, from) in [
-            now,
+            (source, now),
             (&ColumnSource::RunId, &ColumnSource::RunId),
             (&ColumnSource::LoadedAt, &ColumnSource::LoadedAt),
         ] {
@@ -78,6 +89,29 @@ impl MetadataColumns {
             let new = values.as_materialized_series().zip_with(ended, old)?;
             rows.with_column(new.with_name(PlSmallStr::from_str(name.as_str())).into())?;
         }
+        Ok(rows)
+    }
+
+    /// Rows that their table had before it had a history: each is current since the run that loaded it, which cannot be
+    /// later than the versions of this run.
+    ///
+    /// # Errors
+    /// They lack a column, which would be a bug.
+    pub fn begin(&self, mut rows: DataFrame, schema: &TableSchema) -> PolarsResult<DataFrame> {
+        let columns = [ColumnSource::LoadedAt, ColumnSource::ValidFrom];
+        let [Some(loaded_at), Some(valid_from)] =
+            columns.each_ref().map(|it| schema.own_column(it))
+        else {
+            return Ok(rows);
+        };
+        let loaded_at = rows.column(loaded_at.as_str())?.as_materialized_series();
+        let most = self.valid_from.timestamp_micros();
+        let instants = loaded_at.to_physical_repr();
+        let begins: Int64Chunked =
+            instants.i64()?.iter().map(|it| Some(it.map_or(most, |it| it.min(most)))).collect();
+        let begins =
+            begins.into_datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)).into_series();
+        rows.with_column(begins.with_name(PlSmallStr::from_str(valid_from.as_str())).into())?;
         Ok(rows)
     }
 

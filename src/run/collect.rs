@@ -9,7 +9,7 @@
 //! The whole export decides (promise P6). When its schemas differ from those of its beginning, the rows are dropped and
 //! everything is decoded again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -33,6 +33,10 @@ pub(super) struct Expectation {
     pub(super) declared: Vec<Table>,
     /// The schemas of the destination.
     pub(super) known: BTreeMap<TableName, TableSchema>,
+    /// The tables of the destination that have a history.
+    pub(super) histories: BTreeSet<TableName>,
+    /// The replaced tables of the destination that have rows.
+    pub(super) with_rows: HashSet<TableName>,
     pub(super) metadata: MetadataColumns,
     pub(super) budget: Budget,
     /// The export is one response, so its chunks come in order.
@@ -53,6 +57,7 @@ impl Expectation {
     ) -> Result<Schemas, SchemaError> {
         let schemas = Schemas::resolve(seen, &self.declared, &self.known)?;
         schemas.check_width(seen, &self.known, self.most_columns)?;
+        schemas.check_histories(&self.histories)?;
         Ok(schemas)
     }
 
@@ -73,7 +78,13 @@ impl Expectation {
     }
 
     pub(super) fn load(&self, schemas: Schemas) -> PolarsResult<Load> {
-        Load::new(schemas, self.metadata.clone(), self.budget, self.most_partitions)
+        let is_compared = |schema: &TableSchema| {
+            let old = self.known.get(&schema.name);
+            self.with_rows.contains(&schema.name)
+                && old.is_some_and(|old| schema.lays_out_files_like(old))
+        };
+        let (metadata, budget) = (self.metadata.clone(), self.budget);
+        Load::new(schemas, metadata, budget, self.most_partitions, is_compared)
     }
 
     /// Rows by the schemas of the beginning of an export, if it has any.

@@ -5,11 +5,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::stage::Written;
 use super::{Run, RunError};
-use crate::definition::WriteDisposition;
-use crate::infer::ResolvedTable;
 use crate::run::loaded::Loaded;
 use crate::runtime::parallelism;
-use crate::schema::TableId;
+use crate::schema::{StoredTable, TableSchema};
 use crate::table::{DataFile, Manifest, Snapshot};
 use crate::write::stage_empty;
 
@@ -22,9 +20,9 @@ impl Run<'_> {
         written: &mut Written,
     ) -> Result<(), RunError> {
         let mut empty = Vec::new();
-        for (table, resolved) in load.schemas.tables() {
-            let old = snapshot.manifests.get(&resolved.schema.name);
-            let fate = EmptyFile::of(table, resolved, old, written);
+        for (table, schema) in load.schemas.stored() {
+            let old = snapshot.manifests.get(&schema.name);
+            let fate = EmptyFile::of(table, schema, old, written);
             if fate != EmptyFile::Stays {
                 let files = old.into_iter().flat_map(|old| &old.files);
                 let without_rows = files.filter(|file| !file.has_rows());
@@ -35,7 +33,8 @@ impl Run<'_> {
             }
         }
         let staging = empty.into_iter().map(|table| async move {
-            let file = stage_empty(self.destination, &load.schemas[table], &self.plan.run_id).await;
+            let schema = load.schemas.stored_schema(table);
+            let file = stage_empty(self.destination, schema, &self.plan.run_id).await;
             Ok::<_, RunError>((table, file?))
         });
         let staging: Vec<_> = staging.collect();
@@ -59,18 +58,17 @@ enum EmptyFile {
 
 impl EmptyFile {
     fn of(
-        table: TableId,
-        ResolvedTable { schema, policy, .. }: &ResolvedTable,
+        table: StoredTable,
+        schema: &TableSchema,
         old: Option<&Manifest>,
         written: &Written,
     ) -> Self {
-        let is_replaced = policy.disposition == WriteDisposition::Replace;
-        let stays = |file: &&DataFile| !is_replaced && !written.rewritten.contains(&file.path);
+        let stays = |file: &&DataFile| !written.rewritten.contains(&file.path);
         let left = || old.into_iter().flat_map(|old| &old.files).filter(stays);
         if schema.excluded || written.has_file_of(table) || left().any(DataFile::has_rows) {
             return Self::Goes;
         }
-        let fits = old.is_some_and(|old| schema.same_files(&old.schema));
+        let fits = old.is_some_and(|old| schema.lays_out_files_like(&old.schema));
         if fits && left().next().is_some() { Self::Stays } else { Self::IsNew }
     }
 }

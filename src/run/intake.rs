@@ -336,7 +336,7 @@ pub(super) fn decode_again(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet, HashSet};
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -415,6 +415,8 @@ mod tests {
             declared: roots.values().cloned().collect(),
             roots,
             known: BTreeMap::new(),
+            histories: BTreeSet::new(),
+            with_rows: HashSet::new(),
             metadata: MetadataColumns::new(RunId::at(now), now),
             budget: Budget::new(1 << 20),
             whole: false,

@@ -48,6 +48,11 @@ pub(super) fn of(load: &Loaded, table: TableId, manifest: &Manifest) -> TableRep
     }
 }
 
+/// The ledger of a history, to which so many versions were added.
+pub(super) fn of_history(versions: u64, manifest: &Manifest) -> TableReport {
+    TableReport { received: versions, inserted: versions, ..table_report(manifest) }
+}
+
 /// How many rows have no value in the cursor of their table.
 fn without_cursor(load: &Loaded, table: TableId) -> u64 {
     let schema = &load.schemas[table];

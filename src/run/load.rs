@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Rows are encoded as they come where no later record can change them. Rows that a later record may supersede, that
-//! are compared with the table, or that are sorted, wait until all rows are there.
+//! are compared with the table one by one, or that are sorted, wait until all rows are there. Of rows that `replace`
+//! compares by partition, only the hashes are kept.
 
 mod quarantined;
 
@@ -21,7 +22,7 @@ use polars::prelude::{
 use crate::decode::{Chunk, ChunkSource};
 use crate::definition::WriteDisposition;
 use crate::infer::Schemas;
-use crate::merge::{PartitionRows, RECORD_COLUMN};
+use crate::merge::{ContentHash, PartitionRows, RECORD_COLUMN};
 use crate::normalise::{
     MetadataColumns, Normalised, Normaliser, RecordIds, TableFrame, Uniques, VersionTracker,
     values_in_rows,
@@ -29,9 +30,9 @@ use crate::normalise::{
 use crate::run::RunError;
 use crate::run::budget::Budget;
 use crate::run::guard_error::GuardError;
-use crate::run::loaded::{BrokenCheck, Counts, LeftOut, Loaded, Quarantined};
+use crate::run::loaded::{BrokenCheck, Counts, EncodedRows, LeftOut, Loaded, Quarantined};
 use crate::runtime::{on_all_cores, parallelism};
-use crate::schema::{IdVec, PartitionKey, TableId, TableSchema, ValueCounts};
+use crate::schema::{IdVec, PartitionKey, StoredTable, TableId, TableSchema, ValueCounts};
 use crate::write::partition::Partitioner;
 use crate::write::parts::{RowPart, RowParts};
 use crate::write::spill::{KeptRows, Spill, SpillError};
@@ -56,6 +57,8 @@ pub(super) struct Load {
     rows: BTreeMap<(TableId, PartitionKey), PartitionContent>,
     /// The file layout of each table whose rows are encoded as they come.
     forms: IdVec<TableId, Option<Arc<FileLayout>>>,
+    /// Whether they are compared with rows that the table has.
+    compared: IdVec<TableId, bool>,
     spill: Arc<Spill>,
     counts: IdVec<TableId, Counts>,
     /// For each root table, the values of its records.
@@ -78,7 +81,7 @@ struct UnsortedRows {
 /// The rows of one partition of one table.
 enum PartitionContent {
     /// Encoded as they came.
-    Encoded(Encoder),
+    Encoded(EncodedRows),
     Waiting(Vec<KeptRows>),
 }
 
@@ -98,6 +101,7 @@ impl Load {
         metadata: MetadataColumns,
         budget: Budget,
         most_partitions: usize,
+        is_compared: impl Fn(&TableSchema) -> bool,
     ) -> PolarsResult<Self> {
         let told = schemas.roots().filter(|root| VersionTracker::apply_to(schemas.table(*root)));
         let forms = schemas.iter().map(|(id, table)| {
@@ -106,6 +110,7 @@ impl Load {
         });
         Ok(Self {
             forms: forms.collect::<PolarsResult<_>>()?,
+            compared: schemas.iter().map(|(_, table)| is_compared(table)).collect(),
             versions: told.map(|root| (root, VersionTracker::default())).collect(),
             counts: schemas.iter().map(|_| Counts::default()).collect(),
             filled: schemas.iter().map(|(_, table)| vec![0; table.columns.len()]).collect(),
@@ -162,11 +167,11 @@ impl Load {
         let superseded = self.versions.into_values().map(VersionTracker::into_superseded);
         let superseded: Arc<HashSet<u64>> = Arc::new(superseded.flatten().collect());
         let schemas = Arc::new(schemas);
-        let (mut rows, mut encoders) = (BTreeMap::new(), BTreeMap::new());
+        let (mut rows, mut encoded) = (BTreeMap::new(), BTreeMap::new());
         for (key, of_partition) in self.rows {
             let pieces = match of_partition {
-                PartitionContent::Encoded(encoder) => {
-                    encoders.insert(key, encoder);
+                PartitionContent::Encoded(rows) => {
+                    encoded.insert(key, rows);
                     continue;
                 }
                 PartitionContent::Waiting(pieces) => pieces,
@@ -174,14 +179,22 @@ impl Load {
             let (schemas, table, spill) = (schemas.clone(), key.0, self.spill.clone());
             let (metadata, superseded) = (self.metadata.clone(), superseded.clone());
             let unchanged = Arc::default();
-            let of_partition =
-                PartitionRows { pieces, spill, schemas, table, metadata, superseded, unchanged };
+            let of_partition = PartitionRows {
+                pieces,
+                spill,
+                schemas,
+                table,
+                stored: StoredTable::Current(table),
+                metadata,
+                superseded,
+                unchanged,
+            };
             rows.insert(key, of_partition);
         }
         Ok(Loaded {
             schemas,
             rows,
-            encoded: encoders,
+            encoded,
             spill: self.spill,
             counts: self.counts,
             values: self.values,
@@ -317,9 +330,7 @@ impl Load {
             let (new, schema) = (part.into_rows()?, &schemas[key.0]);
             let values = values_in_rows(&new, schema);
             match &mut rows {
-                PartitionContent::Encoded(encoder) => {
-                    encoder.push(&metadata.complete(new, schema)?)?;
-                }
+                PartitionContent::Encoded(encoded) => encoded.push(new, schema, metadata)?,
                 PartitionContent::Waiting(pieces) if more_comes => {
                     pieces.push(spill.put_rows(new)?);
                 }
@@ -338,7 +349,10 @@ impl Load {
 
     fn no_rows(&self, table: TableId) -> PartitionContent {
         match &self.forms[table] {
-            Some(form) => PartitionContent::Encoded(Encoder::new(form.clone(), self.spill.clone())),
+            Some(form) => PartitionContent::Encoded(EncodedRows {
+                encoder: Encoder::new(form.clone(), self.spill.clone()),
+                hash: self.compared[table].then(ContentHash::default),
+            }),
             None => PartitionContent::Waiting(Vec::new()),
         }
     }
@@ -346,7 +360,7 @@ impl Load {
     /// Spills rows that do not fill a page, when there are too many.
     fn spill_remainders(&mut self) -> Result<(), RunError> {
         let encoders = self.rows.values_mut().filter_map(|rows| match rows {
-            PartitionContent::Encoded(encoder) => Some(encoder),
+            PartitionContent::Encoded(rows) => Some(&mut rows.encoder),
             PartitionContent::Waiting(_) => None,
         });
         let encoders: Vec<&mut Encoder> = encoders.collect();

@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use polars::prelude::DataFrame;
+
 use crate::definition::Deletes;
 use crate::infer::{Filled, Schemas};
-use crate::merge::{MergeOutcome, PartitionRows};
-use crate::normalise::{CursorForm, Reasons};
-use crate::schema::{ColumnName, IdVec, PartitionKey, TableId, TableName, ValueCounts};
+use crate::merge::{ContentHash, MergeOutcome, PartitionRows};
+use crate::normalise::{CursorForm, MetadataColumns, Reasons};
+use crate::schema::{
+    ColumnName, IdVec, PartitionKey, TableId, TableName, TableSchema, ValueCounts,
+};
 use crate::write::Encoder;
-use crate::write::spill::Spill;
+use crate::write::spill::{Spill, SpillError};
 
 /// What an export holds, ready to be written.
 pub(super) struct Loaded {
@@ -18,7 +22,7 @@ pub(super) struct Loaded {
     /// The rows of each table's partition, in export order, that are not encoded yet.
     pub(super) rows: BTreeMap<(TableId, PartitionKey), PartitionRows>,
     /// The others.
-    pub(super) encoded: BTreeMap<(TableId, PartitionKey), Encoder>,
+    pub(super) encoded: BTreeMap<(TableId, PartitionKey), EncodedRows>,
     pub(super) spill: Arc<Spill>,
     /// The row counts of each table.
     pub(super) counts: IdVec<TableId, Counts>,
@@ -32,6 +36,28 @@ pub(super) struct Loaded {
     pub(super) left_out: BTreeMap<TableId, LeftOut>,
     /// For each root table whose records supersede each other, the form of its cursor's texts.
     pub(super) cursor_forms: HashMap<TableId, CursorForm>,
+}
+
+/// The rows of a partition that were encoded as they came.
+pub(super) struct EncodedRows {
+    pub(super) encoder: Encoder,
+    /// What they hold, where the table has rows that may be the same.
+    pub(super) hash: Option<ContentHash>,
+}
+
+impl EncodedRows {
+    /// Adds rows without metadata columns.
+    pub(super) fn push(
+        &mut self,
+        rows: DataFrame,
+        schema: &TableSchema,
+        metadata: &MetadataColumns,
+    ) -> Result<(), SpillError> {
+        if let Some(hash) = &mut self.hash {
+            hash.add(ContentHash::of(&rows, schema)?);
+        }
+        self.encoder.push(&metadata.complete(rows, schema)?)
+    }
 }
 
 /// The quarantined records of a table, which the export has and must not delete.

@@ -1,10 +1,11 @@
-//! Merge in a run: compares the export with every table that is merged or overwritten by partitions, behind the guards.
+//! Merge in a run: compares the export with every table that is not appended to, behind the guards.
 
 use std::collections::HashMap;
 
 use crate::definition::{Deletes, WriteDisposition};
 use crate::merge::{
-    ExportKeys, MergedTables, OverwrittenPartitions, PartitionOverwrite, RecordMerge, TableTree,
+    EncodedHashes, ExportKeys, MergedTables, OverwrittenPartitions, PartitionOverwrite,
+    RecordMerge, TableTree,
 };
 use crate::plan::Plan;
 use crate::run::guard_error::GuardError;
@@ -47,7 +48,7 @@ pub(super) async fn merge_records(
     Ok((merged, keys))
 }
 
-/// Compares the export with the tables that have `overwrite_partitions`.
+/// Compares the export with the tables that have `overwrite_partitions` or `replace`.
 pub(super) async fn overwrite_partitions(
     store: &dyn TableStore,
     load: &Loaded,
@@ -55,12 +56,21 @@ pub(super) async fn overwrite_partitions(
     plan: &Plan,
 ) -> Result<OverwrittenPartitions, RunError> {
     let mut overwritten = OverwrittenPartitions::default();
+    let encoded = load.encoded.iter();
+    let encoded: EncodedHashes =
+        encoded.filter_map(|(key, rows)| Some((key.clone(), rows.hash?))).collect();
     for root in load.schemas.roots() {
-        if load.schemas.policy(root).disposition != WriteDisposition::OverwritePartitions {
-            continue;
-        }
         let tree = TableTree::new(&load.schemas, root, &load.rows, snapshot);
-        let overwrite = PartitionOverwrite::new(&tree, plan.window);
+        let overwrite = match load.schemas.policy(root).disposition {
+            WriteDisposition::OverwritePartitions => {
+                PartitionOverwrite::new(&tree, &encoded, plan.window)
+            }
+            WriteDisposition::Replace => {
+                PartitionOverwrite::of_all(&tree, &encoded).run(store, &mut overwritten).await?;
+                continue;
+            }
+            WriteDisposition::Append | WriteDisposition::Merge => continue,
+        };
         if let Some(window) = plan.window
             && let Some(outside) = overwrite.outside(window)
         {

@@ -25,6 +25,7 @@ mod events;
 mod findings;
 mod guard;
 mod guard_error;
+mod history;
 mod intake;
 pub mod interruption;
 mod ledger;

@@ -1,6 +1,6 @@
 //! Prepare: everything before the commit, of an export and of a retry from quarantine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -228,10 +228,19 @@ impl Run<'_> {
     }
 
     fn expectation(&self, roots: &IdVec<RootId, &Table>, snapshot: &Snapshot) -> Expectation {
+        let replaced = (roots.values())
+            .filter(|table| table.write_disposition == WriteDisposition::Replace)
+            .map(|table| &table.name)
+            .collect::<HashSet<_>>();
+        let histories = snapshot.manifests.values();
+        let with_rows = snapshot.manifests.values().filter(|it| it.rows() > 0);
+        let with_rows = with_rows.filter(|it| replaced.contains(&it.schema.root));
         Expectation {
             roots: roots.values().copied().cloned().collect(),
             declared: self.plan.pipeline.tables.clone(),
             known: snapshot.schemas(),
+            histories: histories.filter_map(|it| it.schema.history_of.clone()).collect(),
+            with_rows: with_rows.map(|manifest| manifest.schema.name.clone()).collect(),
             metadata: self.metadata(),
             budget: Budget::new(self.plan.memory),
             whole: self.plan.requests.len() == 1,
@@ -305,9 +314,7 @@ impl Run<'_> {
 /// watermark and remembers the export.
 fn has_changed(load: &Loaded, changes: &Changes) -> bool {
     let mut roots = load.schemas.roots().map(|root| load.schemas.policy(root));
-    let compares = roots.all(|root| {
-        matches!(root.disposition, WriteDisposition::Merge | WriteDisposition::OverwritePartitions)
-    });
+    let compares = roots.all(|root| root.disposition != WriteDisposition::Append);
     !(compares && changes.publish.is_empty() && changes.remove.is_empty())
 }
 

@@ -3,6 +3,7 @@
 //! | type | position among | given out by |
 //! |---|---|---|
 //! | [`TableId`] | all tables of a run, child tables included | resolving schemas |
+//! | [`HistoryId`] | the histories of a run | resolving schemas |
 //! | [`RootId`] | the record arrays that a run asks for, one for each root table | the splitter |
 
 use std::marker::PhantomData;
@@ -40,9 +41,22 @@ position_id!(
     TableId
 );
 position_id!(
+    /// The position of a history among those of a run.
+    HistoryId
+);
+position_id!(
     /// The position of a record array among those that a run asks for.
     RootId
 );
+
+/// A table of the destination that a run writes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum StoredTable {
+    /// What is true now.
+    Current(TableId),
+    /// Every version of the rows of a table.
+    History(HistoryId),
+}
 
 /// A list with one item for each id.
 #[derive(Debug, Clone, PartialEq, Eq)]

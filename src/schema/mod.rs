@@ -28,7 +28,7 @@ mod zone;
 pub use column_statistics::{ColumnStatistics, NumberStatistics};
 pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION, StructField};
 pub use decimal::{Fraction, NumberText, parse_decimal, parse_exact_float, parse_float};
-pub use ids::{IdVec, PositionId, RootId, TableId};
+pub use ids::{HistoryId, IdVec, PositionId, RootId, StoredTable, TableId};
 pub use json_pointer::{InvalidPointer, JsonPointer};
 pub use key_place::KeyPlace;
 pub use kinds::{Kinds, ValueKind};
@@ -36,8 +36,8 @@ pub use name::{ColumnName, InvalidName, TableName};
 pub use null_values::{NullValue, NullValues};
 pub use partition_key::{InvalidPartitionKey, PartitionKey, PartitionValue};
 pub use reserved::{
-    DELETED_AT_COLUMN, IDENTITY_COLUMN, INDEX_COLUMN, ITEM_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN,
-    VALID_FROM_COLUMN, VALID_TO_COLUMN,
+    DELETED_AT_COLUMN, HISTORY_SUFFIX, IDENTITY_COLUMN, INDEX_COLUMN, ITEM_COLUMN,
+    LOADED_AT_COLUMN, RUN_ID_COLUMN, VALID_FROM_COLUMN, VALID_TO_COLUMN,
 };
 pub use run_id::{InvalidRunId, RunId};
 pub use shape::{Shape, ValueShape};

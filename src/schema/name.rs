@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::reserved::HISTORY_SUFFIX;
+
 /// A name that is not `snake_case`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -70,6 +72,14 @@ checked_name!(
     /// The name of a column as it stands in Parquet.
     ColumnName
 );
+
+impl TableName {
+    /// The name of the table's history.
+    #[must_use]
+    pub fn of_history(&self) -> Self {
+        Self(format!("{self}{HISTORY_SUFFIX}"))
+    }
+}
 
 impl ColumnName {
     /// The name of a column whose JSON key has no character that a name can have.

@@ -1,4 +1,4 @@
-//! The names of the columns that flowlake adds.
+//! The names of the columns and tables that flowlake adds.
 
 /// The column of the run that last changed a row.
 pub const RUN_ID_COLUMN: &str = "_flowlake_run_id";
@@ -10,6 +10,8 @@ pub const VALID_FROM_COLUMN: &str = "_flowlake_valid_from";
 pub const VALID_TO_COLUMN: &str = "_flowlake_valid_to";
 /// The column of the time that run started.
 pub const LOADED_AT_COLUMN: &str = "_flowlake_loaded_at";
+/// The end of the name of a history. What stands before it is the name of its table.
+pub const HISTORY_SUFFIX: &str = "__history";
 /// The key of a table that declares none: a hash of the record.
 pub const IDENTITY_COLUMN: &str = "_flowlake_id";
 /// A child row's position in its list.

@@ -19,6 +19,9 @@ pub struct TableSchema {
     /// For a child table, the table whose records hold its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<TableName>,
+    /// For the history of a table, that table. It has the root and the parent of its table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_of: Option<TableName>,
     /// For a child table, the path from the parent's record to the list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: ValuePath,
@@ -250,6 +253,21 @@ impl TableSchema {
             };
         }
         schema
+    }
+
+    /// Whether a file written with `other` is what this schema would write of the same rows: also in its directory, order
+    /// and descriptions.
+    #[must_use]
+    pub fn lays_out_files_like(&self, other: &Self) -> bool {
+        let described = |schema: &Self| {
+            let columns = schema.columns.iter().map(|column| column.description.clone());
+            columns.chain([schema.description.clone()]).collect::<Vec<_>>()
+        };
+        self.same_files(other)
+            && self.partition_by == other.partition_by
+            && self.directory_keys() == other.directory_keys()
+            && self.sort_by == other.sort_by
+            && described(self) == described(other)
     }
 
     /// Whether files written with `other` have the columns and types of this schema.

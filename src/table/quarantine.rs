@@ -266,11 +266,13 @@ pub async fn read(
     if blake3::hash(&content).to_hex().as_str() != file.blake3 {
         return Err(unreadable("it has changed since it was written".to_owned()));
     }
-    let text = zstd::decode_all(content.as_ref()).map_err(|error| unreadable(error.to_string()))?;
-    let lines = text.lines().map(|line| {
-        let line = line.map_err(|error| unreadable(error.to_string()))?;
-        serde_json::from_str(&line).map_err(|error| unreadable(error.to_string()))
-    });
+    decode(&content).map_err(|error| unreadable(error.to_string()))
+}
+
+/// The lines of a quarantine file.
+pub(super) fn decode(content: &[u8]) -> std::io::Result<Vec<QuarantineLine>> {
+    let text = zstd::decode_all(content)?;
+    let lines = text.lines().map(|line| Ok(serde_json::from_str(&line?)?));
     lines.collect()
 }
 

@@ -139,10 +139,11 @@ impl Snapshot {
         self.file.tables.iter()
     }
 
-    /// The schemas of the tables.
+    /// The schemas of the tables, without histories.
     #[must_use]
     pub fn schemas(&self) -> BTreeMap<TableName, TableSchema> {
-        let manifests = self.manifests.iter();
+        let is_current = |manifest: &&Manifest| manifest.schema.history_of.is_none();
+        let manifests = self.manifests.iter().filter(|(_, manifest)| is_current(manifest));
         manifests.map(|(name, manifest)| (name.clone(), manifest.schema.clone())).collect()
     }
 

@@ -165,10 +165,36 @@ impl FileContent {
         schema: &TableSchema,
         columns: Option<Vec<String>>,
     ) -> Result<DataFrame, ReadError> {
-        let rows = ParquetReader::new(Cursor::new(self.content.clone()))
-            .with_columns(columns)
-            .finish()
-            .map_err(|source| ReadError::Unreadable { path: self.path.clone(), source })?;
-        Ok(conform(&rows, schema)?)
+        let rows = self.reader().with_columns(columns).finish();
+        Ok(conform(&rows.map_err(|source| self.unreadable(source))?, schema)?)
+    }
+
+    /// The rows of one row group after the other, so that not all of them are in memory at once.
+    ///
+    /// # Errors
+    /// The file is damaged, or its rows do not fit the schema.
+    pub fn row_groups(
+        &self,
+        schema: &TableSchema,
+    ) -> Result<impl Iterator<Item = Result<DataFrame, ReadError>>, ReadError> {
+        let metadata = self.reader().get_metadata().cloned();
+        let metadata = metadata.map_err(|source| self.unreadable(source))?;
+        let groups: Vec<usize> = metadata.row_groups.iter().map(|group| group.num_rows()).collect();
+        let groups = groups.into_iter().scan(0, |next, rows| {
+            *next += rows;
+            Some((*next - rows, rows))
+        });
+        Ok(groups.map(move |group| {
+            let rows = self.reader().with_slice(Some(group)).finish();
+            Ok(conform(&rows.map_err(|source| self.unreadable(source))?, schema)?)
+        }))
+    }
+
+    fn reader(&self) -> ParquetReader<Cursor<Bytes>> {
+        ParquetReader::new(Cursor::new(self.content.clone()))
+    }
+
+    fn unreadable(&self, source: PolarsError) -> ReadError {
+        ReadError::Unreadable { path: self.path.clone(), source }
     }
 }

@@ -9,7 +9,7 @@ use polars::prelude::{DataFrame, PlSmallStr, PolarsResult, Series};
 use serde::{Deserialize, Serialize};
 
 use crate::normalise::scalar_texts;
-use crate::schema::TableSchema;
+use crate::schema::{ColumnSource, TableSchema};
 
 /// With this many partial minima and maxima, they are reduced.
 const MOST_ENDS: usize = 64;
@@ -56,9 +56,13 @@ struct ColumnEnds {
 pub fn columns(schema: &TableSchema) -> BTreeSet<String> {
     let partitions = schema.partition_by.iter().map(|field| field.column.clone());
     let found_by = schema.row_key().into_iter().chain(schema.cursor.clone());
+    // Of a history, so that readers of one instant skip files, and versions never begin before those that they follow.
+    let validity = [ColumnSource::ValidFrom, ColumnSource::ValidTo];
+    let validity = validity.iter().filter_map(|source| schema.own_column(source).cloned());
     let found_by: BTreeSet<String> = found_by
         .chain(schema.sort_by.iter().cloned())
         .chain(partitions)
+        .chain(validity)
         .map(|name| name.to_string())
         .collect();
     let in_files = schema.columns.iter().filter(|column| column.column_type.is_scalar());

@@ -394,34 +394,37 @@ fn history_keeps_every_version_with_its_valid_time() {
         rows.sort();
         rows
     };
-    let first_night = lake.column("t", "_flowlake_valid_from")[0].clone();
+    let first_night = lake.column("t__history", "_flowlake_valid_from")[0].clone();
     let (lake, _) = nights.load(
         r#"[{"id":1,"at":"2026-01-05","v":"A","lines":[{"n":1}]},{"id":2,"at":"2026-02-06","v":"b","lines":[{"n":3}]},
             {"id":3,"at":"2026-02-05","v":"c","lines":[{"n":4}]}]"#,
     );
-    let second_night = lake.column("t", "_flowlake_valid_from").into_iter().max().unwrap();
+    let second_night = lake.column("t__history", "_flowlake_valid_from").into_iter().max().unwrap();
     let (lake, _) = nights.load(
         r#"[{"id":1,"at":"2026-01-05","v":"a","lines":[{"n":1}]},{"id":2,"at":"2026-02-06","v":"b","lines":[{"n":3}]},
             {"id":3,"at":"2026-02-05","v":"c","lines":[{"n":4}]},{"id":4,"at":"2026-03-05","v":"d"}]"#,
     );
     let orders = ["id", "at", "v"];
     assert_eq!(
-        believed(&lake, "t", &orders, &first_night),
+        believed(&lake, "t__history", &orders, &first_night),
         ["1 2026-01-05 a", "2 2026-01-06 b", "3 2026-02-05 c", "4 2026-03-05 d"]
     );
     assert_eq!(
-        believed(&lake, "t", &orders, &second_night),
+        believed(&lake, "t__history", &orders, &second_night),
         ["1 2026-01-05 A", "2 2026-02-06 b", "3 2026-02-05 c"]
     );
     assert_eq!(
-        believed(&lake, "t", &orders, "9999"),
+        believed(&lake, "t__history", &orders, "9999"),
         ["1 2026-01-05 a", "2 2026-02-06 b", "3 2026-02-05 c", "4 2026-03-05 d"]
     );
     assert_eq!(
-        believed(&lake, "t__lines", &["t__id", "n"], &first_night),
+        believed(&lake, "t__lines__history", &["t__id", "n"], &first_night),
         ["1 1", "1 2", "2 3", "3 4"]
     );
-    assert_eq!(believed(&lake, "t__lines", &["t__id", "n"], "9999"), ["1 1", "2 3", "3 4"]);
+    assert_eq!(
+        believed(&lake, "t__lines__history", &["t__id", "n"], "9999"),
+        ["1 1", "2 3", "3 4"]
+    );
     assert_eq!(outcomes(&lake, "t"), [1, 1, 2, 0]);
     // An unchanged export changes nothing in a table with history either.
     let before = lake.snapshot();

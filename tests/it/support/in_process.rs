@@ -44,8 +44,26 @@ impl InProcess {
     fn plan(&self, run_id: &str, overrides: &Overrides) -> Plan {
         // Nothing may lie in the future.
         let now = overrides.as_of.or(overrides.to).unwrap_or(DateTime::<Utc>::UNIX_EPOCH);
+        self.plan_at(run_id, now, overrides)
+    }
+
+    fn plan_at(&self, run_id: &str, now: DateTime<Utc>, overrides: &Overrides) -> Plan {
         let run_id = run_id.parse().unwrap();
         Plan::new(self.pipeline.clone(), run_id, now, None, overrides).unwrap()
+    }
+
+    /// Runs it at this time.
+    pub async fn run_at(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        run_id: &str,
+        now: DateTime<Utc>,
+    ) -> Result<RunReport, RunError> {
+        let (destination, plan) = (
+            Destination::of_store(store, "memory"),
+            self.plan_at(run_id, now, &Overrides::default()),
+        );
+        run_into(&destination, &plan, &self.keys, &context()).await
     }
 
     /// Takes in again what waits in quarantine.

@@ -17,6 +17,11 @@ impl Lake {
         Self { root: root.to_owned() }
     }
 
+    /// Its directory.
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
     /// The names of the tables, from the directories.
     pub fn tables(&self) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(&self.root)

@@ -395,7 +395,7 @@ fn r14_history_and_deletes_know_lines_by_their_keys() {
     nights.load(r#"[{"id":1,"number":"A","lines":[{"line_id":"a","n":1},{"line_id":"b","n":2}]}]"#);
     nights.load(r#"[{"id":1,"number":"A","lines":[{"line_id":"b","n":2},{"line_id":"a","n":3}]}]"#);
     let current = |nights: &Nights| {
-        let rows = nights.records("lines").into_iter();
+        let rows = nights.records("lines__history").into_iter();
         let mut rows: Vec<String> = rows
             .filter(|row| row["_flowlake_valid_to"] == "null")
             .map(|row| format!("{} {}", row["line_id"], row["n"]))
@@ -404,7 +404,8 @@ fn r14_history_and_deletes_know_lines_by_their_keys() {
         rows
     };
     assert_eq!(current(&nights), ["\"a\" 3", "\"b\" 2"]);
-    assert_eq!(nights.records("lines").len(), 3);
+    assert_eq!(nights.rows("lines", &["line_id", "n"]), ["\"a\" | 3", "\"b\" | 2"]);
+    assert_eq!(nights.records("lines__history").len(), 3);
     for deletes in ["remove", "mark"] {
         let tables = LINES.replace("\"merge\"\n", &format!("\"merge\"\ndeletes = \"{deletes}\"\n"));
         let nights = Nights::of(&tables);

@@ -149,7 +149,7 @@ fn v11_history_keeps_only_members_that_changed() {
     nights.load(r#"[{"id":1,"prices":{"EUR":{"n":1},"SEK":{"n":2}}}]"#);
     nights.load(r#"[{"id":1,"prices":{"SEK":{"n":3},"EUR":{"n":1}}}]"#);
     assert_eq!(
-        nights.rows("prices", &["currency", "n"]),
+        nights.rows("prices__history", &["currency", "n"]),
         ["\"EUR\" | 1", "\"SEK\" | 2", "\"SEK\" | 3"]
     );
 }
