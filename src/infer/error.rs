@@ -212,6 +212,10 @@ pub enum SchemaError {
     },
 }
 
+const FROZEN_HELP: &str = "the tables are as they were; declare what is expected under `[tables.columns]`, or let it in \
+     once, as with `--set tables[0].schema_contract=evolve`";
+const HISTORY_COLLISION_HELP: &str = "leave `history` out, or load into a new destination, in which a list of that name gets another";
+
 impl Failure for SchemaError {
     fn exit_code(&self) -> ExitCode {
         ExitCode::Export
@@ -226,11 +230,7 @@ impl Failure for SchemaError {
                 "load the table with `nested = \"json\"` or `nested = \"tables\"`, or leave the column out: \
                  `{column} = {{ exclude = true }}` under `[tables.columns]`"
             ),
-            Self::Frozen { .. } => {
-                "the tables are as they were; declare what is expected under `[tables.columns]`, or let it in once, \
-                 as with `--set tables[0].schema_contract=evolve`"
-                    .into()
-            }
+            Self::Frozen { .. } => FROZEN_HELP.into(),
             Self::TableCollision { .. } => {
                 "declare one of them with a name of its own: `[[tables]]` with `parent` and `records`"
                     .into()
@@ -271,15 +271,10 @@ impl Failure for SchemaError {
             Self::JsonHasRows { column, child, .. } => {
                 format!("remove the column `{column}` or the child table `{child}` from the definition")
             }
-            Self::Unkept { .. } => {
-                "write `deletes` as it was, or load into a new destination".into()
+            Self::Unkept { .. } | Self::HistoryUnkept { .. } => {
+                "write `deletes` and `history` as they were, or load into a new destination".into()
             }
-            Self::HistoryUnkept { .. } => {
-                "write `history = true` again, or load into a new destination".into()
-            }
-            Self::HistoryCollision { .. } => {
-                "leave `history` out, or load into a new destination, in which a list of that name gets another".into()
-            }
+            Self::HistoryCollision { .. } => HISTORY_COLLISION_HELP.into(),
             Self::Repartitioned { .. } | Self::Rekeyed { .. } | Self::NotCarried { .. } => {
                 "load into a new destination, or use `write_disposition = \"replace\"` once".into()
             }

@@ -179,12 +179,12 @@ impl FileContent {
     ) -> Result<impl Iterator<Item = Result<DataFrame, ReadError>>, ReadError> {
         let metadata = self.reader().get_metadata().cloned();
         let metadata = metadata.map_err(|source| self.unreadable(source))?;
-        let groups: Vec<usize> = metadata.row_groups.iter().map(|group| group.num_rows()).collect();
-        let groups = groups.into_iter().scan(0, |next, rows| {
-            *next += rows;
-            Some((*next - rows, rows))
-        });
-        Ok(groups.map(move |group| {
+        let (mut groups, mut first) = (Vec::new(), 0);
+        for group in &metadata.row_groups {
+            groups.push((first, group.num_rows()));
+            first += group.num_rows();
+        }
+        Ok(groups.into_iter().map(move |group| {
             let rows = self.reader().with_slice(Some(group)).finish();
             Ok(conform(&rows.map_err(|source| self.unreadable(source))?, schema)?)
         }))
