@@ -43,7 +43,7 @@ fn an_intact_lake_has_no_findings() {
     let json: serde_json::Value =
         serde_json::from_str(&verify(&workplace, &["--json"]).success()).unwrap();
     assert_eq!(json["findings"], serde_json::json!([]));
-    assert_eq!(workplace.flowlake(&["verify", "elsewhere"]).code, 0);
+    assert_eq!(workplace.flowlake(&["verify", "elsewhere"]).code, 7);
 }
 
 #[test]
@@ -121,16 +121,16 @@ fn runs_are_listed_from_the_last_one_on() {
     let last = workplace.flowlake(&["runs", "test.toml", "--limit", "1", "--json"]).success();
     let last: serde_json::Value = serde_json::from_str(&last).unwrap();
     assert_eq!(last["run_id"], "third");
-    assert_eq!(workplace.flowlake(&["runs", "elsewhere"]).success(), "no runs yet\n");
+    assert_eq!(workplace.flowlake(&["runs", "elsewhere"]).code, 7);
 }
 
 #[test]
 fn partly_written_files_are_reported_and_deleted() {
     let (_source, workplace) = loaded();
-    let half = workplace.path().join("lake/_flowlake/snapshot.json#12");
+    let half = workplace.path().join("lake/_flowlake/.flowlake-0123456789ab.tmp");
     std::fs::write(&half, "{").unwrap();
     let shown = findings(&verify(&workplace, &[]), 3);
-    assert!(shown[0].ends_with("lake/_flowlake/snapshot.json#12"), "{shown:?}");
+    assert!(shown[0].ends_with("lake/_flowlake/.flowlake-0123456789ab.tmp"), "{shown:?}");
     verify(&workplace, &["--repair"]).success();
     assert!(!half.exists());
 }
@@ -146,7 +146,19 @@ fn statistics_of_the_manifest_are_compared_with_the_file() {
         *statistics,
         serde_json::json!({"at": {"min": "2026-01-05", "max": "2026-01-05"}, "id": {"min": "1", "max": "1"}})
     );
-    std::fs::write(&path, manifest.replacen("\"max\": \"1\"", "\"max\": \"7\"", 1)).unwrap();
+    // As a flowlake would have written it that computes other statistics.
+    let mut wrong = parsed.clone();
+    wrong["files"][0]["statistics"]["id"]["max"] = "7".into();
+    wrong.as_object_mut().unwrap().remove("blake3");
+    let wrong = wrong.to_string();
+    std::fs::write(&path, &wrong).unwrap();
+    let mut snapshot = workplace.lake().json("_flowlake/snapshot.json");
+    snapshot.as_object_mut().unwrap().remove("blake3");
+    let entry = &mut snapshot["tables"]["t"]["manifest"];
+    entry["blake3"] = blake3::hash(wrong.as_bytes()).to_hex().as_str().into();
+    entry["bytes"] = wrong.len().into();
+    let file = workplace.path().join("lake/_flowlake/snapshot.json");
+    std::fs::write(file, snapshot.to_string()).unwrap();
     let shown = findings(&verify(&workplace, &[]), 7);
     assert!(
         shown[0].starts_with("wrong statistics: t/at_month=2026-01/0000-first.parquet: `id` has "),
