@@ -158,7 +158,7 @@ struct Beginning {
 /// The pipelines and what they load from.
 struct Pipelines {
     source: Source,
-    pipelines: [InProcess; 2],
+    both: [InProcess; 2],
     runtime: Runtime,
     _workplace: Workplace,
 }
@@ -168,7 +168,7 @@ impl Pipelines {
         let source = Source::serving("{}");
         let workplace = Workplace::empty();
         let runtime = runtime();
-        let pipelines = PIPELINES.map(|definition| {
+        let both = PIPELINES.map(|definition| {
             let (name, tables) = definition.split_once("\n#\n").unwrap();
             workplace.define(tables);
             let file = workplace.path().join("test.toml");
@@ -176,7 +176,7 @@ impl Pipelines {
             std::fs::write(&file, text.replacen("name = \"test\"", name, 1)).unwrap();
             runtime.block_on(InProcess::asking(source.base_url(), &workplace))
         });
-        Self { source, pipelines, runtime, _workplace: workplace }
+        Self { source, both, runtime, _workplace: workplace }
     }
 
     /// Runs a pipeline over the export of a night; the exit code of a run that failed.
@@ -188,7 +188,7 @@ impl Pipelines {
     ) -> Result<(), (ExitCode, String)> {
         self.source.serve(&export(night));
         let overrides = Overrides::default();
-        let run = self.pipelines[pipeline].run_in(destination, run_id, &overrides);
+        let run = self.both[pipeline].run_in(destination, run_id, &overrides);
         let ran = self.runtime.block_on(run);
         ran.map(drop).map_err(|error| (error.exit_code(), error.to_string()))
     }
@@ -391,9 +391,10 @@ impl<'a> World<'a> {
         if random.usize(..4) == 0 {
             let beside = PathBuf::from(&path);
             let name = STRANGERS[random.usize(..STRANGERS.len())];
-            let stranger = match random.bool() {
-                true => format!("{path}.bak"),
-                false => beside.with_file_name(name).to_str().unwrap().to_owned(),
+            let stranger = if random.bool() {
+                format!("{path}.bak")
+            } else {
+                beside.with_file_name(name).to_str().unwrap().to_owned()
             };
             write(self.path(), &stranger, &content);
             self.told.push(format!("stranger {stranger}"));
@@ -444,7 +445,7 @@ impl<'a> World<'a> {
                 self.states = self.states.iter().map(|it| after(it, pipeline, night)).collect();
                 self.accept(false)
             }
-            Err((ExitCode::Destination, _)) => self.unchanged(before, false),
+            Err((ExitCode::Destination, _)) => self.unchanged(before.as_deref(), false),
             Err((code, error)) => Err(format!("exit {code:?}: {error}")),
         }
     }
@@ -466,7 +467,7 @@ impl<'a> World<'a> {
         let repaired = self.pipelines.runtime.block_on(tables.repair(VerifyDepth::Contents));
         self.told.push(format!("repair: {:?}", repaired.as_ref().map(|it| it.findings.len())));
         repaired.map_err(|error| error.to_string())?;
-        self.unchanged(before, true)
+        self.unchanged(before.as_deref(), true)
     }
 
     fn recover(&mut self) -> Result<(), String> {
@@ -477,26 +478,30 @@ impl<'a> World<'a> {
         self.told.push(format!("recover: {recovered:?}"));
         match recovered {
             Err(error) if error.exit_code() != ExitCode::Destination => Err(error.to_string()),
-            _ => self.unchanged(before, false),
+            _ => self.unchanged(before.as_deref(), false),
         }
     }
 
     fn prune(&mut self, pipeline: usize) -> Result<(), String> {
         let before = self.snapshot();
         let destination = open(self.path());
-        let pipeline = &self.pipelines.pipelines[pipeline].pipeline;
+        let pipeline = &self.pipelines.both[pipeline].pipeline;
         let pruning = flowlake::run::prune(&destination, pipeline, Utc::now());
         let pruned = self.pipelines.runtime.block_on(pruning);
         self.told.push(format!("prune: {pruned:?}"));
         match pruned {
             Err(error) if error.exit_code() != ExitCode::Destination => Err(error.to_string()),
-            _ => self.unchanged(before, false),
+            _ => self.unchanged(before.as_deref(), false),
         }
     }
 
     /// What a command may leave that loads nothing: the snapshot as it was, or that of a commit which it has ended.
-    fn unchanged(&mut self, before: Option<Vec<u8>>, may_go_back: bool) -> Result<(), String> {
-        if self.snapshot() == before { self.check_files() } else { self.accept(may_go_back) }
+    fn unchanged(&mut self, before: Option<&[u8]>, may_go_back: bool) -> Result<(), String> {
+        if self.snapshot().as_deref() == before {
+            self.check_files()
+        } else {
+            self.accept(may_go_back)
+        }
     }
 
     /// The tables that a reader finds have to be right, and become the ones to go on from.
@@ -620,8 +625,7 @@ fn is_no_matter(path: &str, damage: Damage, has_open_commit: bool, is_json: bool
         "quarantine" if has_open_commit && path.contains("/killed.") => true,
         _ if !is_own => false,
         "lock.json" => true,
-        "runs" => damage == Damage::Missing || is_json,
-        "landing" => damage == Damage::Missing || is_json,
+        "runs" | "landing" => damage == Damage::Missing || is_json,
         "commits" | "tables" => damage == Damage::Missing,
         "staging" => has_open_commit || damage == Damage::Missing,
         _ => false,

@@ -259,11 +259,11 @@ fn o14_files_of_a_newer_flowlake_are_refused_and_not_written_back() {
 /// A run in this process, with something done before each of its calls to the store; returns how many there were.
 fn run_with(
     (source, workplace): &(Source, Workplace),
-    mut before: impl FnMut(usize) + Send + 'static,
+    before: impl FnMut(usize) + Send + 'static,
 ) -> usize {
     let pipeline = runtime().block_on(InProcess::asking(source.base_url(), workplace));
     let calls = Arc::new(AtomicUsize::new(0));
-    let (before, counted) = (std::sync::Mutex::new(move |call| before(call)), calls.clone());
+    let (before, counted) = (std::sync::Mutex::new(before), calls.clone());
     let hook = move |call| {
         counted.fetch_max(call + 1, Ordering::SeqCst);
         before.lock().unwrap()(call);

@@ -103,7 +103,7 @@ impl SnapshotReader {
                 }
                 let lines =
                     zstd::decode_all(self.named(file)?.as_slice()).map_err(|it| it.to_string())?;
-                let count = lines.iter().filter(|byte| **byte == b'\n').count();
+                let count = lines.split(|byte| *byte == b'\n').count() - 1;
                 *read.quarantined.entry(table.clone()).or_default() += count;
             }
         }
@@ -127,10 +127,8 @@ impl SnapshotReader {
     fn named(&self, file: &Value) -> Result<Vec<u8>, String> {
         let path = text(&file["path"]);
         let content = self.get(&path)?;
-        match blake3::hash(&content).to_hex().as_str() == text(&file["blake3"]) {
-            true => Ok(content),
-            false => Err(format!("{path} is not what is named")),
-        }
+        let is_it = blake3::hash(&content).to_hex().as_str() == text(&file["blake3"]);
+        if is_it { Ok(content) } else { Err(format!("{path} is not what is named")) }
     }
 
     fn get(&self, path: &str) -> Result<Vec<u8>, String> {
