@@ -12,7 +12,7 @@ use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use serde_json::Value;
 
 /// A reader that never pauses would take a core from the run beside it.
-const PAUSE: Duration = Duration::from_micros(200);
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A reader of a lake on local disk.
 pub struct SnapshotReader {
