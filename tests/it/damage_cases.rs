@@ -10,7 +10,8 @@ use flowlake::store::Destination;
 use serde_json::Value;
 
 use crate::support::{
-    Finished, HookedStore, InProcess, ReadTables, SnapshotReader, Source, Workplace, runtime,
+    Finished, HookedStore, InProcess, ReadTables, S3Server, SnapshotReader, Source, Workplace,
+    runtime,
 };
 
 const MERGED: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"merge\"\n\
@@ -176,6 +177,25 @@ fn o02_strangers_are_told_and_change_nothing() {
     assert!(listed.stderr.is_empty() && listed.stdout.contains("nothing new"), "{}", listed.stdout);
     assert!(strangers.iter().all(|path| std::fs::read(at(&workplace, path)).unwrap() == own));
     assert_eq!(rows(&workplace), ["1 9", "2 2", "4 4"]);
+}
+
+#[test]
+fn o03_a_copy_that_fails_with_200_removes_nothing() {
+    let (source, server) = (Source::serving(FIRST), S3Server::start());
+    let workplace = server.environment(Workplace::asking(&source));
+    workplace.define(MERGED);
+    workplace.run().success();
+    let mut reader = SnapshotReader::of(&server.prefix());
+    let mut rows = || reader.read().unwrap().rows("t", &["id", "n"]);
+    source.serve(SECOND);
+    server.fail_copies_late(true);
+    assert_refused(&workplace.run(), &["t/at_month="]);
+    assert_eq!(rows(), ["1 1", "2 2"]);
+    assert!(!server.lake().own("staging").is_empty());
+    server.fail_copies_late(false);
+    workplace.run().success();
+    assert_eq!(rows(), ["1 9", "2 2", "4 4"]);
+    workplace.flowlake(&["verify", &server.destination()]).success();
 }
 
 #[test]

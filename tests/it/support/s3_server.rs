@@ -35,6 +35,8 @@ struct Watch {
     ignores_conditions: AtomicBool,
     /// Replaces objects whatever their version is.
     ignores_if_match: AtomicBool,
+    /// Answers a copy with 200 and an error in its body, as S3 may when it fails late.
+    fails_copies_late: AtomicBool,
 }
 
 impl Watch {
@@ -85,6 +87,12 @@ impl Service<Request<Incoming>> for Watched {
                 let body = axum::body::Body::new(request.into_body());
                 std::fs::write(file, axum::body::to_bytes(body, 1 << 20).await?)?;
                 return Ok(Response::builder().header("etag", "\"x\"").body(s3s::Body::empty())?);
+            }
+            if request.headers().contains_key("x-amz-copy-source")
+                && watch.fails_copies_late.load(Ordering::SeqCst)
+            {
+                let error = "<Error><Code>InternalError</Code><Message>late</Message></Error>";
+                return Ok(Response::new(s3s::Body::from(error.to_owned())));
             }
             if watch.strikes(number) {
                 return Err("nobody waits for an answer".into());
@@ -153,6 +161,10 @@ impl S3Server {
 
     pub fn ignore_if_match(&self) {
         self.watch.ignores_if_match.store(true, Ordering::SeqCst);
+    }
+
+    pub fn fail_copies_late(&self, fails: bool) {
+        self.watch.fails_copies_late.store(fails, Ordering::SeqCst);
     }
 
     pub fn endpoint(&self) -> &str {
