@@ -153,7 +153,9 @@ pub fn hash_of_origin(content: &[u8]) -> Result<String, serde_json::Error> {
     struct Origin {
         blake3: String,
     }
-    Ok(serde_json::from_slice::<Origin>(content)?.blake3)
+    // The whole of it is looked at, and not only the hash.
+    let origin: serde_json::Value = serde_json::from_slice(content)?;
+    Ok(serde_json::from_value::<Origin>(origin)?.blake3)
 }
 
 /// What is wrong with a kept export, by the hash in its origin. Nothing is known of one without an origin.

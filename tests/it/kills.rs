@@ -14,7 +14,14 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-use crate::support::{Course, Lake, Milestone, S3Server, Source, Traced, Workplace, runtime};
+use crate::support::Traced;
+use crate::support::{
+    Course, Lake, LoopingReader, Milestone, ReadTables, S3Server, SnapshotReader, Source,
+    Workplace, runtime,
+};
+
+/// The rows of both tables, and how many records are in quarantine.
+type State = (Vec<String>, Vec<String>, usize);
 
 /// One record moves to another partition, one changes, one loses a line, one stays.
 const OLD: &str = r#"[{"id":1,"at":"2026-01-05","v":1,"lines":[{"n":1}]},{"id":2,"at":"2026-02-05","v":1},
@@ -26,7 +33,7 @@ const TABLES: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_di
     partition_by = [\"month(at)\"]\n[tables.columns]\nv = \"int64\"";
 
 /// The rows of the tables, and how many records are in quarantine.
-fn state(lake: &Lake) -> (Vec<String>, Vec<String>, usize) {
+fn state(lake: &Lake) -> State {
     let rows = |table: &str, columns: [&str; 3]| {
         let columns = columns.map(|name| lake.column(table, name));
         let mut rows: Vec<String> = (0..columns[0].len())
@@ -42,8 +49,27 @@ fn state(lake: &Lake) -> (Vec<String>, Vec<String>, usize) {
     )
 }
 
+/// The same as a reader by the snapshot has it.
+fn state_read(read: &ReadTables) -> State {
+    let rows = |table: &str, columns: [&str; 3]| read.rows(table, &columns);
+    let lines = rows("t__lines", ["t__id", "_index", "n"]);
+    (rows("t", ["id", "at", "v"]), lines, read.quarantined("t"))
+}
+
+/// Refuses what is not one of the states: parent and child have to be of one run.
+fn check_read(read: &ReadTables, expected: &[State; 2]) -> Result<(), String> {
+    let found = state_read(read);
+    if expected.contains(&found) { Ok(()) } else { Err(format!("a reader has {found:?}")) }
+}
+
+/// A reader by the snapshot that never stops while runs are killed and repaired. It reads the old tables or the new ones.
+fn read_beside(lake: &Path, expected: &[State; 2]) -> LoopingReader {
+    let expected = expected.clone();
+    LoopingReader::start(lake, move |read| check_read(read, &expected))
+}
+
 /// The states before and after the second export.
-fn before_and_after() -> [(Vec<String>, Vec<String>, usize); 2] {
+fn before_and_after() -> [State; 2] {
     let source = Source::serving(OLD);
     let workplace = Workplace::asking(&source);
     workplace.define(TABLES);
@@ -85,8 +111,9 @@ fn copy(from: &Path, to: &Path) {
 fn check_after_kill(
     workplace: &Workplace,
     lake: &Lake,
-    [old, new]: &[(Vec<String>, Vec<String>, usize); 2],
+    [old, new]: &[State; 2],
     what: &str,
+    reader: LoopingReader,
     mut verify: impl FnMut(bool) -> Result<(), String>,
 ) -> bool {
     verify(true).unwrap_or_else(|found| panic!("{what}: {found}"));
@@ -95,7 +122,15 @@ fn check_after_kill(
     workplace.run().success();
     assert_eq!(state(lake), *new, "{what}");
     verify(false).unwrap_or_else(|found| panic!("{what}: {found}"));
+    reader.stop().unwrap_or_else(|found| panic!("{what}: a reader beside it: {found}"));
     found == *new
+}
+
+/// What a reader by the snapshot finds right after the kill, before anything is repaired.
+#[track_caller]
+fn check_reader_after_kill(lake: &Path, expected: &[State; 2], what: &str) {
+    let read = SnapshotReader::of(lake).read().and_then(|read| check_read(&read, expected));
+    read.unwrap_or_else(|found| panic!("{what}: a reader after the kill: {found}"));
 }
 
 #[test]
@@ -112,6 +147,7 @@ fn p2_a_run_killed_at_any_request_to_s3_is_complete_or_absent() {
     for request in 0.. {
         std::fs::remove_dir_all(server.prefix()).unwrap();
         copy(old.path(), &server.prefix());
+        let reader = read_beside(&server.prefix(), &expected);
         let mut run = start(&workplace);
         server.kill_at(run.id(), request);
         let status = run.wait().unwrap();
@@ -121,7 +157,8 @@ fn p2_a_run_killed_at_any_request_to_s3_is_complete_or_absent() {
             if found.code == 0 { Ok(()) } else { Err(found.stdout + &found.stderr) }
         };
         let what = format!("request {request}");
-        let is_new = check_after_kill(&workplace, &server.lake(), &expected, &what, verify);
+        check_reader_after_kill(&server.prefix(), &expected, &what);
+        let is_new = check_after_kill(&workplace, &server.lake(), &expected, &what, reader, verify);
         outcomes[usize::from(is_new)] += 1;
         if status.code() == Some(0) {
             assert!(request > 20, "the store was hardly used");
@@ -138,7 +175,7 @@ struct Victim<'a> {
     lake: PathBuf,
     destination: Destination,
     old: TempDir,
-    expected: [(Vec<String>, Vec<String>, usize); 2],
+    expected: [State; 2],
     runtime: Runtime,
     outcomes: [u32; 2],
 }
@@ -165,7 +202,8 @@ impl<'a> Victim<'a> {
     }
 
     #[track_caller]
-    fn check(&mut self, what: &str) {
+    fn check(&mut self, what: &str, reader: LoopingReader) {
+        check_reader_after_kill(&self.lake, &self.expected, what);
         let verify = |repair: bool| {
             let found = if repair {
                 self.runtime.block_on(table::open(&self.destination).repair(VerifyDepth::Contents))
@@ -176,7 +214,7 @@ impl<'a> Victim<'a> {
             if found.is_empty() { Ok(()) } else { Err(format!("{found:?}")) }
         };
         let lake = Lake::at(&self.lake);
-        let is_new = check_after_kill(self.workplace, &lake, &self.expected, what, verify);
+        let is_new = check_after_kill(self.workplace, &lake, &self.expected, what, reader, verify);
         self.outcomes[usize::from(is_new)] += 1;
     }
 
@@ -187,6 +225,7 @@ impl<'a> Victim<'a> {
         for (round, milestone) in (0..204).zip(Milestone::ALL.into_iter().cycle()) {
             self.begin_again();
             let course = Course::before_run(&self.lake, self.source);
+            let reader = read_beside(&self.lake, &self.expected);
             let mut run = start(self.workplace);
             course.wait_for(milestone, &mut run);
             if milestone != Milestone::Started {
@@ -194,7 +233,7 @@ impl<'a> Victim<'a> {
             }
             run.kill().unwrap();
             run.wait().unwrap();
-            self.check(&format!("round {round}, {milestone:?}"));
+            self.check(&format!("round {round}, {milestone:?}"), reader);
         }
         let Self { outcomes, .. } = self;
         assert!(outcomes.iter().all(|count| *count > 5), "old and new: {outcomes:?}");
@@ -234,11 +273,12 @@ fn p2_a_run_killed_before_any_change_of_the_disk_is_complete_or_absent() {
     let mut victim = local(&workplace, &source);
     for change in 0.. {
         victim.begin_again();
+        let reader = read_beside(&victim.lake, &victim.expected);
         let Some(has_ended) = run_until_change(&workplace, &victim.lake, change) else {
             eprintln!("skipped: processes cannot be traced here");
             return;
         };
-        victim.check(&format!("change {change}"));
+        victim.check(&format!("change {change}"), reader);
         if has_ended {
             assert!(change > 80, "the disk was hardly changed: {change}");
             break;

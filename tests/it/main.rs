@@ -15,6 +15,8 @@ mod checks;
 mod commit;
 mod conformance;
 mod corpus;
+mod damage;
+mod damage_cases;
 mod definition_schema;
 mod definitions;
 mod demo;

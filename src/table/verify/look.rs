@@ -136,6 +136,12 @@ impl dyn TableStore {
                         format!("it is of commit {}, and commit {sequence} is over", file.sequence);
                     findings.push(Finding::new(FindingKind::Behind, layout::snapshot(), detail));
                 }
+                Ok(Logged::Blank) if sequence > file.sequence => {
+                    let detail =
+                        "its record is blank; the next run, or `verify --repair`, voids it";
+                    let record = layout::commit(sequence);
+                    findings.push(Finding::new(FindingKind::OpenCommit, record, detail));
+                }
                 // What is behind the snapshot is looked at with the other old files.
                 Err(error) if sequence > file.sequence => findings.push(finding_of(error)?),
                 Ok(_) | Err(_) => {}
@@ -236,6 +242,10 @@ pub(super) fn finding_of(error: CommitError) -> Result<Finding, VerifyError> {
         CommitError::SnapshotLost { trace } => {
             let detail = format!("there were commits: {trace}");
             Finding::new(FindingKind::Missing, layout::snapshot(), detail)
+        }
+        CommitError::SnapshotBehind { snapshot, commit } => {
+            let detail = format!("it is of commit {snapshot}, and commit {commit} is over");
+            Finding::new(FindingKind::Behind, layout::snapshot(), detail)
         }
         CommitError::ManifestLost { table, path } => {
             Finding::new(FindingKind::Missing, path, format!("the manifest of {table}"))

@@ -64,15 +64,22 @@ impl dyn TableStore {
     /// Voids the commit after the snapshot if its record is damaged and the tables are whole without it. Its files are
     /// moved aside, since nothing names them.
     async fn void_damaged(&self, error: &CommitError) -> Result<bool, VerifyError> {
-        let CommitError::Unreadable { path, .. } = error else { return Ok(false) };
         let Ok(snapshot) = self.committed().await else { return Ok(false) };
-        let is_next = *path == layout::commit(snapshot.next_sequence());
-        if !is_next || !self.is_whole(&snapshot.file).await? {
+        let path = layout::commit(snapshot.next_sequence());
+        let is_damaged = match error {
+            CommitError::Unreadable { path: damaged, .. } => *damaged == path,
+            CommitError::SnapshotBehind { .. } => matches!(
+                commit_log::read(self.destination(), snapshot.next_sequence()).await?,
+                Logged::Blank
+            ),
+            _ => false,
+        };
+        if !is_damaged || !self.is_whole(&snapshot.file).await? {
             return Ok(false);
         }
         tracing::warn!(%path, "voiding a commit whose record is damaged; no table has changed");
         let now = RunId::at(Utc::now());
-        move_aside(self.destination(), std::slice::from_ref(path), &now).await?;
+        move_aside(self.destination(), std::slice::from_ref(&path), &now).await?;
         Ok(void(self.destination(), &snapshot).await?)
     }
 

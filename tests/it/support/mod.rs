@@ -12,6 +12,7 @@ mod milestone;
 mod moto;
 mod remote;
 mod s3_server;
+mod snapshot_reader;
 mod source;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod traced;
@@ -28,6 +29,7 @@ pub use milestone::{Course, Milestone, wait_until};
 pub use moto::Moto;
 pub use remote::{Remote, download, workplace as remote_workplace};
 pub use s3_server::S3Server;
+pub use snapshot_reader::{LoopingReader, ReadTables, SnapshotReader};
 pub use source::{Answer, Source};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use traced::Traced;
