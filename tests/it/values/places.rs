@@ -35,31 +35,31 @@ impl Places {
     }
 
     fn place(&mut self, scalar: usize, tried: &mut HashSet<Cell>) -> bool {
-        for (cell, place) in self.candidates[scalar].clone() {
-            if tried.insert(cell) && self.make_room(cell, &place, tried) {
-                let (_, scalars) = self.taken.entry(cell).or_insert((place, Vec::new()));
-                scalars.push(scalar);
-                return true;
-            }
-        }
-        false
+        let candidates = self.candidates[scalar].clone();
+        let is_open = |(cell, place): &&(Cell, String)| match self.taken.get(cell) {
+            Some((owner, _)) => owner == place,
+            None => !tried.contains(cell),
+        };
+        let open = candidates.iter().find(is_open).cloned();
+        let mut others = candidates.into_iter();
+        let found = open.or_else(|| {
+            others.find(|(cell, _)| tried.insert(*cell) && self.make_room(*cell, tried))
+        });
+        let Some((cell, place)) = found else { return false };
+        self.taken.entry(cell).or_insert((place, Vec::new())).1.push(scalar);
+        true
     }
 
-    /// Moves the scalars of another place to other cells, all of them or as many as there are cells for.
-    fn make_room(&mut self, cell: Cell, place: &str, tried: &mut HashSet<Cell>) -> bool {
-        let others = match self.taken.get(&cell) {
-            Some((owner, scalars)) if owner != place => scalars.clone(),
-            _ => return true,
-        };
-        for other in others {
-            if !self.place(other, tried) {
+    /// Moves the scalars of a cell to others.
+    fn make_room(&mut self, cell: Cell, tried: &mut HashSet<Cell>) -> bool {
+        let Some((owner, mut scalars)) = self.taken.remove(&cell) else { return true };
+        while let Some(scalar) = scalars.pop() {
+            if !self.place(scalar, tried) {
+                scalars.push(scalar);
+                self.taken.insert(cell, (owner, scalars));
                 return false;
             }
-            if let Some((_, scalars)) = self.taken.get_mut(&cell) {
-                scalars.retain(|scalar| *scalar != other);
-            }
         }
-        self.taken.remove(&cell);
         true
     }
 }

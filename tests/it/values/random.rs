@@ -233,4 +233,7 @@ fn the_search_gives_each_scalar_a_cell_of_its_own() {
     ] {
         assert_eq!(judged("tables", loaded, record), expected, "{record}");
     }
+    let loaded = r#"{"id":1,"aB":[0.1,1.2],"a_b":[0.1,1.2]}"#;
+    assert_eq!(judged("json", loaded, loaded), [0, 0]);
+    assert_eq!(judged("json", loaded, r#"{"id":1,"aB":[0.1,1.2],"a_b":[0.1,1.3]}"#), [2, 1]);
 }
