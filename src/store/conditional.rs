@@ -9,12 +9,11 @@
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{
-    Error as StoreError, ObjectMeta, ObjectStoreExt, PutMode, PutOptions, PutResult, UpdateVersion,
-};
+use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
 
 use super::destination::Destination;
 use super::error::{DestinationError, IgnoredCondition};
+use super::version::ObjectVersion;
 
 /// The outcome of creating a file.
 #[must_use]
@@ -34,27 +33,6 @@ pub enum ReplaceOutcome {
     Replaced(ObjectVersion),
     /// Another writer changed the file first. It is as that writer left it.
     Conflict,
-}
-
-/// The version of a file at the moment it was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ObjectVersion {
-    /// There was no file.
-    Absent,
-    /// The store's own mark of the version: `ETag`, generation or both.
-    Present(UpdateVersion),
-}
-
-impl From<PutResult> for ObjectVersion {
-    fn from(PutResult { e_tag, version }: PutResult) -> Self {
-        Self::Present(UpdateVersion { e_tag, version })
-    }
-}
-
-impl From<&ObjectMeta> for ObjectVersion {
-    fn from(meta: &ObjectMeta) -> Self {
-        Self::Present(UpdateVersion { e_tag: meta.e_tag.clone(), version: meta.version.clone() })
-    }
 }
 
 impl Destination {

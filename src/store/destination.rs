@@ -12,12 +12,12 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{CopyMode, Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt};
 
-use super::conditional::ObjectVersion;
 use super::error::DestinationError;
 use super::kind::StoreKind;
 use super::local::{LocalDisk, LocalRoot, SyncCounts, link_nameless, local_error};
 use super::upload::{SINGLE_PUT_BYTES, put_stream};
 use super::url::{BucketUrl, DestinationUrl};
+use super::version::ObjectVersion;
 use crate::runtime::on_cpu;
 
 /// A file of the destination.

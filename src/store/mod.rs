@@ -15,6 +15,7 @@
 //! | `remove` | removes files, many at once |
 //! | `conditional` | writes that fail if another writer was first |
 //! | `try_out` | tries whether a store does what a commit relies on |
+//! | `version` | the version of a file |
 //! | `upload` | uploads in parts |
 //! | `paths` | flowlake's own files, and how long a path may be |
 
@@ -33,8 +34,9 @@ mod s3;
 mod try_out;
 mod upload;
 mod url;
+mod version;
 
-pub use conditional::{CreateOutcome, ObjectVersion, ReplaceOutcome};
+pub use conditional::{CreateOutcome, ReplaceOutcome};
 pub use destination::{Destination, ListedFile};
 pub use error::DestinationError;
 pub use kind::{OpenStore, OptionConflict, OptionType, StoreKind, StoreOption, StoreOptions};
@@ -44,3 +46,4 @@ pub use publish::{FileMove, PublishError};
 pub use registry::{STORE_KINDS, kind_of_scheme, url_forms};
 pub use try_out::StoreTraits;
 pub use url::{BucketUrl, DestinationUrl, InvalidDestination};
+pub use version::ObjectVersion;
