@@ -127,10 +127,11 @@ fn runs_are_listed_from_the_last_one_on() {
 #[test]
 fn partly_written_files_are_reported_and_deleted() {
     let (_source, workplace) = loaded();
-    let half = workplace.path().join("lake/_flowlake/state.json#12");
+    let half = workplace.path().join("lake/_flowlake/.flowlake-abcdefghijkl.tmp");
     std::fs::write(&half, "{").unwrap();
     let shown = findings(&verify(&workplace, &[]), 3);
-    assert!(shown[0].ends_with("lake/_flowlake/state.json#12"), "{shown:?}");
+    assert!(shown[0].ends_with("lake/_flowlake/.flowlake-abcdefghijkl.tmp"), "{shown:?}");
+    assert_eq!(shown.len(), 1, "{shown:?}");
     verify(&workplace, &["--repair"]).success();
     assert!(!half.exists());
 }
