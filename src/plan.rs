@@ -29,6 +29,7 @@ pub const DEFAULT_JOBS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 
 /// One run of one pipeline, decided before anything is touched.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub struct Plan {
     /// What is run.
     pub pipeline: Pipeline,
@@ -62,6 +63,7 @@ pub struct Plan {
 
 /// Options of a run beside its definition.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub struct Overrides {
     /// The time to take as now.
     pub as_of: Option<DateTime<Utc>>,
@@ -291,12 +293,11 @@ impl Plan {
                     why: WhyNotLoaded::StartIsEarlier,
                     window: Window { start, end: loaded.from },
                 }),
-                Some(_) => None,
                 None if start < window.start => Some(NotLoaded {
                     why: WhyNotLoaded::TableIsNew,
                     window: Window { start, end: window.start },
                 }),
-                None => None,
+                Some(_) | None => None,
             };
             Some((table.clone(), gap?))
         });

@@ -14,9 +14,10 @@ use crate::store::Destination;
 pub(super) async fn open_lake(url: &DestinationUrl) -> Result<Destination, Error> {
     let opened = Destination::open_existing(url).map_err(RunError::from)?;
     let Some(destination) = opened else { return Err(Error::NoLake { url: url.to_string() }) };
-    match destination.has_own_files().await.map_err(RunError::from)? {
-        true => Ok(destination),
-        false => Err(Error::NoLake { url: url.to_string() }),
+    if destination.has_own_files().await.map_err(RunError::from)? {
+        Ok(destination)
+    } else {
+        Err(Error::NoLake { url: url.to_string() })
     }
 }
 

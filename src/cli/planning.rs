@@ -15,6 +15,7 @@ use crate::table::{self, Snapshot};
 
 /// The arguments that decide a plan.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(super) struct PlanArguments {
     /// Where the window begins, instead of at the watermark: a date or a timestamp.
     #[arg(long, value_name = "INSTANT", value_parser = instant)]

@@ -10,13 +10,11 @@ pub(super) async fn read_snapshot(
     destination: &Destination,
 ) -> Result<(SnapshotFile, ObjectVersion), CommitError> {
     let path = layout::snapshot();
-    match destination.get_versioned(&path).await? {
-        Some((content, seen)) => Ok((json::decode(&path, &content)?, seen)),
-        None => {
-            refuse_lost_snapshot(destination).await?;
-            Ok((SnapshotFile::default(), ObjectVersion::Absent))
-        }
+    if let Some((content, seen)) = destination.get_versioned(&path).await? {
+        return Ok((json::decode(&path, &content)?, seen));
     }
+    refuse_lost_snapshot(destination).await?;
+    Ok((SnapshotFile::default(), ObjectVersion::Absent))
 }
 
 /// Without a snapshot there is nothing but a first commit, which is under way, and what runs leave that fail before it.

@@ -9,6 +9,7 @@ use flowlake::report::RunReport;
 use flowlake::run::{RunContext, RunError, retry_in, run_into};
 use flowlake::source::api_key::ApiKey;
 use flowlake::store::Destination;
+use flowlake::table;
 use object_store::ObjectStore;
 
 use super::{KEY, Workplace};
@@ -63,6 +64,22 @@ impl InProcess {
             Destination::of_store(store, "memory"),
             self.plan_at(run_id, now, &Overrides::default()),
         );
+        run_into(&destination, &plan, &self.keys, &context()).await
+    }
+
+    /// Runs it at this time, from where its tables are loaded until then.
+    pub async fn run_night(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        run_id: &str,
+        now: DateTime<Utc>,
+    ) -> Result<RunReport, RunError> {
+        let destination = Destination::of_store(store, "memory");
+        let snapshot = table::open(&destination).snapshot().await?;
+        let watermark = snapshot.watermark(&self.pipeline);
+        let run_id = run_id.parse().unwrap();
+        let overrides = Overrides::default();
+        let plan = Plan::new(self.pipeline.clone(), run_id, now, watermark, &overrides).unwrap();
         run_into(&destination, &plan, &self.keys, &context()).await
     }
 
