@@ -22,7 +22,7 @@ use crate::support::{
 };
 
 /// How many sequences `make test` tries.
-const CASES: u64 = 200;
+const CASES: u64 = 150;
 
 /// How many commands and damages a sequence has.
 const STEPS: std::ops::RangeInclusive<usize> = 2..=7;
