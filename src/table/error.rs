@@ -126,9 +126,13 @@ impl Failure for CommitError {
                 "give the pipeline another destination and load the source again; \
                  the exports that were kept are in `_flowlake/landing`"
             }
-            Self::SnapshotLost { .. } | Self::ManifestLost { .. } | Self::OtherManifest { .. } => {
-                "restore `_flowlake` from a backup; a snapshot alone is written again from the last commit record \
-                 by `flowlake verify --repair`. The data files are as they were"
+            Self::SnapshotLost { .. } => {
+                "write it again from the record of the last commit with `flowlake verify --repair`, \
+                 or restore `_flowlake` from a backup; the data files are as they were"
+            }
+            Self::ManifestLost { .. } | Self::OtherManifest { .. } => {
+                "restore it from a backup, or look at what `flowlake verify --rebuild` makes of the data files; \
+                 these are as they were"
             }
             Self::SnapshotBehind { .. } => {
                 "restore the whole destination, or go on from this snapshot with `flowlake verify --repair`, \
