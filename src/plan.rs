@@ -77,8 +77,6 @@ pub struct Overrides {
     pub take_over: bool,
     /// Loads the export whether the tables have it already or not.
     pub again: bool,
-    /// The tables to load; all when empty.
-    pub tables: Vec<TableName>,
     /// How many requests may be open at once; [`DEFAULT_JOBS`] when absent.
     pub jobs: Option<NonZeroUsize>,
     /// How many bytes of rows may be in memory at once; [`DEFAULT_MEMORY`] when absent.
@@ -196,7 +194,6 @@ impl Plan {
         overrides: &Overrides,
     ) -> Result<Self, PlanError> {
         let now = overrides.as_of.unwrap_or(started_at);
-        let pipeline = only_tables(pipeline, &overrides.tables)?;
         refuse_the_future(started_at, watermark, overrides)?;
         let window = match &pipeline.source.window {
             Some(policy) => {
@@ -345,8 +342,11 @@ impl fmt::Display for NotLoaded {
     }
 }
 
-/// A pipeline that loads only some of its root tables, each with its children.
-fn only_tables(mut pipeline: Pipeline, chosen: &[TableName]) -> Result<Pipeline, PlanError> {
+/// A pipeline that loads only some of its root tables, each with its children; all when none is chosen.
+///
+/// # Errors
+/// The definition does not have a table.
+pub fn only_tables(mut pipeline: Pipeline, chosen: &[TableName]) -> Result<Pipeline, PlanError> {
     let known = |table: &&TableName| pipeline.tables.iter().any(|it| it.name == **table);
     if let Some(unknown) = chosen.iter().find(|table| !known(table)) {
         return Err(PlanError::UnknownTable(unknown.clone()));

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::cli::error::Error;
 use crate::definition::{DestinationUrl, Pipeline, Setting, Size, parse_instant};
-use crate::plan::{DEFAULT_JOBS, Overrides, Plan, destination_at};
+use crate::plan::{DEFAULT_JOBS, Overrides, Plan, destination_at, only_tables};
 use crate::run::{RunContext, RunError};
 use crate::schema::{RunId, TableName};
 use crate::store::Destination;
@@ -89,8 +89,9 @@ impl PlanArguments {
         run_id: Option<RunId>,
         context: &RunContext,
     ) -> Result<Plan, Error> {
-        let depends = pipeline.source.window.is_some();
-        Ok(self.plan_with(pipeline, run_id, depends, context).await?.plan)
+        let look =
+            if pipeline.source.window.is_some() { Look::AtWatermarks } else { Look::Nowhere };
+        Ok(self.plan_with(pipeline, run_id, look, context).await?.plan)
     }
 
     /// Plans a run that begins now, and reads the destination.
@@ -99,14 +100,14 @@ impl PlanArguments {
         pipeline: Pipeline,
         context: &RunContext,
     ) -> Result<Planned, Error> {
-        self.plan_with(pipeline, None, true, context).await
+        self.plan_with(pipeline, None, Look::AtTables, context).await
     }
 
     async fn plan_with(
         &self,
         pipeline: Pipeline,
         run_id: Option<RunId>,
-        look: bool,
+        look: Look,
         context: &RunContext,
     ) -> Result<Planned, Error> {
         let now = context.clock.now();
@@ -117,13 +118,13 @@ impl PlanArguments {
             allow_shrink: self.allow_shrink,
             take_over: self.take_over,
             again: self.again,
-            tables: self.tables.clone(),
             jobs: Some(self.jobs),
             memory: self.memory.map(Size::bytes),
             waits: self.wait,
         };
+        let pipeline = only_tables(pipeline, &self.tables)?;
         let url = destination_at(&pipeline, self.as_of.unwrap_or(now))?;
-        let snapshot = if look { peek(&url).await? } else { Snapshot::default() };
+        let snapshot = peek(&url, look).await?;
         let run_id = run_id.unwrap_or_else(|| RunId::at(now));
         let watermark = snapshot.watermark(&pipeline);
         let plan = Plan::new(pipeline, run_id, now, watermark, &overrides)?;
@@ -131,11 +132,25 @@ impl PlanArguments {
     }
 }
 
-async fn peek(url: &DestinationUrl) -> Result<Snapshot, RunError> {
-    match Destination::open_existing(url)? {
-        Some(destination) => Ok(table::open(&destination).snapshot().await?),
-        None => Ok(Snapshot::default()),
-    }
+/// What of the destination a plan depends on.
+#[derive(Debug, Clone, Copy)]
+enum Look {
+    Nowhere,
+    /// What is requested follows from the watermarks.
+    AtWatermarks,
+    AtTables,
+}
+
+async fn peek(url: &DestinationUrl, look: Look) -> Result<Snapshot, RunError> {
+    let Some(destination) = Destination::open_existing(url)? else {
+        return Ok(Snapshot::default());
+    };
+    let tables = table::open(&destination);
+    Ok(match look {
+        Look::Nowhere => Snapshot::default(),
+        Look::AtWatermarks => tables.snapshot_without_manifests().await?,
+        Look::AtTables => tables.snapshot().await?,
+    })
 }
 
 pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {

@@ -168,6 +168,19 @@ impl dyn TableStore {
         Ok(snapshot)
     }
 
+    /// The same without the manifests: which tables there are, of which pipelines, and how far they are loaded.
+    ///
+    /// # Errors
+    /// The destination fails, or one of flowlake's own files is missing or damaged.
+    pub async fn snapshot_without_manifests(&self) -> Result<Snapshot, CommitError> {
+        let (file, seen) = self.snapshot_file().await?;
+        let mut snapshot = Snapshot { file, seen, ..Snapshot::default() };
+        if let Some(intent) = self.open_after(&snapshot).await? {
+            snapshot.file = intent.snapshot;
+        }
+        Ok(snapshot)
+    }
+
     async fn open_after(&self, snapshot: &Snapshot) -> Result<Option<Box<Intent>>, CommitError> {
         let logged = commit_log::read(self.destination(), snapshot.next_sequence()).await?;
         match logged {

@@ -118,21 +118,24 @@ impl Books {
         if report.outcome != Outcome::Committed {
             return;
         }
-        if disposition == "replace" && report.retried.is_none() {
+        let is_replaced = disposition == "replace" && report.retried.is_none();
+        if is_replaced {
             self.rows.clear();
             self.records = 0;
         }
         for table in &report.tables {
             assert!(table.balances(), "{table:?}");
+            // A table that is replaced keeps the rows that are the same.
+            let kept = if is_replaced { table.unchanged } else { 0 };
             if table.table.as_str() == "t" {
                 // What was taken in again was there before.
                 let before = report.retried.map_or(0, |_| table.received);
-                self.records = self.records + table.inserted + table.quarantined - before;
+                self.records = self.records + table.inserted + kept + table.quarantined - before;
             } else if disposition == "merge" {
                 // Of child rows that are gone there is no count.
                 continue;
             }
-            *self.rows.entry(table.table.clone()).or_default() += table.inserted;
+            *self.rows.entry(table.table.clone()).or_default() += table.inserted + kept;
         }
     }
 

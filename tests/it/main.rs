@@ -42,6 +42,7 @@ mod marks;
 mod memory;
 mod merge;
 mod merged;
+mod moved_windows;
 mod names;
 mod nested;
 mod nights;

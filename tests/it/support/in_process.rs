@@ -75,7 +75,7 @@ impl InProcess {
         now: DateTime<Utc>,
     ) -> Result<RunReport, RunError> {
         let destination = Destination::of_store(store, "memory");
-        let snapshot = table::open(&destination).snapshot().await?;
+        let snapshot = table::open(&destination).snapshot_without_manifests().await?;
         let watermark = snapshot.watermark(&self.pipeline);
         let run_id = run_id.parse().unwrap();
         let overrides = Overrides::default();
