@@ -33,7 +33,8 @@ async fn show(
     json: bool,
     context: &RunContext,
 ) -> Result<(), Error> {
-    let reports = last_reports(&destination.open(context).await?, limit).await?;
+    let destination = destination.open(context).await?;
+    let reports = last_reports(&destination, limit).await?;
     let mut out = std::io::stdout();
     if json {
         for report in &reports {
@@ -42,9 +43,18 @@ async fn show(
         return Ok(());
     }
     if reports.is_empty() {
-        return Ok(writeln!(out, "no runs yet")?);
+        writeln!(out, "no runs yet")?;
+    } else {
+        writeln!(out, "{}", table(&reports))?;
     }
-    Ok(writeln!(out, "{}", table(&reports))?)
+    // A run that was killed inside its commit has no report. A damaged destination is for `verify` to tell of.
+    if let Ok(Some(run)) = crate::table::open(&destination).open_commit().await {
+        writeln!(
+            out,
+            "run {run} was killed while it committed; `flowlake recover`, or the next run, finishes that"
+        )?;
+    }
+    Ok(())
 }
 
 async fn last_reports(destination: &Destination, limit: usize) -> Result<Vec<RunReport>, Error> {

@@ -100,6 +100,26 @@ fn o06_a_window_that_begins_after_the_watermark_is_loaded_once() {
 }
 
 #[test]
+fn o19_windows_of_merged_tables_overlap_by_five_minutes_unless_told_otherwise() {
+    for (disposition, lookback, expected) in [
+        ("merge", "", "from=2026-01-31T23%3A55%3A00Z"),
+        ("merge", "lookback = \"P0D\"", "from=2026-02-01T00%3A00%3A00Z"),
+        ("append", "", "from=2026-02-01T00%3A00%3A00Z"),
+    ] {
+        let source = Source::serving(r#"{"rows":[{"id":1}]}"#);
+        let workplace = Workplace::asking(&source);
+        let window = format!(
+            "[source.filters]\nfrom = \"{{{{ window.start }}}}\"\n[source.window]\nstart = 2026-01-01\n{lookback}"
+        );
+        workplace.define_with(&window, &T.replace("append", disposition));
+        for night in ["2026-02-01", "2026-02-02"] {
+            workplace.flowlake(&["run", "test.toml", "--as-of", night]).success();
+        }
+        assert_eq!(last_window(&source), expected, "{disposition} {lookback}");
+    }
+}
+
+#[test]
 fn o05_instants_in_the_future_are_refused() {
     let (_source, workplace) = loaded();
     for option in ["--to", "--as-of", "--from"] {
