@@ -35,7 +35,7 @@ pub(super) enum WatermarkCommand {
         #[arg(value_name = "INSTANT", value_parser = instant)]
         at: DateTime<Utc>,
     },
-    /// Let the next window begin at `window.start` of the definition.
+    /// Forget it: a run of these tables begins at `window.start` of the definition.
     Reset {
         #[command(flatten)]
         chosen: ChosenTables,
@@ -71,7 +71,8 @@ async fn open(file: &Path, context: &RunContext) -> Result<(Pipeline, Destinatio
 
 async fn show(chosen: &ChosenTables, context: &RunContext) -> Result<(), Error> {
     let (pipeline, destination) = open(&chosen.file, context).await?;
-    let snapshot = table::open(&destination).snapshot().await.map_err(RunError::from)?;
+    let snapshot = table::open(&destination).snapshot_without_manifests().await;
+    let snapshot = snapshot.map_err(RunError::from)?;
     let mut shown = Table::new();
     shown.load_preset(presets::NOTHING).set_header([
         "table",

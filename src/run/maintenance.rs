@@ -58,7 +58,7 @@ pub async fn prune(
     .await
 }
 
-/// Sets where the next window of a pipeline's tables begins, or lets it begin where the definition says with `None`.
+/// Sets until when tables of a pipeline are loaded; with `None`, a run of these tables begins where the definition says.
 /// Returns the tables, with their watermarks before.
 ///
 /// # Errors
@@ -78,6 +78,13 @@ pub async fn set_watermark(
             .filter(|table| chosen.is_empty() || chosen.contains(table))
             .filter(|table| snapshot.manifests.contains_key(*table))
             .collect();
+        let other = |table: &&&TableName| {
+            snapshot.pipeline_of(table).is_some_and(|writer| writer != pipeline.name)
+        };
+        if let Some(table) = roots.iter().find(other) {
+            let writer = snapshot.pipeline_of(table).unwrap_or_default().to_owned();
+            return Err(RunError::OtherPipeline { table: (*table).clone(), pipeline: writer });
+        }
         let before = roots.iter().map(|table| (*table).clone()).map(|table| {
             let before = snapshot.loaded(&table).map(|loaded| loaded.watermark);
             (table, before)

@@ -12,14 +12,9 @@
 
 use std::collections::HashMap;
 
-use chrono::{TimeDelta, Utc};
-
 use super::commit_log::{self, CommitRecord};
 use super::{Changes, CommitError, CommitOutcome, Intent, Snapshot, TableStore, layout};
 use crate::store::Destination;
-
-/// Staged files of a run are left alone for a day, so a run that began this lately has all of them.
-const SHORT_RUN: TimeDelta = TimeDelta::hours(1);
 
 impl dyn TableStore {
     /// Commits changes to the tables of a snapshot.
@@ -33,19 +28,16 @@ impl dyn TableStore {
         changes: Changes,
     ) -> Result<CommitOutcome, CommitError> {
         let destination = self.destination();
-        let intent_began = changes.started_at;
         let intent = Intent::after(snapshot, changes)?;
         // Everything in an intent has to be possible once it exists.
         for target in intent.targets() {
             destination.check_name(&target)?;
         }
         refuse_unknown_files(destination, snapshot, &intent).await?;
-        if Utc::now() - intent_began > SHORT_RUN {
-            refuse_lost_staging(destination, &intent).await?;
-        }
-        let staged: Vec<_> = intent.publish.iter().map(|it| layout::recorded(&it.staged)).collect();
         destination.refuse_links(intent.targets()).await?;
+        let staged: Vec<_> = intent.publish.iter().map(|it| layout::recorded(&it.staged)).collect();
         destination.sync_names(&staged).await?;
+        refuse_lost_staging(destination, &intent).await?;
         let sequence = snapshot.next_sequence();
         let record = CommitRecord::Open(Box::new(intent));
         if !commit_log::open(destination, sequence, &record).await? {

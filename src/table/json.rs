@@ -1,6 +1,6 @@
 //! JSON: reads and writes flowlake's own small files.
 //!
-//! Each says its version. A file of a newer version is refused, and so is never written back without what it has more.
+//! Each says its version. A newer one is refused: writing it back would lose what this flowlake does not know.
 //!
 //! The last member of each, `blake3`, is the hash of the text without it. A flipped bit that leaves valid JSON would
 //! otherwise move a watermark, or let a commit remove another file. A file without the member, as a person may write it,

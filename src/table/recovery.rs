@@ -41,7 +41,9 @@ impl dyn TableStore {
                         sequence,
                         "voiding the blank commit of an interrupted run; it had changed nothing"
                     );
-                    let _ = void(destination, &snapshot).await?;
+                    if skip_number(destination, &snapshot).await? {
+                        commit_log::end(destination, sequence, &CommitRecord::Void).await?;
+                    }
                 }
                 Logged::Record(CommitRecord::Open(intent)) => {
                     self.end_open(&snapshot, &intent).await?;
@@ -57,7 +59,8 @@ impl dyn TableStore {
         }
     }
 
-    /// Removes what the snapshot's own commit replaces, if that was interrupted.
+    /// Ends the record of the snapshot's own number: removes what the commit replaces, or withdraws what a void one has
+    /// published, if either was interrupted.
     async fn end_last(&self, snapshot: &Snapshot) -> Result<(), CommitError> {
         let sequence = snapshot.sequence();
         match commit_log::read(self.destination(), sequence).await {
@@ -66,7 +69,7 @@ impl dyn TableStore {
                     tracing::warn!(run = %intent.run_id, "finishing the commit of an interrupted run");
                     let _ = self.roll_forward(sequence, &intent, None).await?;
                 } else {
-                    commit_log::end(self.destination(), sequence, &CommitRecord::Void).await?;
+                    self.end_void(sequence, snapshot, &intent).await?;
                 }
                 Ok(())
             }
@@ -98,8 +101,8 @@ impl dyn TableStore {
         );
         // The snapshot first: a run that still rolls this commit forward cannot replace it any more. If it was faster,
         // its files are live.
-        if void(self.destination(), snapshot).await? {
-            self.withdraw(snapshot, intent).await?;
+        if skip_number(self.destination(), snapshot).await? {
+            self.end_void(snapshot.next_sequence(), snapshot, intent).await?;
         }
         Ok(())
     }
@@ -133,8 +136,13 @@ impl dyn TableStore {
         Ok(None)
     }
 
-    /// Moves the published files of a void commit out of the readers' way.
-    async fn withdraw(&self, snapshot: &Snapshot, intent: &Intent) -> Result<(), CommitError> {
+    /// Ends a commit that no snapshot names: moves what it has published out of the readers' way, then voids its record.
+    async fn end_void(
+        &self,
+        sequence: u64,
+        snapshot: &Snapshot,
+        intent: &Intent,
+    ) -> Result<(), CommitError> {
         let live = snapshot.manifests.values().flat_map(|manifest| &manifest.files);
         let live: HashSet<&String> = live.map(|file| &file.path).collect();
         let mut published = Vec::new();
@@ -147,7 +155,8 @@ impl dyn TableStore {
                 published.push(target);
             }
         }
-        move_aside(self.destination(), &published, &intent.run_id).await
+        move_aside(self.destination(), &published, &intent.run_id).await?;
+        commit_log::end(self.destination(), sequence, &CommitRecord::Void).await
     }
 
     /// Reads the snapshot that the next run will start from, and changes nothing. An open commit counts as finished, since
@@ -220,9 +229,9 @@ pub(super) async fn last_manifest(destination: &Destination) -> Result<u64, Comm
     Ok(manifests.filter_map(|it| layout::sequence_of(&it.path)).max().unwrap_or(0))
 }
 
-/// Gives up the number of the commit after a snapshot: the same tables get it. Returns whether the snapshot was still
-/// that one.
-pub(super) async fn void(
+/// Gives the tables of a snapshot the number of the commit after it, so that nobody can commit under that number any more.
+/// Returns whether the snapshot was still that one.
+pub(super) async fn skip_number(
     destination: &Destination,
     snapshot: &Snapshot,
 ) -> Result<bool, CommitError> {
@@ -230,9 +239,7 @@ pub(super) async fn void(
     let next = SnapshotFile { sequence, ..snapshot.file.clone() };
     let content = json::encode(&next)?;
     let replaced = destination.replace(&layout::snapshot(), content, snapshot.seen.clone()).await?;
-    let ReplaceOutcome::Replaced(_) = replaced else { return Ok(false) };
-    commit_log::end(destination, sequence, &CommitRecord::Void).await?;
-    Ok(true)
+    Ok(replaced != ReplaceOutcome::Conflict)
 }
 
 #[cfg(test)]
@@ -404,6 +411,18 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(aside, Some(3));
+    }
+
+    #[tokio::test]
+    async fn s04_a_commit_that_was_being_voided_is_withdrawn_by_the_next_run() {
+        let bench = bench().await;
+        bench.open().await;
+        bench.publish().await;
+        // The kill came after the snapshot had skipped the number.
+        assert!(skip_number(&bench.destination, &Snapshot::default()).await.unwrap());
+        assert_eq!(bench.recover().await.unwrap().sequence(), 1);
+        assert_eq!(bench.status(1).await, "void");
+        assert_eq!(bench.files().await, [None, None, Some(3)]);
     }
 
     #[tokio::test]

@@ -184,6 +184,8 @@ fn o04_a_table_knows_its_pipeline() {
     assert_eq!(refused.code, 2);
     assert!(refused.stderr.contains("`t` is written by pipeline `test`"), "{}", refused.stderr);
     assert_eq!(workplace.lake().rows("t").height(), 1);
+    let refused = workplace.flowlake(&["watermark", "set", "test.toml", "2026-01-15"]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
     // Its own tables have a watermark of their own.
     other("second", U);
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-02-02"]).success();

@@ -150,7 +150,7 @@ impl dyn TableStore {
                 Err(reason) => return Ok(Err(format!("`{}`: {reason}", listed.path))),
             }
         }
-        let quarantine = quarantine_files(destination, table).await?;
+        let quarantine = quarantine_files(destination, table, passing).await?;
         Ok(Ok(Manifest { run_id: run_id.clone(), files, quarantine, ..older }))
     }
 }
@@ -201,9 +201,13 @@ fn data_file(
 async fn quarantine_files(
     destination: &Destination,
     table: &TableName,
+    passing: &HashSet<String>,
 ) -> Result<Vec<QuarantineFile>, VerifyError> {
     let mut files = Vec::new();
     for listed in destination.list(&layout::quarantine().join(table.as_str())).await? {
+        if passing.contains(listed.path.as_ref()) {
+            continue;
+        }
         let Some(content) = destination.get(&listed.path).await? else { continue };
         let name = listed.path.filename().and_then(layout::run_of_quarantine);
         if let (Some(run_id), Ok(lines)) = (name, quarantine::decode(&content)) {

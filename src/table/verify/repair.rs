@@ -9,7 +9,7 @@ use crate::schema::RunId;
 use crate::table::aside::move_aside;
 use crate::table::commit_log::{self, CommitRecord, Logged};
 use crate::table::lock::{Lock, Owner};
-use crate::table::recovery::{last_manifest, void};
+use crate::table::recovery::{last_manifest, skip_number};
 use crate::table::snapshot::SnapshotFile;
 use crate::table::{CommitError, TableStore, json, layout};
 
@@ -80,7 +80,12 @@ impl dyn TableStore {
         tracing::warn!(%path, "voiding a commit whose record is damaged; no table has changed");
         let now = RunId::at(Utc::now());
         move_aside(self.destination(), std::slice::from_ref(&path), &now).await?;
-        Ok(void(self.destination(), &snapshot).await?)
+        if !skip_number(self.destination(), &snapshot).await? {
+            return Ok(false);
+        }
+        let void = CommitRecord::Void;
+        commit_log::end(self.destination(), snapshot.next_sequence(), &void).await?;
+        Ok(true)
     }
 
     /// Writes the snapshot of the last commit again, if the one that is there is lost, damaged or older.
