@@ -89,9 +89,12 @@ impl PlanArguments {
         run_id: Option<RunId>,
         context: &RunContext,
     ) -> Result<Plan, Error> {
-        let look =
-            if pipeline.source.window.is_some() { Look::AtWatermarks } else { Look::Nowhere };
-        Ok(self.plan_with(pipeline, run_id, look, context).await?.plan)
+        let depends_on = if pipeline.source.window.is_some() {
+            DependsOn::Watermarks
+        } else {
+            DependsOn::Nothing
+        };
+        Ok(self.plan_with(pipeline, run_id, depends_on, context).await?.plan)
     }
 
     /// Plans a run that begins now, and reads the destination.
@@ -100,14 +103,14 @@ impl PlanArguments {
         pipeline: Pipeline,
         context: &RunContext,
     ) -> Result<Planned, Error> {
-        self.plan_with(pipeline, None, Look::AtTables, context).await
+        self.plan_with(pipeline, None, DependsOn::Tables, context).await
     }
 
     async fn plan_with(
         &self,
         pipeline: Pipeline,
         run_id: Option<RunId>,
-        look: Look,
+        depends_on: DependsOn,
         context: &RunContext,
     ) -> Result<Planned, Error> {
         let now = context.clock.now();
@@ -124,7 +127,7 @@ impl PlanArguments {
         };
         let pipeline = only_tables(pipeline, &self.tables)?;
         let url = destination_at(&pipeline, self.as_of.unwrap_or(now))?;
-        let snapshot = peek(&url, look).await?;
+        let snapshot = peek(&url, depends_on).await?;
         let run_id = run_id.unwrap_or_else(|| RunId::at(now));
         let watermark = snapshot.watermark(&pipeline);
         let plan = Plan::new(pipeline, run_id, now, watermark, &overrides)?;
@@ -134,22 +137,22 @@ impl PlanArguments {
 
 /// What of the destination a plan depends on.
 #[derive(Debug, Clone, Copy)]
-enum Look {
-    Nowhere,
+enum DependsOn {
+    Nothing,
     /// What is requested follows from the watermarks.
-    AtWatermarks,
-    AtTables,
+    Watermarks,
+    Tables,
 }
 
-async fn peek(url: &DestinationUrl, look: Look) -> Result<Snapshot, RunError> {
+async fn peek(url: &DestinationUrl, depends_on: DependsOn) -> Result<Snapshot, RunError> {
     let Some(destination) = Destination::open_existing(url)? else {
         return Ok(Snapshot::default());
     };
     let tables = table::open(&destination);
-    Ok(match look {
-        Look::Nowhere => Snapshot::default(),
-        Look::AtWatermarks => tables.snapshot_without_manifests().await?,
-        Look::AtTables => tables.snapshot().await?,
+    Ok(match depends_on {
+        DependsOn::Nothing => Snapshot::default(),
+        DependsOn::Watermarks => tables.snapshot_without_manifests().await?,
+        DependsOn::Tables => tables.snapshot().await?,
     })
 }
 
