@@ -102,8 +102,7 @@ fn o11_a_thousand_nights_leave_a_bounded_number_of_files() {
 }
 
 #[test]
-fn the_next_run_finds_the_destination_of_a_thousand_strangers_as_it_was() {
-    // O2: what lies beside flowlake's own files changes nothing, whatever it is called.
+fn o02_strangers_beside_own_files_change_nothing_whatever_they_are_called() {
     let mut nights = Nights::new();
     nights.run(r#"{"id":1,"at":"2024-01-01","v":0}"#);
     for stranger in [
