@@ -331,7 +331,11 @@ fn s04_a_repair_beside_a_run_is_refused_and_the_run_commits() {
     lake.0.serve(SECOND);
     let mut repair = lake.1.command(&["verify", "lake", "--repair"]);
     let mut unlock = lake.1.command(&["unlock", "lake", "--force"]);
+    let mut runs = lake.1.command(&["runs", "lake"]);
     run_with(&lake, move |call| {
+        // Its commit is open because it commits, and not because it was killed.
+        let listed = runs.output().unwrap().stdout;
+        assert!(!String::from_utf8(listed).unwrap().contains("was killed"), "call {call}");
         if call % 4 == 0 {
             assert_eq!(repair.output().unwrap().status.code(), Some(11), "call {call}");
             assert_eq!(unlock.output().unwrap().status.code(), Some(11), "call {call}");
