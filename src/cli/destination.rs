@@ -10,15 +10,10 @@ use crate::plan::{PlanError, destination_at};
 use crate::run::{RunContext, RunError};
 use crate::store::Destination;
 
-/// Opens a destination that a run has written to. A wrong path, or a directory whose disk is not mounted, is no lake.
+/// Opens a destination that a run has written to.
 pub(super) async fn open_lake(url: &DestinationUrl) -> Result<Destination, Error> {
-    let opened = Destination::open_existing(url).map_err(RunError::from)?;
-    let Some(destination) = opened else { return Err(Error::NoLake { url: url.to_string() }) };
-    if destination.has_own_files().await.map_err(RunError::from)? {
-        Ok(destination)
-    } else {
-        Err(Error::NoLake { url: url.to_string() })
-    }
+    let opened = Destination::open_lake(url).await.map_err(RunError::from)?;
+    opened.ok_or_else(|| Error::NoLake { url: url.to_string() })
 }
 
 /// The positional argument of commands that work on a destination.

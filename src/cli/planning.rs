@@ -127,7 +127,7 @@ impl PlanArguments {
         };
         let pipeline = only_tables(pipeline, &self.tables)?;
         let url = destination_at(&pipeline, self.as_of.unwrap_or(now))?;
-        let snapshot = peek(&url, depends_on).await?;
+        let snapshot = peek(&url, pipeline.must_exist, depends_on).await?;
         let run_id = run_id.unwrap_or_else(|| RunId::at(now));
         let watermark = snapshot.watermark(&pipeline);
         let plan = Plan::new(pipeline, run_id, now, watermark, &overrides)?;
@@ -144,9 +144,17 @@ enum DependsOn {
     Tables,
 }
 
-async fn peek(url: &DestinationUrl, depends_on: DependsOn) -> Result<Snapshot, RunError> {
+async fn peek(
+    url: &DestinationUrl,
+    must_exist: bool,
+    depends_on: DependsOn,
+) -> Result<Snapshot, RunError> {
     let Some(destination) = Destination::open_existing(url)? else {
-        return Ok(Snapshot::default());
+        return if must_exist {
+            Err(RunError::NoLake { url: url.to_string() })
+        } else {
+            Ok(Snapshot::default())
+        };
     };
     let tables = table::open(&destination);
     Ok(match depends_on {

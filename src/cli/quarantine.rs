@@ -14,11 +14,11 @@ use crate::cli::error::Error;
 use crate::definition::{Definition, Setting, Size};
 use crate::exit_code::ExitCode;
 use crate::report::RunReport;
-use crate::run::{RunContext, RunError};
+use crate::run::{DroppedRecords, RunContext, RunError, drop_quarantined};
 use crate::schema::{RunId, TableName};
 use crate::store::Destination;
 use crate::table::quarantine::{
-    QuarantineError, QuarantineFile, QuarantineLine, QuarantineReason, read_what_is_left,
+    QuarantineError, QuarantineLine, QuarantineReason, read_what_is_left,
 };
 use crate::table::{self, Snapshot};
 
@@ -44,6 +44,14 @@ pub(super) enum QuarantineCommand {
         /// Print each as a line of JSON, as it is stored.
         #[arg(long)]
         json: bool,
+    },
+    /// Delete quarantined records. No retry loads them any more, and the tables stay as they are.
+    Drop {
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Do it; without this, only show what would be dropped.
+        #[arg(long)]
+        yes: bool,
     },
     /// Load the quarantined records again, by the definition as it is now.
     Retry {
@@ -76,7 +84,7 @@ pub(super) struct Chosen {
     /// Only those of this table.
     #[arg(long)]
     table: Option<TableName>,
-    /// Only those of this run.
+    /// Only those that this run received.
     #[arg(long)]
     run: Option<RunId>,
 }
@@ -86,6 +94,8 @@ pub(super) async fn quarantine(command: QuarantineCommand, context: &RunContext)
     let done = match command {
         QuarantineCommand::List { chosen } => list(&chosen, context).await,
         QuarantineCommand::Show { chosen, json } => show(&chosen, json, context).await,
+        QuarantineCommand::Drop { chosen, yes: true } => drop_chosen(&chosen, context).await,
+        QuarantineCommand::Drop { chosen, yes: false } => show_droppable(&chosen, context).await,
         QuarantineCommand::Retry { file, json, settings, memory, wait, run_id } => {
             let arguments = PlanArguments::with(settings, memory, wait);
             let definition =
@@ -113,17 +123,15 @@ async fn retry(
     Ok(crate::run::retry(plan, &context).await?)
 }
 
-/// A quarantine file with what can be read of it.
-struct ChosenFile {
-    table: TableName,
-    file: QuarantineFile,
+/// The chosen records of a quarantine file, or what can be read of them.
+struct ChosenRecords {
     lines: Vec<QuarantineLine>,
     damage: Option<QuarantineError>,
 }
 
 impl Chosen {
     /// Reads the chosen files of one snapshot. A run may have replaced some of them meanwhile; then it reads the next one.
-    async fn read(&self, context: &RunContext) -> Result<Vec<ChosenFile>, Error> {
+    async fn read(&self, context: &RunContext) -> Result<Vec<ChosenRecords>, Error> {
         let destination = self.destination.open(context).await?;
         let tables = table::open(&destination);
         let mut snapshot = tables.snapshot().await.map_err(RunError::from)?;
@@ -145,51 +153,70 @@ impl Chosen {
         &self,
         destination: &Destination,
         snapshot: &Snapshot,
-    ) -> Result<Vec<ChosenFile>, QuarantineError> {
+    ) -> Result<Vec<ChosenRecords>, QuarantineError> {
         let mut read = Vec::new();
         for (table, manifest) in &snapshot.manifests {
-            for file in manifest.quarantine.iter().filter(|file| self.takes(table, file)) {
-                let (lines, damage) = read_what_is_left(destination, file).await?;
-                let (table, file) = (table.clone(), file.clone());
-                read.push(ChosenFile { table, file, lines, damage });
+            if self.table.as_ref().is_some_and(|chosen| chosen != table) {
+                continue;
+            }
+            for file in &manifest.quarantine {
+                let (mut lines, damage) = read_what_is_left(destination, file).await?;
+                lines.retain(|line| self.run.as_ref().is_none_or(|run| *run == line.run_id));
+                read.push(ChosenRecords { lines, damage });
             }
         }
         Ok(read)
     }
-
-    fn takes(&self, table: &TableName, file: &QuarantineFile) -> bool {
-        self.table.as_ref().is_none_or(|chosen| chosen == table)
-            && self.run.as_ref().is_none_or(|chosen| *chosen == file.run_id)
-    }
 }
 
 /// What is left of damaged files is shown, and their damage ends the command.
-fn first_damage(files: Vec<ChosenFile>) -> Result<(), Error> {
+fn first_damage(files: Vec<ChosenRecords>) -> Result<(), Error> {
     let damage = files.into_iter().find_map(|file| file.damage);
     damage.map_or(Ok(()), |damage| Err(RunError::from(damage).into()))
+}
+
+/// How many records wait.
+#[derive(Default)]
+struct WaitingCount {
+    /// Those that are in no table.
+    records: u64,
+    /// Those that are in their table without some of their values.
+    only_values: u64,
+}
+
+impl WaitingCount {
+    fn count(&mut self, line: &QuarantineLine) {
+        let counter = if line.row_kept { &mut self.only_values } else { &mut self.records };
+        *counter += 1;
+    }
 }
 
 async fn list(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
     let files = chosen.read(context).await?;
     let mut out = std::io::stdout();
-    if files.is_empty() {
-        return Ok(writeln!(out, "no records are in quarantine")?);
+    let mut counts: BTreeMap<(&TableName, &RunId), WaitingCount> = BTreeMap::new();
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    for line in files.iter().flat_map(|file| &file.lines) {
+        counts.entry((&line.table, &line.run_id)).or_default().count(line);
+        for finding in &line.reasons {
+            *reasons.entry(&finding.message).or_default() += 1;
+        }
+    }
+    if counts.is_empty() {
+        writeln!(out, "no records are in quarantine")?;
+        return first_damage(files);
     }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(["table", "run", "records", "only values"]);
-    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
-    for ChosenFile { table: name, file, lines, .. } in &files {
-        let (records, values) = (file.records.to_string(), file.partially_loaded.to_string());
-        table.add_row([name.to_string(), file.run_id.to_string(), records, values]);
-        for finding in lines.iter().flat_map(|line| &line.reasons) {
-            *reasons.entry(finding.message.clone()).or_default() += 1;
-        }
+    for ((name, run), waiting) in &counts {
+        let (records, values) = (waiting.records.to_string(), waiting.only_values.to_string());
+        table.add_row([name.to_string(), run.to_string(), records, values]);
     }
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     writeln!(out, "{table}\n")?;
-    let mut reasons: Vec<(String, u64)> = reasons.into_iter().collect();
+    let mut reasons: Vec<(&str, u64)> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     for (reason, count) in reasons {
         writeln!(out, "{count} × {reason}")?;
@@ -208,6 +235,25 @@ async fn show(chosen: &Chosen, json: bool, context: &RunContext) -> Result<(), E
         }
     }
     first_damage(files)
+}
+
+async fn show_droppable(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
+    list(chosen, context).await?;
+    Ok(writeln!(std::io::stdout(), "\nnothing was dropped: add `--yes` to drop these records")?)
+}
+
+async fn drop_chosen(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
+    let destination = chosen.destination.open(context).await?;
+    let (table, run) = (chosen.table.as_ref(), chosen.run.as_ref());
+    let dropped = drop_quarantined(&destination, table, run, context.clock.now()).await?;
+    let mut out = std::io::stdout();
+    if dropped.is_empty() {
+        writeln!(out, "no such records are in quarantine")?;
+    }
+    for DroppedRecords { table, dropped, left } in dropped {
+        writeln!(out, "{table}: dropped {dropped}, {left} still waiting")?;
+    }
+    Ok(())
 }
 
 /// A record for people: where it came from, what is wrong with it, and its JSON.

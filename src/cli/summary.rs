@@ -39,7 +39,7 @@ pub(super) fn report(report: &RunReport) -> String {
     let received = report.exports.iter().map(|export| export.bytes).sum();
     let outcome = match &report.outcome {
         Outcome::Committed => "committed".to_owned(),
-        Outcome::NothingNew => "nothing new: the tables have loaded this export already".to_owned(),
+        Outcome::NothingNew => format!("nothing new: {}", nothing_new(report)),
         Outcome::NothingWaiting => "nothing new: quarantine is empty".to_owned(),
         Outcome::Failed(reason) => format!("failed: {reason}"),
     };
@@ -50,6 +50,9 @@ pub(super) fn report(report: &RunReport) -> String {
     };
     let (name, run) = (&report.pipeline, &report.run_id);
     let mut lines = vec![format!("{name}: {outcome} ({taken} in {seconds:.1} s, run {run})")];
+    if report.began_lake {
+        lines.push(format!("this run began the lake {}", report.destination));
+    }
     lines.push(tables(report).to_string());
     lines.extend(report.changes.iter().map(ToString::to_string));
     lines.extend(report.checks.iter().map(ToString::to_string));
@@ -57,6 +60,20 @@ pub(super) fn report(report: &RunReport) -> String {
         lines.push(format!("deleted: {}", report.pruned));
     }
     lines.join("\n")
+}
+
+/// Why nothing has changed.
+fn nothing_new(report: &RunReport) -> &'static str {
+    let sum = |count: fn(&TableReport) -> u64| report.tables.iter().map(count).sum::<u64>();
+    if report.exports.is_empty() {
+        "there was nothing to ask for"
+    } else if sum(|row| row.received) == 0 {
+        "no records came"
+    } else if sum(|row| row.quarantined) > 0 {
+        "all records that came are in the tables or in quarantine already"
+    } else {
+        "all records that came are in the tables already"
+    }
 }
 
 /// A column of the summary: its heading, and the number for a table.

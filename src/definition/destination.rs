@@ -24,6 +24,7 @@ use crate::store::{
 pub(super) struct RawDestination {
     pub(super) url: Option<Field<String>>,
     pub(super) format: Option<Field<String>>,
+    pub(super) must_exist: Option<Field<bool>>,
     pub(super) stores: Vec<RawStoreSection>,
 }
 
@@ -65,6 +66,7 @@ impl<'de> Visitor<'de> for DestinationVisitor {
             match key.as_str() {
                 "url" => raw.url = Some(map.next_value()?),
                 "format" => raw.format = Some(map.next_value()?),
+                "must_exist" => raw.must_exist = Some(map.next_value()?),
                 section => match kind_of_section(section) {
                     Some(kind) => raw.stores.push(map.next_value_seed(StoreSectionSeed(kind))?),
                     None => {
@@ -136,6 +138,11 @@ impl JsonSchema for RawDestination {
                 "type": "string",
             }),
         );
+        properties.insert("must_exist".to_owned(), json!({
+            "description": "Refuse to begin a lake here: without its files, its disk is not mounted or the URL is wrong.",
+            "default": false,
+            "type": "boolean",
+        }));
         for kind in STORE_KINDS {
             let name = definition_name(kind);
             properties
@@ -198,9 +205,10 @@ impl Checker<'_> {
     pub(super) fn destination(
         &mut self,
         raw: Option<RawDestination>,
-    ) -> (Option<Template>, StoreOptions) {
+    ) -> (Option<Template>, bool, StoreOptions) {
         let raw = raw.unwrap_or_default();
         self.choice(raw.format, "destination.format", &[("parquet", ())]);
+        let must_exist = self.value(raw.must_exist, "destination.must_exist").unwrap_or_default();
         let url = self.destination_url(raw.url);
         let mut options = StoreOptions::default();
         for section in raw.stores {
@@ -211,7 +219,7 @@ impl Checker<'_> {
                 _ => options = section_options,
             }
         }
-        (url.map(|(template, _)| template), options)
+        (url.map(|(template, _)| template), must_exist, options)
     }
 
     /// A section of options for another kind of store than the URL's.

@@ -20,6 +20,18 @@ pub enum WriteDisposition {
     OverwritePartitions,
 }
 
+impl WriteDisposition {
+    /// Whether a record that waits in quarantine still waits when another export has come.
+    #[must_use]
+    pub fn keeps_quarantine(self, is_full_export: bool) -> bool {
+        match self {
+            Self::Append | Self::Merge => true,
+            Self::OverwritePartitions => !is_full_export,
+            Self::Replace => false,
+        }
+    }
+}
+
 impl std::fmt::Display for WriteDisposition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.serialize(f)

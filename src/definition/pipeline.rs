@@ -28,6 +28,8 @@ pub struct Pipeline {
     pub source: Source,
     /// Where the tables are kept: a [`DestinationUrl`](crate::store::DestinationUrl) once it is rendered.
     pub destination: Template,
+    /// A run does not begin a lake there.
+    pub must_exist: bool,
     /// How its store is reached, unless it is a directory.
     pub store: StoreOptions,
     /// How many exports are kept as received.
@@ -129,7 +131,7 @@ pub(super) fn check(
         checker.missing("source", "add a section `[source]` with `endpoint`");
     }
     let source = raw.source.and_then(|source| source.check(checker));
-    let (destination, store) = checker.destination(raw.destination);
+    let (destination, must_exist, store) = checker.destination(raw.destination);
     let landing = raw.landing.map(|landing| landing.check(checker)).unwrap_or_default();
     let retention = raw.retention.map(|retention| retention.check(checker)).unwrap_or_default();
     let limits = raw.limits.map(|limits| limits.check(checker)).unwrap_or_default();
@@ -145,6 +147,7 @@ pub(super) fn check(
         description,
         source: source?,
         destination: destination?,
+        must_exist,
         store,
         landing,
         retention,

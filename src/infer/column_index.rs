@@ -3,9 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::definition::Table;
-use crate::schema::{
-    ColumnName, ColumnSchema, ColumnSource, JsonPointer, Step, TableSchema, ValuePath,
-};
+use crate::schema::{ColumnName, ColumnSchema, JsonPointer, Step, TableSchema, ValuePath};
 
 /// The columns of one table before this export.
 #[derive(Default)]
@@ -45,8 +43,7 @@ impl<'a> ColumnIndex<'a> {
                 index.add_objects(path);
             }
         }
-        let is_seen = |column: &&ColumnSchema| matches!(column.source, ColumnSource::Value { .. });
-        let in_order = columns.iter().filter(is_seen).chain(columns);
+        let in_order = columns.iter().filter(|column| column.is_seen()).chain(columns);
         for column in in_order.filter(|column| !reserved.contains(&column.name)) {
             let Some(path) = column.path() else { continue };
             if index.path_of(&column.name).is_none_or(|declared| declared == path) {

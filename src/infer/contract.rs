@@ -139,7 +139,7 @@ impl fmt::Display for Change {
                 write!(f, "+ {table}.{column} (back{filled})")
             }
             Self::Vanished { table, column } => {
-                write!(f, "- {table}.{column} (vanished from the export; null from now on)")
+                write!(f, "- {table}.{column} (in no record of this export)")
             }
             Self::Widened { table, column, before, after } => {
                 write!(f, "~ {table}.{column} {before} → {after} (widened)")
@@ -343,9 +343,8 @@ fn changed(
         let filled = Filled::default();
         return Some(Change::NewColumn { table, column: name, column_type: after, filled });
     };
-    let is_seen = |column: &ColumnSchema| matches!(column.source, ColumnSource::Value { .. });
     let old = before.column_type.clone();
-    match (is_seen(before), is_seen(column)) {
+    match (before.is_seen(), column.is_seen()) {
         _ if old != after && is_promised => {
             Some(Change::Retyped { table, column: name, before: old, after })
         }
@@ -354,7 +353,8 @@ fn changed(
             let (before, after) = (reading(before), reading(column));
             Some(Change::Reread { table, column: name, before, after })
         }
-        (true, false) => Some(Change::Vanished { table, column: name }),
+        // An export without records of the table says nothing of its columns.
+        (true, false) if schema.is_seen() => Some(Change::Vanished { table, column: name }),
         (false, true) => Some(Change::Returned { table, column: name, filled: Filled::default() }),
         _ => None,
     }
@@ -406,7 +406,7 @@ mod tests {
             [
                 "+ t.new bool (new)",
                 "+ table t__items (new)",
-                "- t.gone (vanished from the export; null from now on)",
+                "- t.gone (in no record of this export)",
                 "~ t.amount int64 \u{2192} float64 (widened)",
             ]
         );

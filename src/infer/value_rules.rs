@@ -17,8 +17,8 @@ use super::naming::{column_name, distinct_name, parent_key_name};
 use crate::decode::{ValueForm, ValueRule, ValueRules};
 use crate::definition::{Column, Nested, Table};
 use crate::schema::{
-    ColumnName, ColumnSource, ColumnType, IDENTITY_COLUMN, INDEX_COLUMN, JsonPointer, NullValues,
-    PartitionField, Step, TableName, TableSchema, ValuePath,
+    ColumnName, ColumnType, IDENTITY_COLUMN, INDEX_COLUMN, JsonPointer, NullValues, PartitionField,
+    Step, TableName, TableSchema, ValuePath,
 };
 
 /// The rules of a record array.
@@ -112,7 +112,7 @@ impl DeclaredTable {
             let (seen, unseen): (Vec<_>, Vec<_>) = columns
                 .iter()
                 .filter_map(|column| Some((column, column.path()?)))
-                .partition(|(column, _)| matches!(column.source, ColumnSource::Value { .. }));
+                .partition(|(column, _)| column.is_seen());
             // A path may have had several names: the one with values is the last.
             let in_order = unseen.into_iter().chain(seen);
             names.extend(in_order.map(|(column, path)| (path.to_vec(), column.name.clone())));

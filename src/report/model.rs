@@ -19,6 +19,9 @@ pub struct RunReport {
     pub pipeline: String,
     /// Where the tables are.
     pub destination: String,
+    /// The destination had no table before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub began_lake: bool,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended.

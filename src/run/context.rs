@@ -43,6 +43,7 @@ impl RunContext {
             run_id: plan.run_id.clone(),
             pipeline: plan.pipeline.name.clone(),
             destination: plan.destination.to_string(),
+            began_lake: false,
             started_at: plan.started_at,
             finished_at: self.clock.now(),
             outcome,

@@ -56,6 +56,8 @@ pub enum RunError {
     Commit(#[from] CommitError),
     #[error("another run committed to this destination at the same time")]
     Conflict,
+    #[error("no lake here: `{url}` has no files of flowlake, and `must_exist = true`")]
+    NoLake { url: String },
     #[error(transparent)]
     Quarantine(#[from] QuarantineError),
     #[error(transparent)]
@@ -98,6 +100,7 @@ impl Failure for RunError {
             Self::Guard(error) => error.exit_code(),
             Self::UsedRunId { .. } | Self::OtherPipeline { .. } => ExitCode::Usage,
             Self::Conflict => ExitCode::Busy,
+            Self::NoLake { .. } => ExitCode::Destination,
             Self::Unbalanced { .. } | Self::Frame(_) | Self::Report(_) => ExitCode::Unexpected,
         }
     }
@@ -130,6 +133,11 @@ impl Failure for RunError {
                     .into(),
             ),
             Self::Conflict => Some("the other run is complete; run this one again".into()),
+            Self::NoLake { .. } => Some(
+                "check `destination.url`, and that its disk is mounted; \
+                 `--set destination.must_exist=false` begins a lake"
+                    .into(),
+            ),
             Self::Unbalanced { .. } | Self::Frame(_) | Self::Report(_) => {
                 Some(advice::REPORT_A_BUG.into())
             }

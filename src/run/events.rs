@@ -130,6 +130,7 @@ mod tests {
             pipeline: "test".to_owned(),
             destination: "lake".to_owned(),
             started_at: now,
+            began_lake: false,
             finished_at: now,
             outcome: Outcome::Failed("no".to_owned()),
             window: None,

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::RunError;
+use super::quarantine::{StagedQuarantine, older_lines};
 use crate::definition::Pipeline;
 use crate::schema::{LoadedTime, RunId, TableName};
 use crate::store::Destination;
 use crate::table::lock::{Lock, Owner};
-use crate::table::{self, Changes, CommitOutcome, Kept, Pruned, Snapshot};
+use crate::table::{self, Changes, CommitOutcome, Kept, Manifest, Pruned, Snapshot};
 
 /// How a recovery ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +111,67 @@ fn moved(
     let watermark = watermark?;
     let from = snapshot.loaded(table).map_or(watermark, |loaded| loaded.from.min(watermark));
     Some(LoadedTime { from, watermark })
+}
+
+/// The quarantined records of a table that were dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DroppedRecords {
+    /// The table.
+    pub table: TableName,
+    /// How many.
+    pub dropped: u64,
+    /// How many still wait.
+    pub left: u64,
+}
+
+/// Deletes quarantined records: all, those of one table, or those that one run received.
+///
+/// # Errors
+/// A run holds the destination, or it failed. The records of a damaged file are dropped with all others of their table
+/// only.
+pub async fn drop_quarantined(
+    destination: &Destination,
+    table: Option<&TableName>,
+    run: Option<&RunId>,
+    now: DateTime<Utc>,
+) -> Result<Vec<DroppedRecords>, RunError> {
+    let tables = table::open(destination);
+    locked(destination, "flowlake quarantine drop", now, async || {
+        let snapshot = tables.recover().await?;
+        let (mut changes, mut drops) = (Changes::nothing(RunId::at(now), now), Vec::new());
+        let mut staged = StagedQuarantine::default();
+        for (name, manifest) in &snapshot.manifests {
+            if table.is_some_and(|table| table != name) {
+                continue;
+            }
+            let mut left = match run {
+                Some(_) => older_lines(destination, &snapshot, name).await?,
+                None => Vec::new(),
+            };
+            left.retain(|line| run.is_some_and(|run| *run != line.run_id));
+            let all = manifest.quarantine.iter().map(|file| file.records + file.partially_loaded);
+            let (all, left_records) = (all.sum::<u64>(), left.len() as u64);
+            if all == left_records {
+                continue;
+            }
+            let file = staged.put(destination, &changes.run_id, name, &left).await?;
+            let removed = manifest.quarantine.iter().map(|file| file.path.clone());
+            changes.remove.extend(removed);
+            let quarantine = file.into_iter().collect();
+            changes.manifests.push(Manifest { quarantine, ..manifest.clone() });
+            let (table, dropped) = (name.clone(), all - left_records);
+            drops.push(DroppedRecords { table, dropped, left: left_records });
+        }
+        changes.publish = staged.publications;
+        if drops.is_empty() {
+            return Ok(drops);
+        }
+        match tables.commit(&snapshot, changes).await? {
+            CommitOutcome::Committed => Ok(drops),
+            CommitOutcome::Conflict => Err(RunError::Conflict),
+        }
+    })
+    .await
 }
 
 /// Does something under the lock of a destination.

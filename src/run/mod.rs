@@ -46,7 +46,7 @@ pub use context::{Clock, RunContext};
 pub use error::RunError;
 pub use guard_error::GuardError;
 pub use interruption::{Interruption, Signal};
-pub use maintenance::{Recovery, prune, recover, set_watermark};
+pub use maintenance::{DroppedRecords, Recovery, drop_quarantined, prune, recover, set_watermark};
 
 use crate::definition::Pipeline;
 use crate::exit_code::Failure;
@@ -75,11 +75,20 @@ pub async fn run(plan: &Plan, context: &RunContext) -> Result<RunReport, RunErro
     let steps = async || {
         let keys = ApiKey::find_all(&plan.pipeline.source.api_key, &context.environment);
         let keys = context.interruption.or(keys).await.map_err(RunError::Stopped)??;
-        let destination = Destination::open(&plan.destination)?;
+        let destination = open(plan).await?;
         let run = Run::new(plan, &destination, context, &events);
         run.execute(async |snapshot| run.prepare(&keys, snapshot).await).await
     };
     announced(plan, context, &events, steps).await
+}
+
+/// Opens the destination of a plan.
+async fn open(plan: &Plan) -> Result<Destination, RunError> {
+    if !plan.pipeline.must_exist {
+        return Ok(Destination::open(&plan.destination)?);
+    }
+    let opened = Destination::open_lake(&plan.destination).await?;
+    opened.ok_or_else(|| RunError::NoLake { url: plan.destination.to_string() })
 }
 
 /// Executes a plan in a destination that is already open. It can be interrupted until it begins to commit.
@@ -107,7 +116,7 @@ pub async fn retry(plan: Plan, context: &RunContext) -> Result<RunReport, RunErr
     let plan = plan.without_requests();
     let events = RunEvents::of(&plan, context);
     let steps = async || {
-        let destination = Destination::open(&plan.destination)?;
+        let destination = open(&plan).await?;
         let run = Run::new(&plan, &destination, context, &events);
         run.execute(async |snapshot| run.prepare_retry(snapshot).await).await
     };
@@ -288,6 +297,7 @@ impl<'a> Run<'a> {
             if outcome == CommitOutcome::Conflict {
                 return Err(RunError::Conflict);
             }
+            report.began_lake = snapshot.sequence() == 0;
         }
         report.finished_at = self.context.clock.now();
         Ok(report)

@@ -139,8 +139,9 @@ pub(super) struct StagedQuarantine {
 }
 
 impl Run<'_> {
-    /// Stages one quarantine file for each table whose quarantine changes. Records of a retry keep their origin. In a
-    /// table that is merged, a record waits once: its next version takes the place of the one that waits.
+    /// Stages one quarantine file for each table whose quarantine changes. Records of a retry keep their origin. A record
+    /// waits once: in a table that is merged its next version takes the place of the one that waits, and in any other the
+    /// same record is told only once.
     pub(super) async fn stage_quarantine(
         &self,
         load: &Loaded,
@@ -152,33 +153,28 @@ impl Run<'_> {
         let mut staged = StagedQuarantine::default();
         for (table, schema) in load.schemas.iter() {
             let new = self.new_lines(load, table, landed, retried.as_mut())?;
-            let older = match export_keys.get(&table) {
-                Some(export) if retried.is_none() => {
-                    let older = older_lines(self.destination, snapshot, &schema.name).await?;
-                    OlderLines::sorted(older, &new, schema, |key| {
-                        match load.has_left_out(table, key) {
-                            true => Since::CameAgain,
-                            false if export.are_loaded(key) => Since::CameAgain,
-                            false if export.lack(key) => Since::Deleted,
-                            false => Since::Nothing,
-                        }
-                    })?
-                }
-                _ => OlderLines::default(),
+            let disposition = load.schemas.policy(table).disposition;
+            let export = export_keys.get(&table);
+            let looks_back = retried.is_none()
+                && disposition.keeps_quarantine(self.plan.window.is_none())
+                && (export.is_some() || !new.is_empty());
+            let lines = if looks_back {
+                let older = older_lines(self.destination, snapshot, &schema.name).await?;
+                WaitingLines::beside(older, new, schema, |key| match export {
+                    Some(_) if load.has_left_out(table, key) => Since::CameAgain,
+                    Some(export) if export.are_loaded(key) => Since::CameAgain,
+                    Some(export) if export.lack(key) => Since::Deleted,
+                    _ => Since::Nothing,
+                })?
+            } else {
+                WaitingLines { changed: !new.is_empty(), lines: new }
             };
-            let OlderLines { staying, changed } = older;
-            let known = LinesByRecord::of(&staying);
-            let mut lines: Vec<_> = new.into_iter().filter(|line| !known.tell_of(line)).collect();
-            if changed {
-                lines.splice(0..0, staying);
+            if lines.changed {
+                let run_id = &self.plan.run_id;
+                let file = staged.put(self.destination, run_id, &schema.name, &lines.lines).await?;
+                let update = file.map_or(QuarantineUpdate::Empty, QuarantineUpdate::Waiting);
+                staged.updates.insert(schema.name.clone(), update);
             }
-            let file =
-                staged.put(self.destination, &self.plan.run_id, &schema.name, &lines).await?;
-            let update = match file {
-                file if changed => Some(QuarantineUpdate::Relist(file)),
-                file => file.map(QuarantineUpdate::Add),
-            };
-            staged.updates.extend(update.map(|update| (schema.name.clone(), update)));
         }
         Ok(staged)
     }
@@ -213,7 +209,8 @@ impl Run<'_> {
     }
 }
 
-async fn older_lines(
+/// The records that wait for a table.
+pub(super) async fn older_lines(
     destination: &Destination,
     snapshot: &Snapshot,
     table: &TableName,
@@ -235,50 +232,61 @@ enum Since {
     Deleted,
 }
 
-/// The lines of earlier runs beside those of this one.
-#[derive(Default)]
-struct OlderLines {
-    /// Those that stay.
-    staying: Vec<QuarantineLine>,
-    /// Some do not stay, or not as they were.
+/// The records that wait for a table after a run.
+struct WaitingLines {
+    lines: Vec<QuarantineLine>,
+    /// They are not those that waited before it.
     changed: bool,
 }
 
-impl OlderLines {
-    /// A record that has come again does not wait in its older version, unless its new line says the same. One that is
-    /// deleted stays to be looked at, and a retry does not bring it back.
-    fn sorted(
+impl WaitingLines {
+    /// Those of earlier runs and those of this one. A record that has come again does not wait in its older version,
+    /// unless its new line says the same. One that is deleted stays to be looked at, and a retry does not bring it back.
+    fn beside(
         older: Vec<QuarantineLine>,
-        new: &[QuarantineLine],
+        new: Vec<QuarantineLine>,
         schema: &TableSchema,
         since: impl Fn(u128) -> Since,
     ) -> Result<Self, RunError> {
-        let keys: Vec<&[String]> = older.iter().map(|line| &*line.key).collect();
-        let keys = record_hashes(&rows_of_keys(&keys, schema)?, schema, schema.primary_key.len())?;
-        let mut lines = Self::default();
-        let new = LinesByRecord::of(new);
+        let keys = keys_of(&older, schema)?;
+        let (mut lines, mut changed) = (Vec::new(), false);
+        let of_this_run = LinesByRecord::of(&new);
         for (mut line, key) in older.into_iter().zip(keys) {
-            let since = match line.key.as_slice() {
-                _ if new.tell_of(&line) => Since::Nothing,
-                [] if new.have(&line) => Since::CameAgain,
-                [] => Since::Nothing,
-                _ => since(key),
+            let since = match key {
+                _ if of_this_run.tell_of(&line) => Since::Nothing,
+                None if of_this_run.have(&line) => Since::CameAgain,
+                None => Since::Nothing,
+                Some(key) => since(key),
             };
             match since {
                 Since::CameAgain => {
-                    lines.changed = true;
+                    changed = true;
                     continue;
                 }
                 Since::Deleted if !line.superseded => {
-                    lines.changed = true;
+                    changed = true;
                     line.superseded = true;
                 }
                 Since::Deleted | Since::Nothing => {}
             }
-            lines.staying.push(line);
+            lines.push(line);
         }
-        Ok(lines)
+        let known = LinesByRecord::of(&lines);
+        let unknown: Vec<_> = new.into_iter().filter(|line| !known.tell_of(line)).collect();
+        changed |= !unknown.is_empty();
+        lines.extend(unknown);
+        Ok(Self { lines, changed })
     }
+}
+
+/// The keys of waiting records; `None` of one without.
+fn keys_of(lines: &[QuarantineLine], schema: &TableSchema) -> Result<Vec<Option<u128>>, RunError> {
+    if schema.primary_key.is_empty() {
+        return Ok(vec![None; lines.len()]);
+    }
+    let keys: Vec<&[String]> = lines.iter().map(|line| &*line.key).collect();
+    let hashes = record_hashes(&rows_of_keys(&keys, schema)?, schema, schema.primary_key.len())?;
+    Ok(hashes.into_iter().zip(keys).map(|(hash, key)| (!key.is_empty()).then_some(hash)).collect())
 }
 
 /// Lines by the text of their records: a table may have many.
@@ -307,7 +315,7 @@ impl<'l> LinesByRecord<'l> {
 
 impl StagedQuarantine {
     /// Stages the quarantine file of one table; none without lines.
-    async fn put(
+    pub(super) async fn put(
         &mut self,
         destination: &Destination,
         run_id: &RunId,

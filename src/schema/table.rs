@@ -142,6 +142,22 @@ impl ColumnSchema {
         }
     }
 
+    /// Whether the last export that had records of the table had values for the column.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        matches!(self.source, ColumnSource::Value { .. })
+    }
+
+    /// The same, seen.
+    fn seen_before(self) -> Self {
+        match self.source {
+            ColumnSource::Unseen { path: Some(path), statistics, nested } => {
+                Self { source: ColumnSource::Value { path, statistics, nested }, ..self }
+            }
+            source => Self { source, ..self },
+        }
+    }
+
     /// Whether no export has had values for the column and nothing declares another type than text.
     pub(crate) fn is_untyped(&self) -> bool {
         let ColumnSource::Unseen { path: None, statistics, nested: None } = &self.source else {
@@ -166,6 +182,12 @@ impl TableSchema {
     #[must_use]
     pub fn has_had_values(&self) -> bool {
         self.columns.iter().any(|column| column.path().is_some())
+    }
+
+    /// Whether the export had records of the table.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        self.columns.iter().any(ColumnSchema::is_seen)
     }
 
     /// The column of a name.
@@ -235,24 +257,30 @@ impl TableSchema {
         partition.directory_named(self.directory_keys().into_iter())
     }
 
-    /// The schema for the manifest of a run, with the runs that had values for each column.
+    /// The schema for the manifest of a run, with the runs that had values for each column. An export without records of
+    /// the table says nothing of its columns.
     #[must_use]
     pub fn seen_in(&self, run_id: &RunId, before: Option<&Self>) -> Self {
-        let mut schema = self.clone();
+        let is_quiet = !self.is_seen();
         let before = before.map_or(&[][..], |before| &before.columns).iter();
         let before: HashMap<&ColumnName, &ColumnSchema> =
             before.map(|column| (&column.name, column)).collect();
-        for column in &mut schema.columns {
-            let seen = before.get(&column.name).and_then(|before| before.seen.clone());
-            column.seen = match (&column.source, seen) {
-                (ColumnSource::Value { .. }, seen) => Some(SeenIn {
-                    first: seen.map_or_else(|| run_id.clone(), |seen| seen.first),
-                    last: run_id.clone(),
-                }),
-                (_, seen) => seen,
+        let columns = self.columns.iter().cloned().map(|column| {
+            let before = before.get(&column.name);
+            let seen = before.and_then(|before| before.seen.clone());
+            let seen = if column.is_seen() {
+                let first = seen.map_or_else(|| run_id.clone(), |seen| seen.first);
+                Some(SeenIn { first, last: run_id.clone() })
+            } else {
+                seen
             };
-        }
-        schema
+            let column = match before {
+                Some(before) if is_quiet && before.is_seen() => column.seen_before(),
+                _ => column,
+            };
+            ColumnSchema { seen, ..column }
+        });
+        Self { columns: columns.collect(), ..self.clone() }
     }
 
     /// Whether a file written with `other` is what this schema would write of the same rows: also in its directory, order

@@ -60,6 +60,18 @@ impl Destination {
         }
     }
 
+    /// Opens a destination that a run has written to, if there is one. A wrong path, or a directory whose disk is not
+    /// mounted, is none.
+    ///
+    /// # Errors
+    /// The destination cannot be opened or listed.
+    pub async fn open_lake(url: &DestinationUrl) -> Result<Option<Self>, DestinationError> {
+        match Self::open_existing(url)? {
+            Some(destination) if destination.has_own_files().await? => Ok(Some(destination)),
+            _ => Ok(None),
+        }
+    }
+
     /// Opens a destination. A missing directory is created.
     ///
     /// # Errors
@@ -305,7 +317,7 @@ impl Destination {
     ///
     /// # Errors
     /// The store fails.
-    pub async fn has_own_files(&self) -> Result<bool, DestinationError> {
+    async fn has_own_files(&self) -> Result<bool, DestinationError> {
         let own = Self::own_files();
         let first = self.store.list(Some(&own)).try_next().await;
         Ok(first.map_err(self.error("list", &own))?.is_some())

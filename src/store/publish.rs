@@ -123,6 +123,16 @@ impl Destination {
     /// # Errors
     /// The store fails, a file is lost, or there is another file at a target.
     pub async fn publish_all(&self, moves: &[FileMove]) -> Result<(), PublishError> {
+        self.put_in_place(moves).await?;
+        let originals: Vec<Path> = self.originals(moves).cloned().collect();
+        Ok(self.delete_all(&originals).await?)
+    }
+
+    /// The same, but the [originals](Self::originals) stay, for the caller to remove together with other files.
+    ///
+    /// # Errors
+    /// As of [`publish_all`](Self::publish_all).
+    pub async fn put_in_place(&self, moves: &[FileMove]) -> Result<(), PublishError> {
         if self.is_local() {
             let renames = moves.iter().map(|file| self.rename_to_target(file));
             at_once(renames).try_collect::<()>().await?;
@@ -133,9 +143,13 @@ impl Destination {
             None => self.look_at_targets(moves).await?,
         };
         let copies = moves.iter().map(|file| self.copy_to_target(file, found.get(&file.target)));
-        at_once(copies).try_collect::<()>().await?;
-        let staged: Vec<Path> = moves.iter().map(|file| file.staged.clone()).collect();
-        Ok(self.delete_all(&staged).await?)
+        at_once(copies).try_collect().await
+    }
+
+    /// What a move leaves in staging: a bucket has copies, a disk renames.
+    pub fn originals<'m>(&self, moves: &'m [FileMove]) -> impl Iterator<Item = &'m Path> {
+        let is_local = self.is_local();
+        moves.iter().filter(move |_| !is_local).map(|file| &file.staged)
     }
 
     async fn rename_to_target(&self, file: &FileMove) -> Result<(), PublishError> {

@@ -2,11 +2,13 @@
 //!
 //! | disposition | data files | quarantine files | exports |
 //! |---|---|---|---|
-//! | `append` | kept, new ones added | kept, a new one added | added |
-//! | `merge` | rewritten ones replaced | kept, a new one added; replaced if a record in them has come again | replaced |
-//! | `overwrite_partitions` | those of replaced partitions replaced | full export: replaced; window: added | replaced |
-//! | `replace` | those of changed partitions replaced | replaced | replaced |
-//! | any, on a retry of the quarantine | as above | replaced: what still does not load is listed anew | kept |
+//! | `append` | kept, new ones added | what waited stays | added |
+//! | `merge` | rewritten ones replaced | what waited stays, unless its record has come again | replaced |
+//! | `overwrite_partitions` | those of replaced partitions replaced | full export: forgotten; window: what waited stays | replaced |
+//! | `replace` | those of changed partitions replaced | forgotten | replaced |
+//! | any, on a retry of the quarantine | as above | what still does not load stays | kept |
+//!
+//! All that waits for a table is in one file. A run that changes what waits writes a new one in its place.
 
 use std::collections::HashSet;
 
@@ -44,13 +46,13 @@ pub struct LoadedExport<'a> {
     pub records: Option<(&'a RecordsAt, u64)>,
 }
 
-/// What a run does to the quarantine files of a table.
+/// What waits in quarantine for a table, after a run that changes it.
 #[derive(Debug)]
 pub enum QuarantineUpdate {
-    /// Adds a file.
-    Add(QuarantineFile),
-    /// Replaces all files: some of their records do not wait any more.
-    Relist(Option<QuarantineFile>),
+    /// The records of this file.
+    Waiting(QuarantineFile),
+    /// Nothing.
+    Empty,
 }
 
 /// The result of a manifest update.
@@ -95,10 +97,6 @@ impl ManifestUpdate<'_> {
         UpdatedManifest { manifest, removed }
     }
 
-    fn replaces_table(&self) -> bool {
-        self.disposition == WriteDisposition::Replace
-    }
-
     fn files(&self, new: Vec<DataFile>, removed: &mut Vec<String>) -> Vec<DataFile> {
         let old = self.old.map_or(&[][..], |old| &old.files).iter();
         let stays = |file: &&DataFile| !self.rewritten.contains(&file.path);
@@ -107,26 +105,23 @@ impl ManifestUpdate<'_> {
         kept.into_iter().cloned().chain(new).collect()
     }
 
-    /// The quarantine files after the run. A retry lists what still does not load in the new file, and an export that
-    /// replaces the whole table makes earlier records obsolete.
+    /// The quarantine file after the run. A retry lists what still does not load in a new one, and an export that replaces
+    /// the whole table makes earlier records obsolete.
     fn quarantine(
         &self,
         update: Option<QuarantineUpdate>,
         removed: &mut Vec<String>,
     ) -> Vec<QuarantineFile> {
         let old = self.old.map_or(&[][..], |old| &old.quarantine);
-        let (new, is_relisted) = match update {
-            None => (None, false),
-            Some(QuarantineUpdate::Add(file)) => (Some(file), false),
-            Some(QuarantineUpdate::Relist(file)) => (file, true),
-        };
-        let overwrites = self.disposition == WriteDisposition::OverwritePartitions;
-        let is_obsolete = self.replaces_table() || (overwrites && self.is_full_export);
-        if !is_obsolete && !is_relisted && self.loaded.is_some() {
-            return old.iter().cloned().chain(new).collect();
+        let is_kept = self.disposition.keeps_quarantine(self.is_full_export);
+        if update.is_none() && is_kept && self.loaded.is_some() {
+            return old.to_vec();
         }
         removed.extend(old.iter().map(|file| file.path.clone()));
-        new.into_iter().collect()
+        match update {
+            Some(QuarantineUpdate::Waiting(file)) => vec![file],
+            Some(QuarantineUpdate::Empty) | None => Vec::new(),
+        }
     }
 
     fn exports(&self) -> Vec<TakenExport> {
@@ -193,8 +188,7 @@ mod tests {
     #[track_caller]
     fn check(
         disposition: WriteDisposition,
-        is_full_export: bool,
-        is_retry: bool,
+        (is_full_export, is_retry, changes): (bool, bool, bool),
         expected: [&[&str]; 4],
     ) {
         let (old, new) = (old(), export("new"));
@@ -207,8 +201,8 @@ mod tests {
             is_full_export,
             loaded: (!is_retry).then_some(LoadedExport { export: &new, records: None }),
         };
-        let new = QuarantineUpdate::Add(quarantined("new"));
-        let updated = update.apply(vec![file("t/new")], Some(new));
+        let waiting = changes.then(|| QuarantineUpdate::Waiting(quarantined("new")));
+        let updated = update.apply(vec![file("t/new")], waiting);
         let UpdatedManifest { manifest, removed } = updated;
         let files = manifest.files.iter().map(|file| file.path.clone()).collect();
         let quarantine = manifest.quarantine.iter().map(|file| file.path.clone()).collect();
@@ -224,14 +218,23 @@ mod tests {
     fn dispositions_of_the_table() {
         use WriteDisposition::{Append, Merge, OverwritePartitions, Replace};
         let kept: &[&str] = &["t/kept", "t/new"];
-        let (both, new): (&[&str], &[&str]) = (&["q/old", "q/new"], &["q/new"]);
+        let (old, new): (&[&str], &[&str]) = (&["q/old"], &["q/new"]);
         let exports: [&[&str]; 2] = [&["old", "new"], &["new"]];
-        check(Append, true, false, [kept, both, exports[0], &["t/rewritten"]]);
-        check(Merge, true, false, [kept, both, exports[1], &["t/rewritten"]]);
-        check(OverwritePartitions, false, false, [kept, both, exports[1], &["t/rewritten"]]);
-        check(OverwritePartitions, true, false, [kept, new, exports[1], &["t/rewritten", "q/old"]]);
-        check(Replace, true, false, [kept, new, exports[1], &["t/rewritten", "q/old"]]);
-        check(Merge, true, true, [kept, new, &["old"], &["t/rewritten", "q/old"]]);
+        let (gone, all_gone): (&[&str], &[&str]) = (&["t/rewritten"], &["t/rewritten", "q/old"]);
+        let (full, window, retry) = ((true, false), (false, false), (true, true));
+        for (disposition, (is_full, is_retry), exports, keeps) in [
+            (Append, full, exports[0], true),
+            (Merge, full, exports[1], true),
+            (OverwritePartitions, window, exports[1], true),
+            (OverwritePartitions, full, exports[1], false),
+            (Replace, full, exports[1], false),
+            (Merge, retry, &["old"], false),
+        ] {
+            let run = |changes| (is_full, is_retry, changes);
+            check(disposition, run(true), [kept, new, exports, all_gone]);
+            let (left, gone) = if keeps { (old, gone) } else { (&[][..], all_gone) };
+            check(disposition, run(false), [kept, left, exports, gone]);
+        }
     }
 
     #[test]
