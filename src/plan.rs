@@ -35,6 +35,8 @@ pub struct Plan {
     pub pipeline: Pipeline,
     /// The id of this run.
     pub run_id: RunId,
+    /// The id was made for this run, so none has used it.
+    pub id_is_new: bool,
     /// The start of the run, as in `_flowlake_loaded_at`.
     pub started_at: DateTime<Utc>,
     /// Where the tables are kept.
@@ -231,6 +233,7 @@ impl Plan {
             waits: overrides.waits,
             pipeline,
             run_id,
+            id_is_new: false,
             started_at,
             window,
             watermark,

@@ -11,8 +11,11 @@ use crate::run::{RunContext, RunError};
 use crate::store::Destination;
 
 /// Opens a destination that a run has written to.
-pub(super) async fn open_lake(url: &DestinationUrl) -> Result<Destination, Error> {
-    let opened = Destination::open_lake(url).await.map_err(RunError::from)?;
+pub(super) async fn open_lake(
+    url: &DestinationUrl,
+    context: &RunContext,
+) -> Result<Destination, Error> {
+    let opened = context.destinations.open_lake(url).await.map_err(RunError::from)?;
     opened.ok_or_else(|| Error::NoLake { url: url.to_string() })
 }
 
@@ -27,7 +30,7 @@ pub(super) struct DestinationArgument {
 impl DestinationArgument {
     /// Opens the destination, where there is one.
     pub(super) async fn open(&self, context: &RunContext) -> Result<Destination, Error> {
-        open_lake(&self.url(context)?).await
+        open_lake(&self.url(context)?, context).await
     }
 
     fn url(&self, context: &RunContext) -> Result<DestinationUrl, Error> {

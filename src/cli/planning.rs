@@ -10,7 +10,6 @@ use crate::definition::{DestinationUrl, Pipeline, Setting, Size, parse_instant};
 use crate::plan::{DEFAULT_JOBS, Overrides, Plan, destination_at, only_tables};
 use crate::run::{RunContext, RunError};
 use crate::schema::{RunId, TableName};
-use crate::store::Destination;
 use crate::table::{self, Snapshot};
 
 /// The arguments that decide a plan.
@@ -127,10 +126,12 @@ impl PlanArguments {
         };
         let pipeline = only_tables(pipeline, &self.tables)?;
         let url = destination_at(&pipeline, self.as_of.unwrap_or(now))?;
-        let snapshot = peek(&url, pipeline.must_exist, depends_on).await?;
+        let snapshot = peek(&url, pipeline.must_exist, depends_on, context).await?;
+        let id_is_new = run_id.is_none();
         let run_id = run_id.unwrap_or_else(|| RunId::at(now));
         let watermark = snapshot.watermark(&pipeline);
         let plan = Plan::new(pipeline, run_id, now, watermark, &overrides)?;
+        let plan = Plan { id_is_new, ..plan };
         Ok(Planned { plan, snapshot })
     }
 }
@@ -148,8 +149,9 @@ async fn peek(
     url: &DestinationUrl,
     must_exist: bool,
     depends_on: DependsOn,
+    context: &RunContext,
 ) -> Result<Snapshot, RunError> {
-    let Some(destination) = Destination::open_existing(url)? else {
+    let Some(destination) = context.destinations.open_existing(url)? else {
         return if must_exist {
             Err(RunError::NoLake { url: url.to_string() })
         } else {

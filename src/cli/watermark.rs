@@ -66,7 +66,7 @@ pub(super) async fn watermark(command: WatermarkCommand, context: &RunContext) -
 async fn open(file: &Path, context: &RunContext) -> Result<(Pipeline, Destination), Error> {
     let pipeline = Definition::load(file, &[], &context.environment)?.pipeline;
     let url = crate::plan::destination_at(&pipeline, context.clock.now())?;
-    Ok((pipeline, destination::open_lake(&url).await?))
+    Ok((pipeline, destination::open_lake(&url, context).await?))
 }
 
 async fn show(chosen: &ChosenTables, context: &RunContext) -> Result<(), Error> {

@@ -9,6 +9,7 @@ use crate::definition::Environment;
 use crate::plan::Plan;
 use crate::report::{Outcome, Reporters, RunReport};
 use crate::run::Interruption;
+use crate::store::OpenDestinations;
 use crate::table::Pruned;
 
 /// The surroundings of a run. Nothing in a run reaches for the process environment or the system clock itself.
@@ -22,6 +23,8 @@ pub struct RunContext {
     pub interruption: Interruption,
     /// What time it is.
     pub clock: Clock,
+    /// The destinations that were opened so far.
+    pub destinations: OpenDestinations,
 }
 
 impl RunContext {
@@ -33,6 +36,7 @@ impl RunContext {
             reporters: Reporters::default(),
             interruption: Interruption::never(),
             clock: Clock::system(),
+            destinations: OpenDestinations::default(),
         }
     }
 

@@ -75,7 +75,7 @@ pub async fn run(plan: &Plan, context: &RunContext) -> Result<RunReport, RunErro
     let steps = async || {
         let keys = ApiKey::find_all(&plan.pipeline.source.api_key, &context.environment);
         let keys = context.interruption.or(keys).await.map_err(RunError::Stopped)??;
-        let destination = open(plan).await?;
+        let destination = open(plan, context).await?;
         let run = Run::new(plan, &destination, context, &events);
         run.execute(async |snapshot| run.prepare(&keys, snapshot).await).await
     };
@@ -83,11 +83,11 @@ pub async fn run(plan: &Plan, context: &RunContext) -> Result<RunReport, RunErro
 }
 
 /// Opens the destination of a plan.
-async fn open(plan: &Plan) -> Result<Destination, RunError> {
+async fn open(plan: &Plan, context: &RunContext) -> Result<Destination, RunError> {
     if !plan.pipeline.must_exist {
-        return Ok(Destination::open(&plan.destination)?);
+        return Ok(context.destinations.open(&plan.destination)?);
     }
-    let opened = Destination::open_lake(&plan.destination).await?;
+    let opened = context.destinations.open_lake(&plan.destination).await?;
     opened.ok_or_else(|| RunError::NoLake { url: plan.destination.to_string() })
 }
 
@@ -116,7 +116,7 @@ pub async fn retry(plan: Plan, context: &RunContext) -> Result<RunReport, RunErr
     let plan = plan.without_requests();
     let events = RunEvents::of(&plan, context);
     let steps = async || {
-        let destination = open(&plan).await?;
+        let destination = open(&plan, context).await?;
         let run = Run::new(&plan, &destination, context, &events);
         run.execute(async |snapshot| run.prepare_retry(snapshot).await).await
     };
@@ -282,6 +282,9 @@ impl<'a> Run<'a> {
 
     /// Every run that ended has a report. A run that was killed after its commit is known to the snapshot.
     async fn refuse_used_id(&self) -> Result<(), RunError> {
+        if self.plan.id_is_new {
+            return Ok(());
+        }
         match self.destination.size(&self.report_path()).await? {
             Some(_) => Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() }),
             None => Ok(()),

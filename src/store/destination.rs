@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -46,32 +47,11 @@ pub struct Destination {
     /// How many bytes the store puts in front of a path.
     pub(super) prefix_bytes: usize,
     pub(super) shown: String,
+    /// A file was read here, so the bucket is there.
+    is_known: Arc<AtomicBool>,
 }
 
 impl Destination {
-    /// Opens a destination for reading. Returns `None` when its directory does not exist.
-    ///
-    /// # Errors
-    /// The directory cannot be read, or the settings of the store are incomplete.
-    pub fn open_existing(url: &DestinationUrl) -> Result<Option<Self>, DestinationError> {
-        match url {
-            DestinationUrl::Local(directory) if !directory.exists() => Ok(None),
-            _ => Self::open(url).map(Some),
-        }
-    }
-
-    /// Opens a destination that a run has written to, if there is one. A wrong path, or a directory whose disk is not
-    /// mounted, is none.
-    ///
-    /// # Errors
-    /// The destination cannot be opened or listed.
-    pub async fn open_lake(url: &DestinationUrl) -> Result<Option<Self>, DestinationError> {
-        match Self::open_existing(url)? {
-            Some(destination) if destination.has_own_files().await? => Ok(Some(destination)),
-            _ => Ok(None),
-        }
-    }
-
     /// Opens a destination. A missing directory is created.
     ///
     /// # Errors
@@ -122,7 +102,19 @@ impl Destination {
             copy_if_absent: None,
             prefix_bytes: 0,
             shown: shown.to_owned(),
+            is_known: Arc::default(),
         }
+    }
+
+    /// Refuses a bucket that is not there. Some stores create a missing one on a write; none of them lists one.
+    ///
+    /// # Errors
+    /// The store fails, or has no such bucket.
+    pub async fn refuse_missing_bucket(&self) -> Result<(), DestinationError> {
+        if !self.is_known.load(Ordering::Relaxed) {
+            self.list(&Self::own_files().join("none")).await?;
+        }
+        Ok(())
     }
 
     /// The same destination with its store wrapped in another one that sees every write, for tests.
@@ -172,7 +164,10 @@ impl Destination {
             Ok((found.bytes().await?, version))
         };
         match read.await {
-            Ok(found) => Ok(Some(found)),
+            Ok(found) => {
+                self.is_known.store(true, Ordering::Relaxed);
+                Ok(Some(found))
+            }
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(source) => Err(self.error("read", path)(source)),
         }
@@ -317,7 +312,7 @@ impl Destination {
     ///
     /// # Errors
     /// The store fails.
-    async fn has_own_files(&self) -> Result<bool, DestinationError> {
+    pub(super) async fn has_own_files(&self) -> Result<bool, DestinationError> {
         let own = Self::own_files();
         let first = self.store.list(Some(&own)).try_next().await;
         Ok(first.map_err(self.error("list", &own))?.is_some())

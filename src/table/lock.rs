@@ -352,8 +352,7 @@ fn content(owner: &Owner) -> Vec<u8> {
 }
 
 async fn acquire_lease(destination: &Destination, owner: Owner) -> Result<Lock, LockError> {
-    // Some stores create a missing bucket on a write; none of them lists one.
-    destination.list(&path()).await?;
+    destination.refuse_missing_bucket().await?;
     let text = Bytes::from(content(&owner));
     for _ in 0..MAX_LEASE_ATTEMPTS {
         if let CreateOutcome::Created(version) = destination.create(&path(), text.clone()).await? {

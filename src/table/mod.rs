@@ -26,6 +26,7 @@ mod parquet;
 pub mod quarantine;
 mod recovery;
 mod retention;
+mod small_files;
 mod snapshot;
 mod table_store;
 pub mod verify;

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use polars::prelude::{DataFrame, ParquetReader, PolarsError, SerReader};
 
+use super::small_files::SmallFiles;
 use super::snapshot::{SnapshotFile, TableEntry};
 use super::{CommitError, CommitOutcome, DataFile, Intent, Manifest, Snapshot, layout};
 use crate::exit_code::{ExitCode, Failure, advice};
@@ -32,6 +33,9 @@ pub(super) const AT_ONCE: usize = 16;
 pub trait TableStore: Debug + Send + Sync {
     /// Where the tables are.
     fn destination(&self) -> &Destination;
+
+    /// The small files that were read once.
+    fn small_files(&self) -> &SmallFiles;
 
     /// Reads the snapshot of the last visible commit, and its version. A destination without tables has that of commit 0.
     async fn snapshot_file(&self) -> Result<(SnapshotFile, ObjectVersion), CommitError>;
@@ -85,12 +89,16 @@ pub trait TableStore: Debug + Send + Sync {
 
     /// Reads a data file.
     async fn read(&self, file: &DataFile) -> Result<FileContent, ReadError> {
+        if let Some(content) = self.small_files().take(&file.path) {
+            return Ok(FileContent { path: file.path.clone(), content });
+        }
         let content = self.destination().get(&layout::recorded(&file.path)).await?;
         let content = content.ok_or_else(|| ReadError::Missing { path: file.path.clone() })?;
         // What is read is written again, so a file that has changed would pass for a sound one from then on.
         if blake3::hash(&content).to_hex().as_str() != file.blake3 {
             return Err(ReadError::Changed { path: file.path.clone() });
         }
+        self.small_files().keep(&file.path, &content);
         Ok(FileContent { path: file.path.clone(), content })
     }
 }

@@ -5,20 +5,22 @@ mod read;
 
 use async_trait::async_trait;
 
+use super::small_files::SmallFiles;
 use super::snapshot::{SnapshotFile, TableEntry};
 use super::{CommitError, CommitOutcome, Intent, Manifest, TableStore};
 use crate::schema::TableName;
 use crate::store::{Destination, ObjectVersion};
 
 /// The plain Parquet tables of a destination.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct ParquetTables {
     destination: Destination,
+    small_files: SmallFiles,
 }
 
 impl ParquetTables {
     pub(super) fn new(destination: Destination) -> Self {
-        Self { destination }
+        Self { destination, small_files: SmallFiles::default() }
     }
 }
 
@@ -26,6 +28,10 @@ impl ParquetTables {
 impl TableStore for ParquetTables {
     fn destination(&self) -> &Destination {
         &self.destination
+    }
+
+    fn small_files(&self) -> &SmallFiles {
+        &self.small_files
     }
 
     async fn snapshot_file(&self) -> Result<(SnapshotFile, ObjectVersion), CommitError> {

@@ -7,6 +7,7 @@ use flowlake::definition::{Definition, Environment, Pipeline};
 use flowlake::plan::{Overrides, Plan};
 use flowlake::report::RunReport;
 use flowlake::run::{RunContext, RunError, retry_in, run_into};
+use flowlake::schema::RunId;
 use flowlake::source::api_key::ApiKey;
 use flowlake::store::Destination;
 use flowlake::table;
@@ -71,15 +72,14 @@ impl InProcess {
     pub async fn run_night(
         &self,
         store: Arc<dyn ObjectStore>,
-        run_id: &str,
         now: DateTime<Utc>,
     ) -> Result<RunReport, RunError> {
         let destination = Destination::of_store(store, "memory");
         let snapshot = table::open(&destination).snapshot_without_manifests().await?;
         let watermark = snapshot.watermark(&self.pipeline);
-        let run_id = run_id.parse().unwrap();
-        let overrides = Overrides::default();
+        let (run_id, overrides) = (RunId::at(now), Overrides::default());
         let plan = Plan::new(self.pipeline.clone(), run_id, now, watermark, &overrides).unwrap();
+        let plan = Plan { id_is_new: true, ..plan };
         run_into(&destination, &plan, &self.keys, &context()).await
     }
 

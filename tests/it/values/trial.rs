@@ -159,8 +159,8 @@ async fn files(store: &InMemory) -> Files {
     files
 }
 
-/// What waits of the records of a night: lines of its run, and in a table that is merged those of earlier nights that
-/// say the same of the same record.
+/// What waits of the records of a night: lines of its run, and unless the export replaces the table those of earlier nights
+/// that say the same of the same record.
 async fn waiting(
     lake: &InMemory,
     table: &str,
@@ -178,7 +178,7 @@ async fn waiting(
     }
     let (mut own, earlier): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|line: &Waiting| line.run_id == run_id);
-    if story.disposition == Disposition::Merge {
+    if matches!(story.disposition, Disposition::Merge | Disposition::Append) {
         // One line tells of a record however often it comes, unless the run has said something else of it: of one that
         // comes twice in an export the first is superseded, which is no line of the night before.
         let mut told = own.clone();
