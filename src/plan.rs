@@ -19,7 +19,7 @@ use crate::source::{Request, procurementflow};
 const MOST_PIECES: u32 = 10_000;
 
 /// The clocks of machines may differ by this much.
-const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
+pub const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// How much memory rows take by default: enough for speed, and little enough for a small machine.
 pub const DEFAULT_MEMORY: Size = Size::from_bytes(256 << 20);
@@ -107,10 +107,10 @@ pub enum PlanError {
         /// Its end.
         end: DateTime<Utc>,
     },
-    /// An instant that was asked for has not come yet.
+    /// An instant that was asked for, or the start of the window, has not come yet.
     #[error("{option} {at} is in the future; it is {now}")]
     Future {
-        /// The option.
+        /// The option, or the key of the definition.
         option: &'static str,
         /// What it says.
         at: DateTime<Utc>,
@@ -196,7 +196,7 @@ impl Plan {
         overrides: &Overrides,
     ) -> Result<Self, PlanError> {
         let now = overrides.as_of.unwrap_or(started_at);
-        refuse_the_future(started_at, watermark, overrides)?;
+        refuse_the_future(started_at, pipeline.source.window.as_ref(), watermark, overrides)?;
         let window = match &pipeline.source.window {
             Some(policy) => {
                 let lookback = policy.lookback_of(pipeline.root_tables());
@@ -365,13 +365,19 @@ pub fn only_tables(mut pipeline: Pipeline, chosen: &[TableName]) -> Result<Pipel
     Ok(pipeline)
 }
 
-/// Refuses instants that have not come yet: their watermark would silence every night until then.
+/// Refuses instants that have not come yet: they would silence every night until then.
 fn refuse_the_future(
     now: DateTime<Utc>,
+    policy: Option<&WindowPolicy>,
     watermark: Option<DateTime<Utc>>,
     overrides: &Overrides,
 ) -> Result<(), PlanError> {
-    let asked = [("--from", overrides.from), ("--to", overrides.to), ("--as-of", overrides.as_of)];
+    let asked = [
+        ("--from", overrides.from),
+        ("--to", overrides.to),
+        ("--as-of", overrides.as_of),
+        ("`window.start`", policy.map(|policy| policy.start)),
+    ];
     let future =
         asked.into_iter().find_map(|(option, at)| Some((option, at.filter(|at| *at > now)?)));
     if let Some((option, at)) = future {
@@ -590,6 +596,10 @@ mod tests {
         assert!(matches!(future, Err(PlanError::Future { option: "--from", .. })));
         let to = Overrides { to: Some(instant("2025-01-01T00:00:00Z")), ..Overrides::default() };
         assert!(matches!(plan(WINDOW, None, &to), Err(PlanError::Empty { .. })));
+        // A year that was typed wrong would ask for nothing, every night.
+        let typed_wrong = WINDOW.replace("2026-01-31", "2062-01-31");
+        let never = plan(&typed_wrong, None, &Overrides::default());
+        assert!(matches!(never, Err(PlanError::Future { option: "`window.start`", .. })));
         // The clock of an earlier run was a year ahead.
         let ahead = plan(WINDOW, Some("2027-03-20T02:00:00Z"), &Overrides::default());
         assert!(matches!(ahead, Err(PlanError::WatermarkAhead { .. })));

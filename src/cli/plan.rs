@@ -12,7 +12,7 @@ use crate::cli::error::Error;
 use crate::definition::{Definition, Table, WriteDisposition};
 use crate::exit_code::ExitCode;
 use crate::infer::{Change, SchemaError, Schemas};
-use crate::run::RunContext;
+use crate::run::{RunContext, RunError};
 use crate::schema::{ColumnName, IdVec, PartitionField, PartitionKey, RootId, Shape, Window};
 use crate::table::Manifest;
 
@@ -89,6 +89,7 @@ impl ShownPlan {
             Ok(changes) => (changes, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
+        let refused = other_pipeline(planned).map(|error| error.to_string()).or(refused);
         Self {
             pipeline: pipeline.name.clone(),
             window: plan.window,
@@ -112,6 +113,7 @@ impl ShownPlan {
         let mut lines = vec![line("pipeline", &self.pipeline)];
         if let Some(window) = self.window {
             let pieces = match self.requests.len() {
+                0 if window.start > window.end => "nothing to ask for yet".to_owned(),
                 0 => "already loaded".to_owned(),
                 1 => "in one piece".to_owned(),
                 many => format!("in {many} pieces"),
@@ -140,6 +142,14 @@ impl ShownPlan {
         lines.extend(self.refused.iter().map(|reason| line("refused", reason)));
         lines.join("\n")
     }
+}
+
+/// Whether the run is refused because another pipeline writes one of its tables.
+fn other_pipeline(planned: &Planned) -> Option<RunError> {
+    let Planned { plan, snapshot } = planned;
+    let roots = plan.pipeline.root_tables().map(|table| &table.name);
+    let other = snapshot.table_of_another(&plan.pipeline.name, roots).filter(|_| !plan.take_over);
+    other.map(|(table, pipeline)| RunError::OtherPipeline { table, pipeline })
 }
 
 /// What the definition alone changes in existing tables.

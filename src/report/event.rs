@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::RunReport;
 use crate::exit_code::ExitCode;
@@ -95,6 +95,8 @@ pub enum RunWarning {
     },
     /// Records of some time will not be loaded by any run.
     NotLoaded(String),
+    /// The versions of a history begin at this time, since an earlier run took it for the present.
+    HistoryIsAhead(DateTime<Utc>),
     /// Quarantined records have unreadable keys, so missing records are not deleted.
     DeletesSkipped,
     /// Values do not fit their column and are in quarantine.
@@ -126,6 +128,13 @@ impl fmt::Display for RunWarning {
                 write!(f, "{reason}; asking again in {:.1} s", wait.as_secs_f64())
             }
             Self::NotLoaded(gap) => f.write_str(gap),
+            Self::HistoryIsAhead(time) => {
+                let time = time.to_rfc3339_opts(SecondsFormat::Secs, true);
+                write!(
+                    f,
+                    "the clock of an earlier run was ahead: until {time} all versions of the history begin at that time"
+                )
+            }
             Self::DeletesSkipped => f.write_str(
                 "quarantined records have keys that cannot be read; no missing record is deleted",
             ),

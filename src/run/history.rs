@@ -9,6 +9,7 @@ use crate::definition::WriteDisposition;
 use crate::infer::TableHistory;
 use crate::merge::{MergedTables, files_with_ended_versions};
 use crate::normalise::MetadataColumns;
+use crate::plan::CLOCK_SKEW;
 use crate::run::loaded::Loaded;
 use crate::schema::{ColumnSource, PartitionKey, TableId};
 use crate::table::{DataFile, Manifest, Snapshot, TableStore};
@@ -28,6 +29,15 @@ impl VersionTimes {
             *time = (*time).max(latest.unwrap_or(started_at));
         }
         times
+    }
+
+    /// The root tables whose versions begin in the future, and when.
+    pub(super) fn ahead_of(
+        &self,
+        started_at: DateTime<Utc>,
+    ) -> impl Iterator<Item = (TableId, DateTime<Utc>)> {
+        let times = self.0.iter().map(|(table, time)| (*table, *time));
+        times.filter(move |(_, time)| *time - started_at > CLOCK_SKEW)
     }
 
     /// The metadata columns of a table, with when its versions begin.

@@ -268,15 +268,12 @@ impl<'a> Run<'a> {
     fn refuse_tables_of_others<'t>(
         &self,
         snapshot: &Snapshot,
-        mut tables: impl Iterator<Item = &'t TableName>,
+        tables: impl Iterator<Item = &'t TableName>,
     ) -> Result<(), RunError> {
         if self.plan.take_over {
             return Ok(());
         }
-        let other = tables.find_map(|table| {
-            let pipeline = snapshot.pipeline_of(table)?;
-            (pipeline != self.plan.pipeline.name).then(|| (table.clone(), pipeline.to_owned()))
-        });
+        let other = snapshot.table_of_another(&self.plan.pipeline.name, tables);
         other.map_or(Ok(()), |(table, pipeline)| Err(RunError::OtherPipeline { table, pipeline }))
     }
 

@@ -9,7 +9,7 @@ use super::{Run, RunError, ledger, merge};
 use crate::definition::WriteDisposition;
 use crate::landing::Landed;
 use crate::merge::{EndedRows, MergedTables, OverwrittenPartitions, PartitionRows, carry_over};
-use crate::report::{EventKind, TableReport};
+use crate::report::{EventKind, RunWarning, TableReport};
 use crate::run::history::{VersionTimes, first_versions, rewritten_histories};
 use crate::run::intake::FoundRecords;
 use crate::run::loaded::{EncodedRows, Loaded};
@@ -89,6 +89,10 @@ impl Run<'_> {
         let histories = rewritten_histories(tables, load, snapshot, &merged).await?;
         merged.rewritten.extend(histories);
         let times = VersionTimes::of(load, snapshot, self.plan.started_at);
+        for (table, time) in times.ahead_of(self.plan.started_at) {
+            let name = &load.schemas[table].name;
+            self.events.warn_of_table(name, RunWarning::HistoryIsAhead(time));
+        }
         let mut files = new_rows(load, &mut merged, &overwritten, &times);
         let rewritten = add_older_files(&mut files, load, snapshot, &merged, &overwritten);
         self.events.emit(EventKind::Writing(files.len() as u64));

@@ -135,8 +135,8 @@ impl Failure for CommitError {
                  these are as they were"
             }
             Self::SnapshotBehind { .. } => {
-                "restore the whole destination, or go on from this snapshot with `flowlake verify --repair`, \
-                 which moves later files aside"
+                "restore the whole destination, or let `flowlake verify --repair` take the newest state whose files \
+                 are all there; it moves other data files aside"
             }
             Self::UnknownFiles { .. } => {
                 "move them away if they are not needed, give the table another name, or restore `_flowlake` if it was lost; \

@@ -159,6 +159,19 @@ impl Snapshot {
         Some(&self.file.tables.get(table)?.pipeline)
     }
 
+    /// The first of these tables that another pipeline writes, and that pipeline.
+    #[must_use]
+    pub fn table_of_another<'t>(
+        &self,
+        pipeline: &str,
+        mut tables: impl Iterator<Item = &'t TableName>,
+    ) -> Option<(TableName, String)> {
+        tables.find_map(|table| {
+            let writer = self.pipeline_of(table)?;
+            (writer != pipeline).then(|| (table.clone(), writer.to_owned()))
+        })
+    }
+
     /// Where the next window of a pipeline begins: at the earliest watermark of its tables.
     #[must_use]
     pub fn watermark(&self, pipeline: &Pipeline) -> Option<DateTime<Utc>> {

@@ -60,6 +60,7 @@ mod s3;
 mod sample_api;
 mod schema;
 mod secrets;
+mod story;
 mod types;
 mod unchanged;
 mod values;

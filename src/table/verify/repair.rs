@@ -57,7 +57,10 @@ impl dyn TableStore {
             let found = findings.iter().filter(move |finding| finding.kind == kind);
             found.map(|finding| layout::recorded(&finding.subject)).collect::<Vec<_>>()
         };
-        move_aside(destination, &of(FindingKind::Orphan), &RunId::at(Utc::now())).await?;
+        // Where files are missing, the others may be what is left of the rows, as after half a restore.
+        if !findings.iter().any(|finding| finding.kind.is_damage()) {
+            move_aside(destination, &of(FindingKind::Orphan), &RunId::at(Utc::now())).await?;
+        }
         Ok(destination.delete_all(&of(FindingKind::Temporary)).await?)
     }
 

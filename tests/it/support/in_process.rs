@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use flowlake::definition::{Definition, Environment, Pipeline};
 use flowlake::plan::{Overrides, Plan};
 use flowlake::report::RunReport;
-use flowlake::run::{RunContext, RunError, retry_in, run_into};
+use flowlake::run::{Clock, RunContext, RunError, retry_in, run_into};
 use flowlake::schema::RunId;
 use flowlake::source::api_key::ApiKey;
 use flowlake::store::Destination;
@@ -75,12 +75,34 @@ impl InProcess {
         now: DateTime<Utc>,
     ) -> Result<RunReport, RunError> {
         let destination = Destination::of_store(store, "memory");
-        let snapshot = table::open(&destination).snapshot_without_manifests().await?;
+        self.run_night_in(&destination, None, now, &context()).await
+    }
+
+    /// The same in any destination, on a machine whose clock shows this time.
+    pub async fn run_by_clock(
+        &self,
+        destination: &Destination,
+        run_id: &str,
+        now: DateTime<Utc>,
+    ) -> Result<RunReport, RunError> {
+        let context = RunContext { clock: Clock::fixed(now), ..context() };
+        self.run_night_in(destination, Some(run_id), now, &context).await
+    }
+
+    async fn run_night_in(
+        &self,
+        destination: &Destination,
+        given: Option<&str>,
+        now: DateTime<Utc>,
+        context: &RunContext,
+    ) -> Result<RunReport, RunError> {
+        let snapshot = table::open(destination).snapshot_without_manifests().await?;
         let watermark = snapshot.watermark(&self.pipeline);
-        let (run_id, overrides) = (RunId::at(now), Overrides::default());
+        let run_id = given.map_or_else(|| RunId::at(now), |run_id| run_id.parse().unwrap());
+        let overrides = Overrides::default();
         let plan = Plan::new(self.pipeline.clone(), run_id, now, watermark, &overrides).unwrap();
-        let plan = Plan { id_is_new: true, ..plan };
-        run_into(&destination, &plan, &self.keys, &context()).await
+        let plan = Plan { id_is_new: given.is_none(), ..plan };
+        run_into(destination, &plan, &self.keys, context).await
     }
 
     /// Takes in again what waits in quarantine.
