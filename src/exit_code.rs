@@ -81,6 +81,10 @@ pub mod advice {
     /// For files of the destination that are missing or damaged.
     pub const CHANGED_BY_HAND: &str =
         "files of this destination were changed from outside; restore them from a backup";
+    /// For a table that lacks files.
+    pub const LOST_FILES: &str = "files of this destination were changed from outside: `flowlake verify` lists them; \
+                                  restore them from a backup, load a table that is replaced with `flowlake run --again`, \
+                                  or go on with what is left by `flowlake verify --rebuild`";
     /// For a destination that fails before the commit.
     pub const CHECK_DESTINATION: &str = "check that the destination exists, has room, and lets this user write; \
                                          the tables are as they were, and the next run cleans up";

@@ -108,6 +108,9 @@ pub struct TableReport {
     pub superseded: u64,
     /// Of these, rows of quarantined records.
     pub quarantined: u64,
+    /// Of these, records that waited in quarantine already, for the same reasons.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting_already: u64,
     /// Records of the table that are missing from the export, and were marked as deleted or removed. Not part of
     /// `received`.
     #[serde(default)]
@@ -196,6 +199,7 @@ mod tests {
             superseded: 0,
             quarantined: 1,
             deleted: 0,
+            waiting_already: 0,
             without_cursor: 0,
             values: None,
             rows: 4,

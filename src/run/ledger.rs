@@ -42,6 +42,7 @@ pub(super) fn of(load: &Loaded, table: TableId, manifest: &Manifest) -> TableRep
         deleted: counts.deleted,
         quarantined: counts.quarantined,
         superseded: counts.superseded,
+        waiting_already: 0,
         without_cursor: without_cursor(load, table),
         values: load.values.get(&table).copied(),
         ..table_report(manifest)
@@ -75,6 +76,7 @@ fn table_report(manifest: &Manifest) -> TableReport {
         superseded: 0,
         quarantined: 0,
         deleted: 0,
+        waiting_already: 0,
         without_cursor: 0,
         values: None,
         rows: manifest.rows(),
@@ -107,6 +109,7 @@ mod tests {
             superseded: 1,
             quarantined,
             deleted: 9,
+            waiting_already: 0,
             without_cursor: 0,
             values: None,
             rows: 0,

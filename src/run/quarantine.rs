@@ -136,6 +136,8 @@ pub(super) struct StagedQuarantine {
     pub(super) publications: Vec<Publication>,
     /// For each table whose quarantine changes, how.
     pub(super) updates: BTreeMap<TableName, QuarantineUpdate>,
+    /// How many records of the run each table has waiting already, for the same reasons.
+    pub(super) waiting_already: BTreeMap<TableName, u64>,
 }
 
 impl Run<'_> {
@@ -167,8 +169,9 @@ impl Run<'_> {
                     _ => Since::Nothing,
                 })?
             } else {
-                WaitingLines { changed: !new.is_empty(), lines: new }
+                WaitingLines { changed: !new.is_empty(), lines: new, known: 0 }
             };
+            staged.waiting_already.insert(schema.name.clone(), lines.known);
             if lines.changed {
                 let run_id = &self.plan.run_id;
                 let file = staged.put(self.destination, run_id, &schema.name, &lines.lines).await?;
@@ -237,6 +240,8 @@ struct WaitingLines {
     lines: Vec<QuarantineLine>,
     /// They are not those that waited before it.
     changed: bool,
+    /// How many records of the run are not told again.
+    known: u64,
 }
 
 impl WaitingLines {
@@ -272,10 +277,12 @@ impl WaitingLines {
             lines.push(line);
         }
         let known = LinesByRecord::of(&lines);
-        let unknown: Vec<_> = new.into_iter().filter(|line| !known.tell_of(line)).collect();
+        let (told, unknown): (Vec<_>, Vec<_>) =
+            new.into_iter().partition(|line| known.tell_of(line));
+        let known = told.iter().filter(|line| !line.row_kept).count() as u64;
         changed |= !unknown.is_empty();
         lines.extend(unknown);
-        Ok(Self { lines, changed })
+        Ok(Self { lines, changed, known })
     }
 }
 

@@ -214,7 +214,11 @@ impl Run<'_> {
                 update.apply(files.remove(&stored).unwrap_or_default(), quarantine);
             remove.extend(removed);
             ledgers.push(match stored {
-                StoredTable::Current(table) => ledger::of(load, table, &manifest),
+                StoredTable::Current(table) => {
+                    let waited = lines.waiting_already.get(&schema.name);
+                    let waiting_already = waited.copied().unwrap_or_default();
+                    TableReport { waiting_already, ..ledger::of(load, table, &manifest) }
+                }
                 StoredTable::History(_) => ledger::of_history(
                     versions.get(&stored).copied().unwrap_or_default(),
                     &manifest,

@@ -46,6 +46,16 @@ pub struct FileMove {
     pub target: Path,
     /// Its size.
     pub bytes: u64,
+    /// The target was looked for, and is not there.
+    pub is_free: bool,
+}
+
+impl FileMove {
+    /// A move to a target that nobody has looked for.
+    #[must_use]
+    pub fn new(staged: Path, target: Path, bytes: u64) -> Self {
+        Self { staged, target, bytes, is_free: false }
+    }
 }
 
 /// Files cannot be published.
@@ -173,7 +183,7 @@ impl Destination {
         moves: &[FileMove],
     ) -> Result<HashMap<Path, ObjectMeta>, DestinationError> {
         let mut tables: BTreeMap<Path, Vec<&Path>> = BTreeMap::new();
-        for FileMove { target, .. } in moves {
+        for FileMove { target, .. } in moves.iter().filter(|file| !file.is_free) {
             tables.entry(target.parts().take(1).collect()).or_default().push(target);
         }
         let mut found = HashMap::new();
@@ -246,7 +256,7 @@ impl Destination {
                 return Ok(());
             }
             if !self.copies_in_background || began.elapsed() > COPY_TIMEOUT {
-                let FileMove { staged, target, bytes } = file.clone();
+                let FileMove { staged, target, bytes, .. } = file.clone();
                 let destination = self.shown.clone();
                 return Err(PublishError::NotMoved { target, staged, destination, found, bytes });
             }

@@ -92,7 +92,7 @@ impl Destination {
     async fn try_publishing(&self, staged: &Path, target: &Path) -> Result<(), DestinationError> {
         let (first, second) = (b"published", b"forbidden");
         let bytes = first.len() as u64;
-        let file = [FileMove { staged: staged.clone(), target: target.clone(), bytes }];
+        let file = [FileMove::new(staged.clone(), target.clone(), bytes)];
         let unfit = |error| match error {
             PublishError::Destination(error) => error,
             _ => self.unfit(target, IgnoredCondition::Move),

@@ -16,7 +16,7 @@ pub(super) async fn move_aside(
     for file in files {
         if let Some(bytes) = destination.size(file).await? {
             let target = layout::aside(file, run_id);
-            moves.push(FileMove { staged: file.clone(), target, bytes });
+            moves.push(FileMove::new(file.clone(), target, bytes));
         }
     }
     Ok(destination.publish_all(&moves).await?)

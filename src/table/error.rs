@@ -68,13 +68,26 @@ pub enum CommitError {
         /// The manifest.
         path: Path,
     },
+    /// A table has lost files that it needs.
+    #[error("`{table}` has lost {files} of its files, such as `{first}`")]
+    LostFiles {
+        /// The table.
+        table: TableName,
+        /// How many files.
+        files: usize,
+        /// One of them.
+        first: String,
+    },
     /// A new table would begin among files of another one.
     #[error(
-        "`{table}` is a new table, and its directory has {files} data files, such as `{first}`"
+        "{} has {files} data files that are of no commit, such as `{first}`",
+        if *.is_new { format!("`{table}` is a new table, and its directory") } else { format!("the directory of `{table}`") }
     )]
     UnknownFiles {
         /// The table.
         table: TableName,
+        /// No commit has had it.
+        is_new: bool,
         /// How many files.
         files: usize,
         /// One of them.
@@ -101,7 +114,13 @@ impl CommitError {
     /// Whether it came before the intent, so that nothing has changed.
     #[must_use]
     pub fn left_no_intent(&self) -> bool {
-        matches!(self, Self::Name(_) | Self::UnknownFiles { .. } | Self::StagingLost { .. })
+        matches!(
+            self,
+            Self::Name(_)
+                | Self::LostFiles { .. }
+                | Self::UnknownFiles { .. }
+                | Self::StagingLost { .. }
+        )
     }
 }
 
@@ -138,7 +157,12 @@ impl Failure for CommitError {
                 "restore the whole destination, or let `flowlake verify --repair` take the newest state whose files \
                  are all there; it moves other data files aside"
             }
-            Self::UnknownFiles { .. } => {
+            Self::LostFiles { .. } => advice::LOST_FILES,
+            Self::UnknownFiles { is_new: false, .. } => {
+                "`flowlake verify` names them, and `flowlake verify --repair` moves them aside if they are not needed; \
+                 restore all of `_flowlake` if it is older than they are; the tables are as they were"
+            }
+            Self::UnknownFiles { is_new: true, .. } => {
                 "move them away if they are not needed, give the table another name, or restore `_flowlake` if it was lost; \
                  the tables are as they were"
             }

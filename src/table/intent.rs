@@ -142,7 +142,7 @@ impl Publication {
 impl From<&Publication> for FileMove {
     fn from(publication: &Publication) -> Self {
         let Publication { staged, target, bytes } = publication;
-        Self { staged: layout::recorded(staged), target: layout::recorded(target), bytes: *bytes }
+        Self::new(layout::recorded(staged), layout::recorded(target), *bytes)
     }
 }
 

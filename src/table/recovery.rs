@@ -297,7 +297,7 @@ mod tests {
 
         async fn publish(&self) {
             let (staged, target) = (self.staged.clone(), self.target.clone());
-            let moved = FileMove { staged, target, bytes: 3 };
+            let moved = FileMove::new(staged, target, 3);
             self.destination.publish_all(&[moved]).await.unwrap();
         }
 

@@ -12,10 +12,10 @@ const MOST: usize = 16 * 1024 * 1024;
 
 /// The small files that were read once, until they are read again.
 #[derive(Debug, Default)]
-pub struct SmallFiles(Mutex<Kept>);
+pub struct SmallFiles(Mutex<ReadOnce>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct ReadOnce {
     contents: HashMap<String, Bytes>,
     bytes: usize,
 }

@@ -20,7 +20,7 @@ use polars::prelude::{DataFrame, ParquetReader, PolarsError, SerReader};
 use super::small_files::SmallFiles;
 use super::snapshot::{SnapshotFile, TableEntry};
 use super::{CommitError, CommitOutcome, DataFile, Intent, Manifest, Snapshot, layout};
-use crate::exit_code::{ExitCode, Failure};
+use crate::exit_code::{ExitCode, Failure, advice};
 use crate::normalise::{ConformError, conform};
 use crate::schema::{TableName, TableSchema};
 use crate::store::{Destination, DestinationError, ObjectVersion};
@@ -149,9 +149,7 @@ impl Failure for ReadError {
         match self {
             Self::Destination(error) => error.help(),
             Self::Missing { .. } | Self::Changed { .. } | Self::Unreadable { .. } => {
-                let help = "files of this destination were changed from outside: `flowlake verify` lists them; \
-                            restore them from a backup, or load a table that is replaced with `flowlake run --again`";
-                Some(help.to_owned())
+                Some(advice::LOST_FILES.to_owned())
             }
             Self::Conform(error) => error.help(),
         }

@@ -130,7 +130,8 @@ impl Books {
             if table.table.as_str() == "t" {
                 // What was taken in again was there before.
                 let before = report.retried.map_or(0, |_| table.received);
-                self.records = self.records + table.inserted + kept + table.quarantined - before;
+                let quarantined = table.quarantined - table.waiting_already;
+                self.records = self.records + table.inserted + kept + quarantined - before;
             } else if disposition == "merge" {
                 // Of child rows that are gone there is no count.
                 continue;

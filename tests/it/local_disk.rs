@@ -32,7 +32,7 @@ async fn syncs_of(destination: &Destination, work: impl Future) -> SyncCounts {
 async fn stage(destination: &Destination, target: &str) -> FileMove {
     let staged = Destination::staged(&"run".parse().unwrap(), &path(target));
     destination.stage(&staged, Bytes::from(target.to_owned())).await.unwrap();
-    FileMove { staged, target: path(target), bytes: target.len() as u64 }
+    FileMove::new(staged, path(target), target.len() as u64)
 }
 
 #[test]

@@ -94,7 +94,7 @@ async fn writes_give_back_the_version(destination: &Destination) {
 async fn staged(destination: &Destination, target: &str) -> FileMove {
     let staged = Destination::staged(&"run".parse().unwrap(), &path(target));
     destination.stage(&staged, text(target)).await.unwrap();
-    FileMove { staged, target: path(target), bytes: target.len() as u64 }
+    FileMove::new(staged, path(target), target.len() as u64)
 }
 
 /// Names are kept as given.

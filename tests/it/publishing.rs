@@ -21,7 +21,8 @@ async fn stage(destination: &Destination, files: usize) -> Vec<FileMove> {
         let target = Path::parse(format!("t/n_partition={number}/0000-run.parquet")).unwrap();
         let staged = Destination::staged(&"run".parse().unwrap(), &target);
         destination.stage(&staged, Bytes::from(target.to_string())).await.unwrap();
-        moves.push(FileMove { staged, bytes: target.as_ref().len() as u64, target });
+        let bytes = target.as_ref().len() as u64;
+        moves.push(FileMove::new(staged, target, bytes));
     }
     moves
 }

@@ -29,12 +29,13 @@ pub(super) async fn roll_forward(
     intent: &Intent,
     before: Option<ObjectVersion>,
 ) -> Result<CommitOutcome, CommitError> {
+    let is_first = before.is_some();
     let mut progress = match before {
         Some(seen) => CommitProgress::Ahead(seen),
         None => progress_of(destination, sequence, intent).await?,
     };
     if let CommitProgress::Ahead(_) = progress
-        && let Err(error) = publish_all(destination, intent).await
+        && let Err(error) = publish_all(destination, intent, is_first).await
     {
         progress = progress_of(destination, sequence, intent).await?;
         if let CommitProgress::Ahead(_) = progress {
@@ -83,9 +84,17 @@ async fn progress_of(
     Ok(CommitProgress::Over(outcome))
 }
 
-/// Moves the staged files to their targets, and writes the manifests.
-async fn publish_all(destination: &Destination, intent: &Intent) -> Result<(), CommitError> {
-    let moves: Vec<FileMove> = intent.publish.iter().map(FileMove::from).collect();
+/// Moves the staged files to their targets, and writes the manifests. At first, the commit has just looked into the
+/// directories of the tables.
+async fn publish_all(
+    destination: &Destination,
+    intent: &Intent,
+    is_first: bool,
+) -> Result<(), CommitError> {
+    let mut moves: Vec<FileMove> = intent.publish.iter().map(FileMove::from).collect();
+    for file in moves.iter_mut().filter(|file| layout::is_data_file(&file.target)) {
+        file.is_free = is_first;
+    }
     destination.put_in_place(&moves).await?;
     let writes = intent.manifests.iter().map(async |NewManifest { path, content }| {
         let content = Bytes::copy_from_slice(content.get().as_bytes());

@@ -83,12 +83,14 @@ impl Tables {
         rows.into_iter().flat_map(|rows| rows.keys().map(|key| key[0].clone())).collect()
     }
 
-    /// How a record differs from what its row and its child rows say.
+    /// How a record differs from what its row and its child rows say. What waits in quarantine may be lost; where it may
+    /// also be another scalar's cell, it is that one's.
     pub fn compare(
         &self,
         key: &str,
         record: &Json,
         reading: impl Fn(&[Step]) -> Reading,
+        waits: impl Fn(&str) -> bool,
     ) -> Difference {
         let mut difference = Difference::default();
         let Some(root) = self.all.get(self.root) else {
@@ -101,13 +103,16 @@ impl Tables {
         };
         let key = root.row_id(*row);
         let mut places = Places::default();
-        for (path, leaf) in record.leaves() {
+        let (waiting, others): (Vec<_>, Vec<_>) =
+            record.leaves().into_iter().partition(|(path, _)| waits(&pointer(path)));
+        let first_waiting = others.len();
+        for (number, (path, leaf)) in others.into_iter().chain(waiting).enumerate() {
             let (reading, found) = (reading(&path), Vec::new());
             let mut search = Search { tables: self, leaf, record, path: &path, reading, found };
             let place =
                 Place { table: self.root, row: *row, key: vec![key.clone()], name: String::new() };
             search.in_row(&place, &path);
-            if !places.add(search.found) {
+            if !places.add(search.found) && number < first_waiting {
                 difference.lost.push((pointer(&path), leaf.to_string()));
             }
         }
