@@ -264,10 +264,11 @@ impl Plan {
     /// the definition begins later does: what is before is not wanted any more.
     #[must_use]
     pub fn loaded_after(&self, before: Option<LoadedTime>, window: Window) -> LoadedTime {
-        let alone = LoadedTime { from: window.start, watermark: window.end };
         match before {
-            None => alone,
-            Some(before) if window.start > before.watermark && !self.is_backfill => alone,
+            None => LoadedTime::of(window),
+            Some(before) if window.start > before.watermark && !self.is_backfill => {
+                before.followed_by(window)
+            }
             Some(before) => before.with(window),
         }
     }
@@ -282,24 +283,25 @@ impl Plan {
         };
         let start = policy.start;
         let roots = self.pipeline.root_tables().map(|table| &table.name);
-        let gaps = roots.filter_map(|table| {
-            let gap = match loaded(table) {
-                _ if self.is_backfill => None,
-                Some(loaded) if start > loaded.watermark => Some(NotLoaded {
+        let gaps = roots.flat_map(|table| {
+            let gaps = match loaded(table) {
+                _ if self.is_backfill => Vec::new(),
+                Some(loaded) if start > loaded.watermark => vec![NotLoaded {
                     why: WhyNotLoaded::StartIsAfterWatermark,
                     window: Window { start: loaded.watermark, end: start },
-                }),
-                Some(loaded) if start < loaded.from => Some(NotLoaded {
-                    why: WhyNotLoaded::StartIsEarlier,
-                    window: Window { start, end: loaded.from },
-                }),
-                None if start < window.start => Some(NotLoaded {
+                }],
+                Some(loaded) => loaded
+                    .gaps_since(start)
+                    .into_iter()
+                    .map(NotLoaded::of_gap(start, loaded.from))
+                    .collect(),
+                None if start < window.start => vec![NotLoaded {
                     why: WhyNotLoaded::TableIsNew,
                     window: Window { start, end: window.start },
-                }),
-                Some(_) | None => None,
+                }],
+                None => Vec::new(),
             };
-            Some((table.clone(), gap?))
+            gaps.into_iter().map(|gap| (table.clone(), gap))
         });
         gaps.collect()
     }
@@ -318,8 +320,21 @@ enum WhyNotLoaded {
     StartIsAfterWatermark,
     /// The definition begins before what is loaded.
     StartIsEarlier,
+    /// Earlier runs have loaded what is before and after.
+    Between,
     /// The table came when others were loaded already.
     TableIsNew,
+}
+
+impl NotLoaded {
+    /// A gap since the start of the definition, in a table whose last range begins at `from`.
+    fn of_gap(start: DateTime<Utc>, from: DateTime<Utc>) -> impl Fn(Window) -> Self {
+        move |window| {
+            let is_all = window == Window { start, end: from };
+            let why = if is_all { WhyNotLoaded::StartIsEarlier } else { WhyNotLoaded::Between };
+            Self { why, window }
+        }
+    }
 }
 
 impl fmt::Display for NotLoaded {
@@ -333,11 +348,15 @@ impl fmt::Display for NotLoaded {
             WhyNotLoaded::StartIsEarlier => {
                 write!(f, "`window.start` is {start}, and the table is loaded from {end} on")
             }
+            WhyNotLoaded::Between => {
+                write!(f, "nothing from {start} until {end} is loaded")
+            }
             WhyNotLoaded::TableIsNew => {
                 write!(f, "the table is new, and begins at {end}")
             }
         }?;
-        write!(f, "; what is between is loaded by `flowlake run --from {start} --to {end}`")?;
+        let what = if self.why == WhyNotLoaded::Between { "it" } else { "what is between" };
+        write!(f, "; {what} is loaded by `flowlake run --from {start} --to {end}`")?;
         match self.why {
             WhyNotLoaded::TableIsNew => f.write_str(" with `--table` and its name"),
             _ => Ok(()),
@@ -574,10 +593,8 @@ mod tests {
                 ..Overrides::default()
             };
             let plan = plan(WINDOW, watermark, &overrides).unwrap();
-            let before = LoadedTime {
-                from: instant("2026-01-31T00:00:00Z"),
-                watermark: plan.watermark.unwrap(),
-            };
+            let (start, end) = (instant("2026-01-31T00:00:00Z"), plan.watermark.unwrap());
+            let before = LoadedTime::of(Window { start, end });
             Some(plan.loaded_after(Some(before), plan.window.unwrap()).watermark)
         };
         let unmoved = watermark.map(instant);

@@ -15,7 +15,7 @@ use crate::definition::{Definition, Pipeline, WriteDisposition};
 use crate::exit_code::ExitCode;
 use crate::plan::PlanError;
 use crate::run::{RunContext, RunError, set_watermark};
-use crate::schema::TableName;
+use crate::schema::{LoadedTime, TableName};
 use crate::store::Destination;
 use crate::table;
 
@@ -85,9 +85,9 @@ async fn show(chosen: &ChosenTables, context: &RunContext) -> Result<(), Error> 
         if !declared || !(chosen.tables.is_empty() || chosen.tables.contains(name)) {
             continue;
         }
-        let text = |at: Option<DateTime<Utc>>| at.map_or("none".to_owned(), instant_text);
-        let (from, watermark) =
-            (entry.loaded.map(|it| it.from), entry.loaded.map(|it| it.watermark));
+        let loaded = entry.loaded.as_ref();
+        let text = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
+        let (from, watermark) = (loaded.map(ranges), loaded.map(|it| instant_text(it.watermark)));
         shown.add_row([name.to_string(), text(from), text(watermark), entry.pipeline.clone()]);
     }
     Ok(writeln!(std::io::stdout(), "{shown}")?)
@@ -128,6 +128,12 @@ async fn set(
         )?;
     }
     Ok(())
+}
+
+/// From when on a table is loaded, and what it has before.
+fn ranges(loaded: &LoadedTime) -> String {
+    let earlier = loaded.earlier.iter().map(ToString::to_string);
+    earlier.chain([instant_text(loaded.from)]).collect::<Vec<_>>().join(", ")
 }
 
 fn instant_text(at: DateTime<Utc>) -> String {

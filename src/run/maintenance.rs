@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::RunError;
 use super::quarantine::{StagedQuarantine, older_lines};
 use crate::definition::Pipeline;
-use crate::schema::{LoadedTime, RunId, TableName};
+use crate::schema::{LoadedTime, RunId, TableName, Window};
 use crate::store::Destination;
 use crate::table::lock::{Lock, Owner};
 use crate::table::{self, Changes, CommitOutcome, Kept, Manifest, Pruned, Snapshot};
@@ -109,8 +109,8 @@ fn moved(
     watermark: Option<DateTime<Utc>>,
 ) -> Option<LoadedTime> {
     let watermark = watermark?;
-    let from = snapshot.loaded(table).map_or(watermark, |loaded| loaded.from.min(watermark));
-    Some(LoadedTime { from, watermark })
+    let nothing = LoadedTime::of(Window { start: watermark, end: watermark });
+    Some(snapshot.loaded(table).map_or(nothing, |loaded| loaded.going_on_at(watermark)))
 }
 
 /// The quarantined records of a table that were dropped.

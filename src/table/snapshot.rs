@@ -150,7 +150,7 @@ impl Snapshot {
     /// What a table has of the source's time; `None` for a table that is not there, or not loaded by windows.
     #[must_use]
     pub fn loaded(&self, table: &TableName) -> Option<LoadedTime> {
-        self.file.tables.get(table)?.loaded
+        self.file.tables.get(table)?.loaded.clone()
     }
 
     /// The pipeline that writes a table.
@@ -198,7 +198,7 @@ mod tests {
             {"manifest":{"path":"p","bytes":1,"blake3":"h"},"pipeline":"p","loaded_from":"2026-01-01T00:00:00Z",
             "watermark":"2026-01-02T00:00:00Z","new":{"a":1}}},"newer":[1]}"#;
         let file: SnapshotFile = serde_json::from_str(text).unwrap();
-        let loaded = file.tables.values().next().unwrap().loaded.unwrap();
+        let loaded = file.tables.values().next().unwrap().loaded.clone().unwrap();
         assert_eq!(loaded.watermark.to_rfc3339(), "2026-01-02T00:00:00+00:00");
         let written: Value = serde_json::to_value(&file).unwrap();
         assert_eq!(written, serde_json::from_str::<Value>(text).unwrap());

@@ -64,6 +64,31 @@ fn o06_a_table_that_comes_later_is_told_with_the_command_that_loads_what_was_bef
 }
 
 #[test]
+fn o06_a_start_that_moves_forth_and_back_tells_only_the_time_that_is_missing() {
+    let (source, workplace) = loaded();
+    let plan = |day: &str| workplace.flowlake(&["plan", "test.toml", "--as-of", day]).success();
+    define(&workplace, "2026-02-10", T);
+    serve(&source, 2);
+    workplace.flowlake(&["run", "test.toml", "--as-of", "2026-02-20"]).success();
+    define(&workplace, "2026-01-01", T);
+    let gap = "nothing from 2026-02-01T00:00:00Z until 2026-02-10T00:00:00Z is loaded; it is loaded by \
+               `flowlake run --from 2026-02-01T00:00:00Z --to 2026-02-10T00:00:00Z`";
+    let shown = plan("2026-02-21");
+    assert!(shown.contains(&format!("not loaded   t: {gap}")), "{shown}");
+    let shown = workplace.flowlake(&["watermark", "show", "test.toml"]).success();
+    let ranges = "2026-01-01T00:00:00Z to 2026-02-01T00:00:00Z, 2026-02-10T00:00:00Z";
+    assert!(shown.contains(ranges), "{shown}");
+    serve(&source, 3);
+    let backfill = ["run", "test.toml", "--from", "2026-02-01", "--to", "2026-02-10"];
+    workplace.flowlake(&backfill).success();
+    assert!(!plan("2026-02-21").contains("not loaded"));
+    let lake = workplace.lake();
+    assert_eq!(lake.column("t", "id"), ["1", "2", "3"]);
+    assert_eq!(lake.watermark("t"), "2026-02-20T00:00:00Z");
+    workplace.flowlake(&["verify", "lake"]).success();
+}
+
+#[test]
 fn o06_a_window_that_begins_earlier_is_told_with_the_command_that_loads_it() {
     let (source, workplace) = loaded();
     define(&workplace, "2025-12-01", T);
