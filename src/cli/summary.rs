@@ -33,6 +33,15 @@ pub(super) fn warn(warnings: &Problems) {
     }
 }
 
+/// Shows what to do next on stderr, each once.
+#[expect(clippy::print_stderr, reason = "the command line is where help is shown")]
+pub(super) fn help(mut texts: Vec<&str>) {
+    texts.dedup();
+    for text in texts {
+        eprintln!("help: {text}");
+    }
+}
+
 /// A run in a few lines: its outcome, then a row for each table.
 pub(super) fn report(report: &RunReport) -> String {
     let seconds = (report.finished_at - report.started_at).as_seconds_f64();
@@ -65,7 +74,7 @@ pub(super) fn report(report: &RunReport) -> String {
 /// Why nothing has changed.
 fn nothing_new(report: &RunReport) -> &'static str {
     let sum = |count: fn(&TableReport) -> u64| report.tables.iter().map(count).sum::<u64>();
-    if report.exports.is_empty() {
+    if report.exports.is_empty() && report.retried.is_none() {
         "there was nothing to ask for"
     } else if sum(|row| row.received) == 0 {
         "no records came"

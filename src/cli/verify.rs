@@ -5,7 +5,7 @@ use std::io::Write;
 use indicatif::{HumanBytes, HumanCount};
 
 use super::destination::DestinationArgument;
-use super::summary::fail;
+use super::summary::{self, fail};
 use crate::cli::error::Error;
 use crate::exit_code::ExitCode;
 use crate::run::RunContext;
@@ -72,5 +72,7 @@ async fn verify_and_show(
     let (rows, bytes) = (HumanCount(found.rows), HumanBytes(found.bytes));
     let shown = argument.shown();
     writeln!(out, "{shown}: {summary} ({tables} tables, {files} files, {rows} rows, {bytes})")?;
+    let helps: Vec<&str> = found.findings.iter().filter_map(|it| it.kind.help()).collect();
+    summary::help(helps);
     Ok(found)
 }

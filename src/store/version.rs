@@ -11,14 +11,36 @@ pub enum ObjectVersion {
     Present(UpdateVersion),
 }
 
+impl ObjectVersion {
+    fn present(e_tag: Option<String>, version: Option<String>) -> Self {
+        // A bucket of S3 without versions calls each file's `null`, in some answers.
+        Self::Present(UpdateVersion { e_tag, version: version.filter(|it| it != "null") })
+    }
+}
+
 impl From<PutResult> for ObjectVersion {
     fn from(PutResult { e_tag, version }: PutResult) -> Self {
-        Self::Present(UpdateVersion { e_tag, version })
+        Self::present(e_tag, version)
     }
 }
 
 impl From<&ObjectMeta> for ObjectVersion {
     fn from(meta: &ObjectMeta) -> Self {
-        Self::Present(UpdateVersion { e_tag: meta.e_tag.clone(), version: meta.version.clone() })
+        Self::present(meta.e_tag.clone(), meta.version.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_is_null_is_none() {
+        let version = |version: Option<&str>| {
+            let version = version.map(str::to_owned);
+            ObjectVersion::from(PutResult { e_tag: Some("e".to_owned()), version })
+        };
+        assert_eq!(version(Some("null")), version(None));
+        assert_ne!(version(Some("7")), version(None));
     }
 }

@@ -65,6 +65,9 @@ fn damage_is_reported_and_not_repaired() {
     assert_eq!(findings(&verify(&workplace, &[]), 7), expected);
     assert_eq!(findings(&verify(&workplace, &["--repair"]), 7), expected);
     assert_eq!(findings(&verify(&workplace, &["--quick"]), 7), expected[..1]);
+    let told = verify(&workplace, &[]).stderr;
+    assert_eq!(told.matches("help: ").count(), 1, "{told}");
+    assert!(told.contains("`flowlake run --again` loads a table that is replaced"), "{told}");
     assert_eq!(std::fs::read(lake.join(&january)).unwrap(), damaged);
     std::fs::write(lake.join(&january), &intact[..intact.len() - 1]).unwrap();
     let shown = findings(&verify(&workplace, &["--quick"]), 7);

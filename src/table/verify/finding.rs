@@ -114,6 +114,33 @@ impl FindingKind {
         self <= Self::WrongStatistics
     }
 
+    /// What to do about it.
+    #[must_use]
+    pub fn help(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Missing | Self::Changed | Self::Unreadable => {
+                "restore these files from a backup; without one, `--repair` writes the snapshot again, `--rebuild` makes \
+                 manifests of the data files that are there, and `flowlake run --again` loads a table that is replaced"
+            }
+            Self::Newer => "use the flowlake that wrote it, or a later one",
+            Self::Behind => {
+                "restore the whole destination, or let `--repair` take the newest state whose files are all there"
+            }
+            Self::WrongColumns | Self::WrongRowCount | Self::WrongStatistics => {
+                "restore the file and the manifest of its table from the same backup"
+            }
+            Self::OpenCommit => "`flowlake recover` finishes the commit, and so does the next run",
+            Self::Orphan => {
+                "`--repair` moves orphans to `_flowlake/aside`, out of the readers' way"
+            }
+            Self::Foreign => "move foreign files out of the directories of tables",
+            Self::Temporary | Self::StaleLock => {
+                "`--repair` deletes what is left of runs that are over"
+            }
+            Self::DamagedArchive => return None,
+        })
+    }
+
     fn label(self) -> &'static str {
         match self {
             Self::Missing => "missing",
