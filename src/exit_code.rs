@@ -84,7 +84,10 @@ pub mod advice {
     /// For a table that lacks files.
     pub const LOST_FILES: &str = "files of this destination were changed from outside: `flowlake verify` lists them; \
                                   restore them from a backup, load a table that is replaced with `flowlake run --again`, \
-                                  or go on with what is left by `flowlake verify --rebuild`";
+                                  or go on without them by `flowlake verify --rebuild --yes`";
+    /// For a quarantine file that is gone or damaged.
+    pub const LOST_QUARANTINE: &str = "restore the file from a backup, or give up the records of its table with \
+                                       `flowlake quarantine drop` and `--table`";
     /// For a destination that fails before the commit.
     pub const CHECK_DESTINATION: &str = "check that the destination exists, has room, and lets this user write; \
                                          the tables are as they were, and the next run cleans up";

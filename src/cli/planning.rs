@@ -151,12 +151,11 @@ async fn peek(
     depends_on: DependsOn,
     context: &RunContext,
 ) -> Result<Snapshot, RunError> {
+    if must_exist && context.destinations.open_lake(url).await?.is_none() {
+        return Err(RunError::NoLake { url: url.to_string() });
+    }
     let Some(destination) = context.destinations.open_existing(url)? else {
-        return if must_exist {
-            Err(RunError::NoLake { url: url.to_string() })
-        } else {
-            Ok(Snapshot::default())
-        };
+        return Ok(Snapshot::default());
     };
     let tables = table::open(&destination);
     Ok(match depends_on {

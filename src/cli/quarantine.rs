@@ -238,8 +238,9 @@ async fn show(chosen: &Chosen, json: bool, context: &RunContext) -> Result<(), E
 }
 
 async fn show_droppable(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
-    list(chosen, context).await?;
-    Ok(writeln!(std::io::stdout(), "\nnothing was dropped: add `--yes` to drop these records")?)
+    let listed = list(chosen, context).await;
+    writeln!(std::io::stdout(), "\nnothing was dropped: `--yes` drops what is shown")?;
+    listed
 }
 
 async fn drop_chosen(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use crate::cli::error::Error;
 use crate::exit_code::ExitCode;
 use crate::run::RunContext;
 use crate::table;
-use crate::table::verify::{Verification, VerifyDepth};
+use crate::table::verify::{Finding, Verification, VerifyDepth};
 
 /// The options of `flowlake verify`.
 pub(super) struct VerifyOptions {
@@ -72,7 +72,7 @@ async fn verify_and_show(
     let (rows, bytes) = (HumanCount(found.rows), HumanBytes(found.bytes));
     let shown = argument.shown();
     writeln!(out, "{shown}: {summary} ({tables} tables, {files} files, {rows} rows, {bytes})")?;
-    let helps: Vec<&str> = found.findings.iter().filter_map(|it| it.kind.help()).collect();
+    let helps: Vec<&str> = found.findings.iter().filter_map(Finding::help).collect();
     summary::help(helps);
     Ok(found)
 }

@@ -130,10 +130,14 @@ async fn set(
     Ok(())
 }
 
-/// From when on a table is loaded, and what it has before.
+/// From when on a table is loaded, and what it has before that.
 fn ranges(loaded: &LoadedTime) -> String {
-    let earlier = loaded.earlier.iter().map(ToString::to_string);
-    earlier.chain([instant_text(loaded.from)]).collect::<Vec<_>>().join(", ")
+    let from = instant_text(loaded.from);
+    if loaded.earlier.is_empty() {
+        return from;
+    }
+    let earlier: Vec<String> = loaded.earlier.iter().map(ToString::to_string).collect();
+    format!("{from}, before that {}", earlier.join(", "))
 }
 
 fn instant_text(at: DateTime<Utc>) -> String {

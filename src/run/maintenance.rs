@@ -10,7 +10,9 @@ use crate::definition::Pipeline;
 use crate::schema::{LoadedTime, RunId, TableName, Window};
 use crate::store::Destination;
 use crate::table::lock::{Lock, Owner};
-use crate::table::{self, Changes, CommitOutcome, Kept, Manifest, Pruned, Snapshot};
+use crate::table::{
+    self, Changes, CommitOutcome, Kept, Manifest, Pruned, Snapshot, discard_staged,
+};
 
 /// How a recovery ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,9 +168,16 @@ pub async fn drop_quarantined(
         if drops.is_empty() {
             return Ok(drops);
         }
-        match tables.commit(&snapshot, changes).await? {
-            CommitOutcome::Committed => Ok(drops),
-            CommitOutcome::Conflict => Err(RunError::Conflict),
+        let run_id = changes.run_id.clone();
+        match tables.commit(&snapshot, changes).await {
+            Ok(CommitOutcome::Committed) => Ok(drops),
+            Ok(CommitOutcome::Conflict) => Err(RunError::Conflict),
+            Err(error) => {
+                if error.left_no_intent() {
+                    discard_staged(destination, &run_id).await?;
+                }
+                Err(error.into())
+            }
         }
     })
     .await

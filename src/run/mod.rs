@@ -297,7 +297,7 @@ impl<'a> Run<'a> {
             if outcome == CommitOutcome::Conflict {
                 return Err(RunError::Conflict);
             }
-            report.began_lake = snapshot.sequence() == 0;
+            report.began_lake = snapshot.tables().next().is_none();
         }
         report.finished_at = self.context.clock.now();
         Ok(report)

@@ -162,7 +162,7 @@ impl Run<'_> {
                 && (export.is_some() || !new.is_empty());
             let lines = if looks_back {
                 let older = older_lines(self.destination, snapshot, &schema.name).await?;
-                WaitingLines::beside(older, new, schema, |key| match export {
+                WaitingLines::beside(older, new, schema, export.is_some(), |key| match export {
                     Some(_) if load.has_left_out(table, key) => Since::CameAgain,
                     Some(export) if export.are_loaded(key) => Since::CameAgain,
                     Some(export) if export.lack(key) => Since::Deleted,
@@ -251,6 +251,7 @@ impl WaitingLines {
         older: Vec<QuarantineLine>,
         new: Vec<QuarantineLine>,
         schema: &TableSchema,
+        is_merged: bool,
         since: impl Fn(u128) -> Since,
     ) -> Result<Self, RunError> {
         let keys = keys_of(&older, schema)?;
@@ -261,6 +262,8 @@ impl WaitingLines {
                 _ if of_this_run.tell_of(&line) => Since::Nothing,
                 None if of_this_run.have(&line) => Since::CameAgain,
                 None => Since::Nothing,
+                // Since the line was written the table has ceased to be merged.
+                Some(_) if !is_merged && of_this_run.have(&line) => Since::CameAgain,
                 Some(key) => since(key),
             };
             match since {

@@ -63,9 +63,12 @@ impl LoadedTime {
         Self { earlier: self.earlier, ..Self::of(window) }.joined()
     }
 
-    /// The same, with the next window beginning elsewhere.
+    /// The same, with the next window beginning elsewhere: later leaves a gap, earlier is loaded again.
     #[must_use]
     pub fn going_on_at(mut self, watermark: DateTime<Utc>) -> Self {
+        if watermark > self.watermark {
+            return self.followed_by(Window { start: watermark, end: watermark });
+        }
         if watermark < self.from {
             let mut earlier = self.earlier.iter();
             let around = earlier.find(|it| it.start <= watermark && watermark <= it.end);
@@ -155,7 +158,7 @@ mod tests {
     fn a_watermark_that_is_set_keeps_what_is_loaded_before_it() {
         let loaded = LoadedTime::of(window(5, 10)).followed_by(window(20, 25));
         for (day, from, earlier) in [
-            (28, 20, vec![window(5, 10)]),
+            (28, 28, vec![window(5, 10), window(20, 25)]),
             (25, 20, vec![window(5, 10)]),
             (22, 20, vec![window(5, 10)]),
             (15, 15, vec![window(5, 10)]),

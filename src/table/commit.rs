@@ -12,9 +12,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 
 use super::commit_log::{self, CommitRecord};
+use super::table_store::AT_ONCE;
 use super::{
     Changes, CommitError, CommitOutcome, DataFile, Intent, Manifest, Snapshot, TableStore, layout,
 };
@@ -34,16 +36,16 @@ impl dyn TableStore {
     ) -> Result<CommitOutcome, CommitError> {
         let destination = self.destination();
         let new: HashSet<&str> = changes.publish.iter().map(|it| it.target.as_str()).collect();
-        let tables = changes.manifests.iter().map(|manifest| FilesOfTable::kept(manifest, &new));
-        let tables: Vec<_> = tables.collect();
+        let others = changes.manifests.iter().filter(|it| snapshot.has_other_files(it));
+        let tables: Vec<_> = others.map(|manifest| FilesOfTable::of(manifest, &new)).collect();
         let intent = Intent::after(snapshot, changes)?;
         // Everything in an intent has to be possible once it exists.
         for target in intent.targets() {
             destination.check_name(&target)?;
         }
-        for table in &tables {
-            table.refuse_others(destination, snapshot).await?;
-        }
+        let looks = tables.iter().map(|table| table.refuse_others(destination, snapshot));
+        let looks: Vec<_> = looks.collect();
+        stream::iter(looks).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         destination.refuse_links(intent.targets()).await?;
         let staged: Vec<_> = intent.publish.iter().map(|it| layout::recorded(&it.staged)).collect();
         destination.sync_names(&staged).await?;
@@ -62,17 +64,20 @@ impl dyn TableStore {
     }
 }
 
-/// The data files of a table that stay in it when it changes.
+/// The data files of a table that changes.
 struct FilesOfTable {
     table: TableName,
-    paths: HashSet<String>,
+    /// Those that it keeps.
+    kept: HashSet<String>,
+    /// Those that it gets.
+    new: HashSet<String>,
 }
 
 impl FilesOfTable {
-    fn kept(manifest: &Manifest, new: &HashSet<&str>) -> Self {
-        let files = manifest.files.iter().map(|file| &file.path);
-        let paths = files.filter(|path| !new.contains(path.as_str())).cloned().collect();
-        Self { table: manifest.schema.name.clone(), paths }
+    fn of(manifest: &Manifest, published: &HashSet<&str>) -> Self {
+        let files = manifest.files.iter().map(|file| file.path.clone());
+        let (new, kept) = files.partition(|path| published.contains(path.as_str()));
+        Self { table: manifest.schema.name.clone(), kept, new }
     }
 
     /// Refuses a table whose directory does not hold what the snapshot says. Files that it does not know are of a table
@@ -89,23 +94,28 @@ impl FilesOfTable {
             listed.iter().map(|file| (file.path.as_ref(), file.bytes)).collect();
         let is_lost = |file: &&DataFile| there.get(file.path.as_str()) != Some(&file.bytes);
         let lost: Vec<&DataFile> = before.iter().filter(is_lost).collect();
-        let needed = |file: &&&DataFile| self.paths.contains(&file.path);
+        let needed = |file: &&&DataFile| self.kept.contains(&file.path);
         if let Some(first) = lost.iter().find(needed) {
             let (files, first) = (lost.len(), first.path.clone());
             return Err(CommitError::LostFiles { table, files, first });
         }
-        let known = before.iter().map(|file| &file.path).chain(&self.paths);
+        let known = before.iter().map(|file| &file.path).chain(&self.kept);
         let known: HashSet<&str> = known.map(String::as_str).collect();
         let mut unknown: Vec<&Path> = listed.iter().map(|file| &file.path).collect();
         unknown.retain(|path| !known.contains(path.as_ref()) && layout::is_data_file(path));
+        let is_new = !snapshot.file.tables.contains_key(&table);
+        // A commit that replaces what is lost, or makes a lost manifest again, makes the table whole. What else is there
+        // is told by `verify`.
+        let is_mended = !lost.is_empty() || (!is_new && !snapshot.manifests.contains_key(&table));
+        if is_mended {
+            unknown.retain(|path| self.new.contains(path.as_ref()));
+        }
         match unknown.first() {
-            // A commit that replaces what is lost makes the table whole. What else is there is told by `verify`.
-            Some(first) if lost.is_empty() => {
+            None => Ok(()),
+            Some(first) => {
                 let (files, first) = (unknown.len(), first.to_string());
-                let is_new = !snapshot.file.tables.contains_key(&table);
                 Err(CommitError::UnknownFiles { table, is_new, files, first })
             }
-            _ => Ok(()),
         }
     }
 }
@@ -123,4 +133,72 @@ async fn refuse_lost_staging(
         listed.into_iter().map(|file| (file.path.to_string(), file.bytes)).collect();
     let lost = intent.publish.iter().find(|it| sizes.get(&it.staged) != Some(&it.bytes));
     lost.map_or(Ok(()), |lost| Err(CommitError::StagingLost { target: lost.target.clone() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use object_store::memory::InMemory;
+    use serde_json::json;
+
+    use super::*;
+
+    fn manifest(files: &[&str]) -> Manifest {
+        let file = |path: &&str| json!({ "path": path, "partition": "", "rows": 1, "bytes": 1, "blake3": "", "statistics": {} });
+        let files: Vec<_> = files.iter().map(file).collect();
+        let schema = json!({ "name": "t", "root": "t", "columns": [] });
+        let manifest = json!({ "version": Manifest::VERSION, "run_id": "r", "schema": schema,
+            "received": 0, "files": files, "quarantine": [], "exports": [] });
+        serde_json::from_value(manifest).unwrap()
+    }
+
+    /// What becomes of a commit after which `t` has files, of which it publishes some.
+    async fn looked_at(
+        there: &[&str],
+        before: Option<&[&str]>,
+        (after, published): (&[&str], &[&str]),
+    ) -> &'static str {
+        let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
+        for file in there {
+            destination.put(&Path::from(*file), "x".into()).await.unwrap();
+        }
+        let mut snapshot = Snapshot::default();
+        let changes = Changes {
+            manifests: vec![manifest(&["t/0000-a.parquet"])],
+            ..Changes::nothing("r".parse().unwrap(), chrono::Utc::now())
+        };
+        // The table is known, also where its manifest is lost.
+        snapshot.file = Intent::after(&snapshot, changes).unwrap().snapshot;
+        snapshot.insert(before.map(manifest));
+        let published = published.iter().copied().collect();
+        let table = FilesOfTable::of(&manifest(after), &published);
+        match table.refuse_others(&destination, &snapshot).await {
+            Ok(()) => "fine",
+            Err(CommitError::LostFiles { .. }) => "lost",
+            Err(CommitError::UnknownFiles { is_new: false, .. }) => "unknown",
+            Err(_) => "failed",
+        }
+    }
+
+    #[tokio::test]
+    async fn p11_a_table_is_changed_only_where_its_directory_holds_what_the_snapshot_says() {
+        let [a, b, c] = ["t/0000-a.parquet", "t/0000-b.parquet", "t/0000-c.parquet"];
+        for (there, before, after, published, expected) in [
+            (&[a][..], Some(&[a][..]), &[a, b][..], &[b][..], "fine"),
+            (&[a], Some(&[a]), &[b], &[b], "fine"),
+            (&[a, "t/notes.txt", "t/export.parquet"], Some(&[a]), &[a, b], &[b], "fine"),
+            (&[a, c], Some(&[a]), &[a, b], &[b], "unknown"),
+            (&[a, b], Some(&[a]), &[a, b], &[b], "unknown"),
+            (&[], Some(&[a]), &[a, b], &[b], "lost"),
+            // A commit that replaces what is lost makes the table whole, but writes over nothing.
+            (&[c], Some(&[a]), &[b], &[b], "fine"),
+            (&[b], Some(&[a]), &[b], &[b], "unknown"),
+            // A manifest is made again, beside a file whose removal was interrupted.
+            (&[a, c], None, &[a], &[], "fine"),
+        ] {
+            let found = looked_at(there, before, (after, published)).await;
+            assert_eq!(found, expected, "{there:?} {before:?} {after:?}");
+        }
+    }
 }

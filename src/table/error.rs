@@ -80,7 +80,7 @@ pub enum CommitError {
     },
     /// A new table would begin among files of another one.
     #[error(
-        "{} has {files} data files that are of no commit, such as `{first}`",
+        "{} has {files} data files that its manifest does not name, such as `{first}`",
         if *.is_new { format!("`{table}` is a new table, and its directory") } else { format!("the directory of `{table}`") }
     )]
     UnknownFiles {
@@ -160,7 +160,7 @@ impl Failure for CommitError {
             Self::LostFiles { .. } => advice::LOST_FILES,
             Self::UnknownFiles { is_new: false, .. } => {
                 "`flowlake verify` names them, and `flowlake verify --repair` moves them aside if they are not needed; \
-                 restore all of `_flowlake` if it is older than they are; the tables are as they were"
+                 if an older `_flowlake` was restored, restore the one of the time of the data files; the tables are as they were"
             }
             Self::UnknownFiles { is_new: true, .. } => {
                 "move them away if they are not needed, give the table another name, or restore `_flowlake` if it was lost; \

@@ -56,7 +56,7 @@ impl Failure for QuarantineError {
         match self {
             Self::Destination(error) => error.help(),
             Self::Missing { .. } | Self::Unreadable { .. } => {
-                Some(advice::CHANGED_BY_HAND.to_owned())
+                Some(advice::LOST_QUARANTINE.to_owned())
             }
             Self::Unwritable(_) => Some(advice::REPORT_A_BUG.to_owned()),
         }

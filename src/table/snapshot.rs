@@ -147,6 +147,12 @@ impl Snapshot {
         manifests.map(|(name, manifest)| (name.clone(), manifest.schema.clone())).collect()
     }
 
+    /// Whether a table has other files than a manifest of it says.
+    pub(super) fn has_other_files(&self, manifest: &Manifest) -> bool {
+        let before = self.manifests.get(&manifest.schema.name);
+        before.is_none_or(|before| before.files != manifest.files)
+    }
+
     /// What a table has of the source's time; `None` for a table that is not there, or not loaded by windows.
     #[must_use]
     pub fn loaded(&self, table: &TableName) -> Option<LoadedTime> {

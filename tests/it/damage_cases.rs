@@ -466,3 +466,72 @@ fn s07_a_damaged_record_of_a_commit_that_is_over_stops_nobody() {
     }
     assert_eq!(rows(&workplace), ["1 1", "2 2", "4 4"]);
 }
+
+#[test]
+fn o01_a_data_file_that_is_lost_without_a_backup_is_given_up_as_the_help_says() {
+    let source = Source::serving(
+        r#"[{"id":1,"at":"2026-01-05"},{"id":2,"at":"2026-02-05"},{"id":3,"at":"2026-03-05"}]"#,
+    );
+    let workplace = Workplace::asking(&source);
+    workplace.define(
+        "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"merge\"\n\
+         partition_by = [\"month(at)\"]",
+    );
+    workplace.run().success();
+    let lake = workplace.lake();
+    let files = lake.files("t");
+    let february = files.iter().find(|file| file.to_string_lossy().contains("2026-02")).unwrap();
+    std::fs::remove_file(february).unwrap();
+    // A night that does not read the file is refused too: its report would count rows that are gone.
+    source.serve(r#"[{"id":4,"at":"2026-03-06"}]"#);
+    let refused = workplace.run();
+    assert_eq!(refused.code, 7, "{}", refused.stderr);
+    let said = [
+        "a file of the table is missing: `t/at_month=2026-02/",
+        "`flowlake verify --rebuild --yes`",
+    ];
+    for said in said {
+        assert!(refused.stderr.contains(said), "{said}: {}", refused.stderr);
+    }
+    let shown = workplace.flowlake(&["verify", "lake", "--rebuild"]);
+    assert_eq!(shown.code, 7, "nothing is done yet");
+    assert!(shown.stdout.starts_with("t: 2 rows in 2 files of 2 partitions\n"), "{}", shown.stdout);
+    workplace.flowlake(&["verify", "lake", "--rebuild", "--yes"]).success();
+    workplace.run().success();
+    let mut ids = lake.column("t", "id");
+    ids.sort();
+    assert_eq!(ids, ["1", "3", "4"]);
+    workplace.flowlake(&["verify", "lake"]).success();
+}
+
+#[test]
+fn o02_a_stray_data_file_is_refused_until_repair_moves_it_whatever_waits_elsewhere() {
+    let source = Source::serving(r#"{"t":[{"id":1,"n":1}],"u":[{"id":1,"n":1},{"id":2,"n":"x"}]}"#);
+    let workplace = Workplace::asking(&source);
+    let table = |name: &str| {
+        format!(
+            "[[tables]]\nname = \"{name}\"\nrecords = \"/{name}\"\nprimary_key = [\"id\"]\n\
+             write_disposition = \"append\"\n[tables.columns]\nn = \"int64\"\n"
+        )
+    };
+    workplace.define(&(table("t") + &table("u")));
+    workplace.run().success();
+    let lake = workplace.lake();
+    let own = lake.files("t").remove(0);
+    let stray = own.with_file_name("0000-stray.parquet");
+    std::fs::copy(&own, &stray).unwrap();
+    source.serve(r#"{"t":[{"id":2,"n":2}],"u":[{"id":3,"n":3}]}"#);
+    let before = lake.snapshot();
+    let refused = workplace.run();
+    assert_eq!(refused.code, 7, "{}", refused.stderr);
+    let said = "the directory of `t` has 1 data files that its manifest does not name, such as `t/0000-stray.parquet`";
+    assert!(refused.stderr.contains(said), "{}", refused.stderr);
+    assert_eq!(lake.snapshot(), before);
+    // What waits of another table is lost: that holds nothing back.
+    let waiting = lake.manifest("u")["quarantine"][0]["path"].as_str().unwrap().to_owned();
+    std::fs::remove_file(lake.path().join(waiting)).unwrap();
+    assert_eq!(workplace.flowlake(&["verify", "lake", "--repair"]).code, 7);
+    assert!(!stray.exists());
+    workplace.run().success();
+    assert_eq!(lake.column("t", "id"), ["1", "2"]);
+}

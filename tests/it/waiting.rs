@@ -112,6 +112,18 @@ fn o10_a_record_that_the_source_mends_waits_no_more() {
 }
 
 #[test]
+fn o10_a_record_that_waits_for_a_merge_waits_once_when_the_table_is_appended_to() {
+    let (source, workplace) = defined("merge");
+    night(&source, &workplace, r#"[{"id":1,"n":1},{"id":2,"n":"x"}]"#);
+    workplace.define(
+        "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"append\"\n\
+         [tables.columns]\nn = \"int64\"",
+    );
+    night(&source, &workplace, r#"[{"id":3,"n":1},{"id":2,"n":"x"}]"#);
+    assert_eq!(workplace.lake().quarantine("t").len(), 1);
+}
+
+#[test]
 fn o10_records_are_dropped_when_somebody_says_yes() {
     let (source, workplace) = defined("append");
     night(&source, &workplace, r#"[{"id":1,"n":1},{"id":2,"n":"x"},{"id":3,"n":"y"}]"#);
@@ -121,7 +133,7 @@ fn o10_records_are_dropped_when_somebody_says_yes() {
     let first = lake.quarantine("t")[0]["run_id"].as_str().unwrap().to_owned();
 
     let shown = quarantine(&workplace, &["drop", "lake", "--run", &first]).success();
-    assert!(shown.contains("nothing was dropped: add `--yes`"), "{shown}");
+    assert!(shown.contains("nothing was dropped: `--yes` drops what is shown"), "{shown}");
     assert_eq!(lake.quarantine("t").len(), 3);
     let dropped = quarantine(&workplace, &["drop", "lake", "--run", &first, "--yes"]).success();
     assert_eq!(dropped, "t: dropped 2, 1 still waiting\n");
@@ -154,6 +166,10 @@ fn o10_what_waits_in_a_damaged_file_is_dropped_with_its_table_only() {
     std::fs::write(&path, "damaged").unwrap();
     let refused = quarantine(&workplace, &["drop", "lake", "--run", &run, "--yes"]);
     assert_eq!(refused.code, 7, "{}", refused.stderr);
+    let help = "give up the records of its table with `flowlake quarantine drop` and `--table`";
+    assert!(refused.stderr.contains(help), "{}", refused.stderr);
+    let verified = workplace.flowlake(&["verify", "lake"]);
+    assert!(verified.code == 7 && verified.stderr.contains(help), "{}", verified.stderr);
     source.serve(r#"[{"id":3,"n":3},{"id":4,"n":"y"}]"#);
     assert_eq!(workplace.run().code, 7, "a run does not write over what it cannot read");
     quarantine(&workplace, &["drop", "lake", "--table", "t", "--yes"]).success();

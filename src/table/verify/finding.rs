@@ -5,11 +5,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::exit_code::{ExitCode, Failure};
+use crate::exit_code::{ExitCode, Failure, advice};
 use crate::landing::ArchiveError;
 use crate::store::DestinationError;
-use crate::table::CommitError;
 use crate::table::lock::LockError;
+use crate::table::{CommitError, layout};
 
 /// A destination cannot be verified.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +107,20 @@ pub enum FindingKind {
     StaleLock,
 }
 
+impl Finding {
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        let is_of_quarantine = self.kind.is_damage() && self.is_of_quarantine();
+        if is_of_quarantine { Some(advice::LOST_QUARANTINE) } else { self.kind.help() }
+    }
+
+    /// Whether it is about records that wait, and not about rows of a table.
+    pub(super) fn is_of_quarantine(&self) -> bool {
+        self.subject.starts_with(layout::quarantine().as_ref())
+    }
+}
+
 impl FindingKind {
     /// Whether rows are lost or wrong, or may be.
     #[must_use]
@@ -114,13 +128,11 @@ impl FindingKind {
         self <= Self::WrongStatistics
     }
 
-    /// What to do about it.
-    #[must_use]
-    pub fn help(self) -> Option<&'static str> {
+    fn help(self) -> Option<&'static str> {
         Some(match self {
             Self::Missing | Self::Changed | Self::Unreadable => {
-                "restore these files from a backup; without one, `--repair` writes the snapshot again, `--rebuild` makes \
-                 manifests of the data files that are there, and `flowlake run --again` loads a table that is replaced"
+                "restore these files from a backup; without one, `--repair` writes the snapshot again, `--rebuild` shows \
+                 the tables without the files that are gone, and `flowlake run --again` loads a table that is replaced"
             }
             Self::Newer => "use the flowlake that wrote it, or a later one",
             Self::Behind => {
@@ -131,7 +143,7 @@ impl FindingKind {
             }
             Self::OpenCommit => "`flowlake recover` finishes the commit, and so does the next run",
             Self::Orphan => {
-                "`--repair` moves orphans to `_flowlake/aside`, out of the readers' way"
+                "`--repair` moves orphans to `_flowlake/aside`, out of the readers' way, once nothing is missing"
             }
             Self::Foreign => "move foreign files out of the directories of tables",
             Self::Temporary | Self::StaleLock => {

@@ -1,6 +1,7 @@
-//! Rebuild: makes lost manifests again from the files that are there, with the columns of an older manifest.
+//! Rebuild: makes lost manifests again from the files that are there, with the columns of an older manifest. A manifest
+//! of which files are lost goes on with those that are left.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::io::Cursor;
 
@@ -56,7 +57,7 @@ impl fmt::Display for Rebuilt {
 }
 
 impl dyn TableStore {
-    /// Makes lost manifests again, or with `write` false only tells what they would say.
+    /// Makes manifests again that are lost, or of which files are, or with `write` false only tells what they would say.
     ///
     /// # Errors
     /// The destination fails, or a run holds the lock.
@@ -79,11 +80,19 @@ impl dyn TableStore {
         let passing = self.passing_files(snapshot.sequence()).await?;
         let (mut manifests, mut shown) = (Vec::new(), Vec::new());
         for (table, entry) in snapshot.file.tables.clone() {
-            if let Ok(manifest) = self.manifest(&table, &entry).await {
-                snapshot.insert([manifest]);
-                continue;
-            }
-            match self.rebuilt_manifest(&table, run_id, &passing).await? {
+            let made = match self.manifest(&table, &entry).await {
+                Ok(manifest) => {
+                    let left = self.files_left(&manifest).await?;
+                    let is_whole = left.len() == manifest.files.len();
+                    snapshot.insert([manifest.clone()]);
+                    if is_whole {
+                        continue;
+                    }
+                    Ok(Manifest { run_id: run_id.clone(), files: left, ..manifest })
+                }
+                Err(_) => self.rebuilt_manifest(&table, run_id, &passing).await?,
+            };
+            match made {
                 Ok(manifest) => {
                     let partitions: BTreeSet<_> =
                         manifest.files.iter().map(|file| &file.partition).collect();
@@ -102,6 +111,16 @@ impl dyn TableStore {
             }
         }
         Ok(shown)
+    }
+
+    /// The files of a manifest that are there, of the size that it says.
+    async fn files_left(&self, manifest: &Manifest) -> Result<Vec<DataFile>, VerifyError> {
+        let directory = layout::table_directory(&manifest.schema.name);
+        let listed = self.destination().list(&directory).await?;
+        let there: HashMap<&str, u64> =
+            listed.iter().map(|file| (file.path.as_ref(), file.bytes)).collect();
+        let is_there = |file: &&DataFile| there.get(file.path.as_str()) == Some(&file.bytes);
+        Ok(manifest.files.iter().filter(is_there).cloned().collect())
     }
 
     /// Files of a commit under way, which are not of the table yet or not any more.

@@ -3,7 +3,7 @@
 
 use chrono::Utc;
 
-use super::finding::{FindingKind, Sizes, Verification, VerifyDepth, VerifyError};
+use super::finding::{Finding, FindingKind, Sizes, Verification, VerifyDepth, VerifyError};
 use super::look::finding_of;
 use crate::schema::RunId;
 use crate::table::aside::move_aside;
@@ -58,7 +58,8 @@ impl dyn TableStore {
             found.map(|finding| layout::recorded(&finding.subject)).collect::<Vec<_>>()
         };
         // Where files are missing, the others may be what is left of the rows, as after half a restore.
-        if !findings.iter().any(|finding| finding.kind.is_damage()) {
+        let is_half = |it: &Finding| it.kind.is_damage() && !it.is_of_quarantine();
+        if !findings.iter().any(is_half) {
             move_aside(destination, &of(FindingKind::Orphan), &RunId::at(Utc::now())).await?;
         }
         Ok(destination.delete_all(&of(FindingKind::Temporary)).await?)

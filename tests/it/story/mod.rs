@@ -361,8 +361,8 @@ fn the_end(machine: &Machine) {
             "contracts: 1 closed now, 2 open now",
         ],
     );
-    assert_eq!(machine.loaded("lake", "orders"), "2026-02-15 until 2026-03-04");
-    assert_eq!(machine.loaded("lake", "events"), "2026-02-15 until 2026-03-04");
+    assert_eq!(machine.loaded("lake", "orders"), "2026-01-15 until 2026-03-04");
+    assert_eq!(machine.loaded("lake", "events"), "2026-01-15 until 2026-03-04");
     assert_eq!(machine.aside("lake"), [""; 0]);
     let tables = [
         "contracts",
