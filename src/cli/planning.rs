@@ -102,7 +102,12 @@ impl PlanArguments {
         pipeline: Pipeline,
         context: &RunContext,
     ) -> Result<Planned, Error> {
-        self.plan_with(pipeline, None, DependsOn::Tables, context).await
+        let planned = self.plan_with(pipeline, None, DependsOn::Tables, context).await?;
+        if planned.plan.pipeline.must_exist && planned.snapshot.is_of_no_commit() {
+            let url = planned.plan.destination.to_string();
+            return Err(RunError::NoLake { url }.into());
+        }
+        Ok(planned)
     }
 
     async fn plan_with(
@@ -126,7 +131,7 @@ impl PlanArguments {
         };
         let pipeline = only_tables(pipeline, &self.tables)?;
         let url = destination_at(&pipeline, self.as_of.unwrap_or(now))?;
-        let snapshot = peek(&url, pipeline.must_exist, depends_on, context).await?;
+        let snapshot = peek(&url, depends_on, context).await?;
         let id_is_new = run_id.is_none();
         let run_id = run_id.unwrap_or_else(|| RunId::at(now));
         let watermark = snapshot.watermark(&pipeline);
@@ -147,13 +152,9 @@ enum DependsOn {
 
 async fn peek(
     url: &DestinationUrl,
-    must_exist: bool,
     depends_on: DependsOn,
     context: &RunContext,
 ) -> Result<Snapshot, RunError> {
-    if must_exist && context.destinations.open_lake(url).await?.is_none() {
-        return Err(RunError::NoLake { url: url.to_string() });
-    }
     let Some(destination) = context.destinations.open_existing(url)? else {
         return Ok(Snapshot::default());
     };

@@ -56,7 +56,7 @@ pub enum RunError {
     Commit(#[from] CommitError),
     #[error("another run committed to this destination at the same time")]
     Conflict,
-    #[error("no lake here: `{url}` has no files of flowlake, and `must_exist = true`")]
+    #[error("no lake here: flowlake has committed nothing to `{url}`, and `must_exist = true`")]
     NoLake { url: String },
     #[error(transparent)]
     Quarantine(#[from] QuarantineError),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::RunError;
-use super::quarantine::{StagedQuarantine, older_lines};
+use super::quarantine::{StagedQuarantine, waiting_lines};
 use crate::definition::Pipeline;
 use crate::schema::{LoadedTime, RunId, TableName, Window};
 use crate::store::Destination;
@@ -147,7 +147,7 @@ pub async fn drop_quarantined(
                 continue;
             }
             let mut left = match run {
-                Some(_) => older_lines(destination, &snapshot, name).await?,
+                Some(_) => waiting_lines(destination, &snapshot, name).await?,
                 None => Vec::new(),
             };
             left.retain(|line| run.is_some_and(|run| *run != line.run_id));

@@ -256,6 +256,10 @@ impl<'a> Run<'a> {
     async fn claim(&self) -> Result<Snapshot, RunError> {
         self.refuse_used_id().await?;
         let snapshot = self.tables.recover().await?;
+        // A run that failed leaves its report, and no lake.
+        if self.plan.pipeline.must_exist && snapshot.is_of_no_commit() {
+            return Err(RunError::NoLake { url: self.plan.destination.to_string() });
+        }
         if snapshot.has_run(&self.plan.run_id) {
             return Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() });
         }

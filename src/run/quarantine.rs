@@ -161,7 +161,7 @@ impl Run<'_> {
                 && disposition.keeps_quarantine(self.plan.window.is_none())
                 && (export.is_some() || !new.is_empty());
             let lines = if looks_back {
-                let older = older_lines(self.destination, snapshot, &schema.name).await?;
+                let older = waiting_lines(self.destination, snapshot, &schema.name).await?;
                 WaitingLines::beside(older, new, schema, export.is_some(), |key| match export {
                     Some(_) if load.has_left_out(table, key) => Since::CameAgain,
                     Some(export) if export.are_loaded(key) => Since::CameAgain,
@@ -213,7 +213,7 @@ impl Run<'_> {
 }
 
 /// The records that wait for a table.
-pub(super) async fn older_lines(
+pub(super) async fn waiting_lines(
     destination: &Destination,
     snapshot: &Snapshot,
     table: &TableName,

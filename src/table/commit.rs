@@ -45,7 +45,7 @@ impl dyn TableStore {
         }
         let looks = tables.iter().map(|table| table.refuse_others(destination, snapshot));
         let looks: Vec<_> = looks.collect();
-        stream::iter(looks).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        stream::iter(looks).buffered(AT_ONCE).try_collect::<()>().await?;
         destination.refuse_links(intent.targets()).await?;
         let staged: Vec<_> = intent.publish.iter().map(|it| layout::recorded(&it.staged)).collect();
         destination.sync_names(&staged).await?;

@@ -118,6 +118,12 @@ impl Snapshot {
         self.file.sequence
     }
 
+    /// Whether nothing was committed yet.
+    #[must_use]
+    pub fn is_of_no_commit(&self) -> bool {
+        self.sequence() == 0
+    }
+
     /// The run of that commit.
     #[must_use]
     pub fn run_id(&self) -> Option<&RunId> {

@@ -128,7 +128,14 @@ fn o09_a_lake_that_must_exist_is_not_begun() {
     std::fs::create_dir(workplace.path().join("lake")).unwrap();
     refused(&["run", "test.toml"]);
     refused(&["plan", "test.toml"]);
-    workplace.flowlake(&["run", "test.toml", "--set", "destination.must_exist=false"]).success();
+    // Nor is the report of a run that failed.
+    source.serve(r#"{"error":"no"}"#);
+    let begin = ["run", "test.toml", "--set", "destination.must_exist=false"];
+    assert_eq!(workplace.flowlake(&begin).code, 6);
+    refused(&["run", "test.toml"]);
+    refused(&["plan", "test.toml"]);
+    source.serve(r#"[{"id":1}]"#);
+    workplace.flowlake(&begin).success();
     source.serve(r#"[{"id":2}]"#);
     workplace.run().success();
     assert_eq!(workplace.lake().column("t", "id"), ["1", "2"]);

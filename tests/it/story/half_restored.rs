@@ -64,6 +64,21 @@ fn expect_damage(machine: &Machine, findings: &[String]) {
     assert_eq!(machine.aside("half"), [""; 0]);
 }
 
+/// A copy of today's lake, in which one directory is of last week.
+fn today_but(machine: &Machine, table: &str) {
+    machine.copy("lake", "half");
+    machine.remove(&format!("half/{table}"));
+    machine.copy(&format!("week/{table}"), &format!("half/{table}"));
+}
+
+/// Asserts that one file is too many, and that `--repair` moves it aside.
+#[track_caller]
+fn expect_one_orphan(machine: &Machine, path: &str) {
+    machine.expect_findings("verify half", 3, &[&format!("orphan: {path}")]);
+    machine.flowlake("verify half --repair").success();
+    assert_eq!(machine.aside("half"), [path]);
+}
+
 #[track_caller]
 fn expect_refused(machine: &Machine, definition: &str, words: &[&str]) {
     let before = machine.data_files("half");
@@ -125,9 +140,7 @@ fn own_files_of_last_week(machine: &Machine) {
 
 /// Only the directory of one table is of last week: its pipeline is refused, the other one goes on.
 fn one_table_of_last_week(machine: &Machine) {
-    machine.copy("lake", "half");
-    machine.remove("half/orders");
-    machine.copy("week/orders", "half/orders");
+    today_but(machine, "orders");
     expect_damage(machine, &[missing(&NEWER[10..13]), orphans(&OLDER[1..2])].concat());
     machine.source.serve(AFTER_RESTORE.orders);
     let lost = "a file of the table is missing: `orders/at_month=2026-01/0000-n3-orders.parquet`";
@@ -135,40 +148,31 @@ fn one_table_of_last_week(machine: &Machine) {
     machine.suppliers_night("half", &AFTER_RESTORE).success();
     // The directory of today, and nothing but the file of last week is left to move aside.
     machine.copy("lake/orders", "half/orders");
-    machine.expect_findings(
-        "verify half",
-        3,
-        &["orphan: orders/at_month=2026-01/0000-n1-orders.parquet"],
-    );
-    machine.flowlake("verify half --repair").success();
-    assert_eq!(machine.aside("half"), ["orders/at_month=2026-01/0000-n1-orders.parquet"]);
+    expect_one_orphan(machine, "orders/at_month=2026-01/0000-n1-orders.parquet");
     machine.expect("half", TODAY);
     machine.remove("half");
 }
 
 /// A table that is replaced needs no backup: it is loaded again.
 fn a_replaced_table_of_last_week(machine: &Machine) {
-    machine.copy("lake", "half");
-    machine.remove("half/suppliers");
-    machine.copy("week/suppliers", "half/suppliers");
+    today_but(machine, "suppliers");
     expect_damage(machine, &[missing(&NEWER[16..]), orphans(&OLDER[3..])].concat());
     machine.source.serve(AFTER_RESTORE.suppliers);
     let lost = "a file of the table is missing: `suppliers/0000-n5-suppliers.parquet`";
     expect_refused(machine, "suppliers.toml", &[lost, "`flowlake run --again`"]);
     machine.flowlake("run suppliers.toml --again --set destination.url=half").success();
-    machine.expect_findings("verify half", 3, &["orphan: suppliers/0000-n2-suppliers.parquet"]);
-    machine.flowlake("verify half --repair").success();
-    assert_eq!(machine.aside("half"), ["suppliers/0000-n2-suppliers.parquet"]);
+    expect_one_orphan(machine, "suppliers/0000-n2-suppliers.parquet");
     machine.expect("half", TODAY);
     machine.remove("half");
 }
 
 /// Of a table that is appended to, the latest files are gone.
 fn an_appended_table_of_last_week(machine: &Machine) {
-    machine.copy("lake", "half");
-    machine.remove("half/events");
-    machine.copy("week/events", "half/events");
+    today_but(machine, "events");
     expect_damage(machine, &missing(&NEWER[1..4]));
+    machine.source.serve(AFTER_RESTORE.orders);
+    let lost = "`events` has lost 3 of its files, such as `events/0000-n3-orders.parquet`";
+    expect_refused(machine, "orders.toml", &[lost]);
     machine.copy("lake/events", "half/events");
     machine.expect("half", TODAY);
     machine.remove("half");
