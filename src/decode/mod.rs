@@ -33,7 +33,7 @@ mod split;
 mod split_error;
 mod string;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -68,6 +68,8 @@ pub struct DecodeOptions {
     /// How many keys of scalars and lists are collected from records and the objects in them, and as many from the
     /// items of each list. `None` is all.
     pub most_keys: Option<usize>,
+    /// The offsets in the export of records that are passed over.
+    pub passed_over: Option<Arc<BTreeSet<u64>>>,
 }
 
 /// The decoded records of one batch.

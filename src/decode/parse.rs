@@ -47,6 +47,9 @@ pub fn decode_batch(batch: &RecordBatch, options: &DecodeOptions) -> Result<Chun
     let text = std::str::from_utf8(&batch.bytes)
         .map_err(|error| at(batch, error.valid_up_to(), "not UTF-8"))?;
     let mut extents: Vec<Extent> = batch.extents().collect();
+    if let Some(passed_over) = &options.passed_over {
+        extents.retain(|(_, offset)| !passed_over.contains(offset));
+    }
     let DecodedRecords { mut records, flaws, mut scalars, is_too_wide } =
         decode_records(batch, text, &extents, options)?;
     let mut undecodable = Vec::new();

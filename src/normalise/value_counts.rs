@@ -17,9 +17,8 @@ impl Normalised {
     /// polars fails, which would be a bug.
     pub fn value_counts(&self, schemas: &Schemas) -> PolarsResult<ValueCounts> {
         let values = &self.values;
-        let [rejected, partial] = [&self.rejected, &self.partially_loaded]
-            .map(|those| those.iter().map(|it: &Rejection| it.record).collect::<BTreeSet<u32>>());
-        let (waiting, excluded_with_it) = values.of(&rejected);
+        let (waiting, excluded_with_it) = values.of(&records_of(&self.rejected));
+        let partial = records_of(&self.partially_loaded);
         // The copy of a record that is loaded in part has all of its values.
         let (received, excluded) = values.of(&partial);
         let loaded = self.loaded_of(schemas, &partial)?;
@@ -31,6 +30,12 @@ impl Normalised {
             excluded: all_excluded - excluded_with_it + null_texts,
             quarantined: waiting + lost,
         })
+    }
+
+    /// The values of records that have no rows.
+    #[must_use]
+    pub fn rejected_values(&self) -> u64 {
+        self.values.of(&records_of(&self.rejected)).0
     }
 
     /// The values of some records in rows.
@@ -45,4 +50,8 @@ impl Normalised {
         });
         loaded.sum()
     }
+}
+
+fn records_of(rejections: &[Rejection]) -> BTreeSet<u32> {
+    rejections.iter().map(|rejection| rejection.record).collect()
 }

@@ -6,6 +6,7 @@
 //!          └─▶ split ─▶ decode ─▶ collect    on all cores
 //! ```
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -46,6 +47,8 @@ pub(super) struct Intake {
     pub(super) selector: Option<RecordSelector>,
     /// What is in memory of each body.
     pub(super) contents: Vec<Content>,
+    /// Of each body, the offsets of records that were passed over. Empty when all were read.
+    pub(super) passed_over: Vec<Arc<BTreeSet<u64>>>,
     /// The shape of each root table, as observed.
     pub(super) shapes: IdVec<RootId, Shape>,
     /// Where the records of each root table were.
@@ -66,6 +69,27 @@ impl Intake {
     pub(super) fn found(&self) -> IdVec<RootId, FoundRecords> {
         let found = self.records_at.values().zip(self.records.values());
         found.map(|(at, count)| FoundRecords { at: at.clone(), count: *count }).collect()
+    }
+
+    /// Decodes an export that is already on disk, as if it had been received next.
+    pub(super) fn add_landed(
+        &mut self,
+        landed: Landed,
+        selector: RecordSelector,
+        expectation: Arc<Expectation>,
+        options: Arc<IdVec<RootId, DecodeOptions>>,
+        events: RunEvents,
+    ) -> Result<(), RunError> {
+        let mut decoder = BodyDecoder {
+            splitter: Splitter::new(selector.clone()),
+            decoder: Decoder::new(options, events.clone()),
+            collector: Collector::new(expectation),
+            events,
+        };
+        read_pieces(&landed, |piece| decoder.take(piece))?;
+        self.add(decoder.finish(None, landed)?);
+        self.selector = Some(selector);
+        Ok(())
     }
 
     fn add(&mut self, piece: DecodedBody) {
@@ -200,7 +224,7 @@ impl Receiver<'_> {
     }
 }
 
-/// Decodes an export that is already on disk, as if it had been received.
+/// An export of one body that is already on disk.
 pub(super) fn decode_landed(
     landed: Landed,
     selector: RecordSelector,
@@ -208,16 +232,8 @@ pub(super) fn decode_landed(
     options: Arc<IdVec<RootId, DecodeOptions>>,
     events: RunEvents,
 ) -> Result<Intake, RunError> {
-    let mut decoder = BodyDecoder {
-        splitter: Splitter::new(selector.clone()),
-        decoder: Decoder::new(options, events.clone()),
-        collector: Collector::new(expectation),
-        events,
-    };
-    read_pieces(&landed, |piece| decoder.take(piece))?;
     let mut intake = Intake::default();
-    intake.add(decoder.finish(None, landed)?);
-    intake.selector = Some(selector);
+    intake.add_landed(landed, selector, expectation, options, events)?;
     Ok(intake)
 }
 

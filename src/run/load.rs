@@ -63,6 +63,8 @@ pub(super) struct Load {
     counts: IdVec<TableId, Counts>,
     /// For each root table, the values of its records.
     values: BTreeMap<TableId, ValueCounts>,
+    /// For each root table, the values of records that have no rows.
+    rejected_values: BTreeMap<TableId, u64>,
     /// For each table and column, how many rows have a value.
     filled: IdVec<TableId, Vec<u64>>,
     quarantined: Vec<Quarantined>,
@@ -115,6 +117,7 @@ impl Load {
             counts: schemas.iter().map(|_| Counts::default()).collect(),
             filled: schemas.iter().map(|(_, table)| vec![0; table.columns.len()]).collect(),
             values: schemas.roots().map(|root| (root, ValueCounts::default())).collect(),
+            rejected_values: BTreeMap::new(),
             uniques: Uniques::default(),
             broken: BTreeMap::new(),
             left_out: BTreeMap::new(),
@@ -198,6 +201,7 @@ impl Load {
             spill: self.spill,
             counts: self.counts,
             values: self.values,
+            rejected_values: self.rejected_values,
             filled_rows: self.filled,
             quarantined: self.quarantined,
             broken: self.broken,
@@ -222,6 +226,7 @@ impl Load {
         self.note_broken_checks(source, &normalised);
         let Some(root) = schemas.table_of(source.root) else { return Ok(()) };
         *self.values.entry(root).or_default() += normalised.value_counts(&schemas)?;
+        *self.rejected_values.entry(root).or_default() += normalised.rejected_values();
         let mut partition_of_record = vec![0; source.places.len()];
         let first_record = u64::from(self.chunks) << 32;
         self.chunks += 1;

@@ -28,6 +28,8 @@ pub(super) struct Loaded {
     pub(super) counts: IdVec<TableId, Counts>,
     /// For each root table, the values of its records, superseded rows included.
     pub(super) values: BTreeMap<TableId, ValueCounts>,
+    /// For each root table, the values of records that have no rows.
+    pub(super) rejected_values: BTreeMap<TableId, u64>,
     /// For each table and column, how many rows have a value, superseded rows included.
     pub(super) filled_rows: IdVec<TableId, Vec<u64>>,
     pub(super) quarantined: Vec<Quarantined>,
@@ -136,6 +138,11 @@ impl Loaded {
     pub(super) fn deletes(&self, table: TableId) -> Deletes {
         let has_unknown = self.left_out.get(&table).is_some_and(|left_out| left_out.has_unknown);
         if has_unknown { Deletes::Ignore } else { self.schemas.policy(table).deletes }
+    }
+
+    /// Whether records of the export have no rows.
+    pub(super) fn sets_apart(&self) -> bool {
+        self.quarantined.iter().any(|record| !record.row_kept)
     }
 
     /// The keys of records that are in quarantine.

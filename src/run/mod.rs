@@ -30,6 +30,7 @@ mod intake;
 pub mod interruption;
 mod ledger;
 mod load;
+mod load_export;
 mod loaded;
 mod maintenance;
 mod merge;
@@ -37,6 +38,7 @@ mod new_exports;
 mod prepare;
 mod quarantine;
 mod report;
+mod set_apart;
 mod stage;
 
 use std::sync::Arc;

@@ -12,14 +12,14 @@ use crate::landing::{Archive, ExportHash, Landed, ReceivedExport};
 use crate::normalise::MetadataColumns;
 use crate::report::{Outcome, RunWarning};
 use crate::run::budget::Budget;
-use crate::run::collect::{Content, Expectation};
-use crate::run::intake::{Intake, Receiver, decode_again, decode_landed};
+use crate::run::collect::Expectation;
+use crate::run::intake::{Intake, Receiver, decode_landed};
 use crate::run::loaded::Loaded;
 use crate::run::new_exports::NewExports;
 use crate::run::quarantine::QuarantinedRecords;
 use crate::run::stage::RowSource;
 use crate::runtime::{give_back_memory, on_cpu};
-use crate::schema::{IdVec, LoadedTime, RootId, Shape, TableName};
+use crate::schema::{IdVec, LoadedTime, RootId, TableName};
 use crate::source::api_key::ApiKey;
 use crate::source::procurementflow;
 use crate::table::{Changes, Manifest, Snapshot, TakenExport};
@@ -270,44 +270,6 @@ impl Run<'_> {
         };
         receiver.receive(&self.plan.requests, selector).await
     }
-
-    /// Resolves the schemas, and makes the rows of every partition, unless the intake has made the same ones already.
-    async fn load(
-        &self,
-        intake: Intake,
-        new_exports: &NewExports<'_>,
-        expectation: Arc<Expectation>,
-    ) -> Result<(Vec<Landed>, Loaded), RunError> {
-        let seen: Vec<(RootId, &Table, &Shape)> = (new_exports.tables.iter())
-            .map(|(root, table)| (*root, *table, &intake.shapes[*root]))
-            .collect();
-        let schemas = expectation.resolve(&seen)?;
-        let options = decode_options(&expectation);
-        let events = self.events.clone();
-        on_cpu(move || {
-            let Intake { landed, selector, mut contents, .. } = intake;
-            if let [Content::Rows(load)] = contents.as_slice()
-                && load.fits(&schemas)
-                && let Some(Content::Rows(load)) = contents.pop()
-            {
-                return Ok((landed, load.finish(schemas)?));
-            }
-            let mut load = expectation.load(schemas.clone())?;
-            for (piece, content) in contents.into_iter().enumerate() {
-                let mut take = |chunks| load.take(piece, chunks);
-                match (content, &selector) {
-                    (Content::Chunks(chunks), _) => take(chunks)?,
-                    (_, Some(selector)) => {
-                        let options = options.clone();
-                        decode_again(&landed[piece], selector.clone(), options, &events, take)?;
-                    }
-                    (_, None) => {}
-                }
-            }
-            Ok((landed, load.finish(schemas)?))
-        })
-        .await
-    }
 }
 
 /// Whether a run changes what readers see. A run that brings only unchanged rows does not; its commit only moves the
@@ -319,12 +281,13 @@ fn has_changed(load: &Loaded, changes: &Changes) -> bool {
 }
 
 /// How the records of each root table are decoded.
-fn decode_options(expectation: &Expectation) -> Arc<IdVec<RootId, DecodeOptions>> {
+pub(super) fn decode_options(expectation: &Expectation) -> Arc<IdVec<RootId, DecodeOptions>> {
     let Expectation { roots, declared, known, .. } = expectation;
     let options = roots.values().map(|table| DecodeOptions {
         identify: table.primary_key.is_empty(),
         rules: value_rules(table, declared, known),
         most_keys: Some(expectation.most_keys(table)),
+        passed_over: None,
         levels: match table.nested {
             Nested::Json => Some(0),
             Nested::Columns => Some(MOST_LEVELS),
@@ -359,6 +322,7 @@ mod tests {
     use crate::plan::{Overrides, Plan};
     use crate::report::RunReport;
     use crate::run::RunContext;
+    use crate::run::collect::Content;
     use crate::run::events::RunEvents;
     use crate::schema::{RunId, Step};
     use crate::store::Destination;

@@ -1,0 +1,107 @@
+//! Loads an export: the schemas of its tables, and their rows.
+//!
+//! Records that go to quarantine have no say in types and columns. Which they are is known when rows are made; so an
+//! export that changes a schema and has such records is decoded and loaded once more without them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Run, RunError};
+use crate::decode::DecodeOptions;
+use crate::definition::Table;
+use crate::landing::Landed;
+use crate::run::collect::{Content, Expectation};
+use crate::run::intake::{Intake, decode_again};
+use crate::run::loaded::Loaded;
+use crate::run::new_exports::NewExports;
+use crate::run::prepare::decode_options;
+use crate::run::set_apart::SetApart;
+use crate::runtime::{give_back_memory, on_cpu};
+use crate::schema::{IdVec, RootId, Shape};
+
+impl Run<'_> {
+    /// Resolves the schemas, and makes the rows of every partition.
+    pub(super) async fn load(
+        &self,
+        intake: Intake,
+        new_exports: &NewExports<'_>,
+        expectation: Arc<Expectation>,
+    ) -> Result<(Vec<Landed>, Loaded), RunError> {
+        let selector = intake.selector.clone();
+        let (landed, load) = self.load_records(intake, new_exports, expectation.clone()).await?;
+        let changes = load.schemas.changes(&expectation.declared, &expectation.known);
+        let (true, true, Some(selector)) = (load.sets_apart(), !changes.is_empty(), selector)
+        else {
+            return Ok((landed, load));
+        };
+        let set_apart = SetApart::of(load);
+        on_cpu(give_back_memory).await;
+        let passed_over: Vec<_> = (0..landed.len()).map(|body| set_apart.offsets(body)).collect();
+        let (events, expected) = (self.events.muted(), expectation.clone());
+        expectation.held_bytes.store(0, Ordering::Relaxed);
+        let intake = on_cpu(move || {
+            let options = decode_options(&expected);
+            let mut all = Intake::default();
+            for (landed, passed_over) in landed.into_iter().zip(passed_over) {
+                let options = passing_over(&options, Some(&passed_over));
+                let (selector, expected) = (selector.clone(), expected.clone());
+                all.add_landed(landed, selector, expected, options, events.clone())?;
+                all.passed_over.push(passed_over);
+            }
+            Ok::<_, RunError>(all)
+        })
+        .await?;
+        let (landed, mut load) = self.load_records(intake, new_exports, expectation).await?;
+        set_apart.add_to(&mut load);
+        Ok((landed, load))
+    }
+
+    /// The rows of the records that were decoded, unless the intake has made the same ones already.
+    async fn load_records(
+        &self,
+        intake: Intake,
+        new_exports: &NewExports<'_>,
+        expectation: Arc<Expectation>,
+    ) -> Result<(Vec<Landed>, Loaded), RunError> {
+        let seen: Vec<(RootId, &Table, &Shape)> = (new_exports.tables.iter())
+            .map(|(root, table)| (*root, *table, &intake.shapes[*root]))
+            .collect();
+        let schemas = expectation.resolve(&seen)?;
+        let options = decode_options(&expectation);
+        let events = self.events.clone();
+        on_cpu(move || {
+            let Intake { landed, selector, mut contents, passed_over, .. } = intake;
+            if let [Content::Rows(load)] = contents.as_slice()
+                && load.fits(&schemas)
+                && let Some(Content::Rows(load)) = contents.pop()
+            {
+                return Ok((landed, load.finish(schemas)?));
+            }
+            let mut load = expectation.load(schemas.clone())?;
+            for (body, content) in contents.into_iter().enumerate() {
+                let mut take = |chunks| load.take(body, chunks);
+                match (content, &selector) {
+                    (Content::Chunks(chunks), _) => take(chunks)?,
+                    (_, Some(selector)) => {
+                        let options = passing_over(&options, passed_over.get(body));
+                        decode_again(&landed[body], selector.clone(), options, &events, take)?;
+                    }
+                    (_, None) => {}
+                }
+            }
+            Ok((landed, load.finish(schemas)?))
+        })
+        .await
+    }
+}
+
+/// The options, for records of which those at some offsets are passed over.
+fn passing_over(
+    options: &IdVec<RootId, DecodeOptions>,
+    offsets: Option<&Arc<BTreeSet<u64>>>,
+) -> Arc<IdVec<RootId, DecodeOptions>> {
+    let options = options.values().cloned();
+    let options = options.map(|it| DecodeOptions { passed_over: offsets.cloned(), ..it });
+    Arc::new(options.collect())
+}
