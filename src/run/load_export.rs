@@ -30,9 +30,10 @@ impl Run<'_> {
     ) -> Result<(Vec<Landed>, Loaded), RunError> {
         let selector = intake.selector.clone();
         let (landed, load) = self.load_records(intake, new_exports, expectation.clone()).await?;
-        let changes = load.schemas.changes(&expectation.declared, &expectation.known);
-        let (true, true, Some(selector)) = (load.sets_apart(), !changes.is_empty(), selector)
-        else {
+        let is_new = load.schemas.iter().any(|(_, schema)| {
+            expectation.known.get(&schema.name).is_none_or(|known| !schema.same_files(known))
+        });
+        let (true, true, Some(selector)) = (is_new, load.sets_apart(), selector) else {
             return Ok((landed, load));
         };
         let set_apart = SetApart::of(load);
