@@ -11,14 +11,14 @@
 //! ```
 //!
 //! [`run`] is the only module that knows every step. [`schema`] is the vocabulary they share: types, paths, table schemas.
-//! [`store`] is the object store, [`runtime`] the bridge to CPU threads, [`exit_code`] what the process ends with.
+//! [`store`] is the object store, [`runtime`] the bridge to CPU threads, [`exit_code`] what the process ends with,
+//! [`shown`] the one way out for text.
 //! [`cli`] turns arguments into calls. [`init`] proposes a first definition for an export. [`sample_api`] is the
 //! stand-in source of the demo and of tests.
 
 pub mod cli;
 pub mod decode;
 pub mod definition;
-mod excerpt;
 pub mod exit_code;
 pub mod infer;
 pub mod init;
@@ -31,6 +31,7 @@ pub mod run;
 pub mod runtime;
 pub mod sample_api;
 pub mod schema;
+pub mod shown;
 pub mod source;
 pub mod store;
 pub mod table;

@@ -1,10 +1,10 @@
 //! `flowlake check`
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::screen;
 use super::summary::{self, fail};
 use crate::cli::error::Error;
 use crate::definition::{self, DefinitionError, Pipeline, Problems, Setting, Severity};
@@ -73,40 +73,34 @@ fn report(line: &str, json: bool) -> ExitCode {
     if json {
         return ExitCode::Done;
     }
-    match writeln!(std::io::stdout(), "{line}") {
-        Ok(()) => ExitCode::Done,
-        Err(error) => fail(&Error::Output(error)),
-    }
+    screen::print(line).err().map_or(ExitCode::Done, |error| fail(&error))
 }
 
 fn show(error: DefinitionError, file: &Path, json: bool) -> ExitCode {
     let error = Error::Definition(error);
-    let shown = if json { as_json(&error, file) } else { Ok(summary::error(&error, None)) };
-    match shown.and_then(|text| Ok(writeln!(std::io::stdout(), "{text}")?)) {
-        Ok(()) => error.exit_code(),
-        Err(error) => fail(&error),
-    }
+    let shown = if json {
+        print_json(&error, file)
+    } else {
+        screen::print_lines(summary::error(&error, None))
+    };
+    shown.err().map_or(error.exit_code(), |error| fail(&error))
 }
 
 fn show_warnings(warnings: &Problems, file: &Path, json: bool) -> Result<(), Error> {
-    if warnings.is_empty() {
-        return Ok(());
-    }
-    let text = if json {
-        lines_of_json(warnings, &file.display().to_string())?
+    if json {
+        print_problems(warnings, &file.display().to_string())
     } else {
-        warnings.to_string()
-    };
-    Ok(writeln!(std::io::stdout(), "{text}")?)
+        screen::print_lines(warnings.lines())
+    }
 }
 
 /// A line of JSON for each problem.
-fn as_json(error: &Error, file: &Path) -> Result<String, Error> {
+fn print_json(error: &Error, file: &Path) -> Result<(), Error> {
     let file = file.display().to_string();
     if let Error::Definition(DefinitionError::Invalid(problems)) = error {
-        return lines_of_json(problems, &file);
+        return print_problems(problems, &file);
     }
-    Ok(serde_json::to_string(&Located {
+    screen::print_json(&Located {
         file: &file,
         line: None,
         column: None,
@@ -114,14 +108,13 @@ fn as_json(error: &Error, file: &Path) -> Result<String, Error> {
         key: "definition",
         message: &error.to_string(),
         help: &error.help().unwrap_or_default(),
-    })?)
+    })
 }
 
-fn lines_of_json(problems: &Problems, file: &str) -> Result<String, Error> {
-    let mut lines = Vec::new();
+fn print_problems(problems: &Problems, file: &str) -> Result<(), Error> {
     for problem in problems.list() {
         let place = problems.place_of(problem);
-        lines.push(serde_json::to_string(&Located {
+        screen::print_json(&Located {
             file,
             severity: problem.severity,
             line: place.map(|(line, _)| line),
@@ -129,9 +122,9 @@ fn lines_of_json(problems: &Problems, file: &str) -> Result<String, Error> {
             key: &problem.key,
             message: &problem.message,
             help: &problem.help,
-        })?);
+        })?;
     }
-    Ok(lines.join("\n"))
+    Ok(())
 }
 
 /// Tries the key at the source and writes to the destination. Loads nothing.
@@ -139,17 +132,11 @@ async fn check_online(file: &Path, pipeline: Pipeline, context: &RunContext) -> 
     let name = pipeline.name.clone();
     match try_out(pipeline, context).await {
         Ok(lines) => {
-            let text = lines.map(|line| format!("{}: ok, {line}", file.display())).join("\n");
-            report(&text, false)
+            let lines = lines.map(|line| format!("{}: ok, {line}", file.display()));
+            screen::print_lines(lines).err().map_or(ExitCode::Done, |error| fail(&error))
         }
-        Err(error) => show_failure(&error, &name),
+        Err(error) => summary::fail_of(&error, Some(&name)),
     }
-}
-
-#[expect(clippy::print_stderr, reason = "the command line is where errors are shown")]
-fn show_failure(error: &Error, pipeline: &str) -> ExitCode {
-    eprintln!("{}", summary::error(error, Some(pipeline)));
-    error.exit_code()
 }
 
 async fn try_out(pipeline: Pipeline, context: &RunContext) -> Result<[String; 2], Error> {

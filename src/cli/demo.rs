@@ -1,10 +1,9 @@
 //! `flowlake demo`: real runs against the sample API.
 
-use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::summary::{self, fail};
-use super::{run, sample_api};
+use super::{run, sample_api, screen};
 use crate::cli::error::Error;
 use crate::definition::{Definition, DefinitionError};
 use crate::exit_code::ExitCode;
@@ -30,25 +29,24 @@ async fn pull_samples(context: &RunContext) -> Result<(), Error> {
         SampleApi::new(sample_api::ORGANISATION_ID, sample_api::API_KEY)?.start(address).await?;
     let environment = sample_api::environment(&context.environment, api.base_url());
     let context = RunContext { environment, ..context.clone() };
-    let mut out = std::io::stdout();
-    writeln!(
-        out,
-        "The sample API answers on {}; its data and field names are invented.\n",
-        api.base_url()
-    )?;
+    let url = api.base_url();
+    screen::print(format!(
+        "The sample API answers on {url}; its data and field names are invented."
+    ))?;
+    screen::print("")?;
     for (file, text) in DEFINITIONS {
         let definition =
             Definition::parse(file, text, &context.environment).map_err(DefinitionError::from)?;
         let options = run::RunOptions::default();
         let report = run::execute(definition.pipeline, &options, &context).await?;
-        writeln!(out, "{}\n", summary::report(&report))?;
+        screen::print_lines(summary::report(&report))?;
+        screen::print("")?;
     }
     api.stop().await;
-    writeln!(out, "{}", how_to_read())?;
-    Ok(())
+    screen::print_lines(how_to_read())
 }
 
-fn how_to_read() -> String {
+fn how_to_read() -> [String; 4] {
     let table = "lake/purchasing/purchase_orders";
     [
         "Read a table with".to_owned(),
@@ -56,5 +54,4 @@ fn how_to_read() -> String {
         format!("  DuckDB   FROM '{table}/**/*.parquet'"),
         format!("  pandas   pd.read_parquet(\"{table}\")"),
     ]
-    .join("\n")
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use futures::TryStreamExt;
 
+use super::screen;
 use super::summary::fail;
 use crate::cli::error::Error;
 use crate::definition::{Definition, DefinitionError, Endpoint};
@@ -55,7 +56,7 @@ async fn write_definition(arguments: InitArguments, context: &RunContext) -> Res
     let text = render(&heading, &proposal);
     match arguments.output {
         Some(file) => Ok(File::create_new(file)?.write_all(text.as_bytes())?),
-        None => Ok(std::io::stdout().write_all(text.as_bytes())?),
+        None => screen::print_block(text),
     }
 }
 

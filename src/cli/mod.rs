@@ -13,12 +13,12 @@ mod recover;
 mod run;
 mod runs;
 mod sample_api;
+mod screen;
 mod summary;
 mod unlock;
 mod verify;
 mod watermark;
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -33,6 +33,7 @@ use crate::runtime::share_heaps;
 use crate::schema::RunId;
 use destination::DestinationArgument;
 use planning::PlanArguments;
+use screen::LogLines;
 
 /// Pulls purchasing data from the ProcurementFlow export API and keeps it as partitioned Parquet.
 #[derive(Debug, Parser)]
@@ -239,10 +240,11 @@ async fn until_signal(
 
 fn start_logging(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let has_colours = screen::has_colours() && matches!(format, LogFormat::Text);
     let logging = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+        .with_writer(LogLines { has_colours })
+        .with_ansi(has_colours);
     match format {
         LogFormat::Text => logging.with_target(false).init(),
         LogFormat::Json => logging.json().init(),

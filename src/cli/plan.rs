@@ -1,12 +1,12 @@
 //! `flowlake plan`
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::planning::{PlanArguments, Planned};
+use super::screen;
 use super::summary::{self, fail};
 use crate::cli::error::Error;
 use crate::definition::{Definition, Table, WriteDisposition};
@@ -76,8 +76,7 @@ async fn print(
     let definition = Definition::load(file, &arguments.settings, &context.environment)?;
     summary::warn(&definition.warnings);
     let shown = ShownPlan::of(&arguments.plan_and_look(definition.pipeline, context).await?);
-    let text = if json { serde_json::to_string_pretty(&shown)? } else { shown.text() };
-    Ok(writeln!(std::io::stdout(), "{text}")?)
+    if json { screen::print_pretty_json(&shown) } else { screen::print_lines(shown.lines()) }
 }
 
 impl ShownPlan {
@@ -109,7 +108,7 @@ impl ShownPlan {
         }
     }
 
-    fn text(&self) -> String {
+    fn lines(&self) -> Vec<String> {
         let mut lines = vec![line("pipeline", &self.pipeline)];
         if let Some(window) = self.window {
             let pieces = match self.requests.len() {
@@ -140,7 +139,7 @@ impl ShownPlan {
             lines.extend(self.changes.iter().map(|change| format!("  {change}")));
         }
         lines.extend(self.refused.iter().map(|reason| line("refused", reason)));
-        lines.join("\n")
+        lines
     }
 }
 

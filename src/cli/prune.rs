@@ -1,9 +1,9 @@
 //! `flowlake prune`
 
-use std::io::Write;
 use std::path::Path;
 
 use super::destination;
+use super::screen;
 use super::summary::fail;
 use crate::cli::error::Error;
 use crate::definition::Definition;
@@ -24,5 +24,5 @@ async fn pruned(file: &Path, context: &RunContext) -> Result<(), Error> {
     let url = crate::plan::destination_at(&pipeline, now)?;
     let destination = destination::open_lake(&url, context).await?;
     let pruned = crate::run::prune(&destination, &pipeline, now).await?;
-    Ok(writeln!(std::io::stdout(), "{url}: deleted {pruned}")?)
+    screen::print(format!("{url}: deleted {pruned}"))
 }

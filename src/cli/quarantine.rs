@@ -1,7 +1,6 @@
 //! `flowlake quarantine`
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -9,6 +8,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::destination::DestinationArgument;
 use super::planning::PlanArguments;
+use super::screen;
 use super::summary::fail;
 use crate::cli::error::Error;
 use crate::definition::{Definition, Setting, Size};
@@ -193,7 +193,6 @@ impl WaitingCount {
 
 async fn list(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
     let files = chosen.read(context).await?;
-    let mut out = std::io::stdout();
     let mut counts: BTreeMap<(&TableName, &RunId), WaitingCount> = BTreeMap::new();
     let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
     for line in files.iter().flat_map(|file| &file.lines) {
@@ -203,7 +202,7 @@ async fn list(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
         }
     }
     if counts.is_empty() {
-        writeln!(out, "no records are in quarantine")?;
+        screen::print("no records are in quarantine")?;
         return first_damage(files);
     }
     let mut table = Table::new();
@@ -215,23 +214,23 @@ async fn list(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    writeln!(out, "{table}\n")?;
+    screen::print_block(table)?;
+    screen::print("")?;
     let mut reasons: Vec<(&str, u64)> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     for (reason, count) in reasons {
-        writeln!(out, "{count} × {reason}")?;
+        screen::print(format!("{count} × {reason}"))?;
     }
     first_damage(files)
 }
 
 async fn show(chosen: &Chosen, json: bool, context: &RunContext) -> Result<(), Error> {
     let files = chosen.read(context).await?;
-    let mut out = std::io::stdout();
     for line in files.iter().flat_map(|file| &file.lines) {
         if json {
-            writeln!(out, "{}", serde_json::to_string(line)?)?;
+            screen::print_json(line)?;
         } else {
-            writeln!(out, "{}", shown(line))?;
+            screen::print_lines(shown(line))?;
         }
     }
     first_damage(files)
@@ -239,7 +238,7 @@ async fn show(chosen: &Chosen, json: bool, context: &RunContext) -> Result<(), E
 
 async fn show_droppable(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
     let listed = list(chosen, context).await;
-    writeln!(std::io::stdout(), "\nnothing was dropped: `--yes` drops what is shown")?;
+    screen::print_lines(["", "nothing was dropped: `--yes` drops what is shown"])?;
     listed
 }
 
@@ -247,18 +246,17 @@ async fn drop_chosen(chosen: &Chosen, context: &RunContext) -> Result<(), Error>
     let destination = chosen.destination.open(context).await?;
     let (table, run) = (chosen.table.as_ref(), chosen.run.as_ref());
     let dropped = drop_quarantined(&destination, table, run, context.clock.now()).await?;
-    let mut out = std::io::stdout();
     if dropped.is_empty() {
-        writeln!(out, "no such records are in quarantine")?;
+        screen::print("no such records are in quarantine")?;
     }
     for DroppedRecords { table, dropped, left } in dropped {
-        writeln!(out, "{table}: dropped {dropped}, {left} still waiting")?;
+        screen::print(format!("{table}: dropped {dropped}, {left} still waiting"))?;
     }
     Ok(())
 }
 
 /// A record for people: where it came from, what is wrong with it, and its JSON.
-fn shown(line: &QuarantineLine) -> String {
+fn shown(line: &QuarantineLine) -> Vec<String> {
     let kept = if line.row_kept { ", in the table without what follows" } else { "" };
     let mut lines =
         vec![format!("{} at byte {} of run {}{kept}", line.table, line.offset, line.run_id)];
@@ -275,8 +273,9 @@ fn shown(line: &QuarantineLine) -> String {
     if line.more_reasons > 0 {
         lines.push(format!("  and {} more", line.more_reasons));
     }
-    lines.push(format!("  {}\n", beginning(line.received(), SHOWN_OF_A_RECORD)));
-    lines.join("\n")
+    lines.push(format!("  {}", beginning(line.received(), SHOWN_OF_A_RECORD)));
+    lines.push(String::new());
+    lines
 }
 
 /// The first characters of compact JSON, which has no control characters.

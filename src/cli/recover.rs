@@ -1,8 +1,7 @@
 //! `flowlake recover`
 
-use std::io::Write;
-
 use super::destination::DestinationArgument;
+use super::screen;
 use super::summary::fail;
 use crate::cli::error::Error;
 use crate::exit_code::ExitCode;
@@ -27,5 +26,5 @@ async fn recovered(argument: &DestinationArgument, context: &RunContext) -> Resu
              no table has changed, and the next run loads its records again"
         ),
     };
-    Ok(writeln!(std::io::stdout(), "{text}")?)
+    screen::print(text)
 }

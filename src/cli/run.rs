@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::planning::PlanArguments;
+use super::screen;
 use super::summary::{self, fail};
 use crate::cli::error::Error;
 use crate::definition::{self, Pipeline, Setting};
-use crate::exit_code::{ExitCode, Failure};
+use crate::exit_code::ExitCode;
 use crate::report::{Log, Progress, RunReport};
 use crate::run::{RunContext, RunError};
 use crate::schema::RunId;
@@ -81,7 +82,7 @@ pub(super) fn show(
 ) -> Result<(), ExitCode> {
     match ended {
         Ok(report) => show_report(&report, json).map_err(|error| fail(&error)),
-        Err(error) => Err(show_failure(&error, pipeline)),
+        Err(error) => Err(summary::fail_of(&error, Some(pipeline))),
     }
 }
 
@@ -104,19 +105,12 @@ pub(super) async fn execute(
     Ok(crate::run::run(&plan, &context).await?)
 }
 
-#[expect(clippy::print_stderr, reason = "the command line is where errors are shown")]
-fn show_failure(error: &Error, pipeline: &str) -> ExitCode {
-    eprintln!("{}", summary::error(error, Some(pipeline)));
-    error.exit_code()
-}
-
+/// The run is complete, whatever becomes of its output.
 fn show_report(report: &RunReport, json: bool) -> Result<(), Error> {
-    use std::io::Write;
-    let text = if json { serde_json::to_string(report)? } else { summary::report(report) };
-    match writeln!(std::io::stdout(), "{text}") {
-        // The reader has closed the pipe; the run is complete all the same.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-        printed => printed?,
+    if json {
+        screen::print_json(report)?;
+    } else {
+        screen::print_lines(summary::report(report))?;
     }
     if report.quarantined() > 0 {
         let place = format!("{}/_flowlake/quarantine", report.destination);

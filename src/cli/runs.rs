@@ -1,11 +1,10 @@
 //! `flowlake runs`
 
-use std::io::Write;
-
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::HumanCount;
 
 use super::destination::DestinationArgument;
+use super::screen;
 use super::summary::fail;
 use crate::cli::error::Error;
 use crate::exit_code::ExitCode;
@@ -35,25 +34,20 @@ async fn show(
 ) -> Result<(), Error> {
     let destination = destination.open(context).await?;
     let reports = last_reports(&destination, limit).await?;
-    let mut out = std::io::stdout();
     if json {
-        for report in &reports {
-            writeln!(out, "{}", serde_json::to_string(report)?)?;
-        }
-        return Ok(());
+        return reports.iter().try_for_each(screen::print_json);
     }
     if reports.is_empty() {
-        writeln!(out, "no runs yet")?;
+        screen::print("no runs yet")?;
     } else {
-        writeln!(out, "{}", table(&reports))?;
+        screen::print_block(table(&reports))?;
     }
     // A run that was killed inside its commit has no report. A damaged destination is for `verify` to tell of.
     let open = crate::table::open(&destination).open_commit().await;
     if let (Ok(Some(run)), false) = (open, is_at_work(&destination).await) {
-        writeln!(
-            out,
+        screen::print(format!(
             "run {run} was killed while it committed; `flowlake recover`, or the next run, finishes that"
-        )?;
+        ))?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! `flowlake sample-api`
 
-use std::io::Write;
 use std::net::SocketAddr;
 
+use super::screen;
 use super::summary::fail;
 use crate::cli::error::Error;
 use crate::definition::Environment;
@@ -39,16 +39,13 @@ pub(super) async fn serve(address: SocketAddr) -> ExitCode {
 
 async fn serve_forever(address: SocketAddr) -> Result<(), Error> {
     let api = SampleApi::new(ORGANISATION_ID, API_KEY)?.start(address).await?;
-    let mut out = std::io::stdout();
-    writeln!(
-        out,
-        "The sample API answers on {}. Its data and field names are invented.",
-        api.base_url()
-    )?;
-    writeln!(out, "To run the definitions of pipelines/ against it:")?;
-    for (name, value) in variables(api.base_url()) {
-        writeln!(out, "  export {name}={value}")?;
+    let url = api.base_url();
+    screen::print(format!(
+        "The sample API answers on {url}. Its data and field names are invented."
+    ))?;
+    screen::print("To run the definitions of pipelines/ against it:")?;
+    for (name, value) in variables(url) {
+        screen::print(format!("  export {name}={value}"))?;
     }
-    out.flush()?;
     std::future::pending().await
 }

@@ -3,47 +3,37 @@
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
 
+use super::screen;
 use crate::cli::error::Error;
-use crate::definition::Problems;
+use crate::definition::{DefinitionError, Problems};
 use crate::exit_code::{ExitCode, Failure};
 use crate::report::{Outcome, RunReport, TableReport};
 
-/// An error with its pipeline and its help.
-pub(super) fn error(error: &Error, pipeline: Option<&str>) -> String {
-    let mut text = match (error, pipeline) {
+/// An error with its pipeline and its help, as lines.
+pub(super) fn error(error: &Error, pipeline: Option<&str>) -> Vec<String> {
+    let mut lines = match (error, pipeline) {
         // The report of a definition has its own titles.
-        (Error::Definition(crate::definition::DefinitionError::Invalid(report)), _) => {
-            report.to_string()
-        }
-        (error, Some(pipeline)) => format!("error: pipeline `{pipeline}`: {error}"),
-        (error, None) => format!("error: {error}"),
+        (Error::Definition(DefinitionError::Invalid(problems)), _) => problems.lines(),
+        (error, Some(pipeline)) => vec![format!("error: pipeline `{pipeline}`: {error}")],
+        (error, None) => vec![format!("error: {error}")],
     };
-    if let Some(help) = error.help() {
-        text.push_str("\n  help: ");
-        text.push_str(&help);
-    }
-    text
+    lines.extend(error.help().map(|help| format!("  help: {help}")));
+    lines
 }
 
 /// Shows the warnings about a definition on stderr.
-#[expect(clippy::print_stderr, reason = "the command line is where problems are shown")]
 pub(super) fn warn(warnings: &Problems) {
-    if !warnings.is_empty() {
-        eprintln!("{warnings}");
-    }
+    screen::tell_lines(warnings.lines());
 }
 
 /// Shows what to do next on stderr, each once.
-#[expect(clippy::print_stderr, reason = "the command line is where help is shown")]
 pub(super) fn help(mut texts: Vec<&str>) {
     texts.dedup();
-    for text in texts {
-        eprintln!("help: {text}");
-    }
+    screen::tell_lines(texts.iter().map(|text| format!("help: {text}")));
 }
 
 /// A run in a few lines: its outcome, then a row for each table.
-pub(super) fn report(report: &RunReport) -> String {
+pub(super) fn report(report: &RunReport) -> Vec<String> {
     let seconds = (report.finished_at - report.started_at).as_seconds_f64();
     let received = report.exports.iter().map(|export| export.bytes).sum();
     let outcome = match &report.outcome {
@@ -62,13 +52,13 @@ pub(super) fn report(report: &RunReport) -> String {
     if report.began_lake {
         lines.push(format!("this run began the lake {}", report.destination));
     }
-    lines.push(tables(report).to_string());
+    lines.extend(tables(report).to_string().lines().map(str::to_owned));
     lines.extend(report.changes.iter().map(ToString::to_string));
     lines.extend(report.checks.iter().map(ToString::to_string));
     if !report.pruned.is_empty() {
         lines.push(format!("deleted: {}", report.pruned));
     }
-    lines.join("\n")
+    lines
 }
 
 /// Why nothing has changed.
@@ -129,8 +119,12 @@ fn tables(report: &RunReport) -> Table {
 }
 
 /// Shows an error and its help on stderr.
-#[expect(clippy::print_stderr, reason = "the command line is where errors are shown")]
 pub(super) fn fail(error: &Error) -> ExitCode {
-    eprintln!("{}", self::error(error, None));
+    fail_of(error, None)
+}
+
+/// The same for an error of a pipeline.
+pub(super) fn fail_of(error: &Error, pipeline: Option<&str>) -> ExitCode {
+    screen::tell_lines(self::error(error, pipeline));
     error.exit_code()
 }

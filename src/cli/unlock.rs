@@ -1,8 +1,7 @@
 //! `flowlake unlock`
 
-use std::io::Write;
-
 use super::destination::DestinationArgument;
+use super::screen;
 use super::summary::fail;
 use crate::cli::error::Error;
 use crate::exit_code::ExitCode;
@@ -16,10 +15,7 @@ pub(super) async fn unlock(
     context: &RunContext,
 ) -> ExitCode {
     match free(destination, force, context).await {
-        Ok(text) => match writeln!(std::io::stdout(), "{text}") {
-            Ok(()) => ExitCode::Done,
-            Err(error) => fail(&error.into()),
-        },
+        Ok(()) => ExitCode::Done,
         Err(error) => fail(&error),
     }
 }
@@ -28,16 +24,15 @@ async fn free(
     argument: &DestinationArgument,
     force: bool,
     context: &RunContext,
-) -> Result<String, Error> {
+) -> Result<(), Error> {
     let shown = argument.shown();
-    let not_locked = || format!("{shown}: not locked");
     let destination = argument.open(context).await?;
     let Some(owner) = holder(&destination).await.map_err(RunError::from)? else {
-        return Ok(not_locked());
+        return screen::print(format!("{shown}: not locked"));
     };
     if !(force || owner.is_gone()) {
         return Err(RunError::Lock(LockError::Held { owner: Box::new(owner) }).into());
     }
     break_lock(&destination).await.map_err(RunError::from)?;
-    Ok(format!("{shown}: unlocked; the lock was held by {owner}"))
+    screen::print(format!("{shown}: unlocked; the lock was held by {owner}"))
 }

@@ -1,10 +1,9 @@
 //! `flowlake verify`
 
-use std::io::Write;
-
 use indicatif::{HumanBytes, HumanCount};
 
 use super::destination::DestinationArgument;
+use super::screen;
 use super::summary::{self, fail};
 use crate::cli::error::Error;
 use crate::exit_code::ExitCode;
@@ -50,18 +49,17 @@ async fn verify_and_show(
     };
     let found =
         if options.repair { tables.repair(depth).await? } else { tables.verify(depth).await? };
-    let mut out = std::io::stdout();
     if let Some(shown) = rebuilt {
         for table in shown {
-            writeln!(out, "{table}")?;
+            screen::print_block(table)?;
         }
     }
     if options.json {
-        writeln!(out, "{}", serde_json::to_string(&found)?)?;
+        screen::print_json(&found)?;
         return Ok(found);
     }
     for finding in &found.findings {
-        writeln!(out, "{finding}")?;
+        screen::print(finding)?;
     }
     let summary = match found.findings.len() {
         0 => "matches its manifests".to_owned(),
@@ -71,7 +69,9 @@ async fn verify_and_show(
     let (tables, files) = (HumanCount(found.tables), HumanCount(found.files));
     let (rows, bytes) = (HumanCount(found.rows), HumanBytes(found.bytes));
     let shown = argument.shown();
-    writeln!(out, "{shown}: {summary} ({tables} tables, {files} files, {rows} rows, {bytes})")?;
+    screen::print(format!(
+        "{shown}: {summary} ({tables} tables, {files} files, {rows} rows, {bytes})"
+    ))?;
     let helps: Vec<&str> = found.findings.iter().filter_map(Finding::help).collect();
     summary::help(helps);
     Ok(found)

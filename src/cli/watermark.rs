@@ -1,6 +1,5 @@
 //! `flowlake watermark`
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -9,6 +8,7 @@ use comfy_table::{Table, presets};
 
 use super::destination;
 use super::planning::instant;
+use super::screen;
 use super::summary::fail;
 use crate::cli::error::Error;
 use crate::definition::{Definition, Pipeline, WriteDisposition};
@@ -90,7 +90,7 @@ async fn show(chosen: &ChosenTables, context: &RunContext) -> Result<(), Error> 
         let (from, watermark) = (loaded.map(ranges), loaded.map(|it| instant_text(it.watermark)));
         shown.add_row([name.to_string(), text(from), text(watermark), entry.pipeline.clone()]);
     }
-    Ok(writeln!(std::io::stdout(), "{shown}")?)
+    screen::print_block(shown)
 }
 
 async fn set(
@@ -109,10 +109,9 @@ async fn set(
         return Err(PlanError::UnknownTable(unknown.clone()).into());
     }
     let moved = set_watermark(&destination, &pipeline, &chosen.tables, at, now).await?;
-    let mut out = std::io::stdout();
     for (table, before) in &moved {
         let text = |at: Option<DateTime<Utc>>| at.map_or("none".to_owned(), instant_text);
-        writeln!(out, "{table}: {} -> {}", text(*before), text(at))?;
+        screen::print(format!("{table}: {} -> {}", text(*before), text(at)))?;
     }
     let goes_back =
         |before: &Option<DateTime<Utc>>| before.is_some_and(|it| at.is_none_or(|at| at < it));
@@ -122,10 +121,9 @@ async fn set(
     });
     if let Some(table) = appended {
         let name = &table.name;
-        writeln!(
-            out,
+        screen::print(format!(
             "{name} is appended to: the next run loads the records in between a second time"
-        )?;
+        ))?;
     }
     Ok(())
 }

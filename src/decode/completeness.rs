@@ -16,8 +16,9 @@ use serde_json::Value;
 
 use super::selector::RecordsAt;
 use super::split_error::{Sign, SplitError};
-use crate::excerpt::excerpt;
+
 use crate::schema::JsonPointer;
+use crate::shown::excerpt;
 
 /// Deeper members say nothing of the whole export.
 const MOST_LEVELS: usize = 4;

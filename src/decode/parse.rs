@@ -9,8 +9,8 @@ use super::identity::identity;
 use super::position::Position;
 use super::rules::{Scope, ValueForm};
 use super::{Chunk, DecodeOptions, Level, ScalarCounts, Undecodable};
-use crate::excerpt::excerpt;
 use crate::exit_code::{ExitCode, Failure, advice};
+use crate::shown::excerpt;
 
 /// A record is not valid JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

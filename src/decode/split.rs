@@ -13,8 +13,9 @@ use super::nesting::{Advance, Nesting};
 use super::position::Position;
 use super::selector::{RecordSelector, RecordsAt};
 use super::split_error::SplitError;
-use crate::excerpt::excerpt;
+
 use crate::schema::JsonPointer;
+use crate::shown::excerpt;
 
 /// The size of a batch in bytes.
 const BATCH_BYTES: usize = 2 << 20;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+use crate::shown;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 /// One mistake in a definition.
@@ -130,13 +131,23 @@ impl Problems {
         Some((line_of(&self.text, start), column))
     }
 
+    /// The whole report, as lines: of the definition's text only those with a problem, as they are.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let rendered: Vec<String> = self.list.iter().map(|problem| self.render(problem)).collect();
+        rendered.join("\n\n").lines().map(str::to_owned).collect()
+    }
+
     fn render(&self, problem: &Problem) -> String {
         let level = match problem.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let title = level.primary_title(format!("`{}`: {}", problem.key, problem.message));
-        let help = Level::HELP.message(problem.help.as_str());
+        // What breaks a line in names and values is not ours.
+        let title = format!("`{}`: {}", problem.key, problem.message);
+        let title = level.primary_title(shown::message(&title));
+        let help = Level::HELP.message(shown::message(&problem.help));
+        let file = shown::message(&self.file);
         match &problem.span {
             Some(span) if problem.exposure != Exposure::Nothing => {
                 let marked = AnnotationKind::Primary.span(span.clone());
@@ -144,13 +155,13 @@ impl Problems {
                     Exposure::Key => Cow::Owned(without_value(&self.text, span.end)),
                     _ => Cow::Borrowed(self.text.as_str()),
                 };
-                let snippet = Snippet::source(text).path(self.file.as_str()).annotation(marked);
+                let snippet = Snippet::source(text).path(file).annotation(marked);
                 Renderer::plain().render(&[title.element(snippet).element(help)])
             }
             span => {
                 let place = match span {
-                    Some(span) => format!("{}:{}", self.file, line_of(&self.text, span.start)),
-                    None => self.file.clone(),
+                    Some(span) => format!("{file}:{}", line_of(&self.text, span.start)),
+                    None => file,
                 };
                 let place = Level::NOTE.message(format!("in {place}"));
                 Renderer::plain().render(&[title.element(place).element(help)])
@@ -161,8 +172,7 @@ impl Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rendered: Vec<String> = self.list.iter().map(|problem| self.render(problem)).collect();
-        f.write_str(&rendered.join("\n\n"))
+        f.write_str(&self.lines().join("\n"))
     }
 }
 

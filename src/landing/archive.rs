@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{ExportHash, Landed};
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::schema::{RunId, Window};
+use crate::shown;
 use crate::source::ResponseMetadata;
 use crate::store::{Destination, DestinationError};
 
@@ -112,7 +113,7 @@ impl Archive<'_> {
 
     async fn put(&self, piece: usize, export: &ReceivedExport) -> Result<(), ArchiveError> {
         let landed = &export.landed;
-        let origin = serde_json::to_vec_pretty(&ExportOrigin {
+        let origin = shown::pretty_json(&ExportOrigin {
             url: &export.url,
             window: export.window,
             response_metadata: &export.metadata,

@@ -11,9 +11,11 @@ impl Reporter for Log {
         let Event { run_id, pipeline, table, kind, .. } = event;
         match (kind, table) {
             (EventKind::Warning(warning), Some(table)) => {
-                tracing::warn!(pipeline, %table, "{warning}");
+                tracing::warn!(pipeline, run = %run_id, %table, "{warning}");
             }
-            (EventKind::Warning(warning), None) => tracing::warn!(pipeline, "{warning}"),
+            (EventKind::Warning(warning), None) => {
+                tracing::warn!(pipeline, run = %run_id, "{warning}");
+            }
             (EventKind::Started, _) => tracing::info!(pipeline, run = %run_id, "run started"),
             (EventKind::Finished(_), _) => tracing::info!(pipeline, run = %run_id, "run finished"),
             // The command line shows why.

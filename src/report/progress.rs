@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::{Event, EventKind, Reporter};
+use crate::shown;
 
 /// Shows how far a run is, on stderr. Shows nothing where stderr is no terminal.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}: {msg} [{elapsed}]") {
             bar.set_style(style);
         }
-        bar.set_prefix(pipeline.to_owned());
+        bar.set_prefix(shown::message(pipeline));
         bar.enable_steady_tick(Duration::from_millis(100));
         Self { bar, received: 0.into(), decoded: 0.into() }
     }
@@ -49,7 +50,9 @@ impl Drop for Progress {
 impl Reporter for Progress {
     fn event(&self, event: &Event) {
         match &event.kind {
-            EventKind::Waiting { owner } => self.bar.set_message(format!("waiting for {owner}")),
+            EventKind::Waiting { owner } => {
+                self.bar.set_message(shown::message(&format!("waiting for {owner}")))
+            }
             EventKind::Requesting { attempt: 1 } => self.bar.set_message("asking the source"),
             EventKind::Requesting { attempt } => {
                 self.bar.set_message(format!("asking the source, attempt {attempt}"));

@@ -2,7 +2,7 @@
 
 use polars::prelude::PolarsError;
 
-use crate::decode::{DecodeError, Sign, SplitError};
+use crate::decode::{DecodeError, SplitError};
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::infer::SchemaError;
 use crate::landing::{ArchiveError, LandError};
@@ -11,7 +11,6 @@ use crate::report::TableReport;
 use crate::run::guard_error::GuardError;
 use crate::run::interruption::Signal;
 use crate::schema::{RunId, TableName, Window};
-use crate::source::ExportSource;
 use crate::source::api_key::ApiKeyError;
 use crate::source::http::FetchError;
 use crate::source::http::retry::{History, Retryable};
@@ -153,20 +152,6 @@ impl RunError {
             Self::Split(SplitError::Truncated { .. } | SplitError::Empty) => Retryable::SOON,
             _ => Retryable::Final,
         }
-    }
-
-    /// The same error, with keys redacted from the excerpt of the export.
-    pub(super) fn redacted(mut self, source: &dyn ExportSource) -> Self {
-        if let Self::Split(
-            SplitError::NotJson { beginning: excerpt }
-            | SplitError::Malformed { rest: excerpt, .. }
-            | SplitError::Incomplete { sign: Sign::Says(excerpt) | Sign::Error(excerpt), .. },
-        )
-        | Self::Decode(DecodeError { rest: excerpt, .. }) = &mut self
-        {
-            *excerpt = source.redact(excerpt);
-        }
-        self
     }
 }
 

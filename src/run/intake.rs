@@ -172,7 +172,7 @@ impl Receiver<'_> {
             self.events.emit(EventKind::Requesting { attempt: retries.number() });
             let error = match self.receive_once(request, selector.clone()).await {
                 Ok(piece) => return Ok(piece),
-                Err(error) => error.redacted(self.source),
+                Err(error) => error,
             };
             let reason = error.to_string();
             let wait = retries.wait_after(error.retryable(), reason.clone(), Instant::now());
@@ -401,10 +401,6 @@ mod tests {
                 Ok(SourceResponse { metadata, announced_bytes, has_end, refused, accepted, body })
             }
             .boxed()
-        }
-
-        fn redact(&self, text: &str) -> String {
-            text.to_owned()
         }
     }
 

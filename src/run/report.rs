@@ -6,6 +6,7 @@ use object_store::path::Path;
 use super::{Run, RunError};
 use crate::report::{ExportReport, Outcome, RunReport, TableReport};
 use crate::run::intake::Intake;
+use crate::shown;
 use crate::store::Destination;
 
 impl Run<'_> {
@@ -34,7 +35,7 @@ impl Run<'_> {
     }
 
     pub(super) async fn put_report(&self, report: &RunReport) -> Result<(), RunError> {
-        let content = serde_json::to_vec_pretty(report).map_err(RunError::Report)?;
+        let content = shown::pretty_json(report).map_err(RunError::Report)?;
         self.destination.put(&self.report_path(), Bytes::from(content)).await?;
         Ok(())
     }

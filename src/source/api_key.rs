@@ -11,9 +11,8 @@ use tokio::process::Command;
 
 use crate::definition::{Environment, KeySource};
 use crate::exit_code::{ExitCode, Failure};
+use crate::shown::{self, KindOfSecret};
 
-/// The replacement for a key in a text.
-const REDACTED: &str = "[the API key]";
 /// The permission bits by which anybody but the owner can read or change a file.
 const OTHERS: u32 = 0o077;
 /// A password store that waits to be unlocked would wait all night.
@@ -143,27 +142,6 @@ impl ApiKey {
         Ok(keys)
     }
 
-    /// Removes the key from a text that the source sent, and also the beginning of the key at the end of the text, where
-    /// the rest was cut off.
-    #[must_use]
-    pub fn redact(&self, text: &str) -> String {
-        const SHORTEST_PART: usize = 4;
-        let key = self.expose();
-        let mut redacted = text.replace(key, REDACTED);
-        let beginnings = (SHORTEST_PART..key.len()).rev().filter_map(|length| key.get(..length));
-        if let Some(part) = beginnings.into_iter().find(|part| redacted.ends_with(part)) {
-            redacted.truncate(redacted.len() - part.len());
-            redacted.push_str(REDACTED);
-        }
-        redacted
-    }
-
-    /// Removes several keys from a text.
-    #[must_use]
-    pub fn redact_all(keys: &[Self], text: &str) -> String {
-        keys.iter().fold(text.to_owned(), |text, key| key.redact(&text))
-    }
-
     fn of_text(text: &str, source: &KeySource) -> Result<Option<Self>, ApiKeyError> {
         let value = text.trim();
         if value.is_empty() {
@@ -172,6 +150,7 @@ impl ApiKey {
         if value.bytes().any(|byte| !byte.is_ascii_graphic()) {
             return Err(ApiKeyError::Malformed { from: source.clone() });
         }
+        shown::remember(KindOfSecret::ApiKey, value);
         Ok(Some(Self { value: SecretString::from(value), source: source.clone() }))
     }
 

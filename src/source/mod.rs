@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`procurementflow`] | the two endpoints and the key header: all that is known of the API, as data |
 //! | [`http`] | an [`ExportSource`] over HTTP: client, body, retry, rate limit, redirects |
-//! | [`api_key`] | keys: found, tried in order, redacted |
+//! | [`api_key`] | keys: found, and tried in order |
 
 pub mod api_key;
 pub mod http;
@@ -38,9 +38,6 @@ pub trait ExportSource: Send + Sync {
         &'a self,
         request: &'a Request,
     ) -> BoxFuture<'a, Result<SourceResponse, FetchError>>;
-
-    /// A text from the source without any of its keys.
-    fn redact(&self, text: &str) -> String;
 }
 
 /// The response to a request. The first bytes of its body have not been read yet.

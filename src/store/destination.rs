@@ -81,6 +81,7 @@ impl Destination {
     }
 
     fn open_bucket(bucket: &BucketUrl, url: &DestinationUrl) -> Result<Self, StoreError> {
+        bucket.kind.remember_credentials();
         let mut store = (bucket.kind.open)(&bucket.bucket, &bucket.options)?;
         let prefix_bytes = Path::from(bucket.prefix.as_str()).as_ref().len() + 1;
         if !bucket.prefix.is_empty() {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use object_store::{CopyMode, Error as StoreError, ObjectStore, RetryConfig};
 
+use crate::shown::{self, KindOfSecret};
 /// A kind of object store.
 pub struct StoreKind {
     /// The name in messages: `S3`.
@@ -50,6 +51,15 @@ impl StoreKind {
     #[must_use]
     pub fn option(&self, key: &str) -> Option<&'static StoreOption> {
         self.options.iter().find(|option| option.key == key)
+    }
+
+    /// Remembers the credentials of the environment, which no text may show.
+    pub(super) fn remember_credentials(&self) {
+        for (_, variable) in self.secrets {
+            if let Ok(value) = std::env::var(variable) {
+                shown::remember(KindOfSecret::Credential, &value);
+            }
+        }
     }
 
     /// The environment variable to use in place of a key that would hold a secret.

@@ -14,6 +14,7 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
 use object_store::{ClientConfigKey, Error as StoreError, ObjectStore};
 
 use super::kind::{MAX_ATTEMPTS, OptionConflict, OptionType, StoreKind, StoreOption, StoreOptions};
+use crate::shown::{self, KindOfSecret};
 
 /// Amazon S3, `MinIO`, Ceph, Cloudflare R2 and the like.
 pub(super) static S3: StoreKind = StoreKind {
@@ -189,6 +190,11 @@ impl Profile {
                 ("region", Key::Region),
                 ("endpoint_url", Key::Endpoint),
             ];
+            for key in ["aws_secret_access_key", "aws_session_token"] {
+                if let Some(value) = section.get(key) {
+                    shown::remember(KindOfSecret::Credential, value);
+                }
+            }
             let found = keys.into_iter().filter_map(|(name, key)| Some((key, section.get(name)?)));
             settings.extend(found.map(|(key, value)| (key, value.to_owned())));
         }

@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use url::Url;
 
 use crate::exit_code::{ExitCode, Failure};
-use crate::source::api_key::{ApiKey, KeyName};
+use crate::source::api_key::KeyName;
 use crate::source::http::encoding::Encoding;
 
 /// A request brought no export.
@@ -204,23 +204,6 @@ impl Failure for FetchError {
 
 fn is_web_page(content_type: &str) -> bool {
     content_type.to_ascii_lowercase().starts_with("text/html")
-}
-
-impl FetchError {
-    /// The same error, with the keys redacted from the texts of the source.
-    pub(super) fn redacted(mut self, keys: &[ApiKey]) -> Self {
-        let (first, second) = match &mut self {
-            Self::Unavailable { body, .. } | Self::Rejected { body, .. } => (Some(body), None),
-            Self::NotAnExport { body, content_type, .. } => (Some(body), Some(content_type)),
-            Self::UnknownEncoding { encoding, .. } => (Some(encoding), None),
-            Self::LeavesOrigin { to, .. } => (Some(to), None),
-            _ => (None, None),
-        };
-        for text in [first, second].into_iter().flatten() {
-            *text = ApiKey::redact_all(keys, text);
-        }
-        self
-    }
 }
 
 fn quoted(body: &str) -> String {

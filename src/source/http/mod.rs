@@ -93,16 +93,12 @@ impl HttpSource {
         let first = self.accepted.load(Ordering::Relaxed);
         for position in (first..keys.len()).chain(0..first.min(keys.len())) {
             let key = &keys[position];
-            let response = self.send(url, key).await.map_err(|error| error.redacted(keys))?;
+            let response = self.send(url, key).await?;
             status = response.status();
             if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                 self.accepted.store(position, Ordering::Relaxed);
                 let accepted = key.name();
-                let accepted =
-                    response::accept(response, url, accepted, refused, self.max_bytes).await;
-                return accepted
-                    .map(|response| response::redacted(response, keys))
-                    .map_err(|error| error.redacted(keys));
+                return response::accept(response, url, accepted, refused, self.max_bytes).await;
             }
             refused.push(key.name());
         }
@@ -133,10 +129,6 @@ impl ExportSource for HttpSource {
         request: &'a Request,
     ) -> BoxFuture<'a, Result<SourceResponse, FetchError>> {
         self.fetch_with_keys(request).boxed()
-    }
-
-    fn redact(&self, text: &str) -> String {
-        ApiKey::redact_all(&self.keys, text)
     }
 }
 

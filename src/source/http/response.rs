@@ -10,8 +10,8 @@ use reqwest::header::{
 use reqwest::{Response, StatusCode, Version};
 use url::Url;
 
-use crate::excerpt::{EXCERPT_BYTES, excerpt};
-use crate::source::api_key::{ApiKey, KeyName};
+use crate::shown::{EXCERPT_BYTES, excerpt};
+use crate::source::api_key::KeyName;
 use crate::source::http::FetchError;
 use crate::source::http::body::body;
 use crate::source::http::encoding::Encoding;
@@ -69,14 +69,6 @@ pub(super) async fn accept(
         accepted,
         body: body(response, url, encoding, max_bytes).boxed(),
     })
-}
-
-/// The same response, with the keys redacted from its metadata.
-pub(super) fn redacted(mut response: SourceResponse, keys: &[ApiKey]) -> SourceResponse {
-    for value in response.metadata.headers.values_mut() {
-        *value = ApiKey::redact_all(keys, value);
-    }
-    response
 }
 
 fn metadata(response: &Response) -> ResponseMetadata {

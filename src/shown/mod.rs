@@ -1,0 +1,152 @@
+//! Shown: the one way out for text.
+//!
+//! What a source, a store, a file system or a definition said reaches terminals, logs and reports only through here: as
+//! printable characters on one line, of a bounded length, without secrets.
+
+mod secrets;
+
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+
+use serde::Serialize;
+
+pub use secrets::{KindOfSecret, remember};
+
+/// The most bytes of a foreign text that a message quotes.
+pub(crate) const EXCERPT_BYTES: usize = 120;
+/// The most characters of a message.
+const MESSAGE_CHARACTERS: usize = 4000;
+
+/// The first line of `bytes`, shortened.
+#[must_use]
+pub(crate) fn excerpt(bytes: &[u8]) -> String {
+    let beginning = String::from_utf8_lossy(&bytes[..bytes.len().min(EXCERPT_BYTES)]);
+    let beginning = secrets::redact_cut(&beginning);
+    let line = beginning.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    printable(line).into_owned()
+}
+
+/// A text of one line, of any length.
+#[must_use]
+pub fn line(text: &str) -> String {
+    printable(&secrets::redact(text)).into_owned()
+}
+
+/// A text of one line that is short enough for a terminal or a log.
+#[must_use]
+pub fn message(text: &str) -> String {
+    let mut line = line(text);
+    if let Some((end, _)) = line.char_indices().nth(MESSAGE_CHARACTERS) {
+        let more = line[end..].chars().count();
+        line.truncate(end);
+        let _ = write!(line, "… ({more} more characters)");
+    }
+    line
+}
+
+/// A value as one line of JSON.
+///
+/// # Errors
+/// The value is no JSON.
+pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    // Outside of strings JSON has nothing that would be replaced, and what replaces it is JSON in strings.
+    Ok(line(&serde_json::to_string(value)?))
+}
+
+/// A value as JSON for people to read.
+///
+/// # Errors
+/// The value is no JSON.
+pub fn pretty_json(value: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    Ok(text.lines().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+/// Replaces what a terminal would not show as it is: control characters, and those that change the direction of a text
+/// or have no width. They are written as in JSON.
+fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_hidden(character) {
+            // A String can always be written to.
+            let _ = write!(shown, "{}", Escaped(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+struct Escaped(char);
+
+impl fmt::Display for Escaped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            '\n' => f.write_str("\\n"),
+            '\r' => f.write_str("\\r"),
+            '\t' => f.write_str("\\t"),
+            other => {
+                let mut units = [0; 2];
+                other
+                    .encode_utf16(&mut units)
+                    .iter()
+                    .try_for_each(|unit| write!(f, "\\u{unit:04x}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One character of each kind that is not shown as it is.
+    const HIDDEN: &str =
+        "\0\u{1b}\u{7f}\u{9b}\u{ad}\u{200b}\u{200f}\u{2028}\u{202e}\u{2066}\u{feff}\u{e0041}";
+
+    #[test]
+    fn h1_what_a_terminal_would_act_on_is_written_out() {
+        let shown = r"a\n\r\t\u0000\u001b\u007f\u009b\u00ad\u200b\u200f\u2028\u202e\u2066\ufeff\udb40\udc41é漢😀";
+        assert_eq!(line(&format!("a\n\r\t{HIDDEN}é漢😀")), shown);
+    }
+
+    #[test]
+    fn h1_json_stays_the_same_json() {
+        let value = serde_json::json!({ HIDDEN: [HIDDEN, "\"\\/\n"] });
+        for shown in [json(&value).unwrap(), pretty_json(&value).unwrap()] {
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(&shown).unwrap(),
+                value,
+                "{shown}"
+            );
+            assert!(shown.chars().all(|it| it == '\n' || !is_hidden(it)), "{shown}");
+        }
+    }
+
+    #[test]
+    fn h1_a_message_has_an_end() {
+        let shown = message(&"é".repeat(5000));
+        assert!(shown.ends_with("é… (1000 more characters)"), "{shown}");
+        assert_eq!(message(&"é".repeat(4000)), "é".repeat(4000));
+    }
+
+    #[test]
+    fn h2_an_excerpt_does_not_cut_a_secret_in_two() {
+        remember(KindOfSecret::ApiKey, "pf_excerpt_canary_0123456789");
+        for before in 100..EXCERPT_BYTES {
+            let text = format!("{}pf_excerpt_canary_0123456789 and more", "x".repeat(before));
+            let shown = excerpt(text.as_bytes());
+            assert!(!shown.contains("pf_e"), "{shown}");
+        }
+    }
+}
