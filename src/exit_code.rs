@@ -46,6 +46,24 @@ impl ExitCode {
         Self::Terminated,
     ];
 
+    /// The name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Unexpected => "unexpected",
+            Self::Usage => "usage",
+            Self::Partial => "partial",
+            Self::SourceUnavailable => "source_unavailable",
+            Self::Key => "key",
+            Self::Export => "export",
+            Self::Destination => "destination",
+            Self::Busy => "busy",
+            Self::Interrupted => "interrupted",
+            Self::Terminated => "terminated",
+        }
+    }
+
     /// The number that the process exits with.
     #[must_use]
     pub fn number(self) -> u8 {

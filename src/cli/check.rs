@@ -135,7 +135,7 @@ async fn check_online(file: &Path, pipeline: Pipeline, context: &RunContext) -> 
             let lines = lines.map(|line| format!("{}: ok, {line}", file.display()));
             screen::print_lines(lines).err().map_or(ExitCode::Done, |error| fail(&error))
         }
-        Err(error) => summary::fail_of(&error, Some(&name)),
+        Err(error) => summary::fail_of(&error, Some(&name), None),
     }
 }
 

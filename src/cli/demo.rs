@@ -38,7 +38,8 @@ async fn pull_samples(context: &RunContext) -> Result<(), Error> {
         let definition =
             Definition::parse(file, text, &context.environment).map_err(DefinitionError::from)?;
         let options = run::RunOptions::default();
-        let report = run::execute(definition.pipeline, &options, &context).await?;
+        let ended = run::execute(definition.pipeline, &options, &context).await;
+        let report = ended.map_err(|failed| failed.error)?;
         screen::print_lines(summary::report(&report))?;
         screen::print("")?;
     }

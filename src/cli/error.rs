@@ -38,6 +38,9 @@ pub enum Error {
     /// The output could not be written, as when a pipe is closed.
     #[error("cannot write the output: {0}")]
     Output(#[from] std::io::Error),
+    /// No threads could be started.
+    #[error("cannot start threads: {0}")]
+    Threads(std::io::Error),
     /// A result could not be written as JSON.
     #[error("cannot write the result as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -53,7 +56,7 @@ impl Error {
             Self::Init(error) => Some(error),
             Self::Verify(error) => Some(error),
             Self::SampleApi(error) => Some(error),
-            Self::NoLake { .. } | Self::Output(_) | Self::Json(_) => None,
+            Self::NoLake { .. } | Self::Output(_) | Self::Threads(_) | Self::Json(_) => None,
         }
     }
 }
@@ -70,6 +73,12 @@ impl Failure for Error {
         if let Self::NoLake { .. } = self {
             return Some(
                 "check the path, and that its disk is mounted; `flowlake run` begins a lake"
+                    .to_owned(),
+            );
+        }
+        if let Self::Threads(_) = self {
+            return Some(
+                "raise the limits of processes and memory of this user (`ulimit -u`, `ulimit -v`)"
                     .to_owned(),
             );
         }

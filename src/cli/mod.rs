@@ -20,9 +20,11 @@ mod verify;
 mod watermark;
 
 use std::net::SocketAddr;
+use std::panic::PanicHookInfo;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::error::Error;
@@ -173,17 +175,35 @@ enum Command {
 /// Parses the command line, runs the command, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| screen::tell(Level::ERROR, &bug(panic), ())));
     share_heaps();
     let arguments = Arguments::parse();
+    // What a bug leaves half done is in memory only: the destination is as after a kill.
+    std::panic::catch_unwind(|| run_command(arguments)).unwrap_or(ExitCode::Unexpected)
+}
+
+fn run_command(arguments: Arguments) -> ExitCode {
     start_logging(arguments.log_format);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return summary::fail(&Error::Output(error)),
+        Err(error) => return summary::fail(&Error::Threads(error)),
     };
     let code = runtime.block_on(dispatch(arguments.command));
     // After a signal, threads may still work on a run whose result is no longer needed.
     runtime.shutdown_background();
     code
+}
+
+/// What a bug is told as.
+fn bug(panic: &PanicHookInfo<'_>) -> [String; 2] {
+    let what = panic.payload_as_str().unwrap_or("it gives no reason");
+    let place = panic.location().map(|at| format!(" at {}:{}", at.file(), at.line()));
+    let version = env!("CARGO_PKG_VERSION");
+    [
+        format!("error: a bug in flowlake {version}{}: {what}", place.unwrap_or_default()),
+        "  help: please report it, with this line; the tables are as they were, or the next run finishes the commit"
+            .to_owned(),
+    ]
 }
 
 async fn dispatch(command: Command) -> ExitCode {
@@ -247,6 +267,9 @@ fn start_logging(format: LogFormat) {
         .with_ansi(has_colours);
     match format {
         LogFormat::Text => logging.with_target(false).init(),
-        LogFormat::Json => logging.json().init(),
+        LogFormat::Json => {
+            screen::tell_json();
+            logging.json().init();
+        }
     }
 }

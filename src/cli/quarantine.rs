@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::destination::DestinationArgument;
 use super::planning::PlanArguments;
+use super::run::{self, FailedRun};
 use super::screen;
 use super::summary::fail;
 use crate::cli::error::Error;
@@ -105,7 +106,7 @@ pub(super) async fn quarantine(command: QuarantineCommand, context: &RunContext)
                 };
             let name = definition.pipeline.name.clone();
             let retried = retry(definition, &arguments, run_id, context).await;
-            return super::run::show(retried, &name, json).err().unwrap_or(ExitCode::Done);
+            return run::show(retried, &name, json).err().unwrap_or(ExitCode::Done);
         }
     };
     done.err().map_or(ExitCode::Done, |error| fail(&error))
@@ -116,11 +117,11 @@ async fn retry(
     arguments: &PlanArguments,
     run_id: Option<RunId>,
     context: &RunContext,
-) -> Result<RunReport, Error> {
-    let context = super::run::with_reporters(context, &definition.pipeline.name);
-    let plan = arguments.plan(definition.pipeline, run_id, &context);
-    let plan = context.interruption.or(plan).await.map_err(RunError::Stopped)??;
-    Ok(crate::run::retry(plan, &context).await?)
+) -> Result<RunReport, FailedRun> {
+    let context = run::with_reporters(context, &definition.pipeline.name);
+    let plan = run::planned(definition.pipeline, arguments, run_id, &context).await?;
+    let retried = crate::run::retry(&plan, &context).await;
+    retried.map_err(|error| run::failed(error, &plan, &context))
 }
 
 /// The chosen records of a quarantine file, or what can be read of them.

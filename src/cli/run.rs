@@ -1,16 +1,19 @@
 //! `flowlake run`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use serde::Serialize;
 
 use super::planning::PlanArguments;
 use super::screen;
 use super::summary::{self, fail};
 use crate::cli::error::Error;
-use crate::definition::{self, Pipeline, Setting};
+use crate::definition::{self, Pipeline};
 use crate::exit_code::ExitCode;
-use crate::report::{Log, Progress, RunReport};
-use crate::run::{RunContext, RunError};
+use crate::plan::{Plan, destination_at};
+use crate::report::{Log, Outcome, Progress, RunIdentity, RunReport};
+use crate::run::{RunContext, RunError, keep_report};
 use crate::schema::RunId;
 
 /// The options of `flowlake run`.
@@ -21,47 +24,56 @@ pub(super) struct RunOptions {
     pub(super) run_id: Option<RunId>,
 }
 
-/// Runs each pipeline in turn. One that fails does not stop the others.
+/// Runs each pipeline in turn. One that fails, or whose definition is wrong, does not stop the others.
 pub(super) async fn run(files: &[PathBuf], options: &RunOptions, context: &RunContext) -> ExitCode {
-    let pipelines = match load_all(files, &options.plan.settings, context) {
-        Ok(pipelines) => pipelines,
-        Err(code) => return code,
-    };
     let mut failures = Vec::new();
-    let count = pipelines.len();
-    for pipeline in pipelines {
-        if let Err(code) = run_one(pipeline, options, context).await {
-            failures.push(code);
-        }
+    let definitions = definition::load_all(files, &options.plan.settings, &context.environment);
+    for (file, definition) in files.iter().zip(definitions) {
+        let ended = match definition {
+            Ok(definition) => {
+                summary::warn(&definition.warnings);
+                run_one(definition.pipeline, options, context).await
+            }
+            Err(error) => Err(show_wrong_definition(file, &Error::Definition(error), options.json)),
+        };
+        failures.extend(ended.err());
         if let Some(signal) = context.interruption.signal() {
             return signal.exit_code();
         }
     }
     match failures.first() {
         None => ExitCode::Done,
-        Some(code) if count == 1 => *code,
+        Some(code) if failures.len() == files.len() && failures.iter().all(|it| it == code) => {
+            *code
+        }
         Some(_) => ExitCode::Partial,
     }
 }
 
-/// Loads every definition, or shows the problems of all of them.
-fn load_all(
-    files: &[PathBuf],
-    settings: &[Setting],
-    context: &RunContext,
-) -> Result<Vec<Pipeline>, ExitCode> {
-    let mut pipelines = Vec::new();
-    let mut failed = None;
-    for loaded in definition::load_all(files, settings, &context.environment) {
-        match loaded {
-            Ok(definition) => {
-                summary::warn(&definition.warnings);
-                pipelines.push(definition.pipeline);
-            }
-            Err(error) => failed = Some(fail(&Error::Definition(error))),
+/// A definition that no run can be made of, as `--json` shows it.
+#[derive(Serialize)]
+struct WrongDefinition<'a> {
+    version: u32,
+    definition: String,
+    #[serde(flatten)]
+    outcome: &'a Outcome,
+    exit_code: u8,
+}
+
+fn show_wrong_definition(file: &Path, error: &Error, json: bool) -> ExitCode {
+    if json {
+        let outcome = Outcome::failed(error);
+        let shown = WrongDefinition {
+            version: RunReport::VERSION,
+            definition: file.display().to_string(),
+            exit_code: outcome.exit_code().number(),
+            outcome: &outcome,
+        };
+        if let Err(error) = screen::print_json(&shown) {
+            fail(&error);
         }
     }
-    failed.map_or(Ok(pipelines), Err)
+    fail(error)
 }
 
 async fn run_one(
@@ -74,15 +86,32 @@ async fn run_one(
     show(ended, &name, options.json)
 }
 
+/// A run that failed, and its report.
+pub(super) struct FailedRun {
+    pub(super) error: Error,
+    report: Box<RunReport>,
+}
+
 /// Shows the result of a run. Returns the exit code when it failed.
 pub(super) fn show(
-    ended: Result<RunReport, Error>,
+    ended: Result<RunReport, FailedRun>,
     pipeline: &str,
     json: bool,
 ) -> Result<(), ExitCode> {
     match ended {
-        Ok(report) => show_report(&report, json).map_err(|error| fail(&error)),
-        Err(error) => Err(summary::fail_of(&error, Some(pipeline))),
+        Ok(report) => {
+            // The run is complete, whatever becomes of its output.
+            if let Err(error) = show_report(&report, json) {
+                screen::warn(&format!("warning: pipeline `{pipeline}`: {error}"));
+            }
+            Ok(())
+        }
+        Err(FailedRun { error, report }) => {
+            if json && let Err(error) = screen::print_json(&report) {
+                screen::warn(&format!("warning: pipeline `{pipeline}`: {error}"));
+            }
+            Err(summary::fail_of(&error, Some(pipeline), Some(&report.run_id)))
+        }
     }
 }
 
@@ -98,14 +127,46 @@ pub(super) async fn execute(
     pipeline: Pipeline,
     options: &RunOptions,
     context: &RunContext,
-) -> Result<RunReport, Error> {
+) -> Result<RunReport, FailedRun> {
     let context = with_reporters(context, &pipeline.name);
-    let plan = options.plan.plan(pipeline, options.run_id.clone(), &context);
-    let plan = context.interruption.or(plan).await.map_err(RunError::Stopped)??;
-    Ok(crate::run::run(&plan, &context).await?)
+    let plan = planned(pipeline, &options.plan, options.run_id.clone(), &context).await?;
+    crate::run::run(&plan, &context).await.map_err(|error| failed(error, &plan, &context))
 }
 
-/// The run is complete, whatever becomes of its output.
+/// The plan of a run. A run that cannot be planned has a report too.
+pub(super) async fn planned(
+    pipeline: Pipeline,
+    arguments: &PlanArguments,
+    run_id: Option<RunId>,
+    context: &RunContext,
+) -> Result<Plan, FailedRun> {
+    let now = context.clock.now();
+    let url = destination_at(&pipeline, now);
+    let run = RunIdentity {
+        run_id: run_id.clone().unwrap_or_else(|| RunId::at(now)),
+        pipeline: pipeline.name.clone(),
+        destination: url.as_ref().map(ToString::to_string).unwrap_or_default(),
+        started_at: now,
+    };
+    let plan = arguments.plan(pipeline, run_id, context);
+    let error = match context.interruption.or(plan).await {
+        Ok(Ok(plan)) => return Ok(plan),
+        Ok(Err(error)) => error,
+        Err(signal) => RunError::Stopped(signal).into(),
+    };
+    let report = RunReport::of(run, context.clock.now(), Outcome::failed(&error));
+    if let Ok(url) = url {
+        keep_report(&url, &report, context).await;
+    }
+    Err(FailedRun { error, report: Box::new(report) })
+}
+
+/// The failure of a run that was planned.
+pub(super) fn failed(error: RunError, plan: &Plan, context: &RunContext) -> FailedRun {
+    let report = Box::new(context.report(plan, Outcome::failed(&error)));
+    FailedRun { error: error.into(), report }
+}
+
 fn show_report(report: &RunReport, json: bool) -> Result<(), Error> {
     if json {
         screen::print_json(report)?;
@@ -116,6 +177,7 @@ fn show_report(report: &RunReport, json: bool) -> Result<(), Error> {
         let place = format!("{}/_flowlake/quarantine", report.destination);
         tracing::warn!(
             pipeline = report.pipeline,
+            run = %report.run_id,
             rows = report.quarantined(),
             place,
             "rows are in quarantine"

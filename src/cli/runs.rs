@@ -11,6 +11,7 @@ use crate::exit_code::ExitCode;
 use crate::report::{Outcome, RunReport};
 use crate::run::{RunContext, RunError};
 use crate::schema::RunId;
+use crate::shown;
 use crate::store::{Destination, ListedFile};
 
 /// Shows the last runs of a destination, the newest first.
@@ -112,7 +113,8 @@ fn table(reports: &[RunReport]) -> Table {
             match &report.outcome {
                 Outcome::Committed => "committed".to_owned(),
                 Outcome::NothingNew | Outcome::NothingWaiting => "nothing new".to_owned(),
-                Outcome::Failed(reason) => format!("failed: {reason}"),
+                Outcome::CommittedBefore => "committed before".to_owned(),
+                Outcome::Failed { error } => shown::message(&format!("failed: {}", error.message)),
             },
         ]);
     }

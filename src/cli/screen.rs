@@ -5,11 +5,15 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
+use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::error::Error;
+use crate::report::between_progress;
 use crate::shown;
 
 /// Prints a line on stdout.
@@ -37,14 +41,47 @@ pub(super) fn print_pretty_json(value: &impl Serialize) -> Result<(), Error> {
     write_out(&shown::pretty_json(value)?)
 }
 
-/// Tells something on stderr.
-pub(super) fn tell(text: impl Display) {
-    write_err(&shown::message(&text.to_string()));
+/// Whether stderr has JSON, one object a line.
+static TELLS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// From now on stderr has JSON, one object a line.
+pub(super) fn tell_json() {
+    TELLS_JSON.store(true, Ordering::Relaxed);
 }
 
-/// Tells several lines on stderr.
-pub(super) fn tell_lines<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) {
-    lines.into_iter().for_each(|line| tell(line.as_ref()));
+/// What is told on stderr besides the log, as the log would have it.
+#[derive(Serialize)]
+struct Told<'t, F> {
+    timestamp: String,
+    level: &'static str,
+    fields: Fields<'t, F>,
+}
+
+#[derive(Serialize)]
+struct Fields<'t, F> {
+    message: &'t str,
+    #[serde(flatten)]
+    more: F,
+}
+
+/// Tells something on stderr, in lines for people; in a log of JSON as one object with more fields.
+pub(super) fn tell(level: Level, lines: &[impl AsRef<str>], more: impl Serialize) {
+    let lines = lines.iter().map(|line| shown::message(line.as_ref()));
+    if !TELLS_JSON.load(Ordering::Relaxed) {
+        lines.for_each(|line| write_err(&line));
+        return;
+    }
+    let timestamp = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+    let message = lines.collect::<Vec<_>>().join("\n");
+    let fields = Fields { message: &message, more };
+    if let Ok(line) = shown::json(&Told { timestamp, level: level.as_str(), fields }) {
+        write_err(&line);
+    }
+}
+
+/// Warns of something on stderr.
+pub(super) fn warn(text: &str) {
+    tell(Level::WARN, &[text], ());
 }
 
 /// Whether stderr is a terminal that may have colours.
@@ -62,7 +99,7 @@ fn write_out(line: &str) -> Result<(), Error> {
 
 fn write_err(line: &str) {
     // There is nowhere left to tell of it.
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = between_progress(|| writeln!(io::stderr(), "{line}"));
 }
 
 /// Where log lines go: stderr, one line an event.

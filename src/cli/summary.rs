@@ -2,12 +2,15 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
+use serde::Serialize;
+use tracing::Level;
 
 use super::screen;
 use crate::cli::error::Error;
 use crate::definition::{DefinitionError, Problems};
 use crate::exit_code::{ExitCode, Failure};
 use crate::report::{Outcome, RunReport, TableReport};
+use crate::schema::RunId;
 
 /// An error with its pipeline and its help, as lines.
 pub(super) fn error(error: &Error, pipeline: Option<&str>) -> Vec<String> {
@@ -23,13 +26,17 @@ pub(super) fn error(error: &Error, pipeline: Option<&str>) -> Vec<String> {
 
 /// Shows the warnings about a definition on stderr.
 pub(super) fn warn(warnings: &Problems) {
-    screen::tell_lines(warnings.lines());
+    if !warnings.is_empty() {
+        screen::tell(Level::WARN, &warnings.lines(), ());
+    }
 }
 
 /// Shows what to do next on stderr, each once.
 pub(super) fn help(mut texts: Vec<&str>) {
     texts.dedup();
-    screen::tell_lines(texts.iter().map(|text| format!("help: {text}")));
+    for text in texts {
+        screen::tell(Level::INFO, &[format!("help: {text}")], ());
+    }
 }
 
 /// A run in a few lines: its outcome, then a row for each table.
@@ -40,7 +47,8 @@ pub(super) fn report(report: &RunReport) -> Vec<String> {
         Outcome::Committed => "committed".to_owned(),
         Outcome::NothingNew => format!("nothing new: {}", nothing_new(report)),
         Outcome::NothingWaiting => "nothing new: quarantine is empty".to_owned(),
-        Outcome::Failed(reason) => format!("failed: {reason}"),
+        Outcome::CommittedBefore => "nothing new: a run of this id has committed before".to_owned(),
+        Outcome::Failed { error } => format!("failed: {}", error.message),
     };
     let taken = match report.retried {
         Some(1) => "1 record from quarantine".to_owned(),
@@ -120,11 +128,23 @@ fn tables(report: &RunReport) -> Table {
 
 /// Shows an error and its help on stderr.
 pub(super) fn fail(error: &Error) -> ExitCode {
-    fail_of(error, None)
+    fail_of(error, None, None)
 }
 
-/// The same for an error of a pipeline.
-pub(super) fn fail_of(error: &Error, pipeline: Option<&str>) -> ExitCode {
-    screen::tell_lines(self::error(error, pipeline));
-    error.exit_code()
+/// The same for an error of a pipeline, or of one of its runs.
+pub(super) fn fail_of(error: &Error, pipeline: Option<&str>, run: Option<&RunId>) -> ExitCode {
+    let exit_code = error.exit_code();
+    let fields = ErrorFields { pipeline, run, exit_code: exit_code.number() };
+    screen::tell(Level::ERROR, &self::error(error, pipeline), fields);
+    exit_code
+}
+
+/// What a log of JSON says of an error besides its message.
+#[derive(Serialize)]
+struct ErrorFields<'e> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pipeline: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<&'e RunId>,
+    exit_code: u8,
 }

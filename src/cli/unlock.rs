@@ -27,12 +27,12 @@ async fn free(
 ) -> Result<(), Error> {
     let shown = argument.shown();
     let destination = argument.open(context).await?;
-    let Some(owner) = holder(&destination).await.map_err(RunError::from)? else {
+    let Some(holder) = holder(&destination).await.map_err(RunError::from)? else {
         return screen::print(format!("{shown}: not locked"));
     };
-    if !(force || owner.is_gone()) {
-        return Err(RunError::Lock(LockError::Held { owner: Box::new(owner) }).into());
+    if !(force || holder.is_gone()) {
+        return Err(RunError::Lock(LockError::Held { by: holder }).into());
     }
     break_lock(&destination).await.map_err(RunError::from)?;
-    screen::print(format!("{shown}: unlocked; the lock was held by {owner}"))
+    screen::print(format!("{shown}: unlocked; the lock was held by {holder}"))
 }

@@ -164,6 +164,13 @@ impl Completeness {
         }
     }
 
+    /// The error that the envelope tells of, if it does.
+    pub(super) fn into_error(self) -> Option<SplitError> {
+        let mut signs = self.signs.into_iter();
+        let (pointer, sign) = signs.find(|(_, sign)| matches!(sign, Sign::Error(_)))?;
+        Some(SplitError::Incomplete { pointer, sign })
+    }
+
     /// Refuses the export if its envelope says that it is not whole.
     pub(super) fn check(self, records_at: &[RecordsAt], records: &[u64]) -> Result<(), SplitError> {
         let places: Vec<JsonPointer> = records_at.iter().map(RecordsAt::pointer).collect();

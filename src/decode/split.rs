@@ -147,8 +147,13 @@ impl Splitter {
         if self.state != EnvelopeState::Root {
             return Err(SplitError::Truncated { bytes: self.position.byte });
         }
-        let records_at = self.found()?;
-        self.completeness.check(&records_at, &self.records)?;
+        let completeness = std::mem::take(&mut self.completeness);
+        let records_at = match self.found() {
+            Ok(records_at) => records_at,
+            // That there are no records is said best by the source itself.
+            Err(error) => return Err(completeness.into_error().unwrap_or(error)),
+        };
+        completeness.check(&records_at, &self.records)?;
         batches.extend(self.batches.into_iter().filter(|batch| !batch.is_empty()));
         let is_open_ended = self.root_is_object && self.selector.selects_every_value();
         let (records_at, records) = (records_at.into(), self.records.into());

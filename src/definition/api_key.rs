@@ -23,8 +23,13 @@ pub enum KeySource {
         /// Whether the file is accepted when other users can read it, as mounted secrets often can be.
         readable_by_others: bool,
     },
-    /// A program that prints the key, with its arguments.
-    Command(Vec<String>),
+    /// A program that prints the key.
+    Command {
+        /// The program and its arguments.
+        words: Vec<String>,
+        /// The environment variables that it gets besides those that say who and where it is.
+        environment: Vec<String>,
+    },
 }
 
 impl fmt::Display for KeySource {
@@ -33,7 +38,7 @@ impl fmt::Display for KeySource {
             Self::Env(name) => write!(f, "environment variable {name}"),
             Self::File { path, .. } => write!(f, "file {}", path.display()),
             // Its arguments may hold a secret.
-            Self::Command(_) => f.write_str("the command of `api_key`"),
+            Self::Command { .. } => f.write_str("the command of `api_key`"),
         }
     }
 }
@@ -56,7 +61,8 @@ impl FromToml for KeySource {
         let source = if let Some(name) = members.take("env")? {
             Self::Env(name)
         } else if let Some(words) = members.take_list("command")? {
-            Self::Command(words)
+            let environment = members.take_list("environment")?.unwrap_or_default();
+            Self::Command { words, environment }
         } else {
             let path: String = members.take("file")?.ok_or_else(mismatch)?;
             let readable_by_others = members.take("readable_by_others")?.unwrap_or_default();
@@ -95,11 +101,19 @@ impl FromToml for KeySource {
                         "description": "Accepts the file although others can read it, as mounted secrets often can be.",
                     },
                 })),
-                place("command", json!({ "command": {
-                    "type": "array",
-                    "items": { "type": "string" },
-                    "description": "A program that prints the key, and its arguments.",
-                } })),
+                place("command", json!({
+                    "command": {
+                        "type": "array",
+                        "items": { "type": "string" },
+                        "description": "A program that prints the key, and its arguments.",
+                    },
+                    "environment": {
+                        "type": "array",
+                        "items": { "type": "string", "pattern": "^[A-Z0-9_]+$" },
+                        "default": [],
+                        "description": "The environment variables that the program needs, as `VAULT_ADDR`.",
+                    },
+                })),
             ],
         })
     }
@@ -130,7 +144,7 @@ pub(super) fn check(
     }
     checker.key_variables.extend(sources.iter().filter_map(|source| match source {
         KeySource::Env(name) => Some(name.clone()),
-        KeySource::File { .. } | KeySource::Command(_) => None,
+        KeySource::File { .. } | KeySource::Command { .. } => None,
     }));
     sources
 }
@@ -139,14 +153,15 @@ pub(super) fn check(
 /// like names and paths.
 fn may_be_the_key(source: &KeySource) -> bool {
     match source {
-        KeySource::Env(name) => {
-            let is_name =
-                |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-            name.is_empty() || !name.bytes().all(is_name)
-        }
+        KeySource::Env(name) => !is_variable(name),
         KeySource::File { path, .. } => !path.to_string_lossy().contains('/'),
-        KeySource::Command(_) => false,
+        KeySource::Command { environment, .. } => !environment.iter().all(|name| is_variable(name)),
     }
+}
+
+fn is_variable(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    !name.is_empty() && name.bytes().all(is_part)
 }
 
 #[cfg(test)]
@@ -162,7 +177,12 @@ mod tests {
     fn each_place_has_its_own_key() {
         assert_eq!(read("{ env = \"A\" }"), Ok(KeySource::Env("A".to_owned())));
         let command = vec!["pass".to_owned(), "show".to_owned()];
-        assert_eq!(read("{ command = [\"pass\", \"show\"] }"), Ok(KeySource::Command(command)));
+        let source = KeySource::Command { words: command.clone(), environment: Vec::new() };
+        assert_eq!(read("{ command = [\"pass\", \"show\"] }"), Ok(source));
+        let environment = vec!["VAULT_ADDR".to_owned()];
+        let source = KeySource::Command { words: command, environment };
+        let text = "{ command = [\"pass\", \"show\"], environment = [\"VAULT_ADDR\"] }";
+        assert_eq!(read(text), Ok(source));
         let file = KeySource::File { path: "/a".into(), readable_by_others: true };
         assert_eq!(read("{ file = \"/a\", readable_by_others = true }"), Ok(file));
         for wrong in

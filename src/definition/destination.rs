@@ -16,7 +16,8 @@ use super::checker::Checker;
 use super::field::{Field, FromToml};
 use super::problem::Problem;
 use crate::store::{
-    DestinationUrl, OptionType, STORE_KINDS, StoreKind, StoreOption, StoreOptions, url_forms,
+    DestinationUrl, OptionType, RawMode, STORE_KINDS, StoreKind, StoreOption, StoreOptions,
+    url_forms,
 };
 
 /// `[destination]` as typed.
@@ -25,6 +26,7 @@ pub(super) struct RawDestination {
     pub(super) url: Option<Field<String>>,
     pub(super) format: Option<Field<String>>,
     pub(super) must_exist: Option<Field<bool>>,
+    pub(super) raw_mode: Option<Field<String>>,
     pub(super) stores: Vec<RawStoreSection>,
 }
 
@@ -67,6 +69,7 @@ impl<'de> Visitor<'de> for DestinationVisitor {
                 "url" => raw.url = Some(map.next_value()?),
                 "format" => raw.format = Some(map.next_value()?),
                 "must_exist" => raw.must_exist = Some(map.next_value()?),
+                "raw_mode" => raw.raw_mode = Some(map.next_value()?),
                 section => match kind_of_section(section) {
                     Some(kind) => raw.stores.push(map.next_value_seed(StoreSectionSeed(kind))?),
                     None => {
@@ -143,6 +146,12 @@ impl JsonSchema for RawDestination {
             "default": false,
             "type": "boolean",
         }));
+        properties.insert("raw_mode".to_owned(), json!({
+            "description": "Who may read kept exports and quarantine on local disk: the mode of their files, in octal.",
+            "default": "0600",
+            "pattern": r"\$\{|^0?6[0246][04]$",
+            "type": "string",
+        }));
         for kind in STORE_KINDS {
             let name = definition_name(kind);
             properties
@@ -201,15 +210,22 @@ fn option_schema(option: &StoreOption) -> Json {
 
 const URL_KEY: &str = "destination.url";
 
+/// `[destination]` as it is used.
+pub(super) struct CheckedDestination {
+    pub(super) url: Option<Template>,
+    pub(super) must_exist: bool,
+    pub(super) raw_mode: Option<RawMode>,
+    pub(super) options: StoreOptions,
+}
+
 impl Checker<'_> {
-    pub(super) fn destination(
-        &mut self,
-        raw: Option<RawDestination>,
-    ) -> (Option<Template>, bool, StoreOptions) {
+    pub(super) fn destination(&mut self, raw: Option<RawDestination>) -> CheckedDestination {
         let raw = raw.unwrap_or_default();
         self.choice(raw.format, "destination.format", &[("parquet", ())]);
         let must_exist = self.value(raw.must_exist, "destination.must_exist").unwrap_or_default();
         let url = self.destination_url(raw.url);
+        let is_local = url.as_ref().is_none_or(|(_, url)| url.kind().is_none());
+        let raw_mode = self.raw_mode(raw.raw_mode, is_local);
         let mut options = StoreOptions::default();
         for section in raw.stores {
             let kind = section.kind;
@@ -219,7 +235,25 @@ impl Checker<'_> {
                 _ => options = section_options,
             }
         }
-        (url.map(|(template, _)| template), must_exist, options)
+        CheckedDestination { url: url.map(|(template, _)| template), must_exist, raw_mode, options }
+    }
+
+    fn raw_mode(&mut self, field: Option<Field<String>>, is_local: bool) -> Option<RawMode> {
+        const KEY: &str = "destination.raw_mode";
+        let (text, span) = self.text(field, KEY)?;
+        if !is_local {
+            let help = "leave it out, and say in the bucket who may read `_flowlake`";
+            self.report(span, KEY, "a bucket has no file modes", help);
+            return None;
+        }
+        match text.parse() {
+            Ok(mode) => Some(mode),
+            Err(error) => {
+                let help = "write `\"0600\"`, `\"0640\"` for a group, or `\"0644\"` for all";
+                self.report(span, KEY, &error.to_string(), help);
+                None
+            }
+        }
     }
 
     /// A section of options for another kind of store than the URL's.

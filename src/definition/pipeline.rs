@@ -15,7 +15,7 @@ use super::source::{RawSource, Source};
 use super::table::{RawTable, Table};
 use super::{Environment, Template};
 use crate::schema::TableName;
-use crate::store::StoreOptions;
+use crate::store::{RawMode, StoreOptions};
 
 /// One pipeline as its author means it: every default filled in, every name checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,8 @@ pub struct Pipeline {
     pub destination: Template,
     /// A run does not begin a lake there.
     pub must_exist: bool,
+    /// Who may read raw data on local disk; left out, those who may already.
+    pub raw_mode: Option<RawMode>,
     /// How its store is reached, unless it is a directory.
     pub store: StoreOptions,
     /// How many exports are kept as received.
@@ -131,7 +133,7 @@ pub(super) fn check(
         checker.missing("source", "add a section `[source]` with `endpoint`");
     }
     let source = raw.source.and_then(|source| source.check(checker));
-    let (destination, must_exist, store) = checker.destination(raw.destination);
+    let destination = checker.destination(raw.destination);
     let landing = raw.landing.map(|landing| landing.check(checker)).unwrap_or_default();
     let retention = raw.retention.map(|retention| retention.check(checker)).unwrap_or_default();
     let limits = raw.limits.map(|limits| limits.check(checker)).unwrap_or_default();
@@ -146,9 +148,10 @@ pub(super) fn check(
         name: name?,
         description,
         source: source?,
-        destination: destination?,
-        must_exist,
-        store,
+        destination: destination.url?,
+        must_exist: destination.must_exist,
+        raw_mode: destination.raw_mode,
+        store: destination.options,
         landing,
         retention,
         limits,

@@ -37,7 +37,7 @@ pub enum SchemaError {
         second: String,
     },
     /// A contract forbids what the export would change.
-    #[error("the schema is frozen, and this export would change it:{}", each_on_a_line(changes))]
+    #[error("the schema is frozen, and this export would change it: {}", some_of(changes))]
     Frozen {
         /// All of it.
         changes: Vec<Change>,
@@ -306,7 +306,11 @@ fn shown_key(columns: &[ColumnName]) -> String {
     names.join(", ")
 }
 
-fn each_on_a_line(changes: &[Change]) -> String {
-    let lines: Vec<String> = changes.iter().map(|change| format!("\n  {change}")).collect();
-    lines.concat()
+fn some_of(changes: &[Change]) -> String {
+    const MOST: usize = 10;
+    let mut told: Vec<String> = changes.iter().take(MOST).map(ToString::to_string).collect();
+    if changes.len() > MOST {
+        told.push(format!("{} more", changes.len() - MOST));
+    }
+    told.join("; ")
 }

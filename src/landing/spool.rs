@@ -158,13 +158,13 @@ impl Landing {
     }
 }
 
-/// A file that can be named later, where the system has such files. Once named it has the permissions of any new file.
+/// A file that can be named later, where the system has such files. Only its owner can read it.
 fn nameless_file(directory: &Path) -> io::Result<File> {
     #[cfg(target_os = "linux")]
     {
         use std::os::unix::fs::OpenOptionsExt;
         let mut options = std::fs::OpenOptions::new();
-        options.read(true).write(true).custom_flags(libc::O_TMPFILE).mode(0o666);
+        options.read(true).write(true).custom_flags(libc::O_TMPFILE).mode(0o600);
         // Not every file system supports this.
         if let Ok(file) = options.open(directory) {
             return Ok(file);

@@ -13,7 +13,6 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::RunReport;
-use crate::exit_code::ExitCode;
 use crate::schema::{ColumnType, RunId, TableName};
 use crate::source::api_key::KeyName;
 
@@ -56,6 +55,8 @@ pub enum EventKind {
     Received(u64),
     /// So many records were decoded.
     Decoded(u64),
+    /// Everything was received, and becomes rows.
+    Loading,
     /// So many files are about to be written.
     Writing(u64),
     /// One of them was written.
@@ -67,18 +68,7 @@ pub enum EventKind {
     /// The run ended, and its tables are as the report says.
     Finished(Arc<RunReport>),
     /// The run failed, and no table has changed.
-    Failed(Arc<FailedRun>),
-}
-
-/// A run that failed, as reporters need it.
-#[derive(Debug, Clone)]
-pub struct FailedRun {
-    /// Its report; the outcome says why it failed.
-    pub report: RunReport,
-    /// The exit code of the error.
-    pub exit_code: ExitCode,
-    /// What to do next.
-    pub help: Option<String>,
+    Failed(Arc<RunReport>),
 }
 
 /// Something that somebody should know about a run that goes on.

@@ -18,7 +18,7 @@ impl Reporter for Log {
             }
             (EventKind::Started, _) => tracing::info!(pipeline, run = %run_id, "run started"),
             (EventKind::Finished(_), _) => tracing::info!(pipeline, run = %run_id, "run finished"),
-            // The command line shows why.
+            // The command line tells why.
             (EventKind::Failed(_), _) => tracing::info!(pipeline, run = %run_id, "run failed"),
             _ => {}
         }

@@ -13,7 +13,10 @@ mod log;
 mod model;
 mod progress;
 
-pub use event::{Event, EventKind, FailedRun, Reporter, Reporters, RunWarning};
+pub use event::{Event, EventKind, Reporter, Reporters, RunWarning};
 pub use log::Log;
-pub use model::{CheckReport, ExportReport, Outcome, RunReport, TableReport};
-pub use progress::Progress;
+pub use model::{
+    CheckReport, ExportReport, Outcome, QuarantineReasonReport, ReportedError, RunIdentity,
+    RunReport, RunStep, StepSeconds, TableReport,
+};
+pub use progress::{Progress, between_progress};

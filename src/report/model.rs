@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::exit_code::{ExitCode, Failure};
 use crate::infer::Change;
 use crate::landing::ExportHash;
 use crate::schema::{RunId, TableName, ValueCounts, Window};
+use crate::shown;
 use crate::table::Pruned;
 
 /// What a run did; also the file `_flowlake/runs/<run id>.json`.
@@ -13,6 +15,8 @@ use crate::table::Pruned;
 pub struct RunReport {
     /// The version of this format.
     pub version: u32,
+    /// The version of flowlake that ran.
+    pub flowlake: String,
     /// The run.
     pub run_id: RunId,
     /// The pipeline's name.
@@ -27,7 +31,12 @@ pub struct RunReport {
     /// When it ended.
     pub finished_at: DateTime<Utc>,
     /// How it ended.
+    #[serde(flatten)]
     pub outcome: Outcome,
+    /// What the process exits with for it.
+    pub exit_code: u8,
+    /// How long each step took.
+    pub seconds: StepSeconds,
     /// What the run covered; none for a full export.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
@@ -45,9 +54,25 @@ pub struct RunReport {
     /// The checks that rows failed.
     #[serde(default)]
     pub checks: Vec<CheckReport>,
+    /// Why records are in quarantine, the most frequent reasons first.
+    #[serde(default)]
+    pub quarantine_reasons: Vec<QuarantineReasonReport>,
     /// The old files that were deleted.
     #[serde(default, skip_serializing_if = "Pruned::is_empty")]
     pub pruned: Pruned,
+}
+
+/// Which run it is.
+#[derive(Debug, Clone)]
+pub struct RunIdentity {
+    /// Its id.
+    pub run_id: RunId,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// Where its tables are.
+    pub destination: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
 }
 
 /// A check that rows failed.
@@ -63,9 +88,57 @@ pub struct CheckReport {
     pub on_failure: String,
 }
 
+/// Why records are in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineReasonReport {
+    /// The table.
+    pub table: TableName,
+    /// The name of the rule that they break, as in quarantine.
+    pub rule: String,
+    /// What is wrong with them.
+    pub reason: String,
+    /// How many records this is said of.
+    pub records: u64,
+}
+
+/// The steps of a run, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RunStep {
+    /// Asking the source, keeping and decoding what it sends.
+    Receive,
+    /// Making rows, and comparing them with the tables.
+    Load,
+    /// Writing files.
+    Write,
+    /// Making them visible.
+    Commit,
+}
+
+/// How long each step of a run took, in seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepSeconds {
+    receive: f64,
+    load: f64,
+    write: f64,
+    commit: f64,
+}
+
+impl StepSeconds {
+    /// Adds time to a step.
+    pub fn add(&mut self, step: RunStep, seconds: f64) {
+        let of_step = match step {
+            RunStep::Receive => &mut self.receive,
+            RunStep::Load => &mut self.load,
+            RunStep::Write => &mut self.write,
+            RunStep::Commit => &mut self.commit,
+        };
+        *of_step += seconds;
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     /// Tables were changed.
     Committed,
@@ -73,8 +146,50 @@ pub enum Outcome {
     NothingNew,
     /// Quarantine was empty; nothing was changed.
     NothingWaiting,
-    /// The run failed for this reason; nothing was changed.
-    Failed(String),
+    /// A run of this id has committed before; nothing was changed.
+    CommittedBefore,
+    /// The run failed; nothing was changed.
+    Failed {
+        /// Why.
+        error: ReportedError,
+    },
+}
+
+impl Outcome {
+    /// The outcome of a run that failed.
+    #[must_use]
+    pub fn failed(error: &(impl Failure + ?Sized)) -> Self {
+        let error = ReportedError {
+            kind: error.exit_code().name().to_owned(),
+            message: shown::message(&error.to_string()),
+            help: error.help().map(|help| shown::message(&help)),
+        };
+        Self::Failed { error }
+    }
+
+    /// What the process exits with for it.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Failed { error } => {
+                let named = ExitCode::ALL.into_iter().find(|code| code.name() == error.kind);
+                named.unwrap_or(ExitCode::Unexpected)
+            }
+            _ => ExitCode::Done,
+        }
+    }
+}
+
+/// An error as reports have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedError {
+    /// The name of its exit code, as in `source_unavailable`.
+    pub kind: String,
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
 }
 
 /// The export of one request.
@@ -146,7 +261,34 @@ impl std::fmt::Display for CheckReport {
 
 impl RunReport {
     /// The version of the format that this flowlake writes.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
+
+    /// The report of a run with nothing in it but how it ended.
+    #[must_use]
+    pub fn of(run: RunIdentity, finished_at: DateTime<Utc>, outcome: Outcome) -> Self {
+        let RunIdentity { run_id, pipeline, destination, started_at } = run;
+        Self {
+            version: Self::VERSION,
+            flowlake: env!("CARGO_PKG_VERSION").to_owned(),
+            run_id,
+            pipeline,
+            destination,
+            began_lake: false,
+            started_at,
+            finished_at,
+            exit_code: outcome.exit_code().number(),
+            outcome,
+            seconds: StepSeconds::default(),
+            window: None,
+            exports: Vec::new(),
+            retried: None,
+            tables: Vec::new(),
+            changes: Vec::new(),
+            checks: Vec::new(),
+            quarantine_reasons: Vec::new(),
+            pruned: Pruned::default(),
+        }
+    }
 
     /// Quarantined records, in all tables.
     #[must_use]

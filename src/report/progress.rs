@@ -1,17 +1,28 @@
 //! Progress: bytes, records and files on a terminal.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 
 use super::{Event, EventKind, Reporter};
 use crate::shown;
+
+/// All progress on the terminal of this process.
+static ON_TERMINAL: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Writes to stderr while no progress is shown, so that neither crosses the other.
+pub fn between_progress<T>(write: impl FnOnce() -> T) -> T {
+    ON_TERMINAL.suspend(write)
+}
 
 /// Shows how far a run is, on stderr. Shows nothing where stderr is no terminal.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
+    /// The size that the source announced, on the wire; 0 if it did not.
+    announced: AtomicU64,
     received: AtomicU64,
     decoded: AtomicU64,
 }
@@ -20,19 +31,36 @@ impl Progress {
     /// The progress of the pipeline of this name.
     #[must_use]
     pub fn new(pipeline: &str) -> Self {
-        let bar = ProgressBar::new_spinner();
+        let bar = ON_TERMINAL.add(ProgressBar::new_spinner());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}: {msg} [{elapsed}]") {
             bar.set_style(style);
         }
         bar.set_prefix(shown::message(pipeline));
         bar.enable_steady_tick(Duration::from_millis(100));
-        Self { bar, received: 0.into(), decoded: 0.into() }
+        Self { bar, announced: 0.into(), received: 0.into(), decoded: 0.into() }
     }
 
     fn show_intake(&self) {
-        let received = HumanBytes(self.received.load(Ordering::Relaxed));
+        let received = self.received.load(Ordering::Relaxed);
+        let announced = self.announced.load(Ordering::Relaxed);
+        let elapsed = self.bar.elapsed().as_secs_f64();
+        let mut text = match announced {
+            0 => format!("{} received", HumanBytes(received)),
+            all => format!("{} of {} received", HumanBytes(received), HumanBytes(all)),
+        };
+        if elapsed >= 1.0 {
+            let rate = received as f64 / elapsed;
+            text.push_str(&format!(", {}/s", HumanBytes(rate as u64)));
+            if announced > received && rate > 0.0 {
+                let left = Duration::from_secs_f64((announced - received) as f64 / rate);
+                text.push_str(&format!(", {} left", HumanDuration(left)));
+            }
+        }
         let decoded = self.decoded.load(Ordering::Relaxed);
-        self.bar.set_message(format!("{received} received, {decoded} records decoded"));
+        if decoded > 0 {
+            text.push_str(&format!(", {} records", HumanCount(decoded)));
+        }
+        self.bar.set_message(text);
     }
 
     fn show_files(&self) {
@@ -57,7 +85,10 @@ impl Reporter for Progress {
             EventKind::Requesting { attempt } => {
                 self.bar.set_message(format!("asking the source, attempt {attempt}"));
             }
-            EventKind::Receiving { .. } => self.bar.set_message("the source answers"),
+            EventKind::Receiving { announced } => {
+                self.announced.fetch_add(announced.unwrap_or_default(), Ordering::Relaxed);
+                self.bar.set_message("the source answers");
+            }
             EventKind::Received(bytes) => {
                 self.received.fetch_add(*bytes, Ordering::Relaxed);
                 self.show_intake();
@@ -66,6 +97,7 @@ impl Reporter for Progress {
                 self.decoded.fetch_add(*records, Ordering::Relaxed);
                 self.show_intake();
             }
+            EventKind::Loading => self.bar.set_message("making rows"),
             EventKind::Writing(files) => {
                 self.bar.set_length(*files);
                 self.bar.set_position(0);

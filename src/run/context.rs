@@ -7,10 +7,9 @@ use chrono::{DateTime, Utc};
 
 use crate::definition::Environment;
 use crate::plan::Plan;
-use crate::report::{Outcome, Reporters, RunReport};
+use crate::report::{Outcome, Reporters, RunIdentity, RunReport};
 use crate::run::Interruption;
 use crate::store::OpenDestinations;
-use crate::table::Pruned;
 
 /// The surroundings of a run. Nothing in a run reaches for the process environment or the system clock itself.
 #[derive(Debug, Clone)]
@@ -41,24 +40,15 @@ impl RunContext {
     }
 
     /// The report of a run that ends now, with nothing in it but the outcome.
-    pub(super) fn report(&self, plan: &Plan, outcome: Outcome) -> RunReport {
-        RunReport {
-            version: RunReport::VERSION,
+    #[must_use]
+    pub fn report(&self, plan: &Plan, outcome: Outcome) -> RunReport {
+        let run = RunIdentity {
             run_id: plan.run_id.clone(),
             pipeline: plan.pipeline.name.clone(),
             destination: plan.destination.to_string(),
-            began_lake: false,
             started_at: plan.started_at,
-            finished_at: self.clock.now(),
-            outcome,
-            window: plan.window,
-            exports: Vec::new(),
-            retried: None,
-            tables: Vec::new(),
-            changes: Vec::new(),
-            checks: Vec::new(),
-            pruned: Pruned::default(),
-        }
+        };
+        RunReport { window: plan.window, ..RunReport::of(run, self.clock.now(), outcome) }
     }
 }
 

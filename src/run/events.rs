@@ -2,8 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
+
 use crate::plan::Plan;
-use crate::report::{Event, EventKind, FailedRun, Reporter, Reporters, RunReport, RunWarning};
+use crate::report::{
+    Event, EventKind, Reporter, Reporters, RunReport, RunStep, RunWarning, StepSeconds,
+};
 use crate::run::context::{Clock, RunContext};
 use crate::schema::{RunId, TableName};
 
@@ -17,7 +21,30 @@ struct Emitter {
     run_id: RunId,
     pipeline: String,
     /// Locked while an event is handed on, so that every reporter gets events one at a time and in the same order.
-    phase: Mutex<Phase>,
+    progress: Mutex<Progress>,
+}
+
+/// How far a run is.
+struct Progress {
+    phase: Phase,
+    step: RunStep,
+    /// Since when it is in this step.
+    since: DateTime<Utc>,
+    seconds: StepSeconds,
+}
+
+impl Progress {
+    fn at_beginning(now: DateTime<Utc>) -> Mutex<Self> {
+        let (phase, step, seconds) = (Phase::UnderWay, RunStep::Receive, StepSeconds::default());
+        Mutex::new(Self { phase, step, since: now, seconds })
+    }
+
+    /// Goes on to a step; never back, since pieces of a window are received beside each other.
+    fn reach(&mut self, step: RunStep, now: DateTime<Utc>) {
+        let in_step = (now - self.since).as_seconds_f64().max(0.0);
+        self.seconds.add(self.step, in_step);
+        (self.step, self.since) = (self.step.max(step), now);
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +61,7 @@ impl RunEvents {
             clock: context.clock.clone(),
             run_id: plan.run_id.clone(),
             pipeline: plan.pipeline.name.clone(),
-            phase: Mutex::new(Phase::UnderWay),
+            progress: Progress::at_beginning(context.clock.now()),
         }))
     }
 
@@ -45,7 +72,7 @@ impl RunEvents {
             clock: self.0.clock.clone(),
             run_id: self.0.run_id.clone(),
             pipeline: self.0.pipeline.clone(),
-            phase: Mutex::new(Phase::UnderWay),
+            progress: Progress::at_beginning(self.0.clock.now()),
         }))
     }
 
@@ -57,7 +84,7 @@ impl RunEvents {
             clock: Clock::system(),
             run_id: RunId::at(chrono::DateTime::UNIX_EPOCH),
             pipeline: "test".to_owned(),
-            phase: Mutex::new(Phase::UnderWay),
+            progress: Progress::at_beginning(DateTime::UNIX_EPOCH),
         }))
     }
 
@@ -79,20 +106,32 @@ impl RunEvents {
     }
 
     /// The last event of a run that failed.
-    pub(super) fn failed(&self, run: FailedRun) {
-        self.0.emit(None, EventKind::Failed(Arc::new(run)), Phase::Ended);
+    pub(super) fn failed(&self, report: &RunReport) {
+        self.0.emit(None, EventKind::Failed(Arc::new(report.clone())), Phase::Ended);
+    }
+
+    /// How long each step has taken until now.
+    pub(super) fn seconds(&self) -> StepSeconds {
+        let mut progress = self.0.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let step = progress.step;
+        progress.reach(step, self.0.clock.now());
+        progress.seconds
     }
 }
 
 impl Emitter {
     fn emit(&self, table: Option<TableName>, kind: EventKind, next: Phase) {
-        let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
-        if *phase == Phase::Ended {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if progress.phase == Phase::Ended {
             return;
         }
-        *phase = next;
+        progress.phase = next;
+        let now = self.clock.now();
+        if let Some(step) = step_that_begins(&kind) {
+            progress.reach(step, now);
+        }
         self.reporters.event(&Event {
-            at: self.clock.now(),
+            at: now,
             run_id: self.run_id.clone(),
             pipeline: self.pipeline.clone(),
             table,
@@ -101,12 +140,21 @@ impl Emitter {
     }
 }
 
+/// The step of a run that begins with an event.
+fn step_that_begins(kind: &EventKind) -> Option<RunStep> {
+    match kind {
+        EventKind::Loading => Some(RunStep::Load),
+        EventKind::Writing(_) => Some(RunStep::Write),
+        EventKind::Committing => Some(RunStep::Commit),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit_code::ExitCode;
-    use crate::report::Outcome;
-    use crate::table::Pruned;
+    use crate::report::{Outcome, RunIdentity};
+    use crate::run::RunError;
 
     #[derive(Default)]
     struct Recorder(Mutex<Vec<String>>);
@@ -122,26 +170,14 @@ mod tests {
         RunEvents::of_test(all)
     }
 
-    fn failed_run() -> FailedRun {
-        let now = chrono::DateTime::UNIX_EPOCH;
-        let report = RunReport {
-            version: RunReport::VERSION,
+    fn failed_run() -> RunReport {
+        let run = RunIdentity {
             run_id: "run".parse().unwrap(),
             pipeline: "test".to_owned(),
             destination: "lake".to_owned(),
-            started_at: now,
-            began_lake: false,
-            finished_at: now,
-            outcome: Outcome::Failed("no".to_owned()),
-            window: None,
-            exports: Vec::new(),
-            retried: None,
-            tables: Vec::new(),
-            changes: Vec::new(),
-            checks: Vec::new(),
-            pruned: Pruned::default(),
+            started_at: DateTime::UNIX_EPOCH,
         };
-        FailedRun { report, exit_code: ExitCode::Unexpected, help: None }
+        RunReport::of(run, DateTime::UNIX_EPOCH, Outcome::failed(&RunError::Conflict))
     }
 
     #[test]
@@ -170,10 +206,27 @@ mod tests {
         let late = events.clone();
         events.muted().emit(EventKind::Started);
         events.emit(EventKind::Started);
-        events.failed(failed_run());
+        events.failed(&failed_run());
         late.emit(EventKind::Decoded(1));
         let shown = recorder.0.lock().unwrap();
         assert_eq!(shown.len(), 2, "{shown:?}");
         assert!(shown[1].starts_with("Failed"), "{shown:?}");
+    }
+
+    #[test]
+    fn f04_each_step_has_its_time() {
+        let begin = DateTime::UNIX_EPOCH;
+        let at = |seconds: i64| begin + chrono::TimeDelta::seconds(seconds);
+        let progress = Progress::at_beginning(begin);
+        let mut progress = progress.lock().unwrap();
+        progress.reach(RunStep::Load, at(3));
+        progress.reach(RunStep::Write, at(5));
+        progress.reach(RunStep::Load, at(6));
+        progress.reach(RunStep::Commit, at(9));
+        progress.reach(RunStep::Commit, at(10));
+        let seconds = serde_json::to_value(progress.seconds).unwrap();
+        let expected =
+            serde_json::json!({"receive": 3.0, "load": 2.0, "write": 4.0, "commit": 1.0});
+        assert_eq!(seconds, expected);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::definition::Table;
 use crate::infer::{Change, ResolvedTable};
 use crate::normalise::{Reason, Rule, field_path};
-use crate::report::{CheckReport, RunWarning};
+use crate::report::{CheckReport, QuarantineReasonReport, RunWarning};
 use crate::run::loaded::Loaded;
 use crate::schema::{ColumnName, ColumnType, PartitionField, ShownPath, TableName};
 use crate::table::Snapshot;
@@ -103,6 +103,27 @@ pub(super) fn warnings(changes: &[Change]) -> impl Iterator<Item = (&TableName, 
         }
         _ => None,
     })
+}
+
+/// Why records are in quarantine: what is said of most of them first.
+pub(super) fn quarantine_reasons(load: &Loaded) -> Vec<QuarantineReasonReport> {
+    const MOST: usize = 20;
+    let mut records: BTreeMap<(&TableName, &str, String), u64> = BTreeMap::new();
+    for record in &load.quarantined {
+        let reasons = record.reasons.told.iter();
+        let told: BTreeSet<_> =
+            reasons.map(|it| (&it.table, it.rule.word(), it.to_string())).collect();
+        for reason in told {
+            *records.entry(reason).or_default() += 1;
+        }
+    }
+    let reasons = records.into_iter().map(|((table, rule, reason), records)| {
+        QuarantineReasonReport { table: table.clone(), rule: rule.to_owned(), reason, records }
+    });
+    let mut reasons: Vec<_> = reasons.collect();
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.records));
+    reasons.truncate(MOST);
+    reasons
 }
 
 /// The checks that rows failed.

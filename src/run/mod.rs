@@ -49,11 +49,11 @@ pub use error::RunError;
 pub use guard_error::GuardError;
 pub use interruption::{Interruption, Signal};
 pub use maintenance::{DroppedRecords, Recovery, drop_quarantined, prune, recover, set_watermark};
+pub use report::keep_report;
 
 use crate::definition::Pipeline;
-use crate::exit_code::Failure;
 use crate::plan::Plan;
-use crate::report::{EventKind, FailedRun, Outcome, RunReport, RunWarning};
+use crate::report::{EventKind, Outcome, RunReport, RunWarning};
 use crate::schema::TableName;
 use crate::source::api_key::ApiKey;
 use crate::store::Destination;
@@ -75,22 +75,30 @@ const CLEAN_UP_TIMEOUT: Duration = Duration::from_millis(500);
 pub async fn run(plan: &Plan, context: &RunContext) -> Result<RunReport, RunError> {
     let events = RunEvents::of(plan, context);
     let steps = async || {
-        let keys = ApiKey::find_all(&plan.pipeline.source.api_key, &context.environment);
-        let keys = context.interruption.or(keys).await.map_err(RunError::Stopped)??;
         let destination = open(plan, context).await?;
         let run = Run::new(plan, &destination, context, &events);
-        run.execute(async |snapshot| run.prepare(&keys, snapshot).await).await
+        run.execute(async |snapshot| {
+            let sources = &plan.pipeline.source.api_key;
+            let keys = ApiKey::find_all(sources, &context.environment).await?;
+            run.prepare(&keys, snapshot).await
+        })
+        .await
     };
     announced(plan, context, &events, steps).await
 }
 
 /// Opens the destination of a plan.
 async fn open(plan: &Plan, context: &RunContext) -> Result<Destination, RunError> {
-    if !plan.pipeline.must_exist {
-        return Ok(context.destinations.open(&plan.destination)?);
+    let destination = if plan.pipeline.must_exist {
+        let opened = context.destinations.open_lake(&plan.destination).await?;
+        opened.ok_or_else(|| RunError::NoLake { url: plan.destination.to_string() })?
+    } else {
+        context.destinations.open(&plan.destination)?
+    };
+    if let Some(mode) = plan.pipeline.raw_mode {
+        destination.set_raw_mode(mode)?;
     }
-    let opened = context.destinations.open_lake(&plan.destination).await?;
-    opened.ok_or_else(|| RunError::NoLake { url: plan.destination.to_string() })
+    Ok(destination)
 }
 
 /// Executes a plan in a destination that is already open. It can be interrupted until it begins to commit.
@@ -114,8 +122,8 @@ pub async fn run_into(
 ///
 /// # Errors
 /// The run failed; no table has changed, and quarantine is as before.
-pub async fn retry(plan: Plan, context: &RunContext) -> Result<RunReport, RunError> {
-    let plan = plan.without_requests();
+pub async fn retry(plan: &Plan, context: &RunContext) -> Result<RunReport, RunError> {
+    let plan = plan.clone().without_requests();
     let events = RunEvents::of(&plan, context);
     let steps = async || {
         let destination = open(&plan, context).await?;
@@ -152,11 +160,7 @@ async fn announced(
     let result = Box::pin(steps()).await;
     match &result {
         Ok(report) => events.finished(report),
-        Err(error) => events.failed(FailedRun {
-            report: context.report(plan, Outcome::Failed(error.to_string())),
-            exit_code: error.exit_code(),
-            help: error.help(),
-        }),
+        Err(error) => events.failed(&context.report(plan, Outcome::failed(error))),
     }
     result
 }
@@ -168,6 +172,13 @@ struct Run<'a> {
     tables: Arc<dyn TableStore>,
     context: &'a RunContext,
     events: &'a RunEvents,
+}
+
+/// What becomes of a run's id.
+enum Claim {
+    /// No run of this id has committed.
+    Free(Box<Snapshot>),
+    CommittedBefore,
 }
 
 /// Everything that a run has prepared for its commit.
@@ -193,7 +204,13 @@ impl<'a> Run<'a> {
         &self,
         prepare: impl AsyncFnOnce(Snapshot) -> Result<Prepared, RunError>,
     ) -> Result<RunReport, RunError> {
-        let lock = self.acquire_lock().await?;
+        let lock = match self.acquire_lock().await {
+            Ok(lock) => lock,
+            Err(error) => {
+                self.keep_unclaimed_report(&error).await;
+                return Err(error);
+            }
+        };
         let result = self.execute_locked(&lock, prepare).await;
         lock.release().await;
         result
@@ -204,8 +221,8 @@ impl<'a> Run<'a> {
         loop {
             let owner = Owner::this_process(&self.plan.run_id, &self.plan.pipeline.name);
             match Lock::acquire(self.destination, owner).await {
-                Err(LockError::Held { owner }) if self.plan.waits => {
-                    self.events.emit(EventKind::Waiting { owner: owner.to_string() });
+                Err(LockError::Held { by }) if self.plan.waits => {
+                    self.events.emit(EventKind::Waiting { owner: by.to_string() });
                     let pause = tokio::time::sleep(LOCK_POLL_INTERVAL);
                     self.context.interruption.or(pause).await.map_err(RunError::Stopped)?;
                 }
@@ -222,7 +239,16 @@ impl<'a> Run<'a> {
     ) -> Result<RunReport, RunError> {
         // A signal takes effect after the claim: recovery finishes an open commit as a whole, and nothing is cleaned up
         // under an id that may be another run's.
-        let snapshot = self.claim().await?;
+        let snapshot = match self.claim().await {
+            Ok(Claim::Free(snapshot)) => *snapshot,
+            Ok(Claim::CommittedBefore) => {
+                return Ok(self.report(Outcome::CommittedBefore, Vec::new(), Vec::new()));
+            }
+            Err(error) => {
+                self.keep_unclaimed_report(&error).await;
+                return Err(error);
+            }
+        };
         let Pipeline { landing, retention, .. } = self.plan.pipeline;
         let kept = Kept::beside(&snapshot, landing, retention);
         let mut result = match self.context.interruption.or(prepare(snapshot)).await {
@@ -254,20 +280,22 @@ impl<'a> Run<'a> {
         result
     }
 
-    /// Recovers the destination, and refuses a run id that was used before.
-    async fn claim(&self) -> Result<Snapshot, RunError> {
-        self.refuse_used_id().await?;
+    /// Recovers the destination. A run that changed nothing may be repeated under its id; one that committed is not run
+    /// again, so that a scheduler may always repeat a command.
+    async fn claim(&self) -> Result<Claim, RunError> {
+        let has_report = self.has_committed_report().await?;
         let snapshot = self.tables.recover().await?;
         // A run that failed leaves its report, and no lake.
         if self.plan.pipeline.must_exist && snapshot.is_of_no_commit() {
             return Err(RunError::NoLake { url: self.plan.destination.to_string() });
         }
-        if snapshot.has_run(&self.plan.run_id) {
-            return Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() });
+        // A run that was killed after its commit has no report, and is known to the snapshot.
+        if has_report || snapshot.has_run(&self.plan.run_id) {
+            return Ok(Claim::CommittedBefore);
         }
         let roots = self.plan.pipeline.root_tables().map(|table| &table.name);
         self.refuse_tables_of_others(&snapshot, roots)?;
-        Ok(snapshot)
+        Ok(Claim::Free(Box::new(snapshot)))
     }
 
     /// Refuses tables that another pipeline writes: it has watermarks and exports of its own.
@@ -283,15 +311,12 @@ impl<'a> Run<'a> {
         other.map_or(Ok(()), |(table, pipeline)| Err(RunError::OtherPipeline { table, pipeline }))
     }
 
-    /// Every run that ended has a report. A run that was killed after its commit is known to the snapshot.
-    async fn refuse_used_id(&self) -> Result<(), RunError> {
+    async fn has_committed_report(&self) -> Result<bool, RunError> {
         if self.plan.id_is_new {
-            return Ok(());
+            return Ok(false);
         }
-        match self.destination.size(&self.report_path()).await? {
-            Some(_) => Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() }),
-            None => Ok(()),
-        }
+        let earlier = self.earlier_report().await?;
+        Ok(earlier.is_some_and(|report| report.outcome == Outcome::Committed))
     }
 
     /// Makes the run visible.
@@ -305,6 +330,7 @@ impl<'a> Run<'a> {
             }
             report.began_lake = snapshot.tables().next().is_none();
         }
+        report.seconds = self.events.seconds();
         report.finished_at = self.context.clock.now();
         Ok(report)
     }
@@ -321,7 +347,7 @@ impl<'a> Run<'a> {
 
     /// Writes the report of a failed run, and removes its staged files.
     async fn clean_up_after(&self, error: &RunError) {
-        let report = self.report(Outcome::Failed(error.to_string()), Vec::new(), Vec::new());
+        let report = self.report(Outcome::failed(error), Vec::new(), Vec::new());
         if let Err(error) = self.put_report(&report).await {
             self.events.warn(RunWarning::ReportNotWritten(error.to_string()));
         }

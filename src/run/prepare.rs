@@ -10,7 +10,7 @@ use crate::definition::{Nested, Table, WriteDisposition, tables_hash};
 use crate::infer::value_rules;
 use crate::landing::{Archive, ExportHash, Landed, ReceivedExport};
 use crate::normalise::MetadataColumns;
-use crate::report::{Outcome, RunWarning};
+use crate::report::{EventKind, Outcome, RunWarning};
 use crate::run::budget::Budget;
 use crate::run::collect::Expectation;
 use crate::run::intake::{Intake, Receiver, decode_landed};
@@ -47,6 +47,7 @@ impl Run<'_> {
         let expectation = Arc::new(self.expectation(&roots, &snapshot));
         let selector = record_selector(&roots, &snapshot);
         let intake = self.receive(keys, selector, expectation.clone()).await?;
+        self.events.emit(EventKind::Loading);
         let (archive, received) = (self.archive(), self.received(&intake));
         // The export is kept whatever becomes of its rows.
         let (kept, staged) =
@@ -162,6 +163,7 @@ impl Run<'_> {
             self.events.warn_of_table(table, warning);
         }
         report.checks = findings::checks(&load);
+        report.quarantine_reasons = findings::quarantine_reasons(&load);
         Ok(Prepared { snapshot, changes: Some(changes), report })
     }
 

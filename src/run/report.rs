@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use object_store::path::Path;
 
-use super::{Run, RunError};
+use super::{Run, RunContext, RunError};
+use crate::definition::DestinationUrl;
 use crate::report::{ExportReport, Outcome, RunReport, TableReport};
 use crate::run::intake::Intake;
 use crate::shown;
@@ -16,7 +17,8 @@ impl Run<'_> {
         exports: Vec<ExportReport>,
         tables: Vec<TableReport>,
     ) -> RunReport {
-        RunReport { exports, tables, ..self.context.report(self.plan, outcome) }
+        let seconds = self.events.seconds();
+        RunReport { exports, tables, seconds, ..self.context.report(self.plan, outcome) }
     }
 
     pub(super) fn exports(&self, intake: &Intake) -> Vec<ExportReport> {
@@ -34,9 +36,43 @@ impl Run<'_> {
         Destination::report(self.plan.run_id.as_str())
     }
 
+    /// The report that the destination has of this run's id, unless it cannot be read.
+    pub(super) async fn earlier_report(&self) -> Result<Option<RunReport>, RunError> {
+        match self.destination.get(&self.report_path()).await? {
+            Some(content) => match serde_json::from_slice(&content) {
+                Ok(report) => Ok(Some(report)),
+                Err(_) => Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() }),
+            },
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps the report of a run that failed before its id was its own. Another run's report stays.
+    pub(super) async fn keep_unclaimed_report(&self, error: &RunError) {
+        let report = self.context.report(self.plan, Outcome::failed(error));
+        create_report(self.destination, &report).await;
+    }
+
     pub(super) async fn put_report(&self, report: &RunReport) -> Result<(), RunError> {
         let content = shown::pretty_json(report).map_err(RunError::Report)?;
         self.destination.put(&self.report_path(), Bytes::from(content)).await?;
         Ok(())
+    }
+}
+
+/// Keeps a report, unless there is one of this id. Where it cannot be written, the error of the run says why.
+async fn create_report(destination: &Destination, report: &RunReport) {
+    if let Ok(content) = shown::pretty_json(report) {
+        let path = Destination::report(report.run_id.as_str());
+        if let Err(error) = destination.create(&path, Bytes::from(content)).await {
+            tracing::debug!(%error, "the report of a failed run could not be written");
+        }
+    }
+}
+
+/// Keeps the report of a run that could not be planned, if the destination is there.
+pub async fn keep_report(url: &DestinationUrl, report: &RunReport, context: &RunContext) {
+    if let Ok(Some(destination)) = context.destinations.open_existing(url) {
+        create_report(&destination, report).await;
     }
 }

@@ -3,11 +3,12 @@
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use tokio::process::Command;
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, Command};
 
 use crate::definition::{Environment, KeySource};
 use crate::exit_code::{ExitCode, Failure};
@@ -17,6 +18,25 @@ use crate::shown::{self, KindOfSecret};
 const OTHERS: u32 = 0o077;
 /// A password store that waits to be unlocked would wait all night.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
+/// No key is longer.
+const MOST_BYTES: u64 = 64 << 10;
+/// The environment variables that every command gets.
+const KEPT_VARIABLES: [&str; 14] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "GNUPGHOME",
+    "SSH_AUTH_SOCK",
+    "PASSWORD_STORE_DIR",
+];
 /// Separates fingerprints from any other hash of the same key.
 const FINGERPRINT_CONTEXT: &str = "flowlake fingerprint of an API key";
 /// One in sixteen million: too little to guess a key from, enough to tell a few apart.
@@ -176,7 +196,9 @@ async fn find(
     match source {
         KeySource::Env(name) => Ok(environment.get(name).map(str::to_owned)),
         KeySource::File { path, readable_by_others } => read(path, *readable_by_others, source),
-        KeySource::Command(words) => ask(words, source).await.map(Some),
+        KeySource::Command { words, environment: names } => {
+            ask(words, bare(environment, names), source).await.map(Some)
+        }
     }
 }
 
@@ -190,30 +212,66 @@ fn read(
         Ok(metadata) if !readable_by_others && metadata.permissions().mode() & OTHERS != 0 => {
             Err(ApiKeyError::Exposed { from: source.clone() })
         }
+        // A pipe would be waited for all night.
+        Ok(metadata) if !metadata.is_file() => {
+            Err(unreadable(std::io::Error::other("it is no file")))
+        }
+        Ok(metadata) if metadata.len() > MOST_BYTES => {
+            Err(ApiKeyError::Malformed { from: source.clone() })
+        }
         Ok(_) => std::fs::read_to_string(path).map(Some).map_err(unreadable),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(error)),
     }
 }
 
+/// The environment of a command: who and where it is, and the variables that its source names. What else this process
+/// has, such as other keys, is not for it.
+fn bare<'e>(environment: &'e Environment, names: &'e [String]) -> Vec<(&'e str, &'e str)> {
+    let names = KEPT_VARIABLES.into_iter().chain(names.iter().map(String::as_str));
+    names.filter_map(|name| Some((name, environment.get(name)?))).collect()
+}
+
 /// The output of a command. It gets no input, so a command that would prompt ends instead of waiting.
-async fn ask(words: &[String], source: &KeySource) -> Result<String, ApiKeyError> {
+async fn ask(
+    words: &[String],
+    environment: Vec<(&str, &str)>,
+    source: &KeySource,
+) -> Result<String, ApiKeyError> {
     let failed = |outcome: String| ApiKeyError::Command { from: source.clone(), outcome };
+    let unreadable = |error| ApiKeyError::Unreadable { from: source.clone(), source: error };
     let (program, arguments) = words.split_first().ok_or_else(|| failed("is empty".to_owned()))?;
-    let output = Command::new(program)
+    let mut command = Command::new(program)
         .args(arguments)
+        .env_clear()
+        .envs(environment)
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(COMMAND_TIMEOUT, output)
+        .spawn()
+        .map_err(unreadable)?;
+    let ended = tokio::time::timeout(COMMAND_TIMEOUT, output(&mut command));
+    let (output, status) = ended
         .await
         .map_err(|_| failed(format!("did not end within {} s", COMMAND_TIMEOUT.as_secs())))?
-        .map_err(|error| ApiKeyError::Unreadable { from: source.clone(), source: error })?;
-    if !output.status.success() {
-        return Err(failed(format!("ended with {}", output.status)));
+        .map_err(unreadable)?;
+    if output.len() as u64 > MOST_BYTES {
+        return Err(ApiKeyError::Malformed { from: source.clone() });
     }
-    String::from_utf8(output.stdout).map_err(|_| ApiKeyError::Malformed { from: source.clone() })
+    if !status.success() {
+        return Err(failed(format!("ended with {status}")));
+    }
+    String::from_utf8(output).map_err(|_| ApiKeyError::Malformed { from: source.clone() })
+}
+
+/// What a command prints, up to a little more than any key has, and how it ends.
+async fn output(command: &mut Child) -> std::io::Result<(Vec<u8>, ExitStatus)> {
+    let mut output = Vec::new();
+    if let Some(stdout) = command.stdout.take() {
+        stdout.take(MOST_BYTES + 1).read_to_end(&mut output).await?;
+    }
+    Ok((output, command.wait().await?))
 }
 
 fn list(sources: &[KeySource]) -> String {
@@ -239,7 +297,8 @@ mod tests {
     }
 
     fn command(script: &str) -> KeySource {
-        KeySource::Command(["sh", "-c", script].map(str::to_owned).to_vec())
+        let words = ["sh", "-c", script].map(str::to_owned).to_vec();
+        KeySource::Command { words, environment: Vec::new() }
     }
 
     #[tokio::test]

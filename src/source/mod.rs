@@ -44,7 +44,7 @@ pub trait ExportSource: Send + Sync {
 pub struct SourceResponse {
     /// What is kept with the export.
     pub metadata: ResponseMetadata,
-    /// The size of the body on the wire, if the source announced it.
+    /// The size of the body, if the source announced it: of a compressed one it does not.
     pub announced_bytes: Option<u64>,
     /// The response tells where its body ends: by a length, a last chunk, or compression.
     pub has_end: bool,

@@ -15,7 +15,7 @@ use object_store::{CopyMode, Error as StoreError, ObjectMeta, ObjectStore, Objec
 
 use super::error::DestinationError;
 use super::kind::StoreKind;
-use super::local::{LocalDisk, LocalRoot, SyncCounts, link_nameless, local_error};
+use super::local::{LocalDisk, LocalRoot, RawMode, SyncCounts, link_nameless, local_error};
 use super::upload::{SINGLE_PUT_BYTES, put_stream};
 use super::url::{BucketUrl, DestinationUrl};
 use super::version::ObjectVersion;
@@ -105,6 +105,23 @@ impl Destination {
             shown: shown.to_owned(),
             is_known: Arc::default(),
         }
+    }
+
+    /// Who may read raw data on local disk, from now on.
+    ///
+    /// # Errors
+    /// The mode of a directory cannot be changed.
+    pub fn set_raw_mode(&self, mode: RawMode) -> Result<(), DestinationError> {
+        let set = self.local.as_ref().map_or(Ok(()), |local| local.set_raw_mode(mode));
+        set.map_err(|source| {
+            self.error("set the mode of raw data in", &Self::own_files())(local_error(source))
+        })
+    }
+
+    /// The mode of a file on local disk that only those who read raw data may open.
+    #[must_use]
+    pub fn raw_mode(&self) -> RawMode {
+        self.local.as_ref().map(LocalRoot::raw_mode).unwrap_or_default()
     }
 
     /// Refuses a bucket that is not there. Some stores create a missing one on a write; none of them lists one.
@@ -279,8 +296,10 @@ impl Destination {
         let target = local.file(path);
         let linked = on_cpu(move || {
             local.refuse_behind_link(&target)?;
+            local.protect(&file, &target)?;
             local.sync_file(&file)?;
-            Ok(link_nameless(&file, &target))
+            let made = target.parent().map_or(Ok(()), |directory| local.make_directory(directory));
+            Ok(made.is_ok() && link_nameless(&file, &target))
         });
         let linked = linked.await;
         let linked = linked.map_err(|source| self.error("sync", path)(local_error(source)))?;

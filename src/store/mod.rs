@@ -41,7 +41,7 @@ pub use conditional::{CreateOutcome, ReplaceOutcome};
 pub use destination::{Destination, ListedFile};
 pub use error::DestinationError;
 pub use kind::{OpenStore, OptionConflict, OptionType, StoreKind, StoreOption, StoreOptions};
-pub use local::SyncCounts;
+pub use local::{InvalidRawMode, RawMode, SyncCounts};
 pub use open::OpenDestinations;
 pub use paths::PathTooLong;
 pub use publish::{FileMove, PublishError};

@@ -10,6 +10,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,10 +43,18 @@ const MAX_LEASE_ATTEMPTS: u32 = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another run holds it.
-    #[error("the destination is locked by {owner}")]
+    #[error("the destination is locked by {by}")]
     Held {
-        /// The other run.
-        owner: Box<Owner>,
+        /// Who holds it.
+        by: Holder,
+    },
+    /// On local disk nobody can take a lock away.
+    #[error(
+        "the destination is locked by {by}, and on local disk a lock ends only with its process"
+    )]
+    Alive {
+        /// Who holds it.
+        by: Holder,
     },
     /// The destination failed.
     #[error(transparent)]
@@ -63,21 +72,59 @@ pub enum LockError {
 impl Failure for LockError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Held { .. } => ExitCode::Busy,
+            Self::Held { .. } | Self::Alive { .. } => ExitCode::Busy,
             Self::Destination(_) | Self::File { .. } => ExitCode::Destination,
         }
     }
 
     fn help(&self) -> Option<String> {
         match self {
+            Self::Held { by: Holder::Unnamed(file) } => {
+                Some(format!("find the process with `fuser {}`, and let it end", file.display()))
+            }
             Self::Held { .. } => Some(
                 "let it finish, or wait for it with `--wait`; if its machine is gone, \
                  `flowlake unlock --force` frees the destination"
                     .to_owned(),
             ),
+            Self::Alive { by: Holder::Run(owner) } => Some(format!(
+                "end process {} on {}; its tables are as they were",
+                owner.pid, owner.host
+            )),
+            Self::Alive { by: Holder::Unnamed(file) } => {
+                Some(format!("find the process with `fuser {}`, and end it", file.display()))
+            }
             Self::Destination(error) => error.help(),
             Self::File { .. } => Some(advice::CHECK_DESTINATION.to_owned()),
         }
+    }
+}
+
+/// Who holds a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// A run.
+    Run(Box<Owner>),
+    /// Somebody who holds the lock file and has not written a name into it. What it says is of an earlier run.
+    Unnamed(PathBuf),
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Run(owner) => owner.fmt(f),
+            Self::Unnamed(file) => {
+                write!(f, "a process that holds `{}` and gives no name", file.display())
+            }
+        }
+    }
+}
+
+impl Holder {
+    /// Whether it is a run whose process is known to be gone.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Run(owner) if owner.is_gone())
     }
 }
 
@@ -188,7 +235,8 @@ impl Lock {
         match destination.local_file(&path()) {
             Some(file) => {
                 let own = owner.clone();
-                match on_cpu(move || lock_file(&file, &own)).await {
+                let mode = destination.raw_mode().bits();
+                match on_cpu(move || lock_file(&file, mode, &own)).await {
                     Err(error) if is_unsupported(&error) => acquire_lease(destination, owner).await,
                     locked => locked,
                 }
@@ -228,17 +276,18 @@ impl Lock {
 ///
 /// # Errors
 /// The destination fails.
-pub async fn holder(destination: &Destination) -> Result<Option<Owner>, LockError> {
+pub async fn holder(destination: &Destination) -> Result<Option<Holder>, LockError> {
+    let named = |owner: Option<Owner>| owner.map(|owner| Holder::Run(Box::new(owner)));
     let Some(file) = destination.local_file(&path()) else {
-        return Ok(read(destination).await?);
+        return Ok(named(read(destination).await?));
     };
     match on_cpu(move || look_at(&file)).await {
         Ok(()) => Ok(None),
         Err(LockError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
             Ok(None)
         }
-        Err(LockError::Held { owner }) => Ok(Some(*owner)),
-        Err(error) if is_unsupported(&error) => Ok(read(destination).await?),
+        Err(LockError::Held { by }) => Ok(Some(by)),
+        Err(error) if is_unsupported(&error) => Ok(named(read(destination).await?)),
         Err(error) => Err(error),
     }
 }
@@ -256,9 +305,7 @@ fn is_unsupported(error: &LockError) -> bool {
 /// The destination fails, or it is on local disk, where a lock ends only with its process.
 pub async fn break_lock(destination: &Destination) -> Result<(), LockError> {
     match holder(destination).await? {
-        Some(owner) if destination.local_file(&path()).is_some() => {
-            Err(LockError::Held { owner: Box::new(owner) })
-        }
+        Some(by) if destination.local_file(&path()).is_some() => Err(LockError::Alive { by }),
         _ => Ok(destination.delete(&path()).await?),
     }
 }
@@ -268,12 +315,12 @@ async fn read(destination: &Destination) -> Result<Option<Owner>, DestinationErr
     Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
 }
 
-fn lock_file(path: &PathBuf, owner: &Owner) -> Result<Lock, LockError> {
+fn lock_file(path: &PathBuf, mode: u32, owner: &Owner) -> Result<Lock, LockError> {
     let mut attempts = 0;
     let mut file = loop {
-        match open_locked(path, File::try_lock) {
+        match open_locked(path, mode, File::try_lock) {
             // The owner has not written its name: it only checks whether the lock is free, or is about to write.
-            Err(LockError::Held { owner }) if !owner.is_known() && attempts < MAX_ATTEMPTS => {
+            Err(LockError::Held { by: Holder::Unnamed(_) }) if attempts < MAX_ATTEMPTS => {
                 attempts += 1;
             }
             locked => break locked?,
@@ -297,14 +344,24 @@ fn unlock(file: &File) {
 /// Opens and locks the lock file on local disk.
 fn open_locked(
     path: &PathBuf,
+    mode: u32,
     try_lock: impl FnOnce(&File) -> Result<(), TryLockError>,
 ) -> Result<File, LockError> {
     let failed = |source| LockError::File { path: path.clone(), source };
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(failed)?;
     }
-    let options = File::options().read(true).write(true).create(true).truncate(false).open(path);
-    let file = options.map_err(failed)?;
+    // Whoever may open it can hold it and stop every run; whatever a link leads to would be overwritten.
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = options.mode(mode).custom_flags(libc::O_NOFOLLOW).open(path).map_err(|error| {
+        let is_link = error.raw_os_error() == Some(libc::ELOOP);
+        failed(if is_link {
+            std::io::Error::other("it is a symbolic link: remove it")
+        } else {
+            error
+        })
+    })?;
     take(&file, path, try_lock)?;
     Ok(file)
 }
@@ -329,21 +386,11 @@ fn take(
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
             file.read_to_string(&mut text).map_err(failed)?;
-            let owner = serde_json::from_str(&text).unwrap_or_else(|_| unknown());
-            Err(LockError::Held { owner: Box::new(owner) })
+            let owner = serde_json::from_str::<Owner>(&text).ok().filter(Owner::is_known);
+            let by = owner.map(Box::new).map_or(Holder::Unnamed(path.to_owned()), Holder::Run);
+            Err(LockError::Held { by })
         }
         Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
-}
-
-fn unknown() -> Owner {
-    Owner {
-        run_id: RunId::at(Utc::now()),
-        pipeline: "unknown".to_owned(),
-        host: "unknown".to_owned(),
-        pid: 0,
-        process: String::new(),
-        since: Utc::now(),
     }
 }
 
@@ -373,7 +420,7 @@ async fn acquire_lease(destination: &Destination, owner: Owner) -> Result<Lock, 
             return Ok(hold(destination, owner, seen));
         }
         if !(other.is_gone() || Utc::now() - written > LEASE) {
-            return Err(LockError::Held { owner: Box::new(other) });
+            return Err(LockError::Held { by: Holder::Run(Box::new(other)) });
         }
         tracing::warn!(owner = %other, "lock taken over from a run that is gone");
         if let ReplaceOutcome::Replaced(version) =
@@ -382,8 +429,10 @@ async fn acquire_lease(destination: &Destination, owner: Owner) -> Result<Lock, 
             return Ok(hold(destination, owner, version));
         }
     }
-    let owner = read(destination).await?.unwrap_or_else(unknown);
-    Err(LockError::Held { owner: Box::new(owner) })
+    match read(destination).await? {
+        Some(other) => Err(LockError::Held { by: Holder::Run(Box::new(other)) }),
+        None => Err(LockError::Held { by: Holder::Unnamed(path().as_ref().into()) }),
+    }
 }
 
 fn hold(destination: &Destination, owner: Owner, version: ObjectVersion) -> Lock {
@@ -455,7 +504,8 @@ mod tests {
         let first = Lock::acquire(&destination, owner("first")).await.unwrap();
         let refused = Lock::acquire(&destination, owner("second")).await.unwrap_err();
         assert!(refused.to_string().contains("run first of pipeline `p`"), "{refused}");
-        assert_eq!(holder(&destination).await.unwrap().unwrap().run_id.as_str(), "first");
+        let holds = holder(&destination).await.unwrap().unwrap().to_string();
+        assert!(holds.contains("run first of pipeline"), "{holds}");
         first.release().await;
         assert!(holder(&destination).await.unwrap().is_none());
         Lock::acquire(&destination, owner("second")).await.unwrap();

@@ -79,6 +79,7 @@ fn a_run_is_told_from_its_beginning_to_its_end() {
         "Receiving",
         "Received",
         "Decoded",
+        "Loading",
         "Writing",
         "Written",
         "Committing",
@@ -98,7 +99,7 @@ fn warnings_and_the_failure_reach_every_reporter() {
     assert!(matches!(warning, RunWarning::Retrying { .. }));
     assert!(warning.to_string().contains("answered 503 Service Unavailable: busy; asking again"));
     let EventKind::Failed(run) = &events[4].kind else { panic!() };
-    assert_eq!(run.exit_code, ExitCode::SourceUnavailable);
-    assert!(matches!(&run.report.outcome, Outcome::Failed(reason) if reason.contains("busy")));
-    assert!(run.help.is_some());
+    assert_eq!(run.exit_code, ExitCode::SourceUnavailable.number());
+    let Outcome::Failed { error } = &run.outcome else { panic!() };
+    assert!(error.message.contains("busy") && error.help.is_some(), "{error:?}");
 }

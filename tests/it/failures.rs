@@ -247,7 +247,7 @@ fn a_failed_run_leaves_its_report() {
     assert_eq!(workplace.run().code, 6);
     let lake = workplace.lake();
     let report = lake.json(&format!("_flowlake/runs/{}", lake.own("runs")[0]));
-    assert!(report["outcome"]["failed"].as_str().unwrap().contains("truncated"));
+    assert!(report["error"]["message"].as_str().unwrap().contains("truncated"));
 }
 
 #[test]

@@ -63,7 +63,7 @@ pub(super) async fn accept(
     };
     Ok(SourceResponse {
         metadata: metadata(&response),
-        announced_bytes: response.content_length(),
+        announced_bytes: response.content_length().filter(|_| encoding == Encoding::Identity),
         has_end: has_end(&response, encoding),
         refused,
         accepted,

@@ -20,7 +20,7 @@ use object_store::{
 };
 use tempfile::NamedTempFile;
 
-use super::root::{LocalRoot, file_error, in_directory, local_error, version_of};
+use super::root::{LocalRoot, file_error, local_error, version_of};
 use super::walk;
 use crate::runtime::on_cpu;
 
@@ -250,13 +250,13 @@ impl ObjectStore for LocalDisk {
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
         let original = self.0.file(from);
         let renamed = self.on_root(to, move |root, target| {
-            original.symlink_metadata()?;
+            root.protect(&File::open(&original)?, target)?;
             let directory = target.parent().unwrap_or(root.directory());
             let rename = || match options.target_mode {
                 RenameTargetMode::Overwrite => std::fs::rename(&original, target),
                 RenameTargetMode::Create => root.naming().rename_alone(&original, target),
             };
-            in_directory(directory, rename)
+            root.in_directory(directory, rename)
         });
         renamed.await
     }

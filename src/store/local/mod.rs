@@ -7,15 +7,18 @@
 //! |---|---|
 //! | `root` | the directory of a destination: paths, syncs, removal |
 //! | `naming` | gives a file its name, without replacing another where that is asked |
+//! | `raw_data` | who may read what the source sent |
 //! | `walk` | finds files below a directory |
 //! | `disk` | all that as an object store |
 
 mod disk;
 mod naming;
+mod raw_data;
 mod root;
 mod walk;
 
 pub(super) use disk::LocalDisk;
 pub(super) use naming::link_nameless;
+pub use raw_data::{InvalidRawMode, RawMode};
 pub use root::SyncCounts;
 pub(super) use root::{LocalRoot, local_error};

@@ -1,7 +1,8 @@
 //! Names of files: given to one whose content is on disk, and for temporary ones.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path as FilePath;
 
 use tempfile::{Builder, NamedTempFile};
@@ -89,8 +90,7 @@ pub(in crate::store) fn link_nameless(file: &File, target: &FilePath) -> bool {
 
     use rustix::fs::{AtFlags, CWD, linkat};
     let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let has_directory = target.parent().is_none_or(|it| std::fs::create_dir_all(it).is_ok());
-    has_directory && linkat(CWD, nameless, CWD, target, AtFlags::SYMLINK_FOLLOW).is_ok()
+    linkat(CWD, nameless, CWD, target, AtFlags::SYMLINK_FOLLOW).is_ok()
 }
 
 /// Other systems cannot link a file without a name.
@@ -100,16 +100,15 @@ pub(in crate::store) fn link_nameless(_: &File, _: &FilePath) -> bool {
 }
 
 /// A temporary file, which is removed unless it gets another name.
-pub(super) fn new_temporary(directory: &FilePath) -> io::Result<NamedTempFile> {
+pub(super) fn new_temporary(
+    directory: &FilePath,
+    permissions: Option<Permissions>,
+) -> io::Result<NamedTempFile> {
     let (prefix, suffix) = TEMPORARY;
     let mut builder = Builder::new();
     builder.prefix(prefix).suffix(suffix).rand_bytes(TEMPORARY_LETTERS);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As for any other file: by default only its owner could read it.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
+    // By default only its owner could read it.
+    builder.permissions(permissions.unwrap_or_else(|| Permissions::from_mode(0o666)));
     builder.tempfile_in(directory)
 }
 
@@ -128,7 +127,7 @@ mod tests {
     #[test]
     fn temporary_files_are_known_by_their_names() {
         let directory = tempfile::tempdir().unwrap();
-        let made = new_temporary(directory.path()).unwrap();
+        let made = new_temporary(directory.path(), None).unwrap();
         assert!(is_temporary(made.path().file_name().unwrap().to_str().unwrap()));
         // A user's own files are none.
         for name in ["notes#1", ".flowlake-", ".flowlake-notes.tmp", "x.flowlake-abcdefghijkl.tmp"]

@@ -1,7 +1,7 @@
 //! The directory of a destination on local disk.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, Permissions};
 use std::io::{self, ErrorKind};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +12,7 @@ use object_store::path::Path;
 use tempfile::NamedTempFile;
 
 use super::naming::{ExclusiveNaming, is_unsupported, new_temporary};
+use super::raw_data::{self, RawMode};
 use super::walk;
 
 /// The name of this kind of store in errors.
@@ -31,6 +32,7 @@ struct Shared {
     durable: Mutex<HashSet<PathBuf>>,
     /// Held while a file gets a name that another file may have.
     replacing: Mutex<()>,
+    raw_mode: Mutex<RawMode>,
     synced_files: AtomicU64,
     synced_directories: AtomicU64,
 }
@@ -62,6 +64,7 @@ impl LocalRoot {
         std::fs::create_dir_all(directory)?;
         let directory = directory.canonicalize()?;
         let root = Self(Arc::new(Shared {
+            raw_mode: Mutex::new(raw_data::mode_in(&directory)),
             directory,
             naming,
             durable: Mutex::default(),
@@ -120,7 +123,55 @@ impl LocalRoot {
     pub(super) fn temporary_beside(&self, target: &FilePath) -> io::Result<NamedTempFile> {
         self.refuse_behind_link(target)?;
         let directory = target.parent().unwrap_or(self.directory());
-        in_directory(directory, || new_temporary(directory))
+        let permissions = self.raw_permissions(target);
+        self.in_directory(directory, || new_temporary(directory, permissions.clone()))
+    }
+
+    /// The mode of files of raw data from now on, and of the directories that hold them.
+    pub(in crate::store) fn set_raw_mode(&self, mode: RawMode) -> io::Result<()> {
+        *self.0.raw_mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
+        raw_data::set_mode(self.directory(), mode)
+    }
+
+    /// The mode of files of raw data.
+    pub(in crate::store) fn raw_mode(&self) -> RawMode {
+        *self.0.raw_mode.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The permissions of a file of raw data; none for other files, which have those of any new file.
+    fn raw_permissions(&self, file: &FilePath) -> Option<Permissions> {
+        let mode = || self.raw_mode().of_files();
+        raw_data::area_of(self.directory(), file).map(|_| mode())
+    }
+
+    /// Gives a file the permissions of raw data before it gets a name among raw data.
+    pub(in crate::store) fn protect(&self, file: &File, target: &FilePath) -> io::Result<()> {
+        self.raw_permissions(target).map_or(Ok(()), |it| file.set_permissions(it))
+    }
+
+    /// Makes a directory, and those above it.
+    pub(in crate::store) fn make_directory(&self, directory: &FilePath) -> io::Result<()> {
+        match raw_data::area_of(self.directory(), directory) {
+            Some(_) => raw_data::make_directory(self.directory(), directory, self.raw_mode()),
+            None => std::fs::create_dir_all(directory),
+        }
+    }
+
+    /// Does something in a directory, which is made if it is missing.
+    pub(super) fn in_directory<T>(
+        &self,
+        directory: &FilePath,
+        mut work: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        for _ in 0..MAX_ATTEMPTS {
+            match work() {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.make_directory(directory)?;
+                }
+                done => return done,
+            }
+        }
+        work()
     }
 
     /// Waits until the disk has the content of a file.
@@ -204,22 +255,6 @@ impl LocalRoot {
         }
         Ok(())
     }
-}
-
-/// Does something in a directory, which is made if it is missing.
-pub(super) fn in_directory<T>(
-    directory: &FilePath,
-    mut work: impl FnMut() -> io::Result<T>,
-) -> io::Result<T> {
-    for _ in 0..MAX_ATTEMPTS {
-        match work() {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                std::fs::create_dir_all(directory)?;
-            }
-            done => return done,
-        }
-    }
-    work()
 }
 
 /// A mark of a file's version. Every write makes a new file, which has a number of its own.

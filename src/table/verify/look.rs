@@ -9,7 +9,7 @@ use super::finding::{Finding, FindingKind, Sizes, Verification, VerifyDepth, Ver
 use super::own_files;
 use crate::runtime::{on_cpu, parallelism};
 use crate::table::commit_log::{self, CommitRecord, Logged};
-use crate::table::lock::{self, LockError, Owner};
+use crate::table::lock::{self, Holder, LockError, Owner};
 use crate::table::own_file::OwnFile;
 use crate::table::snapshot::SnapshotFile;
 use crate::table::{CommitError, DataFile, Manifest, TableStore, layout, quarantine};
@@ -153,8 +153,11 @@ impl dyn TableStore {
     /// Whether a run holds the lock, or may hold it: who may only read cannot look at every lock.
     async fn run_at_work(&self) -> Result<bool, VerifyError> {
         // A repair holds the lock itself.
-        let is_this_process = |owner: &Owner| {
-            owner.process == Owner::this_process(&owner.run_id, &owner.pipeline).process
+        let is_this_process = |holder: &Holder| match holder {
+            Holder::Run(owner) => {
+                owner.process == Owner::this_process(&owner.run_id, &owner.pipeline).process
+            }
+            Holder::Unnamed(_) => false,
         };
         match lock::holder(self.destination()).await {
             Ok(owner) => Ok(owner.is_some_and(|it| !it.is_gone() && !is_this_process(&it))),

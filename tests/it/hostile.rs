@@ -1,0 +1,276 @@
+//! Text of others: whatever a source, a definition, a file or a store says, only printable characters and our own line
+//! breaks come out, and no secret.
+
+use std::path::Path;
+
+use crate::support::{Answer, Finished, KEY, Source, Workplace};
+
+/// Escape sequences, a C1 and a bidi character, NUL, and a line that should not begin.
+const HOSTILE: &str =
+    "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}\u{2066}\u{feff}\u{0}\r\nerror: INJECTED";
+
+/// The same as the content of a string in JSON or TOML.
+fn escaped() -> String {
+    let escape = |character: char| match character {
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        other if other.is_control() || !other.is_ascii() => format!("\\u{:04x}", u32::from(other)),
+        other => other.to_string(),
+    };
+    HOSTILE.chars().map(escape).collect()
+}
+
+/// Asserts that a text has nothing that a terminal acts on, and no line that others began.
+#[track_caller]
+fn assert_harmless(what: &str, text: &str) {
+    let is_harmless = |it: char| {
+        it == '\n'
+            || !(it.is_control()
+                || matches!(it, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'))
+    };
+    let found: Vec<char> = text.chars().filter(|it| !is_harmless(*it)).collect();
+    assert!(found.is_empty(), "{what}: {found:?} in {text:?}");
+    assert!(
+        !text.lines().any(|line| line.trim_start().starts_with("error: INJECTED")),
+        "{what}: {text}"
+    );
+    assert!(!text.contains(KEY), "{what}: {text}");
+}
+
+/// What a command showed, which has to be harmless and to speak of the hostile text.
+#[track_caller]
+fn expect(finished: &Finished, what: &str, code: i32) {
+    let all = format!("{}{}", finished.stdout, finished.stderr);
+    assert_eq!(finished.code, code, "{what}: {all}");
+    assert_harmless(what, &all);
+    assert!(all.to_lowercase().contains("injected"), "{what}: nothing hostile was to be shown: {all}");
+}
+
+fn each_log_format(workplace: &Workplace, command: &[&str], code: i32) {
+    for format in ["text", "json"] {
+        let arguments = [command, &["--log-format", format]].concat();
+        expect(&workplace.flowlake(&arguments), &format!("{arguments:?}"), code);
+    }
+}
+
+/// Every file of flowlake's own that people or programs read as text.
+fn assert_reports_are_harmless(workplace: &Workplace) {
+    for directory in ["runs", "landing"] {
+        let directory = workplace.path().join("lake/_flowlake").join(directory);
+        let Ok(files) = std::fs::read_dir(&directory) else { continue };
+        for file in
+            files.map(|it| it.unwrap().path()).filter(|it| it.extension() == Some("json".as_ref()))
+        {
+            assert_harmless(&file.display().to_string(), &std::fs::read_to_string(&file).unwrap());
+        }
+    }
+}
+
+#[test]
+fn h1_names_and_values_of_an_export() {
+    let bad = escaped();
+    let source = Source::serving(&format!(
+        r#"[{{"id":1,"n":1,"{bad}":1}},{{"id":2,"n":"{bad}","{bad}":"{bad}"}},{{"id":null,"n":2}}]"#
+    ));
+    let workplace = Workplace::asking(&source).with("RUST_LOG", "trace");
+    workplace.define("[[tables]]\nname = \"t\"\nwrite_disposition = \"merge\"\nprimary_key = [\"id\"]\n[tables.columns]\nn = \"int64\"\n");
+    workplace.run().success();
+    for command in [&["quarantine", "show", "lake"][..], &["quarantine", "show", "lake", "--json"]]
+    {
+        each_log_format(&workplace, command, 0);
+    }
+    // A contract that refuses the new key names it.
+    source.serve(&format!(r#"[{{"id":4,"n":1,"more{bad}":1}}]"#));
+    workplace.define("[[tables]]\nname = \"t\"\nwrite_disposition = \"merge\"\nprimary_key = [\"id\"]\nschema_contract = \"freeze\"\n[tables.columns]\nn = \"int64\"\n");
+    each_log_format(&workplace, &["run", "test.toml"], 6);
+    each_log_format(&workplace, &["run", "test.toml", "--json"], 6);
+    each_log_format(&workplace, &["runs", "lake"], 0);
+    each_log_format(&workplace, &["runs", "lake", "--json"], 0);
+    assert_reports_are_harmless(&workplace);
+}
+
+#[test]
+fn h1_keys_that_collide_and_arrays_that_could_be_meant() {
+    let bad = escaped();
+    let source = Source::serving(&format!(r#"{{"{bad}":[{{"id":1}}],"b{bad}":[{{"id":2}}]}}"#));
+    let workplace = Workplace::asking(&source);
+    workplace.define("[[tables]]\nname = \"t\"");
+    each_log_format(&workplace, &["run", "test.toml"], 2);
+    source.serve(&format!(r#"{{"error":"{bad}"}}"#));
+    each_log_format(&workplace, &["run", "test.toml"], 6);
+    source.serve(&format!("[{{\"id\":1,\"a\":tru\"{}}}]", HOSTILE.replace(['\r', '\n'], "")));
+    each_log_format(&workplace, &["run", "test.toml"], 6);
+}
+
+#[test]
+fn h1_what_a_server_says() {
+    const BODY: &str = "\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}error: INJECTED";
+    for status in [200, 400, 404, 500] {
+        for content_type in ["text/plain", "text/html; INJECTED"] {
+            let source = Source::answering(Answer::Other { status, content_type, body: BODY });
+            let workplace = Workplace::asking(&source).with("RUST_LOG", "trace");
+            workplace.define("[[tables]]\nname = \"t\"");
+            for options in [&[][..], &["--json"]] {
+                let finished = workplace.flowlake(&[&["run", "test.toml"], options].concat());
+                assert_ne!(finished.code, 0);
+                let code = finished.code;
+                expect(&finished, &format!("{status} {content_type}"), code);
+            }
+            assert_reports_are_harmless(&workplace);
+        }
+    }
+}
+
+#[test]
+fn h1_names_and_values_of_a_definition() {
+    let bad = escaped();
+    let source = Source::serving("[]");
+    let workplace = Workplace::asking(&source);
+    let define = |text: &str| std::fs::write(workplace.path().join("test.toml"), text).unwrap();
+    let head = "version = 1\nname = \"test\"\n[source]\nendpoint = \"e-sourcing\"\norganisation_id = \"o\"\n[destination]\nurl = \"lake\"\n";
+    for text in [
+        format!("version = 1\nname = \"{bad}\"\n"),
+        format!("{head}[[tables]]\nname = \"{bad}\"\n"),
+        format!("{head}\"{bad}\" = 1\n"),
+        format!(
+            "{head}[[tables]]\nname = \"t\"\nprimary_key = [\"{bad}\"]\npartition_by = [\"{bad}\"]\n"
+        ),
+        format!("{head}[[tables]]\nname = \"t\"\n[tables.columns]\n\"{bad}\" = \"{bad}\"\n"),
+        format!("{head}[[tables]]\nname = \"t\"\nwrite_disposition = \"{bad}\"\n"),
+        format!("{head}[limits]\nmax_size = \"{bad}\"\n"),
+    ] {
+        define(&text);
+        for command in [
+            &["check", "test.toml"][..],
+            &["check", "test.toml", "--json"],
+            &["run", "test.toml", "--json"],
+        ] {
+            each_log_format(&workplace, command, 2);
+        }
+    }
+}
+
+#[test]
+fn h1_names_of_files() {
+    let name = HOSTILE.replace(['\0', '/'], "");
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define("[[tables]]\nname = \"t\"");
+    workplace.run().success();
+    std::fs::write(workplace.path().join("lake/t").join(format!("{name}.parquet")), "x").unwrap();
+    let stranger = workplace.path().join("lake/t").join(format!("{HOSTILE}.parquet").replace(['\0', '/'], ""));
+    assert!(stranger.exists());
+    for options in [&["verify", "lake"][..], &["verify", "lake", "--json"]] {
+        let verified = workplace.flowlake(options);
+        assert_harmless("verify", &format!("{}{}", verified.stdout, verified.stderr));
+    }
+    each_log_format(&workplace, &["check", &name], 2);
+    each_log_format(&workplace, &["runs", &name], 7);
+    std::fs::write(workplace.path().join(&name), "version = 2").unwrap();
+    each_log_format(&workplace, &["run", &name], 2);
+}
+
+#[test]
+fn h1_what_flowlakes_own_files_say() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define("[[tables]]\nname = \"t\"");
+    workplace.flowlake(&["run", "test.toml", "--run-id", "night"]).success();
+    let report = workplace.path().join("lake/_flowlake/runs/night.json");
+    let text = std::fs::read_to_string(&report).unwrap();
+    let failed = format!(
+        "\"outcome\": \"failed\", \"error\": {{ \"kind\": \"key\", \"message\": \"{}\" }}",
+        escaped()
+    );
+    std::fs::write(&report, text.replace("\"outcome\": \"committed\"", &failed)).unwrap();
+    each_log_format(&workplace, &["runs", "lake"], 0);
+    each_log_format(&workplace, &["runs", "lake", "--json"], 0);
+}
+
+#[test]
+fn h2_no_secret_of_a_store_is_shown() {
+    let secrets =
+        ["AKIACANARYCANARY1234", "store/secret/canary/0123456789", "session-canary-0123456789"];
+    let body: &'static str = Box::leak(
+        format!("<Error><Message>{}</Message></Error>", secrets.join(" ")).into_boxed_str(),
+    );
+    let server =
+        Source::answering(Answer::Other { status: 400, content_type: "application/xml", body });
+    let source = Source::serving("[]");
+    let workplace = Workplace::asking(&source)
+        .with("RUST_LOG", "trace")
+        .with("AWS_ACCESS_KEY_ID", secrets[0])
+        .with("AWS_SECRET_ACCESS_KEY", secrets[1])
+        .with("AWS_SESSION_TOKEN", secrets[2])
+        .with("AWS_ENDPOINT", server.base_url())
+        .with("AWS_ALLOW_HTTP", "true")
+        .with("AWS_REGION", "eu-central-1")
+        .with("TEST_DESTINATION", "s3://bucket/lake");
+    workplace.define("[[tables]]\nname = \"t\"");
+    for command in [
+        &["run", "test.toml"][..],
+        &["run", "test.toml", "--json"],
+        &["verify", "s3://bucket/lake"],
+        &["check", "test.toml", "--online"],
+    ] {
+        let finished = workplace.flowlake(command);
+        assert_eq!(finished.code, 7, "{command:?}: {}", finished.stderr);
+        let all = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(all.contains("[a credential]"), "{command:?}: {all}");
+        for secret in secrets {
+            assert!(!all.contains(secret), "{command:?}: {all}");
+        }
+        // Signatures are made for each request.
+        assert!(!all.contains("Signature=0"), "{all}");
+    }
+}
+
+#[test]
+fn h2_a_key_command_gets_no_other_keys() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source)
+        .with("OTHER_KEY", "pf_other_canary")
+        .with("VAULT_ADDR", KEY)
+        .with("PATH", &std::env::var("PATH").unwrap());
+    let api_key = |environment: &str| {
+        format!(
+            "api_key = [{{ command = [\"sh\", \"-c\", 'printenv > seen; echo \"$VAULT_ADDR\"']{environment} }}]"
+        )
+    };
+    let table = "[[tables]]\nname = \"t\"";
+    workplace.define_with(&api_key(", environment = [\"VAULT_ADDR\"]"), table);
+    workplace.run().success();
+    let seen = std::fs::read_to_string(workplace.path().join("seen")).unwrap();
+    assert!(seen.contains("VAULT_ADDR=") && seen.contains("PATH="), "{seen}");
+    assert!(!seen.contains("OTHER_KEY") && !seen.contains("PROCUREMENTFLOW"), "{seen}");
+    workplace.define_with(&api_key(""), table);
+    assert_eq!(workplace.run().code, 5);
+}
+
+#[test]
+fn h4_a_key_file_that_is_no_file_is_not_waited_for() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define_with("api_key = [{ file = \"./key\" }]", "[[tables]]\nname = \"t\"");
+    let key = workplace.path().join("key");
+    let make_fifo = std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&key).status();
+    assert!(make_fifo.unwrap().success());
+    let refused = |what: &str, words: &str| {
+        let finished = workplace.run();
+        assert_eq!(finished.code, 5, "{what}: {}", finished.stderr);
+        assert!(finished.stderr.contains(words), "{what}: {}", finished.stderr);
+    };
+    refused("a pipe", "it is no file");
+    remove(&key);
+    std::fs::create_dir(&key).unwrap();
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    refused("a directory", "it is no file");
+    remove(&key);
+    std::fs::write(&key, vec![b'k'; 100_000]).unwrap();
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    refused("a large file", "the API key in file ./key");
+}
+
+fn remove(path: &Path) {
+    if path.is_dir() { std::fs::remove_dir(path) } else { std::fs::remove_file(path) }.unwrap();
+}

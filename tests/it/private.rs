@@ -1,0 +1,115 @@
+//! What others on the same machine may see and do.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::support::{Source, Workplace};
+
+const TABLE: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"merge\"\n[tables.columns]\nn = \"int64\"\n";
+
+fn mode(path: &Path) -> u32 {
+    path.metadata().unwrap().permissions().mode() & 0o7777
+}
+
+/// The modes of a directory and of the files in it.
+fn modes(workplace: &Workplace, area: &str) -> (u32, Vec<u32>) {
+    let directory = workplace.path().join("lake/_flowlake").join(area);
+    let mut files: Vec<_> =
+        std::fs::read_dir(&directory).unwrap().map(|it| it.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{area}");
+    (mode(&directory), files.iter().map(|file| mode(file)).collect())
+}
+
+#[test]
+fn s11_raw_data_is_for_its_owner_and_tables_are_for_all() {
+    let source = Source::serving(r#"[{"id":1,"n":1},{"id":2,"n":"x"}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLE);
+    workplace.run().success();
+    for area in ["landing", "quarantine/t"] {
+        let (directory, files) = modes(&workplace, area);
+        assert_eq!(directory, 0o700, "{area}");
+        assert!(files.iter().all(|it| *it == 0o600), "{area}: {files:?}");
+    }
+    let lake = workplace.path().join("lake");
+    for readable in
+        ["t", "_flowlake", "_flowlake/snapshot.json", "_flowlake/tables", "_flowlake/runs"]
+    {
+        assert_eq!(mode(&lake.join(readable)) & 0o044, 0o044, "{readable}");
+    }
+    assert_eq!(mode(&workplace.lake().files("t")[0]) & 0o044, 0o044);
+}
+
+#[test]
+fn s11_raw_mode_opens_raw_data_to_a_group() {
+    let source = Source::serving(r#"[{"id":1,"n":1},{"id":2,"n":"x"}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLE);
+    workplace.run().success();
+    let definition = workplace.path().join("test.toml");
+    let text = std::fs::read_to_string(&definition).unwrap();
+    std::fs::write(
+        &definition,
+        text.replacen("[destination]\n", "[destination]\nraw_mode = \"0640\"\n", 1),
+    )
+    .unwrap();
+    source.serve(r#"[{"id":3,"n":3},{"id":4,"n":"y"}]"#);
+    workplace.run().success();
+    let (directory, files) = modes(&workplace, "landing");
+    assert_eq!((directory, files.last()), (0o750, Some(&0o640)));
+    // Commands that know no definition keep it.
+    workplace.flowlake(&["quarantine", "drop", "lake", "--run", "none", "--yes"]);
+    std::fs::write(&definition, text).unwrap();
+    source.serve(r#"[{"id":5,"n":5},{"id":6,"n":"z"}]"#);
+    workplace.run().success();
+    let (directory, files) = modes(&workplace, "quarantine/t");
+    assert_eq!((directory, files.last()), (0o750, Some(&0o640)));
+    for wrong in ["0777", "600x", "0400"] {
+        let set = format!("destination.raw_mode={wrong}");
+        let refused = workplace.flowlake(&["run", "test.toml", "--set", &set]);
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        assert!(refused.stderr.contains("write `\"0600\"`"), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn s09_the_lock_file_is_not_for_others_and_no_link() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLE);
+    workplace.run().success();
+    let lock = workplace.path().join("lake/_flowlake/lock.json");
+    assert_eq!(mode(&lock), 0o600);
+    let precious = workplace.path().join("precious");
+    std::fs::write(&precious, "precious").unwrap();
+    std::fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink(&precious, &lock).unwrap();
+    let refused = workplace.run();
+    assert_eq!(refused.code, 7, "{}", refused.stderr);
+    assert!(refused.stderr.contains("it is a symbolic link: remove it"), "{}", refused.stderr);
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "precious");
+}
+
+#[test]
+fn s09_somebody_without_a_name_is_not_called_the_last_run() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLE);
+    workplace.run().success();
+    let lock = std::fs::File::open(workplace.path().join("lake/_flowlake/lock.json")).unwrap();
+    lock.lock().unwrap();
+    let busy = workplace.run();
+    assert_eq!(busy.code, 11, "{}", busy.stderr);
+    assert!(busy.stderr.contains("and gives no name"), "{}", busy.stderr);
+    assert!(busy.stderr.contains("fuser"), "{}", busy.stderr);
+    // O22: what `unlock --force` cannot do, it does not recommend.
+    let forced = workplace.flowlake(&["unlock", "lake", "--force"]);
+    assert_eq!(forced.code, 11, "{}", forced.stderr);
+    assert!(
+        forced.stderr.contains("on local disk a lock ends only with its process"),
+        "{}",
+        forced.stderr
+    );
+    assert!(!forced.stderr.contains("unlock --force"), "{}", forced.stderr);
+}

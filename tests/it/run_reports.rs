@@ -1,0 +1,140 @@
+//! Reports of runs: one for each run that a definition could be read for, the same value on stdout and in the destination.
+
+use serde_json::Value;
+
+use crate::support::{Answer, Finished, Source, Workplace};
+
+const TABLE: &str =
+    "[[tables]]\nname = \"t\"\nwrite_disposition = \"merge\"\nprimary_key = [\"id\"]\n";
+
+fn json_of(finished: &Finished) -> Value {
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    assert_eq!(lines.len(), 1, "{}", finished.stdout);
+    serde_json::from_str(lines[0]).unwrap()
+}
+
+fn reports(workplace: &Workplace) -> Vec<Value> {
+    let listed = workplace.flowlake(&["runs", "lake", "--json"]).success();
+    listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn f02_a_run_that_changed_nothing_may_be_repeated_under_its_id() {
+    let source = Source::answering_in_turn(vec![
+        Answer::Other { status: 503, content_type: "text/plain", body: "busy" },
+        Answer::Json(r#"{"error":"no"}"#.to_owned()),
+        Answer::Json(r#"[{"id":1}]"#.to_owned()),
+    ]);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLE);
+    let night = || workplace.flowlake(&["run", "test.toml", "--run-id", "night-1", "--json"]);
+    let outcome = |finished: &Finished| {
+        let report = json_of(finished);
+        (finished.code, report["outcome"].as_str().unwrap().to_owned(), report["exit_code"].clone())
+    };
+    assert_eq!(outcome(&night()), (4, "failed".to_owned(), 4.into()));
+    assert_eq!(outcome(&night()), (6, "failed".to_owned(), 6.into()));
+    assert_eq!(outcome(&night()), (0, "committed".to_owned(), 0.into()));
+    source.serve(r#"[{"id":2}]"#);
+    assert_eq!(outcome(&night()), (0, "committed_before".to_owned(), 0.into()));
+    assert_eq!(workplace.lake().column("t", "id"), ["1"], "it is not run again");
+    let reports = reports(&workplace);
+    assert_eq!(reports.len(), 1, "one report for one id");
+    assert_eq!(reports[0]["outcome"], "committed", "the report of the commit stays");
+}
+
+#[test]
+fn f03_every_run_that_fails_has_a_report_and_one_line_of_json() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLE);
+    workplace.run().success();
+    // Without a key, beyond the window, refused by the source.
+    let no_key = Workplace::asking(&source).with("PROCUREMENTFLOW_API_KEY", "");
+    std::fs::copy(workplace.path().join("test.toml"), no_key.path().join("test.toml")).unwrap();
+    let failed = json_of(&no_key.flowlake(&["run", "test.toml", "--json"]));
+    assert_eq!(failed["error"]["kind"], "key");
+    assert_eq!(reports(&no_key)[0]["run_id"], failed["run_id"]);
+
+    let kinds = |workplace: &Workplace| {
+        let kind = |report: &Value| report["error"]["kind"].as_str().unwrap_or("none").to_owned();
+        reports(workplace).iter().map(kind).collect::<Vec<_>>()
+    };
+    let usage = workplace.flowlake(&["run", "test.toml", "--json", "--from", "2026-01-01"]);
+    let report = json_of(&usage);
+    assert_eq!((usage.code, report["error"]["kind"].as_str()), (2, Some("usage")), "{report}");
+    assert!(report["error"]["help"].is_string(), "{report}");
+    assert_eq!(kinds(&workplace), ["usage", "none"]);
+
+    let lock = std::fs::File::open(workplace.path().join("lake/_flowlake/lock.json")).unwrap();
+    lock.lock().unwrap();
+    let busy = workplace.flowlake(&["run", "test.toml", "--json"]);
+    assert_eq!((busy.code, json_of(&busy)["error"]["kind"].as_str()), (11, Some("busy")));
+    drop(lock);
+    assert_eq!(kinds(&workplace), ["busy", "usage", "none"]);
+}
+
+#[test]
+fn f03_a_definition_that_is_wrong_is_a_line_of_json_as_well() {
+    let workplace = Workplace::empty();
+    std::fs::write(workplace.path().join("test.toml"), "version = 9").unwrap();
+    let finished = workplace.flowlake(&["run", "test.toml", "--json"]);
+    let failed = json_of(&finished);
+    assert_eq!(finished.code, 2);
+    assert_eq!(failed["definition"], "test.toml");
+    assert_eq!((&failed["outcome"], &failed["exit_code"]), (&"failed".into(), &2.into()));
+    assert_eq!(failed["error"]["kind"], "usage");
+}
+
+#[test]
+fn f03_log_lines_have_the_run() {
+    let busy = Answer::Other { status: 503, content_type: "text/plain", body: "busy" };
+    let source = Source::answering(busy);
+    let workplace = Workplace::asking(&source);
+    workplace.define_with("retry = { max_attempts = 2, elapsed = \"10s\" }", TABLE);
+    let finished =
+        workplace.flowlake(&["run", "test.toml", "--run-id", "night-7", "--log-format", "json"]);
+    let lines: Vec<Value> =
+        finished.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.len() >= 2, "{}", finished.stderr);
+    for line in &lines {
+        assert_eq!(line["fields"]["run"], "night-7", "{line}");
+        assert_eq!(line["fields"]["pipeline"], "test", "{line}");
+    }
+    let last = lines.last().unwrap();
+    assert_eq!((last["level"].as_str(), &last["fields"]["exit_code"]), (Some("ERROR"), &4.into()));
+}
+
+#[test]
+fn f04_a_report_says_why_and_how_long() {
+    let source = Source::serving(r#"[{"id":1,"n":1},{"id":2,"n":"x"},{"id":3,"n":"y"},{"n":2}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(&format!("{TABLE}[tables.columns]\nn = \"int64\"\n"));
+    let report = json_of(&workplace.flowlake(&["run", "test.toml", "--json"]));
+    assert_eq!(report["version"], 2);
+    assert_eq!(report["flowlake"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(report["exit_code"], 0);
+    let reasons = serde_json::json!([
+        { "table": "t", "rule": "type", "reason": "`n` in t does not fit int64", "records": 2 },
+        { "table": "t", "rule": "primary_key", "reason": "the primary key `id` of t is null", "records": 1 },
+    ]);
+    assert_eq!(report["quarantine_reasons"], reasons);
+    for step in ["receive", "load", "write", "commit"] {
+        assert!(report["seconds"][step].as_f64().unwrap() >= 0.0, "{report}");
+    }
+    assert_eq!(reports(&workplace)[0]["quarantine_reasons"], reasons);
+}
+
+#[test]
+fn o21_one_wrong_definition_of_several_stops_no_other() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLE);
+    std::fs::write(workplace.path().join("wrong.toml"), "version = 9").unwrap();
+    let finished = workplace.flowlake(&["run", "wrong.toml", "test.toml"]);
+    assert_eq!(finished.code, 3, "{}", finished.stderr);
+    assert!(finished.stderr.contains("wrong.toml"), "{}", finished.stderr);
+    assert_eq!(workplace.lake().column("t", "id"), ["1"]);
+    let finished = workplace.flowlake(&["run", "wrong.toml", "wrong.toml"]);
+    assert_eq!(finished.code, 2, "all of them are wrong in the same way");
+}
