@@ -180,7 +180,7 @@ pub fn destination_at(
 ) -> Result<DestinationUrl, PlanError> {
     let url: DestinationUrl =
         pipeline.destination.render(&TemplateContext { now, window: None })?.parse()?;
-    Ok(url.with_options(&pipeline.store))
+    Ok(url.below(&pipeline.directory).with_options(&pipeline.store))
 }
 
 impl Plan {

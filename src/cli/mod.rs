@@ -10,6 +10,7 @@ mod planning;
 mod prune;
 mod quarantine;
 mod recover;
+mod rows;
 mod run;
 mod runs;
 mod sample_api;
@@ -24,12 +25,13 @@ use std::panic::PanicHookInfo;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::error::Error;
 use crate::definition::{Environment, Setting};
-use crate::exit_code::ExitCode;
+use crate::exit_code::{ExitCode, Failure};
 use crate::run::{Interruption, RunContext, Signal};
 use crate::runtime::share_heaps;
 use crate::schema::RunId;
@@ -172,6 +174,20 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Whether there is nothing but output. Where there is more, output that is lost changes no exit code.
+    fn shows_only(&self) -> bool {
+        !matches!(
+            self,
+            Self::Run { .. }
+                | Self::Recover { .. }
+                | Self::Prune { .. }
+                | Self::Unlock { .. }
+                | Self::Demo
+        )
+    }
+}
+
 /// Parses the command line, runs the command, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -188,15 +204,30 @@ fn run_command(arguments: Arguments) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return summary::fail(&Error::Threads(error)),
     };
-    let code = runtime.block_on(dispatch(arguments.command));
+    let shows_only = arguments.command.shows_only();
+    let code = runtime.block_on(async {
+        // A file beyond the limit of its size is an error of the write, and not the end of the process.
+        let _ = signal(SignalKind::from_raw(libc::SIGXFSZ));
+        dispatch(arguments.command).await
+    });
     // After a signal, threads may still work on a run whose result is no longer needed.
     runtime.shutdown_background();
-    code
+    match code {
+        ExitCode::Done if shows_only && screen::has_lost_output() => ExitCode::Unexpected,
+        code => code,
+    }
 }
 
 /// What a bug is told as.
 fn bug(panic: &PanicHookInfo<'_>) -> [String; 2] {
     let what = panic.payload_as_str().unwrap_or("it gives no reason");
+    if what.contains("spawn") && what.contains("thread") {
+        // Libraries panic when the system gives them none.
+        let error =
+            Error::Threads(std::io::Error::other(what.lines().next().unwrap_or(what).to_owned()));
+        let help = error.help().unwrap_or_default();
+        return [format!("error: {error}"), format!("  help: {help}")];
+    }
     let place = panic.location().map(|at| format!(" at {}:{}", at.file(), at.line()));
     let version = env!("CARGO_PKG_VERSION");
     [

@@ -95,7 +95,7 @@ impl ShownPlan {
             requests: requests.collect(),
             headers: source.headers.iter().map(|header| header.name.clone()).collect(),
             api_key: source.api_key.iter().map(ToString::to_string).collect(),
-            destination: plan.destination.to_string(),
+            destination: plan.destination.absolute(),
             landing_keep: pipeline.landing.keep,
             tables: pipeline.tables.iter().map(|table| ShownTable::of(table, planned)).collect(),
             not_loaded: plan

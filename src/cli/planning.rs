@@ -41,7 +41,7 @@ pub(super) struct PlanArguments {
     #[arg(long = "table", value_name = "TABLE")]
     tables: Vec<TableName>,
     /// How many pieces of a window to request at once.
-    #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_JOBS)]
+    #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_JOBS, value_parser = count)]
     jobs: NonZeroUsize,
     /// How much memory the rows of an export may take; more is spilled to local disk [default: 256MiB].
     #[arg(long, value_name = "SIZE")]
@@ -164,6 +164,10 @@ async fn peek(
         DependsOn::Watermarks => tables.snapshot_without_manifests().await?,
         DependsOn::Tables => tables.snapshot().await?,
     })
+}
+
+fn count(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "write a number from 1 on, as in `--jobs 3`")
 }
 
 pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use comfy_table::{CellAlignment, Table, presets};
 
 use super::destination::DestinationArgument;
 use super::planning::PlanArguments;
+use super::rows::Rows;
 use super::run::{self, FailedRun};
 use super::screen;
 use super::summary::fail;
@@ -206,16 +206,12 @@ async fn list(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
         screen::print("no records are in quarantine")?;
         return first_damage(files);
     }
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["table", "run", "records", "only values"]);
+    let mut rows = Rows::new(vec!["table", "run", "records", "only values"], 2..4);
     for ((name, run), waiting) in &counts {
         let (records, values) = (waiting.records.to_string(), waiting.only_values.to_string());
-        table.add_row([name.to_string(), run.to_string(), records, values]);
+        rows.add(vec![name.to_string(), run.to_string(), records, values]);
     }
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    screen::print_block(table)?;
+    screen::print_lines(rows.lines())?;
     screen::print("")?;
     let mut reasons: Vec<(&str, u64)> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

@@ -9,7 +9,7 @@ use super::planning::PlanArguments;
 use super::screen;
 use super::summary::{self, fail};
 use crate::cli::error::Error;
-use crate::definition::{self, Pipeline};
+use crate::definition::{self, DestinationUrl, Pipeline};
 use crate::exit_code::ExitCode;
 use crate::plan::{Plan, destination_at};
 use crate::report::{Log, Outcome, Progress, RunIdentity, RunReport};
@@ -145,7 +145,7 @@ pub(super) async fn planned(
     let run = RunIdentity {
         run_id: run_id.clone().unwrap_or_else(|| RunId::at(now)),
         pipeline: pipeline.name.clone(),
-        destination: url.as_ref().map(ToString::to_string).unwrap_or_default(),
+        destination: url.as_ref().map(DestinationUrl::absolute).unwrap_or_default(),
         started_at: now,
     };
     let plan = arguments.plan(pipeline, run_id, context);
@@ -174,14 +174,10 @@ fn show_report(report: &RunReport, json: bool) -> Result<(), Error> {
         screen::print_lines(summary::report(report))?;
     }
     if report.quarantined() > 0 {
-        let place = format!("{}/_flowlake/quarantine", report.destination);
-        tracing::warn!(
-            pipeline = report.pipeline,
-            run = %report.run_id,
-            rows = report.quarantined(),
-            place,
-            "rows are in quarantine"
-        );
+        let (pipeline, run) = (&report.pipeline, &report.run_id);
+        let (rows, lake) = (report.quarantined(), &report.destination);
+        let of = if rows == 1 { "row is" } else { "rows are" };
+        tracing::warn!(pipeline, %run, "{rows} {of} in quarantine: `flowlake quarantine show {lake}` says why");
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! `flowlake runs`
 
-use comfy_table::{CellAlignment, Table, presets};
 use indicatif::HumanCount;
 
 use super::destination::DestinationArgument;
+use super::rows::Rows;
 use super::screen;
 use super::summary::fail;
 use crate::cli::error::Error;
@@ -41,7 +41,7 @@ async fn show(
     if reports.is_empty() {
         screen::print("no runs yet")?;
     } else {
-        screen::print_block(table(&reports))?;
+        screen::print_lines(rows(&reports).lines())?;
     }
     // A run that was killed inside its commit has no report. A damaged destination is for `verify` to tell of.
     let open = crate::table::open(&destination).open_commit().await;
@@ -85,9 +85,9 @@ async fn last_reports(destination: &Destination, limit: usize) -> Result<Vec<Run
     Ok(reports)
 }
 
-fn table(reports: &[RunReport]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header([
+/// The last runs, a row each.
+fn rows(reports: &[RunReport]) -> Rows {
+    let headings = vec![
         "started",
         "run",
         "seconds",
@@ -96,30 +96,32 @@ fn table(reports: &[RunReport]) -> Table {
         "updated",
         "quarantined",
         "outcome",
-    ]);
+    ];
+    let mut rows = Rows::new(headings, 2..7);
     for report in reports {
         let seconds = (report.finished_at - report.started_at).as_seconds_f64();
         let sum = |of: fn(&crate::report::TableReport) -> u64| {
             HumanCount(report.tables.iter().map(of).sum()).to_string()
         };
-        table.add_row([
-            report.started_at.format("%Y-%m-%d %H:%M:%S").to_string(),
+        rows.add(vec![
+            report.started_at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
             report.run_id.to_string(),
             format!("{seconds:.1}"),
             sum(|table| table.received),
             sum(|table| table.inserted),
             sum(|table| table.updated),
             sum(|table| table.quarantined),
-            match &report.outcome {
-                Outcome::Committed => "committed".to_owned(),
-                Outcome::NothingNew | Outcome::NothingWaiting => "nothing new".to_owned(),
-                Outcome::CommittedBefore => "committed before".to_owned(),
-                Outcome::Failed { error } => shown::message(&format!("failed: {}", error.message)),
-            },
+            outcome(&report.outcome),
         ]);
     }
-    for column in table.column_iter_mut().skip(2).take(5) {
-        column.set_cell_alignment(CellAlignment::Right);
+    rows
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Committed => "committed".to_owned(),
+        Outcome::NothingNew | Outcome::NothingWaiting => "nothing new".to_owned(),
+        Outcome::CommittedBefore => "committed before".to_owned(),
+        Outcome::Failed { error } => shown::message(&format!("failed: {}", error.message)),
     }
-    table
 }

@@ -18,7 +18,8 @@ use crate::shown;
 
 /// Prints a line on stdout.
 pub(super) fn print(text: impl Display) -> Result<(), Error> {
-    write_out(&shown::line(&text.to_string()))
+    write_out(&shown::line(&text.to_string()));
+    Ok(())
 }
 
 /// Prints lines on stdout.
@@ -33,12 +34,14 @@ pub(super) fn print_block(text: impl Display) -> Result<(), Error> {
 
 /// Prints a value as a line of JSON on stdout.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Error> {
-    write_out(&shown::json(value)?)
+    write_out(&shown::json(value)?);
+    Ok(())
 }
 
 /// Prints a value as JSON for people on stdout.
 pub(super) fn print_pretty_json(value: &impl Serialize) -> Result<(), Error> {
-    write_out(&shown::pretty_json(value)?)
+    write_out(&shown::pretty_json(value)?);
+    Ok(())
 }
 
 /// Whether stderr has JSON, one object a line.
@@ -90,10 +93,28 @@ pub(super) fn has_colours() -> bool {
     !refused && io::stderr().is_terminal()
 }
 
-fn write_out(line: &str) -> Result<(), Error> {
+/// The width of the terminal that stdout is, in characters.
+pub(super) fn width() -> Option<usize> {
+    let size = terminal_size::terminal_size_of(io::stdout());
+    size.map(|(terminal_size::Width(columns), _)| usize::from(columns))
+}
+
+/// Whether something could not be written to stdout.
+static HAS_LOST_OUTPUT: AtomicBool = AtomicBool::new(false);
+
+/// Whether somebody who waits for the output has not got all of it.
+pub(super) fn has_lost_output() -> bool {
+    HAS_LOST_OUTPUT.load(Ordering::Relaxed)
+}
+
+fn write_out(line: &str) {
     match writeln!(io::stdout(), "{line}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::Output(error)),
-        _ => Ok(()),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            if !HAS_LOST_OUTPUT.swap(true, Ordering::Relaxed) {
+                warn(&format!("warning: cannot write the output: {error}"));
+            }
+        }
+        _ => {}
     }
 }
 

@@ -1,10 +1,10 @@
 //! What people read on the terminal: errors, and the summary of a run.
 
-use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 use tracing::Level;
 
+use super::rows::Rows;
 use super::screen;
 use crate::cli::error::Error;
 use crate::definition::{DefinitionError, Problems};
@@ -60,7 +60,7 @@ pub(super) fn report(report: &RunReport) -> Vec<String> {
     if report.began_lake {
         lines.push(format!("this run began the lake {}", report.destination));
     }
-    lines.extend(tables(report).to_string().lines().map(str::to_owned));
+    lines.extend(tables(report));
     lines.extend(report.changes.iter().map(ToString::to_string));
     lines.extend(report.checks.iter().map(ToString::to_string));
     if !report.pruned.is_empty() {
@@ -95,19 +95,13 @@ const OUTCOMES: [CountOf; 7] = [
 ];
 const RARE: [&str; 3] = ["updated", "superseded", "deleted"];
 
-fn tables(report: &RunReport) -> Table {
+fn tables(report: &RunReport) -> Vec<String> {
     let happened = |count: &fn(&TableReport) -> u64| report.tables.iter().any(|row| count(row) > 0);
     let outcomes: Vec<&CountOf> =
         OUTCOMES.iter().filter(|(name, count)| !RARE.contains(name) || happened(count)).collect();
-    let mut table = Table::new();
-    let headings = outcomes.iter().map(|(name, _)| *name);
-    let headings = std::iter::once("table").chain(headings);
-    table.load_preset(presets::NOTHING).set_header(headings.chain([
-        "rows",
-        "files",
-        "bytes",
-        "partitions",
-    ]));
+    let headings = std::iter::once("table").chain(outcomes.iter().map(|(name, _)| *name));
+    let headings: Vec<&str> = headings.chain(["rows", "files", "bytes", "partitions"]).collect();
+    let mut rows = Rows::new(headings.clone(), 1..headings.len());
     for row in &report.tables {
         let count = |number: u64| HumanCount(number).to_string();
         let mut cells = vec![row.table.to_string()];
@@ -118,12 +112,9 @@ fn tables(report: &RunReport) -> Table {
             HumanBytes(row.bytes).to_string(),
             count(row.partitions),
         ]);
-        table.add_row(cells);
+        rows.add(cells);
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
+    rows.lines()
 }
 
 /// Shows an error and its help on stderr.

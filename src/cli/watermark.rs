@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
-use comfy_table::{Table, presets};
 
 use super::destination;
 use super::planning::instant;
+use super::rows::Rows;
 use super::screen;
 use super::summary::fail;
 use crate::cli::error::Error;
@@ -73,13 +73,7 @@ async fn show(chosen: &ChosenTables, context: &RunContext) -> Result<(), Error> 
     let (pipeline, destination) = open(&chosen.file, context).await?;
     let snapshot = table::open(&destination).snapshot_without_manifests().await;
     let snapshot = snapshot.map_err(RunError::from)?;
-    let mut shown = Table::new();
-    shown.load_preset(presets::NOTHING).set_header([
-        "table",
-        "loaded from",
-        "watermark",
-        "pipeline",
-    ]);
+    let mut rows = Rows::new(vec!["table", "loaded from", "watermark", "pipeline"], 0..0);
     for (name, entry) in snapshot.tables() {
         let declared = pipeline.root_tables().any(|table| table.name == *name);
         if !declared || !(chosen.tables.is_empty() || chosen.tables.contains(name)) {
@@ -88,9 +82,9 @@ async fn show(chosen: &ChosenTables, context: &RunContext) -> Result<(), Error> 
         let loaded = entry.loaded.as_ref();
         let text = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
         let (from, watermark) = (loaded.map(ranges), loaded.map(|it| instant_text(it.watermark)));
-        shown.add_row([name.to_string(), text(from), text(watermark), entry.pipeline.clone()]);
+        rows.add(vec![name.to_string(), text(from), text(watermark), entry.pipeline.clone()]);
     }
-    screen::print_block(shown)
+    screen::print_lines(rows.lines())
 }
 
 async fn set(

@@ -186,7 +186,8 @@ impl LevelBuilder {
 
     pub(super) fn finish(self) -> Level {
         let rows = self.rows as usize;
-        let fields = self.fields.into_iter().filter(|field| !field.values.is_left_out());
+        // A key that is left out stays without values: it tells that there was something to leave out.
+        let fields = self.fields.into_iter();
         let mut values: BTreeMap<Step, Values> = fields
             .map(|KeyValues { key, values, place, .. }| {
                 (Step::Key(key.into()), Values { place, ..values.finish(rows) })
@@ -250,10 +251,6 @@ impl ValuesBuilder {
 
     pub(super) fn rule(&self) -> &ValueRule {
         &self.rule
-    }
-
-    fn is_left_out(&self) -> bool {
-        self.rule.form == ValueForm::LeftOut
     }
 
     /// Claims the row for a value of this key.

@@ -52,10 +52,6 @@ pub use selector::{RecordSelector, RecordsAt};
 pub use split::Splitter;
 pub use split_error::{Sign, SplitError};
 
-/// The most levels of objects and lists that a nested column has. Readers of Parquet, and of the JSON that keeps schemas,
-/// limit how deep they recurse.
-pub const MOST_LEVELS: usize = 32;
-
 /// How the records of a table are decoded.
 #[derive(Debug, Clone, Default)]
 pub struct DecodeOptions {

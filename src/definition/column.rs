@@ -22,6 +22,9 @@ pub struct Column {
     /// The value is left out of the table, with everything below it.
     #[serde(skip_serializing_if = "is_default")]
     pub exclude: bool,
+    /// An export need not have it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub optional: bool,
     /// The strftime formats of its dates or timestamps; ISO 8601 when empty.
     #[serde(skip_serializing_if = "is_default")]
     pub formats: Vec<String>,
@@ -51,6 +54,7 @@ impl FromToml for Column {
                     column_type: members.take("type")?,
                     from: members.take("from")?,
                     exclude: members.take("exclude")?.unwrap_or_default(),
+                    optional: members.take("optional")?.unwrap_or_default(),
                     formats: members.take_list("formats")?.unwrap_or_default(),
                     local_time: local_time(&mut members)?,
                     null_values: members.take_list("null_values")?,
@@ -149,6 +153,11 @@ fn members_schema(generator: &mut SchemaGenerator, type_schema: &Schema) -> serd
             "description": "Leaves the value out, with everything below it.",
             "default": false,
         },
+        "optional": {
+            "type": "boolean",
+            "description": "The first export need not have it: nothing is said of a name that nothing has.",
+            "default": false,
+        },
         "formats": {
             "type": "array",
             "items": { "type": "string", "pattern": "%" },
@@ -217,6 +226,7 @@ impl Column {
             column_type,
             from: None,
             exclude: false,
+            optional: false,
             formats,
             local_time: None,
             null_values: None,

@@ -16,8 +16,8 @@ use super::checker::Checker;
 use super::field::{Field, FromToml};
 use super::problem::Problem;
 use crate::store::{
-    DestinationUrl, OptionType, RawMode, STORE_KINDS, StoreKind, StoreOption, StoreOptions,
-    url_forms,
+    DestinationUrl, InvalidDestination, OptionType, RawMode, STORE_KINDS, StoreKind, StoreOption,
+    StoreOptions, url_forms,
 };
 
 /// `[destination]` as typed.
@@ -273,11 +273,25 @@ impl Checker<'_> {
             self.problems.push(Problem::missing(URL_KEY, help()));
         }
         let (template, span) = self.template(field, URL_KEY, false)?;
-        let Ok(url) = template.to_string().parse() else {
-            self.report(span, URL_KEY, "not a destination", help());
-            return None;
-        };
-        Some((template, url))
+        match template.to_string().parse() {
+            Ok(url) => Some((template, url)),
+            Err(InvalidDestination::Unknown(_)) => {
+                // What cannot be read may hold a password.
+                let problem = Problem::at(span, URL_KEY, "not a destination", help());
+                let has_user = template.to_string().contains('@');
+                self.problems.push(if has_user { problem.hiding_the_line() } else { problem });
+                None
+            }
+            Err(error @ InvalidDestination::HasCredentials) => {
+                let problem = Problem::at(span, URL_KEY, error.to_string(), help());
+                self.problems.push(problem.hiding_the_line());
+                None
+            }
+            Err(error) => {
+                self.report(span, URL_KEY, error, help());
+                None
+            }
+        }
     }
 
     fn store_options(&mut self, section: RawStoreSection) -> StoreOptions {

@@ -48,6 +48,15 @@ fn may_hold_a_secret(text: &str, offset: usize) -> bool {
 }
 
 fn wrong_section(error: &toml::de::Error) -> Problem {
+    if error.message().contains("integer") || error.message().contains("number") {
+        let help = "integers have 64 bits in TOML; a text in quotes can be any number";
+        return Problem::at(
+            error.span().unwrap_or(0..0),
+            "definition",
+            "the number is too large",
+            help,
+        );
+    }
     Problem::at(
         error.span().unwrap_or(0..0),
         "definition",

@@ -118,7 +118,7 @@ impl fmt::Display for Size {
 
 /// A text that is not a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a size")]
+#[error("`{0}` is not a size: write it with a unit, as in `256MiB`")]
 pub struct InvalidSize(String);
 
 /// A bound on a number of records.

@@ -191,7 +191,8 @@ impl Definition {
     ) -> Result<Self, DefinitionError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| DefinitionError::Unreadable { path: path.to_owned(), source })?;
-        let text = setting::apply(&text, settings)?;
+        let settings: Vec<Setting> = settings.iter().map(Setting::in_working_directory).collect();
+        let text = setting::apply(&text, &settings)?;
         Ok(Self::parse(&path.display().to_string(), &text, environment)?)
     }
 
@@ -205,7 +206,10 @@ impl Definition {
             .and_then(|raw| pipeline::check(raw, environment, &mut problems));
         let problems = Problems::new(file, text, problems);
         match pipeline {
-            Some(pipeline) if !problems.has_errors() => Ok(Self { pipeline, warnings: problems }),
+            Some(pipeline) if !problems.has_errors() => {
+                let directory = Path::new(file).parent().unwrap_or(Path::new("")).to_owned();
+                Ok(Self { pipeline: Pipeline { directory, ..pipeline }, warnings: problems })
+            }
             _ => Err(problems),
         }
     }

@@ -1,5 +1,7 @@
 //! The whole definition: its sections, and what they make together.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use toml::Value;
 
@@ -28,6 +30,8 @@ pub struct Pipeline {
     pub source: Source,
     /// Where the tables are kept: a [`DestinationUrl`](crate::store::DestinationUrl) once it is rendered.
     pub destination: Template,
+    /// The directory of the definition, to which a relative destination belongs.
+    pub directory: PathBuf,
     /// A run does not begin a lake there.
     pub must_exist: bool,
     /// Who may read raw data on local disk; left out, those who may already.
@@ -149,6 +153,7 @@ pub(super) fn check(
         description,
         source: source?,
         destination: destination.url?,
+        directory: PathBuf::new(),
         must_exist: destination.must_exist,
         raw_mode: destination.raw_mode,
         store: destination.options,

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use toml_edit::{DocumentMut, Item, Value};
 
+use crate::store::DestinationUrl;
+
 /// `key=value` with a key of a definition: `destination.url`, `tables[0].write_disposition`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Setting {
@@ -26,6 +28,22 @@ pub enum InvalidSetting {
     /// A part of its key is not a table or an array of the definition.
     #[error("the definition has no place for `{0}`")]
     NoPlace(String),
+}
+
+impl Setting {
+    /// The same setting; a relative destination belongs to the working directory of the command that sets it, and not to
+    /// the directory of the definition.
+    pub(super) fn in_working_directory(&self) -> Self {
+        let key: [KeyPart; 2] = ["destination", "url"].map(|part| KeyPart::Key(part.to_owned()));
+        let is_relative =
+            matches!(self.value.parse(), Ok(DestinationUrl::Local(path)) if path.is_relative());
+        match std::path::absolute(&self.value) {
+            Ok(absolute) if self.key == key && is_relative => {
+                Self { key: self.key.clone(), value: absolute.display().to_string() }
+            }
+            _ => self.clone(),
+        }
+    }
 }
 
 impl FromStr for Setting {

@@ -243,6 +243,38 @@ fn refuse_what_cannot_be(schema: &mut Schema) {
     schema.insert("not".to_owned(), kept_and_marked);
 }
 
+/// The name of a table, which is the name of its directory too.
+fn table_name(
+    field: Option<Field<TableName>>,
+    key: &str,
+    checker: &mut Checker<'_>,
+) -> Option<TableName> {
+    /// Its history, its child tables and its directories have longer names, in which a letter may take three times its
+    /// bytes.
+    const MOST_BYTES: usize = 200;
+    let span = field.as_ref().map(|field| field.span.clone()).unwrap_or_default();
+    let name = checker.required(field, key, "name = \"purchase_orders\"")?;
+    let letters = name.as_str().chars();
+    let bytes: usize = letters.map(|it| if it.is_ascii() { 1 } else { 3 * it.len_utf8() }).sum();
+    if name.as_str().starts_with('_') {
+        let message = "a table's name cannot begin with `_`";
+        checker.report(
+            span,
+            key,
+            message,
+            "engines skip such directories, and flowlake's own is one",
+        );
+        return None;
+    }
+    if bytes > MOST_BYTES {
+        let message =
+            format!("too long for the name of a directory: {bytes} of {MOST_BYTES} bytes");
+        checker.report(span, key, message, "write a shorter name; letters beyond ASCII count more");
+        return None;
+    }
+    Some(name)
+}
+
 impl RawTable {
     /// The table at `at`, as in `tables[0]`.
     pub(super) fn check(
@@ -253,7 +285,7 @@ impl RawTable {
     ) -> Option<Table> {
         let key = |name: &str| format!("{at}.{name}");
         self.refuse_inherited(at, checker);
-        let name = checker.required(self.name, &key("name"), "name = \"purchase_orders\"");
+        let name = table_name(self.name, &key("name"), checker);
         let parent = checker.value(self.parent, &key("parent"));
         let records = checker.value(self.records, &key("records"));
         let keys = checker.value(self.keys, &key("keys"));

@@ -13,19 +13,32 @@
 //! Names are checked when a template is parsed, so a wrong name is found by `check` and not by a nightly run. All
 //! instants are UTC.
 
-use std::fmt;
-use std::sync::Arc;
+use std::fmt::{self, Write};
+use std::sync::{Arc, LazyLock};
 
 use chrono::format::{Item, StrftimeItems};
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use minijinja::value::Object;
 use minijinja::{ErrorKind, UndefinedBehavior, Value, context};
+use regex::Regex;
 
 use crate::schema::Window;
 
 const WINDOW_NAMES: [&str; 2] = ["window.start", "window.end"];
 const RUN_NAMES: [&str; 1] = ["run.date"];
 const FILTERS: [&str; 5] = ["date", "datetime", "epoch", "epoch_ms", "strftime"];
+
+/// The longest template, in bytes.
+const MOST_BYTES: usize = 10_000;
+
+/// The inside of `{{ … }}` with its end: a name, and up to four filters of which each may have a text.
+static NAME_WITH_FILTERS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let argument = r#"\(\s*(?:"[^"]*"|'[^']*')?\s*\)"#;
+    Regex::new(&format!(
+        r"^-?\s*[a-z_]+(?:\.[a-z_]+){{0,4}}\s*(?:\|\s*[a-z_]+\s*(?:{argument})?\s*){{0,4}}-?\}}\}}"
+    ))
+    .ok()
+});
 
 /// A string with `{{ … }}`, rendered when a run is planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +98,7 @@ impl Template {
 
     /// Parses a template and renders it once. `has_window` tells whether it may use the bounds of a window.
     pub(super) fn parse(text: &str, has_window: bool) -> Result<Self, InvalidTemplate> {
+        refuse_more_than_names(text)?;
         let template = Self(text.to_owned());
         let names = template.names()?;
         let known: Vec<&'static str> =
@@ -148,6 +162,18 @@ impl fmt::Display for Template {
     }
 }
 
+/// Refuses everything but names with filters: statements, comments and expressions could loop, recurse or grow.
+fn refuse_more_than_names(text: &str) -> Result<(), InvalidTemplate> {
+    if text.len() > MOST_BYTES || ["{%", "{#"].iter().any(|begin| text.contains(begin)) {
+        return Err(InvalidTemplate::Malformed);
+    }
+    let mut expressions = text.split("{{").skip(1);
+    let is_name_with_filters = |expression: &str| {
+        NAME_WITH_FILTERS.as_ref().is_some_and(|pattern| pattern.is_match(expression))
+    };
+    if expressions.all(is_name_with_filters) { Ok(()) } else { Err(InvalidTemplate::Malformed) }
+}
+
 fn environment() -> minijinja::Environment<'static> {
     let mut environment = minijinja::Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -204,7 +230,11 @@ fn format_instant(value: &Value, format: &str) -> Result<String, minijinja::Erro
     if format.is_empty() || StrftimeItems::new(format).any(|item| item == Item::Error) {
         return Err(ErrorKind::BadSerialization.into());
     }
-    Ok(instant.moment.format(format).to_string())
+    let mut text = String::new();
+    // Some formats can be parsed and not written.
+    write!(text, "{}", instant.moment.format(format))
+        .map_err(|_| minijinja::Error::from(ErrorKind::BadSerialization))?;
+    Ok(text)
 }
 
 fn invalid(error: &minijinja::Error) -> InvalidTemplate {

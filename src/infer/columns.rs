@@ -27,6 +27,8 @@ pub(crate) struct ColumnInference<'s, 'a> {
     pub(crate) discarded: Vec<Discarded>,
     /// The paths of values that the definition excludes.
     pub(crate) excluded: HashSet<ValuePath>,
+    /// The names of all values of the export.
+    pub(crate) named: HashSet<ColumnName>,
     /// The names that keys, partitions and flowlake's own columns need.
     pub(crate) reserved: HashSet<ColumnName>,
 }
@@ -95,6 +97,7 @@ impl<'a> ColumnInference<'_, 'a> {
 
     fn value(&mut self, value: &'a ValueShape, path: &mut ValuePath) -> Result<(), SchemaError> {
         let name = self.name_of(path)?;
+        self.named.insert(name.clone());
         if self.is_excluded(&name) {
             self.excluded.insert(path.clone());
             return Ok(());

@@ -21,6 +21,7 @@ mod resolve;
 mod resolved;
 #[cfg(test)]
 mod test_support;
+mod unmatched;
 mod unresolved;
 mod validate;
 mod value_columns;
@@ -36,6 +37,7 @@ pub(crate) use naming::child_table_name;
 pub use naming::snake_case;
 pub use observe::observe;
 pub use resolved::{Discarded, ResolvedTable, Schemas, TableHistory, TablePolicy};
+pub use unmatched::Unmatched;
 pub use value_rules::value_rules;
 pub(crate) use value_type::{FieldIndex, ITEMS_FIELD};
 pub use wide_object::WideObject;

@@ -13,6 +13,7 @@ use super::own_columns::{
     deletion_columns, key_columns, metadata_columns, parent_columns, reserved_names,
 };
 use super::resolved::{ResolvedTable, Schemas, TablePolicy};
+use super::unmatched::unmatched;
 use super::unresolved::{CarriedColumn, KnownTables, TableShape, UnresolvedTable};
 use super::validate::{check_columns, check_partitions, verify_parent_columns};
 use super::value_columns::value_columns;
@@ -73,6 +74,7 @@ impl<'a> Resolver<'a> {
         let mut inference = ColumnInference {
             table: pending,
             excluded: HashSet::new(),
+            named: HashSet::new(),
             index: ColumnIndex::new(pending.declared, before, &reserved),
             reserved,
             known: &mut self.known,
@@ -86,9 +88,11 @@ impl<'a> Resolver<'a> {
         inference.children_not_seen();
         let known = inference.known_columns();
         let for_children = inference.columns_for_children();
-        let ColumnInference { columns, children, discarded, excluded, .. } = inference;
+        let ColumnInference { columns, children, discarded, excluded, named, .. } = inference;
         let parent = pending.parent.map(|parent| &self.tables[parent]);
-        let policy = TablePolicy { discarded, excluded, ..policy(pending, parent) };
+        let unmatched = pending.declared.map(|table| unmatched(table, &named, before));
+        let unmatched = unmatched.unwrap_or_default();
+        let policy = TablePolicy { discarded, excluded, unmatched, ..policy(pending, parent) };
         let schema = self.schema(pending, &policy, &known, columns, &for_children)?;
         self.check_layout(&schema, &policy)?;
         if let TableShape::Seen(shape) = pending.rows {
@@ -233,6 +237,7 @@ fn policy(pending: &UnresolvedTable<'_>, parent: Option<&ResolvedTable>) -> Tabl
         checks: declared.map(|table| table.checks.clone()).unwrap_or_default(),
         discarded: Vec::new(),
         excluded: HashSet::new(),
+        unmatched: Vec::new(),
     }
 }
 

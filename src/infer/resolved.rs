@@ -9,6 +9,7 @@ use std::ops::Index;
 use crate::definition::{
     Check, Contract, DataTypeMode, Deletes, Discard, FieldTypes, Nested, Widening, WriteDisposition,
 };
+use crate::infer::unmatched::Unmatched;
 use crate::schema::{
     ColumnName, ColumnSource, ColumnStatistics, HistoryId, IdVec, Kinds, RootId, StoredTable,
     TableId, TableSchema, ValuePath,
@@ -71,6 +72,8 @@ pub struct TablePolicy {
     pub discarded: Vec<Discarded>,
     /// The paths of values of this export that the definition excludes.
     pub excluded: HashSet<ValuePath>,
+    /// What the definition says of columns that there are not.
+    pub unmatched: Vec<Unmatched>,
 }
 
 /// A value of an export that becomes neither a column nor a child table.
@@ -234,6 +237,9 @@ impl Schemas {
 
     fn without_statistics(&self) -> Self {
         let mut schemas = self.clone();
+        for table in schemas.tables.values_mut() {
+            table.policy.unmatched.clear();
+        }
         let tables = schemas.tables.values_mut().map(|table| &mut table.schema);
         let tables =
             tables.chain(schemas.histories.values_mut().map(|history| &mut history.schema));

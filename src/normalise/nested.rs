@@ -7,7 +7,7 @@
 //! | a scalar where others have an object | the object's field `value`, as if it were `{"value": …}` |
 //! | a list in a list where others have an object | the object's field `items` |
 //! | an object without keys | `struct<value: string>`, since Parquet has no struct without fields |
-//! | what is nested deeper than [`MOST_LEVELS`](crate::decode::MOST_LEVELS) | text, as JSON |
+//! | what is nested deeper than [`MOST_LEVELS`](crate::schema::MOST_LEVELS) | text, as JSON |
 
 use std::collections::HashMap;
 

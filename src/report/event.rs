@@ -13,7 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::RunReport;
-use crate::schema::{ColumnType, RunId, TableName};
+use crate::schema::{ColumnName, ColumnType, RunId, TableName};
 use crate::source::api_key::KeyName;
 
 /// Something that happened in a run.
@@ -89,6 +89,13 @@ pub enum RunWarning {
     HistoryIsAhead(DateTime<Utc>),
     /// Quarantined records have unreadable keys, so missing records are not deleted.
     DeletesSkipped,
+    /// The definition says something of a column that the export does not have.
+    NothingCalled {
+        /// The column.
+        column: ColumnName,
+        /// The name that is most like it.
+        nearest: Option<String>,
+    },
     /// Values do not fit their column and are in quarantine.
     ValuesOfAnotherType {
         /// The column, or the path of a field in it.
@@ -128,6 +135,13 @@ impl fmt::Display for RunWarning {
             Self::DeletesSkipped => f.write_str(
                 "quarantined records have keys that cannot be read; no missing record is deleted",
             ),
+            Self::NothingCalled { column, nearest } => {
+                write!(f, "nothing in the export is called `{column}`")?;
+                match nearest {
+                    Some(name) => write!(f, "; did you mean `{name}`?"),
+                    None => f.write_str("; write `optional = true` beside it if that may be"),
+                }
+            }
             Self::ValuesOfAnotherType { column, column_type, records, keep_with } => {
                 let of = if *records == 1 { "record" } else { "records" };
                 write!(

@@ -45,7 +45,7 @@ impl RunContext {
         let run = RunIdentity {
             run_id: plan.run_id.clone(),
             pipeline: plan.pipeline.name.clone(),
-            destination: plan.destination.to_string(),
+            destination: plan.destination.absolute(),
             started_at: plan.started_at,
         };
         RunReport { window: plan.window, ..RunReport::of(run, self.clock.now(), outcome) }

@@ -21,11 +21,11 @@ struct Emitter {
     run_id: RunId,
     pipeline: String,
     /// Locked while an event is handed on, so that every reporter gets events one at a time and in the same order.
-    progress: Mutex<Progress>,
+    progress: Mutex<StepClock>,
 }
 
-/// How far a run is.
-struct Progress {
+/// How far a run is, and since when.
+struct StepClock {
     phase: Phase,
     step: RunStep,
     /// Since when it is in this step.
@@ -33,7 +33,7 @@ struct Progress {
     seconds: StepSeconds,
 }
 
-impl Progress {
+impl StepClock {
     fn at_beginning(now: DateTime<Utc>) -> Mutex<Self> {
         let (phase, step, seconds) = (Phase::UnderWay, RunStep::Receive, StepSeconds::default());
         Mutex::new(Self { phase, step, since: now, seconds })
@@ -61,7 +61,7 @@ impl RunEvents {
             clock: context.clock.clone(),
             run_id: plan.run_id.clone(),
             pipeline: plan.pipeline.name.clone(),
-            progress: Progress::at_beginning(context.clock.now()),
+            progress: StepClock::at_beginning(context.clock.now()),
         }))
     }
 
@@ -72,7 +72,7 @@ impl RunEvents {
             clock: self.0.clock.clone(),
             run_id: self.0.run_id.clone(),
             pipeline: self.0.pipeline.clone(),
-            progress: Progress::at_beginning(self.0.clock.now()),
+            progress: StepClock::at_beginning(self.0.clock.now()),
         }))
     }
 
@@ -84,7 +84,7 @@ impl RunEvents {
             clock: Clock::system(),
             run_id: RunId::at(chrono::DateTime::UNIX_EPOCH),
             pipeline: "test".to_owned(),
-            progress: Progress::at_beginning(DateTime::UNIX_EPOCH),
+            progress: StepClock::at_beginning(DateTime::UNIX_EPOCH),
         }))
     }
 
@@ -217,7 +217,7 @@ mod tests {
     fn f04_each_step_has_its_time() {
         let begin = DateTime::UNIX_EPOCH;
         let at = |seconds: i64| begin + chrono::TimeDelta::seconds(seconds);
-        let progress = Progress::at_beginning(begin);
+        let progress = StepClock::at_beginning(begin);
         let mut progress = progress.lock().unwrap();
         progress.reach(RunStep::Load, at(3));
         progress.reach(RunStep::Write, at(5));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::Table;
-use crate::infer::{Change, ResolvedTable};
+use crate::infer::{Change, ResolvedTable, Unmatched};
 use crate::normalise::{Reason, Rule, field_path};
 use crate::report::{CheckReport, QuarantineReasonReport, RunWarning};
 use crate::run::loaded::Loaded;
@@ -102,6 +102,16 @@ pub(super) fn warnings(changes: &[Change]) -> impl Iterator<Item = (&TableName, 
             Some((table, warning))
         }
         _ => None,
+    })
+}
+
+/// The columns of the definition that nothing in the export is called.
+pub(super) fn unmatched(load: &Loaded) -> impl Iterator<Item = (&TableName, RunWarning)> {
+    load.schemas.tables().flat_map(|(_, ResolvedTable { schema, policy, .. })| {
+        policy.unmatched.iter().map(|Unmatched { name, nearest, .. }| {
+            let (column, nearest) = (name.clone(), nearest.clone());
+            (&schema.name, RunWarning::NothingCalled { column, nearest })
+        })
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::definition::{Deletes, Limit, Limits, OnFailure, Table, WriteDisposition};
-use crate::infer::ResolvedTable;
+use crate::infer::{ResolvedTable, Unmatched};
 use crate::normalise::{CursorForm, Reason, Rule};
 use crate::plan::Plan;
 use crate::run::guard_error::GuardError;
@@ -131,6 +131,24 @@ pub(super) fn against_changed_columns(load: &Loaded) -> Result<(), GuardError> {
             column: column.clone(),
             column_type: column_type.clone(),
             values,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses the first export of a table if it does not have what the definition excludes: that is a promise about personal
+/// data, and the data may be there under another name.
+pub(super) fn against_missing_exclusions(load: &Loaded) -> Result<(), GuardError> {
+    let tables = load.schemas.tables();
+    let mut excluded = tables.flat_map(|(_, table)| {
+        let unmatched = table.policy.unmatched.iter().filter(|it| it.is_excluded);
+        unmatched.map(|it| (table.schema.name.clone(), it))
+    });
+    match excluded.next() {
+        Some((table, Unmatched { name, nearest, .. })) => Err(GuardError::NothingExcluded {
+            table,
+            column: name.clone(),
+            nearest: nearest.clone(),
         }),
         None => Ok(()),
     }

@@ -56,6 +56,8 @@ pub enum GuardError {
         /// The declaration that fits all of its values.
         declaration: Option<&'static str>,
     },
+    #[error("nothing in the export is called `{column}`, which `{table}` excludes")]
+    NothingExcluded { table: TableName, column: ColumnName, nearest: Option<String> },
     #[error("none of the {records} records fits table `{table}`; the first: {reasons}")]
     NothingFits { table: TableName, records: u64, reasons: String },
 }
@@ -73,12 +75,19 @@ impl Failure for GuardError {
             | Self::ColumnChanged { .. }
             | Self::BrokenCheck { .. } => ExitCode::Export,
             Self::NothingFits { .. } | Self::TooManyQuarantined { .. } => ExitCode::Partial,
-            Self::RetryOverwritten { .. } => ExitCode::Usage,
+            Self::RetryOverwritten { .. } | Self::NothingExcluded { .. } => ExitCode::Usage,
         }
     }
 
     fn help(&self) -> Option<String> {
         let help = match self {
+            Self::NothingExcluded { column, nearest, .. } => {
+                let meant = nearest.as_ref().map(|name| format!("did you mean `{name}`? "));
+                return Some(format!(
+                    "{}no table was written; correct the name, or write `{column} = {{ exclude = true, optional = true }}`",
+                    meant.unwrap_or_default()
+                ));
+            }
             Self::Emptied { .. } => {
                 "the tables are as they were; if this one is meant to be empty, run once with `--allow-shrink`"
             }

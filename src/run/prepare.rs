@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use super::{Prepared, Run, RunError, findings, guard, ledger};
-use crate::decode::{DecodeOptions, MOST_LEVELS, RecordSelector};
+use crate::decode::{DecodeOptions, RecordSelector};
 use crate::definition::{Nested, Table, WriteDisposition, tables_hash};
 use crate::infer::value_rules;
 use crate::landing::{Archive, ExportHash, Landed, ReceivedExport};
@@ -19,7 +19,7 @@ use crate::run::new_exports::NewExports;
 use crate::run::quarantine::QuarantinedRecords;
 use crate::run::stage::RowSource;
 use crate::runtime::{give_back_memory, on_cpu};
-use crate::schema::{IdVec, LoadedTime, RootId, TableName};
+use crate::schema::{IdVec, LoadedTime, MOST_LEVELS, RootId, TableName};
 use crate::source::api_key::ApiKey;
 use crate::source::procurementflow;
 use crate::table::{Changes, Manifest, Snapshot, TakenExport};
@@ -101,6 +101,7 @@ impl Run<'_> {
         guard::against_shrinking(self.plan, &new_exports, &intake, &snapshot)?;
         let found = intake.found();
         let (landed, load) = self.load(intake, &new_exports, expectation).await?;
+        guard::against_missing_exclusions(&load)?;
         guard::against_losing_all(&load, &snapshot)?;
         guard::against_unfit_cursor(&load)?;
         guard::against_changed_columns(&load)?;
@@ -160,6 +161,9 @@ impl Run<'_> {
         let mut report = self.report(outcome, Vec::new(), ledgers);
         report.changes = findings::changes(&load, &self.plan.pipeline.tables, &snapshot);
         for (table, warning) in findings::warnings(&report.changes) {
+            self.events.warn_of_table(table, warning);
+        }
+        for (table, warning) in findings::unmatched(&load) {
             self.events.warn_of_table(table, warning);
         }
         report.checks = findings::checks(&load);

@@ -7,6 +7,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::schema::ColumnName;
+use crate::shown;
+
+/// The most levels of objects and lists that a type has. Readers of Parquet, and of the JSON that keeps schemas, limit how
+/// deep they recurse.
+pub const MOST_LEVELS: usize = 32;
 
 /// The most digits a decimal can have: what 128 bits hold.
 pub const MAX_PRECISION: u8 = 38;
@@ -208,7 +213,9 @@ impl FromStr for ColumnType {
             // A whole column is kept as JSON, never a part of one.
             return Ok(Self::Json);
         }
-        parse(&compact).ok_or_else(|| InvalidColumnType(text.to_owned()))
+        let is_too_deep = levels(&compact) > MOST_LEVELS;
+        let parsed = if is_too_deep { None } else { parse(&compact) };
+        parsed.ok_or_else(|| InvalidColumnType(shown::quoted(text)))
     }
 }
 
@@ -224,6 +231,20 @@ impl From<ColumnType> for String {
     fn from(column_type: ColumnType) -> Self {
         column_type.to_string()
     }
+}
+
+/// How deep brackets are nested.
+fn levels(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'<' => depth += 1,
+            b'>' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 fn parse(text: &str) -> Option<ColumnType> {

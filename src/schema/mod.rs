@@ -26,7 +26,7 @@ mod window;
 mod zone;
 
 pub use column_statistics::{ColumnStatistics, NumberStatistics};
-pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION, StructField};
+pub use column_type::{ColumnType, InvalidColumnType, MAX_PRECISION, MOST_LEVELS, StructField};
 pub use decimal::{Fraction, NumberText, parse_decimal, parse_exact_float, parse_float};
 pub use ids::{HistoryId, IdVec, PositionId, RootId, StoredTable, TableId};
 pub use json_pointer::{InvalidPointer, JsonPointer};

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::reserved::HISTORY_SUFFIX;
+use crate::shown;
 
 /// A name that is not `snake_case`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +44,7 @@ macro_rules! checked_name {
                 if is_snake_case(text) {
                     Ok(Self(text.to_owned()))
                 } else {
-                    Err(InvalidName(text.to_owned()))
+                    Err(InvalidName(shown::quoted(text)))
                 }
             }
         }

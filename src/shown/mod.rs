@@ -26,6 +26,16 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     printable(line).into_owned()
 }
 
+/// The beginning of a text that somebody wrote, for a message about it.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    const CHARACTERS: usize = 80;
+    match text.char_indices().nth(CHARACTERS) {
+        Some((end, _)) => format!("{}…", line(&text[..end])),
+        None => line(text),
+    }
+}
+
 /// A text of one line, of any length.
 #[must_use]
 pub fn line(text: &str) -> String {

@@ -16,6 +16,7 @@ pub(super) static AZURE: StoreKind = StoreKind {
     name: "Azure",
     schemes: &["az", "azure", "abfs", "abfss"],
     bucket: "container",
+    names_accounts: true,
     section: "azure",
     description: "How an Azure container is reached. What is left out comes from `AZURE_…` variables.",
     options: &[

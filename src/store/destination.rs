@@ -15,7 +15,8 @@ use object_store::{CopyMode, Error as StoreError, ObjectMeta, ObjectStore, Objec
 
 use super::error::DestinationError;
 use super::kind::StoreKind;
-use super::local::{LocalDisk, LocalRoot, RawMode, SyncCounts, link_nameless, local_error};
+use super::local::{LocalDisk, LocalRoot, SyncCounts, link_nameless, local_error};
+use super::raw_mode::RawMode;
 use super::upload::{SINGLE_PUT_BYTES, put_stream};
 use super::url::{BucketUrl, DestinationUrl};
 use super::version::ObjectVersion;

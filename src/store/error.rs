@@ -7,7 +7,7 @@ use crate::exit_code::{ExitCode, Failure, advice};
 
 /// An operation on the destination failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}the destination {destination}: {source}", within(.path.as_ref()))]
+#[error("cannot {action} {}the destination {destination}: {}", within(.path.as_ref()), with_cause(.source))]
 pub struct DestinationError {
     pub(super) action: &'static str,
     /// The file or directory in the destination; `None` for the destination itself.
@@ -48,10 +48,69 @@ impl Failure for DestinationError {
             "two runs at once could both commit there; keep the tables on local disk, or in a store with conditional \
              writes (`If-None-Match`, `If-Match`)"
         } else {
-            advice::CHECK_DESTINATION
+            help_about(&with_cause(&self.source))
         };
         Some(help.to_owned())
     }
+}
+
+/// An error of a store with its innermost cause, which the layers around it do not tell.
+fn with_cause(error: &StoreError) -> String {
+    let shown = error.to_string();
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let cause = cause.to_string();
+    if shown.contains(&cause) { shown } else { format!("{shown}: {cause}") }
+}
+
+/// What to do about an error, by what its text tells.
+fn help_about(error: &str) -> &'static str {
+    const HELPS: [(&[&str], &str); 6] = [
+        (
+            &["169.254.169.254", "metadata.google.internal", "169.254.170.2"],
+            "no credentials were found, and this machine has no role: set those of the store in the environment, \
+             or name a `profile`",
+        ),
+        (
+            &["invalid peer certificate", "UnknownIssuer", "CaUsedAsEndEntity"],
+            "if a proxy or the company's own authority signs the certificate, set `SSL_CERT_FILE` to a file with it; \
+             otherwise check the endpoint",
+        ),
+        (
+            &["URL scheme is not allowed"],
+            "to use plain http, write the endpoint into `[destination.s3]`, or set `AWS_ALLOW_HTTP=true`",
+        ),
+        (
+            &[
+                "InvalidAccessKeyId",
+                "SignatureDoesNotMatch",
+                "ExpiredToken",
+                "AuthenticationFailed",
+                "401 Unauthorized",
+            ],
+            "the store does not accept the credentials: check those in the environment or the profile, and the clock \
+             of this machine",
+        ),
+        (
+            &["AccessDenied", "403 Forbidden", "AuthorizationFailure"],
+            "the credentials do not allow this: the run needs to list, read, write and delete below the prefix",
+        ),
+        (
+            &[
+                "Connection refused",
+                "dns error",
+                "failed to lookup",
+                "handshake eof",
+                "InvalidContentType",
+            ],
+            "check the endpoint and the network, and whether the port speaks http or https; the tables are as they \
+             were, and the next run cleans up",
+        ),
+    ];
+    let found = HELPS.into_iter().find(|(signs, _)| signs.iter().any(|sign| error.contains(sign)));
+    found.map_or(advice::CHECK_DESTINATION, |(_, help)| help)
 }
 
 fn within(path: Option<&Path>) -> String {

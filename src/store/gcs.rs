@@ -16,6 +16,7 @@ pub(super) static GCS: StoreKind = StoreKind {
     name: "Google Cloud Storage",
     schemes: &["gs"],
     bucket: "bucket",
+    names_accounts: false,
     section: "gcs",
     description: "How a Google Cloud Storage bucket is reached. What is left out comes from `GOOGLE_…` variables.",
     options: &[

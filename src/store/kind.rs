@@ -18,6 +18,8 @@ pub struct StoreKind {
     pub schemes: &'static [&'static str],
     /// What its buckets are called: `bucket` or `container`.
     pub bucket: &'static str,
+    /// Whether a URL may name an account behind an `@`.
+    pub names_accounts: bool,
     /// The section of options: `s3` for `[destination.s3]`.
     pub section: &'static str,
     /// What the section is for; goes into the JSON Schema.

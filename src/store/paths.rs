@@ -3,6 +3,7 @@
 use object_store::path::Path;
 
 use super::destination::Destination;
+use super::own_directory::OWN_DIRECTORY;
 use crate::schema::RunId;
 
 /// The longest name of a directory or file on the usual file systems, in bytes.
@@ -31,13 +32,13 @@ impl Destination {
     /// The directory of all of flowlake's own files.
     #[must_use]
     pub fn own_files() -> Path {
-        Path::from("_flowlake")
+        Path::from(OWN_DIRECTORY)
     }
 
     /// The directory of flowlake's own files of this kind. Engines skip names that begin with an underscore.
     #[must_use]
     pub fn own(name: &str) -> Path {
-        Path::from_iter(["_flowlake", name])
+        Path::from_iter([OWN_DIRECTORY, name])
     }
 
     /// The report of a run.

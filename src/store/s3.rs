@@ -21,6 +21,7 @@ pub(super) static S3: StoreKind = StoreKind {
     name: "S3",
     schemes: &["s3"],
     bucket: "bucket",
+    names_accounts: false,
     section: "s3",
     description: "How an S3 bucket is reached. What is left out comes from the usual AWS environment.",
     options: &[
@@ -140,8 +141,26 @@ fn open(bucket: &str, options: &StoreOptions) -> Result<Arc<dyn ObjectStore>, St
     if let Some(retries) = options.retries() {
         builder = builder.with_retry(retries);
     }
+    // What is no URL is a panic of the library, later.
+    if let Some(endpoint) = builder.get_config_value(&Key::Endpoint) {
+        let is_url = url::Url::parse(&endpoint)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if !is_url {
+            return Err(StoreError::Generic {
+                store: "S3",
+                source: NotAnEndpoint(endpoint).into(),
+            });
+        }
+    }
     Ok(Arc::new(builder.build()?))
 }
+
+/// An endpoint of the environment or a profile that is none.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the endpoint `{0}` is not an http or https URL: correct `AWS_ENDPOINT_URL`, or `endpoint_url` of the profile"
+)]
+struct NotAnEndpoint(String);
 
 /// The profile to use, if any.
 fn find_profile(named: Option<&str>) -> Result<Option<Profile>, ProfileError> {

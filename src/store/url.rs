@@ -9,11 +9,12 @@
 //! | `gs://bucket/prefix` | a prefix of a Google Cloud Storage bucket |
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
 use super::kind::{StoreKind, StoreOptions};
 use super::registry::kind_of_scheme;
+use crate::shown;
 
 /// Where a pipeline keeps its tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,29 @@ impl DestinationUrl {
         }
     }
 
+    /// A relative directory as one below another directory.
+    #[must_use]
+    pub fn below(self, directory: &Path) -> Self {
+        match self {
+            Self::Local(path) if path.is_relative() && !directory.as_os_str().is_empty() => {
+                Self::Local(without_detours(&directory.join(path)))
+            }
+            other => other,
+        }
+    }
+
+    /// As it is called from any working directory.
+    #[must_use]
+    pub fn absolute(&self) -> String {
+        match self {
+            Self::Local(path) => {
+                let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                without_detours(&absolute).display().to_string()
+            }
+            bucket @ Self::Bucket(_) => bucket.to_string(),
+        }
+    }
+
     /// The same destination, opened with these options. A local directory has none.
     #[must_use]
     pub fn with_options(self, options: &StoreOptions) -> Self {
@@ -77,16 +101,25 @@ impl FromStr for DestinationUrl {
     type Err = InvalidDestination;
 
     fn from_str(text: &str) -> Result<Self, InvalidDestination> {
-        let invalid = || InvalidDestination(text.to_owned());
+        let invalid = || InvalidDestination::Unknown(shown::quoted(text));
         let Some((scheme, rest)) = text.split_once("://") else {
-            let is_blank = text.trim().is_empty();
-            return if is_blank { Err(invalid()) } else { Ok(Self::Local(PathBuf::from(text))) };
+            return directory(text);
         };
         let kind = kind_of_scheme(scheme).ok_or_else(invalid)?;
         let scheme = kind.schemes.iter().find(|known| **known == scheme).ok_or_else(invalid)?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() {
             return Err(invalid());
+        }
+        if rest.contains('?') || (bucket.contains('@') && !kind.names_accounts) {
+            return Err(InvalidDestination::HasCredentials);
+        }
+        let is_part = |it: char| it.is_ascii_alphanumeric() || "-_.$@".contains(it);
+        if bucket.contains(':') && bucket.contains('@') {
+            return Err(InvalidDestination::HasCredentials);
+        }
+        if !bucket.chars().all(is_part) {
+            return Err(InvalidDestination::Bucket(shown::quoted(bucket)));
         }
         Ok(Self::Bucket(Box::new(BucketUrl {
             kind,
@@ -98,10 +131,65 @@ impl FromStr for DestinationUrl {
     }
 }
 
+/// A path without `.`, and without directories that `..` leaves again.
+fn without_detours(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(plain.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    if plain.as_os_str().is_empty() { PathBuf::from(".") } else { plain }
+}
+
+/// A directory, as the file system has it: what a shell would have replaced is not.
+fn directory(text: &str) -> Result<DestinationUrl, InvalidDestination> {
+    let (first, rest) = text.split_once('/').unwrap_or((text, ""));
+    if text.trim().is_empty() {
+        return Err(InvalidDestination::Unknown(String::new()));
+    }
+    if first.starts_with('~') {
+        return Err(InvalidDestination::Unexpanded {
+            with: format!("${{HOME}}/{}", shown::quoted(rest)),
+        });
+    }
+    if let Some(name) = first.strip_prefix('$') {
+        let with = format!("${{{}}}/{}", shown::quoted(name), shown::quoted(rest));
+        return Err(InvalidDestination::Unexpanded { with });
+    }
+    if first.strip_suffix(':').is_some_and(|scheme| kind_of_scheme(scheme).is_some()) {
+        return Err(InvalidDestination::Unexpanded {
+            with: format!("{first}//{}", shown::quoted(rest)),
+        });
+    }
+    Ok(DestinationUrl::Local(PathBuf::from(text)))
+}
+
 /// A text that is neither a directory nor the URL of a store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a destination")]
-pub struct InvalidDestination(String);
+pub enum InvalidDestination {
+    /// Nothing that is known.
+    #[error("`{0}` is not a destination")]
+    Unknown(String),
+    /// A user, a password or a query: it may be a secret, and is not shown.
+    #[error("a destination has no user, password or query: credentials come from the environment")]
+    HasCredentials,
+    /// No store has buckets that are called so.
+    #[error("`{0}` is not the name of a bucket")]
+    Bucket(String),
+    /// A shell would have replaced a part of it, or it lacks a slash.
+    #[error("a directory is not called so: write `{with}`")]
+    Unexpanded {
+        /// What was meant.
+        with: String,
+    },
+}
 
 #[cfg(test)]
 mod tests {

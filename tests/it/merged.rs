@@ -114,6 +114,10 @@ async fn rows_in(store: &Arc<InMemory>) -> Rows {
             let path = Path::parse(&file.path).unwrap();
             let content = store.get(&path).await.unwrap().bytes().await.unwrap();
             let frame = ParquetReader::new(Cursor::new(content)).finish().unwrap();
+            // A column that only records in quarantine had values for is none.
+            if frame.height() == 0 {
+                continue;
+            }
             let columns: Vec<_> =
                 columns.iter().map(|name| frame.column(name).unwrap().i64().unwrap()).collect();
             for row in 0..frame.height() {

@@ -34,6 +34,26 @@ pub enum FetchError {
         /// The refused keys.
         tried: Vec<KeyName>,
     },
+    /// A connection was refused by this side, or by something between here and the source; a retry changes nothing.
+    #[error("no answer from {url}: {}", root(.source))]
+    Untrusted {
+        /// The requested URL.
+        url: Url,
+        /// What is in the way.
+        obstacle: Obstacle,
+        /// What the client said.
+        source: reqwest::Error,
+    },
+    /// A web page says that the request is forbidden: the source would have said it in JSON.
+    #[error("{url} answered {status} with a web page{}", quoted(.body))]
+    Blocked {
+        /// The requested URL.
+        url: Url,
+        /// The status code.
+        status: StatusCode,
+        /// Its first line.
+        body: String,
+    },
     /// The source has failed, or is overloaded.
     #[error("{url} answered {status}{}", quoted(.body))]
     Unavailable {
@@ -140,10 +160,63 @@ pub enum FetchError {
     },
 }
 
+/// What is between this machine and the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// A certificate that nobody here vouches for.
+    Certificate,
+    /// A proxy that wants to know who asks.
+    ProxyAuthorization,
+    /// A proxy of a kind that is not supported.
+    ProxyScheme,
+}
+
+impl Obstacle {
+    /// The obstacle that an error of the client tells of. Only its text does.
+    pub(super) fn of(error: &reqwest::Error) -> Option<Self> {
+        let cause = root(error).to_ascii_lowercase();
+        if cause.contains("certificate")
+            || cause.contains("unknownissuer")
+            || cause.contains("causedasendentity")
+        {
+            Some(Self::Certificate)
+        } else if cause.contains("proxy authorization required") {
+            Some(Self::ProxyAuthorization)
+        } else if cause.contains("unsupported scheme") {
+            Some(Self::ProxyScheme)
+        } else {
+            None
+        }
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::Certificate => {
+                "if a proxy or the company's own authority signs the certificate, set `SSL_CERT_FILE` to a file with it; \
+                 otherwise check `base_url`"
+            }
+            Self::ProxyAuthorization => PROXY_HELP,
+            Self::ProxyScheme => {
+                "`HTTPS_PROXY` and `ALL_PROXY` take `http://` and `https://` proxies"
+            }
+        }
+    }
+}
+
+const PROXY_HELP: &str =
+    "the proxy of `HTTPS_PROXY` asks who you are: write it as `http://user:password@proxy:port`";
+const PROXY_AUTHENTICATION: u16 = 407;
+const NETWORK_AUTHENTICATION: u16 = 511;
+
 impl Failure for FetchError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::KeyRefused { .. } => ExitCode::Key,
+            Self::Untrusted { .. } => ExitCode::Usage,
+            Self::Blocked { .. } => ExitCode::SourceUnavailable,
+            Self::Rejected { status, .. } if status.as_u16() == PROXY_AUTHENTICATION => {
+                ExitCode::Usage
+            }
             Self::Unreachable { .. }
             | Self::Unavailable { .. }
             | Self::Interrupted { .. }
@@ -164,7 +237,17 @@ impl Failure for FetchError {
     fn help(&self) -> Option<String> {
         let help = match self {
             Self::Unreachable { .. } => {
-                "check the network and `base_url`; the tables are as they were, retry later"
+                "check the network, `base_url`, and the proxy if `HTTPS_PROXY` names one; the tables are as they were, \
+                 retry later"
+            }
+            Self::Untrusted { obstacle, .. } => obstacle.help(),
+            Self::Blocked { .. } => {
+                "a firewall or a proxy between here and the source refused: ask who runs it to let this machine through; \
+                 the tables are as they were"
+            }
+            Self::Rejected { status, .. } if status.as_u16() == PROXY_AUTHENTICATION => PROXY_HELP,
+            Self::Unavailable { status, .. } if status.as_u16() == NETWORK_AUTHENTICATION => {
+                "the network asks for a login before it lets anybody through; the tables are as they were"
             }
             Self::KeyRefused { .. } => {
                 "the key was deleted, or belongs to another organisation: make a new one under Company Details → \

@@ -95,6 +95,9 @@ impl HttpSource {
             let key = &keys[position];
             let response = self.send(url, key).await?;
             status = response.status();
+            if status == StatusCode::FORBIDDEN && response::is_web_page(&response) {
+                return Err(response::blocked(response, url).await);
+            }
             if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                 self.accepted.store(position, Ordering::Relaxed);
                 let accepted = key.name();

@@ -6,6 +6,7 @@ use reqwest::redirect::{Action, Attempt, Policy};
 use url::Url;
 
 use crate::source::http::FetchError;
+use crate::source::http::error::Obstacle;
 
 const MAX_REDIRECTS: usize = 5;
 
@@ -40,7 +41,10 @@ pub(super) fn failure(error: reqwest::Error, url: &Url) -> FetchError {
     match refusal(&error) {
         Some(RedirectRefusal::LeavesOrigin(to)) => FetchError::LeavesOrigin { url, to },
         Some(RedirectRefusal::TooMany) => FetchError::TooManyRedirects { url, most: MAX_REDIRECTS },
-        None => FetchError::Unreachable { url, source: error.without_url() },
+        None => match Obstacle::of(&error) {
+            Some(obstacle) => FetchError::Untrusted { url, obstacle, source: error.without_url() },
+            None => FetchError::Unreachable { url, source: error.without_url() },
+        },
     }
 }
 

@@ -71,6 +71,18 @@ pub(super) async fn accept(
     })
 }
 
+/// Whether it is for people, as what firewalls and logins answer.
+pub(super) fn is_web_page(response: &Response) -> bool {
+    let content_type = text(response.headers(), &CONTENT_TYPE).unwrap_or_default();
+    content_type.to_ascii_lowercase().starts_with("text/html")
+}
+
+/// The error of a response that something else than the source gave.
+pub(super) async fn blocked(response: Response, url: &Url) -> FetchError {
+    let status = response.status();
+    FetchError::Blocked { url: url.clone(), status, body: first_line(response, url).await }
+}
+
 fn metadata(response: &Response) -> ResponseMetadata {
     let header = |name: &str| Some((name.to_owned(), text_of(response.headers().get(name)?)?));
     ResponseMetadata {

@@ -7,6 +7,8 @@
 //! | 408, 425, 429, 500, 502, 503, 504, other 5xx | retried, after `Retry-After` where the source sends it |
 //! | body cut short | retried, from its beginning |
 //! | body that cannot be decompressed | retried, from its beginning |
+//! | a certificate that is not trusted, a proxy that refuses | given up |
+//! | 403 with a web page | given up: it is not from the source |
 //! | 401, 403 | the next key; with none left, given up |
 //! | 400, 404, 410, 422 and other statuses | given up: a retry changes nothing |
 //! | redirect elsewhere, or without end | given up |
@@ -56,6 +58,8 @@ impl Retryable {
             | FetchError::Interrupted { .. }
             | FetchError::Corrupt { .. } => Self::SOON,
             FetchError::Setup(_)
+            | FetchError::Untrusted { .. }
+            | FetchError::Blocked { .. }
             | FetchError::KeyRefused { .. }
             | FetchError::Rejected { .. }
             | FetchError::LeavesOrigin { .. }

@@ -19,6 +19,5 @@ mod walk;
 
 pub(super) use disk::LocalDisk;
 pub(super) use naming::link_nameless;
-pub use raw_data::{InvalidRawMode, RawMode};
 pub use root::SyncCounts;
 pub(super) use root::{LocalRoot, local_error};

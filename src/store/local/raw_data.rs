@@ -7,58 +7,12 @@ use std::fs::{DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path as FilePath, PathBuf};
-use std::str::FromStr;
 
-use crate::store::Destination;
+use crate::store::own_directory::OWN_DIRECTORY;
+use crate::store::raw_mode::RawMode;
 
 /// The parts of flowlake's own directory that hold raw data.
 const AREAS: [&str; 2] = ["landing", "quarantine"];
-
-/// Who may read files of raw data, as permission bits: the owner reads and writes, nobody executes, not all may write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RawMode(u32);
-
-/// Only their owner.
-impl Default for RawMode {
-    fn default() -> Self {
-        Self(0o600)
-    }
-}
-
-impl RawMode {
-    /// The permission bits of a file.
-    #[must_use]
-    pub fn bits(self) -> u32 {
-        self.0
-    }
-
-    /// The mode of a new file.
-    pub(super) fn of_files(self) -> Permissions {
-        Permissions::from_mode(self.0)
-    }
-
-    /// The mode of a directory: who may read its files may also list it.
-    fn of_directories(self) -> u32 {
-        self.0 | (self.0 & 0o444) >> 2
-    }
-}
-
-impl FromStr for RawMode {
-    type Err = InvalidRawMode;
-
-    fn from_str(text: &str) -> Result<Self, InvalidRawMode> {
-        let mode = u32::from_str_radix(text, 8).map_err(|_| InvalidRawMode)?;
-        let is_file_mode = mode & !0o664 == 0 && mode & 0o600 == 0o600;
-        is_file_mode.then_some(Self(mode)).ok_or(InvalidRawMode)
-    }
-}
-
-/// A text that is no mode of raw data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not the mode of a file that its owner reads and writes, nobody executes, and not all may write"
-)]
-pub struct InvalidRawMode;
 
 /// The area of raw data in a destination's directory that a file, or a directory, is in.
 pub(super) fn area_of(root: &FilePath, file: &FilePath) -> Option<PathBuf> {
@@ -67,21 +21,38 @@ pub(super) fn area_of(root: &FilePath, file: &FilePath) -> Option<PathBuf> {
 
 /// The mode of raw data in a destination: that of its directories, once there are some.
 pub(super) fn mode_in(root: &FilePath) -> RawMode {
-    let modes = AREAS.into_iter().filter_map(|area| {
-        Some(area_directory(root, area).metadata().ok()?.permissions().mode() & 0o664)
+    let mut modes = AREAS.into_iter().filter_map(|area| {
+        Some(RawMode::of_directory(
+            area_directory(root, area).metadata().ok()?.permissions().mode(),
+        ))
     });
-    modes.map(RawMode).next().unwrap_or_default()
+    modes.next().unwrap_or_default()
 }
 
-/// Gives the directories of raw data a mode, those that are there.
+/// Gives raw data a mode: its directories, and what is in them already.
 pub(super) fn set_mode(root: &FilePath, mode: RawMode) -> io::Result<()> {
     for directory in AREAS.into_iter().map(|area| area_directory(root, area)) {
-        match std::fs::set_permissions(&directory, Permissions::from_mode(mode.of_directories())) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        match directory.symlink_metadata() {
+            // It has it already, and so has what is in it.
+            Ok(found) if found.permissions().mode() & 0o777 == mode.of_directories() => {}
+            Ok(found) if found.is_dir() => set_mode_below(&directory, mode)?,
             _ => {}
         }
     }
     Ok(())
+}
+
+fn set_mode_below(directory: &FilePath, mode: RawMode) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            set_mode_below(&entry.path(), mode)?;
+        } else if kind.is_file() {
+            std::fs::set_permissions(entry.path(), mode.of_files())?;
+        }
+    }
+    std::fs::set_permissions(directory, Permissions::from_mode(mode.of_directories()))
 }
 
 /// Makes a directory in an area of raw data, and those above it.
@@ -95,22 +66,5 @@ pub(super) fn make_directory(
 }
 
 fn area_directory(root: &FilePath, area: &str) -> PathBuf {
-    root.join(Destination::own_files().as_ref()).join(area)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn s11_a_mode_is_for_files_of_one_owner() {
-        for (text, directories) in
-            [("0600", 0o700), ("640", 0o750), ("0644", 0o755), ("660", 0o770)]
-        {
-            assert_eq!(text.parse::<RawMode>().unwrap().of_directories(), directories, "{text}");
-        }
-        for text in ["", "rw", "0400", "0700", "0666", "0602", "1600", "8"] {
-            assert_eq!(text.parse::<RawMode>(), Err(InvalidRawMode), "{text}");
-        }
-    }
+    root.join(OWN_DIRECTORY).join(area)
 }

@@ -12,8 +12,8 @@ use object_store::path::Path;
 use tempfile::NamedTempFile;
 
 use super::naming::{ExclusiveNaming, is_unsupported, new_temporary};
-use super::raw_data::{self, RawMode};
-use super::walk;
+use super::{raw_data, walk};
+use crate::store::raw_mode::RawMode;
 
 /// The name of this kind of store in errors.
 const STORE: &str = "LocalFileSystem";

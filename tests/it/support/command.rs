@@ -23,6 +23,8 @@ pub struct Finished {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
+    /// Where it ran.
+    directory: String,
 }
 
 impl Workplace {
@@ -87,6 +89,7 @@ impl Workplace {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
+            directory: self.path().canonicalize().unwrap().display().to_string(),
         };
         assert!(
             !finished.stdout.contains(KEY) && !finished.stderr.contains(KEY),
@@ -119,7 +122,7 @@ impl Finished {
     /// Code, stdout and stderr, with what differs from run to run replaced.
     pub fn redacted(&self) -> String {
         let text = format!("exit {}\n{}{}", self.code, self.stdout, self.stderr);
-        let mut redacted = text;
+        let mut redacted = text.replace(&self.directory, "DIR");
         for (pattern, replacement) in [
             (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
             (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "RUN"),

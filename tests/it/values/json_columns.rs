@@ -176,7 +176,7 @@ fn v19_a_null_value_may_be_declared_for_json_and_dates() {
 fn v11_names_that_keys_need_or_that_begin_with_a_digit_have_rules_too() {
     let nights = Nights::of(
         "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\npartition_by = [\"month(at)\"]\n[tables.columns]\n_2024 = \"json\"\n\n\
-         [[tables]]\nname = \"lines\"\nparent = \"t\"\nrecords = \"/lines\"\n[tables.columns]\nt__x = \"json\"\nt__id = { exclude = true }\n",
+         [[tables]]\nname = \"lines\"\nparent = \"t\"\nrecords = \"/lines\"\n[tables.columns]\nt__x = \"json\"\nt__id = { exclude = true, optional = true }\n",
     );
     nights.load(
         r#"[{"id":1,"at":"2026-10-05","2024":{"a":1},"lines":[{"t":{"x":[1],"id":7},"atMonth":"October"}]}]"#,
@@ -190,7 +190,7 @@ fn v11_names_that_keys_need_or_that_begin_with_a_digit_have_rules_too() {
 
 #[test]
 fn v11_rules_of_a_table_are_not_those_of_the_rows_of_its_lists() {
-    let declared = "o__x = { exclude = true }\nl__x = { exclude = true }\nl__y = \"json\"\nl__z = { null_values = [3] }\n";
+    let declared = "o__x = { exclude = true }\nl__x = { exclude = true, optional = true }\nl__y = \"json\"\nl__z = { null_values = [3] }\n";
     let nights = Nights::of_t(&format!("[tables.columns]\n{declared}"));
     nights.load(r#"[{"id":1,"l":[{"x":1,"y":2,"z":3}],"o":{"x":4,"y":5}}]"#);
     assert_eq!(nights.rows("t__l", &["x", "y", "z"]), ["1 | 2 | 3"]);

@@ -1,0 +1,47 @@
+//! Names under `[tables.columns]` that nothing in the export has: most often they are misspelt.
+
+use std::collections::HashSet;
+
+use crate::definition::{Column, Table, nearest};
+use crate::schema::{ColumnName, TableSchema};
+
+/// A column of the definition that the first export of its table does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmatched {
+    /// Its name.
+    pub name: ColumnName,
+    /// The definition excludes it.
+    pub is_excluded: bool,
+    /// The name in the export that it most likely means.
+    pub nearest: Option<String>,
+}
+
+/// The columns of a definition that neither an export nor the table has. `named` are the names of the export's values.
+pub(super) fn unmatched(
+    declared: &Table,
+    named: &HashSet<ColumnName>,
+    before: Option<&TableSchema>,
+) -> Vec<Unmatched> {
+    if named.is_empty() {
+        return Vec::new();
+    }
+    let is_known = |name: &ColumnName| before.is_some_and(|table| table.column(name).is_some());
+    let is_expected = |(name, column): &(&ColumnName, &Column)| {
+        !column.optional
+            && column.fields.is_empty()
+            && !named.contains(*name)
+            && !is_known(name)
+            && !(column.exclude && before.is_some())
+            && declared.keys.as_ref() != Some(*name)
+    };
+    let missing = declared.columns.iter().filter(is_expected);
+    let unmatched = missing.map(|(name, column)| {
+        let known: Vec<&str> = named.iter().map(ColumnName::as_str).collect();
+        Unmatched {
+            name: name.clone(),
+            is_excluded: column.exclude,
+            nearest: nearest(name.as_str(), &known).map(str::to_owned),
+        }
+    });
+    unmatched.collect()
+}
