@@ -379,6 +379,7 @@ pub fn only_tables(mut pipeline: Pipeline, chosen: &[TableName]) -> Result<Pipel
             pipeline.tables.iter().filter(|it| chosen.contains(&it.name)).map(root_of).collect();
         let tables: Vec<Table> =
             pipeline.tables.iter().filter(|it| roots.contains(&root_of(it))).cloned().collect();
+        pipeline.is_partial = tables.len() < pipeline.tables.len();
         pipeline.tables = tables;
     }
     Ok(pipeline)

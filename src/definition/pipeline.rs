@@ -46,6 +46,8 @@ pub struct Pipeline {
     pub limits: Limits,
     /// The declared tables, in the order written.
     pub tables: Vec<Table>,
+    /// The definition declares more tables than these.
+    pub is_partial: bool,
 }
 
 impl Pipeline {
@@ -161,6 +163,7 @@ pub(super) fn check(
         retention,
         limits,
         tables,
+        is_partial: false,
     })
 }
 

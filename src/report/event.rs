@@ -89,6 +89,8 @@ pub enum RunWarning {
     HistoryIsAhead(DateTime<Utc>),
     /// Quarantined records have unreadable keys, so missing records are not deleted.
     DeletesSkipped,
+    /// The pipeline wrote the table, and does not name it any more while it begins another one.
+    LeftBehind,
     /// The definition says something of a column that the export does not have.
     NothingCalled {
         /// The column.
@@ -134,6 +136,10 @@ impl fmt::Display for RunWarning {
             }
             Self::DeletesSkipped => f.write_str(
                 "quarantined records have keys that cannot be read; no missing record is deleted",
+            ),
+            Self::LeftBehind => f.write_str(
+                "no table of the definition is called so any more: it stays as it is, and gets no rows; \
+                 if it was renamed, its rows and history stay under the old name",
             ),
             Self::NothingCalled { column, nearest } => {
                 write!(f, "nothing in the export is called `{column}`")?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::definition::Table;
 use crate::infer::{Change, ResolvedTable, Unmatched};
 use crate::normalise::{Reason, Rule, field_path};
+use crate::plan::Plan;
 use crate::report::{CheckReport, QuarantineReasonReport, RunWarning};
 use crate::run::loaded::Loaded;
 use crate::schema::{ColumnName, ColumnType, PartitionField, ShownPath, TableName};
@@ -113,6 +114,23 @@ pub(super) fn unmatched(load: &Loaded) -> impl Iterator<Item = (&TableName, RunW
             (&schema.name, RunWarning::NothingCalled { column, nearest })
         })
     })
+}
+
+/// When a run begins tables, those that the pipeline wrote before and does not name any more: they may be the same ones.
+pub(super) fn left_behind(load: &Loaded, plan: &Plan, snapshot: &Snapshot) -> Vec<TableName> {
+    let begins = load.schemas.roots().any(|root| {
+        let name = &load.schemas[root].name;
+        snapshot.pipeline_of(name).is_none()
+    });
+    if !begins || plan.pipeline.is_partial {
+        return Vec::new();
+    }
+    let manifests = snapshot.manifests.values().map(|manifest| &manifest.schema);
+    let roots = manifests.filter(|schema| schema.parent.is_none() && schema.history_of.is_none());
+    let of_pipeline =
+        roots.filter(|it| snapshot.pipeline_of(&it.name) == Some(plan.pipeline.name.as_str()));
+    let is_declared = |name: &TableName| plan.pipeline.tables.iter().any(|it| it.name == *name);
+    of_pipeline.map(|it| it.name.clone()).filter(|name| !is_declared(name)).collect()
 }
 
 /// Why records are in quarantine: what is said of most of them first.

@@ -163,6 +163,9 @@ impl Run<'_> {
         for (table, warning) in findings::warnings(&report.changes) {
             self.events.warn_of_table(table, warning);
         }
+        for table in findings::left_behind(&load, self.plan, &snapshot) {
+            self.events.warn_of_table(&table, RunWarning::LeftBehind);
+        }
         for (table, warning) in findings::unmatched(&load) {
             self.events.warn_of_table(table, warning);
         }

@@ -43,6 +43,7 @@ mod marks;
 mod memory;
 mod merge;
 mod merged;
+mod mistakes;
 mod moved_windows;
 mod names;
 mod nested;
