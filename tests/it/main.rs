@@ -47,6 +47,7 @@ mod mistakes;
 mod moved_windows;
 mod names;
 mod nested;
+mod network;
 mod nights;
 mod ocds;
 mod overwrite;
