@@ -79,9 +79,9 @@ test-long: ## 100,000 exports of random JSON and 100,000 tables of random nights
 	PROPTEST_CASES=100000 FLOWLAKE_FIRST_SEED=$${FLOWLAKE_FIRST_SEED:-$$(date +%s)} $(CARGO) test --test it random_nights
 
 .PHONY: fuzz
-fuzz: ## Fuzz the splitter and the decoder, 20 minutes each (needs cargo-fuzz and a nightly toolchain)
-	for target in split decode; do \
-		$(CARGO) +nightly fuzz run --dev --sanitizer none $$target -- -max_total_time=1200 -max_len=600 -dict=fuzz/json.dict || exit 1; \
+fuzz: ## Fuzz splitter, decoder, definitions and HTTP answers, 20 minutes each (needs cargo-fuzz and a nightly toolchain)
+	for target in split decode definition answer; do \
+		$(CARGO) +nightly fuzz run --dev --sanitizer none $$target -- -max_total_time=1200 -max_len=2000 -dict=fuzz/$$target.dict || exit 1; \
 	done
 
 .PHONY: bench

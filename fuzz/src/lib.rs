@@ -1,9 +1,13 @@
-//! What has to be true of the splitter and the decoder for any bytes whatever, with `serde_json` as the judge.
+//! What has to be true for any bytes whatever: of the splitter and the decoder, with `serde_json` as the judge, of
+//! definitions, and of HTTP answers.
 //!
 //! The fuzz targets call these, and so does the test that replays the corpus.
 
+mod inputs;
 mod judge;
 mod levels;
+
+pub use inputs::{answer, definition};
 
 use flowlake::decode::{
     Chunk, DecodeOptions, Found, RecordBatch, RecordSelector, RecordsAt, SplitError, Splitter,

@@ -290,7 +290,9 @@ async fn until_signal(
 }
 
 fn start_logging(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    // The verifier of certificates logs what the error of the request says as well.
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("warn,rustls_platform_verifier=off"));
     let has_colours = screen::has_colours() && matches!(format, LogFormat::Text);
     let logging = tracing_subscriber::fmt()
         .with_env_filter(filter)
