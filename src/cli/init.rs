@@ -1,6 +1,5 @@
 //! `flowlake init`
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,10 @@ use super::summary::fail;
 use crate::cli::error::Error;
 use crate::definition::{Definition, DefinitionError, Endpoint};
 use crate::exit_code::ExitCode;
-use crate::init::{Heading, propose, render};
+use crate::init::{
+    DefinitionFile, Heading, InitError, Proposal, SavedExportError, open_saved_export, propose,
+    render,
+};
 use crate::landing::Landing;
 use crate::plan::{Overrides, Plan};
 use crate::run::{RunContext, RunError};
@@ -25,7 +27,7 @@ pub(super) struct InitArguments {
     /// The export to define.
     #[arg(long, value_parser = Endpoint::NAMES, default_value = "purchasing")]
     endpoint: String,
-    /// A saved response; left out, the source is asked.
+    /// A saved response, plain or compressed with gzip or zstd as in a landing; left out, the source is asked.
     #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
     /// The name of the pipeline; left out, the name of the endpoint.
@@ -34,6 +36,9 @@ pub(super) struct InitArguments {
     /// Where to write the definition; left out, stdout. An existing file is not replaced.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Replace the file of `--output` if there is one.
+    #[arg(long, requires = "output")]
+    force: bool,
 }
 
 /// Writes a definition for an export.
@@ -45,30 +50,41 @@ pub(super) async fn init(arguments: InitArguments, context: &RunContext) -> Exit
 }
 
 async fn write_definition(arguments: InitArguments, context: &RunContext) -> Result<(), Error> {
-    let name = arguments.name.clone().unwrap_or_else(|| arguments.endpoint.clone());
-    let heading = Heading { name: name.clone(), endpoint: arguments.endpoint.clone() };
-    let mut export: Box<dyn Read + Send> = match &arguments.from_file {
-        Some(file) => Box::new(open(file)?),
+    let InitArguments { endpoint, from_file, name, output, force } = arguments;
+    let output = output.map(|path| DefinitionFile { path, replaces: force });
+    if let Some(file) = &output {
+        file.check().map_err(InitError::from)?;
+    }
+    let name = name.unwrap_or_else(|| endpoint.clone());
+    let heading = Heading { name, endpoint };
+    let mut export = match &from_file {
+        Some(file) => open_saved_export(file).map_err(InitError::from)?,
         None => receive(&heading, context).await?,
     };
-    let proposal = on_cpu(move || propose(&mut *export, &name)).await?;
+    let name = heading.name.clone();
+    let proposed = on_cpu(move || propose(&mut *export, &name)).await;
+    let proposal = proposed.map_err(|error| in_file(error, from_file.as_deref()))?;
     let text = render(&heading, &proposal);
-    match arguments.output {
-        Some(file) => Ok(File::create_new(file)?.write_all(text.as_bytes())?),
-        None => Ok(std::io::stdout().write_all(text.as_bytes())?),
+    match &output {
+        Some(file) => file.write(&text).map_err(InitError::from)?,
+        None => std::io::stdout().write_all(text.as_bytes())?,
     }
+    Ok(())
 }
 
-fn open(file: &Path) -> Result<File, Error> {
-    File::open(file).map_err(|source| {
-        Error::Definition(DefinitionError::Unreadable { path: file.to_owned(), source })
-    })
+/// Says which file an error is about.
+fn in_file(error: InitError, file: Option<&Path>) -> InitError {
+    match file {
+        Some(file) => {
+            SavedExportError::NoExport { path: file.to_owned(), error: Box::new(error) }.into()
+        }
+        None => error,
+    }
 }
 
 /// Requests the whole export, as a definition without filters would.
 async fn receive(heading: &Heading, context: &RunContext) -> Result<Box<dyn Read + Send>, Error> {
-    let nothing = crate::init::Proposal { tables: Vec::new() };
-    let text = render(heading, &nothing);
+    let text = render(heading, &Proposal { tables: Vec::new() });
     let definition = Definition::parse("the new definition", &text, &context.environment)
         .map_err(DefinitionError::from)?;
     let now = context.clock.now();
