@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use futures::TryStreamExt;
 
 use super::summary::fail;
@@ -11,8 +12,8 @@ use crate::cli::error::Error;
 use crate::definition::{Definition, DefinitionError, Endpoint};
 use crate::exit_code::ExitCode;
 use crate::init::{
-    DefinitionFile, Heading, InitError, Proposal, SavedExportError, open_saved_export, propose,
-    render,
+    DefinitionFile, Heading, InitError, Proposal, SavedExportError, check_heading,
+    open_saved_export, propose, render,
 };
 use crate::landing::Landing;
 use crate::plan::{Overrides, Plan};
@@ -31,7 +32,7 @@ pub(super) struct InitArguments {
     #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
     /// The name of the pipeline; left out, the name of the endpoint.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     name: Option<String>,
     /// Where to write the definition; left out, stdout. An existing file is not replaced.
     #[arg(long, short, value_name = "FILE")]
@@ -57,12 +58,13 @@ async fn write_definition(arguments: InitArguments, context: &RunContext) -> Res
     }
     let name = name.unwrap_or_else(|| endpoint.clone());
     let heading = Heading { name, endpoint };
+    check_heading(&heading).map_err(DefinitionError::from)?;
     let mut export = match &from_file {
         Some(file) => open_saved_export(file).map_err(InitError::from)?,
         None => receive(&heading, context).await?,
     };
-    let name = heading.name.clone();
-    let proposed = on_cpu(move || propose(&mut *export, &name)).await;
+    let of_heading = heading.clone();
+    let proposed = on_cpu(move || propose(&mut *export, &of_heading)).await;
     let proposal = proposed.map_err(|error| in_file(error, from_file.as_deref()))?;
     let text = render(&heading, &proposal);
     match &output {

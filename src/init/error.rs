@@ -5,7 +5,8 @@ use polars::prelude::PolarsError;
 use super::output::OutputError;
 use super::saved::SavedExportError;
 use crate::decode::{DecodeError, SplitError};
-use crate::exit_code::{ExitCode, Failure};
+use crate::definition::Problems;
+use crate::exit_code::{ExitCode, Failure, advice};
 use crate::infer::SchemaError;
 
 /// No definition can be proposed.
@@ -26,6 +27,9 @@ pub enum InitError {
     /// Its rows could not be built.
     #[error("could not build rows from the export: {0}")]
     Frame(#[from] PolarsError),
+    /// The definition that was made of it has mistakes.
+    #[error("the proposed definition has mistakes:\n{0}")]
+    Mistaken(#[from] Problems),
     /// A saved export cannot be opened, or is none.
     #[error(transparent)]
     Saved(#[from] SavedExportError),
@@ -37,6 +41,7 @@ pub enum InitError {
 impl Failure for InitError {
     fn exit_code(&self) -> ExitCode {
         match self {
+            Self::Mistaken(_) => ExitCode::Unexpected,
             Self::Saved(error) => error.exit_code(),
             Self::Output(error) => error.exit_code(),
             Self::Unreadable(_)
@@ -52,6 +57,7 @@ impl Failure for InitError {
             Self::Schema(error) => error.help(),
             Self::Saved(error) => error.help(),
             Self::Output(error) => error.help(),
+            Self::Mistaken(_) => Some(advice::REPORT_A_BUG.to_owned()),
             Self::Unreadable(_) | Self::Split(_) | Self::Decode(_) | Self::Frame(_) => {
                 Some("give a whole export, as the API sent it".to_owned())
             }

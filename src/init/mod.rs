@@ -1,15 +1,27 @@
 //! Proposes a first definition for an export.
 //!
 //! The shape of an export is not documented, so the definition is made from a real response: its arrays become tables,
-//! its unique fields keys, its dates partitions, its prices decimals. Comments say what one export cannot show.
+//! its unique fields keys, its dates partitions, its prices decimals. What is proposed is tried with the whole export, and
+//! comments say what one export cannot show.
+//!
+//! ```text
+//! saved ─▶ export ─▶ keyed ─▶ propose ─▶ render ─▶ trial ─▶ output
+//!                             reading: quoted_numbers, date_texts, names
+//! ```
 
+mod date_texts;
 mod error;
 mod export;
 mod keyed;
+mod names;
 mod output;
 mod propose;
+mod quoted_numbers;
+mod reading;
 mod render;
+mod rows;
 mod saved;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -17,21 +29,58 @@ use std::io::Read;
 pub use error::InitError;
 pub use output::{DefinitionFile, OutputError};
 pub use propose::{Proposal, ProposedColumn, ProposedTable};
+pub use reading::Reading;
 pub use render::{Heading, render};
 pub use saved::{SavedExportError, open_saved_export};
 
-use crate::definition::{DEFAULT_MAX_COLUMNS, Table};
+use crate::definition::{DEFAULT_MAX_COLUMNS, Problems, Table};
 use crate::infer::{Schemas, too_wide};
 use crate::init::export::{Decoded, WholeExport};
 use crate::init::keyed::keyed_tables;
+use crate::init::trial::{check, misfits};
 use crate::schema::{RootId, Shape};
 
-/// Proposes tables for an export. `name` is for a table whose array has no key.
+/// Proposes tables for an export, under a heading.
 ///
 /// # Errors
 /// `export` is incomplete or not an export.
-pub fn propose(export: &mut (impl Read + ?Sized), name: &str) -> Result<Proposal, InitError> {
+pub fn propose(
+    export: &mut (impl Read + ?Sized),
+    heading: &Heading,
+) -> Result<Proposal, InitError> {
     let export = WholeExport::read(export)?;
+    let mut proposal = first_proposal(&export, &heading.name)?;
+    loop {
+        match misfits(&render(heading, &proposal), &export) {
+            Ok(misfits) if misfits.is_empty() => return Ok(proposal),
+            Ok(misfits) => {
+                let before = proposal.clone();
+                for (table, column) in &misfits {
+                    proposal.withdraw(table, column);
+                }
+                if proposal == before {
+                    return Ok(proposal);
+                }
+            }
+            Err(error) => {
+                if !proposal.simplify() {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+/// Looks whether a definition can have this heading, before an export is read or requested for it.
+///
+/// # Errors
+/// The name has something that a definition does not take.
+pub fn check_heading(heading: &Heading) -> Result<(), Problems> {
+    check(&render(heading, &Proposal { tables: Vec::new() }))
+}
+
+/// What the values of the export suggest.
+fn first_proposal(export: &WholeExport, name: &str) -> Result<Proposal, InitError> {
     let roots = export.tables(name);
     let mut declared: Vec<Table> = roots.values().cloned().collect();
     loop {
@@ -43,7 +92,7 @@ pub fn propose(export: &mut (impl Read + ?Sized), name: &str) -> Result<Proposal
         });
         let keyed: Vec<Table> = keyed.collect();
         if keyed.is_empty() {
-            return propose_for(&seen, &declared, &export, &decoded);
+            return propose_for(&seen, &declared, export, &decoded);
         }
         // With the members of an object as rows, there may be such objects in them.
         declared.extend(keyed);
