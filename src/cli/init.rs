@@ -12,7 +12,7 @@ use crate::cli::error::Error;
 use crate::definition::{Definition, DefinitionError, Endpoint};
 use crate::exit_code::ExitCode;
 use crate::init::{
-    DefinitionFile, Heading, InitError, Proposal, SavedExportError, check_heading,
+    DefinitionFile, Heading, InitError, Proposal, SavedExportError, check_heading, findings,
     open_saved_export, propose, render,
 };
 use crate::landing::Landing;
@@ -71,6 +71,7 @@ async fn write_definition(arguments: InitArguments, context: &RunContext) -> Res
         Some(file) => file.write(&text).map_err(InitError::from)?,
         None => std::io::stdout().write_all(text.as_bytes())?,
     }
+    tell(&findings(&proposal), output.as_ref().map(|file| file.path.as_path()));
     Ok(())
 }
 
@@ -82,6 +83,31 @@ fn in_file(error: InitError, file: Option<&Path>) -> InitError {
         }
         None => error,
     }
+}
+
+/// Says on stderr what was found, and what to do next. `file` has the definition; without it, stdout has.
+#[expect(clippy::print_stderr, reason = "the command line is where people are told")]
+fn tell(findings: &[String], file: Option<&Path>) {
+    let (written, file) = match file {
+        Some(file) => (format!("wrote {}", file.display()), in_shell(file)),
+        None => ("next: keep this definition in a FILE".to_owned(), "FILE".to_owned()),
+    };
+    eprintln!("{}", findings.join("\n"));
+    eprintln!("{written}; look at each `?` in it, then:");
+    eprintln!("  flowlake check {file}    finds mistakes");
+    eprintln!("  flowlake plan {file}     shows what a run would do");
+    eprintln!("  flowlake run {file}      loads the export");
+}
+
+/// A path as a shell takes it.
+fn in_shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+@%,:".contains(c);
+    if text.chars().all(is_plain) && !text.starts_with('-') {
+        return text;
+    }
+    let here = if text.starts_with('-') { "./" } else { "" };
+    format!("'{here}{}'", text.replace('\'', r"'\''"))
 }
 
 /// Requests the whole export, as a definition without filters would.

@@ -12,6 +12,7 @@
 mod date_texts;
 mod error;
 mod export;
+mod findings;
 mod keyed;
 mod names;
 mod output;
@@ -27,6 +28,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 pub use error::InitError;
+pub use findings::findings;
 pub use output::{DefinitionFile, OutputError};
 pub use propose::{Proposal, ProposedColumn, ProposedTable};
 pub use reading::Reading;

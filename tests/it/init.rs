@@ -273,6 +273,7 @@ fn f09_names_that_mean_two_values_are_declared_by_neither() {
 fn f09_records_that_no_table_takes_are_told() {
     let finished = init(br#"[{"id":1},null,{"id":2,"id":3}]"#, &[]);
     assert!(finished.stdout.contains("# ? 2 records more would go to quarantine"));
+    assert!(finished.stderr.contains("2 records more would go to quarantine"));
 }
 
 #[test]
@@ -298,6 +299,20 @@ fn f09_every_kind_of_export_is_defined_and_loads() {
     ] {
         assert_loads(export);
     }
+}
+
+#[test]
+fn f09_init_says_what_it_found_and_what_to_do_next() {
+    let export = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/purchasing.json");
+    let from = export.to_str().unwrap();
+    let workplace = Workplace::empty();
+    let written = workplace.flowlake(&["init", "--from-file", from, "--output", "my orders.toml"]);
+    assert_eq!((written.code, written.stdout.as_str()), (0, ""));
+    insta::assert_snapshot!(written.stderr);
+    let printed = workplace.flowlake(&["init", "--from-file", from]);
+    assert!(printed.stderr.contains("flowlake check FILE"), "{}", printed.stderr);
+    let text = std::fs::read_to_string(workplace.path().join("my orders.toml")).unwrap();
+    assert_eq!(printed.stdout, text);
 }
 
 #[test]
