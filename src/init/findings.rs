@@ -7,7 +7,7 @@ use super::render::records_count;
 use crate::schema::ColumnName;
 
 /// How many names a line tells.
-const MOST_NAMES: usize = 6;
+const MOST_NAMES: usize = 4;
 /// Names of this rank or a lower one are those of the creation of a record.
 const CREATION_RANK: usize = 2;
 
@@ -30,20 +30,18 @@ fn of_table(table: &ProposedTable, proposal: &Proposal) -> Vec<String> {
     }
     lines.push(format!("  {}", partitions(table)));
     let children = below(table, proposal);
-    let columns = [table].into_iter().chain(children.iter().copied());
-    let columns: Vec<(&ProposedTable, &ProposedColumn)> =
-        columns.flat_map(|table| table.columns.iter().map(move |column| (table, column))).collect();
     let names = |is_such: fn(&ProposedColumn) -> bool| {
-        let such = columns.iter().filter(|(_, column)| is_such(column));
-        let names = such.map(|(of, column)| {
+        let tables = [table].into_iter().chain(children.iter().copied());
+        let names = tables.flat_map(|of| {
             let place = if of.name == table.name { String::new() } else { format!("{}.", of.name) };
-            format!("{place}{} {}", column.name, column.column_type)
+            let such = of.columns.iter().filter(move |column| is_such(column));
+            such.map(move |column| format!("{place}{} {}", column.name, column.column_type))
         });
         listed(names.collect())
     };
     lines.extend(names(ProposedColumn::is_declared).map(|it| format!("  declared: {it}")));
-    let two_ways = names(|column| matches!(column.reading, Reading::Ambiguous { .. }));
-    lines.extend(two_ways.map(|it| format!("  dates that can be read in two ways: {it}")));
+    let unclear = names(|column| matches!(column.reading, Reading::Ambiguous { .. }));
+    lines.extend(unclear.map(|it| format!("  dates that can be read in several ways: {it}")));
     if table.unreadable > 0 {
         let unreadable = records_count(table.unreadable);
         lines.push(format!("  {unreadable} more would go to quarantine, whatever is defined"));

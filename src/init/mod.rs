@@ -117,3 +117,54 @@ fn propose_for(
     schemas.check_width(seen, &nothing, DEFAULT_MAX_COLUMNS)?;
     Ok(Proposal::of(&schemas, &export.pointers, chunks)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXPORT: &str =
+        r#"[{"id":"a","sent":"21.09.2026","updated":"2026-09-21T10:00:00Z","total":"1.50"}]"#;
+
+    fn heading() -> Heading {
+        Heading { name: "test".to_owned(), endpoint: "purchasing".to_owned() }
+    }
+
+    /// The lines of a definition of `EXPORT` that are no comments, from its table on.
+    fn lines(proposal: &Proposal) -> Vec<String> {
+        let text = render(&heading(), proposal);
+        let (_, table) = text.split_once("records = \"\"\n").unwrap();
+        let lines = table.lines().map(|line| line.split("  #").next().unwrap_or_default().trim());
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn f09_what_does_not_fit_is_taken_back_column_by_column_and_then_all_of_it() {
+        let mut proposal = propose(&mut EXPORT.as_bytes(), &heading()).unwrap();
+        let (key, cursor) = ("primary_key = [\"id\"]", "cursor = \"updated\"");
+        let total = "total = \"decimal(18,2)\"";
+        let sent = "sent = { type = \"date\", formats = [\"%d.%m.%Y\"] }";
+        let by_sent = "partition_by = [\"month(sent)\"]";
+        let by_updated = "partition_by = [\"month(updated)\"]";
+        let columns = "[tables.columns]";
+        assert_eq!(lines(&proposal), [key, cursor, by_sent, columns, sent, total]);
+        proposal.withdraw(&"test".parse().unwrap(), &"sent".parse().unwrap());
+        assert_eq!(lines(&proposal), [key, cursor, by_updated, columns, total]);
+        assert!(proposal.simplify());
+        assert_eq!(lines(&proposal), [key, cursor, by_updated]);
+        assert!(proposal.simplify());
+        assert_eq!(lines(&proposal), [""; 0]);
+        assert!(!proposal.simplify());
+    }
+
+    #[test]
+    fn f09_the_trial_tells_the_columns_that_do_not_fit() {
+        let export = WholeExport::read(&mut EXPORT.as_bytes()).unwrap();
+        let columns = "[[tables]]\nname = \"test\"\n[tables.columns]\ntotal = \"decimal(18,2)\"\nsent = \"date\"\n";
+        let definition =
+            format!("{}{columns}", render(&heading(), &Proposal { tables: Vec::new() }));
+        let found = misfits(&definition, &export).unwrap().into_iter();
+        let found: Vec<String> = found.map(|(table, column)| format!("{table}.{column}")).collect();
+        assert_eq!(found, ["test.sent"]);
+    }
+}

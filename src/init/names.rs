@@ -62,6 +62,9 @@ const IDENTIFIER_WORDS: [&str; 43] = [
 ];
 /// More of them, which are seldom met inside another word's name.
 const IDENTIFIER_NAMES: [&str; 6] = ["plz", "tin", "vatid", "vatno", "version", "zipcode"];
+/// Words that end a name of whole numbers, whatever stands before: `budget_year`.
+const COUNT_WORDS: [&str; 9] =
+    ["count", "day", "days", "level", "month", "months", "quarter", "year", "years"];
 /// Words for times.
 const TIME_WORDS: [&str; 24] = [
     "at",
@@ -153,12 +156,18 @@ fn own_name(name: &ColumnName) -> &str {
 
 /// Whether the name is one of money.
 pub(super) fn is_money(name: &ColumnName) -> bool {
-    words(name.as_str()).any(|word| MONEY_WORDS.contains(&word)) && !is_identifier(name)
+    words(name.as_str()).any(|word| MONEY_WORDS.contains(&word)) && is_measure(name)
 }
 
 /// Whether a text of digits under the name is a number for certain.
 pub(super) fn is_quantity(name: &ColumnName) -> bool {
-    words(own_name(name)).any(|word| QUANTITY_WORDS.contains(&word)) && !is_identifier(name)
+    words(own_name(name)).any(|word| QUANTITY_WORDS.contains(&word)) && is_measure(name)
+}
+
+/// Whether nothing in the name says that its values are identifiers or counted.
+fn is_measure(name: &ColumnName) -> bool {
+    let is_counted = words(own_name(name)).last().is_some_and(|word| COUNT_WORDS.contains(&word));
+    !is_counted && !is_identifier(name)
 }
 
 /// Whether the name is one of an identifier: a number of a house, an account or a phone, and not of things.
@@ -255,6 +264,9 @@ mod tests {
         ] {
             assert!(is_identifier(&name(identifier)), "{identifier}");
             assert!(!is_money(&name(identifier)), "{identifier}");
+        }
+        for counted in ["budget_year", "total__count"] {
+            assert!(!is_money(&name(counted)) && !is_quantity(&name(counted)), "{counted}");
         }
         for amount in ["vat", "vat_amount", "total_amount", "reference_price", "account__balance"] {
             assert!(!is_identifier(&name(amount)), "{amount}");

@@ -78,7 +78,7 @@ fn introduction(proposal: &Proposal) -> String {
         ),
         (
             reads(|reading| matches!(reading, Reading::Ambiguous { .. })),
-            "Dates that can be read in two ways: they stay text until you say which.",
+            "Dates that can be read in several ways: they stay text until you say which.",
         ),
         (
             has(|table| table.unreadable > 0),
@@ -190,7 +190,7 @@ fn column_comment(table: &ProposedTable) -> String {
     for column in table.columns.iter().filter(|column| !column.is_declared()) {
         let remark = match &column.reading {
             Reading::Ambiguous { example, .. } => {
-                format!(", ? {example:?} is a date in two ways: declare it in one of them")
+                format!(", ? {example:?} is a date in several ways: declare it in one of them")
             }
             Reading::Milliseconds => {
                 ", ? milliseconds since 1970, it seems, which stay numbers".to_owned()
