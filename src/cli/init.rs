@@ -71,7 +71,9 @@ async fn write_definition(arguments: InitArguments, context: &RunContext) -> Res
         Some(file) => file.write(&text).map_err(InitError::from)?,
         None => std::io::stdout().write_all(text.as_bytes())?,
     }
-    tell(&findings(&proposal), output.as_ref().map(|file| file.path.as_path()));
+    let mut lines = findings(&proposal);
+    lines.extend(next_steps(output.as_ref().map(|file| file.path.as_path()), context));
+    tell(&lines);
     Ok(())
 }
 
@@ -85,18 +87,29 @@ fn in_file(error: InitError, file: Option<&Path>) -> InitError {
     }
 }
 
-/// Says on stderr what was found, and what to do next. `file` has the definition; without it, stdout has.
+/// Says something on stderr, since stdout may have the definition.
 #[expect(clippy::print_stderr, reason = "the command line is where people are told")]
-fn tell(findings: &[String], file: Option<&Path>) {
+fn tell(lines: &[String]) {
+    eprintln!("{}", lines.join("\n"));
+}
+
+/// What to do next. `file` has the definition; without it, stdout has.
+fn next_steps(file: Option<&Path>, context: &RunContext) -> Vec<String> {
     let (written, file) = match file {
         Some(file) => (format!("wrote {}", file.display()), in_shell(file)),
         None => ("next: keep this definition in a FILE".to_owned(), "FILE".to_owned()),
     };
-    eprintln!("{}", findings.join("\n"));
-    eprintln!("{written}; look at each `?` in it, then:");
-    eprintln!("  flowlake check {file}    finds mistakes");
-    eprintln!("  flowlake plan {file}     shows what a run would do");
-    eprintln!("  flowlake run {file}      loads the export");
+    let mut lines = vec![format!("{written}; look at each `?` in it, then:")];
+    let is_unset = |name: &&str| context.environment.get(name).is_none();
+    let unset = ["PROCUREMENTFLOW_ORGANISATION_ID", "PROCUREMENTFLOW_API_KEY"];
+    let unset = unset.into_iter().filter(is_unset);
+    lines.extend(unset.map(|name| format!("  export {name}=…")));
+    lines.extend([
+        format!("  flowlake check {file}    finds mistakes"),
+        format!("  flowlake plan {file}     shows what a run would do"),
+        format!("  flowlake run {file}      loads the export"),
+    ]);
+    lines
 }
 
 /// A path as a shell takes it.
