@@ -9,43 +9,59 @@ const MONEY_WORDS: [&str; 14] = [
     "amount", "budget", "cost", "discount", "fee", "gross", "net", "paid", "price", "sum", "tax",
     "total", "value", "vat",
 ];
-/// Words under which a text of digits alone is a number, and not a code.
-const QUANTITY_WORDS: [&str; 14] = [
+/// Words at the end of a name under which a text of digits alone is a number, and not a code.
+const QUANTITY_WORDS: [&str; 16] = [
     "amount", "balance", "budget", "cost", "discount", "fee", "gross", "net", "paid", "percent",
-    "price", "qty", "quantity", "total",
+    "price", "qty", "quantity", "rate", "total", "weight",
 ];
-/// Words for texts that only look like numbers.
-const IDENTIFIER_WORDS: [&str; 43] = [
+/// Words for texts that only look like numbers: they name a thing, or the place of one in an order.
+const IDENTIFIER_WORDS: [&str; 66] = [
     "account",
+    "article",
     "bank",
     "barcode",
     "batch",
     "bic",
+    "category",
+    "center",
+    "centre",
     "chapter",
+    "class",
     "clause",
     "code",
+    "contract",
     "cvr",
+    "department",
     "duns",
     "ean",
     "eori",
     "fax",
     "gln",
+    "group",
     "gtin",
     "guid",
     "iban",
     "id",
     "ids",
+    "invoice",
     "ip",
     "isbn",
+    "item",
     "key",
+    "ledger",
+    "line",
     "mobile",
     "no",
     "nr",
     "number",
+    "order",
+    "owner",
     "phone",
     "pin",
+    "plz",
     "postal",
     "postcode",
+    "project",
     "ref",
     "reference",
     "release",
@@ -57,11 +73,16 @@ const IDENTIFIER_WORDS: [&str; 43] = [
     "swift",
     "tel",
     "telephone",
+    "tin",
+    "type",
+    "user",
     "uuid",
+    "vatid",
+    "vatno",
+    "version",
     "zip",
+    "zipcode",
 ];
-/// More of them, which are seldom met inside another word's name.
-const IDENTIFIER_NAMES: [&str; 6] = ["plz", "tin", "vatid", "vatno", "version", "zipcode"];
 /// Words that end a name of whole numbers, whatever stands before: `budget_year`.
 const COUNT_WORDS: [&str; 9] =
     ["count", "day", "days", "level", "month", "months", "quarter", "year", "years"];
@@ -159,23 +180,26 @@ pub(super) fn is_money(name: &ColumnName) -> bool {
     words(name.as_str()).any(|word| MONEY_WORDS.contains(&word)) && is_measure(name)
 }
 
-/// Whether a text of digits under the name is a number for certain.
+/// Whether a text of digits under the name is a number for certain: `unit_price`, but not `price_list`.
 pub(super) fn is_quantity(name: &ColumnName) -> bool {
-    words(own_name(name)).any(|word| QUANTITY_WORDS.contains(&word)) && is_measure(name)
+    ends_with(name, &QUANTITY_WORDS) && is_measure(name)
 }
 
 /// Whether nothing in the name says that its values are identifiers or counted.
 fn is_measure(name: &ColumnName) -> bool {
-    let is_counted = words(own_name(name)).last().is_some_and(|word| COUNT_WORDS.contains(&word));
-    !is_counted && !is_identifier(name)
+    !ends_with(name, &COUNT_WORDS) && !is_identifier(name)
+}
+
+/// Whether the last word of the name is one of these.
+fn ends_with(name: &ColumnName, known: &[&str]) -> bool {
+    words(own_name(name)).last().is_some_and(|word| known.contains(&word))
 }
 
 /// Whether the name is one of an identifier: a number of a house, an account or a phone, and not of things.
 pub(super) fn is_identifier(name: &ColumnName) -> bool {
-    let is_such = |word: &str| IDENTIFIER_WORDS.contains(&word) || IDENTIFIER_NAMES.contains(&word);
-    let ends_with_a_quantity =
-        words(own_name(name)).last().is_some_and(|word| QUANTITY_WORDS.contains(&word));
-    !ends_with_a_quantity && words(own_name(name)).any(is_such)
+    let is_such = |word: &str| IDENTIFIER_WORDS.contains(&word);
+    let is_amount = ends_with(name, &QUANTITY_WORDS) || ends_with(name, &MONEY_WORDS);
+    !is_amount && words(own_name(name)).any(is_such)
 }
 
 /// Whether the name says that its values are times.
@@ -227,13 +251,13 @@ pub(super) fn key_rank(name: &ColumnName) -> Option<usize> {
     if words(name.as_str()).any(|word| ATTRIBUTE_WORDS.contains(&word)) {
         return None;
     }
-    let ends_with = |endings: &[&str]| endings.iter().any(|ending| name.as_str().ends_with(ending));
+    let is_one_of = |endings: &[&str]| endings.iter().any(|ending| name.as_str().ends_with(ending));
     match name.as_str() {
         "id" => Some(0),
         "uuid" | "guid" | "uid" => Some(1),
-        _ if ends_with(&["_id", "_uuid", "_guid"]) => Some(2),
+        _ if is_one_of(&["_id", "_uuid", "_guid"]) => Some(2),
         "number" | "code" | "key" => Some(3),
-        _ if ends_with(&["_number", "_code", "_no"]) => Some(4),
+        _ if is_one_of(&["_number", "_code", "_no"]) => Some(4),
         // `orderid`, but not `paid` or `valid`.
         word if word.len() > 5 && word.ends_with("id") && !word.contains('_') => Some(4),
         _ => None,
@@ -261,6 +285,9 @@ mod tests {
             "vat_id",
             "price_code",
             "total_no",
+            "cost_center",
+            "budget_owner",
+            "price_group",
         ] {
             assert!(is_identifier(&name(identifier)), "{identifier}");
             assert!(!is_money(&name(identifier)), "{identifier}");
@@ -268,7 +295,16 @@ mod tests {
         for counted in ["budget_year", "total__count"] {
             assert!(!is_money(&name(counted)) && !is_quantity(&name(counted)), "{counted}");
         }
-        for amount in ["vat", "vat_amount", "total_amount", "reference_price", "account__balance"] {
+        assert!(is_quantity(&name("order_total")) && !is_quantity(&name("price_list")));
+        for amount in [
+            "vat",
+            "vat_amount",
+            "contract_value",
+            "line_tax",
+            "total_amount",
+            "reference_price",
+            "account__balance",
+        ] {
             assert!(!is_identifier(&name(amount)), "{amount}");
         }
     }

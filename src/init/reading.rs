@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use polars::prelude::{PolarsResult, StringChunked};
 
 use super::date_texts::{DateReadings, DateTexts};
-use super::names::{is_identifier, is_money, is_time};
+use super::names::{is_money, is_time};
 use super::quoted_numbers::{QuotedNumbers, decimal_for};
 use super::rows::TableRows;
 use crate::normalise::iso_form;
@@ -93,9 +93,7 @@ fn money_type(column: &ColumnSchema, statistics: &ColumnStatistics) -> Option<Co
 }
 
 fn read_texts(column: &ColumnSchema, texts: &[StringChunked]) -> ColumnReading {
-    let may_be_dates = !is_identifier(&column.name) || is_time(&column.name);
-    let mut dates = may_be_dates.then(DateTexts::default);
-    let mut numbers = Some(QuotedNumbers::default());
+    let (mut dates, mut numbers) = (Some(DateTexts::default()), Some(QuotedNumbers::default()));
     let mut blank = 0;
     for text in values(texts) {
         if text.is_empty() {

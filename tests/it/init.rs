@@ -164,12 +164,12 @@ fn f09_dates_of_too_many_months_are_partitioned_by_year_or_not_at_all() {
 #[test]
 fn f09_numbers_in_quotes_are_decimals_and_identifiers_stay_text() {
     let (definition, lake, _workplace) = assert_loads(
-        r#"[{"id":"1","total":"1234.50","iban":"0012","vatNumber":"12345678","zip":"8000","phone":"4512345678"},
-            {"id":"2","total":"-7.5","iban":"12","vatNumber":"87654321","zip":"9000","phone":"4587654321"}]"#,
+        r#"[{"id":"1","total":"1234.50","iban":"0012","vatNumber":"12345678","zip":"8000","phone":"4512345678","costCenter":"4711"},
+            {"id":"2","total":"-7.5","iban":"12","vatNumber":"87654321","zip":"9000","phone":"4587654321","costCenter":"4712"}]"#,
     );
     assert!(definition.contains("\ntotal = \"decimal(18,2)\""), "{definition}");
     assert_eq!(lake.column("test", "total"), ["1234.50", "-7.50"]);
-    for text in ["id", "iban", "vat_number", "zip", "phone"] {
+    for text in ["id", "iban", "vat_number", "zip", "phone", "cost_center"] {
         assert!(definition.contains(&format!("#   {text}: string\n")), "{definition}");
     }
 }
