@@ -125,7 +125,7 @@ fn in_shell(path: &Path) -> String {
 
 /// Requests the whole export, as a definition without filters would.
 async fn receive(heading: &Heading, context: &RunContext) -> Result<Box<dyn Read + Send>, Error> {
-    let text = render(heading, &Proposal { tables: Vec::new() });
+    let text = render(heading, &Proposal::default());
     let definition = Definition::parse("the new definition", &text, &context.environment)
         .map_err(DefinitionError::from)?;
     let now = context.clock.now();

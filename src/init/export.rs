@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::error::InitError;
 use crate::decode::{
-    Chunk, DecodeOptions, RecordBatch, RecordSelector, RecordsAt, SplitError, Splitter,
+    Chunk, DecodeOptions, RecordBatch, RecordSelector, RecordsAt, Sign, SplitError, Splitter,
     decode_batch,
 };
 use crate::definition::{DEFAULT_MAX_COLUMNS, Table};
@@ -20,6 +20,17 @@ pub(super) struct WholeExport {
     body: Vec<u8>,
     /// Where its record arrays are.
     pub(super) pointers: Vec<JsonPointer>,
+    /// What in it says that it is not whole.
+    pub(super) not_whole: Vec<NotWhole>,
+}
+
+/// A member of an export that says that records are missing, so that a run would refuse it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotWhole {
+    /// Its place.
+    pub pointer: JsonPointer,
+    /// What it says.
+    pub message: String,
 }
 
 /// Its records, as some tables have them decoded.
@@ -34,7 +45,8 @@ impl WholeExport {
         let mut body = Vec::new();
         export.read_to_end(&mut body)?;
         let pointers = record_arrays(&body)?;
-        Ok(Self { body, pointers })
+        let not_whole = signs_of_more(&body, &pointers)?;
+        Ok(Self { body, pointers, not_whole })
     }
 
     /// A table for each array, named after the array's key. `name` is for an array without one.
@@ -57,7 +69,8 @@ impl WholeExport {
             })
             .collect();
         let mut chunks = Vec::new();
-        split(&self.body, RecordSelector::At(self.pointers.clone()), |batch| {
+        let splitter = Splitter::new(RecordSelector::At(self.pointers.clone()));
+        split(&self.body, splitter, |batch| {
             chunks.push(decode_batch(batch, &options[batch.root])?);
             Ok(())
         })?;
@@ -71,7 +84,8 @@ impl WholeExport {
 
 /// Every array of objects, or the whole export when there is none.
 fn record_arrays(body: &[u8]) -> Result<Vec<JsonPointer>, SplitError> {
-    match split(body, RecordSelector::TheOnlyArray { before: None }, |_| Ok(())) {
+    let splitter = Splitter::new(RecordSelector::TheOnlyArray { before: None });
+    match split(body, splitter, |_| Ok(())) {
         Ok(found) => Ok(found),
         Err(InitError::Split(SplitError::Ambiguous { candidates })) => Ok(candidates),
         Err(InitError::Split(SplitError::NoRecords)) => Ok(vec![JsonPointer::default()]),
@@ -80,12 +94,30 @@ fn record_arrays(body: &[u8]) -> Result<Vec<JsonPointer>, SplitError> {
     }
 }
 
+/// All members that say that records are missing. That the source has failed is an error.
+fn signs_of_more(body: &[u8], pointers: &[JsonPointer]) -> Result<Vec<NotWhole>, InitError> {
+    let mut found: Vec<NotWhole> = Vec::new();
+    loop {
+        let known: Vec<String> = found.iter().map(|sign| sign.pointer.to_string()).collect();
+        let splitter = Splitter::new(RecordSelector::At(pointers.to_vec()));
+        let judged = split(body, splitter.refusing_incomplete(&known), |_| Ok(()));
+        let Err(error) = judged else { return Ok(found) };
+        match &error {
+            InitError::Split(SplitError::Incomplete { pointer, sign })
+                if !matches!(sign, Sign::Error(_)) && !known.contains(&pointer.to_string()) =>
+            {
+                found.push(NotWhole { pointer: pointer.clone(), message: error.to_string() });
+            }
+            _ => return Err(error),
+        }
+    }
+}
+
 fn split(
     body: &[u8],
-    selector: RecordSelector,
+    mut splitter: Splitter,
     mut each: impl FnMut(&RecordBatch) -> Result<(), InitError>,
 ) -> Result<Vec<JsonPointer>, InitError> {
-    let mut splitter = Splitter::new(selector);
     for piece in body.chunks(PIECE_BYTES) {
         for batch in splitter.feed(piece)? {
             each(&batch)?;

@@ -14,8 +14,10 @@ const CREATION_RANK: usize = 2;
 /// The findings about each table without a parent, with its child tables.
 #[must_use]
 pub fn findings(proposal: &Proposal) -> Vec<String> {
+    let signs = proposal.not_whole.iter();
+    let refused = signs.map(|sign| format!("{}; a run refuses such a response", sign.message));
     let roots = proposal.tables.iter().filter(|table| table.parent.is_none());
-    roots.flat_map(|root| of_table(root, proposal)).collect()
+    refused.chain(roots.flat_map(|root| of_table(root, proposal))).collect()
 }
 
 fn of_table(table: &ProposedTable, proposal: &Proposal) -> Vec<String> {

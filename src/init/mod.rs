@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 pub use error::InitError;
+pub use export::NotWhole;
 pub use findings::findings;
 pub use output::{DefinitionFile, OutputError};
 pub use propose::{Proposal, ProposedColumn, ProposedTable};
@@ -78,7 +79,7 @@ pub fn propose(
 /// # Errors
 /// The name has something that a definition does not take.
 pub fn check_heading(heading: &Heading) -> Result<(), Problems> {
-    check(&render(heading, &Proposal { tables: Vec::new() }))
+    check(&render(heading, &Proposal::default()))
 }
 
 /// What the values of the export suggest.
@@ -115,7 +116,7 @@ fn propose_for(
     let nothing = BTreeMap::new();
     let schemas = Schemas::resolve(seen, declared, &nothing)?;
     schemas.check_width(seen, &nothing, DEFAULT_MAX_COLUMNS)?;
-    Ok(Proposal::of(&schemas, &export.pointers, chunks)?)
+    Ok(Proposal::of(&schemas, export, chunks)?)
 }
 
 #[cfg(test)]
@@ -161,8 +162,7 @@ mod tests {
     fn f09_the_trial_tells_the_columns_that_do_not_fit() {
         let export = WholeExport::read(&mut EXPORT.as_bytes()).unwrap();
         let columns = "[[tables]]\nname = \"test\"\n[tables.columns]\ntotal = \"decimal(18,2)\"\nsent = \"date\"\n";
-        let definition =
-            format!("{}{columns}", render(&heading(), &Proposal { tables: Vec::new() }));
+        let definition = format!("{}{columns}", render(&heading(), &Proposal::default()));
         let found = misfits(&definition, &export).unwrap().into_iter();
         let found: Vec<String> = found.map(|(table, column)| format!("{table}.{column}")).collect();
         assert_eq!(found, ["test.sent"]);

@@ -2,6 +2,7 @@
 
 use polars::prelude::PolarsResult;
 
+use super::export::{NotWhole, WholeExport};
 use super::keyed::pointer_of;
 use super::names::{change_rank, creation_rank, key_rank};
 use super::reading::{ColumnReading, Reading, partition_transform, read};
@@ -19,8 +20,10 @@ const KEY_CANDIDATES: usize = 6;
 const MAY_LACK_ONE_OF: usize = 20;
 
 /// What an export could be loaded as.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Proposal {
+    /// What in the export says that it is not whole.
+    pub not_whole: Vec<NotWhole>,
     /// The tables, parents before their children.
     pub tables: Vec<ProposedTable>,
 }
@@ -80,7 +83,7 @@ pub struct ProposedColumn {
 impl Proposal {
     pub(super) fn of(
         schemas: &Schemas,
-        pointers: &[JsonPointer],
+        export: &WholeExport,
         chunks: &[Chunk],
     ) -> PolarsResult<Self> {
         let rows = Rows::of(schemas, chunks)?;
@@ -88,14 +91,14 @@ impl Proposal {
         for (id, schema) in schemas.iter() {
             let root = schemas.root_id_of(id);
             let records = match root {
-                Some(root) => pointers.get(root.index()).cloned(),
+                Some(root) => export.pointers.get(root.index()).cloned(),
                 None => pointer_of(&schema.path),
             };
             let unreadable = root.map_or(0, |root| unreadable(chunks, root));
             let proposed = table(schema, records, &rows.tables[id])?;
             tables.push(ProposedTable { unreadable, ..proposed });
         }
-        Ok(Self { tables })
+        Ok(Self { not_whole: export.not_whole.clone(), tables })
     }
 
     /// Reads a column as its type is inferred, and uses it as little as its type allows then.

@@ -41,6 +41,7 @@ pub fn render(heading: &Heading, proposal: &Proposal) -> String {
          base_url = \"${{PROCUREMENTFLOW_BASE_URL:-https://go.procurementflow.com}}\"\n\n\
          {FILTERS}\n[destination]\nurl = {url}          # or s3://bucket/prefix\n"
     );
+    text.push_str(&render_envelope(proposal));
     for table in &proposal.tables {
         text.push('\n');
         text.push_str(&render_table(table));
@@ -56,6 +57,10 @@ fn introduction(proposal: &Proposal) -> String {
     let columns = proposal.tables.iter().flat_map(|table| &table.columns);
     let reads = |is_such: fn(&Reading) -> bool| columns.clone().any(|it| is_such(&it.reading));
     let points = [
+        (
+            !proposal.not_whole.is_empty(),
+            "The export says that it is not whole: a run refuses such a response.",
+        ),
         (
             has(|table| !table.primary_key.is_empty()),
             "Keys: is each unique for ever, and not only in this export?",
@@ -94,6 +99,25 @@ fn introduction(proposal: &Proposal) -> String {
     for (_, point) in points.into_iter().filter(|(applies, _)| *applies) {
         line(&mut text, format_args!("# - {point}"));
     }
+    text
+}
+
+/// What in the export would make a run refuse it, and how to load it all the same.
+fn render_envelope(proposal: &Proposal) -> String {
+    let mut text = String::new();
+    if proposal.not_whole.is_empty() {
+        return text;
+    }
+    text.push('\n');
+    for sign in &proposal.not_whole {
+        line(&mut text, format_args!("# ? {}.", on_one_line(&sign.message)));
+    }
+    text.push_str(
+        "# A run refuses such a response. Ask for all of it; or, if it is whole all the same:\n",
+    );
+    let pointers = proposal.not_whole.iter().map(|sign| quoted(&sign.pointer.to_string()));
+    let pointers: Vec<String> = pointers.map(|pointer| on_one_line(&pointer)).collect();
+    line(&mut text, format_args!("# [source.envelope]\n# ignore = [{}]", pointers.join(", ")));
     text
 }
 
@@ -258,6 +282,11 @@ pub(super) fn records_count(rows: usize) -> String {
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{arguments}");
+}
+
+/// A text for a comment, which ends with its line.
+fn on_one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// A TOML key, bare where possible.

@@ -277,6 +277,26 @@ fn f09_records_that_no_table_takes_are_told() {
 }
 
 #[test]
+fn f09_an_export_that_a_run_refuses_is_told() {
+    let export = br#"{"items":[{"id":1}],"hasMore":true,"total":5}"#;
+    let finished = init(export, &[]);
+    let (has_more, total) = (
+        "the response says that it is not whole: `/hasMore` is true",
+        "the response is not whole: `/total` is 5, and it has 1 records",
+    );
+    for said in [has_more, total] {
+        assert!(finished.stderr.contains(said), "{}", finished.stderr);
+        assert!(finished.stdout.contains(&format!("# ? {said}.")), "{}", finished.stdout);
+    }
+    assert!(finished.stdout.contains("# ignore = [\"/hasMore\", \"/total\"]"));
+    let odd = init(b"{\"a\\nb\":{\"hasMore\":true,\"items\":[{\"id\":1}]}}", &[]).success();
+    assert!(odd.contains("`/a b/hasMore` is true"), "{odd}");
+    let failed = init(br#"{"error":"Unauthorized","items":[{"id":1}]}"#, &[]);
+    assert_eq!(failed.code, 6);
+    assert!(failed.stderr.contains("reports an error in `/error`: Unauthorized"));
+}
+
+#[test]
 fn f09_every_kind_of_export_is_defined_and_loads() {
     for export in [
         "[]",
