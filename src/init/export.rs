@@ -20,6 +20,8 @@ pub(super) struct WholeExport {
     body: Vec<u8>,
     /// Where its record arrays are.
     pub(super) pointers: Vec<JsonPointer>,
+    /// It has none, so that all of it is one record.
+    pub(super) is_one_record: bool,
     /// What in it says that it is not whole.
     pub(super) not_whole: Vec<NotWhole>,
 }
@@ -40,13 +42,15 @@ pub(super) struct Decoded {
 }
 
 impl WholeExport {
-    /// Reads an export, and finds every array of objects in it.
+    /// Reads an export, and finds every array of objects in it. Without any, the whole export is a record.
     pub(super) fn read(export: &mut (impl Read + ?Sized)) -> Result<Self, InitError> {
         let mut body = Vec::new();
         export.read_to_end(&mut body)?;
-        let pointers = record_arrays(&body)?;
+        let arrays = record_arrays(&body)?;
+        let is_one_record = arrays.is_none();
+        let pointers = arrays.unwrap_or_else(|| vec![JsonPointer::default()]);
         let not_whole = signs_of_more(&body, &pointers)?;
-        Ok(Self { body, pointers, not_whole })
+        Ok(Self { body, pointers, is_one_record, not_whole })
     }
 
     /// A table for each array, named after the array's key. `name` is for an array without one.
@@ -82,15 +86,15 @@ impl WholeExport {
     }
 }
 
-/// Every array of objects, or the whole export when there is none.
-fn record_arrays(body: &[u8]) -> Result<Vec<JsonPointer>, SplitError> {
+/// Every array of objects; none when there is no such array.
+fn record_arrays(body: &[u8]) -> Result<Option<Vec<JsonPointer>>, SplitError> {
     let splitter = Splitter::new(RecordSelector::TheOnlyArray { before: None });
     match split(body, splitter, |_| Ok(())) {
-        Ok(found) => Ok(found),
-        Err(InitError::Split(SplitError::Ambiguous { candidates })) => Ok(candidates),
-        Err(InitError::Split(SplitError::NoRecords)) => Ok(vec![JsonPointer::default()]),
+        Ok(found) => Ok(Some(found)),
+        Err(InitError::Split(SplitError::Ambiguous { candidates })) => Ok(Some(candidates)),
+        Err(InitError::Split(SplitError::NoRecords)) => Ok(None),
         Err(InitError::Split(error)) => Err(error),
-        Err(_) => Ok(Vec::new()),
+        Err(_) => Ok(None),
     }
 }
 

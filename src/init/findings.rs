@@ -17,7 +17,11 @@ pub fn findings(proposal: &Proposal) -> Vec<String> {
     let signs = proposal.not_whole.iter();
     let refused = signs.map(|sign| format!("{}; a run refuses such a response", sign.message));
     let roots = proposal.tables.iter().filter(|table| table.parent.is_none());
-    refused.chain(roots.flat_map(|root| of_table(root, proposal))).collect()
+    let one_record =
+        "there is no array of objects, so that the whole export is one record: look at it";
+    let one_record = proposal.is_one_record.then(|| one_record.to_owned());
+    let remarks = one_record.into_iter().chain(refused);
+    remarks.chain(roots.flat_map(|root| of_table(root, proposal))).collect()
 }
 
 fn of_table(table: &ProposedTable, proposal: &Proposal) -> Vec<String> {

@@ -22,6 +22,8 @@ const MAY_LACK_ONE_OF: usize = 20;
 /// What an export could be loaded as.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Proposal {
+    /// The export has no array of objects, so that all of it is one record.
+    pub is_one_record: bool,
     /// What in the export says that it is not whole.
     pub not_whole: Vec<NotWhole>,
     /// The tables, parents before their children.
@@ -98,7 +100,8 @@ impl Proposal {
             let proposed = table(schema, records, &rows.tables[id])?;
             tables.push(ProposedTable { unreadable, ..proposed });
         }
-        Ok(Self { not_whole: export.not_whole.clone(), tables })
+        let not_whole = export.not_whole.clone();
+        Ok(Self { is_one_record: export.is_one_record, not_whole, tables })
     }
 
     /// Reads a column as its type is inferred, and uses it as little as its type allows then.

@@ -58,6 +58,10 @@ fn introduction(proposal: &Proposal) -> String {
     let reads = |is_such: fn(&Reading) -> bool| columns.clone().any(|it| is_such(&it.reading));
     let points = [
         (
+            proposal.is_one_record,
+            "There is no array of objects in it: is the response the one that you expect?",
+        ),
+        (
             !proposal.not_whole.is_empty(),
             "The export says that it is not whole: a run refuses such a response.",
         ),

@@ -297,6 +297,18 @@ fn f09_an_export_that_a_run_refuses_is_told() {
 }
 
 #[test]
+fn f09_an_answer_without_records_is_told() {
+    let finished = init(br#"{"message":"Not found"}"#, &[]);
+    let remark = "there is no array of objects, so that the whole export is one record";
+    assert!(finished.stderr.contains(remark), "{}", finished.stderr);
+    assert!(finished.stdout.contains("# - There is no array of objects in it:"));
+    for export in ["[{\"id\":1}]", "[]", "{\"a\":[]}", "{\"id\":1}\n{\"id\":2}\n"] {
+        let finished = init(export.as_bytes(), &[]);
+        assert!(!finished.stderr.contains(remark), "{export}");
+    }
+}
+
+#[test]
 fn f09_every_kind_of_export_is_defined_and_loads() {
     for export in [
         "[]",
