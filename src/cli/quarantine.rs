@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::destination::DestinationArgument;
+use super::listing::Listing;
 use super::planning::PlanArguments;
-use super::rows::Rows;
 use super::run::{self, FailedRun};
 use super::screen;
 use super::summary::fail;
@@ -206,7 +206,7 @@ async fn list(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
         screen::print("no records are in quarantine")?;
         return first_damage(files);
     }
-    let mut rows = Rows::new(vec!["table", "run", "records", "only values"], 2..4);
+    let mut rows = Listing::new(vec!["table", "run", "records", "only values"], 2..4);
     for ((name, run), waiting) in &counts {
         let (records, values) = (waiting.records.to_string(), waiting.only_values.to_string());
         rows.add(vec![name.to_string(), run.to_string(), records, values]);

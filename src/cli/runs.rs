@@ -3,7 +3,7 @@
 use indicatif::HumanCount;
 
 use super::destination::DestinationArgument;
-use super::rows::Rows;
+use super::listing::Listing;
 use super::screen;
 use super::summary::fail;
 use crate::cli::error::Error;
@@ -86,7 +86,7 @@ async fn last_reports(destination: &Destination, limit: usize) -> Result<Vec<Run
 }
 
 /// The last runs, a row each.
-fn rows(reports: &[RunReport]) -> Rows {
+fn rows(reports: &[RunReport]) -> Listing {
     let headings = vec![
         "started",
         "run",
@@ -97,7 +97,7 @@ fn rows(reports: &[RunReport]) -> Rows {
         "quarantined",
         "outcome",
     ];
-    let mut rows = Rows::new(headings, 2..7);
+    let mut rows = Listing::new(headings, 2..7);
     for report in reports {
         let seconds = (report.finished_at - report.started_at).as_seconds_f64();
         let sum = |of: fn(&crate::report::TableReport) -> u64| {

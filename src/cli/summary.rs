@@ -4,7 +4,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 use tracing::Level;
 
-use super::rows::Rows;
+use super::listing::Listing;
 use super::screen;
 use crate::cli::error::Error;
 use crate::definition::{DefinitionError, Problems};
@@ -101,7 +101,7 @@ fn tables(report: &RunReport) -> Vec<String> {
         OUTCOMES.iter().filter(|(name, count)| !RARE.contains(name) || happened(count)).collect();
     let headings = std::iter::once("table").chain(outcomes.iter().map(|(name, _)| *name));
     let headings: Vec<&str> = headings.chain(["rows", "files", "bytes", "partitions"]).collect();
-    let mut rows = Rows::new(headings.clone(), 1..headings.len());
+    let mut rows = Listing::new(headings.clone(), 1..headings.len());
     for row in &report.tables {
         let count = |number: u64| HumanCount(number).to_string();
         let mut cells = vec![row.table.to_string()];

@@ -6,8 +6,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 
 use super::destination;
+use super::listing::Listing;
 use super::planning::instant;
-use super::rows::Rows;
 use super::screen;
 use super::summary::fail;
 use crate::cli::error::Error;
@@ -73,7 +73,7 @@ async fn show(chosen: &ChosenTables, context: &RunContext) -> Result<(), Error> 
     let (pipeline, destination) = open(&chosen.file, context).await?;
     let snapshot = table::open(&destination).snapshot_without_manifests().await;
     let snapshot = snapshot.map_err(RunError::from)?;
-    let mut rows = Rows::new(vec!["table", "loaded from", "watermark", "pipeline"], 0..0);
+    let mut rows = Listing::new(vec!["table", "loaded from", "watermark", "pipeline"], 0..0);
     for (name, entry) in snapshot.tables() {
         let declared = pipeline.root_tables().any(|table| table.name == *name);
         if !declared || !(chosen.tables.is_empty() || chosen.tables.contains(name)) {

@@ -131,6 +131,8 @@ fn decode_by_rules<const RULED: bool>(
         in_texts: 0,
     };
     for (position, (extent, _)) in extents.iter().enumerate() {
+        // Nothing stands between two records of a batch: of `1` and `2` the first would be read as 12.
+        parser.text = &text[..extent.end];
         parser.at = extent.start;
         let read = parser.record(&mut records, extent.end);
         let mut flaw = parser.flaw.take();
@@ -574,6 +576,14 @@ mod tests {
             assert_eq!(chunk.records.values.len(), 1, "{json}");
             assert!(chunk.records.values.values().all(|values| values.nested.is_none()));
         }
+    }
+
+    #[test]
+    fn p1_numbers_among_records_are_set_apart_one_by_one() {
+        let chunk = decode(r#"[{"a":1},1,2,{"a":2},true,3]"#).unwrap();
+        let places = chunk.undecodable.iter().map(|record| record.place.clone());
+        assert_eq!(places.collect::<Vec<_>>(), [9..10, 11..12, 21..25, 26..27]);
+        assert_eq!(column(&chunk.records, "a"), ["1", "2"]);
     }
 
     /// JSON with everything that a parser may get wrong.

@@ -1,90 +1,101 @@
 //! Proposes a first definition for an export.
 //!
 //! The shape of an export is not documented, so the definition is made from a real response: its arrays become tables,
-//! its unique fields keys, its dates partitions, its prices decimals. Comments say what one export cannot show.
+//! its unique fields keys, its dates partitions, its prices decimals. What is proposed is tried with the whole export, and
+//! comments say what one export cannot show.
+//!
+//! ```text
+//! saved ─▶ export ─▶ keyed ─▶ propose ─▶ render ─▶ trial ─▶ output
+//!                             reading: quoted_numbers, date_texts, names
+//! ```
 
+mod date_texts;
+mod error;
+mod export;
+mod findings;
 mod keyed;
+mod names;
+mod output;
 mod propose;
+mod quoted_numbers;
+mod reading;
 mod render;
+mod rows;
+mod saved;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use polars::prelude::PolarsError;
-
+pub use error::InitError;
+pub use export::NotWhole;
+pub use findings::findings;
+pub use output::{DefinitionFile, OutputError};
 pub use propose::{Proposal, ProposedColumn, ProposedTable};
+pub use reading::Reading;
 pub use render::{Heading, render};
+pub use saved::{SavedExportError, open_saved_export};
 
-use crate::decode::{
-    Chunk, DecodeError, DecodeOptions, RecordSelector, RecordsAt, SplitError, Splitter,
-    decode_batch,
-};
-use crate::definition::{DEFAULT_MAX_COLUMNS, Table};
-use crate::exit_code::{ExitCode, Failure};
-use crate::infer::{SchemaError, Schemas, observe, snake_case, too_wide, value_rules};
+use crate::definition::{DEFAULT_MAX_COLUMNS, Problems, Table};
+use crate::infer::{Schemas, too_wide};
+use crate::init::export::{Decoded, WholeExport};
 use crate::init::keyed::keyed_tables;
-use crate::schema::{IdVec, JsonPointer, RootId, Shape, TableName};
+use crate::init::trial::{check, misfits};
+use crate::schema::{RootId, Shape};
 
-/// How much is read at a time.
-const PIECE_BYTES: usize = 1 << 20;
-
-/// No definition can be proposed.
-#[derive(Debug, thiserror::Error)]
-pub enum InitError {
-    /// The response cannot be read.
-    #[error("the response cannot be read: {0}")]
-    Unreadable(#[from] std::io::Error),
-    /// It is not an export.
-    #[error(transparent)]
-    Split(#[from] SplitError),
-    /// A record of it is not JSON.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// No schemas follow from its values.
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
-    /// Its rows could not be built.
-    #[error("could not build rows from the response: {0}")]
-    Frame(#[from] PolarsError),
-}
-
-impl Failure for InitError {
-    fn exit_code(&self) -> ExitCode {
-        ExitCode::Export
-    }
-
-    fn help(&self) -> Option<String> {
-        match self {
-            Self::Schema(error) => error.help(),
-            _ => Some("give a whole export, as the API sent it".to_owned()),
-        }
-    }
-}
-
-/// Proposes tables for an export. `name` is for a table whose array has no key.
+/// Proposes tables for an export, under a heading.
 ///
 /// # Errors
 /// `export` is incomplete or not an export.
-pub fn propose(export: &mut (impl Read + ?Sized), name: &str) -> Result<Proposal, InitError> {
-    let mut body = Vec::new();
-    export.read_to_end(&mut body)?;
-    let pointers = record_arrays(&body)?;
-    let roots: IdVec<RootId, Table> = root_tables(&pointers, name).into();
+pub fn propose(
+    export: &mut (impl Read + ?Sized),
+    heading: &Heading,
+) -> Result<Proposal, InitError> {
+    let export = WholeExport::read(export)?;
+    let mut proposal = first_proposal(&export, &heading.name)?;
+    loop {
+        match misfits(&render(heading, &proposal), &export) {
+            Ok(misfits) if misfits.is_empty() => return Ok(proposal),
+            Ok(misfits) => {
+                let before = proposal.clone();
+                for (table, column) in &misfits {
+                    proposal.withdraw(table, column);
+                }
+                if proposal == before {
+                    return Ok(proposal);
+                }
+            }
+            Err(error) => {
+                if !proposal.simplify() {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+/// Looks whether a definition can have this heading, before an export is read or requested for it.
+///
+/// # Errors
+/// The name has something that a definition does not take.
+pub fn check_heading(heading: &Heading) -> Result<(), Problems> {
+    check(&render(heading, &Proposal::default()))
+}
+
+/// What the values of the export suggest.
+fn first_proposal(export: &WholeExport, name: &str) -> Result<Proposal, InitError> {
+    let roots = export.tables(name);
     let mut declared: Vec<Table> = roots.values().cloned().collect();
     loop {
-        let chunks = decode(&body, &pointers, (&roots, &declared))?;
-        let mut shapes: IdVec<RootId, Shape> = roots.iter().map(|_| Shape::default()).collect();
-        for chunk in &chunks {
-            observe(&mut shapes[chunk.root], &chunk.records);
-        }
+        let decoded = export.decode(&roots, &declared)?;
         let seen: Vec<(RootId, &Table, &Shape)> =
-            roots.iter().map(|(root, table)| (root, table, &shapes[root])).collect();
+            roots.iter().map(|(root, table)| (root, table, &decoded.shapes[root])).collect();
         let keyed = seen.iter().flat_map(|(root, table, shape)| {
-            keyed_tables((*root, table), &declared, shape, &chunks)
+            keyed_tables((*root, table), &declared, shape, &decoded.chunks)
         });
         let keyed: Vec<Table> = keyed.collect();
         if keyed.is_empty() {
-            return propose_for(&seen, &declared, &pointers, &chunks);
+            return propose_for(&seen, &declared, export, &decoded);
         }
         // With the members of an object as rows, there may be such objects in them.
         declared.extend(keyed);
@@ -94,8 +105,8 @@ pub fn propose(export: &mut (impl Read + ?Sized), name: &str) -> Result<Proposal
 fn propose_for(
     seen: &[(RootId, &Table, &Shape)],
     declared: &[Table],
-    pointers: &[JsonPointer],
-    chunks: &[Chunk],
+    export: &WholeExport,
+    Decoded { chunks, .. }: &Decoded,
 ) -> Result<Proposal, InitError> {
     if let Some(cut) = chunks.iter().find(|chunk| chunk.is_too_wide)
         && let Some((_, table, shape)) = seen.iter().find(|(root, _, _)| *root == cut.root)
@@ -105,71 +116,55 @@ fn propose_for(
     let nothing = BTreeMap::new();
     let schemas = Schemas::resolve(seen, declared, &nothing)?;
     schemas.check_width(seen, &nothing, DEFAULT_MAX_COLUMNS)?;
-    Ok(Proposal::of(&schemas, pointers, chunks)?)
+    Ok(Proposal::of(&schemas, export, chunks)?)
 }
 
-/// Every array of objects, or the whole export when there is none.
-fn record_arrays(body: &[u8]) -> Result<Vec<JsonPointer>, SplitError> {
-    match split(body, RecordSelector::TheOnlyArray { before: None }, |_| Ok(())) {
-        Ok(found) => Ok(found),
-        Err(InitError::Split(SplitError::Ambiguous { candidates })) => Ok(candidates),
-        Err(InitError::Split(SplitError::NoRecords)) => Ok(vec![JsonPointer::default()]),
-        Err(InitError::Split(error)) => Err(error),
-        Err(_) => Ok(Vec::new()),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn decode(
-    body: &[u8],
-    pointers: &[JsonPointer],
-    (roots, declared): (&IdVec<RootId, Table>, &[Table]),
-) -> Result<Vec<Chunk>, InitError> {
-    let options: IdVec<RootId, DecodeOptions> = (roots.values())
-        .map(|root| DecodeOptions {
-            identify: true,
-            rules: value_rules(root, declared, &BTreeMap::new()),
-            most_keys: Some(2 * DEFAULT_MAX_COLUMNS),
-            ..DecodeOptions::default()
-        })
-        .collect();
-    let mut chunks = Vec::new();
-    split(body, RecordSelector::At(pointers.to_vec()), |batch| {
-        chunks.push(decode_batch(batch, &options[batch.root])?);
-        Ok(())
-    })?;
-    Ok(chunks)
-}
+    const EXPORT: &str =
+        r#"[{"id":"a","sent":"21.09.2026","updated":"2026-09-21T10:00:00Z","total":"1.50"}]"#;
 
-fn split(
-    body: &[u8],
-    selector: RecordSelector,
-    mut each: impl FnMut(&crate::decode::RecordBatch) -> Result<(), InitError>,
-) -> Result<Vec<JsonPointer>, InitError> {
-    let mut splitter = Splitter::new(selector);
-    for piece in body.chunks(PIECE_BYTES) {
-        for batch in splitter.feed(piece)? {
-            each(&batch)?;
-        }
+    fn heading() -> Heading {
+        Heading { name: "test".to_owned(), endpoint: "purchasing".to_owned() }
     }
-    let (batches, found) = splitter.finish()?;
-    for batch in &batches {
-        each(batch)?;
-    }
-    Ok(found.records_at.values().map(RecordsAt::pointer).collect())
-}
 
-/// A table for each array, named after the array's key.
-fn root_tables(pointers: &[JsonPointer], name: &str) -> Vec<Table> {
-    let mut tables: Vec<Table> = Vec::new();
-    for pointer in pointers {
-        let own = pointer.keys().last().map_or(name, String::as_str);
-        let full: Vec<String> = pointer.keys().iter().map(|key| snake_case(key)).collect();
-        let candidates = [snake_case(own), full.join("__"), format!("table_{}", tables.len() + 1)];
-        let free = candidates.iter().find_map(|candidate| {
-            let name: TableName = candidate.parse().ok()?;
-            (!tables.iter().any(|table| table.name == name)).then_some(name)
-        });
-        tables.extend(free.map(Table::named));
+    /// The lines of a definition of `EXPORT` that are no comments, from its table on.
+    fn lines(proposal: &Proposal) -> Vec<String> {
+        let text = render(&heading(), proposal);
+        let (_, table) = text.split_once("records = \"\"\n").unwrap();
+        let lines = table.lines().map(|line| line.split("  #").next().unwrap_or_default().trim());
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
     }
-    tables
+
+    #[test]
+    fn f09_what_does_not_fit_is_taken_back_column_by_column_and_then_all_of_it() {
+        let mut proposal = propose(&mut EXPORT.as_bytes(), &heading()).unwrap();
+        let (key, cursor) = ("primary_key = [\"id\"]", "cursor = \"updated\"");
+        let total = "total = \"decimal(18,2)\"";
+        let sent = "sent = { type = \"date\", formats = [\"%d.%m.%Y\"] }";
+        let by_sent = "partition_by = [\"month(sent)\"]";
+        let by_updated = "partition_by = [\"month(updated)\"]";
+        let columns = "[tables.columns]";
+        assert_eq!(lines(&proposal), [key, cursor, by_sent, columns, sent, total]);
+        proposal.withdraw(&"test".parse().unwrap(), &"sent".parse().unwrap());
+        assert_eq!(lines(&proposal), [key, cursor, by_updated, columns, total]);
+        assert!(proposal.simplify());
+        assert_eq!(lines(&proposal), [key, cursor, by_updated]);
+        assert!(proposal.simplify());
+        assert_eq!(lines(&proposal), [""; 0]);
+        assert!(!proposal.simplify());
+    }
+
+    #[test]
+    fn f09_the_trial_tells_the_columns_that_do_not_fit() {
+        let export = WholeExport::read(&mut EXPORT.as_bytes()).unwrap();
+        let columns = "[[tables]]\nname = \"test\"\n[tables.columns]\ntotal = \"decimal(18,2)\"\nsent = \"date\"\n";
+        let definition = format!("{}{columns}", render(&heading(), &Proposal::default()));
+        let found = misfits(&definition, &export).unwrap().into_iter();
+        let found: Vec<String> = found.map(|(table, column)| format!("{table}.{column}")).collect();
+        assert_eq!(found, ["test.sent"]);
+    }
 }

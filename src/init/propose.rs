@@ -1,35 +1,31 @@
-//! Proposes keys, partitions and decimals from the values of an export.
+//! Proposes keys, cursors, partitions and types from the values of an export.
 
-use std::collections::HashSet;
+use polars::prelude::PolarsResult;
 
-use chrono::DateTime;
-use polars::prelude::{DataFrame, PolarsResult};
-
+use super::export::{NotWhole, WholeExport};
 use super::keyed::pointer_of;
+use super::names::{change_rank, creation_rank, key_rank};
+use super::reading::{ColumnReading, Reading, partition_transform, read};
+use super::rows::{Rows, TableRows};
 use crate::decode::Chunk;
-use crate::infer::Schemas;
-use crate::normalise::{MetadataColumns, Normaliser, RecordIds, scalar_texts};
+use crate::infer::{Schemas, column_name};
 use crate::schema::{
-    ColumnName, ColumnSchema, ColumnSource, ColumnStatistics, ColumnType, IdVec, JsonPointer,
-    MAX_PRECISION, PositionId, RunId, TableId, TableName, TableSchema,
+    ColumnName, ColumnSchema, ColumnSource, ColumnType, JsonPointer, PositionId, RootId, Step,
+    TableName, TableSchema,
 };
 
-/// The precision of proposed decimals: the default of most warehouses.
-const USUAL_PRECISION: u8 = 18;
-/// Words in the names of columns that hold money.
-const MONEY_WORDS: [&str; 14] = [
-    "amount", "budget", "cost", "discount", "fee", "gross", "net", "paid", "price", "sum", "tax",
-    "total", "value", "vat",
-];
-/// How names of creation dates begin, best first.
-const CREATION_WORDS: [&str; 6] =
-    ["created", "issued", "published", "submitted", "date", "updated"];
 /// How many columns a proposed key may be combined from.
 const KEY_CANDIDATES: usize = 6;
+/// A partition date may be missing in one of so many records.
+const MAY_LACK_ONE_OF: usize = 20;
 
 /// What an export could be loaded as.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Proposal {
+    /// The export has no array of objects, so that all of it is one record.
+    pub is_one_record: bool,
+    /// What in the export says that it is not whole.
+    pub not_whole: Vec<NotWhole>,
     /// The tables, parents before their children.
     pub tables: Vec<ProposedTable>,
 }
@@ -47,10 +43,18 @@ pub struct ProposedTable {
     pub keys: Option<ColumnName>,
     /// How many records the export has for it.
     pub rows: usize,
+    /// How many records besides go to quarantine whatever a definition says, since they are no objects.
+    pub unreadable: usize,
     /// Columns that identify a row; empty when none were found.
     pub primary_key: Vec<ColumnName>,
-    /// The date to partition by.
-    pub partition_by: Option<ColumnName>,
+    /// The column that looks most like a key, where no key was found.
+    pub near_key: Option<ColumnName>,
+    /// The time of the last change of a record.
+    pub cursor: Option<ColumnName>,
+    /// The transform and the date to partition by.
+    pub partition_by: Option<(&'static str, ColumnName)>,
+    /// Other dates that could be.
+    pub other_dates: Vec<ColumnName>,
     /// All columns that come from the JSON.
     pub columns: Vec<ProposedColumn>,
 }
@@ -60,43 +64,81 @@ pub struct ProposedTable {
 pub struct ProposedColumn {
     /// Its name.
     pub name: ColumnName,
-    /// Its type, as inferred or, for money, as proposed.
+    /// The type that it would be loaded with.
     pub column_type: ColumnType,
-    /// The type is to be declared.
-    pub declare: bool,
+    /// How its values are read.
+    pub reading: Reading,
+    /// Some records have an empty text, which is to be read as null.
+    pub blank_is_null: bool,
     /// No record had a value.
     pub always_null: bool,
+    /// How many rows have a value.
+    filled: usize,
+    /// Its type without a declaration.
+    inferred: ColumnType,
+    /// Its name means this value alone, so that a definition can use it.
+    is_usable: bool,
+    /// How its dates make partitions, if they do.
+    transform: Option<&'static str>,
 }
-
-/// The rows of a table, one frame for each chunk.
-struct TableRows(Vec<DataFrame>);
 
 impl Proposal {
     pub(super) fn of(
         schemas: &Schemas,
-        pointers: &[JsonPointer],
+        export: &WholeExport,
         chunks: &[Chunk],
     ) -> PolarsResult<Self> {
-        let metadata = MetadataColumns::new(RunId::at(DateTime::UNIX_EPOCH), DateTime::UNIX_EPOCH);
-        let mut ids = RecordIds::default();
-        let normaliser = Normaliser::new(schemas, &metadata);
-        let mut rows: IdVec<TableId, TableRows> =
-            schemas.iter().map(|_| TableRows(Vec::new())).collect();
-        for chunk in chunks {
-            for frame in normaliser.frames(chunk, &ids.of(chunk))?.frames {
-                rows[frame.table].0.push(frame.rows);
-            }
-        }
+        let rows = Rows::of(schemas, chunks)?;
         let mut tables = Vec::new();
         for (id, schema) in schemas.iter() {
-            let records = match schemas.root_id_of(id) {
-                Some(root) => pointers.get(root.index()).cloned(),
+            let root = schemas.root_id_of(id);
+            let records = match root {
+                Some(root) => export.pointers.get(root.index()).cloned(),
                 None => pointer_of(&schema.path),
             };
-            tables.push(table(schema, records, &rows[id])?);
+            let unreadable = root.map_or(0, |root| unreadable(chunks, root));
+            let proposed = table(schema, records, &rows.tables[id])?;
+            tables.push(ProposedTable { unreadable, ..proposed });
         }
-        Ok(Self { tables })
+        let not_whole = export.not_whole.clone();
+        Ok(Self { is_one_record: export.is_one_record, not_whole, tables })
     }
+
+    /// Reads a column as its type is inferred, and uses it as little as its type allows then.
+    pub(super) fn withdraw(&mut self, table: &TableName, column: &ColumnName) {
+        for table in self.tables.iter_mut().filter(|it| it.name == *table) {
+            for column in table.columns.iter_mut().filter(|it| it.name == *column) {
+                column.withdraw();
+            }
+            table.primary_key.retain(|name| name != column);
+            table.lay_out();
+        }
+    }
+
+    /// Takes back what may keep the definition from being one: declared types first, then all else. Returns whether there
+    /// was anything.
+    pub(super) fn simplify(&mut self) -> bool {
+        let columns = self.tables.iter().flat_map(|table| &table.columns);
+        let are_types = columns.clone().any(ProposedColumn::is_declared);
+        let is_plain = !columns.clone().any(|column| column.is_usable);
+        for table in &mut self.tables {
+            for column in &mut table.columns {
+                column.withdraw();
+                column.is_usable &= are_types;
+            }
+            if !are_types {
+                table.primary_key.clear();
+            }
+            table.lay_out();
+        }
+        !is_plain
+    }
+}
+
+/// How many records of an array no table takes.
+fn unreadable(chunks: &[Chunk], root: RootId) -> usize {
+    let chunks = chunks.iter().filter(|chunk| chunk.root == root);
+    chunks.map(|chunk| chunk.undecodable.len()).sum()
 }
 
 fn table(
@@ -104,63 +146,96 @@ fn table(
     records: Option<JsonPointer>,
     rows: &TableRows,
 ) -> PolarsResult<ProposedTable> {
+    let is_declared = records.is_some();
+    let mut columns = Vec::new();
+    for column in schema.columns.iter().filter(|column| column.is_seen()) {
+        columns.push(proposed_column(column, is_declared && is_usable(column, schema), rows)?);
+    }
     let is_root = schema.parent.is_none();
-    Ok(ProposedTable {
+    let candidates = if is_root { key_candidates(schema, &columns) } else { Vec::new() };
+    let mut table = ProposedTable {
         name: schema.name.clone(),
         parent: schema.parent.clone(),
         records,
         keys: schema.own_column(&ColumnSource::MemberKey).cloned(),
         rows: rows.height(),
-        primary_key: if is_root { primary_key(schema, rows)? } else { Vec::new() },
-        partition_by: if is_root { creation_date(schema, rows)? } else { None },
-        columns: schema.columns.iter().filter_map(proposed_column).collect(),
-    })
+        unreadable: 0,
+        primary_key: primary_key(&candidates, rows)?,
+        near_key: candidates.first().map(|name| (*name).clone()),
+        cursor: None,
+        partition_by: None,
+        other_dates: Vec::new(),
+        columns,
+    };
+    table.lay_out();
+    Ok(table)
 }
 
-fn proposed_column(column: &ColumnSchema) -> Option<ProposedColumn> {
-    let ColumnSource::Value { statistics, .. } = &column.source else { return None };
-    let money = money_type(column, statistics);
-    Some(ProposedColumn {
+/// Whether the name of a column means its value and no other, so that a definition can declare it.
+fn is_usable(column: &ColumnSchema, schema: &TableSchema) -> bool {
+    let plain_name = |column: &ColumnSchema| {
+        let path = column.path()?;
+        let has_keys_only = path.iter().all(|step| matches!(step, Step::Key(_)));
+        has_keys_only.then(|| column_name(path))
+    };
+    let is_of_another = |other: &ColumnSchema| {
+        other.name != column.name && plain_name(other).as_ref() == Some(&column.name)
+    };
+    plain_name(column).as_ref() == Some(&column.name) && !schema.columns.iter().any(is_of_another)
+}
+
+fn proposed_column(
+    column: &ColumnSchema,
+    is_usable: bool,
+    rows: &TableRows,
+) -> PolarsResult<ProposedColumn> {
+    let statistics = column.statistics().unwrap_or_default();
+    let found = if is_usable { read(column, rows)? } else { ColumnReading::inferred(column) };
+    let is_date = matches!(found.column_type, ColumnType::Date | ColumnType::Timestamp);
+    let transform =
+        if is_usable && is_date { partition_transform(&column.name, &found, rows)? } else { None };
+    let ColumnReading { column_type, reading, blank } = found;
+    Ok(ProposedColumn {
         name: column.name.clone(),
-        declare: money.is_some(),
-        column_type: money.unwrap_or_else(|| column.column_type.clone()),
+        column_type,
+        reading,
+        blank_is_null: blank > 0,
         always_null: statistics.is_empty() && !matches!(column.column_type, ColumnType::List(_)),
+        filled: rows.height() - rows.nulls(&column.name)? - blank,
+        inferred: column.column_type.clone(),
+        is_usable,
+        transform,
     })
 }
 
-/// The decimal that holds a column of money, with the digits seen and room for more.
-fn money_type(column: &ColumnSchema, statistics: &ColumnStatistics) -> Option<ColumnType> {
-    let has_only_numbers = statistics.within(&ColumnType::Int64) == *statistics;
-    let numbers = statistics.numbers.filter(|_| has_only_numbers)?;
-    let is_scalar = !matches!(column.column_type, ColumnType::List(_));
-    let mut words = column.name.as_str().split('_');
-    if !is_scalar || !words.any(|word| MONEY_WORDS.contains(&word)) {
-        return None;
-    }
-    let scale = u8::try_from(numbers.scale.max(2)).ok()?;
-    let needed = numbers.integer_digits.saturating_add(u64::from(scale));
-    let precision =
-        [USUAL_PRECISION, MAX_PRECISION].into_iter().find(|most| needed <= u64::from(*most))?;
-    Some(ColumnType::Decimal { precision, scale })
-}
-
-/// One column, or two, whose values identify every row.
-fn primary_key(schema: &TableSchema, rows: &TableRows) -> PolarsResult<Vec<ColumnName>> {
+/// The columns that look like keys, the best first.
+fn key_candidates<'s>(schema: &'s TableSchema, columns: &[ProposedColumn]) -> Vec<&'s ColumnName> {
+    // Of a column that is read as another type, equal values may be written in several ways.
+    let is_as_written = |it: &ProposedColumn| it.is_usable && it.reading == Reading::Inferred;
+    let is_usable =
+        |name: &ColumnName| columns.iter().any(|it| it.name == *name && is_as_written(it));
     let mut candidates: Vec<(usize, &ColumnName)> = schema
         .columns
         .iter()
         .filter(|column| column.path().is_some_and(|path| path.len() == 1))
-        .filter_map(|column| Some((key_rank(column)?, &column.name)))
+        .filter(|column| matches!(column.column_type, ColumnType::String | ColumnType::Int64))
+        .filter(|column| is_usable(&column.name))
+        .filter_map(|column| Some((key_rank(&column.name)?, &column.name)))
         .collect();
     candidates.sort();
     candidates.truncate(KEY_CANDIDATES);
-    for (_, name) in &candidates {
+    candidates.into_iter().map(|(_, name)| name).collect()
+}
+
+/// One column, or two, whose values identify every row.
+fn primary_key(candidates: &[&ColumnName], rows: &TableRows) -> PolarsResult<Vec<ColumnName>> {
+    for name in candidates {
         if rows.are_identified_by(&[name])? {
             return Ok(vec![(*name).clone()]);
         }
     }
-    for (position, (_, first)) in candidates.iter().enumerate() {
-        for (_, second) in &candidates[position + 1..] {
+    for (position, first) in candidates.iter().enumerate() {
+        for second in &candidates[position + 1..] {
             if rows.are_identified_by(&[first, second])? {
                 return Ok(vec![(*first).clone(), (*second).clone()]);
             }
@@ -169,63 +244,58 @@ fn primary_key(schema: &TableSchema, rows: &TableRows) -> PolarsResult<Vec<Colum
     Ok(Vec::new())
 }
 
-/// How much a column's name looks like a key; lower is better.
-fn key_rank(column: &ColumnSchema) -> Option<usize> {
-    if !matches!(column.column_type, ColumnType::String | ColumnType::Int64) {
-        return None;
-    }
-    match column.name.as_str() {
-        "id" => Some(0),
-        "uuid" | "guid" => Some(1),
-        name if name.ends_with("_id") || name.ends_with("_uuid") => Some(2),
-        "number" | "code" | "key" => Some(3),
-        name if name.ends_with("id") || name.ends_with("_number") || name.ends_with("_code") => {
-            Some(4)
+impl ProposedTable {
+    /// Chooses the cursor and the partitions among the columns.
+    fn lay_out(&mut self) {
+        if self.parent.is_some() {
+            return;
         }
-        _ => None,
+        let rows = self.rows;
+        let cursors = self.columns.iter().filter(|column| column.is_instant_in_all(rows));
+        let cursors = cursors.filter_map(|column| Some((change_rank(&column.name)?, &column.name)));
+        let cursor = cursors.min_by_key(|(rank, _)| *rank).map(|(_, name)| name.clone());
+        // A cursor orders the versions of a key.
+        self.cursor = cursor.filter(|_| !self.primary_key.is_empty());
+        let mut dates: Vec<&ProposedColumn> =
+            self.columns.iter().filter(|column| column.can_partition(rows)).collect();
+        dates.sort_by_key(|column| (creation_rank(&column.name), rows - column.filled));
+        let mut dates = dates.into_iter();
+        let chosen = dates.next().and_then(|it| Some((it.transform?, it.name.clone())));
+        let others = dates.map(|column| column.name.clone()).collect();
+        (self.partition_by, self.other_dates) = (chosen, others);
+    }
+
+    /// Whether a column has a value in every record.
+    #[must_use]
+    pub fn fills(&self, column: &ColumnName) -> bool {
+        self.columns.iter().any(|it| it.name == *column && it.filled == self.rows)
     }
 }
 
-/// The date on which a record was created, which most queries filter by.
-fn creation_date(schema: &TableSchema, rows: &TableRows) -> PolarsResult<Option<ColumnName>> {
-    let mut best: Option<(usize, &ColumnName)> = None;
-    for column in &schema.columns {
-        let is_date = matches!(column.column_type, ColumnType::Date | ColumnType::Timestamp);
-        let from_json = matches!(column.source, ColumnSource::Value { .. });
-        let named = CREATION_WORDS.iter().position(|word| column.name.as_str().starts_with(word));
-        let Some(rank) = named.filter(|_| is_date && from_json) else { continue };
-        if rows.nulls(&column.name)? == 0 && best.is_none_or(|(other, _)| rank < other) {
-            best = Some((rank, &column.name));
+impl ProposedColumn {
+    /// Whether its type is to be declared.
+    #[must_use]
+    pub fn is_declared(&self) -> bool {
+        matches!(self.reading, Reading::Decimal { .. } | Reading::Dates { .. })
+    }
+
+    fn withdraw(&mut self) {
+        if self.is_declared() {
+            self.column_type = self.inferred.clone();
+            self.reading = Reading::Inferred;
+            self.blank_is_null = false;
+            self.transform = None;
         }
     }
-    Ok(best.map(|(_, name)| name.clone()))
-}
 
-impl TableRows {
-    fn height(&self) -> usize {
-        self.0.iter().map(DataFrame::height).sum()
+    fn is_instant_in_all(&self, rows: usize) -> bool {
+        let is_instant =
+            self.column_type == ColumnType::Timestamp || self.reading == Reading::Milliseconds;
+        self.is_usable && is_instant && self.filled == rows && rows > 0
     }
 
-    fn nulls(&self, column: &ColumnName) -> PolarsResult<usize> {
-        self.0.iter().map(|rows| Ok(rows.column(column.as_str())?.null_count())).sum()
-    }
-
-    /// Whether the values of these columns are never null and never repeated.
-    fn are_identified_by(&self, columns: &[&ColumnName]) -> PolarsResult<bool> {
-        let mut seen = HashSet::new();
-        for rows in &self.0 {
-            let mut texts = Vec::new();
-            for column in columns {
-                texts.push(scalar_texts(rows.column(column.as_str())?.as_materialized_series())?);
-            }
-            for row in 0..rows.height() {
-                let key: Option<Vec<String>> =
-                    texts.iter().map(|column| column[row].clone()).collect();
-                if !key.is_some_and(|key| seen.insert(key)) {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(self.height() > 0)
+    fn can_partition(&self, rows: usize) -> bool {
+        let lacks_few = (rows - self.filled) * MAY_LACK_ONE_OF <= rows;
+        self.is_usable && self.transform.is_some() && lacks_few && self.filled > 0
     }
 }

@@ -18,11 +18,7 @@ use crate::schema::{ColumnType, format_timestamp};
 /// The texts of a column, with those in one of `formats` rewritten; the first format that fits is taken. Other texts stay,
 /// and are ISO 8601 or do not fit the column. `None` when there is nothing to rewrite.
 pub(super) fn in_iso_form(raw: &Raw, to: &ColumnType, formats: &[String]) -> Option<Raw> {
-    let rewrite: fn(&Parsed) -> Option<String> = match to {
-        ColumnType::Date => date,
-        ColumnType::Timestamp => timestamp,
-        _ => return None,
-    };
+    let rewrite = rewrite_for(to)?;
     if formats.is_empty() || matches!(raw, Raw::Booleans(_)) {
         return None;
     }
@@ -35,6 +31,21 @@ pub(super) fn in_iso_form(raw: &Raw, to: &ColumnType, formats: &[String]) -> Opt
         Some(iso.unwrap_or_else(|| text.to_owned()))
     });
     Some(Raw::strings(StringChunked::from_iter_options(PlSmallStr::EMPTY, rewritten)))
+}
+
+/// What a text in a format becomes in a column of this type, as ISO 8601. `None` if it is not written in it.
+pub(crate) fn iso_form(text: &str, format: &str, to: &ColumnType) -> Option<String> {
+    let format: Vec<Item<'_>> = StrftimeItems::new(format).collect();
+    rewrite_for(to)?(&fields_of(text, &format)?)
+}
+
+/// Writes fields as ISO 8601, for a column of dates or timestamps.
+fn rewrite_for(to: &ColumnType) -> Option<fn(&Parsed) -> Option<String>> {
+    match to {
+        ColumnType::Date => Some(date),
+        ColumnType::Timestamp => Some(timestamp),
+        _ => None,
+    }
 }
 
 /// What a text says in a format, if it is written in it.

@@ -47,6 +47,7 @@ mod versions;
 pub use cast::polars_type;
 pub use conform::{ConformError, conform};
 pub use cursor_form::CursorForm;
+pub(crate) use dates::iso_form;
 pub use frame::{BrokenRows, LeftOutRows, Normalised, Rejection, TableFrame};
 pub use key_texts::{key_texts, rows_of_keys};
 pub(crate) use lists::lists_of;

@@ -27,7 +27,7 @@ const CASES: u32 = 3000;
 
 /// JSON, with numbers as they are written.
 #[derive(Debug, Clone, PartialEq)]
-enum Json {
+pub enum Json {
     Null,
     Bool(bool),
     Number(String),
@@ -38,7 +38,7 @@ enum Json {
 
 impl Json {
     /// Writes it with the whitespace and escapes that chance wants.
-    fn write(&self, to: &mut String, chance: &mut fastrand::Rng) {
+    pub fn write(&self, to: &mut String, chance: &mut fastrand::Rng) {
         to.push_str(chance.choice(["", "", " ", "\n\t", "\r\n"]).unwrap());
         match self {
             Self::Null => to.push_str("null"),
@@ -178,7 +178,8 @@ fn values() -> impl Strategy<Value = BoxedStrategy<Json>> {
     })
 }
 
-fn records() -> impl Strategy<Value = Vec<Json>> {
+/// Some records of one array.
+pub fn records() -> impl Strategy<Value = Vec<Json>> {
     prop::collection::vec(values(), 1..5).prop_flat_map(|values| {
         let keys = ["id", "amount", "Übersicht", "created_at"].into_iter();
         let fields = keys.zip(values).map(|(key, values)| {

@@ -71,4 +71,5 @@ mod unchanged;
 mod values;
 mod verify;
 mod waiting;
+mod walk;
 mod windows;

@@ -1,18 +1,18 @@
-//! Rows of a listing: a table where it fits the terminal, otherwise a few lines for each row.
+//! Listing of a listing: a table where it fits the terminal, otherwise a few lines for each row.
 
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::screen;
 
 /// Rows with a heading for each of their cells. The first cell says what the row is about.
-pub(super) struct Rows {
+pub(super) struct Listing {
     headings: Vec<&'static str>,
     /// The columns of numbers.
     numbers: std::ops::Range<usize>,
     rows: Vec<Vec<String>>,
 }
 
-impl Rows {
+impl Listing {
     /// No rows yet.
     pub(super) fn new(headings: Vec<&'static str>, numbers: std::ops::Range<usize>) -> Self {
         Self { headings, numbers, rows: Vec::new() }
@@ -77,8 +77,8 @@ impl Rows {
 mod tests {
     use super::*;
 
-    fn rows() -> Rows {
-        let mut rows = Rows::new(vec!["table", "received", "rows", "outcome"], 1..3);
+    fn rows() -> Listing {
+        let mut rows = Listing::new(vec!["table", "received", "rows", "outcome"], 1..3);
         rows.add(["orders", "1,200", "25", "committed"].map(str::to_owned).to_vec());
         rows.add(["order_lines", "3", "1,000", ""].map(str::to_owned).to_vec());
         rows

@@ -1,0 +1,150 @@
+//! An export in memory, and its record arrays.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use super::error::InitError;
+use crate::decode::{
+    Chunk, DecodeOptions, RecordBatch, RecordSelector, RecordsAt, Sign, SplitError, Splitter,
+    decode_batch,
+};
+use crate::definition::{DEFAULT_MAX_COLUMNS, Table};
+use crate::infer::{observe, snake_case, value_rules};
+use crate::schema::{IdVec, JsonPointer, RootId, Shape, TableName};
+
+/// How much is read at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A whole export.
+pub(super) struct WholeExport {
+    body: Vec<u8>,
+    /// Where its record arrays are.
+    pub(super) pointers: Vec<JsonPointer>,
+    /// It has none, so that all of it is one record.
+    pub(super) is_one_record: bool,
+    /// What in it says that it is not whole.
+    pub(super) not_whole: Vec<NotWhole>,
+}
+
+/// A member of an export that says that records are missing, so that a run would refuse it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotWhole {
+    /// Its place.
+    pub pointer: JsonPointer,
+    /// What it says.
+    pub message: String,
+}
+
+/// Its records, as some tables have them decoded.
+pub(super) struct Decoded {
+    pub(super) chunks: Vec<Chunk>,
+    pub(super) shapes: IdVec<RootId, Shape>,
+}
+
+impl WholeExport {
+    /// Reads an export, and finds every array of objects in it. Without any, the whole export is a record.
+    pub(super) fn read(export: &mut (impl Read + ?Sized)) -> Result<Self, InitError> {
+        let mut body = Vec::new();
+        export.read_to_end(&mut body)?;
+        let arrays = record_arrays(&body)?;
+        let is_one_record = arrays.is_none();
+        let pointers = arrays.unwrap_or_else(|| vec![JsonPointer::default()]);
+        let not_whole = signs_of_more(&body, &pointers)?;
+        Ok(Self { body, pointers, is_one_record, not_whole })
+    }
+
+    /// A table for each array, named after the array's key. `name` is for an array without one.
+    pub(super) fn tables(&self, name: &str) -> IdVec<RootId, Table> {
+        root_tables(&self.pointers, name).into()
+    }
+
+    /// Decodes the records for these tables, one for each array. `declared` are they and their child tables.
+    pub(super) fn decode(
+        &self,
+        roots: &IdVec<RootId, Table>,
+        declared: &[Table],
+    ) -> Result<Decoded, InitError> {
+        let options: IdVec<RootId, DecodeOptions> = (roots.values())
+            .map(|root| DecodeOptions {
+                identify: true,
+                rules: value_rules(root, declared, &BTreeMap::new()),
+                most_keys: Some(2 * DEFAULT_MAX_COLUMNS),
+                ..DecodeOptions::default()
+            })
+            .collect();
+        let mut chunks = Vec::new();
+        let splitter = Splitter::new(RecordSelector::At(self.pointers.clone()));
+        split(&self.body, splitter, |batch| {
+            chunks.push(decode_batch(batch, &options[batch.root])?);
+            Ok(())
+        })?;
+        let mut shapes: IdVec<RootId, Shape> = roots.iter().map(|_| Shape::default()).collect();
+        for chunk in &chunks {
+            observe(&mut shapes[chunk.root], &chunk.records);
+        }
+        Ok(Decoded { chunks, shapes })
+    }
+}
+
+/// Every array of objects; none when there is no such array.
+fn record_arrays(body: &[u8]) -> Result<Option<Vec<JsonPointer>>, SplitError> {
+    let splitter = Splitter::new(RecordSelector::TheOnlyArray { before: None });
+    match split(body, splitter, |_| Ok(())) {
+        Ok(found) => Ok(Some(found)),
+        Err(InitError::Split(SplitError::Ambiguous { candidates })) => Ok(Some(candidates)),
+        Err(InitError::Split(SplitError::NoRecords)) => Ok(None),
+        Err(InitError::Split(error)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// All members that say that records are missing. That the source has failed is an error.
+fn signs_of_more(body: &[u8], pointers: &[JsonPointer]) -> Result<Vec<NotWhole>, InitError> {
+    let mut found: Vec<NotWhole> = Vec::new();
+    loop {
+        let known: Vec<String> = found.iter().map(|sign| sign.pointer.to_string()).collect();
+        let splitter = Splitter::new(RecordSelector::At(pointers.to_vec()));
+        let judged = split(body, splitter.refusing_incomplete(&known), |_| Ok(()));
+        let Err(error) = judged else { return Ok(found) };
+        match &error {
+            InitError::Split(SplitError::Incomplete { pointer, sign })
+                if !matches!(sign, Sign::Error(_)) && !known.contains(&pointer.to_string()) =>
+            {
+                found.push(NotWhole { pointer: pointer.clone(), message: error.to_string() });
+            }
+            _ => return Err(error),
+        }
+    }
+}
+
+fn split(
+    body: &[u8],
+    mut splitter: Splitter,
+    mut each: impl FnMut(&RecordBatch) -> Result<(), InitError>,
+) -> Result<Vec<JsonPointer>, InitError> {
+    for piece in body.chunks(PIECE_BYTES) {
+        for batch in splitter.feed(piece)? {
+            each(&batch)?;
+        }
+    }
+    let (batches, found) = splitter.finish()?;
+    for batch in &batches {
+        each(batch)?;
+    }
+    Ok(found.records_at.values().map(RecordsAt::pointer).collect())
+}
+
+fn root_tables(pointers: &[JsonPointer], name: &str) -> Vec<Table> {
+    let mut tables: Vec<Table> = Vec::new();
+    for pointer in pointers {
+        let own = pointer.keys().last().map_or(name, String::as_str);
+        let full: Vec<String> = pointer.keys().iter().map(|key| snake_case(key)).collect();
+        let candidates = [snake_case(own), full.join("__"), format!("table_{}", tables.len() + 1)];
+        let free = candidates.iter().find_map(|candidate| {
+            let name: TableName = candidate.parse().ok()?;
+            (!tables.iter().any(|table| table.name == name)).then_some(name)
+        });
+        tables.extend(free.map(Table::named));
+    }
+    tables
+}
