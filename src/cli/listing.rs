@@ -1,4 +1,4 @@
-//! Listing of a listing: a table where it fits the terminal, otherwise a few lines for each row.
+//! Listings: a table where it fits the terminal, otherwise a few lines for each row.
 
 use comfy_table::{CellAlignment, Table, presets};
 
