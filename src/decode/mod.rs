@@ -9,6 +9,7 @@
 //! A [`Chunk`] keeps every value of the JSON: each column as [`Raw`] values, the nesting as row numbers. Types, names and
 //! tables need the whole export; [`infer`](crate::infer) decides them.
 
+mod array_list;
 mod batch;
 mod block;
 mod canonical;
@@ -41,6 +42,7 @@ use polars::prelude::{IntoSeries, StringChunked};
 
 use crate::schema::{ColumnStatistics, KeyPlace, RootId, Step};
 
+pub use array_list::ArrayList;
 pub use batch::{Found, RecordBatch};
 pub use compact::without_whitespace;
 pub use parse::{DecodeError, decode_batch};

@@ -4,20 +4,27 @@
 //! parser reads their content. State is kept between pieces, so chunk boundaries do not matter.
 
 mod candidates;
+mod records;
 
-use super::batch::{BatchRecord, Found, RecordBatch};
+use super::array_list::ArrayList;
+use super::batch::{Found, RecordBatch};
 use super::completeness::Completeness;
 use super::envelope::{EnvelopeState, begins_value, is_scalar_byte, is_whitespace, key_of};
-use super::lines::{LONGEST_RECORD_BYTES, LineSniffer};
-use super::nesting::{Advance, Nesting};
+use super::lines::LineSniffer;
+use super::nesting::{Advance, MOST_OPEN, Nesting};
+use super::parse::MOST_DEPTH;
 use super::position::Position;
 use super::selector::{RecordSelector, RecordsAt};
 use super::split_error::SplitError;
+use crate::definition::Size;
 use crate::excerpt::excerpt;
 use crate::schema::JsonPointer;
 
 /// The size of a batch in bytes.
 const BATCH_BYTES: usize = 2 << 20;
+
+/// Longer keys, numbers and words of the envelope are refused: they are held until they end.
+const MOST_TOKEN_BYTES: usize = 1 << 20;
 
 /// Finds the records of an export, piece by piece.
 #[derive(Debug)]
@@ -40,8 +47,10 @@ pub struct Splitter {
     batches: Vec<RecordBatch>,
     records: Vec<u64>,
     found: Vec<bool>,
-    candidates: Vec<JsonPointer>,
-    empty_arrays: Vec<JsonPointer>,
+    candidates: ArrayList,
+    empty_arrays: ArrayList,
+    /// There is an array where earlier exports had their records.
+    is_where_before: bool,
     /// Buffers the beginning until it is known whether the export is newline-delimited.
     sniffer: Option<LineSniffer>,
     /// The export is newline-delimited, or earlier ones were.
@@ -50,6 +59,8 @@ pub struct Splitter {
     roots: u64,
     /// The first value of the export is an object.
     root_is_object: bool,
+    /// The largest record, if that is limited.
+    most_record: Option<Size>,
 }
 
 /// Items of an array that are records only if an object follows: an array of scalars has none.
@@ -87,12 +98,20 @@ impl Splitter {
             batches: (0..tables).map(|table| RecordBatch::empty(table, 0)).collect(),
             records: vec![0; tables],
             found: vec![false; tables],
-            candidates: Vec::new(),
-            empty_arrays: Vec::new(),
+            candidates: ArrayList::default(),
+            empty_arrays: ArrayList::default(),
+            is_where_before: false,
             position: Position::START,
             roots: 0,
             root_is_object: false,
+            most_record: None,
         }
+    }
+
+    /// Refuses an export with a record larger than this, before more of the record is held.
+    #[must_use]
+    pub fn refusing_records_above(self, most: Size) -> Self {
+        Self { most_record: Some(most), ..self }
     }
 
     /// Refuses an export whose envelope says that it is not whole, except by the keys or JSON Pointers to ignore.
@@ -158,7 +177,7 @@ impl Splitter {
         match &self.selector {
             RecordSelector::TheOnlyArray { before: Some(before) } => {
                 let pointer = before.pointer();
-                if self.candidates.contains(&pointer) || self.empty_arrays.contains(&pointer) {
+                if self.is_where_before {
                     return Ok(vec![before.clone()]);
                 }
                 let candidates = std::mem::take(&mut self.candidates);
@@ -169,10 +188,10 @@ impl Splitter {
                 if candidates.is_empty() {
                     candidates = std::mem::take(&mut self.empty_arrays);
                 }
-                match candidates.len() {
-                    0 => Err(SplitError::NoRecords),
-                    1 => Ok(candidates.into_iter().map(RecordsAt::Place).collect()),
-                    _ => Err(SplitError::Ambiguous { candidates }),
+                match candidates.only() {
+                    Some(only) => Ok(vec![RecordsAt::Place(only.clone())]),
+                    None if candidates.is_empty() => Err(SplitError::NoRecords),
+                    None => Err(SplitError::Ambiguous { candidates }),
                 }
             }
             RecordSelector::At(pointers) => match self.found.iter().position(|found| !found) {
@@ -194,11 +213,11 @@ impl Splitter {
             let rest = &piece[at..];
             let used = match self.state {
                 EnvelopeState::InRecord => self.in_record(rest, full)?,
-                EnvelopeState::InScalarRecord => self.in_scalar_record(rest, full),
+                EnvelopeState::InScalarRecord => self.in_scalar_record(rest, full)?,
                 EnvelopeState::Skipping => self.skip(rest)?,
                 EnvelopeState::InKey { escaped } => self.in_key(rest, escaped)?,
                 EnvelopeState::InScalar if is_scalar_byte(rest[0]) => {
-                    self.token.push(rest[0]);
+                    self.hold_token("number or word", rest[0])?;
                     1
                 }
                 EnvelopeState::InScalar => {
@@ -262,7 +281,7 @@ impl Splitter {
             (EnvelopeState::Root, b'n') if self.roots == 0 => {
                 // `null` in place of a list of records is an empty one.
                 self.roots = 1;
-                self.empty_arrays.push(JsonPointer::default());
+                self.note_empty(JsonPointer::default());
                 return self.begin_value(byte);
             }
             (EnvelopeState::Root, _) if self.roots == 0 => {
@@ -333,6 +352,9 @@ impl Splitter {
                 let pointer = JsonPointer::from_keys(self.path.clone());
                 return Err(SplitError::NotRecords { pointer });
             }
+            (None, b'{') if self.open_objects == MOST_DEPTH => {
+                return Err(SplitError::TooDeep { position: self.position, most: MOST_DEPTH });
+            }
             (None, b'{') => {
                 self.open_objects += 1;
                 self.state = EnvelopeState::KeyOrEnd;
@@ -356,62 +378,14 @@ impl Splitter {
         self.lines && self.root_is_object
     }
 
-    /// Begins a record with this byte, which is read again. What is no object is refused by the parser, as a record.
-    fn begin_record(&mut self, byte: u8, in_array: bool) {
-        let batch = &mut self.batches[self.table];
-        batch.records.push(BatchRecord { start: batch.bytes.len(), position: self.position });
-        self.in_array = in_array;
-        self.nesting = Nesting::default();
-        self.state = match byte {
-            b'{' | b'[' | b'"' => EnvelopeState::InRecord,
-            _ => EnvelopeState::InScalarRecord,
-        };
-    }
-
-    fn in_scalar_record(&mut self, rest: &[u8], full: &mut Vec<RecordBatch>) -> usize {
-        let used = rest.iter().take_while(|byte| is_scalar_byte(**byte)).count();
-        self.batches[self.table].bytes.extend_from_slice(&rest[..used]);
-        if used < rest.len() {
-            self.end_record(full);
+    /// Adds a byte to the key, number or word of the envelope.
+    fn hold_token(&mut self, what: &'static str, byte: u8) -> Result<(), SplitError> {
+        if self.token.len() == MOST_TOKEN_BYTES {
+            let most = Size::from_bytes(MOST_TOKEN_BYTES as u64);
+            return Err(SplitError::TokenTooLong { what, position: self.position, most });
         }
-        used
-    }
-
-    fn in_record(&mut self, rest: &[u8], full: &mut Vec<RecordBatch>) -> Result<usize, SplitError> {
-        let (used, is_over) = match self.nesting.advance(rest) {
-            Advance::Within => (rest.len(), false),
-            Advance::Ended(used) => (used, true),
-            Advance::Wrong(at) => return Err(self.wrong_bracket(rest, at)),
-        };
-        let batch = &mut self.batches[self.table];
-        if batch.bytes.is_empty() && batch.first_record > 0 {
-            // It becomes as large as the one before; growing would copy it several times.
-            batch.bytes.reserve(BATCH_BYTES + BATCH_BYTES / 16);
-        }
-        batch.bytes.extend_from_slice(&rest[..used]);
-        if is_over {
-            self.end_record(full);
-        }
-        Ok(used)
-    }
-
-    fn end_record(&mut self, full: &mut Vec<RecordBatch>) {
-        self.records[self.table] += 1;
-        let bytes = self.batches[self.table].bytes.len();
-        if let Some(tentative) = &self.tentative {
-            if bytes - tentative.bytes > LONGEST_RECORD_BYTES {
-                self.forget_tentative();
-                return self.skip_array();
-            }
-        } else if bytes >= BATCH_BYTES {
-            let next = RecordBatch::empty(self.table, self.records[self.table]);
-            full.push(std::mem::replace(&mut self.batches[self.table], next));
-        }
-        if self.in_array {
-            self.state = EnvelopeState::RecordCommaOrEnd;
-        } else {
-            self.end_value();
-        }
+        self.token.push(byte);
+        Ok(())
     }
 
     fn skip(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
@@ -422,7 +396,12 @@ impl Splitter {
                 Ok(used)
             }
             Advance::Wrong(at) => Err(self.wrong_bracket(rest, at)),
+            Advance::TooDeep(at) => Err(self.too_deep(rest, at)),
         }
+    }
+
+    fn too_deep(&self, rest: &[u8], at: usize) -> SplitError {
+        SplitError::TooDeep { position: self.position.after(&rest[..at]), most: MOST_OPEN }
     }
 
     fn wrong_bracket(&self, rest: &[u8], at: usize) -> SplitError {
@@ -449,7 +428,7 @@ impl Splitter {
             }
             _ => {}
         }
-        self.token.push(byte);
+        self.hold_token("key", byte)?;
         Ok(1)
     }
 

@@ -112,7 +112,10 @@ fn propose_for(
 fn record_arrays(body: &[u8]) -> Result<Vec<JsonPointer>, SplitError> {
     match split(body, RecordSelector::TheOnlyArray { before: None }, |_| Ok(())) {
         Ok(found) => Ok(found),
-        Err(InitError::Split(SplitError::Ambiguous { candidates })) => Ok(candidates),
+        Err(InitError::Split(SplitError::Ambiguous { candidates })) => match candidates.all() {
+            Some(pointers) => Ok(pointers.to_vec()),
+            None => Err(SplitError::Ambiguous { candidates }),
+        },
         Err(InitError::Split(SplitError::NoRecords)) => Ok(vec![JsonPointer::default()]),
         Err(InitError::Split(error)) => Err(error),
         Err(_) => Ok(Vec::new()),

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::decode::{Chunk, DecodeOptions, Found, RecordSelector, RecordsAt, Splitter};
-use crate::definition::RetryLimits;
+use crate::definition::{RetryLimits, Size};
 use crate::landing::{Landed, Landing};
 use crate::report::{EventKind, RunWarning};
 use crate::run::RunError;
@@ -128,6 +128,8 @@ pub(super) struct Receiver<'a> {
     pub(super) expectation: Arc<Expectation>,
     /// Keys of the envelope that are not asked whether a response is whole.
     pub(super) ignored: Vec<String>,
+    /// The largest record.
+    pub(super) most_record: Size,
     /// Newline-delimited responses may have no length.
     pub(super) accepts_unknown_length: bool,
     /// Where exports are spooled until they are in the destination.
@@ -216,7 +218,9 @@ impl Receiver<'_> {
 
     fn body_decoder(&self, selector: RecordSelector) -> BodyDecoder {
         BodyDecoder {
-            splitter: Splitter::new(selector).refusing_incomplete(&self.ignored),
+            splitter: Splitter::new(selector)
+                .refusing_incomplete(&self.ignored)
+                .refusing_records_above(self.most_record),
             decoder: Decoder::new(self.options.clone(), self.events.clone()),
             collector: Collector::new(self.expectation.clone()),
             events: self.events.clone(),
@@ -448,6 +452,7 @@ mod tests {
             jobs: NonZeroUsize::MIN,
             options: Arc::new(vec![DecodeOptions::default()].into()),
             ignored: Vec::new(),
+            most_record: Size::from_bytes(1 << 20),
             accepts_unknown_length: false,
             expectation: Arc::new(expectation),
             spool_directory: std::env::temp_dir(),

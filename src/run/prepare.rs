@@ -264,6 +264,7 @@ impl Run<'_> {
             options: decode_options(&expectation),
             expectation,
             ignored: source.envelope.ignore.clone(),
+            most_record: self.plan.pipeline.limits.max_record_size(),
             accepts_unknown_length: self.plan.pipeline.limits.accept_unknown_length(),
             spool_directory: self.archive().spool_directory(),
             events: self.events.clone(),
