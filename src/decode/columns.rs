@@ -112,6 +112,7 @@ impl LevelBuilder {
 
     /// Adds a record.
     pub(super) fn add_record(&mut self) -> u32 {
+        self.scope.add_cells(1 + self.fields.len());
         self.rows += 1;
         self.rows - 1
     }
@@ -120,6 +121,11 @@ impl LevelBuilder {
         self.parents.push(parent);
         self.positions.push(position);
         self.add_record()
+    }
+
+    /// Whether the records have no more cells than one may have.
+    pub(super) fn check_cells(&self) -> Result<(), &'static str> {
+        self.scope.check_cells()
     }
 
     /// The quoted key of a column, if JSON can write it in only one way.
@@ -136,6 +142,7 @@ impl LevelBuilder {
         if scope.rule().form != ValueForm::LeftOut && !self.scope.takes_key() {
             return None;
         }
+        self.scope.add_cells(self.rows as usize);
         self.keys.insert(key.into(), self.fields.len());
         self.fields.push(KeyValues::new(key, scope));
         self.least_keys = 0;

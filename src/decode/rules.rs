@@ -47,10 +47,17 @@ pub(super) struct Width {
     is_exceeded: Rc<Cell<bool>>,
 }
 
+/// A record that alone has more cells is set apart. One of 64 MB has fewer, unless its values have only a few bytes each.
+const MOST_CELLS_OF_A_RECORD: usize = 1 << 23;
+pub(super) const TOO_MANY_CELLS: &str = "its lists have more than 8388608 values, counting each key that an item lacks: \
+     keep such a list as one text, with `type = \"json\"` or `nested = \"json\"`";
+
 /// Where a level or the values of a key are: what applies to the keys below.
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
     width: Rc<Width>,
+    /// How many rows and cells of columns the batch has, at all levels.
+    cells: Rc<Cell<usize>>,
     ruled_path: Option<Rc<RuledPath>>,
 }
 
@@ -72,7 +79,7 @@ impl Scope {
             Rc::new(RuledPath { rules: rules.clone(), path: Vec::new(), rows: 0, rule })
         });
         let width = Width { most, keys: Cell::new(0), is_exceeded: Rc::default() };
-        Self { width: Rc::new(width), ruled_path }
+        Self { width: Rc::new(width), cells: Rc::default(), ruled_path }
     }
 
     /// The values of one key here.
@@ -83,7 +90,7 @@ impl Scope {
             let rule = above.rules.rule(&path, above.rows, &above.rule);
             Rc::new(RuledPath { rules: above.rules.clone(), path, rows: above.rows, rule })
         });
-        Self { width: self.width.clone(), ruled_path }
+        Self { width: self.width.clone(), cells: self.cells.clone(), ruled_path }
     }
 
     /// The rows of lists here. They may be a table of their own, whose keys are counted apart.
@@ -94,7 +101,21 @@ impl Scope {
             let (rules, path, rule) = (list.rules.clone(), list.path.clone(), list.rule.clone());
             Rc::new(RuledPath { rules, rows: path.len(), path, rule })
         });
-        Self { width: Rc::new(width), ruled_path }
+        Self { width: Rc::new(width), cells: self.cells.clone(), ruled_path }
+    }
+
+    pub(super) fn add_cells(&self, cells: usize) {
+        self.cells.set(self.cells.get() + cells);
+    }
+
+    /// How many rows and cells of columns there are.
+    pub(super) fn cells(&self) -> usize {
+        self.cells.get()
+    }
+
+    /// Whether they are more than one record may have.
+    pub(super) fn check_cells(&self) -> Result<(), &'static str> {
+        if self.cells() > MOST_CELLS_OF_A_RECORD { Err(TOO_MANY_CELLS) } else { Ok(()) }
     }
 
     pub(super) fn rule(&self) -> ValueRule {

@@ -312,8 +312,9 @@ struct BodyDecoder {
 
 impl BodyDecoder {
     fn take(&mut self, piece: &[u8]) -> Result<(), RunError> {
-        for batch in self.splitter.feed(piece)? {
-            self.collector.take(self.decoder.decode(batch)?)?;
+        let Self { splitter, decoder, collector, .. } = self;
+        for batch in splitter.feed(piece)? {
+            decoder.decode(batch, &mut |chunks| collector.take(chunks))?;
         }
         self.events.emit(EventKind::Received(piece.len() as u64));
         Ok(())
@@ -325,10 +326,11 @@ impl BodyDecoder {
         landed: Landed,
     ) -> Result<DecodedBody, RunError> {
         let (batches, found) = self.splitter.finish()?;
+        let mut take = |chunks| self.collector.take(chunks);
         for batch in batches {
-            self.collector.take(self.decoder.decode(batch)?)?;
+            self.decoder.decode(batch, &mut take)?;
         }
-        self.collector.take(self.decoder.finish()?)?;
+        self.decoder.finish(&mut take)?;
         let (shapes, content) = self.collector.finish()?;
         Ok(DecodedBody { landed, response_metadata, found, shapes, content })
     }
@@ -346,12 +348,12 @@ pub(super) fn decode_again(
     let (mut splitter, mut decoder) =
         (Splitter::new(selector), Decoder::new(options, events.muted()));
     read_pieces(landed, |piece| {
-        splitter.feed(piece)?.into_iter().try_for_each(|batch| take(decoder.decode(batch)?))
+        splitter.feed(piece)?.into_iter().try_for_each(|batch| decoder.decode(batch, &mut take))
     })?;
     for batch in splitter.finish()?.0 {
-        take(decoder.decode(batch)?)?;
+        decoder.decode(batch, &mut take)?;
     }
-    take(decoder.finish()?)
+    decoder.finish(&mut take)
 }
 
 #[cfg(test)]

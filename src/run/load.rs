@@ -38,6 +38,9 @@ use crate::write::parts::{RowPart, RowParts};
 use crate::write::spill::{KeptRows, Spill, SpillError};
 use crate::write::{Encoder, FileLayout};
 
+/// What a cell of a column takes at least, whether it has a value or not.
+const BYTES_OF_A_CELL: usize = 8;
+
 /// The rows of an export so far.
 pub(super) struct Load {
     schemas: Arc<Schemas>,
@@ -231,6 +234,8 @@ impl Load {
         let first_record = u64::from(self.chunks) << 32;
         self.chunks += 1;
         let keys = self.keys_of_quarantined(root, &normalised)?;
+        let cells = normalised.frames.iter().map(|frame| frame.rows.height() * frame.rows.width());
+        let bytes_of_cells = cells.sum::<usize>() * BYTES_OF_A_CELL;
         for frame in normalised.frames {
             self.count(&frame);
             if frame.table == root {
@@ -243,9 +248,9 @@ impl Load {
             let partitions = partitions.collect();
             self.pending.push(UnsortedRows { table: frame.table, rows, partitions });
         }
-        // Rows take about as much as their JSON.
+        // Rows take about as much as their JSON, unless most of their cells are empty.
         let bytes: u64 = source.places.iter().map(|place| place.end - place.start).sum();
-        self.pending_bytes += usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.pending_bytes += usize::try_from(bytes).unwrap_or(usize::MAX).max(bytes_of_cells);
         self.quarantine_undecodable(piece, root, source);
         let origin = ChunkOrigin { piece, first_record, source };
         self.quarantine(origin, root, normalised.rejected, false, &keys);
