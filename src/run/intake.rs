@@ -444,6 +444,7 @@ mod tests {
             whole: false,
             held_bytes: AtomicUsize::new(0),
             most_partitions: 1,
+            most_waiting: Size::from_bytes(1 << 20),
             most_columns: 1,
         };
         let attempts = Arc::new(Attempts::default());

@@ -20,7 +20,7 @@ use polars::prelude::{
 };
 
 use crate::decode::{Chunk, ChunkSource};
-use crate::definition::WriteDisposition;
+use crate::definition::{Size, WriteDisposition};
 use crate::infer::Schemas;
 use crate::merge::{ContentHash, PartitionRows, RECORD_COLUMN};
 use crate::normalise::{
@@ -31,6 +31,7 @@ use crate::run::RunError;
 use crate::run::budget::Budget;
 use crate::run::guard_error::GuardError;
 use crate::run::loaded::{BrokenCheck, Counts, EncodedRows, LeftOut, Loaded, Quarantined};
+use crate::run::waiting_size::WaitingSize;
 use crate::runtime::{on_all_cores, parallelism};
 use crate::schema::{IdVec, PartitionKey, StoredTable, TableId, TableSchema, ValueCounts};
 use crate::write::partition::Partitioner;
@@ -48,6 +49,8 @@ pub(super) struct Load {
     budget: Budget,
     /// The maximum number of partitions.
     most_partitions: usize,
+    /// How much waits in quarantine, for each root table.
+    waiting: IdVec<TableId, WaitingSize>,
     ids: RecordIds,
     partitioner: Partitioner,
     /// For each root table whose records supersede each other, its versions.
@@ -105,7 +108,7 @@ impl Load {
         schemas: Schemas,
         metadata: MetadataColumns,
         budget: Budget,
-        most_partitions: usize,
+        (most_partitions, most_waiting): (usize, Size),
         is_compared: impl Fn(&TableSchema) -> bool,
     ) -> PolarsResult<Self> {
         let told = schemas.roots().filter(|root| VersionTracker::apply_to(schemas.table(*root)));
@@ -121,6 +124,7 @@ impl Load {
             filled: schemas.iter().map(|(_, table)| vec![0; table.columns.len()]).collect(),
             values: schemas.roots().map(|root| (root, ValueCounts::default())).collect(),
             rejected_values: BTreeMap::new(),
+            waiting: schemas.iter().map(|_| WaitingSize::up_to(most_waiting)).collect(),
             uniques: Uniques::default(),
             broken: BTreeMap::new(),
             left_out: BTreeMap::new(),
@@ -251,11 +255,10 @@ impl Load {
         // Rows take about as much as their JSON, unless most of their cells are empty.
         let bytes: u64 = source.places.iter().map(|place| place.end - place.start).sum();
         self.pending_bytes += usize::try_from(bytes).unwrap_or(usize::MAX).max(bytes_of_cells);
-        self.quarantine_undecodable(piece, root, source);
+        self.quarantine_undecodable(piece, root, source)?;
         let origin = ChunkOrigin { piece, first_record, source };
-        self.quarantine(origin, root, normalised.rejected, false, &keys);
-        self.quarantine(origin, root, normalised.partially_loaded, true, &keys);
-        Ok(())
+        self.quarantine(origin, root, normalised.rejected, false, &keys)?;
+        self.quarantine(origin, root, normalised.partially_loaded, true, &keys)
     }
 
     fn note_broken_checks(&mut self, source: &ChunkSource, normalised: &Normalised) {

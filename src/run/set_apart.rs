@@ -76,8 +76,8 @@ impl SetApart {
             all.keys.extend(left_out.keys);
         }
         let records = self.records.into_iter();
-        let records = records
-            .filter_map(|(name, record)| Some(Quarantined { table: id(&name)?, ..record }));
+        let records =
+            records.filter_map(|(name, record)| Some(Quarantined { table: id(&name)?, ..record }));
         load.quarantined.extend(records);
         load.quarantined.sort_by_key(|record| (record.piece, record.place.start));
     }
