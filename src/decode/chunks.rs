@@ -258,3 +258,75 @@ fn at(batch: &RecordBatch, position: usize, reason: &'static str) -> DecodeError
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use super::*;
+    use crate::decode::{RecordSelector, Splitter};
+    use crate::schema::JsonPointer;
+
+    fn batches(json: &str) -> Vec<RecordBatch> {
+        let mut splitter = Splitter::new(RecordSelector::At(vec![JsonPointer::default()]));
+        let mut batches = splitter.feed(json.as_bytes()).unwrap();
+        batches.extend(splitter.finish().unwrap().0);
+        batches
+    }
+
+    fn chunks(json: &str) -> Vec<Chunk> {
+        let (options, mut chunks) = (DecodeOptions::default(), Vec::new());
+        for batch in batches(json) {
+            let mut batch = BatchChunks::of(batch, &options);
+            while !batch.is_over() {
+                chunks.push(batch.next_chunk(&options).unwrap());
+            }
+        }
+        chunks
+    }
+
+    #[test]
+    fn m1_chunks_are_small_however_the_keys_are_spread() {
+        let mut json = String::from("[");
+        for id in 0..20_000 {
+            let comma = if id == 0 { "" } else { "," };
+            write!(json, "{comma}{{\"id\":{id},\"l\":[{{\"k{}\":1}}]}}", id % 500).unwrap();
+        }
+        let chunks = chunks(&(json + "]"));
+        let records: usize = chunks.iter().map(|chunk| chunk.places.len()).sum();
+        assert_eq!(records, 20_000);
+        assert!(chunks.iter().all(|chunk| chunk.records.rows == chunk.places.len()));
+        let most = chunks.iter().map(Chunk::estimated_bytes).max().unwrap();
+        assert!(most < 16 << 20, "{most} bytes");
+        let mut places = chunks.iter().flat_map(|chunk| &chunk.places).map(|place| place.start);
+        assert!(places.by_ref().is_sorted());
+    }
+
+    #[test]
+    fn m1_a_record_whose_items_have_too_many_keys_is_set_apart_alone() {
+        let mut items = String::new();
+        for item in 0..20_000 {
+            let comma = if item == 0 { "" } else { "," };
+            write!(items, "{comma}{{\"k{}\":1}}", item % 1_000).unwrap();
+        }
+        let wide = format!("{{\"l\":[{items}]}}");
+        let json = format!("[{{\"a\":1}},{{\"a\":2}},{wide},{{\"a\":3}}]");
+        let chunks = chunks(&json);
+        let undecodable: Vec<_> = chunks.iter().flat_map(|chunk| &chunk.undecodable).collect();
+        assert_eq!(undecodable.len(), 1);
+        assert_eq!(undecodable[0].reason, TOO_MANY_CELLS);
+        assert_eq!(undecodable[0].place.end - undecodable[0].place.start, wide.len() as u64);
+        assert_eq!(chunks.iter().map(|chunk| chunk.places.len()).sum::<usize>(), 3);
+        assert_eq!(chunks.iter().map(|chunk| chunk.scalars.values).sum::<u64>(), 3);
+        let nested = |chunk: &Chunk| chunk.records.values.values().any(|it| it.nested.is_some());
+        assert!(!chunks.iter().any(nested), "nothing is left of it");
+    }
+
+    #[test]
+    fn m2_a_record_with_a_very_long_key_is_set_apart() {
+        let json = format!("[{{\"a\":1}},{{\"{}\":{{\"b\":2}}}}]", "k".repeat(70_000));
+        let chunks = chunks(&json);
+        assert_eq!(chunks[0].undecodable.len(), 1);
+        assert_eq!(chunks[0].places.len(), 1);
+        assert_eq!(chunks[0].records.values.len(), 1);
+    }
+}

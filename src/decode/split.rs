@@ -639,6 +639,79 @@ mod tests {
         assert_eq!(split("", "{\"a\":1}\n{\"a\":2}").unwrap().records_at, [RecordsAt::Lines]);
     }
 
+    /// Feeds a piece again and again after a beginning, until it is refused.
+    fn refused(selector: RecordSelector, beginning: &str, piece: &str) -> SplitError {
+        let mut splitter =
+            Splitter::new(selector).refusing_records_above(Size::from_bytes(2 << 20));
+        splitter.feed(beginning.as_bytes()).unwrap();
+        for _ in 0..100 {
+            if let Err(error) = splitter.feed(piece.as_bytes()) {
+                return error;
+            }
+        }
+        panic!("{beginning} is not refused");
+    }
+
+    #[test]
+    fn m2_a_record_is_refused_while_it_arrives() {
+        let piece = "1".repeat(1 << 19);
+        for beginning in
+            ["[{},{\"a\":\"", "[{},\"", "[{},{\"a\":", "[{},", "{\"t\":1,\"r\":{\"a\":"]
+        {
+            let selector = if beginning.starts_with('{') { at(&["/r"]) } else { at(&[""]) };
+            let error = refused(selector, beginning, &piece);
+            let begins = beginning.find(",{\"a").or(beginning.find("},")).map_or(0, |at| at + 1);
+            let SplitError::RecordTooLarge { position, most } = &error else { panic!("{error}") };
+            assert_eq!(most.bytes(), 2 << 20);
+            assert!(position.byte >= begins as u64, "{beginning}: {position}");
+        }
+    }
+
+    #[test]
+    fn m2_nothing_of_an_envelope_is_held_without_bound() {
+        let piece = "1".repeat(1 << 19);
+        for beginning in ["{\"r\":[{}],\"", "{\"r\":[{}],\"a\":"] {
+            let error = refused(at(&["/r"]), beginning, &piece);
+            assert!(matches!(error, SplitError::TokenTooLong { .. }), "{error}");
+        }
+        // Texts are skipped, also one that begins an array that may have been the records.
+        let mut splitter = Splitter::new(RecordSelector::TheOnlyArray { before: None });
+        splitter.feed(b"{\"x\":[\"").unwrap();
+        for _ in 0..80 {
+            splitter.feed(piece.as_bytes()).unwrap();
+            assert!(splitter.batches[0].bytes.len() <= 17 << 20);
+        }
+        splitter.feed(b"\\\"]\",[2]],\"r\":[{\"a\":1}]}").unwrap();
+        let (batches, found) = splitter.finish().unwrap();
+        assert_eq!(texts(&batches[0]), [r#"{"a":1}"#]);
+        assert_eq!((batches.len(), found.records), (1, vec![1].into()));
+    }
+
+    #[test]
+    fn m3_an_envelope_nests_as_deep_as_records() {
+        let nested =
+            |levels: usize| format!("{}[{{}}]{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+        assert!(found_in(&nested(128)).is_ok());
+        let error = found_in(&nested(129)).unwrap_err();
+        assert!(matches!(error, SplitError::TooDeep { most: 128, .. }), "{error}");
+        let error = found_in(&format!("{{\"r\":[{{}}],\"a\":{}", "[".repeat(2_000_000)));
+        assert!(matches!(error, Err(SplitError::TooDeep { most: MOST_OPEN, .. })), "{error:?}");
+    }
+
+    #[test]
+    fn m5_of_many_arrays_a_few_are_kept() {
+        let arrays: Vec<String> = (0..5_000).map(|array| format!("\"a{array}\":[{{}}]")).collect();
+        let json = format!("{{{}}}", arrays.join(","));
+        let error = found_in(&json).unwrap_err();
+        let SplitError::Ambiguous { candidates } = &error else { panic!("{error}") };
+        assert!(candidates.all().is_none());
+        assert!(error.to_string().ends_with("`/a3`, `/a4`, 4995 more"), "{error}");
+        let wanted = RecordSelector::TheOnlyArray {
+            before: Some(RecordsAt::Place("/a4999".parse().unwrap())),
+        };
+        assert_eq!(split_in(wanted, &[json.as_bytes()]).unwrap().1.records, [1]);
+    }
+
     proptest! {
         #[test]
         fn p6_borders_of_pieces_change_no_lines(cuts in proptest::collection::vec(0_usize..40, 0..6)) {

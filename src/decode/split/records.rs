@@ -33,7 +33,11 @@ impl Splitter {
         Ok(used)
     }
 
-    pub(super) fn in_record(&mut self, rest: &[u8], full: &mut Vec<RecordBatch>) -> Result<usize, SplitError> {
+    pub(super) fn in_record(
+        &mut self,
+        rest: &[u8],
+        full: &mut Vec<RecordBatch>,
+    ) -> Result<usize, SplitError> {
         let (used, is_over) = match self.nesting.advance(rest) {
             Advance::Within => (rest.len(), false),
             Advance::Ended(used) => (used, true),
