@@ -10,6 +10,15 @@ const MOST_KNOWN: usize = 1_000;
 /// So many a message names.
 const MOST_SHOWN: usize = 5;
 
+/// What was seen of the arrays that may be the records.
+#[derive(Debug, Default)]
+pub(super) struct SeenArrays {
+    pub(super) with_objects: ArrayList,
+    pub(super) empty: ArrayList,
+    /// There is one where earlier exports had their records.
+    pub(super) is_where_before: bool,
+}
+
 /// Arrays of an envelope, in the order of the export. It takes little memory, however many there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ArrayList {

@@ -207,6 +207,7 @@ impl<'b> BatchWork<'b> {
             let read = parser.record(&mut records, extent.end);
             let mut flaw = parser.flaw.take();
             match read {
+                Err(TOO_MANY_CELLS) if scope.is_exceeded() => break,
                 Err(TOO_MANY_CELLS) if taken > 0 => {
                     // Alone it may have fewer: there are keys of other records in its rows.
                     has_part_of_next = true;
@@ -319,6 +320,30 @@ mod tests {
         assert_eq!(chunks.iter().map(|chunk| chunk.scalars.values).sum::<u64>(), 3);
         let nested = |chunk: &Chunk| chunk.records.values.values().any(|it| it.nested.is_some());
         assert!(!chunks.iter().any(nested), "nothing is left of it");
+    }
+
+    #[test]
+    fn m1_lists_by_name_are_no_wider_together_than_a_few() {
+        // 200 lists of 200 lists each, and of 50 lists around each other.
+        let names = |count: usize, value: &str| {
+            let members: Vec<String> =
+                (0..count).map(|name| format!("\"k{name}\":{value}")).collect();
+            format!("[{{{}}}]", members.join(","))
+        };
+        let around = format!("{}1{}", "[".repeat(50), "]".repeat(50));
+        for json in [names(200, &names(200, "[{\"x\":1}]")), names(200, &around)] {
+            let options = DecodeOptions { most_keys: Some(300), ..DecodeOptions::default() };
+            let chunk = decode_batch(&batches(&json)[0], &options).unwrap();
+            assert!(chunk.is_too_wide);
+            let columns = columns(&chunk.records);
+            assert!(columns < 10_000, "{columns}");
+        }
+    }
+
+    /// How many keys and levels there are.
+    fn columns(level: &Level) -> usize {
+        let below = level.values.values().filter_map(|values| values.nested.as_ref());
+        level.values.len() + below.map(|nested| 1 + columns(&nested.level)).sum::<usize>()
     }
 
     #[test]

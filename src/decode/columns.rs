@@ -14,6 +14,11 @@ use crate::schema::{KeyPlace, NullValues, Step};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Taken;
 
+/// What the parent and position of a row take, compared with a value.
+const CELLS_OF_A_ROW: usize = 1;
+/// The same for the first row of a list, or an object, with what notes that there is one.
+const CELLS_OF_A_LIST: usize = 5;
+
 /// Builds a [`Level`].
 pub(super) struct LevelBuilder {
     scope: Scope,
@@ -118,6 +123,7 @@ impl LevelBuilder {
     }
 
     fn add_row(&mut self, parent: u32, position: u32) -> u32 {
+        self.scope.add_cells(if position == 0 { CELLS_OF_A_LIST } else { CELLS_OF_A_ROW });
         self.parents.push(parent);
         self.positions.push(position);
         self.add_record()
@@ -233,6 +239,7 @@ pub(super) struct NestedBuilder {
 
 impl NestedBuilder {
     fn new(scope: Scope) -> Box<Self> {
+        scope.counts();
         Box::new(Self { lists: Vec::new(), objects: Vec::new(), level: LevelBuilder::new(scope) })
     }
 }

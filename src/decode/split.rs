@@ -6,7 +6,7 @@
 mod candidates;
 mod records;
 
-use super::array_list::ArrayList;
+use super::array_list::SeenArrays;
 use super::batch::{Found, RecordBatch};
 use super::completeness::Completeness;
 use super::envelope::{EnvelopeState, begins_value, is_scalar_byte, is_whitespace, key_of};
@@ -47,10 +47,7 @@ pub struct Splitter {
     batches: Vec<RecordBatch>,
     records: Vec<u64>,
     found: Vec<bool>,
-    candidates: ArrayList,
-    empty_arrays: ArrayList,
-    /// There is an array where earlier exports had their records.
-    is_where_before: bool,
+    arrays: SeenArrays,
     /// Buffers the beginning until it is known whether the export is newline-delimited.
     sniffer: Option<LineSniffer>,
     /// The export is newline-delimited, or earlier ones were.
@@ -98,9 +95,7 @@ impl Splitter {
             batches: (0..tables).map(|table| RecordBatch::empty(table, 0)).collect(),
             records: vec![0; tables],
             found: vec![false; tables],
-            candidates: ArrayList::default(),
-            empty_arrays: ArrayList::default(),
-            is_where_before: false,
+            arrays: SeenArrays::default(),
             position: Position::START,
             roots: 0,
             root_is_object: false,
@@ -177,16 +172,16 @@ impl Splitter {
         match &self.selector {
             RecordSelector::TheOnlyArray { before: Some(before) } => {
                 let pointer = before.pointer();
-                if self.is_where_before {
+                if self.arrays.is_where_before {
                     return Ok(vec![before.clone()]);
                 }
-                let candidates = std::mem::take(&mut self.candidates);
+                let candidates = std::mem::take(&mut self.arrays.with_objects);
                 Err(SplitError::NotFound { pointer, candidates })
             }
             RecordSelector::TheOnlyArray { before: None } => {
-                let mut candidates = std::mem::take(&mut self.candidates);
+                let mut candidates = std::mem::take(&mut self.arrays.with_objects);
                 if candidates.is_empty() {
-                    candidates = std::mem::take(&mut self.empty_arrays);
+                    candidates = std::mem::take(&mut self.arrays.empty);
                 }
                 match candidates.only() {
                     Some(only) => Ok(vec![RecordsAt::Place(only.clone())]),
@@ -199,7 +194,7 @@ impl Splitter {
                 None => Ok(pointers.iter().cloned().map(RecordsAt::Place).collect()),
                 Some(missing) => Err(SplitError::NotFound {
                     pointer: pointers[missing].clone(),
-                    candidates: std::mem::take(&mut self.candidates),
+                    candidates: std::mem::take(&mut self.arrays.with_objects),
                 }),
             },
         }

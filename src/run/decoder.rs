@@ -98,6 +98,8 @@ impl Decoder {
             if batch.is_over() {
                 self.bytes_under_way -= batch.batch().size();
                 self.over += 1;
+                // What takes the chunk needs the memory.
+                drop(batch);
             } else {
                 self.go_on(self.over, batch);
             }

@@ -13,6 +13,7 @@
 mod quarantined;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::iter::Peekable;
 use std::sync::Arc;
 
 use polars::prelude::{
@@ -146,10 +147,10 @@ impl Load {
     /// Adds the next chunks, in the order of the export; `piece` is the response they came with.
     pub(super) fn take(&mut self, piece: usize, chunks: Vec<Chunk>) -> Result<(), RunError> {
         let schemas = self.schemas.clone();
-        let mut chunks = chunks.into_iter().filter(|chunk| schemas.table_of(chunk.root).is_some());
+        let chunks = chunks.into_iter().filter(|chunk| schemas.table_of(chunk.root).is_some());
+        let mut chunks = chunks.peekable();
         loop {
-            // A few at a time, so that not all of them are rows at once.
-            let few = chunks.by_ref().take(2 * parallelism());
+            let few = self.next_few(&mut chunks).into_iter();
             let few: Vec<_> = few.map(|chunk| (self.ids.of(&chunk), chunk)).collect();
             if few.is_empty() {
                 return Ok(());
@@ -166,6 +167,24 @@ impl Load {
                 self.pass_on_pending(true)?;
             }
         }
+    }
+
+    /// A few chunks at a time become rows, so that not all of them are rows at once; fewer where the table has many more
+    /// columns than the chunks have.
+    fn next_few(&self, chunks: &mut Peekable<impl Iterator<Item = Chunk>>) -> Vec<Chunk> {
+        let (mut few, mut bytes) = (Vec::new(), 0);
+        while few.len() < 2 * parallelism()
+            && let Some(chunk) = chunks.peek()
+        {
+            let width =
+                self.schemas.table_of(chunk.root).map_or(0, |it| self.schemas[it].columns.len());
+            bytes += chunk.records.rows * width * BYTES_OF_A_CELL;
+            if !few.is_empty() && bytes > self.budget.pending() {
+                break;
+            }
+            few.extend(chunks.next());
+        }
+        few
     }
 
     /// The rows of the whole export. `schemas` are those of the whole export; only column statistics differ.

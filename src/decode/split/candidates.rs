@@ -21,12 +21,13 @@ impl Splitter {
         }
         let is_wanted = match &self.selector {
             RecordSelector::TheOnlyArray { before: None } => {
-                self.candidates.is_empty() || self.candidates.only() == Some(&pointer)
+                self.arrays.with_objects.is_empty()
+                    || self.arrays.with_objects.only() == Some(&pointer)
             }
             RecordSelector::TheOnlyArray { before: Some(before) } => {
                 if before.pointer() == pointer {
                     // It had objects before, so its items are records whatever they are.
-                    self.is_where_before = true;
+                    self.arrays.is_where_before = true;
                     self.state = EnvelopeState::RecordOrEnd;
                     return Ok(0);
                 }
@@ -35,7 +36,7 @@ impl Splitter {
             RecordSelector::At(_) => {
                 // Only its name is of interest, for the error when a selected array is missing.
                 if rest[0] == b'{' {
-                    self.candidates.add(pointer);
+                    self.arrays.with_objects.add(pointer);
                 }
                 self.skip_array();
                 return Ok(0);
@@ -51,9 +52,9 @@ impl Splitter {
     /// Notes an array without items, which may be the records too.
     pub(super) fn note_empty(&mut self, pointer: JsonPointer) {
         if let RecordSelector::TheOnlyArray { before: Some(before) } = &self.selector {
-            self.is_where_before |= before.pointer() == pointer;
+            self.arrays.is_where_before |= before.pointer() == pointer;
         } else {
-            self.empty_arrays.add(pointer);
+            self.arrays.empty.add(pointer);
         }
     }
 
@@ -64,7 +65,7 @@ impl Splitter {
         };
         let is_wanted = tentative.is_wanted;
         let pointer = JsonPointer::from_keys(self.path.clone());
-        self.candidates.add(pointer);
+        self.arrays.with_objects.add(pointer);
         if is_wanted {
             self.tentative = None;
             self.begin_record(byte, true);
