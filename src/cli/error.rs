@@ -90,7 +90,7 @@ impl Failure for Error {
 mod tests {
     use super::*;
     use crate::cli::EXIT_CODES;
-    use crate::decode::SplitError;
+    use crate::decode::{ArrayList, SplitError};
     use crate::run::{GuardError, Signal};
     use crate::source::api_key::ApiKeyError;
     use crate::source::http::FetchError;
@@ -124,7 +124,7 @@ mod tests {
         vec![
             (ExitCode::Unexpected, Error::Output(std::io::ErrorKind::Other.into())),
             (ExitCode::Usage, PlanError::NoWindow.into()),
-            (ExitCode::Usage, run(SplitError::Ambiguous { candidates: Vec::new() })),
+            (ExitCode::Usage, run(SplitError::Ambiguous { candidates: ArrayList::default() })),
             (ExitCode::Partial, run(nothing_fits)),
             (ExitCode::SourceUnavailable, run(unavailable())),
             (ExitCode::Key, run(ApiKeyError::Missing { looked_in: Vec::new() })),

@@ -19,7 +19,7 @@ use crate::run::{DroppedRecords, RunContext, RunError, drop_quarantined};
 use crate::schema::{RunId, TableName};
 use crate::store::Destination;
 use crate::table::quarantine::{
-    QuarantineError, QuarantineLine, QuarantineReason, read_what_is_left,
+    QuarantineError, QuarantineLine, QuarantineReason, ReadableLines, read_what_is_left,
 };
 use crate::table::{self, Snapshot};
 
@@ -124,55 +124,66 @@ async fn retry(
     retried.map_err(|error| run::failed(error, &plan, &context))
 }
 
-/// The chosen records of a quarantine file, or what can be read of them.
-struct ChosenRecords {
-    lines: Vec<QuarantineLine>,
-    damage: Option<QuarantineError>,
-}
-
 impl Chosen {
-    /// Reads the chosen files of one snapshot. A run may have replaced some of them meanwhile; then it reads the next one.
-    async fn read(&self, context: &RunContext) -> Result<Vec<ChosenRecords>, Error> {
+    /// Opens the chosen files of one snapshot. A run may have replaced some of them meanwhile; then it opens those of the
+    /// next one. Only the compressed files are held.
+    async fn open(&self, context: &RunContext) -> Result<Vec<ReadableLines>, Error> {
         let destination = self.destination.open(context).await?;
         let tables = table::open(&destination);
         let mut snapshot = tables.snapshot().await.map_err(RunError::from)?;
         for _ in 1..MOST_LOOKS {
-            let read = self.read_files(&destination, &snapshot).await;
-            let Err(QuarantineError::Missing { .. }) = read else {
-                return Ok(read.map_err(RunError::from)?);
+            let opened = self.open_files(&destination, &snapshot).await;
+            let Err(QuarantineError::Missing { .. }) = opened else {
+                return Ok(opened.map_err(RunError::from)?);
             };
             let now = tables.snapshot().await.map_err(RunError::from)?;
             if now.sequence() == snapshot.sequence() {
-                return Ok(read.map_err(RunError::from)?);
+                return Ok(opened.map_err(RunError::from)?);
             }
             snapshot = now;
         }
-        Ok(self.read_files(&destination, &snapshot).await.map_err(RunError::from)?)
+        Ok(self.open_files(&destination, &snapshot).await.map_err(RunError::from)?)
     }
 
-    async fn read_files(
+    async fn open_files(
         &self,
         destination: &Destination,
         snapshot: &Snapshot,
-    ) -> Result<Vec<ChosenRecords>, QuarantineError> {
-        let mut read = Vec::new();
+    ) -> Result<Vec<ReadableLines>, QuarantineError> {
+        let mut files = Vec::new();
         for (table, manifest) in &snapshot.manifests {
             if self.table.as_ref().is_some_and(|chosen| chosen != table) {
                 continue;
             }
             for file in &manifest.quarantine {
-                let (mut lines, damage) = read_what_is_left(destination, file).await?;
-                lines.retain(|line| self.run.as_ref().is_none_or(|run| *run == line.run_id));
-                read.push(ChosenRecords { lines, damage });
+                files.push(read_what_is_left(destination, file).await?);
             }
         }
-        Ok(read)
+        Ok(files)
+    }
+
+    /// Takes each chosen record that can be read. What is left of damaged files is taken, and their damage ends the
+    /// command.
+    async fn read(
+        &self,
+        context: &RunContext,
+        mut take: impl FnMut(QuarantineLine) -> Result<(), Error>,
+    ) -> Result<Option<QuarantineError>, Error> {
+        let mut first_damage = None;
+        for mut file in self.open(context).await? {
+            for line in file.by_ref() {
+                if self.run.as_ref().is_none_or(|run| *run == line.run_id) {
+                    take(line)?;
+                }
+            }
+            first_damage = first_damage.or(file.damage);
+        }
+        Ok(first_damage)
     }
 }
 
-/// What is left of damaged files is shown, and their damage ends the command.
-fn first_damage(files: Vec<ChosenRecords>) -> Result<(), Error> {
-    let damage = files.into_iter().find_map(|file| file.damage);
+/// Ends the command with the damage of a file, if there is any.
+fn end_with(damage: Option<QuarantineError>) -> Result<(), Error> {
     damage.map_or(Ok(()), |damage| Err(RunError::from(damage).into()))
 }
 
@@ -186,25 +197,30 @@ struct WaitingCount {
 }
 
 impl WaitingCount {
-    fn count(&mut self, line: &QuarantineLine) {
-        let counter = if line.row_kept { &mut self.only_values } else { &mut self.records };
+    fn count(&mut self, row_kept: bool) {
+        let counter = if row_kept { &mut self.only_values } else { &mut self.records };
         *counter += 1;
     }
 }
 
 async fn list(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
-    let files = chosen.read(context).await?;
-    let mut counts: BTreeMap<(&TableName, &RunId), WaitingCount> = BTreeMap::new();
-    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-    for line in files.iter().flat_map(|file| &file.lines) {
-        counts.entry((&line.table, &line.run_id)).or_default().count(line);
+    let mut counts: BTreeMap<(TableName, RunId), WaitingCount> = BTreeMap::new();
+    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
+    let damage = chosen.read(context, |line| {
         for finding in &line.reasons {
-            *reasons.entry(&finding.message).or_default() += 1;
+            match reasons.get_mut(&finding.message) {
+                Some(count) => *count += 1,
+                None => drop(reasons.insert(finding.message.clone(), 1)),
+            }
         }
-    }
+        let row_kept = line.row_kept;
+        counts.entry((line.table, line.run_id)).or_default().count(row_kept);
+        Ok(())
+    });
+    let damage = damage.await?;
     if counts.is_empty() {
         screen::print("no records are in quarantine")?;
-        return first_damage(files);
+        return end_with(damage);
     }
     let mut rows = Listing::new(vec!["table", "run", "records", "only values"], 2..4);
     for ((name, run), waiting) in &counts {
@@ -213,24 +229,19 @@ async fn list(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
     }
     screen::print_lines(rows.lines())?;
     screen::print("")?;
-    let mut reasons: Vec<(&str, u64)> = reasons.into_iter().collect();
+    let mut reasons: Vec<(String, u64)> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     for (reason, count) in reasons {
         screen::print(format!("{count} × {reason}"))?;
     }
-    first_damage(files)
+    end_with(damage)
 }
 
 async fn show(chosen: &Chosen, json: bool, context: &RunContext) -> Result<(), Error> {
-    let files = chosen.read(context).await?;
-    for line in files.iter().flat_map(|file| &file.lines) {
-        if json {
-            screen::print_json(line)?;
-        } else {
-            screen::print_lines(shown(line))?;
-        }
-    }
-    first_damage(files)
+    let damage = chosen.read(context, |line| {
+        if json { screen::print_json(&line) } else { screen::print_lines(shown(&line)) }
+    });
+    end_with(damage.await?)
 }
 
 async fn show_droppable(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {

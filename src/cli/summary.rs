@@ -57,10 +57,8 @@ pub(super) fn report(report: &RunReport) -> Vec<String> {
     };
     let (name, run) = (&report.pipeline, &report.run_id);
     // On a line of its own, so that it can be copied from a narrow terminal.
-    let mut lines = vec![
-        format!("{name}: {outcome} ({taken} in {seconds:.1} s)"),
-        format!("run {run}"),
-    ];
+    let mut lines =
+        vec![format!("{name}: {outcome} ({taken} in {seconds:.1} s)"), format!("run {run}")];
     if report.began_lake {
         lines.push(format!("this run began the lake {}", report.destination));
     }

@@ -39,6 +39,12 @@ impl RecordBatch {
         self.records.is_empty()
     }
 
+    /// The size of its records in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The offset of each record in the export, and its bytes.
     pub fn records(&self) -> impl Iterator<Item = (u64, &[u8])> {
         self.extents().map(|(extent, offset)| (offset, &self.bytes[extent]))

@@ -14,6 +14,11 @@ use crate::schema::{KeyPlace, NullValues, Step};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Taken;
 
+/// What the parent and position of a row take, compared with a value.
+const CELLS_OF_A_ROW: usize = 1;
+/// The same for the first row of a list, or an object, with what notes that there is one.
+const CELLS_OF_A_LIST: usize = 5;
+
 /// Builds a [`Level`].
 pub(super) struct LevelBuilder {
     scope: Scope,
@@ -112,14 +117,21 @@ impl LevelBuilder {
 
     /// Adds a record.
     pub(super) fn add_record(&mut self) -> u32 {
+        self.scope.add_cells(1 + self.fields.len());
         self.rows += 1;
         self.rows - 1
     }
 
     fn add_row(&mut self, parent: u32, position: u32) -> u32 {
+        self.scope.add_cells(if position == 0 { CELLS_OF_A_LIST } else { CELLS_OF_A_ROW });
         self.parents.push(parent);
         self.positions.push(position);
         self.add_record()
+    }
+
+    /// Whether the records have no more cells than one may have.
+    pub(super) fn check_cells(&self) -> Result<(), &'static str> {
+        self.scope.check_cells()
     }
 
     /// The quoted key of a column, if JSON can write it in only one way.
@@ -136,6 +148,7 @@ impl LevelBuilder {
         if scope.rule().form != ValueForm::LeftOut && !self.scope.takes_key() {
             return None;
         }
+        self.scope.add_cells(self.rows as usize);
         self.keys.insert(key.into(), self.fields.len());
         self.fields.push(KeyValues::new(key, scope));
         self.least_keys = 0;
@@ -227,6 +240,7 @@ pub(super) struct NestedBuilder {
 
 impl NestedBuilder {
     fn new(scope: Scope) -> Box<Self> {
+        scope.counts();
         Box::new(Self { lists: Vec::new(), objects: Vec::new(), level: LevelBuilder::new(scope) })
     }
 }

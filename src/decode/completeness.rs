@@ -24,8 +24,8 @@ use crate::shown::excerpt;
 const MOST_LEVELS: usize = 4;
 /// How much of a value is kept: enough for a message.
 const KEPT_BYTES: usize = 256;
-/// More members than any envelope has.
-const MOST_TOTALS: usize = 1000;
+/// More signs, and more totals, than any envelope has.
+const MOST_KEPT: usize = 1000;
 
 /// What the envelope says, as far as it was read.
 #[derive(Debug, Default)]
@@ -158,8 +158,9 @@ impl Completeness {
         }
         let Some(WatchedMember { pointer, rule, text, .. }) = self.reading.take() else { return };
         if rule != MemberRule::Total {
-            self.signs.extend(rule.sign(&text).map(|sign| (pointer, sign)));
-        } else if let Some(total) = integer(&text).filter(|_| self.totals.len() < MOST_TOTALS) {
+            let sign = rule.sign(&text).filter(|_| self.signs.len() < MOST_KEPT);
+            self.signs.extend(sign.map(|sign| (pointer, sign)));
+        } else if let Some(total) = integer(&text).filter(|_| self.totals.len() < MOST_KEPT) {
             self.totals.push((pointer, total));
         }
     }

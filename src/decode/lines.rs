@@ -26,7 +26,7 @@ enum Stage {
     /// In the first object, which begins at `start`.
     InFirst { start: usize, nesting: Nesting },
     /// After the first object.
-    Behind { newline: bool },
+    Behind { newline: bool, whitespace: usize },
 }
 
 impl LineSniffer {
@@ -43,7 +43,7 @@ impl LineSniffer {
                         self.at = BYTE_ORDER_MARK.len();
                     }
                     self.at += whitespace(&self.held[self.at..]);
-                    if *self.held.get(self.at)? != b'{' {
+                    if self.at > LONGEST_RECORD_BYTES || *self.held.get(self.at)? != b'{' {
                         return Some(false);
                     }
                     self.stage = Stage::InFirst { start: self.at, nesting: Nesting::default() };
@@ -53,22 +53,26 @@ impl LineSniffer {
                     self.at = match advance {
                         Advance::Within => self.held.len(),
                         Advance::Ended(used) => self.at + used,
-                        Advance::Wrong(_) => return Some(false),
+                        Advance::Wrong(_) | Advance::TooDeep(_) => return Some(false),
                     };
                     let bytes = self.at - *start;
                     match advance {
                         Advance::Ended(_) if bytes <= LONGEST_RECORD_BYTES => {
-                            self.stage = Stage::Behind { newline: false };
+                            self.stage = Stage::Behind { newline: false, whitespace: 0 };
                         }
                         Advance::Within if bytes < LONGEST_RECORD_BYTES => return None,
                         _ => return Some(false),
                     }
                 }
-                Stage::Behind { newline } => {
+                Stage::Behind { newline, whitespace: before } => {
                     let after = &self.held[self.at..];
                     let between = whitespace(after);
                     *newline |= after[..between].contains(&b'\n');
                     self.at += between;
+                    *before += between;
+                    if *before > LONGEST_RECORD_BYTES {
+                        return Some(false);
+                    }
                     return Some(begins_value(*self.held.get(self.at)?) && *newline);
                 }
             }

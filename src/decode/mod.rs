@@ -1,17 +1,19 @@
 //! Decode: turns the bytes of an export into typed columns without loss.
 //!
 //! ```text
-//! bytes ──Splitter──▶ RecordBatch ──decode_batch──▶ Chunk
-//!         finds the     a few MB of    parses each      a tree of levels with
-//!         records       whole records  record once      columns and their statistics
+//! bytes ──Splitter──▶ RecordBatch ──BatchChunks──▶ Chunks
+//!         finds the     a few MB of    parses each     each a tree of levels with
+//!         records       whole records  record once     columns and their statistics
 //! ```
 //!
 //! A [`Chunk`] keeps every value of the JSON: each column as [`Raw`] values, the nesting as row numbers. Types, names and
 //! tables need the whole export; [`infer`](crate::infer) decides them.
 
+mod array_list;
 mod batch;
 mod block;
 mod canonical;
+mod chunks;
 mod columns;
 mod compact;
 mod completeness;
@@ -41,9 +43,10 @@ use polars::prelude::{IntoSeries, StringChunked};
 
 use crate::schema::{ColumnStatistics, KeyPlace, RootId, Step};
 
+pub use array_list::ArrayList;
 pub use batch::{Found, RecordBatch};
+pub use chunks::{BatchChunks, DecodeError, decode_batch};
 pub use compact::without_whitespace;
-pub use parse::{DecodeError, decode_batch};
 pub use position::Position;
 pub use raw::{Fractions, Raw, RawTexts};
 pub use rules::{ValueForm, ValueRule, ValueRules};

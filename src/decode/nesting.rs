@@ -22,14 +22,22 @@ pub(super) enum Advance {
     Within,
     /// The value ended after this many bytes.
     Ended(usize),
-    /// A wrong closing bracket or too many open ones, at this byte.
+    /// A wrong closing bracket, at this byte.
     Wrong(usize),
+    /// Too many open brackets, at this byte.
+    TooDeep(usize),
 }
 
 impl Nesting {
     /// Starts inside a list, after its `[`.
     pub(super) fn in_list() -> Self {
         Self { closers: vec![b']'], ..Self::default() }
+    }
+
+    /// The same place, with the list around the value: it ends where the list does.
+    pub(super) fn within_list(mut self) -> Self {
+        self.closers.insert(0, b']');
+        self
     }
 
     /// Takes the next bytes of the value, which begins with a bracket or a quote.
@@ -79,7 +87,7 @@ impl Nesting {
                 }
             }
             if self.closers.len() > MOST_OPEN {
-                return Some(Advance::Wrong(at));
+                return Some(Advance::TooDeep(at));
             }
         }
         self.in_string = strings >> (length - 1) & 1 == 1;
@@ -96,6 +104,7 @@ impl Advance {
             Self::Within => Self::Within,
             Self::Ended(used) => Self::Ended(bytes + used),
             Self::Wrong(at) => Self::Wrong(bytes + at),
+            Self::TooDeep(at) => Self::TooDeep(bytes + at),
         }
     }
 }

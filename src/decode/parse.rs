@@ -1,177 +1,11 @@
 //! The parser: reads each record once, from bytes directly into columns.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-
-use super::batch::RecordBatch;
+use super::ScalarCounts;
 use super::columns::{Jump, LevelBuilder, Taken, ValuesBuilder};
-use super::identity::identity;
-use super::position::Position;
-use super::rules::{Scope, ValueForm};
-use super::{Chunk, DecodeOptions, Level, ScalarCounts, Undecodable};
-use crate::exit_code::{ExitCode, Failure, advice};
-use crate::shown::excerpt;
-
-/// A record is not valid JSON.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("record {record} of the export is not valid JSON at {position}: {reason}, at `{rest}`")]
-pub struct DecodeError {
-    /// Its number within its table, from 0.
-    pub record: u64,
-    /// Where in the export.
-    pub position: Position,
-    /// What is wrong.
-    pub reason: &'static str,
-    /// The text at that position.
-    pub rest: String,
-}
-
-impl Failure for DecodeError {
-    fn exit_code(&self) -> ExitCode {
-        ExitCode::Export
-    }
-
-    fn help(&self) -> Option<String> {
-        Some(advice::ASK_AGAIN.to_owned())
-    }
-}
+use super::rules::ValueForm;
 
 /// A record with deeper nesting is set apart, as other JSON parsers do.
 pub(super) const MOST_DEPTH: usize = 128;
-
-/// Decodes the records of a batch.
-///
-/// # Errors
-/// A record is not valid JSON.
-pub fn decode_batch(batch: &RecordBatch, options: &DecodeOptions) -> Result<Chunk, DecodeError> {
-    let text = std::str::from_utf8(&batch.bytes)
-        .map_err(|error| at(batch, error.valid_up_to(), "not UTF-8"))?;
-    let mut extents: Vec<Extent> = batch.extents().collect();
-    if let Some(passed_over) = &options.passed_over {
-        extents.retain(|(_, offset)| !passed_over.contains(offset));
-    }
-    let DecodedRecords { mut records, flaws, mut scalars, is_too_wide } =
-        decode_records(batch, text, &extents, options)?;
-    let mut undecodable = Vec::new();
-    if is_too_wide {
-        let (places, identities) = (Vec::new(), Vec::new());
-        return Ok(Chunk {
-            root: batch.root,
-            records,
-            places,
-            identities,
-            undecodable,
-            scalars,
-            is_too_wide,
-        });
-    }
-    if !flaws.is_empty() {
-        // Their values are already in the columns and would influence types, so decode without them.
-        undecodable.extend(flaws.iter().map(|(position, reason)| {
-            let (extent, offset) = extents[*position].clone();
-            Undecodable { place: place(&extent, offset), reason }
-        }));
-        let mut positions = 0..;
-        extents.retain(|_| positions.next().is_some_and(|it| !flaws.contains_key(&it)));
-        DecodedRecords { records, scalars, .. } = decode_records(batch, text, &extents, options)?;
-    }
-    let mut identities = Vec::new();
-    if options.identify {
-        for (extent, _) in &extents {
-            let hash = identity(&text[extent.clone()])
-                .map_err(|_| at(batch, extent.start, "the record cannot be hashed"))?;
-            identities.push(hash);
-        }
-    }
-    let places = extents.iter().map(|(extent, offset)| place(extent, *offset)).collect();
-    Ok(Chunk { root: batch.root, records, places, identities, undecodable, scalars, is_too_wide })
-}
-
-/// The records of some extents.
-struct DecodedRecords {
-    records: Level,
-    /// The positions of those that cannot be held exactly, with the reason.
-    flaws: BTreeMap<usize, &'static str>,
-    scalars: ScalarCounts,
-    is_too_wide: bool,
-}
-
-/// Decodes the records of these extents.
-fn decode_records(
-    batch: &RecordBatch,
-    text: &str,
-    extents: &[Extent],
-    options: &DecodeOptions,
-) -> Result<DecodedRecords, DecodeError> {
-    match options.rules {
-        Some(_) => decode_by_rules::<true>(batch, text, extents, options),
-        None => decode_by_rules::<false>(batch, text, extents, options),
-    }
-}
-
-/// The same; without rules no value is asked for its rule.
-fn decode_by_rules<const RULED: bool>(
-    batch: &RecordBatch,
-    text: &str,
-    extents: &[Extent],
-    options: &DecodeOptions,
-) -> Result<DecodedRecords, DecodeError> {
-    let scope = Scope::of_records(options.most_keys.unwrap_or(usize::MAX), options.rules.as_ref());
-    let mut records = LevelBuilder::new(scope.clone());
-    let mut flaws = BTreeMap::new();
-    let mut parser = Parser::<RULED> {
-        text,
-        levels: options.levels.unwrap_or(usize::MAX),
-        at: 0,
-        depth: 0,
-        unescaped: String::new(),
-        jumps: Vec::new(),
-        flaw: None,
-        scalars: ScalarCounts::default(),
-        in_texts: 0,
-    };
-    for (position, (extent, _)) in extents.iter().enumerate() {
-        // Nothing stands between two records of a batch: of `1` and `2` the first would be read as 12.
-        parser.text = &text[..extent.end];
-        parser.at = extent.start;
-        let read = parser.record(&mut records, extent.end);
-        let mut flaw = parser.flaw.take();
-        match read {
-            // The record is read no further here, so its syntax is checked by a parser that does not recurse.
-            Err(TOO_DEEP) if is_json(&text[extent.clone()]) => flaw = Some(TOO_DEEP),
-            read => read.map_err(|reason| at(batch, parser.at, reason))?,
-        }
-        flaws.extend(flaw.map(|flaw| (position, flaw)));
-        if scope.is_exceeded() {
-            // The records are refused; more of them would only make the columns longer.
-            break;
-        }
-    }
-    let is_too_wide = scope.is_exceeded();
-    Ok(DecodedRecords { records: records.finish(), flaws, scalars: parser.scalars, is_too_wide })
-}
-
-fn is_json(text: &str) -> bool {
-    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
-}
-
-/// The byte range of a record in its batch, and its offset in the export.
-type Extent = (Range<usize>, u64);
-
-fn place(extent: &Range<usize>, offset: u64) -> Range<u64> {
-    offset..offset + extent.len() as u64
-}
-
-fn at(batch: &RecordBatch, position: usize, reason: &'static str) -> DecodeError {
-    let index = batch.records.partition_point(|record| record.start <= position).saturating_sub(1);
-    let record = batch.records[index];
-    DecodeError {
-        record: batch.first_record + index as u64,
-        position: record.position.after(&batch.bytes[record.start..position]),
-        reason,
-        rest: excerpt(&batch.bytes[position..]),
-    }
-}
 
 /// A recursive-descent parser over the text of a batch. An error describes the text at `at`.
 pub(super) struct Parser<'a, const RULED: bool> {
@@ -205,13 +39,30 @@ pub(super) const HALF: &str = "a text has half of a surrogate pair";
 pub(super) const TWICE: &str = "a key is repeated in one object";
 /// Columns are made of objects.
 const NO_OBJECT: &str = "a record has to be an object";
-const TOO_DEEP: &str = "it is nested more than 128 levels deep";
+pub(super) const TOO_DEEP: &str = "it is nested more than 128 levels deep";
+/// Names of columns come from keys; those of an object with the column `keys` may have any length.
+const LONG_KEY: &str = "a key is longer than 65536 bytes";
+const MOST_KEY_BYTES: usize = 65_536;
 
 pub(super) type Parsed<T> = Result<T, &'static str>;
 
 impl<'a, const RULED: bool> Parser<'a, RULED> {
+    pub(super) fn new(text: &'a str, levels: usize) -> Self {
+        Self {
+            text,
+            levels,
+            at: 0,
+            depth: 0,
+            unescaped: String::new(),
+            jumps: Vec::new(),
+            flaw: None,
+            scalars: ScalarCounts::default(),
+            in_texts: 0,
+        }
+    }
+
     /// Reads the record that ends at this byte.
-    fn record(&mut self, records: &mut LevelBuilder, end: usize) -> Parsed<()> {
+    pub(super) fn record(&mut self, records: &mut LevelBuilder, end: usize) -> Parsed<()> {
         self.depth = 0;
         self.jumps.clear();
         let row = records.add_record();
@@ -322,10 +173,15 @@ impl<'a, const RULED: bool> Parser<'a, RULED> {
             self.at += length;
             return Ok(Some(expected));
         }
-        Ok(match self.string()? {
-            Text::Plain(key) => level.field(key),
-            Text::Unescaped => level.field(&self.unescaped),
-        })
+        let key = match self.string()? {
+            Text::Plain(key) => key,
+            Text::Unescaped => &self.unescaped,
+        };
+        if key.len() > MOST_KEY_BYTES {
+            self.flaw = self.flaw.or(Some(LONG_KEY));
+            return Ok(None);
+        }
+        Ok(level.field(key))
     }
 
     /// Stores a text, unless it is read as null; whether it is.
@@ -404,6 +260,7 @@ impl<'a, const RULED: bool> Parser<'a, RULED> {
             self.skip_whitespace();
             let is_object = self.peek() == b'{' && self.depth <= self.levels;
             let (level, item) = values.item(row, position, is_object);
+            level.check_cells()?;
             if is_object {
                 self.object(level, item)?;
             } else {
@@ -485,7 +342,11 @@ mod tests {
     use serde::de::IgnoredAny;
     use serde_json::Value;
 
-    use super::super::{RecordSelector, Splitter, Step, Values};
+    use super::super::position::Position;
+    use super::super::{
+        Chunk, DecodeError, DecodeOptions, Level, RecordSelector, Splitter, Step, Undecodable,
+        Values, decode_batch,
+    };
     use super::*;
     use crate::schema::JsonPointer;
 

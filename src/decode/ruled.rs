@@ -78,6 +78,7 @@ impl<const RULED: bool> Parser<'_, RULED> {
             self.skip_whitespace();
             let is_object = self.peek() == b'{' && self.depth <= self.levels;
             let (level, member) = values.member(row, position, &key, is_object);
+            level.check_cells()?;
             if is_object {
                 self.object(level, member)?;
             } else {

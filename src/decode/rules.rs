@@ -47,10 +47,23 @@ pub(super) struct Width {
     is_exceeded: Rc<Cell<bool>>,
 }
 
+/// All lists of a record together have at most so many times the keys that one may have, each of their levels counted as
+/// one more: a column takes some kilobytes, even of a single value.
+const MOST_LISTS_OF_KEYS: usize = 16;
+/// A record that alone has more cells is set apart: they take some 200 MB. One of 64 MB has fewer, unless its values have
+/// only a few bytes each.
+const MOST_CELLS_OF_A_RECORD: usize = 1 << 24;
+pub(super) const TOO_MANY_CELLS: &str = "its lists take more than 16777216 cells, one for each key of each item, whether \
+     the item has the key or not: keep such a list as one text, with `type = \"json\"` or `nested = \"json\"`";
+
 /// Where a level or the values of a key are: what applies to the keys below.
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
     width: Rc<Width>,
+    /// How many rows and cells of columns the batch has, at all levels.
+    cells: Rc<Cell<usize>>,
+    /// How many keys and levels the batch has, of all lists.
+    all_keys: Rc<Cell<usize>>,
     ruled_path: Option<Rc<RuledPath>>,
 }
 
@@ -72,7 +85,7 @@ impl Scope {
             Rc::new(RuledPath { rules: rules.clone(), path: Vec::new(), rows: 0, rule })
         });
         let width = Width { most, keys: Cell::new(0), is_exceeded: Rc::default() };
-        Self { width: Rc::new(width), ruled_path }
+        Self { width: Rc::new(width), cells: Rc::default(), all_keys: Rc::default(), ruled_path }
     }
 
     /// The values of one key here.
@@ -83,7 +96,7 @@ impl Scope {
             let rule = above.rules.rule(&path, above.rows, &above.rule);
             Rc::new(RuledPath { rules: above.rules.clone(), path, rows: above.rows, rule })
         });
-        Self { width: self.width.clone(), ruled_path }
+        Self { ruled_path, ..self.clone() }
     }
 
     /// The rows of lists here. They may be a table of their own, whose keys are counted apart.
@@ -94,7 +107,32 @@ impl Scope {
             let (rules, path, rule) = (list.rules.clone(), list.path.clone(), list.rule.clone());
             Rc::new(RuledPath { rules, rows: path.len(), path, rule })
         });
-        Self { width: Rc::new(width), ruled_path }
+        Self { width: Rc::new(width), ruled_path, ..self.clone() }
+    }
+
+    pub(super) fn add_cells(&self, cells: usize) {
+        self.cells.set(self.cells.get() + cells);
+    }
+
+    /// How many rows and cells of columns there are.
+    pub(super) fn cells(&self) -> usize {
+        self.cells.get()
+    }
+
+    /// Whether they are more than one record may have, or the batch is too wide already.
+    pub(super) fn check_cells(&self) -> Result<(), &'static str> {
+        let is_more = self.cells() > MOST_CELLS_OF_A_RECORD || self.is_exceeded();
+        if is_more { Err(TOO_MANY_CELLS) } else { Ok(()) }
+    }
+
+    /// Counts a key, or a level of objects or items; `false` when there are too many.
+    pub(super) fn counts(&self) -> bool {
+        let all = self.all_keys.get() + 1;
+        self.all_keys.set(all);
+        if all > self.width.most.saturating_mul(MOST_LISTS_OF_KEYS) {
+            self.width.is_exceeded.set(true);
+        }
+        !self.is_exceeded()
     }
 
     pub(super) fn rule(&self) -> ValueRule {
@@ -104,7 +142,7 @@ impl Scope {
     /// Takes room for one more key; `false` when there is none.
     pub(super) fn takes_key(&self) -> bool {
         let keys = self.width.keys.get();
-        if keys >= self.width.most {
+        if !self.counts() || keys >= self.width.most {
             self.width.is_exceeded.set(true);
             return false;
         }

@@ -4,21 +4,27 @@
 //! parser reads their content. State is kept between pieces, so chunk boundaries do not matter.
 
 mod candidates;
+mod records;
 
-use super::batch::{BatchRecord, Found, RecordBatch};
+use super::array_list::SeenArrays;
+use super::batch::{Found, RecordBatch};
 use super::completeness::Completeness;
 use super::envelope::{EnvelopeState, begins_value, is_scalar_byte, is_whitespace, key_of};
-use super::lines::{LONGEST_RECORD_BYTES, LineSniffer};
-use super::nesting::{Advance, Nesting};
+use super::lines::LineSniffer;
+use super::nesting::{Advance, MOST_OPEN, Nesting};
+use super::parse::MOST_DEPTH;
 use super::position::Position;
 use super::selector::{RecordSelector, RecordsAt};
 use super::split_error::SplitError;
-
+use crate::definition::Size;
 use crate::schema::JsonPointer;
 use crate::shown::excerpt;
 
 /// The size of a batch in bytes.
 const BATCH_BYTES: usize = 2 << 20;
+
+/// Longer keys, numbers and words of the envelope are refused: they are held until they end.
+const MOST_TOKEN_BYTES: usize = 1 << 20;
 
 /// Finds the records of an export, piece by piece.
 #[derive(Debug)]
@@ -41,8 +47,7 @@ pub struct Splitter {
     batches: Vec<RecordBatch>,
     records: Vec<u64>,
     found: Vec<bool>,
-    candidates: Vec<JsonPointer>,
-    empty_arrays: Vec<JsonPointer>,
+    arrays: SeenArrays,
     /// Buffers the beginning until it is known whether the export is newline-delimited.
     sniffer: Option<LineSniffer>,
     /// The export is newline-delimited, or earlier ones were.
@@ -51,6 +56,8 @@ pub struct Splitter {
     roots: u64,
     /// The first value of the export is an object.
     root_is_object: bool,
+    /// The largest record, if that is limited.
+    most_record: Option<Size>,
 }
 
 /// Items of an array that are records only if an object follows: an array of scalars has none.
@@ -88,12 +95,18 @@ impl Splitter {
             batches: (0..tables).map(|table| RecordBatch::empty(table, 0)).collect(),
             records: vec![0; tables],
             found: vec![false; tables],
-            candidates: Vec::new(),
-            empty_arrays: Vec::new(),
+            arrays: SeenArrays::default(),
             position: Position::START,
             roots: 0,
             root_is_object: false,
+            most_record: None,
         }
+    }
+
+    /// Refuses an export with a record larger than this, before more of the record is held.
+    #[must_use]
+    pub fn refusing_records_above(self, most: Size) -> Self {
+        Self { most_record: Some(most), ..self }
     }
 
     /// Refuses an export whose envelope says that it is not whole, except by the keys or JSON Pointers to ignore.
@@ -164,21 +177,21 @@ impl Splitter {
         match &self.selector {
             RecordSelector::TheOnlyArray { before: Some(before) } => {
                 let pointer = before.pointer();
-                if self.candidates.contains(&pointer) || self.empty_arrays.contains(&pointer) {
+                if self.arrays.is_where_before {
                     return Ok(vec![before.clone()]);
                 }
-                let candidates = std::mem::take(&mut self.candidates);
+                let candidates = std::mem::take(&mut self.arrays.with_objects);
                 Err(SplitError::NotFound { pointer, candidates })
             }
             RecordSelector::TheOnlyArray { before: None } => {
-                let mut candidates = std::mem::take(&mut self.candidates);
+                let mut candidates = std::mem::take(&mut self.arrays.with_objects);
                 if candidates.is_empty() {
-                    candidates = std::mem::take(&mut self.empty_arrays);
+                    candidates = std::mem::take(&mut self.arrays.empty);
                 }
-                match candidates.len() {
-                    0 => Err(SplitError::NoRecords),
-                    1 => Ok(candidates.into_iter().map(RecordsAt::Place).collect()),
-                    _ => Err(SplitError::Ambiguous { candidates }),
+                match candidates.only() {
+                    Some(only) => Ok(vec![RecordsAt::Place(only.clone())]),
+                    None if candidates.is_empty() => Err(SplitError::NoRecords),
+                    None => Err(SplitError::Ambiguous { candidates }),
                 }
             }
             RecordSelector::At(pointers) => match self.found.iter().position(|found| !found) {
@@ -186,7 +199,7 @@ impl Splitter {
                 None => Ok(pointers.iter().cloned().map(RecordsAt::Place).collect()),
                 Some(missing) => Err(SplitError::NotFound {
                     pointer: pointers[missing].clone(),
-                    candidates: std::mem::take(&mut self.candidates),
+                    candidates: std::mem::take(&mut self.arrays.with_objects),
                 }),
             },
         }
@@ -200,11 +213,11 @@ impl Splitter {
             let rest = &piece[at..];
             let used = match self.state {
                 EnvelopeState::InRecord => self.in_record(rest, full)?,
-                EnvelopeState::InScalarRecord => self.in_scalar_record(rest, full),
+                EnvelopeState::InScalarRecord => self.in_scalar_record(rest, full)?,
                 EnvelopeState::Skipping => self.skip(rest)?,
                 EnvelopeState::InKey { escaped } => self.in_key(rest, escaped)?,
                 EnvelopeState::InScalar if is_scalar_byte(rest[0]) => {
-                    self.token.push(rest[0]);
+                    self.hold_token("number or word", rest[0])?;
                     1
                 }
                 EnvelopeState::InScalar => {
@@ -268,7 +281,7 @@ impl Splitter {
             (EnvelopeState::Root, b'n') if self.roots == 0 => {
                 // `null` in place of a list of records is an empty one.
                 self.roots = 1;
-                self.empty_arrays.push(JsonPointer::default());
+                self.note_empty(JsonPointer::default());
                 return self.begin_value(byte);
             }
             (EnvelopeState::Root, _) if self.roots == 0 => {
@@ -314,8 +327,14 @@ impl Splitter {
             }
             RecordSelector::TheOnlyArray { .. } => None,
         };
-        if table.is_none() {
-            self.completeness.begin(&self.path, self.open_objects);
+        match table {
+            None => self.completeness.begin(&self.path, self.open_objects),
+            // The root is the only place that several values may have, one after the other.
+            Some(table) if self.found[table] && !self.path.is_empty() => {
+                let pointer = JsonPointer::from_keys(self.path.clone());
+                return Err(SplitError::Twice { pointer });
+            }
+            Some(_) => {}
         }
         match (table, byte) {
             (Some(table), b'{') => {
@@ -338,6 +357,9 @@ impl Splitter {
             (Some(_), _) => {
                 let pointer = JsonPointer::from_keys(self.path.clone());
                 return Err(SplitError::NotRecords { pointer });
+            }
+            (None, b'{') if self.open_objects == MOST_DEPTH => {
+                return Err(SplitError::TooDeep { position: self.position, most: MOST_DEPTH });
             }
             (None, b'{') => {
                 self.open_objects += 1;
@@ -362,62 +384,14 @@ impl Splitter {
         self.lines && self.root_is_object
     }
 
-    /// Begins a record with this byte, which is read again. What is no object is refused by the parser, as a record.
-    fn begin_record(&mut self, byte: u8, in_array: bool) {
-        let batch = &mut self.batches[self.table];
-        batch.records.push(BatchRecord { start: batch.bytes.len(), position: self.position });
-        self.in_array = in_array;
-        self.nesting = Nesting::default();
-        self.state = match byte {
-            b'{' | b'[' | b'"' => EnvelopeState::InRecord,
-            _ => EnvelopeState::InScalarRecord,
-        };
-    }
-
-    fn in_scalar_record(&mut self, rest: &[u8], full: &mut Vec<RecordBatch>) -> usize {
-        let used = rest.iter().take_while(|byte| is_scalar_byte(**byte)).count();
-        self.batches[self.table].bytes.extend_from_slice(&rest[..used]);
-        if used < rest.len() {
-            self.end_record(full);
+    /// Adds a byte to the key, number or word of the envelope.
+    fn hold_token(&mut self, what: &'static str, byte: u8) -> Result<(), SplitError> {
+        if self.token.len() == MOST_TOKEN_BYTES {
+            let most = Size::from_bytes(MOST_TOKEN_BYTES as u64);
+            return Err(SplitError::TokenTooLong { what, position: self.position, most });
         }
-        used
-    }
-
-    fn in_record(&mut self, rest: &[u8], full: &mut Vec<RecordBatch>) -> Result<usize, SplitError> {
-        let (used, is_over) = match self.nesting.advance(rest) {
-            Advance::Within => (rest.len(), false),
-            Advance::Ended(used) => (used, true),
-            Advance::Wrong(at) => return Err(self.wrong_bracket(rest, at)),
-        };
-        let batch = &mut self.batches[self.table];
-        if batch.bytes.is_empty() && batch.first_record > 0 {
-            // It becomes as large as the one before; growing would copy it several times.
-            batch.bytes.reserve(BATCH_BYTES + BATCH_BYTES / 16);
-        }
-        batch.bytes.extend_from_slice(&rest[..used]);
-        if is_over {
-            self.end_record(full);
-        }
-        Ok(used)
-    }
-
-    fn end_record(&mut self, full: &mut Vec<RecordBatch>) {
-        self.records[self.table] += 1;
-        let bytes = self.batches[self.table].bytes.len();
-        if let Some(tentative) = &self.tentative {
-            if bytes - tentative.bytes > LONGEST_RECORD_BYTES {
-                self.forget_tentative();
-                return self.skip_array();
-            }
-        } else if bytes >= BATCH_BYTES {
-            let next = RecordBatch::empty(self.table, self.records[self.table]);
-            full.push(std::mem::replace(&mut self.batches[self.table], next));
-        }
-        if self.in_array {
-            self.state = EnvelopeState::RecordCommaOrEnd;
-        } else {
-            self.end_value();
-        }
+        self.token.push(byte);
+        Ok(())
     }
 
     fn skip(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
@@ -428,7 +402,12 @@ impl Splitter {
                 Ok(used)
             }
             Advance::Wrong(at) => Err(self.wrong_bracket(rest, at)),
+            Advance::TooDeep(at) => Err(self.too_deep(rest, at)),
         }
+    }
+
+    fn too_deep(&self, rest: &[u8], at: usize) -> SplitError {
+        SplitError::TooDeep { position: self.position.after(&rest[..at]), most: MOST_OPEN }
     }
 
     fn wrong_bracket(&self, rest: &[u8], at: usize) -> SplitError {
@@ -455,7 +434,7 @@ impl Splitter {
             }
             _ => {}
         }
-        self.token.push(byte);
+        self.hold_token("key", byte)?;
         Ok(1)
     }
 
@@ -664,6 +643,79 @@ mod tests {
         assert_eq!(split("lines", "[{},{}]").unwrap().records_at, [RecordsAt::Lines]);
         assert!(matches!(split("", "{\"error\":1}"), Err(SplitError::NotFound { .. })));
         assert_eq!(split("", "{\"a\":1}\n{\"a\":2}").unwrap().records_at, [RecordsAt::Lines]);
+    }
+
+    /// Feeds a piece again and again after a beginning, until it is refused.
+    fn refused(selector: RecordSelector, beginning: &str, piece: &str) -> SplitError {
+        let mut splitter =
+            Splitter::new(selector).refusing_records_above(Size::from_bytes(2 << 20));
+        splitter.feed(beginning.as_bytes()).unwrap();
+        for _ in 0..100 {
+            if let Err(error) = splitter.feed(piece.as_bytes()) {
+                return error;
+            }
+        }
+        panic!("{beginning} is not refused");
+    }
+
+    #[test]
+    fn m2_a_record_is_refused_while_it_arrives() {
+        let piece = "1".repeat(1 << 19);
+        for beginning in
+            ["[{},{\"a\":\"", "[{},\"", "[{},{\"a\":", "[{},", "{\"t\":1,\"r\":{\"a\":"]
+        {
+            let selector = if beginning.starts_with('{') { at(&["/r"]) } else { at(&[""]) };
+            let error = refused(selector, beginning, &piece);
+            let begins = beginning.find(",{\"a").or(beginning.find("},")).map_or(0, |at| at + 1);
+            let SplitError::RecordTooLarge { position, most } = &error else { panic!("{error}") };
+            assert_eq!(most.bytes(), 2 << 20);
+            assert!(position.byte >= begins as u64, "{beginning}: {position}");
+        }
+    }
+
+    #[test]
+    fn m2_nothing_of_an_envelope_is_held_without_bound() {
+        let piece = "1".repeat(1 << 19);
+        for beginning in ["{\"r\":[{}],\"", "{\"r\":[{}],\"a\":"] {
+            let error = refused(at(&["/r"]), beginning, &piece);
+            assert!(matches!(error, SplitError::TokenTooLong { .. }), "{error}");
+        }
+        // Texts are skipped, also one that begins an array that may have been the records.
+        let mut splitter = Splitter::new(RecordSelector::TheOnlyArray { before: None });
+        splitter.feed(b"{\"x\":[\"").unwrap();
+        for _ in 0..80 {
+            splitter.feed(piece.as_bytes()).unwrap();
+            assert!(splitter.batches[0].bytes.len() <= 17 << 20);
+        }
+        splitter.feed(b"\\\"]\",[2]],\"r\":[{\"a\":1}]}").unwrap();
+        let (batches, found) = splitter.finish().unwrap();
+        assert_eq!(texts(&batches[0]), [r#"{"a":1}"#]);
+        assert_eq!((batches.len(), found.records), (1, vec![1].into()));
+    }
+
+    #[test]
+    fn m3_an_envelope_nests_as_deep_as_records() {
+        let nested =
+            |levels: usize| format!("{}[{{}}]{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+        assert!(found_in(&nested(128)).is_ok());
+        let error = found_in(&nested(129)).unwrap_err();
+        assert!(matches!(error, SplitError::TooDeep { most: 128, .. }), "{error}");
+        let error = found_in(&format!("{{\"r\":[{{}}],\"a\":{}", "[".repeat(2_000_000)));
+        assert!(matches!(error, Err(SplitError::TooDeep { most: MOST_OPEN, .. })), "{error:?}");
+    }
+
+    #[test]
+    fn m5_of_many_arrays_a_few_are_kept() {
+        let arrays: Vec<String> = (0..5_000).map(|array| format!("\"a{array}\":[{{}}]")).collect();
+        let json = format!("{{{}}}", arrays.join(","));
+        let error = found_in(&json).unwrap_err();
+        let SplitError::Ambiguous { candidates } = &error else { panic!("{error}") };
+        assert!(candidates.all().is_none());
+        assert!(error.to_string().ends_with("`/a3`, `/a4`, 4995 more"), "{error}");
+        let wanted = RecordSelector::TheOnlyArray {
+            before: Some(RecordsAt::Place("/a4999".parse().unwrap())),
+        };
+        assert_eq!(split_in(wanted, &[json.as_bytes()]).unwrap().1.records, [1]);
     }
 
     proptest! {

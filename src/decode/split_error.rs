@@ -1,6 +1,8 @@
 //! What is wrong with an export that cannot be split into records.
 
+use super::array_list::ArrayList;
 use super::position::Position;
+use crate::definition::Size;
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::schema::JsonPointer;
 
@@ -38,6 +40,34 @@ pub enum SplitError {
         /// What was found.
         rest: String,
     },
+    /// A record is too large to be held.
+    #[error(
+        "the record at {position} of the export is larger than {most}, the limit of `limits.max_record_size`"
+    )]
+    RecordTooLarge {
+        /// Where it begins.
+        position: Position,
+        /// The limit.
+        most: Size,
+    },
+    /// A key, a number or a word of the envelope is too long to be held.
+    #[error("the {what} at {position} of the export is longer than {most}")]
+    TokenTooLong {
+        /// What it is.
+        what: &'static str,
+        /// Where it is found to be too long.
+        position: Position,
+        /// The limit.
+        most: Size,
+    },
+    /// The envelope, or a value in it, is nested too deep.
+    #[error("the export is nested more than {most} levels deep, at {position}")]
+    TooDeep {
+        /// Where.
+        position: Position,
+        /// The limit.
+        most: usize,
+    },
     /// A second value follows the first.
     #[error("the export has a second JSON value, at {position}")]
     SecondValue {
@@ -45,10 +75,10 @@ pub enum SplitError {
         position: Position,
     },
     /// Several arrays of objects, and the definition does not say which to load.
-    #[error("the export has several arrays of objects: {}", list(.candidates))]
+    #[error("the export has several arrays of objects: {candidates}")]
     Ambiguous {
-        /// All of them.
-        candidates: Vec<JsonPointer>,
+        /// Which.
+        candidates: ArrayList,
     },
     /// No array of objects.
     #[error("the export has no array of objects")]
@@ -59,7 +89,7 @@ pub enum SplitError {
         /// The selected array.
         pointer: JsonPointer,
         /// The arrays of objects in the export.
-        candidates: Vec<JsonPointer>,
+        candidates: ArrayList,
     },
     /// The envelope says that records are missing, or that the source has failed.
     #[error("{}", incomplete(.pointer, .sign))]
@@ -68,6 +98,12 @@ pub enum SplitError {
         pointer: JsonPointer,
         /// What it says.
         sign: Sign,
+    },
+    /// A key of the envelope is there twice, and parsers differ in which value they keep.
+    #[error("the export has two values {}", place(.pointer))]
+    Twice {
+        /// The place.
+        pointer: JsonPointer,
     },
     /// The selected value is a scalar.
     #[error("the value {} is neither a list nor an object", place(.pointer))]
@@ -103,10 +139,14 @@ impl Failure for SplitError {
             | Self::TextSequence
             | Self::Truncated { .. }
             | Self::Malformed { .. }
+            | Self::RecordTooLarge { .. }
+            | Self::TokenTooLong { .. }
+            | Self::TooDeep { .. }
             | Self::SecondValue { .. }
             | Self::NoRecords
             | Self::NotFound { .. }
             | Self::Incomplete { .. }
+            | Self::Twice { .. }
             | Self::NotRecords { .. } => ExitCode::Export,
         }
     }
@@ -114,9 +154,7 @@ impl Failure for SplitError {
     fn help(&self) -> Option<String> {
         let help = match self {
             Self::Ambiguous { candidates } => {
-                let lines: Vec<String> =
-                    candidates.iter().map(|it| format!("records = \"{it}\"")).collect();
-                let lines = lines.join(" or ");
+                let lines = candidates.shown(" or ", |it| format!("records = \"{it}\""));
                 return Some(format!("say which in `[[tables]]`, one table each: {lines}"));
             }
             Self::Incomplete { pointer, .. } => {
@@ -124,6 +162,16 @@ impl Failure for SplitError {
                     "the tables are as they were; to load such exports all the same: `[source.envelope]` \
                      with `ignore = [\"{pointer}\"]`"
                 ));
+            }
+            Self::RecordTooLarge { most, .. } => {
+                let larger = Size::from_bytes(most.bytes().saturating_mul(4));
+                return Some(format!(
+                    "the tables are as they were; if this is one record, write `max_record_size = \"{larger}\"` under \
+                     `[limits]`; otherwise name the list of the records: `records` in `[[tables]]`"
+                ));
+            }
+            Self::TokenTooLong { .. } | Self::TooDeep { .. } => {
+                "no envelope is like that: check what answers at `base_url`; the tables are as they were"
             }
             Self::NoRecords => {
                 "to load the whole export as one record, write `records = \"\"` in `[[tables]]`"
@@ -133,6 +181,9 @@ impl Failure for SplitError {
             }
             Self::NotJson { .. } => {
                 "check `base_url` and what answers there; the tables are as they were"
+            }
+            Self::Twice { .. } => {
+                "a key is repeated, and nobody can say which value is meant: ask the source; the tables are as they were"
             }
             Self::WideText => "ask the source for UTF-8; the tables are as they were",
             Self::TextSequence => {
@@ -166,20 +217,10 @@ fn incomplete(pointer: &JsonPointer, sign: &Sign) -> String {
     }
 }
 
-/// The place of an array. The pointer to the root is empty.
-fn name(pointer: &JsonPointer) -> String {
-    if pointer.keys().is_empty() { "the root".to_owned() } else { format!("`{pointer}`") }
-}
-
-fn list(pointers: &[JsonPointer]) -> String {
-    let names: Vec<String> = pointers.iter().map(name).collect();
-    names.join(", ")
-}
-
-fn others(candidates: &[JsonPointer]) -> String {
+fn others(candidates: &ArrayList) -> String {
     if candidates.is_empty() {
         String::new()
     } else {
-        format!("; its arrays of objects are {}", list(candidates))
+        format!("; its arrays of objects are {candidates}")
     }
 }

@@ -20,6 +20,10 @@ pub struct Limits {
     pub max_shrink: Option<Share>,
     /// The largest response, decompressed.
     pub max_size: Option<Size>,
+    /// The largest record.
+    pub max_record_size: Option<Size>,
+    /// The most records that may wait in quarantine for a table.
+    pub max_waiting: Option<Size>,
     /// The most partitions that one run may write.
     pub max_partitions: Option<u32>,
     /// The most columns of a table.
@@ -41,6 +45,18 @@ impl Limits {
         self.max_size.map_or(DEFAULT_MAX_BYTES, |size| size.bytes)
     }
 
+    /// The largest record: so much of an export is held at once.
+    #[must_use]
+    pub fn max_record_size(&self) -> Size {
+        self.max_record_size.unwrap_or(DEFAULT_MAX_RECORD_SIZE)
+    }
+
+    /// The most records that may wait in quarantine for a table, by their size.
+    #[must_use]
+    pub fn max_waiting(&self) -> Size {
+        self.max_waiting.unwrap_or(DEFAULT_MAX_WAITING)
+    }
+
     /// The most partitions that one run may write.
     #[must_use]
     pub fn max_partitions(&self) -> usize {
@@ -59,6 +75,12 @@ pub const DEFAULT_MAX_COLUMNS: usize = 1_000;
 
 /// More than any company's export, and less than what fills a disk unnoticed.
 const DEFAULT_MAX_BYTES: u64 = 64_000_000_000;
+
+/// More than any record has that is not an export in itself.
+const DEFAULT_MAX_RECORD_SIZE: Size = Size::from_bytes(64_000_000);
+
+/// Of small records 100,000. With more the definition is wrong, and not the records.
+const DEFAULT_MAX_WAITING: Size = Size::from_bytes(100_000_000);
 
 /// More than ten years of days. A column with a value of its own for each record has more.
 const DEFAULT_MAX_PARTITIONS: usize = 5_000;
@@ -196,6 +218,13 @@ pub(super) struct RawLimits {
     /// The largest response, decompressed. Above it the run changes nothing and exits 6.
     #[schemars(extend("default" = "64GB"))]
     pub(super) max_size: Option<Field<Size>>,
+    /// The largest record. Above it the run changes nothing and exits 6.
+    #[schemars(extend("default" = "64MB"))]
+    pub(super) max_record_size: Option<Field<Size>>,
+    /// The most records that may wait in quarantine for a table, by their size and 1 kB for the reasons of each. Above it
+    /// the run changes nothing and exits 6.
+    #[schemars(extend("default" = "100MB"))]
+    pub(super) max_waiting: Option<Field<Size>>,
     /// The most partitions that one run may write. Above it the run changes nothing and exits 6.
     #[schemars(extend("default" = 5000))]
     pub(super) max_partitions: Option<Field<AtLeastOne>>,
@@ -218,6 +247,8 @@ impl RawLimits {
             min_records: checker.value(self.min_records, "limits.min_records").map(u64::from),
             max_shrink: checker.value(self.max_shrink, "limits.max_shrink"),
             max_size: checker.value(self.max_size, "limits.max_size"),
+            max_record_size: checker.value(self.max_record_size, "limits.max_record_size"),
+            max_waiting: checker.value(self.max_waiting, "limits.max_waiting"),
             allow_unknown_length: checker
                 .value(self.allow_unknown_length, "limits.allow_unknown_length")
                 .unwrap_or_default(),

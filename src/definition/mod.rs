@@ -21,6 +21,7 @@
 //! Nothing here uses the network, the clock or the process environment: `${NAME}` is looked up in the [`Environment`]
 //! that the caller passes. Reading the file in [`Definition::load`] is the one exception.
 
+mod ancestry;
 mod api_key;
 mod canonical;
 mod check;

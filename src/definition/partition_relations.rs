@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::Table;
+use super::ancestry::Ancestry;
 use super::checker::Checker;
-use super::relations::root_of;
 use crate::schema::{ColumnName, ColumnType, PartitionField, TimeRanges};
 
 impl Checker<'_> {
@@ -45,12 +45,9 @@ impl Checker<'_> {
 
     /// Columns with the name of a directory: readers would take one for the other. A key of the JSON with such a name gets
     /// a suffix, and what a definition names is an error.
-    pub(super) fn directory_names(&mut self, key: &str, table: &Table, tables: &[Table]) {
-        let root = root_of(&table.name, tables);
-        let Some(fields) = tables.iter().find(|it| it.name == *root).map(|it| &it.partition_by)
-        else {
-            return;
-        };
+    pub(super) fn directory_names(&mut self, key: &str, table: &Table, ancestry: &Ancestry<'_>) {
+        let root = ancestry.root_of(&table.name);
+        let Some(fields) = ancestry.get(root).map(|it| &it.partition_by) else { return };
         let root = table.parent.as_ref().map(|_| root);
         for field in fields {
             let reserved: Vec<ColumnName> =

@@ -201,10 +201,17 @@ pub(crate) fn nearest<'a>(typed: &str, candidates: &[&'a str]) -> Option<&'a str
         .map(|(_, candidate)| candidate)
 }
 
-/// Help that proposes the nearest candidate, or lists all.
+/// So many candidates are listed: each of many problems may have as many.
+const MOST_LISTED: usize = 20;
+
+/// Help that proposes the nearest candidate, or lists them.
 pub(super) fn suggest(typed: &str, candidates: &[&str]) -> String {
     match nearest(typed, candidates) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
+        None if candidates.len() > MOST_LISTED => {
+            let (listed, others) = candidates.split_at(MOST_LISTED);
+            format!("choose one of {} and {} more", quoted_list(listed), others.len())
+        }
         None => format!("choose one of {}", quoted_list(candidates)),
     }
 }

@@ -2,14 +2,16 @@
 
 use std::collections::HashSet;
 
+use super::ancestry::{Ancestry, MOST_ANCESTORS};
 use super::checker::Checker;
 use super::problem::suggest;
 use super::{CheckRule, Deletes, Limits, Source, Table, Template, WriteDisposition};
-use crate::schema::{TableName, Zone};
+use crate::schema::Zone;
 
 impl Checker<'_> {
     /// Checks the keys of each table against each other and against the other tables.
     pub(super) fn relations(&mut self, tables: &[Table]) {
+        let ancestry = Ancestry::of(tables);
         let mut seen = HashSet::new();
         for (position, table) in tables.iter().enumerate() {
             let key = format!("tables[{position}]");
@@ -18,28 +20,28 @@ impl Checker<'_> {
                 self.misuse(&key, message, "give each table a name of its own");
                 continue;
             }
-            self.parentage(&key, table, tables);
+            self.parentage(&key, table, &ancestry);
             self.keyed(&key, table);
             self.excluded_columns(&key, table);
             self.json_columns(&key, table);
-            self.parent_columns(&key, table, tables);
+            self.parent_columns(&key, table, &ancestry);
             self.cursor(&key, table);
             self.merge(&key, table);
             self.overwrite(&key, table);
-            self.history_names(&key, table, tables);
+            self.history_names(&key, table, &ancestry);
             self.nested_types(&key, table);
             self.field_types(&key, table);
             self.nested_in_columns(&key, table, tables);
             self.shared_sources(&key, table);
             self.unfit_partitions(&key, table);
             self.partition_names(&key, table);
-            self.directory_names(&key, table, tables);
+            self.directory_names(&key, table, &ancestry);
         }
         self.places_of_records(tables);
         // A wrong parent would report a check that is right.
         if self.problems.is_empty() {
             for (position, table) in tables.iter().enumerate() {
-                self.checks_of(&format!("tables[{position}]"), table, tables);
+                self.checks_of(&format!("tables[{position}]"), table, &ancestry);
             }
         }
     }
@@ -62,15 +64,20 @@ impl Checker<'_> {
         }
     }
 
-    fn parentage(&mut self, key: &str, table: &Table, tables: &[Table]) {
+    fn parentage(&mut self, key: &str, table: &Table, ancestry: &Ancestry<'_>) {
         let Some(parent) = &table.parent else { return };
-        if !tables.iter().any(|other| other.name == *parent) {
-            let names: Vec<&str> = tables.iter().map(|other| other.name.as_str()).collect();
+        if ancestry.get(parent).is_none() {
+            let names: Vec<&str> =
+                ancestry.tables.iter().map(|other| other.name.as_str()).collect();
             let message = format!("there is no table `{parent}`");
             self.misuse(&format!("{key}.parent"), message, &suggest(parent.as_str(), &names));
-        } else if has_cycle(table, tables) {
+        } else if ancestry.is_own_ancestor(&table.name) {
             let message = format!("`{}` is its own ancestor", table.name);
             self.misuse(&format!("{key}.parent"), message, "name a table that is not a descendant");
+        } else if ancestry.ancestors(&table.name) == MOST_ANCESTORS + 1 {
+            let message = format!("`{}` is more than {MOST_ANCESTORS} tables deep", table.name);
+            let help = "remove it and what is below it: no record is nested so deep";
+            self.misuse(&format!("{key}.parent"), message, help);
         }
         let place = format!("{key}.records");
         let written = self.places.contains_key(&place);
@@ -97,7 +104,7 @@ impl Checker<'_> {
     }
 
     /// Columns of a parent that a child table cannot carry. Others may be in the export, or not.
-    fn parent_columns(&mut self, key: &str, table: &Table, tables: &[Table]) {
+    fn parent_columns(&mut self, key: &str, table: &Table, ancestry: &Ancestry<'_>) {
         let place = format!("{key}.parent_columns");
         let Some(parent) = &table.parent else {
             if !table.parent_columns.is_empty() {
@@ -107,7 +114,7 @@ impl Checker<'_> {
             }
             return;
         };
-        let declared = tables.iter().find(|other| other.name == *parent);
+        let declared = ancestry.get(parent);
         let mut seen = HashSet::new();
         for name in &table.parent_columns {
             let is_key = declared.is_some_and(|parent| parent.primary_key.contains(name));
@@ -281,7 +288,7 @@ impl Checker<'_> {
     }
 
     /// Checks that read an excluded column, or a table of another record.
-    fn checks_of(&mut self, key: &str, table: &Table, tables: &[Table]) {
+    fn checks_of(&mut self, key: &str, table: &Table, ancestry: &Ancestry<'_>) {
         let key = format!("{key}.checks");
         for check in &table.checks {
             let rule = &check.rule;
@@ -292,12 +299,13 @@ impl Checker<'_> {
                 }
             }
             let Some(other) = rule.other() else { continue };
-            let root = root_of(&table.name, tables);
-            let Some(declared) = tables.iter().find(|it| it.name == other.table) else {
+            let root = ancestry.root_of(&table.name);
+            let Some(declared) = ancestry.get(&other.table) else {
                 // The name of an undeclared child table starts with its root's.
                 let own = format!("{root}__");
                 if !other.table.as_str().starts_with(&own) && other.table != *root {
-                    let names: Vec<&str> = tables.iter().map(|it| it.name.as_str()).collect();
+                    let names: Vec<&str> =
+                        ancestry.tables.iter().map(|it| it.name.as_str()).collect();
                     let message = format!("there is no table `{}`", other.table);
                     self.misuse(&key, message, &suggest(other.table.as_str(), &names));
                 }
@@ -308,7 +316,7 @@ impl Checker<'_> {
                     format!("`{}` is not a child table of `{}`", declared.name, table.name),
                     "sum a column of a child table, as in `lines.amount`",
                 ),
-                _ if root_of(&declared.name, tables) != root => (
+                _ if ancestry.root_of(&declared.name) != root => (
                     format!("`{}` and `{}` are not in the same record", table.name, declared.name),
                     "refer to a table with the same root table",
                 ),
@@ -317,31 +325,4 @@ impl Checker<'_> {
             self.misuse(&key, message, help);
         }
     }
-}
-
-fn has_cycle(table: &Table, tables: &[Table]) -> bool {
-    let mut ancestor = table.parent.as_ref();
-    for _ in 0..tables.len() {
-        let Some(name) = ancestor else { return false };
-        ancestor =
-            tables.iter().find(|other| other.name == *name).and_then(|other| other.parent.as_ref());
-    }
-    ancestor.is_some()
-}
-
-/// The name of a table's root table.
-pub(super) fn root_of<'a>(name: &'a TableName, tables: &'a [Table]) -> &'a TableName {
-    let mut root = name;
-    // Cycles are reported elsewhere. Here they only have to end.
-    for _ in 0..tables.len() {
-        match tables
-            .iter()
-            .find(|table| table.name == *root)
-            .and_then(|table| table.parent.as_ref())
-        {
-            Some(parent) => root = parent,
-            None => break,
-        }
-    }
-    root
 }

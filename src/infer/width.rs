@@ -65,7 +65,7 @@ impl Widest {
 }
 
 impl Schemas {
-    /// Refuses tables that this export makes wider than `most` columns, or gives more child tables than that. A table
+    /// Refuses tables that this export makes wider than `most` columns, or gives more child tables, at all levels, than that. A table
     /// that is wider already may stay so.
     ///
     /// # Errors
@@ -79,7 +79,10 @@ impl Schemas {
         for (id, table) in self.tables() {
             let columns = width(&table.schema);
             let before = known.get(&table.schema.name).map_or(0, width);
-            if columns <= most.max(before) && table.children.len() <= most {
+            let is_root = table.schema.parent.is_none();
+            let has_too_many_children =
+                is_root && self.below(id) > most.max(below_before(table, known));
+            if columns <= most.max(before) && !has_too_many_children {
                 continue;
             }
             let nothing = Shape::default();
@@ -93,6 +96,12 @@ impl Schemas {
             });
         }
         Ok(())
+    }
+
+    /// How many tables are below a root table.
+    fn below(&self, id: TableId) -> usize {
+        let root = &self.table(id).schema.name;
+        self.tables().filter(|(other, table)| *other != id && table.schema.root == *root).count()
     }
 
     fn shape_of<'s>(&self, id: TableId, seen: &[(RootId, &Table, &'s Shape)]) -> Option<&'s Shape> {
@@ -110,6 +119,12 @@ impl Schemas {
             .iter()
             .try_fold(above, |shape, step| shape.values.get(step)?.nested.as_deref())
     }
+}
+
+/// How many tables were below a root table.
+fn below_before(table: &ResolvedTable, known: &BTreeMap<TableName, TableSchema>) -> usize {
+    let root = &table.schema.name;
+    known.values().filter(|schema| schema.root == *root && schema.name != *root).count()
 }
 
 /// Refuses an export of which not all keys were collected.

@@ -36,7 +36,7 @@ pub struct NotWhole {
 }
 
 /// Its records, as some tables have them decoded.
-pub(super) struct Decoded {
+pub(super) struct DecodedExport {
     pub(super) chunks: Vec<Chunk>,
     pub(super) shapes: IdVec<RootId, Shape>,
 }
@@ -63,7 +63,7 @@ impl WholeExport {
         &self,
         roots: &IdVec<RootId, Table>,
         declared: &[Table],
-    ) -> Result<Decoded, InitError> {
+    ) -> Result<DecodedExport, InitError> {
         let options: IdVec<RootId, DecodeOptions> = (roots.values())
             .map(|root| DecodeOptions {
                 identify: true,
@@ -82,7 +82,7 @@ impl WholeExport {
         for chunk in &chunks {
             observe(&mut shapes[chunk.root], &chunk.records);
         }
-        Ok(Decoded { chunks, shapes })
+        Ok(DecodedExport { chunks, shapes })
     }
 }
 
@@ -91,7 +91,10 @@ fn record_arrays(body: &[u8]) -> Result<Option<Vec<JsonPointer>>, SplitError> {
     let splitter = Splitter::new(RecordSelector::TheOnlyArray { before: None });
     match split(body, splitter, |_| Ok(())) {
         Ok(found) => Ok(Some(found)),
-        Err(InitError::Split(SplitError::Ambiguous { candidates })) => Ok(Some(candidates)),
+        Err(InitError::Split(SplitError::Ambiguous { candidates })) => match candidates.all() {
+            Some(pointers) => Ok(Some(pointers.to_vec())),
+            None => Err(SplitError::Ambiguous { candidates }.into()),
+        },
         Err(InitError::Split(SplitError::NoRecords)) => Ok(None),
         Err(InitError::Split(error)) => Err(error),
         Err(_) => Ok(None),

@@ -199,24 +199,25 @@ impl Landed {
         LandError::of(&self.directory)
     }
 
-    /// The bytes of the export at each of `ranges`, which must be ascending.
+    /// The bytes of the export at each of `ranges`, which must be ascending, one after the other.
     ///
     /// # Errors
     /// The disk fails.
-    pub fn read_ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<Vec<u8>>, LandError> {
+    pub fn read_ranges<'r>(
+        &'r self,
+        ranges: &'r [Range<u64>],
+    ) -> Result<impl Iterator<Item = Result<Vec<u8>, LandError>> + use<'r>, LandError> {
         let mut decoder = self.read()?;
         let mut position = 0;
-        let mut pieces = Vec::with_capacity(ranges.len());
-        for range in ranges {
+        Ok(ranges.iter().map(move |range| {
             let mut before = decoder.by_ref().take(range.start - position);
             io::copy(&mut before, &mut io::sink()).map_err(self.file_error())?;
             let (mut piece, mut in_range) =
                 (Vec::new(), decoder.by_ref().take(range.end - range.start));
             in_range.read_to_end(&mut piece).map_err(self.file_error())?;
             position = range.end;
-            pieces.push(piece);
-        }
-        Ok(pieces)
+            Ok(piece)
+        }))
     }
 }
 
@@ -275,6 +276,8 @@ mod tests {
         }
         let landed = landing.finish().unwrap();
         assert_eq!(landed.bytes, 17);
-        assert_eq!(landed.read_ranges(&[1..8, 9..16]).unwrap(), [b"{\"a\":1}", b"{\"a\":2}"]);
+        let ranges = [1..8, 9..16];
+        let pieces: Result<Vec<_>, _> = landed.read_ranges(&ranges).unwrap().collect();
+        assert_eq!(pieces.unwrap(), [b"{\"a\":1}", b"{\"a\":2}"]);
     }
 }

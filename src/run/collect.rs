@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use polars::prelude::PolarsResult;
 
 use crate::decode::Chunk;
-use crate::definition::Table;
+use crate::definition::{Size, Table};
 use crate::infer::{SchemaError, Schemas, observe, too_wide, width};
 use crate::normalise::MetadataColumns;
 use crate::run::RunError;
@@ -45,6 +45,8 @@ pub(super) struct Expectation {
     pub(super) held_bytes: AtomicUsize,
     /// The maximum number of partitions a run may write.
     pub(super) most_partitions: usize,
+    /// How much may wait in quarantine for a table.
+    pub(super) most_waiting: Size,
     /// The maximum number of columns that a table may grow to.
     pub(super) most_columns: usize,
 }
@@ -84,7 +86,8 @@ impl Expectation {
                 && old.is_some_and(|old| schema.lays_out_files_like(old))
         };
         let (metadata, budget) = (self.metadata.clone(), self.budget);
-        Load::new(schemas, metadata, budget, self.most_partitions, is_compared)
+        let most = (self.most_partitions, self.most_waiting);
+        Load::new(schemas, metadata, budget, most, is_compared)
     }
 
     /// Rows by the schemas of the beginning of an export, if it has any.

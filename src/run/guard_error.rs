@@ -1,6 +1,6 @@
 //! Why the export guard refuses an export.
 
-use crate::definition::Share;
+use crate::definition::{Share, Size};
 use crate::exit_code::{ExitCode, Failure};
 use crate::schema::{ColumnName, ColumnType, PartitionKey, TableName, Window};
 
@@ -44,6 +44,11 @@ pub enum GuardError {
         "the export has records for more than {most} partitions of table `{table}`, the limit of `limits.max_partitions`"
     )]
     TooManyPartitions { table: TableName, most: usize },
+    #[error(
+        "{records} records or more would wait in quarantine for table `{table}`: with 1 kB for the reasons of each, \
+         that is more than {most}, the limit of `limits.max_waiting`"
+    )]
+    TooMuchWaits { table: TableName, records: u64, most: Size },
     #[error("no record of table `{table}` has the cursor `{cursor}`")]
     NoCursor { table: TableName, cursor: ColumnName },
     #[error(
@@ -70,6 +75,7 @@ impl Failure for GuardError {
             | Self::Shrunk { .. }
             | Self::OutsideWindow { .. }
             | Self::TooManyPartitions { .. }
+            | Self::TooMuchWaits { .. }
             | Self::NoCursor { .. }
             | Self::UnfitCursor { .. }
             | Self::ColumnChanged { .. }
@@ -101,6 +107,13 @@ impl Failure for GuardError {
             Self::TooManyPartitions { .. } => {
                 "the tables are as they were; partition by `year()` or `month()` or by a column with fewer values, \
                  or raise the limit"
+            }
+            Self::TooMuchWaits { most, .. } => {
+                let larger = Size::from_bytes(most.bytes().saturating_mul(4));
+                return Some(format!(
+                    "nothing has changed: correct the declared types and keys of the table, or look at what waits already \
+                     with `flowlake quarantine list`; if so many are to wait, write `max_waiting = \"{larger}\"` under `[limits]`"
+                ));
             }
             Self::BrokenCheck { .. } => {
                 "the tables are as they were; look at the source, or set the check to `quarantine` or `warn`"

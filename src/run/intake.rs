@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::decode::{Chunk, DecodeOptions, Found, RecordSelector, RecordsAt, Splitter};
-use crate::definition::RetryLimits;
+use crate::definition::{RetryLimits, Size};
 use crate::landing::{Landed, Landing};
 use crate::report::{EventKind, RunWarning};
 use crate::run::RunError;
@@ -128,6 +128,8 @@ pub(super) struct Receiver<'a> {
     pub(super) expectation: Arc<Expectation>,
     /// Keys of the envelope that are not asked whether a response is whole.
     pub(super) ignored: Vec<String>,
+    /// The largest record.
+    pub(super) most_record: Size,
     /// Newline-delimited responses may have no length.
     pub(super) accepts_unknown_length: bool,
     /// Where exports are spooled until they are in the destination.
@@ -216,7 +218,9 @@ impl Receiver<'_> {
 
     fn body_decoder(&self, selector: RecordSelector) -> BodyDecoder {
         BodyDecoder {
-            splitter: Splitter::new(selector).refusing_incomplete(&self.ignored),
+            splitter: Splitter::new(selector)
+                .refusing_incomplete(&self.ignored)
+                .refusing_records_above(self.most_record),
             decoder: Decoder::new(self.options.clone(), self.events.clone()),
             collector: Collector::new(self.expectation.clone()),
             events: self.events.clone(),
@@ -308,8 +312,9 @@ struct BodyDecoder {
 
 impl BodyDecoder {
     fn take(&mut self, piece: &[u8]) -> Result<(), RunError> {
-        for batch in self.splitter.feed(piece)? {
-            self.collector.take(self.decoder.decode(batch)?)?;
+        let Self { splitter, decoder, collector, .. } = self;
+        for batch in splitter.feed(piece)? {
+            decoder.decode(batch, &mut |chunks| collector.take(chunks))?;
         }
         self.events.emit(EventKind::Received(piece.len() as u64));
         Ok(())
@@ -321,10 +326,11 @@ impl BodyDecoder {
         landed: Landed,
     ) -> Result<DecodedBody, RunError> {
         let (batches, found) = self.splitter.finish()?;
+        let mut take = |chunks| self.collector.take(chunks);
         for batch in batches {
-            self.collector.take(self.decoder.decode(batch)?)?;
+            self.decoder.decode(batch, &mut take)?;
         }
-        self.collector.take(self.decoder.finish()?)?;
+        self.decoder.finish(&mut take)?;
         let (shapes, content) = self.collector.finish()?;
         Ok(DecodedBody { landed, response_metadata, found, shapes, content })
     }
@@ -342,12 +348,12 @@ pub(super) fn decode_again(
     let (mut splitter, mut decoder) =
         (Splitter::new(selector), Decoder::new(options, events.muted()));
     read_pieces(landed, |piece| {
-        splitter.feed(piece)?.into_iter().try_for_each(|batch| take(decoder.decode(batch)?))
+        splitter.feed(piece)?.into_iter().try_for_each(|batch| decoder.decode(batch, &mut take))
     })?;
     for batch in splitter.finish()?.0 {
-        take(decoder.decode(batch)?)?;
+        decoder.decode(batch, &mut take)?;
     }
-    take(decoder.finish()?)
+    decoder.finish(&mut take)
 }
 
 #[cfg(test)]
@@ -434,6 +440,7 @@ mod tests {
             whole: false,
             held_bytes: AtomicUsize::new(0),
             most_partitions: 1,
+            most_waiting: Size::from_bytes(1 << 20),
             most_columns: 1,
         };
         let attempts = Arc::new(Attempts::default());
@@ -444,6 +451,7 @@ mod tests {
             jobs: NonZeroUsize::MIN,
             options: Arc::new(vec![DecodeOptions::default()].into()),
             ignored: Vec::new(),
+            most_record: Size::from_bytes(1 << 20),
             accepts_unknown_length: false,
             expectation: Arc::new(expectation),
             spool_directory: std::env::temp_dir(),

@@ -13,6 +13,7 @@
 mod quarantined;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::iter::Peekable;
 use std::sync::Arc;
 
 use polars::prelude::{
@@ -20,7 +21,7 @@ use polars::prelude::{
 };
 
 use crate::decode::{Chunk, ChunkSource};
-use crate::definition::WriteDisposition;
+use crate::definition::{Size, WriteDisposition};
 use crate::infer::Schemas;
 use crate::merge::{ContentHash, PartitionRows, RECORD_COLUMN};
 use crate::normalise::{
@@ -31,12 +32,16 @@ use crate::run::RunError;
 use crate::run::budget::Budget;
 use crate::run::guard_error::GuardError;
 use crate::run::loaded::{BrokenCheck, Counts, EncodedRows, LeftOut, Loaded, Quarantined};
+use crate::run::waiting_size::WaitingSize;
 use crate::runtime::{on_all_cores, parallelism};
 use crate::schema::{IdVec, PartitionKey, StoredTable, TableId, TableSchema, ValueCounts};
 use crate::write::partition::Partitioner;
 use crate::write::parts::{RowPart, RowParts};
 use crate::write::spill::{KeptRows, Spill, SpillError};
 use crate::write::{Encoder, FileLayout};
+
+/// What a cell of a column takes at least, whether it has a value or not.
+const BYTES_OF_A_CELL: usize = 8;
 
 /// The rows of an export so far.
 pub(super) struct Load {
@@ -45,6 +50,8 @@ pub(super) struct Load {
     budget: Budget,
     /// The maximum number of partitions.
     most_partitions: usize,
+    /// How much waits in quarantine, for each root table.
+    waiting: IdVec<TableId, WaitingSize>,
     ids: RecordIds,
     partitioner: Partitioner,
     /// For each root table whose records supersede each other, its versions.
@@ -102,7 +109,7 @@ impl Load {
         schemas: Schemas,
         metadata: MetadataColumns,
         budget: Budget,
-        most_partitions: usize,
+        (most_partitions, most_waiting): (usize, Size),
         is_compared: impl Fn(&TableSchema) -> bool,
     ) -> PolarsResult<Self> {
         let told = schemas.roots().filter(|root| VersionTracker::apply_to(schemas.table(*root)));
@@ -118,6 +125,7 @@ impl Load {
             filled: schemas.iter().map(|(_, table)| vec![0; table.columns.len()]).collect(),
             values: schemas.roots().map(|root| (root, ValueCounts::default())).collect(),
             rejected_values: BTreeMap::new(),
+            waiting: schemas.iter().map(|_| WaitingSize::up_to(most_waiting)).collect(),
             uniques: Uniques::default(),
             broken: BTreeMap::new(),
             left_out: BTreeMap::new(),
@@ -139,10 +147,10 @@ impl Load {
     /// Adds the next chunks, in the order of the export; `piece` is the response they came with.
     pub(super) fn take(&mut self, piece: usize, chunks: Vec<Chunk>) -> Result<(), RunError> {
         let schemas = self.schemas.clone();
-        let mut chunks = chunks.into_iter().filter(|chunk| schemas.table_of(chunk.root).is_some());
+        let chunks = chunks.into_iter().filter(|chunk| schemas.table_of(chunk.root).is_some());
+        let mut chunks = chunks.peekable();
         loop {
-            // A few at a time, so that not all of them are rows at once.
-            let few = chunks.by_ref().take(2 * parallelism());
+            let few = self.next_few(&mut chunks).into_iter();
             let few: Vec<_> = few.map(|chunk| (self.ids.of(&chunk), chunk)).collect();
             if few.is_empty() {
                 return Ok(());
@@ -159,6 +167,24 @@ impl Load {
                 self.pass_on_pending(true)?;
             }
         }
+    }
+
+    /// A few chunks at a time become rows, so that not all of them are rows at once; fewer where the table has many more
+    /// columns than the chunks have.
+    fn next_few(&self, chunks: &mut Peekable<impl Iterator<Item = Chunk>>) -> Vec<Chunk> {
+        let (mut few, mut bytes) = (Vec::new(), 0);
+        while few.len() < 2 * parallelism()
+            && let Some(chunk) = chunks.peek()
+        {
+            let width =
+                self.schemas.table_of(chunk.root).map_or(0, |it| self.schemas[it].columns.len());
+            bytes += chunk.records.rows * width * BYTES_OF_A_CELL;
+            if !few.is_empty() && bytes > self.budget.pending() {
+                break;
+            }
+            few.extend(chunks.next());
+        }
+        few
     }
 
     /// The rows of the whole export. `schemas` are those of the whole export; only column statistics differ.
@@ -231,6 +257,8 @@ impl Load {
         let first_record = u64::from(self.chunks) << 32;
         self.chunks += 1;
         let keys = self.keys_of_quarantined(root, &normalised)?;
+        let cells = normalised.frames.iter().map(|frame| frame.rows.height() * frame.rows.width());
+        let bytes_of_cells = cells.sum::<usize>() * BYTES_OF_A_CELL;
         for frame in normalised.frames {
             self.count(&frame);
             if frame.table == root {
@@ -243,14 +271,13 @@ impl Load {
             let partitions = partitions.collect();
             self.pending.push(UnsortedRows { table: frame.table, rows, partitions });
         }
-        // Rows take about as much as their JSON.
+        // Rows take about as much as their JSON, unless most of their cells are empty.
         let bytes: u64 = source.places.iter().map(|place| place.end - place.start).sum();
-        self.pending_bytes += usize::try_from(bytes).unwrap_or(usize::MAX);
-        self.quarantine_undecodable(piece, root, source);
+        self.pending_bytes += usize::try_from(bytes).unwrap_or(usize::MAX).max(bytes_of_cells);
+        self.quarantine_undecodable(piece, root, source)?;
         let origin = ChunkOrigin { piece, first_record, source };
-        self.quarantine(origin, root, normalised.rejected, false, &keys);
-        self.quarantine(origin, root, normalised.partially_loaded, true, &keys);
-        Ok(())
+        self.quarantine(origin, root, normalised.rejected, false, &keys)?;
+        self.quarantine(origin, root, normalised.partially_loaded, true, &keys)
     }
 
     fn note_broken_checks(&mut self, source: &ChunkSource, normalised: &Normalised) {

@@ -121,7 +121,7 @@ pub(super) struct Quarantined {
     pub(super) piece: usize,
     /// Where it is in the response, in bytes.
     pub(super) place: Range<u64>,
-    pub(super) reasons: Reasons,
+    pub(super) reasons: Arc<Reasons>,
     /// The record was loaded without the values that the reasons name.
     pub(super) row_kept: bool,
     /// Its key as text, in a table that is merged; empty if it cannot be read.

@@ -147,7 +147,7 @@ pub async fn drop_quarantined(
                 continue;
             }
             let mut left = match run {
-                Some(_) => waiting_lines(destination, &snapshot, name).await?,
+                Some(_) => waiting_lines(destination, &snapshot, name, |_| Ok(())).await?,
                 None => Vec::new(),
             };
             left.retain(|line| run.is_some_and(|run| *run != line.run_id));

@@ -40,6 +40,7 @@ mod quarantine;
 mod report;
 mod set_apart;
 mod stage;
+mod waiting_size;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -116,8 +116,9 @@ impl Run<'_> {
     /// Stages the files of quarantined records that are loaded again.
     pub(super) async fn prepare_retry(&self, snapshot: Snapshot) -> Result<Prepared, RunError> {
         let roots: Vec<&Table> = self.plan.pipeline.root_tables().collect();
+        let most = self.plan.pipeline.limits.max_waiting();
         let Some(waiting) =
-            QuarantinedRecords::collect(self.destination, &roots, &snapshot).await?
+            QuarantinedRecords::collect(self.destination, &roots, &snapshot, most).await?
         else {
             let report = self.report(Outcome::NothingWaiting, Vec::new(), Vec::new());
             return Ok(Prepared { snapshot, changes: None, report });
@@ -255,6 +256,7 @@ impl Run<'_> {
             whole: self.plan.requests.len() == 1,
             held_bytes: AtomicUsize::new(0),
             most_partitions: self.plan.pipeline.limits.max_partitions(),
+            most_waiting: self.plan.pipeline.limits.max_waiting(),
             most_columns: self.plan.pipeline.limits.max_columns(),
         }
     }
@@ -273,6 +275,7 @@ impl Run<'_> {
             options: decode_options(&expectation),
             expectation,
             ignored: source.envelope.ignore.clone(),
+            most_record: self.plan.pipeline.limits.max_record_size(),
             accepts_unknown_length: self.plan.pipeline.limits.accept_unknown_length(),
             spool_directory: self.archive().spool_directory(),
             events: self.events.clone(),

@@ -6,12 +6,13 @@ use bytes::Bytes;
 
 use super::{Run, RunError};
 use crate::decode::RecordSelector;
-use crate::definition::{Table, WriteDisposition};
+use crate::definition::{Size, Table, WriteDisposition};
 use crate::landing::{Landed, Landing};
 use crate::merge::record_hashes;
 use crate::normalise::rows_of_keys;
 use crate::run::loaded::{Loaded, Quarantined};
 use crate::run::merge::KeysOfTables;
+use crate::run::waiting_size::WaitingSize;
 use crate::schema::{JsonPointer, RunId, TableId, TableName, TableSchema};
 use crate::store::Destination;
 use crate::table::quarantine::{QuarantineFile, QuarantineLine, encode, read};
@@ -37,6 +38,7 @@ impl QuarantinedRecords {
         destination: &Destination,
         roots: &[&Table],
         snapshot: &Snapshot,
+        most: Size,
     ) -> Result<Option<Self>, RunError> {
         let (mut tables, mut pointers) = (Vec::new(), Vec::new());
         let (mut origins, mut not_retried) = (Vec::new(), Vec::new());
@@ -50,8 +52,11 @@ impl QuarantinedRecords {
             }
             let key = tables.len().to_string();
             body.begin_list(&key)?;
+            let mut size = WaitingSize::up_to(most);
             for file in files {
                 for line in read(destination, file).await? {
+                    let line = line?;
+                    size.add(&table.name, line.received().len() as u64)?;
                     if line.superseded || (line.row_kept && !is_merged) {
                         not_retried.push(line);
                     } else {
@@ -161,7 +166,12 @@ impl Run<'_> {
                 && disposition.keeps_quarantine(self.plan.window.is_none())
                 && (export.is_some() || !new.is_empty());
             let lines = if looks_back {
-                let older = waiting_lines(self.destination, snapshot, &schema.name).await?;
+                let mut size = WaitingSize::up_to(self.plan.pipeline.limits.max_waiting());
+                let mut add = |line: &QuarantineLine| {
+                    Ok(size.add(&schema.name, line.received().len() as u64)?)
+                };
+                new.iter().try_for_each(&mut add)?;
+                let older = waiting_lines(self.destination, snapshot, &schema.name, add).await?;
                 WaitingLines::beside(older, new, schema, export.is_some(), |key| match export {
                     Some(_) if load.has_left_out(table, key) => Since::CameAgain,
                     Some(export) if export.are_loaded(key) => Since::CameAgain,
@@ -196,32 +206,45 @@ impl Run<'_> {
         records.sort_by_key(|record| (record.piece, record.place.start));
         let kept = retried.as_mut().map(|retried| retried.take_not_retried(name));
         let mut lines = kept.unwrap_or_default();
-        for (record, received) in records.iter().zip(raw_records(&records, landed)?) {
-            let offset = record.place.start;
-            let origin = retried.as_ref().and_then(|retried| retried.origin_of(offset));
-            lines.push(QuarantineLine::new(
-                origin.unwrap_or_else(|| (self.plan.run_id.clone(), offset)),
-                name.clone(),
-                &record.reasons,
-                (record.row_kept, record.is_superseded),
-                record.key.clone(),
-                &String::from_utf8_lossy(&received),
-            ));
+        for (piece, landed) in landed.iter().enumerate() {
+            let here: Vec<&Quarantined> =
+                records.iter().filter(|record| record.piece == piece).copied().collect();
+            let places: Vec<_> = here.iter().map(|record| record.place.clone()).collect();
+            if places.is_empty() {
+                continue;
+            }
+            for (record, received) in here.into_iter().zip(landed.read_ranges(&places)?) {
+                let offset = record.place.start;
+                let origin = retried.as_ref().and_then(|retried| retried.origin_of(offset));
+                lines.push(QuarantineLine::new(
+                    origin.unwrap_or_else(|| (self.plan.run_id.clone(), offset)),
+                    name.clone(),
+                    &record.reasons,
+                    (record.row_kept, record.is_superseded),
+                    record.key.clone(),
+                    &String::from_utf8_lossy(&received?),
+                ));
+            }
         }
         Ok(lines)
     }
 }
 
-/// The records that wait for a table.
+/// The records that wait for a table, each once it is accepted.
 pub(super) async fn waiting_lines(
     destination: &Destination,
     snapshot: &Snapshot,
     table: &TableName,
+    mut accept: impl FnMut(&QuarantineLine) -> Result<(), RunError>,
 ) -> Result<Vec<QuarantineLine>, RunError> {
     let files = snapshot.manifests.get(table).map_or(&[][..], |manifest| &manifest.quarantine);
     let mut lines = Vec::new();
     for file in files {
-        lines.extend(read(destination, file).await?);
+        for line in read(destination, file).await? {
+            let line = line?;
+            accept(&line)?;
+            lines.push(line);
+        }
     }
     Ok(lines)
 }
@@ -351,17 +374,4 @@ impl StagedQuarantine {
             partially_loaded,
         }))
     }
-}
-
-/// The raw JSON of the records, in the order of the export.
-fn raw_records(records: &[&Quarantined], landed: &[Landed]) -> Result<Vec<Vec<u8>>, RunError> {
-    let mut raw = Vec::with_capacity(records.len());
-    for (piece, landed) in landed.iter().enumerate() {
-        let here = records.iter().filter(|record| record.piece == piece);
-        let places: Vec<_> = here.map(|record| record.place.clone()).collect();
-        if !places.is_empty() {
-            raw.extend(landed.read_ranges(&places)?);
-        }
-    }
-    Ok(raw)
 }

@@ -3,20 +3,25 @@
 //! A run writes one `quarantine/<table>/<run id>.jsonl.zst` for each table with quarantined records. The table's manifest
 //! names the files whose records have not loaded yet. `flowlake quarantine retry` loads them again.
 
+mod lines;
+mod well_formed;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, Read as _};
+use std::io::Write as _;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::layout;
+pub(super) use lines::lines_of;
+pub use lines::{QuarantineLines, ReadableLines, read, read_what_is_left};
+use well_formed::is_well_formed;
+
 use crate::decode::without_whitespace;
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::normalise::{Place, PlaceStep, Reason, Reasons};
 use crate::schema::{ColumnName, JsonPointer, RunId, TableName};
-use crate::store::{Destination, DestinationError};
+use crate::store::DestinationError;
 
 /// A quarantine file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -147,12 +152,14 @@ impl QuarantineLine {
         key: Vec<String>,
         received: &str,
     ) -> Self {
-        let json: Option<Value> = serde_json::from_str(received).ok();
-        let compact = |_: &Value| RawValue::from_string(without_whitespace(received)).ok();
+        let is_well_formed = is_well_formed(received);
         // A null under `record` would be read as no record.
-        let record = json.as_ref().filter(|json| !json.is_null()).and_then(compact);
+        let record = (is_well_formed && received != "null")
+            .then(|| RawValue::from_string(without_whitespace(received)).ok())
+            .flatten();
         let raw = record.is_none().then(|| received.to_owned());
-        let told = reasons.told.iter().map(|reason| QuarantineReason::new(reason, json.as_ref()));
+        let json = is_well_formed.then_some(received);
+        let told = reasons.told.iter().map(|reason| QuarantineReason::new(reason, json));
         let (reasons, more_reasons) = (told.collect(), reasons.more);
         Self {
             run_id,
@@ -189,23 +196,23 @@ impl QuarantineLine {
     #[must_use]
     pub fn value_at(&self, reason: &QuarantineReason) -> Option<&str> {
         let pointer: JsonPointer = reason.pointer.parse().ok()?;
-        let mut json: &RawValue = serde_json::from_str(self.received()).ok()?;
-        for key in pointer.keys() {
-            json = if json.get().starts_with('[') {
-                serde_json::from_str::<Vec<&RawValue>>(json.get())
-                    .ok()?
-                    .get(key.parse::<usize>().ok()?)?
-            } else {
-                let members: HashMap<String, &RawValue> = serde_json::from_str(json.get()).ok()?;
-                members.get(key)?
-            };
-        }
-        Some(json.get())
+        pointer.keys().iter().try_fold(self.received(), |json, key| member(json, key))
     }
 }
 
+/// The value of a key of an object, or at a position of a list.
+fn member<'j>(json: &'j str, key: &str) -> Option<&'j str> {
+    let value = if json.starts_with('[') {
+        let position: usize = key.parse().ok()?;
+        *serde_json::from_str::<Vec<&RawValue>>(json).ok()?.get(position)?
+    } else {
+        *serde_json::from_str::<HashMap<String, &RawValue>>(json).ok()?.get(key)?
+    };
+    Some(value.get())
+}
+
 impl QuarantineReason {
-    fn new(reason: &Reason, record: Option<&Value>) -> Self {
+    fn new(reason: &Reason, record: Option<&str>) -> Self {
         Self {
             table: reason.table.clone(),
             column: reason.rule.column().cloned(),
@@ -218,86 +225,41 @@ impl QuarantineReason {
 }
 
 /// The pointer to a place in a record. Where this record has an object and others a list, there is no list position.
-fn pointer(place: &Place, record: Option<&Value>) -> String {
+fn pointer(place: &Place, record: Option<&str>) -> String {
     let mut pointer = String::new();
-    let mut at = record;
+    // Looked up only where it decides: most places have no item.
+    let items = place.iter().filter(|step| matches!(step, PlaceStep::Item(_))).count();
+    let mut at = record.filter(|_| items > 0);
     for step in place {
         match step {
             PlaceStep::Key(key) => {
                 pointer.push_str(&JsonPointer::from_keys(vec![key.clone()]).to_string());
-                at = at.and_then(|at| at.get(key));
+                at = at.and_then(|at| member(at, key));
             }
-            PlaceStep::Item(_) if at.is_some_and(|at| !at.is_array()) => {}
+            PlaceStep::Item(_) if at.is_some_and(|at| !at.starts_with('[')) => {}
             PlaceStep::Item(position) => {
                 let _ = write!(pointer, "/{position}");
-                at = at.and_then(|at| at.get(*position as usize));
+                at = at.and_then(|at| member(at, &position.to_string()));
             }
         }
     }
     pointer
 }
 
-/// Encodes a quarantine file.
+/// Encodes a quarantine file, line by line.
 ///
 /// # Errors
 /// The compressor runs out of memory.
 pub fn encode(lines: &[QuarantineLine]) -> Result<Vec<u8>, QuarantineError> {
-    let mut text = Vec::new();
-    for line in lines {
-        serde_json::to_writer(&mut text, line)
-            .map_err(|error| QuarantineError::Unwritable(error.into()))?;
-        text.push(b'\n');
-    }
-    zstd::encode_all(text.as_slice(), 0).map_err(QuarantineError::Unwritable)
-}
-
-/// Reads a quarantine file.
-///
-/// # Errors
-/// The destination fails, or the file is missing or damaged.
-pub async fn read(
-    destination: &Destination,
-    file: &QuarantineFile,
-) -> Result<Vec<QuarantineLine>, QuarantineError> {
-    let content = destination.get(&layout::recorded(&file.path)).await?;
-    let content = content.ok_or_else(|| QuarantineError::Missing { path: file.path.clone() })?;
-    let unreadable =
-        |reason: String| QuarantineError::Unreadable { path: file.path.clone(), reason };
-    if blake3::hash(&content).to_hex().as_str() != file.blake3 {
-        return Err(unreadable("it has changed since it was written".to_owned()));
-    }
-    decode(&content).map_err(|error| unreadable(error.to_string()))
-}
-
-/// The lines of a quarantine file.
-pub(super) fn decode(content: &[u8]) -> std::io::Result<Vec<QuarantineLine>> {
-    let text = zstd::decode_all(content)?;
-    let lines = text.lines().map(|line| Ok(serde_json::from_str(&line?)?));
-    lines.collect()
-}
-
-/// Reads what can be read of a quarantine file, and tells what is wrong with it.
-///
-/// # Errors
-/// The destination fails, or the file is missing.
-pub async fn read_what_is_left(
-    destination: &Destination,
-    file: &QuarantineFile,
-) -> Result<(Vec<QuarantineLine>, Option<QuarantineError>), QuarantineError> {
-    let damage = match read(destination, file).await {
-        Ok(lines) => return Ok((lines, None)),
-        Err(damage @ QuarantineError::Unreadable { .. }) => damage,
-        Err(error) => return Err(error),
+    let encode = || {
+        let mut file = zstd::Encoder::new(Vec::new(), 0)?;
+        for line in lines {
+            serde_json::to_writer(&mut file, line)?;
+            file.write_all(b"\n")?;
+        }
+        file.finish()
     };
-    let content = destination.get(&layout::recorded(&file.path)).await?.unwrap_or_default();
-    let mut text = Vec::new();
-    // The text before the place that cannot be read is there when this fails.
-    let read = zstd::Decoder::new(content.as_ref()).and_then(|mut it| it.read_to_end(&mut text));
-    if let Err(error) = read {
-        tracing::debug!(path = %file.path, %error, "a quarantine file cannot be read to its end");
-    }
-    let lines = text.split(|byte| *byte == b'\n');
-    Ok((lines.filter_map(|line| serde_json::from_slice(line).ok()).collect(), Some(damage)))
+    encode().map_err(QuarantineError::Unwritable)
 }
 
 #[cfg(test)]
@@ -316,10 +278,10 @@ mod tests {
             (r#"{"a/b":[{"n":[1,2,3]}]}"#, "/a~1b/0/n/2"),
             (r#"{"a/b":{"n":[1,2,3]}}"#, "/a~1b/n/2"),
         ] {
-            let record: Value = serde_json::from_str(record).unwrap();
-            let pointer = pointer(&place.to_vec(), Some(&record));
+            let pointer = pointer(&place.to_vec(), Some(record));
             assert_eq!(pointer, expected);
-            assert_eq!(record.pointer(&pointer), Some(&Value::from(3)));
+            let record: serde_json::Value = serde_json::from_str(record).unwrap();
+            assert_eq!(record.pointer(&pointer), Some(&serde_json::Value::from(3)));
         }
     }
 }

@@ -5,7 +5,8 @@
 //!         a number of rows            in the spill
 //! ```
 //!
-//! Pages and row groups are numbers of rows, so that files do not depend on how the rows came (promise P6).
+//! Pages and row groups are numbers of rows, fewer only where the rows themselves are large, so that files do not depend on
+//! how the rows came (promise P6).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use polars::prelude::{
     CompatLevel, DataFrame, Field, IdxSize, PlSmallStr, PolarsError, PolarsResult, Schema,
     SchemaExt as _,
 };
+use polars_arrow::array::Array as _;
 use polars_arrow::datatypes::ArrowSchema;
 use polars_parquet::parquet::schema::types::ParquetType;
 use polars_parquet::write::{
@@ -32,6 +34,8 @@ use crate::write::statistics::{self, StatisticsCollector};
 const PAGE_VALUES: usize = 1 << 16;
 const FEWEST_ROWS_IN_A_PAGE: usize = 1 << 10;
 const MOST_ROWS_IN_A_PAGE: usize = 1 << 15;
+/// A page ends early with the row that brings its texts to so many bytes: its rows are in memory together.
+const MOST_TEXT_IN_A_PAGE: usize = 32 << 20;
 /// So that a row group has 2^21 values: some 30 to 60 MB before compression.
 const PAGES_IN_A_GROUP: usize = 32;
 /// The key of a description in metadata.
@@ -114,6 +118,8 @@ pub struct Encoder {
     /// Rows that do not fill a page.
     waiting: Vec<KeptRows>,
     waiting_rows: usize,
+    /// How many bytes of text they have.
+    waiting_text: usize,
     held_bytes: usize,
 }
 
@@ -138,6 +144,7 @@ impl Encoder {
             groups: Vec::new(),
             waiting: Vec::new(),
             waiting_rows: 0,
+            waiting_text: 0,
             held_bytes: 0,
         }
     }
@@ -147,24 +154,35 @@ impl Encoder {
     /// # Errors
     /// The disk fails. polars fails, which would be a bug.
     pub fn push(&mut self, rows: &DataFrame) -> Result<(), SpillError> {
-        let rows_in_a_page = self.form.sizes.rows_in_a_page;
+        let texts = text_bytes(rows);
         let (mut rest, mut next) = (rows.height(), 0);
-        while self.waiting_rows + rest >= rows_in_a_page {
-            let missing = rows_in_a_page - self.waiting_rows;
+        while let Some(missing) = self.rows_to_end_of_page(&texts[next..]) {
             let waiting = std::mem::take(&mut self.waiting);
             let pieces = waiting.iter().map(|piece| piece.read(&self.spill));
             let page = all_rows(pieces.chain([Ok(slice(rows, next, missing))]))?;
-            (self.waiting_rows, self.held_bytes) = (0, 0);
+            (self.waiting_rows, self.waiting_text, self.held_bytes) = (0, 0, 0);
             self.encode_page(&page)?;
             (rest, next) = (rest - missing, next + missing);
         }
         if rest > 0 {
             let (waiting, bytes) = behind(rows, next)?;
             self.waiting_rows += rest;
+            self.waiting_text += texts[next..].iter().sum::<usize>();
             self.held_bytes += bytes;
             self.waiting.push(KeptRows::Held(waiting));
         }
         Ok(())
+    }
+
+    /// How many of the next rows end the page, if they do; it depends on nothing but the rows themselves.
+    fn rows_to_end_of_page(&self, texts: &[usize]) -> Option<usize> {
+        let rows_in_a_page = self.form.sizes.rows_in_a_page;
+        let mut text = self.waiting_text;
+        let ends = texts.iter().zip(self.waiting_rows + 1..).position(|(bytes, rows)| {
+            text += bytes;
+            rows == rows_in_a_page || text >= MOST_TEXT_IN_A_PAGE
+        });
+        ends.map(|last| last + 1)
     }
 
     /// About how many bytes of rows and dictionaries it holds.
@@ -270,6 +288,25 @@ impl RowGroup {
             Ok(DynStreamingIterator::new(pages.map_err(SpillError::into_source)?))
         }))
     }
+}
+
+/// How many bytes of text each row has, outside lists and objects.
+fn text_bytes(rows: &DataFrame) -> Vec<usize> {
+    let mut bytes = vec![0; rows.height()];
+    for texts in rows.columns().iter().filter_map(|column| column.str().ok()) {
+        let mut bytes = bytes.iter_mut();
+        for array in texts.downcast_iter() {
+            let lengths = array.views().iter().map(|view| view.length as usize);
+            match array.validity() {
+                None => lengths.zip(&mut bytes).for_each(|(length, bytes)| *bytes += length),
+                // What a null hides is no text.
+                Some(there) => lengths.zip(there.iter()).zip(&mut bytes).for_each(
+                    |((length, is_there), bytes)| *bytes += if is_there { length } else { 0 },
+                ),
+            }
+        }
+    }
+    bytes
 }
 
 /// The rows from one on, and about how many bytes they keep in memory: those of all rows, unless they are few of them and

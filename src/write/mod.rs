@@ -375,6 +375,31 @@ mod tests {
         assert!(read(&files[0].0).equals_missing(&all));
     }
 
+    #[test]
+    fn m2_a_page_of_large_rows_ends_early_and_the_same_however_they_come() {
+        let schema = schema(&[("k", "int64"), ("text", "string")], &[]);
+        let texts: Vec<String> = (0..7).map(|row| row.to_string().repeat(9 << 20)).collect();
+        let values = [
+            Series::new("k".into(), (0..7).collect::<Vec<i64>>()),
+            Series::new("text".into(), &texts),
+        ];
+        let all = rows(texts.len(), &values, &schema);
+        let layout = Arc::new(FileLayout::of(&schema).unwrap());
+        let mut encoder = Encoder::new(layout, Arc::default());
+        let mut most = 0;
+        for row in 0..7 {
+            encoder.push(&all.slice(row, 1)).unwrap();
+            most = encoder.held_bytes().max(most);
+        }
+        assert!(most < 48 << 20, "{most} bytes wait");
+        let files =
+            |pieces: Vec<DataFrame>| files_in(pieces.into_iter(), &schema, 1 << 10, u64::MAX);
+        let (at_once, one_by_one) =
+            (files(vec![all.clone()]), files((0..7).map(|row| all.slice(row, 1)).collect()));
+        assert!(at_once[0].0 == one_by_one[0].0, "the files differ");
+        assert!(read(&at_once[0].0).equals_missing(&all));
+    }
+
     type Values =
         (Option<i64>, Option<String>, Option<bool>, Option<f64>, Option<Vec<Option<String>>>);
 

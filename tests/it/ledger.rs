@@ -159,6 +159,7 @@ impl Books {
             let mut runs: BTreeMap<Vec<String>, String> = BTreeMap::new();
             for file in files {
                 for line in quarantine::read(&destination, file).await.unwrap() {
+                    let line = line.unwrap();
                     let run = line.run_id.to_string();
                     let first = runs.entry(line.key.clone()).or_insert_with(|| run.clone());
                     assert!(

@@ -1,9 +1,7 @@
 //! How much memory a run takes, and that it changes nothing but that.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
 use flowlake::plan::Overrides;
 use futures::TryStreamExt;
@@ -39,13 +37,6 @@ async fn serve(listener: TcpListener, megabytes: usize) {
     }
 }
 
-/// The most memory that a process has had resident, in megabytes, as long as it runs.
-fn high_water_mark(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? / 1024)
-}
-
 #[test]
 fn p7_a_gigabyte_is_landed_in_little_memory() {
     let megabytes = 1024;
@@ -58,14 +49,8 @@ fn p7_a_gigabyte_is_landed_in_little_memory() {
         .with("PROCUREMENTFLOW_ORGANISATION_ID", "acme")
         .with("PROCUREMENTFLOW_API_KEY", KEY);
     workplace.define("[[tables]]\nname = \"t\"\nrecords = \"/t\"\nprimary_key = [\"id\"]");
-    let mut run = workplace.command(&["run", "test.toml"]);
-    let mut run = run.stdout(Stdio::null()).spawn().unwrap();
-    let mut most = 0;
-    while run.try_wait().unwrap().is_none() {
-        most = high_water_mark(run.id()).unwrap_or_default().max(most);
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    assert!(run.wait().unwrap().success());
+    let (run, most) = workplace.measured(&["run", "test.toml"]);
+    run.success();
     assert_eq!(workplace.lake().rows("t").height(), 1);
     let landing = workplace.path().join("lake/_flowlake/landing");
     let landed =

@@ -285,3 +285,30 @@ fn h5_a_file_beyond_the_limit_of_its_size_is_an_error_with_its_cause() {
     assert!(stderr.contains("File too large"), "{stderr}");
     workplace.run().success();
 }
+
+#[test]
+fn h4_an_envelope_that_repeats_the_key_of_the_records_is_refused() {
+    let twice = r#"{"rows":[{"id":1}],"rows":[{"id":2}]}"#;
+    let within = r#"{"a":{"rows":[{"id":1}]},"a":{"rows":[{"id":2}]}}"#;
+    for (body, records) in [
+        (twice, "records = \"/rows\"\n"),
+        (twice, ""),
+        (within, "records = \"/a/rows\"\n"),
+        (within, ""),
+        (r#"{"rows":[],"rows":[{"id":2}]}"#, "records = \"/rows\"\n"),
+    ] {
+        let source = Source::serving(body);
+        let workplace = Workplace::asking(&source);
+        workplace.define(&format!("[[tables]]\nname = \"t\"\n{records}"));
+        let finished = workplace.run();
+        assert_eq!(finished.code, 6, "{body} {records}: {}", finished.stderr);
+        assert!(finished.stderr.contains("two values at `/"), "{}", finished.stderr);
+    }
+    // Where earlier exports had their records.
+    let source = Source::serving(r#"{"rows":[{"id":1}]}"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define("[[tables]]\nname = \"t\"\n");
+    workplace.run().success();
+    source.serve(twice);
+    assert_eq!(workplace.run().code, 6);
+}

@@ -12,9 +12,7 @@ impl Splitter {
     pub(super) fn judge_candidate(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
         let pointer = JsonPointer::from_keys(self.path.clone());
         if rest[0] == b']' {
-            if !self.empty_arrays.contains(&pointer) {
-                self.empty_arrays.push(pointer);
-            }
+            self.note_empty(pointer);
             self.end_value();
             return Ok(1);
         }
@@ -23,14 +21,18 @@ impl Splitter {
         }
         let is_wanted = match &self.selector {
             RecordSelector::TheOnlyArray { before: None } => {
-                self.candidates.iter().all(|candidate| *candidate == pointer)
+                if self.arrays.with_objects.only() == Some(&pointer) {
+                    return Err(SplitError::Twice { pointer });
+                }
+                self.arrays.with_objects.is_empty()
             }
             RecordSelector::TheOnlyArray { before: Some(before) } => {
                 if before.pointer() == pointer {
-                    // It had objects before, so its items are records whatever they are.
-                    if !self.candidates.contains(&pointer) {
-                        self.candidates.push(pointer);
+                    if self.arrays.is_where_before {
+                        return Err(SplitError::Twice { pointer });
                     }
+                    // It had objects before, so its items are records whatever they are.
+                    self.arrays.is_where_before = true;
                     self.state = EnvelopeState::RecordOrEnd;
                     return Ok(0);
                 }
@@ -38,8 +40,8 @@ impl Splitter {
             }
             RecordSelector::At(_) => {
                 // Only its name is of interest, for the error when a selected array is missing.
-                if rest[0] == b'{' && !self.candidates.contains(&pointer) {
-                    self.candidates.push(pointer);
+                if rest[0] == b'{' {
+                    self.arrays.with_objects.add(pointer);
                 }
                 self.skip_array();
                 return Ok(0);
@@ -52,6 +54,15 @@ impl Splitter {
         Ok(0)
     }
 
+    /// Notes an array without items, which may be the records too.
+    pub(super) fn note_empty(&mut self, pointer: JsonPointer) {
+        if let RecordSelector::TheOnlyArray { before: Some(before) } = &self.selector {
+            self.arrays.is_where_before |= before.pointer() == pointer;
+        } else {
+            self.arrays.empty.add(pointer);
+        }
+    }
+
     /// Begins an item of an array of records. The first object makes the items of a tentative one records.
     pub(super) fn begin_item(&mut self, byte: u8) {
         let (Some(tentative), true) = (&self.tentative, byte == b'{') else {
@@ -59,9 +70,7 @@ impl Splitter {
         };
         let is_wanted = tentative.is_wanted;
         let pointer = JsonPointer::from_keys(self.path.clone());
-        if !self.candidates.contains(&pointer) {
-            self.candidates.push(pointer);
-        }
+        self.arrays.with_objects.add(pointer);
         if is_wanted {
             self.tentative = None;
             self.begin_record(byte, true);
@@ -74,6 +83,14 @@ impl Splitter {
     /// Skips the rest of an array.
     pub(super) fn skip_array(&mut self) {
         self.nesting = Nesting::in_list();
+        self.state = EnvelopeState::Skipping;
+    }
+
+    /// Skips the rest of a tentative array, in one of its items.
+    pub(super) fn skip_tentative(&mut self) {
+        self.batches[self.table].records.pop();
+        self.forget_tentative();
+        self.nesting = std::mem::take(&mut self.nesting).within_list();
         self.state = EnvelopeState::Skipping;
     }
 

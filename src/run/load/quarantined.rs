@@ -1,17 +1,20 @@
 //! The records of an export that go to quarantine.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use polars::prelude::{BooleanChunked, PolarsResult};
 
 use super::{ChunkOrigin, Load};
-use crate::decode::ChunkSource;
+use crate::decode::{ChunkSource, Undecodable};
 use crate::definition::WriteDisposition;
 use crate::merge;
 use crate::normalise::{
-    LeftOutRows, Normalised, Reason, Rejection, Rule, TableFrame, key_texts, row_hashes,
+    LeftOutRows, Normalised, Reason, Reasons, Rejection, Rule, TableFrame, key_texts, row_hashes,
     rows_of_keys,
 };
+use crate::run::RunError;
+use crate::run::guard_error::GuardError;
 use crate::run::loaded::Quarantined;
 use crate::schema::{TableId, TableSchema};
 
@@ -65,32 +68,39 @@ impl Load {
         piece: usize,
         table: TableId,
         source: &ChunkSource,
-    ) {
+    ) -> Result<(), GuardError> {
         if source.undecodable.is_empty() {
-            return;
+            return Ok(());
         }
         self.left_out.entry(table).or_default().has_unknown = true;
         let undecodable = source.undecodable.len() as u64;
         self.counts[table].received += undecodable;
         self.counts[table].quarantined += undecodable;
-        let name = &self.schemas[table].name;
-        self.quarantined.extend(source.undecodable.iter().map(|record| {
-            Quarantined {
+        let schemas = self.schemas.clone();
+        let name = &schemas[table].name;
+        for Undecodable { place, reason } in &source.undecodable {
+            self.waiting[table].add(name, place.end - place.start)?;
+            let rule = Rule::Json(reason);
+            let reason = Reason { table: name.clone(), place: Vec::new(), rule };
+            let reasons = self.shared(reason.into());
+            self.quarantined.push(Quarantined {
                 piece,
                 table,
-                place: record.place.clone(),
-                reasons: Reason {
-                    table: name.clone(),
-                    place: Vec::new(),
-                    rule: Rule::Json(record.reason),
-                }
-                .into(),
+                place: place.clone(),
+                reasons,
                 row_kept: false,
                 key: Vec::new(),
                 number: 0,
                 is_superseded: false,
-            }
-        }));
+            });
+        }
+        Ok(())
+    }
+
+    /// The reasons of a record, in the memory of those of the record before it if they are the same.
+    fn shared(&self, reasons: Reasons) -> Arc<Reasons> {
+        let before = self.quarantined.last().map(|record| &record.reasons);
+        before.filter(|before| ***before == reasons).cloned().unwrap_or_else(|| Arc::new(reasons))
     }
 
     pub(super) fn quarantine(
@@ -100,8 +110,9 @@ impl Load {
         rejections: Vec<Rejection>,
         row_kept: bool,
         keys: &HashMap<u32, Vec<String>>,
-    ) {
-        let TableSchema { name: root, primary_key: key, .. } = &self.schemas[table];
+    ) -> Result<(), RunError> {
+        let schemas = self.schemas.clone();
+        let TableSchema { name: root, primary_key: key, .. } = &schemas[table];
         // A child row's own key does not hide that of its record.
         let hides_key = |reason: &Reason| {
             reason.table == *root
@@ -111,16 +122,22 @@ impl Load {
         if reasons.any(hides_key) {
             self.left_out.entry(table).or_default().has_unknown = true;
         }
-        self.quarantined.extend(rejections.into_iter().map(|rejection| Quarantined {
-            table,
-            piece,
-            place: source.places[rejection.record as usize].clone(),
-            key: keys.get(&rejection.record).cloned().unwrap_or_default(),
-            number: first_record | u64::from(rejection.record),
-            is_superseded: false,
-            reasons: rejection.reasons,
-            row_kept,
-        }));
+        for Rejection { record, reasons } in rejections {
+            let place = source.places[record as usize].clone();
+            self.waiting[table].add(root, place.end - place.start)?;
+            let reasons = self.shared(reasons);
+            self.quarantined.push(Quarantined {
+                table,
+                piece,
+                place,
+                key: keys.get(&record).cloned().unwrap_or_default(),
+                number: first_record | u64::from(record),
+                is_superseded: false,
+                reasons,
+                row_kept,
+            });
+        }
+        Ok(())
     }
 
     /// Marks quarantined records of which the export has a later version: a retry must not put them over it.

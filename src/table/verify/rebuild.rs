@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::io::Cursor;
 
+use bytes::Bytes;
 use chrono::Utc;
 use polars::prelude::{ParquetReader, SerReader};
 
@@ -16,7 +17,7 @@ use crate::store::Destination;
 use crate::table::commit_log::{self, CommitRecord, Logged};
 use crate::table::lock::{Lock, Owner};
 use crate::table::own_file::OwnFile;
-use crate::table::quarantine::{self, QuarantineFile};
+use crate::table::quarantine::{self, QuarantineError, QuarantineFile};
 use crate::table::{
     Changes, CommitOutcome, DataFile, Manifest, Snapshot, TableStore, json, layout,
 };
@@ -229,17 +230,25 @@ async fn quarantine_files(
         }
         let Some(content) = destination.get(&listed.path).await? else { continue };
         let name = listed.path.filename().and_then(layout::run_of_quarantine);
-        if let (Some(run_id), Ok(lines)) = (name, quarantine::decode(&content)) {
-            let partially_loaded = lines.iter().filter(|line| line.row_kept).count() as u64;
+        if let (Some(run_id), Ok((records, partially_loaded))) = (name, counts(content.clone())) {
             files.push(QuarantineFile {
                 path: listed.path.to_string(),
                 run_id,
                 bytes: content.len() as u64,
                 blake3: blake3::hash(&content).to_hex().to_string(),
-                records: lines.len() as u64 - partially_loaded,
+                records,
                 partially_loaded,
             });
         }
     }
     Ok(files)
+}
+
+/// How many records in a quarantine file are in no table, and how many in theirs without some of their values.
+fn counts(content: Bytes) -> Result<(u64, u64), QuarantineError> {
+    let (mut records, mut partially_loaded) = (0, 0);
+    for line in quarantine::lines_of(content, "")? {
+        *(if line?.row_kept { &mut partially_loaded } else { &mut records }) += 1;
+    }
+    Ok((records, partially_loaded))
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -98,6 +99,27 @@ impl Workplace {
         finished
     }
 
+    /// The same, and the most memory that the process has had resident, in megabytes.
+    pub fn measured(&self, arguments: &[&str]) -> (Finished, u64) {
+        let file = |name: &str| std::fs::File::create(self.path().join(name)).unwrap();
+        let mut command = self.command(arguments);
+        let mut child =
+            command.stdout(file("stdout.txt")).stderr(file("stderr.txt")).spawn().unwrap();
+        let mut most = 0;
+        let status = loop {
+            most = high_water_mark(child.id()).unwrap_or_default().max(most);
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let text = |name: &str| std::fs::read_to_string(self.path().join(name)).unwrap();
+        let code = status.code().unwrap_or(-1);
+        let directory = self.path().canonicalize().unwrap().display().to_string();
+        let (stdout, stderr) = (text("stdout.txt"), text("stderr.txt"));
+        (Finished { code, stdout, stderr, directory }, most)
+    }
+
     /// The binary with these arguments, ready to be started.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flowlake"));
@@ -109,6 +131,13 @@ impl Workplace {
     pub fn lake(&self) -> Lake {
         Lake::at(&self.path().join("lake"))
     }
+}
+
+/// The most memory that a process has had resident, in megabytes, as long as it runs.
+fn high_water_mark(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? / 1024)
 }
 
 impl Finished {
