@@ -61,6 +61,8 @@ pub struct Plan {
     pub memory: u64,
     /// Whether the run waits while another one holds the destination.
     pub waits: bool,
+    /// Whether the run loads quarantined records and asks the source for nothing.
+    pub is_retry: bool,
 }
 
 /// Options of a run beside its definition.
@@ -234,6 +236,7 @@ impl Plan {
             pipeline,
             run_id,
             id_is_new: false,
+            is_retry: false,
             started_at,
             window,
             watermark,
@@ -246,17 +249,12 @@ impl Plan {
     pub fn without_requests(mut self) -> Self {
         self.requests.clear();
         self.window = None;
+        self.is_retry = true;
         let replaced = |table: &&mut Table| table.write_disposition == WriteDisposition::Replace;
         for table in self.pipeline.tables.iter_mut().filter(replaced) {
             table.write_disposition = WriteDisposition::Append;
         }
         self
-    }
-
-    /// Whether the run loads quarantined records and asks the source for nothing.
-    #[must_use]
-    pub fn is_retry(&self) -> bool {
-        self.requests.is_empty()
     }
 
     /// What a table has of the source's time after `window` is loaded, by what it had before. A table that is new has the

@@ -44,6 +44,13 @@ pub(super) struct InitArguments {
     force: bool,
 }
 
+impl InitArguments {
+    /// Whether there is nothing but output.
+    pub(super) fn shows_only(&self) -> bool {
+        self.output.is_none()
+    }
+}
+
 /// Writes a definition for an export.
 pub(super) async fn init(arguments: InitArguments, context: &RunContext) -> ExitCode {
     match write_definition(arguments, context).await {

@@ -26,7 +26,6 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::error::Error;
@@ -177,21 +176,27 @@ enum Command {
 impl Command {
     /// Whether there is nothing but output. Where there is more, output that is lost changes no exit code.
     fn shows_only(&self) -> bool {
-        !matches!(
-            self,
+        match self {
+            Self::Quarantine(command) => command.shows_only(),
+            Self::Watermark(command) => command.shows_only(),
+            Self::Verify { repair, yes, .. } => !(*repair || *yes),
+            Self::Init(arguments) => arguments.shows_only(),
+            Self::Check { .. } | Self::Plan { .. } | Self::Runs { .. } | Self::SampleApi { .. } => {
+                true
+            }
             Self::Run { .. }
-                | Self::Recover { .. }
-                | Self::Prune { .. }
-                | Self::Unlock { .. }
-                | Self::Demo
-        )
+            | Self::Recover { .. }
+            | Self::Prune { .. }
+            | Self::Unlock { .. }
+            | Self::Demo => false,
+        }
     }
 }
 
 /// Parses the command line, runs the command, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    std::panic::set_hook(Box::new(|panic| screen::tell(Level::ERROR, &bug(panic), ())));
+    std::panic::set_hook(Box::new(|panic| screen::tell_bug(&bug(panic))));
     share_heaps();
     let arguments = Arguments::parse();
     // What a bug leaves half done is in memory only: the destination is as after a kill.

@@ -81,6 +81,11 @@ impl PlanArguments {
         Self { settings, memory, wait, ..Self::default() }
     }
 
+    /// What the run takes as now.
+    pub(super) fn present(&self, context: &RunContext) -> DateTime<Utc> {
+        self.as_of.unwrap_or_else(|| context.clock.now())
+    }
+
     /// Plans a run that begins now. Reads the destination only if the plan depends on it.
     pub(super) async fn plan(
         &self,

@@ -77,6 +77,13 @@ pub(super) enum QuarantineCommand {
     },
 }
 
+impl QuarantineCommand {
+    /// Whether there is nothing but output.
+    pub(super) fn shows_only(&self) -> bool {
+        matches!(self, Self::List { .. } | Self::Show { .. } | Self::Drop { yes: false, .. })
+    }
+}
+
 /// Which records.
 #[derive(Debug, Args)]
 pub(super) struct Chosen {
@@ -118,10 +125,10 @@ async fn retry(
     run_id: Option<RunId>,
     context: &RunContext,
 ) -> Result<RunReport, FailedRun> {
-    let context = run::with_reporters(context, &definition.pipeline.name);
+    let (context, last) = run::with_reporters(context, &definition.pipeline.name);
     let plan = run::planned(definition.pipeline, arguments, run_id, &context).await?;
     let retried = crate::run::retry(&plan, &context).await;
-    retried.map_err(|error| run::failed(error, &plan, &context))
+    retried.map_err(|error| last.failed(error, &plan, &context))
 }
 
 impl Chosen {

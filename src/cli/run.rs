@@ -1,7 +1,7 @@
 //! `flowlake run`
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::cli::error::Error;
 use crate::definition::{self, DestinationUrl, Pipeline};
 use crate::exit_code::ExitCode;
 use crate::plan::{Plan, destination_at};
-use crate::report::{Log, Outcome, Progress, RunIdentity, RunReport};
+use crate::report::{Event, EventKind, Log, Outcome, Progress, Reporter, RunIdentity, RunReport};
 use crate::run::{RunContext, RunError, keep_report};
 use crate::schema::RunId;
 
@@ -115,11 +115,37 @@ pub(super) fn show(
     }
 }
 
-/// The same context, with progress on a terminal and warnings in the log.
-pub(super) fn with_reporters(context: &RunContext, pipeline: &str) -> RunContext {
-    let reporters = context.reporters.clone();
-    let reporters = reporters.and(Arc::new(Progress::new(pipeline))).and(Arc::new(Log));
-    RunContext { reporters, ..context.clone() }
+/// Keeps the report of a run that failed.
+#[derive(Default)]
+pub(super) struct LastReport(Mutex<Option<Arc<RunReport>>>);
+
+impl Reporter for LastReport {
+    fn event(&self, event: &Event) {
+        if let EventKind::Failed(report) = &event.kind {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report.clone());
+        }
+    }
+}
+
+impl LastReport {
+    /// The failure of a run that was planned.
+    pub(super) fn failed(&self, error: RunError, plan: &Plan, context: &RunContext) -> FailedRun {
+        let report = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let report = report.map(|report| report.as_ref().clone());
+        let report = report.unwrap_or_else(|| context.report(plan, Outcome::failed(&error)));
+        FailedRun { error: error.into(), report: Box::new(report) }
+    }
+}
+
+/// The same context, with progress on a terminal, warnings in the log, and the report of a failure kept.
+pub(super) fn with_reporters(
+    context: &RunContext,
+    pipeline: &str,
+) -> (RunContext, Arc<LastReport>) {
+    let last = Arc::new(LastReport::default());
+    let reporters = context.reporters.clone().and(Arc::new(Progress::new(pipeline)));
+    let reporters = reporters.and(Arc::new(Log)).and(last.clone());
+    (RunContext { reporters, ..context.clone() }, last)
 }
 
 /// Plans and runs one pipeline.
@@ -128,9 +154,9 @@ pub(super) async fn execute(
     options: &RunOptions,
     context: &RunContext,
 ) -> Result<RunReport, FailedRun> {
-    let context = with_reporters(context, &pipeline.name);
+    let (context, last) = with_reporters(context, &pipeline.name);
     let plan = planned(pipeline, &options.plan, options.run_id.clone(), &context).await?;
-    crate::run::run(&plan, &context).await.map_err(|error| failed(error, &plan, &context))
+    crate::run::run(&plan, &context).await.map_err(|error| last.failed(error, &plan, &context))
 }
 
 /// The plan of a run. A run that cannot be planned has a report too.
@@ -141,7 +167,7 @@ pub(super) async fn planned(
     context: &RunContext,
 ) -> Result<Plan, FailedRun> {
     let now = context.clock.now();
-    let url = destination_at(&pipeline, now);
+    let url = destination_at(&pipeline, arguments.present(context));
     let run = RunIdentity {
         run_id: run_id.clone().unwrap_or_else(|| RunId::at(now)),
         pipeline: pipeline.name.clone(),
@@ -155,16 +181,10 @@ pub(super) async fn planned(
         Err(signal) => RunError::Stopped(signal).into(),
     };
     let report = RunReport::of(run, context.clock.now(), Outcome::failed(&error));
-    if let Ok(url) = url {
+    if let (Ok(url), false) = (url, matches!(error, Error::Run(RunError::Stopped(_)))) {
         keep_report(&url, &report, context).await;
     }
     Err(FailedRun { error, report: Box::new(report) })
-}
-
-/// The failure of a run that was planned.
-pub(super) fn failed(error: RunError, plan: &Plan, context: &RunContext) -> FailedRun {
-    let report = Box::new(context.report(plan, Outcome::failed(&error)));
-    FailedRun { error: error.into(), report }
 }
 
 fn show_report(report: &RunReport, json: bool) -> Result<(), Error> {

@@ -119,8 +119,22 @@ fn write_out(line: &str) {
 }
 
 fn write_err(line: &str) {
-    // There is nowhere left to tell of it.
-    let _ = between_progress(|| writeln!(io::stderr(), "{line}"));
+    // There is nowhere left to tell of it. While a bug is told, progress may be what has the bug.
+    let write = || drop(writeln!(io::stderr(), "{line}"));
+    if std::thread::panicking() || TELLS_A_BUG.load(Ordering::Relaxed) {
+        write();
+    } else {
+        between_progress(write);
+    }
+}
+
+/// Whether a panic is being told.
+static TELLS_A_BUG: AtomicBool = AtomicBool::new(false);
+
+/// Tells a bug on stderr, whatever the state of this process is.
+pub(super) fn tell_bug(lines: &[impl AsRef<str>]) {
+    TELLS_A_BUG.store(true, Ordering::Relaxed);
+    tell(Level::ERROR, lines, ());
 }
 
 /// Where log lines go: stderr, one line an event.

@@ -53,6 +53,13 @@ pub(super) struct ChosenTables {
     tables: Vec<TableName>,
 }
 
+impl WatermarkCommand {
+    /// Whether there is nothing but output.
+    pub(super) fn shows_only(&self) -> bool {
+        matches!(self, Self::Show { .. })
+    }
+}
+
 /// Runs the command.
 pub(super) async fn watermark(command: WatermarkCommand, context: &RunContext) -> ExitCode {
     let done = match command {

@@ -109,7 +109,7 @@ impl FromToml for KeySource {
                     },
                     "environment": {
                         "type": "array",
-                        "items": { "type": "string", "pattern": "^[A-Z0-9_]+$" },
+                        "items": { "type": "string", "pattern": "^[A-Za-z0-9_]+$" },
                         "default": [],
                         "description": "The environment variables that the program needs, as `VAULT_ADDR`.",
                     },
@@ -155,7 +155,9 @@ fn may_be_the_key(source: &KeySource) -> bool {
     match source {
         KeySource::Env(name) => !is_variable(name),
         KeySource::File { path, .. } => !path.to_string_lossy().contains('/'),
-        KeySource::Command { environment, .. } => !environment.iter().all(|name| is_variable(name)),
+        KeySource::Command { environment, .. } => {
+            !environment.iter().all(|name| is_variable(&name.to_ascii_uppercase()))
+        }
     }
 }
 

@@ -48,7 +48,8 @@ fn may_hold_a_secret(text: &str, offset: usize) -> bool {
 }
 
 fn wrong_section(error: &toml::de::Error) -> Problem {
-    if error.message().contains("integer") || error.message().contains("number") {
+    // As what TOML would need for it.
+    if ["i128", "u128", "big integer"].iter().any(|it| error.message().contains(it)) {
         let help = "integers have 64 bits in TOML; a text in quotes can be any number";
         return Problem::at(
             error.span().unwrap_or(0..0),

@@ -208,8 +208,8 @@ impl Definition {
         let problems = Problems::new(file, text, problems);
         match pipeline {
             Some(pipeline) if !problems.has_errors() => {
-                let directory = Path::new(file).parent().unwrap_or(Path::new("")).to_owned();
-                Ok(Self { pipeline: Pipeline { directory, ..pipeline }, warnings: problems })
+                let directory = Path::new(file).parent().unwrap_or(Path::new(""));
+                Ok(Self { pipeline: pipeline.in_directory(directory), warnings: problems })
             }
             _ => Err(problems),
         }

@@ -1,10 +1,11 @@
 //! The whole definition: its sections, and what they make together.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use toml::Value;
 
+use super::api_key::KeySource;
 use super::checker::Checker;
 use super::defaults::{RawDefaults, TableDefaults};
 use super::destination::RawDestination;
@@ -51,6 +52,17 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// The same pipeline, whose relative paths belong to a directory.
+    pub(super) fn in_directory(mut self, directory: &Path) -> Self {
+        self.directory = directory.to_owned();
+        for source in &mut self.source.api_key {
+            if let KeySource::File { path, .. } = source {
+                *path = directory.join(&*path);
+            }
+        }
+        self
+    }
+
     /// The declared tables without a parent.
     pub fn root_tables(&self) -> impl Iterator<Item = &Table> {
         self.tables.iter().filter(|table| table.parent.is_none())

@@ -35,11 +35,12 @@ impl Setting {
     /// the directory of the definition.
     pub(super) fn in_working_directory(&self) -> Self {
         let key: [KeyPart; 2] = ["destination", "url"].map(|part| KeyPart::Key(part.to_owned()));
-        let is_relative =
-            matches!(self.value.parse(), Ok(DestinationUrl::Local(path)) if path.is_relative());
-        match std::path::absolute(&self.value) {
-            Ok(absolute) if self.key == key && is_relative => {
-                Self { key: self.key.clone(), value: absolute.display().to_string() }
+        let typed = value(&self.value);
+        match typed.as_str().unwrap_or_default().parse() {
+            Ok(DestinationUrl::Local(path)) if self.key == key && path.is_relative() => {
+                let absolute = std::path::absolute(&path).unwrap_or(path);
+                let absolute = Value::from(absolute.display().to_string());
+                Self { key: self.key.clone(), value: absolute.to_string().trim().to_owned() }
             }
             _ => self.clone(),
         }

@@ -38,7 +38,7 @@ pub use saved::{SavedExportError, open_saved_export};
 
 use crate::definition::{DEFAULT_MAX_COLUMNS, Problems, Table};
 use crate::infer::{Schemas, too_wide};
-use crate::init::export::{Decoded, WholeExport};
+use crate::init::export::{DecodedExport, WholeExport};
 use crate::init::keyed::keyed_tables;
 use crate::init::trial::{check, misfits};
 use crate::schema::{RootId, Shape};
@@ -106,7 +106,7 @@ fn propose_for(
     seen: &[(RootId, &Table, &Shape)],
     declared: &[Table],
     export: &WholeExport,
-    Decoded { chunks, .. }: &Decoded,
+    DecodedExport { chunks, .. }: &DecodedExport,
 ) -> Result<Proposal, InitError> {
     if let Some(cut) = chunks.iter().find(|chunk| chunk.is_too_wide)
         && let Some((_, table, shape)) = seen.iter().find(|(root, _, _)| *root == cut.root)

@@ -1,7 +1,8 @@
 //! Where a proposed definition is written. A file that is there is somebody's work, and stays unless it is to be replaced.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::exit_code::{ExitCode, Failure};
@@ -82,15 +83,25 @@ impl DefinitionFile {
     /// # Errors
     /// Somebody else has written it in the meantime, or it cannot be written.
     pub fn write(&self, text: &str) -> Result<(), OutputError> {
-        let opened = if self.replaces {
-            OpenOptions::new().write(true).create(true).truncate(true).open(&self.path)
+        let written = if self.replaces {
+            self.replace(text)
         } else {
-            File::create_new(&self.path)
+            File::create_new(&self.path).and_then(|mut file| file.write_all(text.as_bytes()))
         };
-        let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
         written.map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => OutputError::Exists(self.path.clone()),
             _ => OutputError::Unwritable { path: self.path.clone(), source },
         })
+    }
+
+    /// The file is as before until all of the new one is there.
+    fn replace(&self, text: &str) -> io::Result<()> {
+        let directory = self.path.parent().filter(|it| !it.as_os_str().is_empty());
+        let mut new = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
+        new.write_all(text.as_bytes())?;
+        let permissions = std::fs::metadata(&self.path).map(|it| it.permissions());
+        let permissions = permissions.unwrap_or_else(|_| Permissions::from_mode(0o644));
+        new.as_file().set_permissions(permissions)?;
+        new.persist(&self.path).map(drop).map_err(|error| error.error)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::InitError;
-use super::export::{Decoded, WholeExport};
+use super::export::{DecodedExport, WholeExport};
 use super::rows::Rows;
 use crate::definition::{DEFAULT_MAX_COLUMNS, Definition, Environment, Problems, Table};
 use crate::infer::Schemas;
@@ -17,7 +17,7 @@ pub(super) fn misfits(
     let tables = parse(definition)?.pipeline.tables;
     let roots: Vec<Table> = tables.iter().filter(|it| it.parent.is_none()).cloned().collect();
     let roots: IdVec<RootId, Table> = roots.into();
-    let Decoded { chunks, shapes } = export.decode(&roots, &tables)?;
+    let DecodedExport { chunks, shapes } = export.decode(&roots, &tables)?;
     let seen: Vec<(RootId, &Table, &Shape)> =
         roots.iter().map(|(root, table)| (root, table, &shapes[root])).collect();
     let nothing = BTreeMap::new();

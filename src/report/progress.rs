@@ -14,14 +14,14 @@ static ON_TERMINAL: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Writes to stderr while no progress is shown, so that neither crosses the other.
 pub fn between_progress<T>(write: impl FnOnce() -> T) -> T {
-    ON_TERMINAL.suspend(write)
+    if ON_TERMINAL.is_hidden() { write() } else { ON_TERMINAL.suspend(write) }
 }
 
 /// Shows how far a run is, on stderr. Shows nothing where stderr is no terminal.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
-    /// The size that the source announced, on the wire; 0 if it did not.
+    /// The size that the source announced; 0 if it did not.
     announced: AtomicU64,
     received: AtomicU64,
     decoded: AtomicU64,
@@ -52,8 +52,9 @@ impl Progress {
             let rate = received as f64 / elapsed;
             text.push_str(&format!(", {}/s", HumanBytes(rate as u64)));
             if announced > received && rate > 0.0 {
-                let left = Duration::from_secs_f64((announced - received) as f64 / rate);
-                text.push_str(&format!(", {} left", HumanDuration(left)));
+                let left = Duration::try_from_secs_f64((announced - received) as f64 / rate);
+                let left = left.map(|left| format!(", {} left", HumanDuration(left)));
+                text.push_str(&left.unwrap_or_default());
             }
         }
         let decoded = self.decoded.load(Ordering::Relaxed);

@@ -63,7 +63,7 @@ pub enum RunError {
     Destination(#[from] DestinationError),
     #[error(transparent)]
     Lock(#[from] LockError),
-    #[error("the run id `{run_id}` was used before in this destination")]
+    #[error("the run id `{run_id}` was used in this destination by another pipeline or command")]
     UsedRunId { run_id: RunId },
     #[error("`{table}` is written by pipeline `{pipeline}`")]
     OtherPipeline { table: TableName, pipeline: String },

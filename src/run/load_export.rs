@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Run, RunError};
-use crate::decode::DecodeOptions;
+use super::{Run, RunError, guard};
+use crate::decode::{DecodeOptions, RecordSelector};
 use crate::definition::Table;
 use crate::landing::Landed;
 use crate::run::collect::{Content, Expectation};
@@ -30,32 +30,54 @@ impl Run<'_> {
     ) -> Result<(Vec<Landed>, Loaded), RunError> {
         let selector = intake.selector.clone();
         let (landed, load) = self.load_records(intake, new_exports, expectation.clone()).await?;
+        // Before anything else is made of it: the records that have the value may be in quarantine.
+        guard::against_missing_exclusions(&load)?;
         let is_new = load.schemas.iter().any(|(_, schema)| {
-            expectation.known.get(&schema.name).is_none_or(|known| !schema.same_files(known))
+            expectation.known.get(&schema.name).is_none_or(|known| !schema.same_inferred(known))
         });
         let (true, true, Some(selector)) = (is_new, load.sets_apart(), selector) else {
             return Ok((landed, load));
         };
         let set_apart = SetApart::of(load);
         on_cpu(give_back_memory).await;
-        let passed_over: Vec<_> = (0..landed.len()).map(|body| set_apart.offsets(body)).collect();
-        let (events, expected) = (self.events.muted(), expectation.clone());
-        expectation.held_bytes.store(0, Ordering::Relaxed);
-        let intake = on_cpu(move || {
-            let options = decode_options(&expected);
-            let mut all = Intake::default();
-            for (landed, passed_over) in landed.into_iter().zip(passed_over) {
-                let options = passing_over(&options, Some(&passed_over));
-                let (selector, expected) = (selector.clone(), expected.clone());
-                all.add_landed(landed, selector, expected, options, events.clone())?;
-                all.passed_over.push(passed_over);
+        let passed_over = (0..landed.len()).map(|body| set_apart.offsets(body)).collect();
+        let again = self.decode_landed(landed.clone(), selector.clone(), &expectation, passed_over);
+        match self.load_records(again.await?, new_exports, expectation.clone()).await {
+            Ok((landed, mut load)) => {
+                set_apart.add_to(&mut load);
+                Ok((landed, load))
             }
-            Ok::<_, RunError>(all)
+            // The definition needs a column that only they have.
+            Err(RunError::Schema(_)) => {
+                let all = self.decode_landed(landed, selector, &expectation, Vec::new()).await?;
+                self.load_records(all, new_exports, expectation).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Decodes all bodies again, without the records that begin at some offsets of each.
+    async fn decode_landed(
+        &self,
+        landed: Vec<Landed>,
+        selector: RecordSelector,
+        expectation: &Arc<Expectation>,
+        passed_over: Vec<Arc<BTreeSet<u64>>>,
+    ) -> Result<Intake, RunError> {
+        let (events, expectation) = (self.events.muted(), expectation.clone());
+        expectation.held_bytes.store(0, Ordering::Relaxed);
+        on_cpu(move || {
+            let options = decode_options(&expectation);
+            let mut all = Intake::default();
+            for (body, landed) in landed.into_iter().enumerate() {
+                let options = passing_over(&options, passed_over.get(body));
+                let (selector, expectation) = (selector.clone(), expectation.clone());
+                all.add_landed(landed, selector, expectation, options, events.clone())?;
+            }
+            all.passed_over = passed_over;
+            Ok(all)
         })
-        .await?;
-        let (landed, mut load) = self.load_records(intake, new_exports, expectation).await?;
-        set_apart.add_to(&mut load);
-        Ok((landed, load))
+        .await
     }
 
     /// The rows of the records that were decoded, unless the intake has made the same ones already.

@@ -34,7 +34,7 @@ pub(super) async fn merge_records(
             continue;
         }
         // What a retry does not have is not missing from the source.
-        let deletes = if plan.is_retry() { Deletes::Ignore } else { load.deletes(root) };
+        let deletes = if plan.is_retry { Deletes::Ignore } else { load.deletes(root) };
         let quarantined = load.left_out(root);
         let merge = RecordMerge::new(&tree, deletes, quarantined, plan.window)?;
         if let Some(rows) = merge.rows_at_stake() {

@@ -90,16 +90,11 @@ pub async fn run(plan: &Plan, context: &RunContext) -> Result<RunReport, RunErro
 
 /// Opens the destination of a plan.
 async fn open(plan: &Plan, context: &RunContext) -> Result<Destination, RunError> {
-    let destination = if plan.pipeline.must_exist {
-        let opened = context.destinations.open_lake(&plan.destination).await?;
-        opened.ok_or_else(|| RunError::NoLake { url: plan.destination.to_string() })?
-    } else {
-        context.destinations.open(&plan.destination)?
-    };
-    if let Some(mode) = plan.pipeline.raw_mode {
-        destination.set_raw_mode(mode)?;
+    if !plan.pipeline.must_exist {
+        return Ok(context.destinations.open(&plan.destination)?);
     }
-    Ok(destination)
+    let opened = context.destinations.open_lake(&plan.destination).await?;
+    opened.ok_or_else(|| RunError::NoLake { url: plan.destination.to_string() })
 }
 
 /// Executes a plan in a destination that is already open. It can be interrupted until it begins to commit.
@@ -161,7 +156,10 @@ async fn announced(
     let result = Box::pin(steps()).await;
     match &result {
         Ok(report) => events.finished(report),
-        Err(error) => events.failed(&context.report(plan, Outcome::failed(error))),
+        Err(error) => {
+            let report = context.report(plan, Outcome::failed(error));
+            events.failed(&RunReport { seconds: events.seconds(), ..report });
+        }
     }
     result
 }
@@ -179,7 +177,10 @@ struct Run<'a> {
 enum Claim {
     /// No run of this id has committed.
     Free(Box<Snapshot>),
-    CommittedBefore,
+    CommittedBefore {
+        /// Its report says so.
+        has_report: bool,
+    },
 }
 
 /// Everything that a run has prepared for its commit.
@@ -238,12 +239,19 @@ impl<'a> Run<'a> {
         lock: &Lock,
         prepare: impl AsyncFnOnce(Snapshot) -> Result<Prepared, RunError>,
     ) -> Result<RunReport, RunError> {
+        if let Some(mode) = self.plan.pipeline.raw_mode {
+            self.destination.set_raw_mode(mode);
+        }
         // A signal takes effect after the claim: recovery finishes an open commit as a whole, and nothing is cleaned up
         // under an id that may be another run's.
         let snapshot = match self.claim().await {
             Ok(Claim::Free(snapshot)) => *snapshot,
-            Ok(Claim::CommittedBefore) => {
-                return Ok(self.report(Outcome::CommittedBefore, Vec::new(), Vec::new()));
+            Ok(Claim::CommittedBefore { has_report }) => {
+                let report = self.report(Outcome::CommittedBefore, Vec::new(), Vec::new());
+                if !has_report {
+                    self.keep(&report).await;
+                }
+                return Ok(report);
             }
             Err(error) => {
                 self.keep_unclaimed_report(&error).await;
@@ -265,11 +273,7 @@ impl<'a> Run<'a> {
             }
         }
         match &result {
-            Ok(report) => {
-                if let Err(error) = self.put_report(report).await {
-                    self.events.warn(RunWarning::ReportNotWritten(error.to_string()));
-                }
-            }
+            Ok(report) => self.keep(report).await,
             Err(error @ RunError::Stopped(_)) => {
                 let cleaned_up = tokio::time::timeout(CLEAN_UP_TIMEOUT, self.clean_up_after(error));
                 if cleaned_up.await.is_err() {
@@ -291,8 +295,8 @@ impl<'a> Run<'a> {
             return Err(RunError::NoLake { url: self.plan.destination.to_string() });
         }
         // A run that was killed after its commit has no report, and is known to the snapshot.
-        if has_report || snapshot.has_run(&self.plan.run_id) {
-            return Ok(Claim::CommittedBefore);
+        if has_report || self.has_committed(&snapshot)? {
+            return Ok(Claim::CommittedBefore { has_report });
         }
         let roots = self.plan.pipeline.root_tables().map(|table| &table.name);
         self.refuse_tables_of_others(&snapshot, roots)?;
@@ -312,12 +316,30 @@ impl<'a> Run<'a> {
         other.map_or(Ok(()), |(table, pipeline)| Err(RunError::OtherPipeline { table, pipeline }))
     }
 
+    /// Whether the destination has the report of this run, and it has committed. An id belongs to one pipeline and command.
     async fn has_committed_report(&self) -> Result<bool, RunError> {
         if self.plan.id_is_new {
             return Ok(false);
         }
-        let earlier = self.earlier_report().await?;
-        Ok(earlier.is_some_and(|report| report.outcome == Outcome::Committed))
+        let Some(earlier) = self.earlier_report().await? else { return Ok(false) };
+        let has_committed =
+            matches!(earlier.outcome, Outcome::Committed | Outcome::CommittedBefore);
+        let is_same = earlier.pipeline == self.plan.pipeline.name
+            && earlier.retried.is_some() == self.plan.is_retry;
+        match has_committed {
+            true if !is_same => Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() }),
+            has_committed => Ok(has_committed),
+        }
+    }
+
+    /// Whether a run of this id has written tables of this pipeline.
+    fn has_committed(&self, snapshot: &Snapshot) -> Result<bool, RunError> {
+        let writers = snapshot.pipelines_of_run(&self.plan.run_id);
+        match writers.as_slice() {
+            [] => Ok(false),
+            writers if writers.contains(&self.plan.pipeline.name.as_str()) => Ok(true),
+            _ => Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() }),
+        }
     }
 
     /// Makes the run visible.
@@ -348,10 +370,7 @@ impl<'a> Run<'a> {
 
     /// Writes the report of a failed run, and removes its staged files.
     async fn clean_up_after(&self, error: &RunError) {
-        let report = self.report(Outcome::failed(error), Vec::new(), Vec::new());
-        if let Err(error) = self.put_report(&report).await {
-            self.events.warn(RunWarning::ReportNotWritten(error.to_string()));
-        }
+        self.keep(&self.report(Outcome::failed(error), Vec::new(), Vec::new())).await;
         if left_no_intent(error)
             && let Err(error) = discard_staged(self.destination, &self.plan.run_id).await
         {

@@ -101,7 +101,6 @@ impl Run<'_> {
         guard::against_shrinking(self.plan, &new_exports, &intake, &snapshot)?;
         let found = intake.found();
         let (landed, load) = self.load(intake, &new_exports, expectation).await?;
-        guard::against_missing_exclusions(&load)?;
         guard::against_losing_all(&load, &snapshot)?;
         guard::against_unfit_cursor(&load)?;
         guard::against_changed_columns(&load)?;

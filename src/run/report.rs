@@ -1,14 +1,20 @@
 //! The report of a run: made, and kept in the destination.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use object_store::path::Path;
 
 use super::{Run, RunContext, RunError};
 use crate::definition::DestinationUrl;
-use crate::report::{ExportReport, Outcome, RunReport, TableReport};
+use crate::exit_code::{ExitCode, Failure};
+use crate::report::{ExportReport, Outcome, RunReport, RunWarning, TableReport};
 use crate::run::intake::Intake;
 use crate::shown;
 use crate::store::Destination;
+
+/// A run that failed before it began does not wait longer for its report.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Run<'_> {
     pub(super) fn report(
@@ -49,8 +55,18 @@ impl Run<'_> {
 
     /// Keeps the report of a run that failed before its id was its own. Another run's report stays.
     pub(super) async fn keep_unclaimed_report(&self, error: &RunError) {
-        let report = self.context.report(self.plan, Outcome::failed(error));
-        create_report(self.destination, &report).await;
+        // A destination that has just failed would fail again, after all of its retries.
+        if error.exit_code() != ExitCode::Destination {
+            let report = self.context.report(self.plan, Outcome::failed(error));
+            create_report(self.destination, &report).await;
+        }
+    }
+
+    /// Keeps the report of a run that is complete in any case.
+    pub(super) async fn keep(&self, report: &RunReport) {
+        if let Err(error) = self.put_report(report).await {
+            self.events.warn(RunWarning::ReportNotWritten(error.to_string()));
+        }
     }
 
     pub(super) async fn put_report(&self, report: &RunReport) -> Result<(), RunError> {
@@ -64,8 +80,11 @@ impl Run<'_> {
 async fn create_report(destination: &Destination, report: &RunReport) {
     if let Ok(content) = shown::pretty_json(report) {
         let path = Destination::report(report.run_id.as_str());
-        if let Err(error) = destination.create(&path, Bytes::from(content)).await {
-            tracing::debug!(%error, "the report of a failed run could not be written");
+        let created = destination.create(&path, Bytes::from(content));
+        match tokio::time::timeout(REPORT_TIMEOUT, created).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the report of a failed run was not written"),
+            Err(_) => tracing::debug!("there was no time to write the report of a failed run"),
         }
     }
 }

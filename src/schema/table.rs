@@ -298,6 +298,15 @@ impl TableSchema {
             && described(self) == described(other)
     }
 
+    /// Whether nothing more is known of the columns than in `other`: they have the same types, and none has got its first
+    /// values.
+    #[must_use]
+    pub fn same_inferred(&self, other: &Self) -> bool {
+        let has_none = |column: &ColumnSchema| column.statistics().map(|it| it.is_empty());
+        self.same_files(other)
+            && self.columns.iter().map(has_none).eq(other.columns.iter().map(has_none))
+    }
+
     /// Whether files written with `other` have the columns and types of this schema.
     #[must_use]
     pub fn same_files(&self, other: &Self) -> bool {

@@ -30,9 +30,10 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
 #[must_use]
 pub fn quoted(text: &str) -> String {
     const CHARACTERS: usize = 80;
-    match text.char_indices().nth(CHARACTERS) {
-        Some((end, _)) => format!("{}…", line(&text[..end])),
-        None => line(text),
+    let shown = line(text);
+    match shown.char_indices().nth(CHARACTERS) {
+        Some((end, _)) => format!("{}…", &shown[..end]),
+        None => shown,
     }
 }
 
@@ -59,8 +60,7 @@ pub fn message(text: &str) -> String {
 /// # Errors
 /// The value is no JSON.
 pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
-    // Outside of strings JSON has nothing that would be replaced, and what replaces it is JSON in strings.
-    Ok(line(&serde_json::to_string(value)?))
+    Ok(json_line(&serde_json::to_string(value)?))
 }
 
 /// A value as JSON for people to read.
@@ -69,7 +69,13 @@ pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
 /// The value is no JSON.
 pub fn pretty_json(value: &impl Serialize) -> serde_json::Result<String> {
     let text = serde_json::to_string_pretty(value)?;
-    Ok(text.lines().map(line).collect::<Vec<_>>().join("\n"))
+    Ok(text.lines().map(json_line).collect::<Vec<_>>().join("\n"))
+}
+
+/// Outside of strings JSON has nothing that is not printable, and what replaces it is JSON in strings. What looks like a
+/// signature may be a number or a value of a record, so only what is known to be a secret is taken out.
+fn json_line(json: &str) -> String {
+    printable(&secrets::redact_known(json)).into_owned()
 }
 
 /// Replaces what a terminal would not show as it is: control characters, and those that change the direction of a text
@@ -141,6 +147,15 @@ mod tests {
             );
             assert!(shown.chars().all(|it| it == '\n' || !is_hidden(it)), "{shown}");
         }
+    }
+
+    #[test]
+    fn h2_what_only_looks_like_a_signature_stays_in_json() {
+        let value = serde_json::json!({ "sig": 1_234_567_890_123_456_u64, "signature": "QUJDREVGR0hJSktMTU5PUA==" });
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&json(&value).unwrap()).unwrap(),
+            value
+        );
     }
 
     #[test]

@@ -70,18 +70,24 @@ pub(super) fn redact_cut(text: &str) -> String {
     shown
 }
 
-/// The text without secrets.
+/// The text without secrets, and without what looks like a signature.
 pub(super) fn redact(text: &str) -> Cow<'_, str> {
+    let shown = redact_known(text);
+    match SIGNED.as_ref().filter(|signed| signed.is_match(&shown)) {
+        Some(signed) => Cow::Owned(signed.replace_all(&shown, "$1$2[a credential]").into_owned()),
+        None => shown,
+    }
+}
+
+/// The text without the secrets that this process has read.
+pub(super) fn redact_known(text: &str) -> Cow<'_, str> {
     let mut shown = Cow::Borrowed(text);
     for (kind, secret) in KNOWN.read().unwrap_or_else(PoisonError::into_inner).iter() {
         if shown.contains(secret.expose_secret()) {
             shown = Cow::Owned(shown.replace(secret.expose_secret(), kind.instead()));
         }
     }
-    match SIGNED.as_ref().filter(|signed| signed.is_match(&shown)) {
-        Some(signed) => Cow::Owned(signed.replace_all(&shown, "$1$2[a credential]").into_owned()),
-        None => shown,
-    }
+    shown
 }
 
 #[cfg(test)]

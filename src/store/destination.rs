@@ -14,7 +14,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{CopyMode, Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use super::error::DestinationError;
-use super::kind::StoreKind;
+use super::kind::{StoreKind, remember_credentials};
 use super::local::{LocalDisk, LocalRoot, SyncCounts, link_nameless, local_error};
 use super::raw_mode::RawMode;
 use super::upload::{SINGLE_PUT_BYTES, put_stream};
@@ -82,7 +82,7 @@ impl Destination {
     }
 
     fn open_bucket(bucket: &BucketUrl, url: &DestinationUrl) -> Result<Self, StoreError> {
-        bucket.kind.remember_credentials();
+        remember_credentials();
         let mut store = (bucket.kind.open)(&bucket.bucket, &bucket.options)?;
         let prefix_bytes = Path::from(bucket.prefix.as_str()).as_ref().len() + 1;
         if !bucket.prefix.is_empty() {
@@ -109,14 +109,10 @@ impl Destination {
     }
 
     /// Who may read raw data on local disk, from now on.
-    ///
-    /// # Errors
-    /// The mode of a directory cannot be changed.
-    pub fn set_raw_mode(&self, mode: RawMode) -> Result<(), DestinationError> {
-        let set = self.local.as_ref().map_or(Ok(()), |local| local.set_raw_mode(mode));
-        set.map_err(|source| {
-            self.error("set the mode of raw data in", &Self::own_files())(local_error(source))
-        })
+    pub fn set_raw_mode(&self, mode: RawMode) {
+        if let Some(local) = &self.local {
+            local.set_raw_mode(mode);
+        }
     }
 
     /// The mode of a file on local disk that only those who read raw data may open.

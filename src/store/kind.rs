@@ -55,15 +55,6 @@ impl StoreKind {
         self.options.iter().find(|option| option.key == key)
     }
 
-    /// Remembers the credentials of the environment, which no text may show.
-    pub(super) fn remember_credentials(&self) {
-        for (_, variable) in self.secrets {
-            if let Ok(value) = std::env::var(variable) {
-                shown::remember(KindOfSecret::Credential, &value);
-            }
-        }
-    }
-
     /// The environment variable to use in place of a key that would hold a secret.
     #[must_use]
     pub fn variable_for_secret(&self, key: &str) -> Option<&'static str> {
@@ -186,4 +177,20 @@ pub struct OptionConflict {
     pub message: &'static str,
     /// What to write instead.
     pub help: &'static str,
+}
+
+/// Remembers the credentials of stores in the environment, which no text may show. The libraries accept many names.
+pub(super) fn remember_credentials() {
+    const OF_STORES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
+    const SECRET: [&str; 6] = ["KEY", "SECRET", "TOKEN", "SAS", "PASSWORD", "CREDENTIAL"];
+    for (name, value) in std::env::vars_os() {
+        let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) else { continue };
+        let is_place = name.ends_with("_FILE") || name.contains("URI") || value.starts_with('/');
+        if OF_STORES.iter().any(|begin| name.starts_with(begin))
+            && SECRET.iter().any(|part| name.contains(part))
+            && !is_place
+        {
+            shown::remember(KindOfSecret::Credential, &value);
+        }
+    }
 }

@@ -170,11 +170,6 @@ impl Owner {
         }
     }
 
-    /// Whether it may be at work. A lock file may still name an earlier owner, or nobody yet.
-    fn is_known(&self) -> bool {
-        !self.process.is_empty() && !self.is_gone()
-    }
-
     /// Whether its process is known to be gone: it ran on this machine and does not run now.
     #[must_use]
     pub fn is_gone(&self) -> bool {
@@ -386,7 +381,7 @@ fn take(
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
             file.read_to_string(&mut text).map_err(failed)?;
-            let owner = serde_json::from_str::<Owner>(&text).ok().filter(Owner::is_known);
+            let owner = serde_json::from_str::<Owner>(&text).ok().filter(|owner| !owner.is_gone());
             let by = owner.map(Box::new).map_or(Holder::Unnamed(path.to_owned()), Holder::Run);
             Err(LockError::Held { by })
         }

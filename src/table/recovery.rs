@@ -340,7 +340,7 @@ mod tests {
             assert_eq!(bench.status(1).await, "closed");
             assert_eq!(snapshot.file, intent.snapshot);
             assert_eq!(snapshot.next_sequence(), 2);
-            assert!(snapshot.has_run(&intent.run_id));
+            assert_eq!(snapshot.file.run_id.as_ref(), Some(&intent.run_id));
         }
     }
 

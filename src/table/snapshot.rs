@@ -191,12 +191,12 @@ impl Snapshot {
         loaded.map(|loaded| loaded.watermark).min()
     }
 
-    /// Whether a run with this id has committed what is here. File names contain the run id, so a second run with the same
-    /// id could meet files of the first.
+    /// The pipelines whose tables are as a run of this id wrote them. Names of files have the id, so a second run of it
+    /// could meet files of the first.
     #[must_use]
-    pub fn has_run(&self, run_id: &RunId) -> bool {
-        let mut writers = self.manifests.values().map(|manifest| &manifest.run_id);
-        self.file.run_id.as_ref() == Some(run_id) || writers.any(|it| it == run_id)
+    pub fn pipelines_of_run(&self, run_id: &RunId) -> Vec<&str> {
+        let written = self.manifests.values().filter(|manifest| manifest.run_id == *run_id);
+        written.filter_map(|manifest| self.pipeline_of(&manifest.schema.name)).collect()
     }
 }
 

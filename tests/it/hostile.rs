@@ -7,7 +7,7 @@ use crate::support::{Answer, Finished, KEY, Source, Workplace};
 
 /// Escape sequences, a C1 and a bidi character, NUL, and a line that should not begin.
 const HOSTILE: &str =
-    "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}\u{2066}\u{feff}\u{0}\r\nerror: INJECTED";
+    "INJECTED\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}\u{2066}\u{feff}\u{0}\r\nerror: INJECTED";
 
 /// The same as the content of a string in JSON or TOML.
 fn escaped() -> String {

@@ -192,9 +192,12 @@ fn f05_a_relative_destination_belongs_to_the_definition() {
     assert_eq!(workplace.lake().column("t", "id"), ["1"]);
     flowlake(&["verify", "../test.toml"]);
     assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0, "no second lake");
-    // What the command line sets belongs to where it is set.
+    // What the command line sets belongs to where it is set, in quotes or without.
     flowlake(&["run", "../test.toml", "--set", "destination.url=here"]);
     assert!(elsewhere.join("here/t").exists());
+    flowlake(&["run", "../test.toml", "--set", "destination.url=\"there/too\""]);
+    assert!(elsewhere.join("there/too/t").exists());
+    assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 2);
 }
 
 #[test]

@@ -84,3 +84,23 @@ fn o15_a_store_that_refuses_says_what_to_look_at() {
         store_fails(&[("AWS_ENDPOINT", server.base_url()), ("AWS_ALLOW_HTTP", "true")], &[words]);
     }
 }
+
+#[test]
+fn o15_a_page_for_one_key_does_not_keep_the_next_one_from_being_tried() {
+    let source = Source::answering_in_turn(vec![
+        Answer::Other { status: 403, content_type: "text/html", body: "<h1>Forbidden</h1>" },
+        Answer::Json("[]".to_owned()),
+    ]);
+    let workplace = Workplace::asking(&source).with("OLD_KEY", "pf_old_0123456789");
+    workplace.define_with(
+        "api_key = [{ env = \"OLD_KEY\" }, { env = \"PROCUREMENTFLOW_API_KEY\" }]",
+        TABLE,
+    );
+    let finished = workplace.run();
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("OLD_KEY") && finished.stderr.contains("retire it"),
+        "{}",
+        finished.stderr
+    );
+}

@@ -58,8 +58,12 @@ fn s11_raw_mode_opens_raw_data_to_a_group() {
     workplace.run().success();
     let (directory, files) = modes(&workplace, "landing");
     assert_eq!((directory, files.last()), (0o750, Some(&0o640)));
-    // Commands that know no definition keep it.
-    workplace.flowlake(&["quarantine", "drop", "lake", "--run", "none", "--yes"]);
+    assert!(files.iter().all(|it| *it == 0o640), "older files too: {files:?}");
+    // Commands that know no definition keep it, and so does a run that declares nothing.
+    let run = workplace.lake().quarantine("t")[0]["run_id"].as_str().unwrap().to_owned();
+    workplace.flowlake(&["quarantine", "drop", "lake", "--run", &run, "--yes"]).success();
+    let (directory, files) = modes(&workplace, "quarantine/t");
+    assert_eq!((directory, files.as_slice()), (0o750, &[0o640][..]));
     std::fs::write(&definition, text).unwrap();
     source.serve(r#"[{"id":5,"n":5},{"id":6,"n":"z"}]"#);
     workplace.run().success();
@@ -112,4 +116,38 @@ fn s09_somebody_without_a_name_is_not_called_the_last_run() {
         forced.stderr
     );
     assert!(!forced.stderr.contains("unlock --force"), "{}", forced.stderr);
+}
+
+#[test]
+fn s11_the_mode_is_that_of_the_area_whatever_the_umask() {
+    let source = Source::serving(r#"[{"id":1,"n":1},{"id":2,"n":"x"}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLE);
+    let night = |umask: &str, options: &str| {
+        let flowlake = env!("CARGO_BIN_EXE_flowlake");
+        let template = workplace.command(&[]);
+        let environment = template.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        let line = format!("umask {umask}; exec {flowlake} run test.toml --again {options}");
+        let mut shell = std::process::Command::new("/bin/sh");
+        let ran =
+            shell.args(["-c", &line]).current_dir(workplace.path()).env_clear().envs(environment);
+        assert!(ran.status().unwrap().success(), "{line}");
+    };
+    night("077", "--set destination.raw_mode=0640");
+    night("077", "--set destination.raw_mode=0640");
+    for area in ["landing", "quarantine/t"] {
+        let (directory, files) = modes(&workplace, area);
+        assert_eq!(directory, 0o750, "{area}");
+        assert!(files.iter().all(|it| *it == 0o640), "{area}: {files:?}");
+    }
+    // By hand, one area alone.
+    let landing = workplace.path().join("lake/_flowlake/landing");
+    std::fs::set_permissions(&landing, PermissionsExt::from_mode(0o700)).unwrap();
+    source.serve(r#"[{"id":1,"n":1},{"id":3,"n":"y"}]"#);
+    night("022", "");
+    let newest = modes(&workplace, "landing").1.last().copied();
+    assert_eq!(
+        (newest, modes(&workplace, "quarantine/t").1.last().copied()),
+        (Some(0o600), Some(0o640))
+    );
 }

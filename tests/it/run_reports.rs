@@ -138,3 +138,30 @@ fn o21_one_wrong_definition_of_several_stops_no_other() {
     let finished = workplace.flowlake(&["run", "wrong.toml", "wrong.toml"]);
     assert_eq!(finished.code, 2, "all of them are wrong in the same way");
 }
+
+#[test]
+fn f02_an_id_belongs_to_one_pipeline_and_one_command() {
+    let source = Source::serving(r#"[{"id":1,"n":1},{"id":2,"n":"x"}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(&format!("{TABLE}[tables.columns]\nn = \"int64\"\n"));
+    let other = std::fs::read_to_string(workplace.path().join("test.toml")).unwrap();
+    let other = other
+        .replace("name = \"test\"", "name = \"other\"")
+        .replace("name = \"t\"", "name = \"u\"");
+    std::fs::write(workplace.path().join("other.toml"), other.replace("lake}", "./lake}")).unwrap();
+    let run =
+        |arguments: &[&str]| workplace.flowlake(&[arguments, &["--run-id", "night-1"]].concat());
+    run(&["run", "test.toml"]).success();
+    for second in [&["run", "other.toml"][..], &["quarantine", "retry", "test.toml"]] {
+        let refused = run(second);
+        assert_eq!(refused.code, 2, "{second:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains("by another pipeline or command"), "{}", refused.stderr);
+    }
+    // Killed before it wrote its report: the snapshot knows whose it was.
+    std::fs::remove_file(workplace.path().join("lake/_flowlake/runs/night-1.json")).unwrap();
+    assert_eq!(run(&["run", "other.toml"]).code, 2);
+    run(&["run", "test.toml"]).success();
+    let left = reports(&workplace);
+    assert_eq!(left[0]["outcome"], "committed_before", "{left:?}");
+    run(&["run", "test.toml"]).success();
+}

@@ -285,7 +285,7 @@ impl Failure for FetchError {
     }
 }
 
-fn is_web_page(content_type: &str) -> bool {
+pub(super) fn is_web_page(content_type: &str) -> bool {
     content_type.to_ascii_lowercase().starts_with("text/html")
 }
 

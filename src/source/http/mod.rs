@@ -88,22 +88,28 @@ impl HttpSource {
     /// refused is not sent again, and one that is replaced during a run does not end the run.
     async fn fetch_with_keys(&self, request: &Request) -> Result<SourceResponse, FetchError> {
         let (url, keys) = (&request.url, &self.keys);
-        let mut refused = Vec::new();
+        let (mut refused, mut blocked) = (Vec::new(), Vec::new());
         let mut status = StatusCode::UNAUTHORIZED;
         let first = self.accepted.load(Ordering::Relaxed);
         for position in (first..keys.len()).chain(0..first.min(keys.len())) {
             let key = &keys[position];
             let response = self.send(url, key).await?;
             status = response.status();
-            if status == StatusCode::FORBIDDEN && response::is_web_page(&response) {
-                return Err(response::blocked(response, url).await);
-            }
             if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                 self.accepted.store(position, Ordering::Relaxed);
                 let accepted = key.name();
                 return response::accept(response, url, accepted, refused, self.max_bytes).await;
             }
+            if status == StatusCode::FORBIDDEN && response::is_web_page(&response) {
+                blocked.push(response::blocked(response, url).await);
+            }
             refused.push(key.name());
+        }
+        // A gateway may answer a wrong key with a page; a firewall answers every key so.
+        if blocked.len() == refused.len()
+            && let Some(error) = blocked.pop()
+        {
+            return Err(error);
         }
         Err(FetchError::KeyRefused { url: url.clone(), status, tried: refused })
     }

@@ -15,6 +15,7 @@ use crate::source::api_key::KeyName;
 use crate::source::http::FetchError;
 use crate::source::http::body::body;
 use crate::source::http::encoding::Encoding;
+use crate::source::http::error;
 use crate::source::{ResponseMetadata, SourceResponse};
 
 /// The response headers that are kept with an export.
@@ -74,7 +75,7 @@ pub(super) async fn accept(
 /// Whether it is for people, as what firewalls and logins answer.
 pub(super) fn is_web_page(response: &Response) -> bool {
     let content_type = text(response.headers(), &CONTENT_TYPE).unwrap_or_default();
-    content_type.to_ascii_lowercase().starts_with("text/html")
+    error::is_web_page(&content_type)
 }
 
 /// The error of a response that something else than the source gave.

@@ -250,7 +250,7 @@ impl ObjectStore for LocalDisk {
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
         let original = self.0.file(from);
         let renamed = self.on_root(to, move |root, target| {
-            root.protect(&File::open(&original)?, target)?;
+            root.protect_named(&original, target)?;
             let directory = target.parent().unwrap_or(root.directory());
             let rename = || match options.target_mode {
                 RenameTargetMode::Overwrite => std::fs::rename(&original, target),

@@ -100,15 +100,12 @@ pub(in crate::store) fn link_nameless(_: &File, _: &FilePath) -> bool {
 }
 
 /// A temporary file, which is removed unless it gets another name.
-pub(super) fn new_temporary(
-    directory: &FilePath,
-    permissions: Option<Permissions>,
-) -> io::Result<NamedTempFile> {
+pub(super) fn new_temporary(directory: &FilePath) -> io::Result<NamedTempFile> {
     let (prefix, suffix) = TEMPORARY;
     let mut builder = Builder::new();
     builder.prefix(prefix).suffix(suffix).rand_bytes(TEMPORARY_LETTERS);
-    // By default only its owner could read it.
-    builder.permissions(permissions.unwrap_or_else(|| Permissions::from_mode(0o666)));
+    // As for any other file: by default only its owner could read it.
+    builder.permissions(Permissions::from_mode(0o666));
     builder.tempfile_in(directory)
 }
 
@@ -127,7 +124,7 @@ mod tests {
     #[test]
     fn temporary_files_are_known_by_their_names() {
         let directory = tempfile::tempdir().unwrap();
-        let made = new_temporary(directory.path(), None).unwrap();
+        let made = new_temporary(directory.path()).unwrap();
         assert!(is_temporary(made.path().file_name().unwrap().to_str().unwrap()));
         // A user's own files are none.
         for name in ["notes#1", ".flowlake-", ".flowlake-notes.tmp", "x.flowlake-abcdefghijkl.tmp"]

@@ -1,10 +1,11 @@
 //! Raw data on local disk: what the source sent is only for those whom its directories let in.
 //!
-//! The directories of raw data are made with a mode of their own, by default for their owner alone, and its files get
-//! that of their directory: a `chmod` of the directory, or `raw_mode` of a definition, holds for later files as well.
+//! The directories of raw data are made with a mode of their own, by default for their owner alone, and files get that of
+//! the area they are in: a `chmod` of its directory, or `raw_mode` of a definition, holds for later files as well. Of the
+//! staging area only the directories are closed, since staged files of tables become files for all.
 
 use std::fs::{DirBuilder, Permissions};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path as FilePath, PathBuf};
 
@@ -12,59 +13,95 @@ use crate::store::own_directory::OWN_DIRECTORY;
 use crate::store::raw_mode::RawMode;
 
 /// The parts of flowlake's own directory that hold raw data.
-const AREAS: [&str; 2] = ["landing", "quarantine"];
+const AREAS: [&str; 3] = ["landing", "quarantine", STAGING];
+const STAGING: &str = "staging";
 
-/// The area of raw data in a destination's directory that a file, or a directory, is in.
-pub(super) fn area_of(root: &FilePath, file: &FilePath) -> Option<PathBuf> {
-    AREAS.into_iter().map(|area| area_directory(root, area)).find(|area| file.starts_with(area))
+/// A part of a destination that holds raw data.
+pub(super) struct RawArea {
+    directory: PathBuf,
+    has_files_for_all: bool,
 }
 
-/// The mode of raw data in a destination: that of its directories, once there are some.
-pub(super) fn mode_in(root: &FilePath) -> RawMode {
-    let mut modes = AREAS.into_iter().filter_map(|area| {
-        Some(RawMode::of_directory(
-            area_directory(root, area).metadata().ok()?.permissions().mode(),
-        ))
-    });
-    modes.next().unwrap_or_default()
-}
+impl RawArea {
+    /// The area that a file, or a directory, is in.
+    pub(super) fn of(root: &FilePath, file: &FilePath) -> Option<Self> {
+        areas(root).find(|area| file.starts_with(&area.directory))
+    }
 
-/// Gives raw data a mode: its directories, and what is in them already.
-pub(super) fn set_mode(root: &FilePath, mode: RawMode) -> io::Result<()> {
-    for directory in AREAS.into_iter().map(|area| area_directory(root, area)) {
-        match directory.symlink_metadata() {
-            // It has it already, and so has what is in it.
-            Ok(found) if found.permissions().mode() & 0o777 == mode.of_directories() => {}
-            Ok(found) if found.is_dir() => set_mode_below(&directory, mode)?,
+    /// Its mode: as a definition says, or as its directory has it.
+    fn mode(&self, declared: Option<RawMode>) -> RawMode {
+        let found = || {
+            let metadata = self.directory.metadata().ok()?;
+            Some(RawMode::of_directory(metadata.permissions().mode()))
+        };
+        declared.or_else(found).unwrap_or_default()
+    }
+
+    /// The permissions of a file in it; none if they are those of any file.
+    pub(super) fn permissions(&self, declared: Option<RawMode>) -> Option<Permissions> {
+        (!self.has_files_for_all).then(|| self.mode(declared).of_files())
+    }
+
+    /// Makes a directory in it, and those above. The mode is set, since the system takes some of its bits away from what
+    /// it makes.
+    pub(super) fn make(&self, directory: &FilePath, declared: Option<RawMode>) -> io::Result<()> {
+        if let Some(above) = self.directory.parent() {
+            std::fs::create_dir_all(above)?;
+        }
+        let mode = self.mode(declared).of_directories();
+        let within = directory.ancestors().take_while(|it| it.starts_with(&self.directory));
+        let missing: Vec<&FilePath> = within.filter(|it| !it.exists()).collect();
+        for directory in missing.into_iter().rev() {
+            match DirBuilder::new().mode(mode).create(directory) {
+                Ok(()) => std::fs::set_permissions(directory, Permissions::from_mode(mode))?,
+                // Others make and remove directories at the same time; the caller tries again.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives it a mode, with what is in it already.
+    fn set_mode(&self, mode: RawMode) {
+        let wanted = mode.of_directories();
+        match self.directory.symlink_metadata() {
+            Ok(found) if found.is_dir() && found.permissions().mode() & 0o777 != wanted => {
+                set_mode_below(&self.directory, mode, self.has_files_for_all);
+            }
             _ => {}
         }
     }
-    Ok(())
 }
 
-fn set_mode_below(directory: &FilePath, mode: RawMode) -> io::Result<()> {
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
+fn areas(root: &FilePath) -> impl Iterator<Item = RawArea> {
+    let own = root.join(OWN_DIRECTORY);
+    AREAS
+        .into_iter()
+        .map(move |area| RawArea { directory: own.join(area), has_files_for_all: area == STAGING })
+}
+
+/// The mode of raw data in a destination: as declared, or as kept exports have it.
+pub(super) fn mode_in(root: &FilePath, declared: Option<RawMode>) -> RawMode {
+    areas(root).next().map(|area| area.mode(declared)).unwrap_or_default()
+}
+
+/// Gives raw data a mode: its directories, and what is in them already.
+pub(super) fn set_mode(root: &FilePath, mode: RawMode) {
+    areas(root).for_each(|area| area.set_mode(mode));
+}
+
+/// What belongs to somebody else keeps its mode, and what others remove meanwhile needs none.
+fn set_mode_below(directory: &FilePath, mode: RawMode, has_files_for_all: bool) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let Ok(kind) = entry.file_type() else { continue };
         if kind.is_dir() {
-            set_mode_below(&entry.path(), mode)?;
-        } else if kind.is_file() {
-            std::fs::set_permissions(entry.path(), mode.of_files())?;
+            set_mode_below(&entry.path(), mode, has_files_for_all);
+        } else if kind.is_file() && !has_files_for_all {
+            let _ = std::fs::set_permissions(entry.path(), mode.of_files());
         }
     }
-    std::fs::set_permissions(directory, Permissions::from_mode(mode.of_directories()))
-}
-
-/// Makes a directory in an area of raw data, and those above it.
-pub(super) fn make_directory(
-    root: &FilePath,
-    directory: &FilePath,
-    mode: RawMode,
-) -> io::Result<()> {
-    std::fs::create_dir_all(area_directory(root, ""))?;
-    DirBuilder::new().recursive(true).mode(mode.of_directories()).create(directory)
-}
-
-fn area_directory(root: &FilePath, area: &str) -> PathBuf {
-    root.join(OWN_DIRECTORY).join(area)
+    let of_directory = Permissions::from_mode(mode.of_directories());
+    let _ = std::fs::set_permissions(directory, of_directory);
 }

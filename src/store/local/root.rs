@@ -1,8 +1,9 @@
 //! The directory of a destination on local disk.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,8 @@ use object_store::path::Path;
 use tempfile::NamedTempFile;
 
 use super::naming::{ExclusiveNaming, is_unsupported, new_temporary};
-use super::{raw_data, walk};
+use super::raw_data::{self, RawArea};
+use super::walk;
 use crate::store::raw_mode::RawMode;
 
 /// The name of this kind of store in errors.
@@ -32,7 +34,8 @@ struct Shared {
     durable: Mutex<HashSet<PathBuf>>,
     /// Held while a file gets a name that another file may have.
     replacing: Mutex<()>,
-    raw_mode: Mutex<RawMode>,
+    /// The mode of raw data that a definition declares.
+    raw_mode: Mutex<Option<RawMode>>,
     synced_files: AtomicU64,
     synced_directories: AtomicU64,
 }
@@ -64,11 +67,11 @@ impl LocalRoot {
         std::fs::create_dir_all(directory)?;
         let directory = directory.canonicalize()?;
         let root = Self(Arc::new(Shared {
-            raw_mode: Mutex::new(raw_data::mode_in(&directory)),
             directory,
             naming,
             durable: Mutex::default(),
             replacing: Mutex::default(),
+            raw_mode: Mutex::default(),
             synced_files: 0.into(),
             synced_directories: 0.into(),
         }));
@@ -123,36 +126,47 @@ impl LocalRoot {
     pub(super) fn temporary_beside(&self, target: &FilePath) -> io::Result<NamedTempFile> {
         self.refuse_behind_link(target)?;
         let directory = target.parent().unwrap_or(self.directory());
-        let permissions = self.raw_permissions(target);
-        self.in_directory(directory, || new_temporary(directory, permissions.clone()))
+        let temporary = self.in_directory(directory, || new_temporary(directory))?;
+        self.protect(temporary.as_file(), target)?;
+        Ok(temporary)
     }
 
-    /// The mode of files of raw data from now on, and of the directories that hold them.
-    pub(in crate::store) fn set_raw_mode(&self, mode: RawMode) -> io::Result<()> {
-        *self.0.raw_mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
-        raw_data::set_mode(self.directory(), mode)
+    /// The mode of raw data, from now on and of what is there.
+    pub(in crate::store) fn set_raw_mode(&self, mode: RawMode) {
+        *self.0.raw_mode.lock().unwrap_or_else(PoisonError::into_inner) = Some(mode);
+        raw_data::set_mode(self.directory(), mode);
     }
 
     /// The mode of files of raw data.
     pub(in crate::store) fn raw_mode(&self) -> RawMode {
-        *self.0.raw_mode.lock().unwrap_or_else(PoisonError::into_inner)
+        raw_data::mode_in(self.directory(), self.declared_mode())
     }
 
-    /// The permissions of a file of raw data; none for other files, which have those of any new file.
-    fn raw_permissions(&self, file: &FilePath) -> Option<Permissions> {
-        let mode = || self.raw_mode().of_files();
-        raw_data::area_of(self.directory(), file).map(|_| mode())
+    fn declared_mode(&self) -> Option<RawMode> {
+        *self.0.raw_mode.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives a file the permissions of raw data before it gets a name among raw data.
     pub(in crate::store) fn protect(&self, file: &File, target: &FilePath) -> io::Result<()> {
-        self.raw_permissions(target).map_or(Ok(()), |it| file.set_permissions(it))
+        let area = RawArea::of(self.directory(), target);
+        let permissions = area.and_then(|area| area.permissions(self.declared_mode()));
+        permissions.map_or(Ok(()), |it| file.set_permissions(it))
+    }
+
+    /// The same for a file that has a name already.
+    pub(super) fn protect_named(&self, file: &FilePath, target: &FilePath) -> io::Result<()> {
+        if RawArea::of(self.directory(), target).is_none() {
+            return file.symlink_metadata().map(|_| ());
+        }
+        let mut options = File::options();
+        let opened = options.read(true).custom_flags(libc::O_NOFOLLOW).open(file)?;
+        self.protect(&opened, target)
     }
 
     /// Makes a directory, and those above it.
     pub(in crate::store) fn make_directory(&self, directory: &FilePath) -> io::Result<()> {
-        match raw_data::area_of(self.directory(), directory) {
-            Some(_) => raw_data::make_directory(self.directory(), directory, self.raw_mode()),
+        match RawArea::of(self.directory(), directory) {
+            Some(area) => area.make(directory, self.declared_mode()),
             None => std::fs::create_dir_all(directory),
         }
     }

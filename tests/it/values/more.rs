@@ -177,6 +177,25 @@ fn v_more_a_record_in_quarantine_has_no_say_in_a_table_that_grows() {
 }
 
 #[test]
+fn v_more_a_record_in_quarantine_does_not_give_a_column_its_first_type() {
+    let nights = Nights::of_t("write_disposition = \"merge\"\n[tables.columns]\nn = \"int64\"\n");
+    nights.load(r#"[{"id":1,"n":1,"v":null}]"#);
+    nights.load(r#"[{"id":2,"n":"x","v":"text"},{"id":3,"n":3}]"#);
+    nights.load(r#"[{"id":4,"n":4,"v":5}]"#);
+    assert_eq!(nights.type_of("t", "v"), "int64");
+}
+
+#[test]
+fn v_more_a_column_that_only_quarantined_records_have_may_still_be_needed() {
+    let nights = Nights::of_t(
+        "write_disposition = \"merge\"\nsort_by = [\"s\"]\n[tables.columns]\nn = \"int64\"\ni = { exclude = true }\n",
+    );
+    nights.load(r#"[{"id":1,"n":1},{"id":2,"n":"x","s":1,"i":"secret"}]"#);
+    assert_eq!(nights.waiting("t"), ["2 row"]);
+    assert_eq!(nights.t(&["id", "n"]), ["1 | 1"]);
+}
+
+#[test]
 fn v_more_a_value_kept_out_of_a_child_row_leaves_the_other_rows() {
     let nights = Nights::of_t("write_disposition = \"merge\"\n");
     nights.load(r#"[{"id":1,"lines":[{"n":1,"p":1.5},{"n":2,"p":2.5}]}]"#);
