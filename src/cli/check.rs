@@ -73,25 +73,25 @@ fn report(line: &str, json: bool) -> ExitCode {
     if json {
         return ExitCode::Done;
     }
-    screen::print(line).err().map_or(ExitCode::Done, |error| fail(&error))
+    screen::print(line);
+    ExitCode::Done
 }
 
 fn show(error: DefinitionError, file: &Path, json: bool) -> ExitCode {
     let error = Error::Definition(error);
-    let shown = if json {
-        print_json(&error, file)
-    } else {
-        screen::print_lines(summary::error(&error, None))
-    };
-    shown.err().map_or(error.exit_code(), |error| fail(&error))
+    if json {
+        return print_json(&error, file).err().map_or(error.exit_code(), |error| fail(&error));
+    }
+    screen::print_lines(summary::error(&error, None));
+    error.exit_code()
 }
 
 fn show_warnings(warnings: &Problems, file: &Path, json: bool) -> Result<(), Error> {
     if json {
-        print_problems(warnings, &file.display().to_string())
-    } else {
-        screen::print_lines(warnings.lines())
+        return print_problems(warnings, &file.display().to_string());
     }
+    screen::print_lines(warnings.lines());
+    Ok(())
 }
 
 /// A line of JSON for each problem.
@@ -133,7 +133,8 @@ async fn check_online(file: &Path, pipeline: Pipeline, context: &RunContext) -> 
     match try_out(pipeline, context).await {
         Ok(lines) => {
             let lines = lines.map(|line| format!("{}: ok, {line}", file.display()));
-            screen::print_lines(lines).err().map_or(ExitCode::Done, |error| fail(&error))
+            screen::print_lines(lines);
+            ExitCode::Done
         }
         Err(error) => summary::fail_of(&error, Some(&name), None),
     }

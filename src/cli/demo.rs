@@ -32,19 +32,20 @@ async fn pull_samples(context: &RunContext) -> Result<(), Error> {
     let url = api.base_url();
     screen::print(format!(
         "The sample API answers on {url}; its data and field names are invented."
-    ))?;
-    screen::print("")?;
+    ));
+    screen::print("");
     for (file, text) in DEFINITIONS {
         let definition =
             Definition::parse(file, text, &context.environment).map_err(DefinitionError::from)?;
         let options = run::RunOptions::default();
         let ended = run::execute(definition.pipeline, &options, &context).await;
         let report = ended.map_err(|failed| failed.error)?;
-        screen::print_lines(summary::report(&report))?;
-        screen::print("")?;
+        screen::print_lines(summary::report(&report));
+        screen::print("");
     }
     api.stop().await;
-    screen::print_lines(how_to_read())
+    screen::print_lines(how_to_read());
+    Ok(())
 }
 
 fn how_to_read() -> [String; 4] {

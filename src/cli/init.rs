@@ -78,7 +78,7 @@ async fn write_definition(arguments: InitArguments, context: &RunContext) -> Res
     let text = render(&heading, &proposal);
     match &output {
         Some(file) => file.write(&text).map_err(InitError::from)?,
-        None => screen::print_block(text)?,
+        None => screen::print_block(text),
     }
     let mut lines = findings(&proposal);
     lines.extend(next_steps(output.as_ref().map(|file| file.path.as_path()), context));

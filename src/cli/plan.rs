@@ -76,7 +76,11 @@ async fn print(
     let definition = Definition::load(file, &arguments.settings, &context.environment)?;
     summary::warn(&definition.warnings);
     let shown = ShownPlan::of(&arguments.plan_and_look(definition.pipeline, context).await?);
-    if json { screen::print_pretty_json(&shown) } else { screen::print_lines(shown.lines()) }
+    if json {
+        return screen::print_pretty_json(&shown);
+    }
+    screen::print_lines(shown.lines());
+    Ok(())
 }
 
 impl ShownPlan {

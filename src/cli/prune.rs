@@ -24,5 +24,6 @@ async fn pruned(file: &Path, context: &RunContext) -> Result<(), Error> {
     let url = crate::plan::destination_at(&pipeline, now)?;
     let destination = destination::open_lake(&url, context).await?;
     let pruned = crate::run::prune(&destination, &pipeline, now).await?;
-    screen::print(format!("{url}: deleted {pruned}"))
+    screen::print(format!("{url}: deleted {pruned}"));
+    Ok(())
 }

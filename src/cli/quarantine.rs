@@ -226,7 +226,7 @@ async fn list(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
     });
     let damage = damage.await?;
     if counts.is_empty() {
-        screen::print("no records are in quarantine")?;
+        screen::print("no records are in quarantine");
         return end_with(damage);
     }
     let mut rows = Listing::new(vec!["table", "run", "records", "only values"], 2..4);
@@ -234,26 +234,30 @@ async fn list(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
         let (records, values) = (waiting.records.to_string(), waiting.only_values.to_string());
         rows.add(vec![name.to_string(), run.to_string(), records, values]);
     }
-    screen::print_lines(rows.lines())?;
-    screen::print("")?;
+    screen::print_lines(rows.lines());
+    screen::print("");
     let mut reasons: Vec<(String, u64)> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     for (reason, count) in reasons {
-        screen::print(format!("{count} × {reason}"))?;
+        screen::print(format!("{count} × {reason}"));
     }
     end_with(damage)
 }
 
 async fn show(chosen: &Chosen, json: bool, context: &RunContext) -> Result<(), Error> {
     let damage = chosen.read(context, |line| {
-        if json { screen::print_json(&line) } else { screen::print_lines(shown(&line)) }
+        if json {
+            return screen::print_json(&line);
+        }
+        screen::print_lines(shown(&line));
+        Ok(())
     });
     end_with(damage.await?)
 }
 
 async fn show_droppable(chosen: &Chosen, context: &RunContext) -> Result<(), Error> {
     let listed = list(chosen, context).await;
-    screen::print_lines(["", "nothing was dropped: `--yes` drops what is shown"])?;
+    screen::print_lines(["", "nothing was dropped: `--yes` drops what is shown"]);
     listed
 }
 
@@ -262,10 +266,10 @@ async fn drop_chosen(chosen: &Chosen, context: &RunContext) -> Result<(), Error>
     let (table, run) = (chosen.table.as_ref(), chosen.run.as_ref());
     let dropped = drop_quarantined(&destination, table, run, context.clock.now()).await?;
     if dropped.is_empty() {
-        screen::print("no such records are in quarantine")?;
+        screen::print("no such records are in quarantine");
     }
     for DroppedRecords { table, dropped, left } in dropped {
-        screen::print(format!("{table}: dropped {dropped}, {left} still waiting"))?;
+        screen::print(format!("{table}: dropped {dropped}, {left} still waiting"));
     }
     Ok(())
 }

@@ -26,5 +26,6 @@ async fn recovered(argument: &DestinationArgument, context: &RunContext) -> Resu
              no table has changed, and the next run loads its records again"
         ),
     };
-    screen::print(text)
+    screen::print(text);
+    Ok(())
 }

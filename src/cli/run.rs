@@ -191,7 +191,7 @@ fn show_report(report: &RunReport, json: bool) -> Result<(), Error> {
     if json {
         screen::print_json(report)?;
     } else {
-        screen::print_lines(summary::report(report))?;
+        screen::print_lines(summary::report(report));
     }
     if report.quarantined() > 0 {
         let (pipeline, run) = (&report.pipeline, &report.run_id);

@@ -39,16 +39,16 @@ async fn show(
         return reports.iter().try_for_each(screen::print_json);
     }
     if reports.is_empty() {
-        screen::print("no runs yet")?;
+        screen::print("no runs yet");
     } else {
-        screen::print_lines(rows(&reports).lines())?;
+        screen::print_lines(rows(&reports).lines());
     }
     // A run that was killed inside its commit has no report. A damaged destination is for `verify` to tell of.
     let open = crate::table::open(&destination).open_commit().await;
     if let (Ok(Some(run)), false) = (open, is_at_work(&destination).await) {
         screen::print(format!(
             "run {run} was killed while it committed; `flowlake recover`, or the next run, finishes that"
-        ))?;
+        ));
     }
     Ok(())
 }

@@ -42,10 +42,10 @@ async fn serve_forever(address: SocketAddr) -> Result<(), Error> {
     let url = api.base_url();
     screen::print(format!(
         "The sample API answers on {url}. Its data and field names are invented."
-    ))?;
-    screen::print("To run the definitions of pipelines/ against it:")?;
+    ));
+    screen::print("To run the definitions of pipelines/ against it:");
     for (name, value) in variables(url) {
-        screen::print(format!("  export {name}={value}"))?;
+        screen::print(format!("  export {name}={value}"));
     }
     std::future::pending().await
 }

@@ -17,19 +17,18 @@ use crate::report::between_progress;
 use crate::shown;
 
 /// Prints a line on stdout.
-pub(super) fn print(text: impl Display) -> Result<(), Error> {
+pub(super) fn print(text: impl Display) {
     write_out(&shown::line(&text.to_string()));
-    Ok(())
 }
 
 /// Prints lines on stdout.
-pub(super) fn print_lines<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> Result<(), Error> {
-    lines.into_iter().try_for_each(|line| print(line.as_ref()))
+pub(super) fn print_lines<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) {
+    lines.into_iter().for_each(|line| print(line.as_ref()));
 }
 
 /// Prints a table, or other text of several lines that has no foreign line breaks, on stdout.
-pub(super) fn print_block(text: impl Display) -> Result<(), Error> {
-    print_lines(text.to_string().lines())
+pub(super) fn print_block(text: impl Display) {
+    print_lines(text.to_string().lines());
 }
 
 /// Prints a value as a line of JSON on stdout.
@@ -109,10 +108,11 @@ pub(super) fn has_lost_output() -> bool {
 
 fn write_out(line: &str) {
     match writeln!(io::stdout(), "{line}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            if !HAS_LOST_OUTPUT.swap(true, Ordering::Relaxed) {
-                warn(&format!("warning: cannot write the output: {error}"));
-            }
+        Err(error)
+            if error.kind() != ErrorKind::BrokenPipe
+                && !HAS_LOST_OUTPUT.swap(true, Ordering::Relaxed) =>
+        {
+            warn(&format!("warning: cannot write the output: {error}"));
         }
         _ => {}
     }

@@ -28,11 +28,13 @@ async fn free(
     let shown = argument.shown();
     let destination = argument.open(context).await?;
     let Some(holder) = holder(&destination).await.map_err(RunError::from)? else {
-        return screen::print(format!("{shown}: not locked"));
+        screen::print(format!("{shown}: not locked"));
+        return Ok(());
     };
     if !(force || holder.is_gone()) {
         return Err(RunError::Lock(LockError::Held { by: holder }).into());
     }
     break_lock(&destination).await.map_err(RunError::from)?;
-    screen::print(format!("{shown}: unlocked; the lock was held by {holder}"))
+    screen::print(format!("{shown}: unlocked; the lock was held by {holder}"));
+    Ok(())
 }

@@ -51,7 +51,7 @@ async fn verify_and_show(
         if options.repair { tables.repair(depth).await? } else { tables.verify(depth).await? };
     if let Some(shown) = rebuilt {
         for table in shown {
-            screen::print_block(table)?;
+            screen::print_block(table);
         }
     }
     if options.json {
@@ -59,7 +59,7 @@ async fn verify_and_show(
         return Ok(found);
     }
     for finding in &found.findings {
-        screen::print(finding)?;
+        screen::print(finding);
     }
     let summary = match found.findings.len() {
         0 => "matches its manifests".to_owned(),
@@ -71,7 +71,7 @@ async fn verify_and_show(
     let shown = argument.shown();
     screen::print(format!(
         "{shown}: {summary} ({tables} tables, {files} files, {rows} rows, {bytes})"
-    ))?;
+    ));
     let helps: Vec<&str> = found.findings.iter().filter_map(Finding::help).collect();
     summary::help(helps);
     Ok(found)

@@ -91,7 +91,8 @@ async fn show(chosen: &ChosenTables, context: &RunContext) -> Result<(), Error> 
         let (from, watermark) = (loaded.map(ranges), loaded.map(|it| instant_text(it.watermark)));
         rows.add(vec![name.to_string(), text(from), text(watermark), entry.pipeline.clone()]);
     }
-    screen::print_lines(rows.lines())
+    screen::print_lines(rows.lines());
+    Ok(())
 }
 
 async fn set(
@@ -112,7 +113,7 @@ async fn set(
     let moved = set_watermark(&destination, &pipeline, &chosen.tables, at, now).await?;
     for (table, before) in &moved {
         let text = |at: Option<DateTime<Utc>>| at.map_or("none".to_owned(), instant_text);
-        screen::print(format!("{table}: {} -> {}", text(*before), text(at)))?;
+        screen::print(format!("{table}: {} -> {}", text(*before), text(at)));
     }
     let goes_back =
         |before: &Option<DateTime<Utc>>| before.is_some_and(|it| at.is_none_or(|at| at < it));
@@ -124,7 +125,7 @@ async fn set(
         let name = &table.name;
         screen::print(format!(
             "{name} is appended to: the next run loads the records in between a second time"
-        ))?;
+        ));
     }
     Ok(())
 }

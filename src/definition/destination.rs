@@ -250,7 +250,7 @@ impl Checker<'_> {
             Ok(mode) => Some(mode),
             Err(error) => {
                 let help = "write `\"0600\"`, `\"0640\"` for a group, or `\"0644\"` for all";
-                self.report(span, KEY, &error.to_string(), help);
+                self.report(span, KEY, error, help);
                 None
             }
         }

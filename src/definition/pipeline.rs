@@ -54,7 +54,7 @@ pub struct Pipeline {
 impl Pipeline {
     /// The same pipeline, whose relative paths belong to a directory.
     pub(super) fn in_directory(mut self, directory: &Path) -> Self {
-        self.directory = directory.to_owned();
+        directory.clone_into(&mut self.directory);
         for source in &mut self.source.api_key {
             if let KeySource::File { path, .. } = source {
                 *path = directory.join(&*path);

@@ -27,12 +27,10 @@ pub(super) fn unmatched(
     }
     let is_known = |name: &ColumnName| before.is_some_and(|table| table.column(name).is_some());
     let is_expected = |(name, column): &(&ColumnName, &Column)| {
-        !column.optional
-            && column.fields.is_empty()
-            && !named.contains(*name)
-            && !is_known(name)
-            && !(column.exclude && before.is_some())
-            && declared.keys.as_ref() != Some(*name)
+        let may_be_missing = column.optional || (column.exclude && before.is_some());
+        let is_there = named.contains(*name) || is_known(name);
+        let is_of_other_values = !column.fields.is_empty() || declared.keys.as_ref() == Some(*name);
+        !(may_be_missing || is_there || is_of_other_values)
     };
     let missing = declared.columns.iter().filter(is_expected);
     let unmatched = missing.map(|(name, column)| {

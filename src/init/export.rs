@@ -93,7 +93,7 @@ fn record_arrays(body: &[u8]) -> Result<Option<Vec<JsonPointer>>, SplitError> {
         Ok(found) => Ok(Some(found)),
         Err(InitError::Split(SplitError::Ambiguous { candidates })) => match candidates.all() {
             Some(pointers) => Ok(Some(pointers.to_vec())),
-            None => Err(SplitError::Ambiguous { candidates }.into()),
+            None => Err(SplitError::Ambiguous { candidates }),
         },
         Err(InitError::Split(SplitError::NoRecords)) => Ok(None),
         Err(InitError::Split(error)) => Err(error),

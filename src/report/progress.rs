@@ -43,25 +43,23 @@ impl Progress {
     fn show_intake(&self) {
         let received = self.received.load(Ordering::Relaxed);
         let announced = self.announced.load(Ordering::Relaxed);
-        let elapsed = self.bar.elapsed().as_secs_f64();
-        let mut text = match announced {
+        let mut parts = vec![match announced {
             0 => format!("{} received", HumanBytes(received)),
             all => format!("{} of {} received", HumanBytes(received), HumanBytes(all)),
-        };
-        if elapsed >= 1.0 {
-            let rate = received as f64 / elapsed;
-            text.push_str(&format!(", {}/s", HumanBytes(rate as u64)));
-            if announced > received && rate > 0.0 {
-                let left = Duration::try_from_secs_f64((announced - received) as f64 / rate);
-                let left = left.map(|left| format!(", {} left", HumanDuration(left)));
-                text.push_str(&left.unwrap_or_default());
+        }];
+        // Whole seconds, and none before the rate means something.
+        if let Some(rate) = received.checked_div(self.bar.elapsed().as_secs()) {
+            parts.push(format!("{}/s", HumanBytes(rate)));
+            let left = announced.saturating_sub(received).checked_div(rate).unwrap_or_default();
+            if left > 0 {
+                parts.push(format!("{} left", HumanDuration(Duration::from_secs(left))));
             }
         }
         let decoded = self.decoded.load(Ordering::Relaxed);
         if decoded > 0 {
-            text.push_str(&format!(", {} records", HumanCount(decoded)));
+            parts.push(format!("{} records", HumanCount(decoded)));
         }
-        self.bar.set_message(text);
+        self.bar.set_message(parts.join(", "));
     }
 
     fn show_files(&self) {
@@ -80,7 +78,7 @@ impl Reporter for Progress {
     fn event(&self, event: &Event) {
         match &event.kind {
             EventKind::Waiting { owner } => {
-                self.bar.set_message(shown::message(&format!("waiting for {owner}")))
+                self.bar.set_message(shown::message(&format!("waiting for {owner}")));
             }
             EventKind::Requesting { attempt: 1 } => self.bar.set_message("asking the source"),
             EventKind::Requesting { attempt } => {

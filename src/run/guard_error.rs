@@ -67,6 +67,13 @@ pub enum GuardError {
     NothingFits { table: TableName, records: u64, reasons: String },
 }
 
+fn nothing_excluded(column: &ColumnName, nearest: Option<&str>) -> String {
+    let meant = nearest.map(|name| format!("did you mean `{name}`? ")).unwrap_or_default();
+    format!(
+        "{meant}no table was written; correct the name, or write `{column} = {{ exclude = true, optional = true }}`"
+    )
+}
+
 impl Failure for GuardError {
     fn exit_code(&self) -> ExitCode {
         match self {
@@ -88,11 +95,7 @@ impl Failure for GuardError {
     fn help(&self) -> Option<String> {
         let help = match self {
             Self::NothingExcluded { column, nearest, .. } => {
-                let meant = nearest.as_ref().map(|name| format!("did you mean `{name}`? "));
-                return Some(format!(
-                    "{}no table was written; correct the name, or write `{column} = {{ exclude = true, optional = true }}`",
-                    meant.unwrap_or_default()
-                ));
+                return Some(nothing_excluded(column, nearest.as_deref()));
             }
             Self::Emptied { .. } => {
                 "the tables are as they were; if this one is meant to be empty, run once with `--allow-shrink`"

@@ -24,7 +24,7 @@ impl Run<'_> {
         tables: Vec<TableReport>,
     ) -> RunReport {
         let seconds = self.events.seconds();
-        RunReport { exports, tables, seconds, ..self.context.report(self.plan, outcome) }
+        RunReport { seconds, exports, tables, ..self.context.report(self.plan, outcome) }
     }
 
     pub(super) fn exports(&self, intake: &Intake) -> Vec<ExportReport> {

@@ -213,11 +213,11 @@ impl Failure for FetchError {
         match self {
             Self::KeyRefused { .. } => ExitCode::Key,
             Self::Untrusted { .. } => ExitCode::Usage,
-            Self::Blocked { .. } => ExitCode::SourceUnavailable,
             Self::Rejected { status, .. } if status.as_u16() == PROXY_AUTHENTICATION => {
                 ExitCode::Usage
             }
             Self::Unreachable { .. }
+            | Self::Blocked { .. }
             | Self::Unavailable { .. }
             | Self::Interrupted { .. }
             | Self::Corrupt { .. } => ExitCode::SourceUnavailable,
