@@ -1,4 +1,4 @@
-//! Screen: the only place that writes to stdout and stderr. Every text passes [`shown`](crate::shown).
+//! Screen: the only place that writes to stdout and stderr. Every text passes [`shown`].
 //!
 //! Text is written a line at a time, so whatever breaks a line inside of one is not ours and is written out. A reader
 //! that has closed its pipe has seen enough; stderr that cannot be written changes nothing.

@@ -72,6 +72,10 @@ async fn verify_and_show(
     screen::print(format!(
         "{shown}: {summary} ({tables} tables, {files} files, {rows} rows, {bytes})"
     ));
+    if !found.not_looked_at.is_empty() {
+        let areas = found.not_looked_at.join(", ");
+        screen::print(format!("not looked at, since this user may not read it: {areas}"));
+    }
     let helps: Vec<&str> = found.findings.iter().filter_map(Finding::help).collect();
     summary::help(helps);
     Ok(found)

@@ -115,6 +115,12 @@ impl Destination {
         }
     }
 
+    /// The parts of flowlake's own directory with raw data that this user may not read. They are not listed.
+    #[must_use]
+    pub fn closed_areas(&self) -> Vec<&'static str> {
+        self.local.as_ref().map(LocalRoot::closed_areas).unwrap_or_default()
+    }
+
     /// The mode of a file on local disk that only those who read raw data may open.
     #[must_use]
     pub fn raw_mode(&self) -> RawMode {

@@ -67,7 +67,12 @@ fn with_cause(error: &StoreError) -> String {
 
 /// What to do about an error, by what its text tells.
 fn help_about(error: &str) -> &'static str {
-    const HELPS: [(&[&str], &str); 6] = [
+    const HELPS: [(&[&str], &str); 7] = [
+        (
+            &["Permission denied"],
+            "this user may not do that there: use the user that runs the pipelines; `raw_mode` lets a group read kept \
+             exports and quarantine",
+        ),
         (
             &["169.254.169.254", "metadata.google.internal", "169.254.170.2"],
             "no credentials were found, and this machine has no role: set those of the store in the environment, \

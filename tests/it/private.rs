@@ -151,3 +151,46 @@ fn s11_the_mode_is_that_of_the_area_whatever_the_umask() {
         (Some(0o600), Some(0o640))
     );
 }
+
+#[test]
+fn o20_another_user_may_verify_the_tables_of_a_lake_and_not_its_raw_data() {
+    let source = Source::serving(r#"[{"id":1,"n":1},{"id":2,"n":"x"}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLE);
+    workplace.run().success();
+    // Only root can become another user.
+    let binary = workplace.path().join("flowlake");
+    std::fs::copy(env!("CARGO_BIN_EXE_flowlake"), &binary).unwrap();
+    std::fs::set_permissions(workplace.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let as_other = |arguments: &[&str]| {
+        std::process::Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(&binary)
+            .args(arguments)
+            .current_dir(workplace.path())
+            .output()
+    };
+    match as_other(&["--version"]) {
+        Ok(output) if output.status.success() => {}
+        _ => return eprintln!("skipped: no other user can be had here"),
+    }
+    for (arguments, code, words) in [
+        (
+            &["verify", "lake"][..],
+            0,
+            "not looked at, since this user may not read it: landing, quarantine, staging",
+        ),
+        (&["verify", "lake", "--quick"], 0, "matches its manifests"),
+        (&["runs", "lake"], 0, "committed"),
+        (&["quarantine", "show", "lake"], 7, "use the user that runs the pipelines"),
+    ] {
+        let output = as_other(arguments).unwrap();
+        let shown = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {shown}");
+        assert!(shown.contains(words), "{arguments:?}: {shown}");
+    }
+}

@@ -82,6 +82,23 @@ fn areas(root: &FilePath) -> impl Iterator<Item = RawArea> {
         .map(move |area| RawArea { directory: own.join(area), has_files_for_all: area == STAGING })
 }
 
+/// Whether a directory holds raw data that this user may not read.
+pub(super) fn is_closed(directory: &FilePath) -> bool {
+    let named = |path: &FilePath, names: &[&str]| {
+        path.file_name().is_some_and(|it| names.iter().any(|name| it == *name))
+    };
+    let is_area = named(directory, &AREAS)
+        && directory.parent().is_some_and(|above| named(above, &[OWN_DIRECTORY]));
+    let is_denied = |error: &io::Error| error.kind() == ErrorKind::PermissionDenied;
+    is_area && std::fs::read_dir(directory).is_err_and(|error| is_denied(&error))
+}
+
+/// The areas of a destination that this user may not read.
+pub(super) fn closed_areas(root: &FilePath) -> Vec<&'static str> {
+    let own = root.join(OWN_DIRECTORY);
+    AREAS.into_iter().filter(|area| is_closed(&own.join(area))).collect()
+}
+
 /// The mode of raw data in a destination: as declared, or as kept exports have it.
 pub(super) fn mode_in(root: &FilePath, declared: Option<RawMode>) -> RawMode {
     areas(root).next().map(|area| area.mode(declared)).unwrap_or_default()

@@ -142,6 +142,11 @@ impl LocalRoot {
         raw_data::mode_in(self.directory(), self.declared_mode())
     }
 
+    /// The areas of raw data that this user may not read.
+    pub(in crate::store) fn closed_areas(&self) -> Vec<&'static str> {
+        raw_data::closed_areas(self.directory())
+    }
+
     fn declared_mode(&self) -> Option<RawMode> {
         *self.0.raw_mode.lock().unwrap_or_else(PoisonError::into_inner)
     }

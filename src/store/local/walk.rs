@@ -5,14 +5,13 @@ use std::io::{self, ErrorKind};
 use std::path::{Path as FilePath, PathBuf};
 
 use super::naming::is_temporary;
+use super::raw_data;
+use crate::store::own_directory::OWN_DIRECTORY;
 
-/// A directory below which another destination lies holds one.
-const OWN_DIRECTORY: &str = "_flowlake";
-
-/// The files below a directory, temporary ones apart, in any order.
+/// The files below a directory, temporary ones apart, in any order. Raw data that this user may not read is passed over.
 pub(super) fn files(directory: &FilePath) -> io::Result<Vec<DirEntry>> {
     let mut found = Vec::new();
-    walk(directory, &|_| true, &mut |entry, name| {
+    walk(directory, &|below| !raw_data::is_closed(below), &mut |entry, name| {
         if !is_temporary(name) {
             found.push(entry);
         }
@@ -24,8 +23,9 @@ pub(super) fn files(directory: &FilePath) -> io::Result<Vec<DirEntry>> {
 pub(super) fn temporary_files(directory: &FilePath) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let is_ours = |directory: &FilePath| {
-        directory.file_name().is_some_and(|it| it == OWN_DIRECTORY)
-            || directory.join(OWN_DIRECTORY).symlink_metadata().is_err()
+        let is_own = directory.file_name().is_some_and(|it| it == OWN_DIRECTORY);
+        let holds_another = directory.join(OWN_DIRECTORY).symlink_metadata().is_ok();
+        (is_own || !holds_another) && !raw_data::is_closed(directory)
     };
     walk(directory, &is_ours, &mut |entry, name| {
         if is_temporary(name) {

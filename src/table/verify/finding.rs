@@ -195,6 +195,9 @@ pub struct Verification {
     pub bytes: u64,
     /// The differences, most serious first.
     pub findings: Vec<Finding>,
+    /// The parts of `_flowlake` that were not looked at, since this user may not read them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_looked_at: Vec<&'static str>,
 }
 
 /// How much of each file is checked.

@@ -89,7 +89,10 @@ impl dyn TableStore {
         let checked: Vec<Option<Finding>> =
             stream::iter(checks).buffered(parallelism() + 2).try_collect().await?;
         found.findings.extend(checked.into_iter().flatten());
-        found.findings.extend(self.quarantine_findings(&manifests, &sizes, depth).await?);
+        found.not_looked_at = self.destination().closed_areas();
+        if !found.not_looked_at.contains(&"quarantine") {
+            found.findings.extend(self.quarantine_findings(&manifests, &sizes, depth).await?);
+        }
         found.findings.extend(own_files::damaged(self.destination(), &file, &sizes, depth).await?);
         found.findings.extend(foreign(&file, &sizes));
         if activity == Activity::None {
