@@ -64,6 +64,7 @@ mod window;
 use std::path::{Path, PathBuf};
 
 use crate::exit_code::{ExitCode, Failure};
+use crate::schema::TableName;
 
 pub use crate::store::{DestinationUrl, InvalidDestination};
 pub use api_key::KeySource;
@@ -106,15 +107,17 @@ pub enum DefinitionError {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// Two pipelines have one destination.
-    #[error("{} and {} have the same destination, {destination}", path.display(), other.display())]
-    SharedDestination {
+    /// Two pipelines write one table of a destination.
+    #[error("{} and {} both write table `{table}` of {destination}", path.display(), other.display())]
+    SharedTable {
         /// The second file.
         path: PathBuf,
         /// The first file.
         other: PathBuf,
         /// The destination of both.
         destination: Template,
+        /// A table of both.
+        table: TableName,
     },
     /// A setting of the command line does not fit.
     #[error("`--set`: {0}")]
@@ -134,7 +137,9 @@ impl Failure for DefinitionError {
             Self::Unreadable { .. } => {
                 "give the path of a definition, as in `flowlake run pipelines/purchasing.toml`"
             }
-            Self::SharedDestination { .. } => "give each pipeline a directory or prefix of its own",
+            Self::SharedTable { .. } => {
+                "name one of the tables otherwise, or give each pipeline a directory or prefix of its own"
+            }
             Self::Setting(_) => {
                 "write the key as in the definition: `source.filters.status=approved`, `tables[0].records=/x`"
             }
@@ -161,21 +166,26 @@ pub fn load_all(
     settings: &[Setting],
     environment: &Environment,
 ) -> Vec<Result<Definition, DefinitionError>> {
-    let mut taken: Vec<(Template, &PathBuf)> = Vec::new();
+    let mut taken: Vec<(&PathBuf, Pipeline)> = Vec::new();
     let mut loaded = Vec::new();
     for path in files {
         let definition = Definition::load(path, settings, environment);
-        let destination = definition.as_ref().ok().map(|it| it.pipeline.destination.clone());
-        let other = taken.iter().find(|(other, _)| Some(other) == destination.as_ref());
-        loaded.push(match other {
-            Some((destination, other)) => Err(DefinitionError::SharedDestination {
-                path: path.clone(),
-                other: (*other).clone(),
-                destination: destination.clone(),
-            }),
-            None => definition,
+        let pipeline = definition.as_ref().ok().map(|it| it.pipeline.clone());
+        let shared = pipeline.iter().find_map(|pipeline| {
+            taken
+                .iter()
+                .find_map(|(other, taken)| Some((*other, pipeline.table_shared_with(taken)?)))
         });
-        taken.extend(destination.map(|destination| (destination, path)));
+        loaded.push(match (shared, &pipeline) {
+            (Some((other, table)), Some(pipeline)) => Err(DefinitionError::SharedTable {
+                path: path.clone(),
+                other: other.clone(),
+                destination: pipeline.destination.clone(),
+                table,
+            }),
+            _ => definition,
+        });
+        taken.extend(pipeline.map(|pipeline| (path, pipeline)));
     }
     loaded
 }

@@ -52,6 +52,16 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// A table that another pipeline of the same destination writes too.
+    pub(super) fn table_shared_with(&self, other: &Self) -> Option<TableName> {
+        if self.destination != other.destination || self.directory != other.directory {
+            return None;
+        }
+        let names = self.tables.iter().map(|table| &table.name);
+        let mut shared = names.filter(|name| other.tables.iter().any(|it| it.name == **name));
+        shared.next().cloned()
+    }
+
     /// The same pipeline, whose relative paths belong to a directory.
     pub(super) fn in_directory(mut self, directory: &Path) -> Self {
         directory.clone_into(&mut self.directory);

@@ -90,7 +90,8 @@ impl<'a> Resolver<'a> {
         let for_children = inference.columns_for_children();
         let ColumnInference { columns, children, discarded, excluded, named, .. } = inference;
         let parent = pending.parent.map(|parent| &self.tables[parent]);
-        let unmatched = pending.declared.map(|table| unmatched(table, &named, before));
+        let unmatched =
+            pending.declared.map(|table| unmatched(table, &pending.rows, named, before));
         let unmatched = unmatched.unwrap_or_default();
         let policy = TablePolicy { discarded, excluded, unmatched, ..policy(pending, parent) };
         let schema = self.schema(pending, &policy, &known, columns, &for_children)?;

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
+use super::naming::column_name;
+use super::unresolved::TableShape;
 use crate::definition::{Column, Table, nearest};
-use crate::schema::{ColumnName, TableSchema};
+use crate::schema::{ColumnName, Shape, Step, TableSchema, ValueKind, ValuePath};
 
 /// A column of the definition that the first export of its table does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,12 +18,34 @@ pub struct Unmatched {
     pub nearest: Option<String>,
 }
 
-/// The columns of a definition that neither an export nor the table has. `named` are the names of the export's values.
+/// Adds the names that values in objects have or would have, also where a list in other records makes them child rows.
+fn add_names(shape: &Shape, path: &mut ValuePath, named: &mut HashSet<ColumnName>) {
+    for (step, value) in &shape.values {
+        if matches!(step, Step::Item) {
+            continue;
+        }
+        path.push(step.clone());
+        named.insert(column_name(path));
+        if let Some(nested) = value.nested.as_deref()
+            && value.kinds.contains(ValueKind::Object)
+        {
+            add_names(nested, path, named);
+        }
+        path.pop();
+    }
+}
+
+/// The columns of a definition that neither an export nor the table has. `named` are the names of the export's values
+/// that have become columns.
 pub(super) fn unmatched(
     declared: &Table,
-    named: &HashSet<ColumnName>,
+    rows: &TableShape<'_>,
+    mut named: HashSet<ColumnName>,
     before: Option<&TableSchema>,
 ) -> Vec<Unmatched> {
+    if let TableShape::Seen(shape) = rows {
+        add_names(shape, &mut Vec::new(), &mut named);
+    }
     if named.is_empty() {
         return Vec::new();
     }

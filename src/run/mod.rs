@@ -324,11 +324,11 @@ impl<'a> Run<'a> {
         let Some(earlier) = self.earlier_report().await? else { return Ok(false) };
         let has_committed =
             matches!(earlier.outcome, Outcome::Committed | Outcome::CommittedBefore);
-        let is_same = earlier.pipeline == self.plan.pipeline.name
-            && earlier.retried.is_some() == self.plan.is_retry;
-        match has_committed {
-            true if !is_same => Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() }),
-            has_committed => Ok(has_committed),
+        let is_same_command = !has_committed || earlier.retried.is_some() == self.plan.is_retry;
+        if earlier.pipeline == self.plan.pipeline.name && is_same_command {
+            Ok(has_committed)
+        } else {
+            Err(RunError::UsedRunId { run_id: self.plan.run_id.clone() })
         }
     }
 

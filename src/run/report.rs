@@ -55,8 +55,10 @@ impl Run<'_> {
 
     /// Keeps the report of a run that failed before its id was its own. Another run's report stays.
     pub(super) async fn keep_unclaimed_report(&self, error: &RunError) {
-        // A destination that has just failed would fail again, after all of its retries.
-        if error.exit_code() != ExitCode::Destination {
+        // A destination that has just failed would fail again, after all of its retries; an id that is another's has its
+        // reports.
+        let is_of_another = matches!(error, RunError::UsedRunId { .. });
+        if error.exit_code() != ExitCode::Destination && !is_of_another {
             let report = self.context.report(self.plan, Outcome::failed(error));
             create_report(self.destination, &report).await;
         }

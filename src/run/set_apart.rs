@@ -14,6 +14,8 @@ pub(super) struct SetApart {
     rows: BTreeMap<TableName, u64>,
     /// Their values.
     values: BTreeMap<TableName, u64>,
+    /// The values of all records that the definition excludes, theirs included where they are not read at all.
+    excluded: BTreeMap<TableName, u64>,
     /// The checks that rows break, those of other records included.
     broken: BTreeMap<(TableName, usize), BrokenCheck>,
     left_out: BTreeMap<TableName, LeftOut>,
@@ -28,12 +30,14 @@ impl SetApart {
         let name = |table| schemas[table].name.clone();
         let rows = load.counts.iter().map(|(table, counts)| (name(table), counts.quarantined));
         let values = load.rejected_values.iter().map(|(table, values)| (name(*table), *values));
+        let excluded = load.values.iter().map(|(table, it)| (name(*table), it.excluded));
         let broken = load.broken.iter().map(|((table, check), it)| ((name(*table), *check), *it));
         let records = load.quarantined.into_iter().filter(|record| !record.row_kept);
         let keys = load.left_out.keys().map(|table| (name(*table), key_types(&schemas[*table])));
         Self {
             rows: rows.collect(),
             values: values.collect(),
+            excluded: excluded.collect(),
             broken: broken.collect(),
             key_types: keys.collect(),
             records: records.map(|record| (name(record.table), record)).collect(),
@@ -61,6 +65,12 @@ impl SetApart {
             let counts = load.values.entry(table).or_default();
             counts.received += values;
             counts.quarantined += values;
+        }
+        for (table, excluded) in named(self.excluded, id) {
+            let counts = load.values.entry(table).or_default();
+            let theirs = excluded.saturating_sub(counts.excluded);
+            counts.received += theirs;
+            counts.excluded += theirs;
         }
         for ((name, check), broken) in self.broken {
             if let Some(table) = id(&name) {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use flowlake::normalise::scalar_texts;
 use flowlake::plan::Overrides;
-use flowlake::run::RunError;
+use flowlake::report::Outcome;
 use flowlake::store::Destination;
 use flowlake::table;
 use flowlake::table::verify::VerifyDepth;
@@ -161,9 +161,10 @@ impl Pipeline {
                 assert!(found == self.old || found == self.new, "{what}: {found:?}");
                 assert!(result.is_err() || found == self.new, "{what}: {found:?}");
                 outcomes.insert(found == self.new);
-                // A scheduler retries with the same run id. It is free, unless the run committed or reported its failure.
+                // A scheduler retries with the same run id. A run that committed is not run again.
                 let again = self.runs.run_in(&destination, "run-2", &Overrides::default()).await;
-                let is_used = matches!(again, Err(RunError::UsedRunId { .. }));
+                let is_used =
+                    matches!(&again, Ok(report) if report.outcome == Outcome::CommittedBefore);
                 if DEATHS.contains(&failure) {
                     assert_eq!(is_used, found == self.new, "{what}: {again:?}");
                 }

@@ -165,3 +165,24 @@ fn f02_an_id_belongs_to_one_pipeline_and_one_command() {
     assert_eq!(left[0]["outcome"], "committed_before", "{left:?}");
     run(&["run", "test.toml"]).success();
 }
+
+#[test]
+fn o21_two_pipelines_of_one_destination_run_in_one_command() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLE);
+    let first = std::fs::read_to_string(workplace.path().join("test.toml")).unwrap();
+    let second = first
+        .replace("name = \"test\"", "name = \"other\"")
+        .replace("name = \"t\"", "name = \"u\"");
+    std::fs::write(workplace.path().join("other.toml"), second).unwrap();
+    workplace.flowlake(&["check", "test.toml", "other.toml"]).success();
+    workplace.flowlake(&["run", "test.toml", "other.toml"]).success();
+    assert_eq!(workplace.lake().tables(), ["t", "u"]);
+    // An id belongs to one of them, also where the first has failed.
+    let id = ["--run-id", "night-9"];
+    let failed =
+        workplace.flowlake(&[&["run", "test.toml", "--from", "2026-01-01"], &id[..]].concat());
+    assert_eq!(failed.code, 2);
+    assert_eq!(workplace.flowlake(&[&["run", "other.toml"], &id[..]].concat()).code, 2);
+}

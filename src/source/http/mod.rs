@@ -28,6 +28,7 @@ use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
 use crate::definition::{Header, Source};
+use crate::shown::{self, KindOfSecret};
 use crate::source::api_key::ApiKey;
 use crate::source::{ExportSource, Request, SourceResponse};
 use rate_limit::RateLimiter;
@@ -69,6 +70,8 @@ impl HttpSource {
         let mut builder = Client::builder();
         if source.base_url.scheme() == "http" {
             builder = builder.no_proxy();
+        } else {
+            remember_proxy_passwords();
         }
         let client = builder
             .user_agent(USER_AGENT)
@@ -138,6 +141,16 @@ impl ExportSource for HttpSource {
         request: &'a Request,
     ) -> BoxFuture<'a, Result<SourceResponse, FetchError>> {
         self.fetch_with_keys(request).boxed()
+    }
+}
+
+/// The client reads the proxies of the environment itself; errors may tell of them.
+fn remember_proxy_passwords() {
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        let url = std::env::var(name).ok().and_then(|proxy| proxy.parse::<Url>().ok());
+        if let Some(password) = url.as_ref().and_then(Url::password) {
+            shown::remember(KindOfSecret::Credential, password);
+        }
     }
 }
 
