@@ -11,7 +11,8 @@ use crate::schema::{LoadedTime, RunId, TableName, Window};
 use crate::store::Destination;
 use crate::table::lock::{Lock, Owner};
 use crate::table::{
-    self, Changes, CommitOutcome, Kept, Manifest, Pruned, Snapshot, discard_staged,
+    self, Changes, CommitOutcome, Kept, Manifest, Pruned, Snapshot, discard_abandoned,
+    discard_staged,
 };
 
 /// How a recovery ended.
@@ -31,7 +32,7 @@ pub enum Recovery {
 /// A run holds the destination, or it failed.
 pub async fn recover(destination: &Destination, now: DateTime<Utc>) -> Result<Recovery, RunError> {
     let tables = table::open(destination);
-    locked(destination, "flowlake recover", now, async || {
+    locked(destination, "flowlake recover", now, async |_| {
         let open = tables.open_commit().await?;
         let snapshot = tables.recover().await?;
         Ok(match open {
@@ -53,8 +54,11 @@ pub async fn prune(
     now: DateTime<Utc>,
 ) -> Result<Pruned, RunError> {
     let tables = table::open(destination);
-    locked(destination, "flowlake prune", now, async || {
+    locked(destination, "flowlake prune", now, async |lock| {
         let snapshot = tables.recover().await?;
+        if lock.ends_with_process() {
+            discard_abandoned(destination).await?;
+        }
         let kept = Kept::beside(&snapshot, pipeline.landing, pipeline.retention);
         Ok(kept.prune(destination, None, now).await?)
     })
@@ -74,7 +78,7 @@ pub async fn set_watermark(
     now: DateTime<Utc>,
 ) -> Result<Vec<(TableName, Option<DateTime<Utc>>)>, RunError> {
     let tables = table::open(destination);
-    locked(destination, "flowlake watermark", now, async || {
+    locked(destination, "flowlake watermark", now, async |_| {
         let snapshot = tables.recover().await?;
         let roots = pipeline.root_tables().map(|table| &table.name);
         let roots: Vec<&TableName> = roots
@@ -138,7 +142,7 @@ pub async fn drop_quarantined(
     now: DateTime<Utc>,
 ) -> Result<Vec<DroppedRecords>, RunError> {
     let tables = table::open(destination);
-    locked(destination, "flowlake quarantine drop", now, async || {
+    locked(destination, "flowlake quarantine drop", now, async |_| {
         let snapshot = tables.recover().await?;
         let (mut changes, mut drops) = (Changes::nothing(RunId::at(now), now), Vec::new());
         let mut staged = StagedQuarantine::default();
@@ -188,10 +192,10 @@ async fn locked<T>(
     destination: &Destination,
     command: &str,
     now: DateTime<Utc>,
-    work: impl AsyncFnOnce() -> Result<T, RunError>,
+    work: impl AsyncFnOnce(&Lock) -> Result<T, RunError>,
 ) -> Result<T, RunError> {
     let lock = Lock::acquire(destination, Owner::this_process(&RunId::at(now), command)).await?;
-    let done = work().await;
+    let done = work(&lock).await;
     lock.release().await;
     done
 }

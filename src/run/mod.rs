@@ -60,7 +60,8 @@ use crate::source::api_key::ApiKey;
 use crate::store::Destination;
 use crate::table::lock::{Lock, LockError, Owner};
 use crate::table::{
-    self, Changes, CommitOutcome, Kept, Pruned, Snapshot, TableStore, discard_staged,
+    self, Changes, CommitOutcome, Kept, Pruned, Snapshot, TableStore, discard_abandoned,
+    discard_staged,
 };
 use events::RunEvents;
 
@@ -258,6 +259,12 @@ impl<'a> Run<'a> {
                 return Err(error);
             }
         };
+        // What killed runs have staged may be what fills the disk.
+        if lock.ends_with_process()
+            && let Err(error) = discard_abandoned(self.destination).await
+        {
+            self.events.warn(RunWarning::StagedFilesLeft(error.to_string()));
+        }
         let Pipeline { landing, retention, .. } = self.plan.pipeline;
         let kept = Kept::beside(&snapshot, landing, retention);
         let mut result = match self.context.interruption.or(prepare(snapshot)).await {

@@ -93,8 +93,13 @@ impl Run<'_> {
         };
         self.refuse_lost_files(roots, &new_exports, &snapshot).await?;
         let ledgers = ledger::unchanged(roots, &new_exports, &intake, &snapshot);
+        let taken_over = self.taken_over(roots, &new_exports, &snapshot);
         if new_exports.tables.is_empty() {
-            let changes = self.moved_watermark(&snapshot);
+            let mut changes = self.moved_watermark(&snapshot);
+            if !taken_over.is_empty() {
+                let with = changes.unwrap_or_else(|| self.changes(&snapshot));
+                changes = Some(Changes { manifests: taken_over, ..with });
+            }
             let report = self.report(Outcome::NothingNew, exports, ledgers);
             return Ok(Prepared { snapshot, changes, report });
         }
@@ -107,6 +112,9 @@ impl Run<'_> {
         guard::against_quarantine(self.plan, &load)?;
         let row_source = RowSource::Export { taken, found };
         let mut prepared = self.stage_rows(load, snapshot, row_source, &landed).await?;
+        if let Some(changes) = &mut prepared.changes {
+            changes.manifests.extend(taken_over);
+        }
         prepared.report.exports = exports;
         prepared.report.tables.splice(0..0, ledgers);
         Ok(prepared)
@@ -223,6 +231,24 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The tables that another pipeline wrote and that have nothing new: they become this one's as they are.
+    fn taken_over(
+        &self,
+        roots: &IdVec<RootId, &Table>,
+        new_exports: &NewExports<'_>,
+        snapshot: &Snapshot,
+    ) -> Vec<Manifest> {
+        let of_another = |name: &TableName| {
+            snapshot.pipeline_of(name).is_some_and(|writer| *writer != self.plan.pipeline.name)
+        };
+        let unchanged = roots.iter().filter(|(root, _)| !new_exports.contains(*root));
+        let unchanged = unchanged.filter(|(_, table)| of_another(&table.name));
+        let manifests = unchanged.flat_map(|(_, table)| {
+            snapshot.manifests.values().filter(|manifest| manifest.schema.root == table.name)
+        });
+        manifests.cloned().collect()
     }
 
     /// A window without changes still moves the watermark.

@@ -249,6 +249,12 @@ impl Lock {
         }
     }
 
+    /// Whether it ends with the process that holds it, so that nobody else is at work.
+    #[must_use]
+    pub fn ends_with_process(&self) -> bool {
+        matches!(self.0, LockKind::File(_))
+    }
+
     /// Releases the lock.
     pub async fn release(self) {
         let lease = match &self.0 {

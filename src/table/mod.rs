@@ -38,6 +38,6 @@ pub use intent::{Changes, CommitOutcome, Intent, Publication};
 pub use layout::quarantine_file;
 pub use manifest::{DataFile, Manifest, TakenExport};
 pub use manifest_update::{LoadedExport, ManifestUpdate, QuarantineUpdate, UpdatedManifest};
-pub use retention::{Kept, Pruned, discard_staged};
+pub use retention::{Kept, Pruned, discard_abandoned, discard_staged};
 pub use snapshot::{ManifestFile, Snapshot, SnapshotFile, TableEntry};
 pub use table_store::{FileContent, ReadError, TableStore};

@@ -5,7 +5,7 @@
 //! | exports, each with its origin | those of the last `landing.keep` runs |
 //! | reports | those of the last `retention.reports` runs |
 //! | commit records and manifests | those of the last `retention.commits` commits; what the snapshot names always |
-//! | staged files | for a day, since their run may be at work |
+//! | staged files | until the next run where a lock ends with its process, for a day elsewhere: their run may be at work |
 //!
 //! The last ones are the last by time: a scheduler's ids need not sort.
 
@@ -156,6 +156,22 @@ pub async fn discard_staged(destination: &Destination, run_id: &RunId) -> Result
         if OwnFile::of(listed.path.as_ref()) == Some(OwnFile::Staged) {
             destination.delete(&listed.path).await?;
         }
+    }
+    Ok(())
+}
+
+/// Deletes the staged files of all runs, as of those that were killed. Only who holds a lock that ends with its process
+/// knows that none of them is at work; elsewhere they are deleted after a day.
+///
+/// # Errors
+/// The destination fails; a later run deletes the files.
+pub async fn discard_abandoned(destination: &Destination) -> Result<(), CommitError> {
+    let staged = destination.list(&Destination::own("staging")).await?;
+    let staged = staged.into_iter().map(|file| file.path);
+    let staged: Vec<Path> =
+        staged.filter(|path| OwnFile::of(path.as_ref()) == Some(OwnFile::Staged)).collect();
+    if !staged.is_empty() {
+        destination.delete_all(&staged).await?;
     }
     Ok(())
 }

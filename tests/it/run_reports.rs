@@ -186,3 +186,38 @@ fn o21_two_pipelines_of_one_destination_run_in_one_command() {
     assert_eq!(failed.code, 2);
     assert_eq!(workplace.flowlake(&[&["run", "other.toml"], &id[..]].concat()).code, 2);
 }
+
+#[test]
+fn a_table_without_news_is_taken_over_as_well() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLE);
+    workplace.run().success();
+    let definition = workplace.path().join("test.toml");
+    let text = std::fs::read_to_string(&definition).unwrap();
+    std::fs::write(&definition, text.replace("name = \"test\"", "name = \"other\"")).unwrap();
+    assert_eq!(workplace.run().code, 2);
+    let files = workplace.lake().files("t");
+    workplace.flowlake(&["run", "test.toml", "--take-over"]).success();
+    assert_eq!(workplace.lake().files("t"), files, "nothing is loaded again");
+    workplace.run().success();
+    std::fs::write(&definition, text).unwrap();
+    assert_eq!(workplace.run().code, 2, "it is the other's now");
+    workplace.flowlake(&["verify", "lake"]).success();
+}
+
+#[test]
+fn what_a_killed_run_has_staged_goes_with_the_next_run() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLE);
+    workplace.run().success();
+    let staged = workplace.path().join("lake/_flowlake/staging/killed");
+    let name = format!("{}.staged", "0".repeat(32));
+    for command in [&["run", "test.toml"][..], &["prune", "test.toml"]] {
+        std::fs::create_dir_all(&staged).unwrap();
+        std::fs::write(staged.join(&name), "staged").unwrap();
+        workplace.flowlake(command).success();
+        assert!(!staged.join(&name).exists(), "{command:?}");
+    }
+}
