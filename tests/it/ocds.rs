@@ -197,7 +197,8 @@ fn p1_real_records_without_their_key_are_in_quarantine() {
     let counts =
         |table: &str| ["received", "inserted", "quarantined"].map(|count| ledger[table][count]);
     assert_eq!(counts("releases"), [86, 84, 2]);
-    assert_eq!(counts("releases__releases"), [3, 0, 3]);
+    // Only these two have it, and records in quarantine make no tables.
+    assert!(!ledger.contains_key("releases__releases"));
 }
 
 #[test]
