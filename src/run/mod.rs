@@ -292,8 +292,8 @@ impl<'a> Run<'a> {
         result
     }
 
-    /// Recovers the destination. A run that changed nothing may be repeated under its id; one that committed is not run
-    /// again, so that a scheduler may always repeat a command.
+    /// Recovers the destination. A run that committed nothing may be repeated under its id; one that committed is not
+    /// run again, so that a scheduler may always repeat a command.
     async fn claim(&self) -> Result<Claim, RunError> {
         let has_report = self.has_committed_report().await?;
         let snapshot = self.tables.recover().await?;
