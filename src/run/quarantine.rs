@@ -1,6 +1,6 @@
 //! Quarantine in a run: stages the quarantine files of a run, and turns quarantined records into an export for a retry.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 
@@ -280,6 +280,8 @@ impl WaitingLines {
         let keys = keys_of(&older, schema)?;
         let (mut lines, mut changed) = (Vec::new(), false);
         let of_this_run = LinesByRecord::of(&new);
+        // By the types of the key now: without the records set apart it may have other types than they were read with.
+        let new_keys: HashSet<u128> = keys_of(&new, schema)?.into_iter().flatten().collect();
         for (mut line, key) in older.into_iter().zip(keys) {
             let since = match key {
                 _ if of_this_run.tell_of(&line) => Since::Nothing,
@@ -287,6 +289,7 @@ impl WaitingLines {
                 None => Since::Nothing,
                 // Since the line was written the table has ceased to be merged.
                 Some(_) if !is_merged && of_this_run.have(&line) => Since::CameAgain,
+                Some(key) if new_keys.contains(&key) => Since::CameAgain,
                 Some(key) => since(key),
             };
             match since {
