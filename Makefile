@@ -37,6 +37,13 @@ test-readers: $(READERS_VENV)/ready ## Read the lake with pandas, pyarrow, polar
 	$(CARGO) build --quiet
 	$(READERS_VENV)/bin/python tests/readers/compare.py $${CARGO_TARGET_DIR:-target}/debug/flowlake
 
+.PHONY: test-delta
+test-delta: $(READERS_VENV)/ready ## Read Delta tables with deltalake, polars, DuckDB and ClickHouse and compare; run the suites of tables on them
+	$(READERS_VENV)/bin/pip install --quiet --requirement tests/readers/requirements-delta.txt
+	$(CARGO) build --quiet
+	$(READERS_VENV)/bin/python tests/readers/delta.py $${CARGO_TARGET_DIR:-target}/debug/flowlake
+	FLOWLAKE_TEST_FORMAT=delta $(CARGO) test $(TEST_FLAGS) --test it -- $(TABLE_SUITES)
+
 $(READERS_VENV)/ready: tests/readers/requirements.txt
 	$(PYTHON) -m venv $(READERS_VENV)
 	$(READERS_VENV)/bin/pip install --quiet --requirement tests/readers/requirements.txt

@@ -1,6 +1,7 @@
 //! The command line: arguments become one call, and its result becomes output and an exit code.
 
 mod check;
+mod convert;
 mod demo;
 mod destination;
 pub mod error;
@@ -139,6 +140,14 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Give the tables of a destination another format, without the source. The data files stay where they are.
+    Convert {
+        #[command(flatten)]
+        destination: DestinationArgument,
+        /// The format.
+        #[arg(long, value_enum)]
+        to: convert::FormatArgument,
+    },
     /// Show or set from where the next window is requested.
     #[command(subcommand)]
     Watermark(watermark::WatermarkCommand),
@@ -187,6 +196,7 @@ impl Command {
             Self::Run { .. }
             | Self::Recover { .. }
             | Self::Prune { .. }
+            | Self::Convert { .. }
             | Self::Unlock { .. }
             | Self::Demo => false,
         }
@@ -269,6 +279,7 @@ async fn dispatch(command: Command) -> ExitCode {
         }
         Command::Recover { destination } => recover::recover(&destination, &context).await,
         Command::Prune { file } => prune::prune(&file, &context).await,
+        Command::Convert { destination, to } => convert::convert(&destination, to, &context).await,
         Command::Watermark(command) => watermark::watermark(command, &context).await,
         Command::Runs { destination, limit, json } => {
             runs::runs(&destination, limit, json, &context).await

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cli::error::Error;
 use crate::definition::{DestinationUrl, Pipeline, Setting, Size, parse_instant};
 use crate::plan::{DEFAULT_JOBS, Overrides, Plan, destination_at, only_tables};
-use crate::run::{RunContext, RunError};
+use crate::run::{RunContext, RunError, refuse_other_format};
 use crate::schema::{RunId, TableName};
 use crate::table::{self, Snapshot};
 
@@ -112,6 +112,7 @@ impl PlanArguments {
             let url = planned.plan.destination.to_string();
             return Err(RunError::NoLake { url }.into());
         }
+        refuse_other_format(&planned.plan.pipeline, &planned.snapshot)?;
         Ok(planned)
     }
 

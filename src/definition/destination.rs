@@ -15,6 +15,7 @@ use super::Template;
 use super::checker::Checker;
 use super::field::{Field, FromToml};
 use super::problem::Problem;
+use crate::schema::TableFormat;
 use crate::store::{
     DestinationUrl, InvalidDestination, OptionType, RawMode, STORE_KINDS, StoreKind, StoreOption,
     StoreOptions, url_forms,
@@ -135,9 +136,9 @@ impl JsonSchema for RawDestination {
         properties.insert(
             "format".to_owned(),
             json!({
-                "description": "The format of the files.",
+                "description": "How readers find the files of a table: in its directory, or by a Delta log.",
                 "default": "parquet",
-                "enum": ["parquet"],
+                "enum": TableFormat::WORDS.map(|(word, _)| word),
                 "type": "string",
             }),
         );
@@ -213,6 +214,7 @@ const URL_KEY: &str = "destination.url";
 /// `[destination]` as it is used.
 pub(super) struct CheckedDestination {
     pub(super) url: Option<Template>,
+    pub(super) format: TableFormat,
     pub(super) must_exist: bool,
     pub(super) raw_mode: Option<RawMode>,
     pub(super) options: StoreOptions,
@@ -221,7 +223,8 @@ pub(super) struct CheckedDestination {
 impl Checker<'_> {
     pub(super) fn destination(&mut self, raw: Option<RawDestination>) -> CheckedDestination {
         let raw = raw.unwrap_or_default();
-        self.choice(raw.format, "destination.format", &[("parquet", ())]);
+        let format = self.choice(raw.format, "destination.format", &TableFormat::WORDS);
+        let format = format.unwrap_or_default();
         let must_exist = self.value(raw.must_exist, "destination.must_exist").unwrap_or_default();
         let url = self.destination_url(raw.url);
         let is_local = url.as_ref().is_none_or(|(_, url)| url.kind().is_none());
@@ -235,7 +238,8 @@ impl Checker<'_> {
                 _ => options = section_options,
             }
         }
-        CheckedDestination { url: url.map(|(template, _)| template), must_exist, raw_mode, options }
+        let url = url.map(|(template, _)| template);
+        CheckedDestination { url, format, must_exist, raw_mode, options }
     }
 
     fn raw_mode(&mut self, field: Option<Field<String>>, is_local: bool) -> Option<RawMode> {

@@ -17,7 +17,7 @@ use super::retention::{RawRetention, RetentionPolicy};
 use super::source::{RawSource, Source};
 use super::table::{RawTable, Table};
 use super::{Environment, Template};
-use crate::schema::TableName;
+use crate::schema::{TableFormat, TableName};
 use crate::store::{RawMode, StoreOptions};
 
 /// One pipeline as its author means it: every default filled in, every name checked.
@@ -33,6 +33,8 @@ pub struct Pipeline {
     pub destination: Template,
     /// The directory of the definition, to which a relative destination belongs.
     pub directory: PathBuf,
+    /// The format of its tables.
+    pub format: TableFormat,
     /// A run does not begin a lake there.
     pub must_exist: bool,
     /// Who may read raw data on local disk; left out, those who may already.
@@ -178,6 +180,7 @@ pub(super) fn check(
         source: source?,
         destination: destination.url?,
         directory: PathBuf::new(),
+        format: destination.format,
         must_exist: destination.must_exist,
         raw_mode: destination.raw_mode,
         store: destination.options,

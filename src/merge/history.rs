@@ -19,7 +19,7 @@ use crate::table::{DataFile, TableStore};
 /// # Errors
 /// A data file cannot be read.
 pub async fn files_with_ended_versions(
-    store: &dyn TableStore,
+    store: &TableStore,
     schemas: &Arc<Schemas>,
     history: HistoryId,
     files: Vec<&DataFile>,
@@ -48,7 +48,7 @@ fn has(rows: &RowIds, table: TableId, row: u128) -> bool {
 
 /// The keys of the current versions in a file.
 async fn current_rows(
-    store: &dyn TableStore,
+    store: &TableStore,
     schemas: &Arc<Schemas>,
     history: StoredTable,
     file: &DataFile,

@@ -87,7 +87,7 @@ impl<'a> PartitionOverwrite<'a> {
     /// A data file, or rows of the export, cannot be read.
     pub async fn run(
         &self,
-        store: &dyn TableStore,
+        store: &TableStore,
         overwritten: &mut OverwrittenPartitions,
     ) -> Result<(), MergeError> {
         let tables = &self.tree.tables;
@@ -127,7 +127,7 @@ impl<'a> PartitionOverwrite<'a> {
     /// How many rows a table has in a partition, if they are those of the export.
     async fn unchanged_rows(
         &self,
-        store: &dyn TableStore,
+        store: &TableStore,
         table: TableId,
         partition: &PartitionKey,
     ) -> Result<Option<u64>, MergeError> {
@@ -182,7 +182,7 @@ fn hash_of_export(
 
 /// The hash of a file, of which one row group at a time is in memory.
 async fn hash_of_file(
-    store: &dyn TableStore,
+    store: &TableStore,
     file: &DataFile,
     schema: &TableSchema,
 ) -> Result<ContentHash, MergeError> {

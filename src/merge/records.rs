@@ -181,7 +181,7 @@ impl<'a> RecordMerge<'a> {
     /// A data file, or rows of the export, cannot be read.
     pub async fn run(
         &self,
-        store: &dyn TableStore,
+        store: &TableStore,
         merged: &mut MergedTables,
     ) -> Result<(), MergeError> {
         let partitions = self.tree.partitions().into_iter().enumerate();
@@ -201,7 +201,7 @@ impl<'a> RecordMerge<'a> {
     /// Compares one partition. Child rows are read only if the table has wanted root rows there.
     async fn compare(
         &self,
-        store: &dyn TableStore,
+        store: &TableStore,
         number: usize,
         partition: &PartitionKey,
     ) -> Result<ComparedRecords, MergeError> {
@@ -230,7 +230,7 @@ impl<'a> RecordMerge<'a> {
     /// Adds the wanted rows of a file to `versions`.
     async fn read_wanted(
         &self,
-        store: &dyn TableStore,
+        store: &TableStore,
         number: usize,
         partition: usize,
         versions: &mut RecordVersions,

@@ -10,7 +10,7 @@ use crate::merge::MergeError;
 use crate::report::TableReport;
 use crate::run::guard_error::GuardError;
 use crate::run::interruption::Signal;
-use crate::schema::{RunId, TableName, Window};
+use crate::schema::{RunId, TableFormat, TableName, Window};
 use crate::source::api_key::ApiKeyError;
 use crate::source::http::FetchError;
 use crate::source::http::retry::{History, Retryable};
@@ -67,6 +67,10 @@ pub enum RunError {
     UsedRunId { run_id: RunId },
     #[error("`{table}` is written by pipeline `{pipeline}`")]
     OtherPipeline { table: TableName, pipeline: String },
+    #[error(
+        "the tables of this destination are {is} tables, and the definition says `format = \"{asked}\"`"
+    )]
+    OtherFormat { is: TableFormat, asked: TableFormat },
     #[error(transparent)]
     Guard(#[from] GuardError),
     #[error("the ledger of `{}` does not balance: {}", ledger.table, ledger.imbalance())]
@@ -97,7 +101,9 @@ impl Failure for RunError {
             Self::Destination(error) => error.exit_code(),
             Self::Lock(error) => error.exit_code(),
             Self::Guard(error) => error.exit_code(),
-            Self::UsedRunId { .. } | Self::OtherPipeline { .. } => ExitCode::Usage,
+            Self::UsedRunId { .. } | Self::OtherPipeline { .. } | Self::OtherFormat { .. } => {
+                ExitCode::Usage
+            }
             Self::Conflict => ExitCode::Busy,
             Self::NoLake { .. } => ExitCode::Destination,
             Self::Unbalanced { .. } | Self::Frame(_) | Self::Report(_) => ExitCode::Unexpected,
@@ -131,6 +137,10 @@ impl Failure for RunError {
                  if it replaces that pipeline, run it once with `--take-over`"
                     .into(),
             ),
+            Self::OtherFormat { asked, .. } => Some(format!(
+                "convert them once with `flowlake convert DEFINITION --to {asked}`, or write the format that they have; \
+                 the tables are as they were"
+            )),
             Self::Conflict => Some("the other run is complete; run this one again".into()),
             Self::NoLake { .. } => Some(
                 "check `destination.url`, and that its disk is mounted; \

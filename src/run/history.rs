@@ -78,7 +78,7 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
 
 /// The files of histories with versions that a merge ends: in the partitions in which the tables have the rows.
 pub(super) async fn rewritten_histories(
-    store: &dyn TableStore,
+    store: &TableStore,
     load: &Loaded,
     snapshot: &Snapshot,
     merged: &MergedTables,

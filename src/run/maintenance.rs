@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::RunError;
 use super::quarantine::{StagedQuarantine, waiting_lines};
 use crate::definition::Pipeline;
-use crate::schema::{LoadedTime, RunId, TableName, Window};
+use crate::schema::{LoadedTime, RunId, TableFormat, TableName, Window};
 use crate::store::Destination;
 use crate::table::lock::{Lock, Owner};
 use crate::table::{
@@ -60,7 +60,35 @@ pub async fn prune(
             discard_abandoned(destination).await?;
         }
         let kept = Kept::beside(&snapshot, pipeline.landing, pipeline.retention);
-        Ok(kept.prune(destination, None, now).await?)
+        let pruned = kept.prune(destination, None, now).await?;
+        let with_log = snapshot.tables().filter(|(_, entry)| entry.log.is_some());
+        let with_log: Vec<TableName> = with_log.map(|(table, _)| table.clone()).collect();
+        let replaced = tables.keep_up_logs(&with_log, pipeline.retention, now, true).await?;
+        Ok(Pruned { replaced, ..pruned })
+    })
+    .await
+}
+
+/// Gives all tables of a destination another format. Returns how many there are; none if they have it already.
+///
+/// # Errors
+/// A run holds the destination, or it failed. The tables are as they were, or the next run finishes the conversion.
+pub async fn convert(
+    destination: &Destination,
+    to: TableFormat,
+    now: DateTime<Utc>,
+) -> Result<Option<usize>, RunError> {
+    let tables = table::open(destination);
+    locked(destination, "flowlake convert", now, async |_| {
+        let snapshot = tables.recover().await?;
+        if snapshot.format().is_none_or(|is| is == to) {
+            return Ok(None);
+        }
+        let changes = tables.conversion(&snapshot, to, now).await?;
+        match tables.commit(&snapshot, changes).await? {
+            CommitOutcome::Committed => Ok(Some(snapshot.manifests.len())),
+            CommitOutcome::Conflict => Err(RunError::Conflict),
+        }
     })
     .await
 }

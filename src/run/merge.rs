@@ -19,7 +19,7 @@ pub(super) type KeysOfTables = HashMap<TableId, ExportKeys>;
 
 /// Compares the export with the tables that have `merge` and rows or quarantined records already.
 pub(super) async fn merge_records(
-    store: &dyn TableStore,
+    store: &TableStore,
     load: &Loaded,
     snapshot: &Snapshot,
     plan: &Plan,
@@ -50,7 +50,7 @@ pub(super) async fn merge_records(
 
 /// Compares the export with the tables that have `overwrite_partitions` or `replace`.
 pub(super) async fn overwrite_partitions(
-    store: &dyn TableStore,
+    store: &TableStore,
     load: &Loaded,
     snapshot: &Snapshot,
     plan: &Plan,

@@ -49,7 +49,9 @@ pub use context::{Clock, RunContext};
 pub use error::RunError;
 pub use guard_error::GuardError;
 pub use interruption::{Interruption, Signal};
-pub use maintenance::{DroppedRecords, Recovery, drop_quarantined, prune, recover, set_watermark};
+pub use maintenance::{
+    DroppedRecords, Recovery, convert, drop_quarantined, prune, recover, set_watermark,
+};
 pub use report::keep_report;
 
 use crate::definition::Pipeline;
@@ -169,7 +171,7 @@ async fn announced(
 struct Run<'a> {
     plan: &'a Plan,
     destination: &'a Destination,
-    tables: Arc<dyn TableStore>,
+    tables: Arc<TableStore>,
     context: &'a RunContext,
     events: &'a RunEvents,
 }
@@ -276,7 +278,7 @@ impl<'a> Run<'a> {
         if !matches!(result, Err(RunError::Stopped(_))) {
             let pruned = self.prune(&kept).await;
             if let Ok(report) = &mut result {
-                report.pruned = pruned;
+                report.pruned = Pruned { replaced: report.pruned.replaced, ..pruned };
             }
         }
         match &result {
@@ -305,6 +307,7 @@ impl<'a> Run<'a> {
         if has_report || self.has_committed(&snapshot)? {
             return Ok(Claim::CommittedBefore { has_report });
         }
+        refuse_other_format(&self.plan.pipeline, &snapshot)?;
         let roots = self.plan.pipeline.root_tables().map(|table| &table.name);
         self.refuse_tables_of_others(&snapshot, roots)?;
         Ok(Claim::Free(Box::new(snapshot)))
@@ -354,11 +357,14 @@ impl<'a> Run<'a> {
         let Prepared { snapshot, changes, mut report } = prepared;
         if let Some(changes) = changes {
             self.events.emit(EventKind::Committing);
+            let changed: Vec<TableName> =
+                changes.manifests.iter().map(|manifest| manifest.schema.name.clone()).collect();
             let outcome = self.tables.commit(&snapshot, changes).await?;
             if outcome == CommitOutcome::Conflict {
                 return Err(RunError::Conflict);
             }
             report.began_lake = snapshot.tables().next().is_none();
+            report.pruned.replaced = self.keep_up_logs(&changed).await;
         }
         report.seconds = self.events.seconds();
         report.finished_at = self.context.clock.now();
@@ -375,6 +381,20 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// Keeps up the logs of changed tables. A run is complete without it.
+    async fn keep_up_logs(&self, changed: &[TableName]) -> u64 {
+        let Pipeline { format, retention, .. } = &self.plan.pipeline;
+        if format.is_parquet() {
+            return 0;
+        }
+        let kept_up =
+            self.tables.keep_up_logs(changed, *retention, self.context.clock.now(), false);
+        kept_up.await.unwrap_or_else(|error| {
+            self.events.warn(RunWarning::NotPruned(error.to_string()));
+            0
+        })
+    }
+
     /// Writes the report of a failed run, and removes its staged files.
     async fn clean_up_after(&self, error: &RunError) {
         self.keep(&self.report(Outcome::failed(error), Vec::new(), Vec::new())).await;
@@ -383,6 +403,18 @@ impl<'a> Run<'a> {
         {
             self.events.warn(RunWarning::StagedFilesLeft(error.to_string()));
         }
+    }
+}
+
+/// Refuses tables of another format than the definition's.
+pub(crate) fn refuse_other_format(
+    pipeline: &Pipeline,
+    snapshot: &Snapshot,
+) -> Result<(), RunError> {
+    let asked = pipeline.format;
+    match snapshot.format().filter(|is| *is != asked) {
+        Some(is) => Err(RunError::OtherFormat { is, asked }),
+        None => Ok(()),
     }
 }
 

@@ -201,6 +201,7 @@ impl Run<'_> {
         Changes {
             pipeline: Some(self.plan.pipeline.name.clone()),
             loaded: self.loaded_after(snapshot),
+            format: Some(self.plan.pipeline.format),
             ..Changes::nothing(self.plan.run_id.clone(), self.plan.started_at)
         }
     }

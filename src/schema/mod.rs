@@ -18,6 +18,7 @@ mod reserved;
 mod run_id;
 mod shape;
 mod table;
+mod table_format;
 mod temporal;
 mod transform;
 mod value_counts;
@@ -42,6 +43,7 @@ pub use reserved::{
 pub use run_id::{InvalidRunId, RunId};
 pub use shape::{Shape, ValueShape};
 pub use table::{ColumnSchema, ColumnSource, SeenIn, TableSchema};
+pub use table_format::TableFormat;
 pub use temporal::{
     TimestampForm, date_of, format_date, format_timestamp, local_instant, midnight, parse_date,
     parse_local_timestamp, parse_timestamp,

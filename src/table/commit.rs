@@ -10,7 +10,7 @@
 //! The intent is created only if its sequence number is free, and the snapshot is replaced only if it is still the one
 //! before; this fences off a second writer. Every step after the intent can be repeated, so recovery repeats them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
@@ -18,12 +18,13 @@ use object_store::path::Path;
 use super::commit_log::{self, CommitRecord};
 use super::table_store::AT_ONCE;
 use super::{
-    Changes, CommitError, CommitOutcome, DataFile, Intent, Manifest, Snapshot, TableStore, layout,
+    Changes, CommitError, CommitOutcome, DataFile, Intent, Manifest, Snapshot, TableStore, delta,
+    layout,
 };
-use crate::schema::TableName;
+use crate::schema::{TableFormat, TableName};
 use crate::store::Destination;
 
-impl dyn TableStore {
+impl TableStore {
     /// Commits changes to the tables of a snapshot.
     ///
     /// # Errors
@@ -38,12 +39,19 @@ impl dyn TableStore {
         let new: HashSet<&str> = changes.publish.iter().map(|it| it.target.as_str()).collect();
         let others = changes.manifests.iter().filter(|it| snapshot.has_other_files(it));
         let tables: Vec<_> = others.map(|manifest| FilesOfTable::of(manifest, &new)).collect();
-        let intent = Intent::after(snapshot, changes)?;
+        let format = changes.format.unwrap_or(snapshot.file.format);
+        let logs = match format {
+            TableFormat::Delta => {
+                delta::positions(destination, snapshot, &changes.manifests).await?
+            }
+            TableFormat::Parquet => BTreeMap::new(),
+        };
+        let intent = Intent::after(snapshot, changes, logs)?;
         // Everything in an intent has to be possible once it exists.
         for target in intent.targets() {
             destination.check_name(&target)?;
         }
-        let looks = tables.iter().map(|table| table.refuse_others(destination, snapshot));
+        let looks = tables.iter().map(|table| table.refuse_others(destination, snapshot, format));
         let looks: Vec<_> = looks.collect();
         stream::iter(looks).buffered(AT_ONCE).try_collect::<()>().await?;
         destination.refuse_links(intent.targets()).await?;
@@ -86,6 +94,7 @@ impl FilesOfTable {
         &self,
         destination: &Destination,
         snapshot: &Snapshot,
+        format: TableFormat,
     ) -> Result<(), CommitError> {
         let table = self.table.clone();
         let before = snapshot.manifests.get(&table).map_or(&[][..], |manifest| &manifest.files);
@@ -107,7 +116,8 @@ impl FilesOfTable {
         // A commit that replaces what is lost, or makes a lost manifest again, makes the table whole. What else is there
         // is told by `verify`.
         let is_mended = !lost.is_empty() || (!is_new && !snapshot.manifests.contains_key(&table));
-        if is_mended {
+        // Readers of a log do not look into directories, and replaced files stay there for a while.
+        if is_mended || format == TableFormat::Delta {
             unknown.retain(|path| self.new.contains(path.as_ref()));
         }
         match unknown.first() {
@@ -169,11 +179,11 @@ mod tests {
             ..Changes::nothing("r".parse().unwrap(), chrono::Utc::now())
         };
         // The table is known, also where its manifest is lost.
-        snapshot.file = Intent::after(&snapshot, changes).unwrap().snapshot;
+        snapshot.file = Intent::after(&snapshot, changes, BTreeMap::new()).unwrap().snapshot;
         snapshot.insert(before.map(manifest));
         let published = published.iter().copied().collect();
         let table = FilesOfTable::of(&manifest(after), &published);
-        match table.refuse_others(&destination, &snapshot).await {
+        match table.refuse_others(&destination, &snapshot, TableFormat::Parquet).await {
             Ok(()) => "fine",
             Err(CommitError::LostFiles { .. }) => "lost",
             Err(CommitError::UnknownFiles { is_new: false, .. }) => "unknown",

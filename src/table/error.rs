@@ -93,6 +93,30 @@ pub enum CommitError {
         /// One of them.
         first: String,
     },
+    /// The log of a table is gone.
+    #[error("the log of `{table}` is gone, or its last versions are: `{table}/_delta_log`")]
+    LogLost {
+        /// The table.
+        table: TableName,
+    },
+    /// A file of a log cannot be read.
+    #[error("the log of a table is damaged at `{path}`: {reason}")]
+    DamagedLog {
+        /// The file.
+        path: Path,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another writer has changed a table.
+    #[error(
+        "the log of `{table}` has files or columns in version {version} that flowlake did not write"
+    )]
+    OtherLog {
+        /// The table.
+        table: TableName,
+        /// The version.
+        version: u64,
+    },
     /// A staged file of this run is gone before its commit.
     #[error("the staged file of `{target}` is gone, or is not complete")]
     StagingLost {
@@ -120,6 +144,7 @@ impl CommitError {
                 | Self::LostFiles { .. }
                 | Self::UnknownFiles { .. }
                 | Self::StagingLost { .. }
+                | Self::OtherLog { .. }
         )
     }
 }
@@ -165,6 +190,14 @@ impl Failure for CommitError {
             Self::UnknownFiles { is_new: true, .. } => {
                 "move them away if they are not needed, give the table another name, or restore `_flowlake` if it was lost; \
                  the tables are as they were"
+            }
+            Self::LogLost { .. } | Self::DamagedLog { .. } => {
+                "restore it from a backup, or write the logs again from the manifests: `flowlake convert --to parquet`, then \
+                 `--to delta`; the manifests and the data files are as they were"
+            }
+            Self::OtherLog { .. } => {
+                "a table is written by flowlake alone: restore the version before, or take what it has now as another \
+                 table; `flowlake verify` tells the differences"
             }
             Self::StagingLost { .. } => "the tables are as they were; run it again",
             Self::Unwritable(_) => advice::REPORT_A_BUG,

@@ -7,9 +7,10 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::delta::{LogPosition, same_to_readers};
 use super::snapshot::{ManifestFile, SnapshotFile, TableEntry};
 use super::{CommitError, Manifest, Snapshot, json, layout};
-use crate::schema::{LoadedTime, RunId, TableName};
+use crate::schema::{LoadedTime, RunId, TableFormat, TableName};
 use crate::store::FileMove;
 use crate::write::StagedFile;
 
@@ -28,6 +29,8 @@ pub struct Changes {
     pub remove: Vec<String>,
     /// The manifests of the tables that change.
     pub manifests: Vec<Manifest>,
+    /// The format of the tables, where it begins or changes.
+    pub format: Option<TableFormat>,
     /// What tables have of the source's time afterwards; `None` lets them begin anew.
     pub loaded: BTreeMap<TableName, Option<LoadedTime>>,
 }
@@ -43,6 +46,7 @@ impl Changes {
             publish: Vec::new(),
             remove: Vec::new(),
             manifests: Vec::new(),
+            format: None,
             loaded: BTreeMap::new(),
         }
     }
@@ -74,23 +78,35 @@ pub struct Intent {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct NewManifest {
     pub(super) path: String,
+    /// Whether readers of a log see other columns than before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) has_new_columns: bool,
     pub(super) content: Box<RawValue>,
 }
 
 impl Intent {
-    /// The changes of a run as the commit that follows a snapshot.
-    pub(super) fn after(snapshot: &Snapshot, changes: Changes) -> Result<Self, CommitError> {
+    /// The changes of a run as the commit that follows a snapshot. `logs` tells where the logs of changed tables are, in
+    /// the format of Delta.
+    pub(super) fn after(
+        snapshot: &Snapshot,
+        changes: Changes,
+        mut logs: BTreeMap<TableName, LogPosition>,
+    ) -> Result<Self, CommitError> {
         let sequence = snapshot.next_sequence();
-        let Changes { run_id, pipeline, started_at, publish, remove, .. } = changes;
+        let Changes { run_id, pipeline, started_at, publish, mut remove, .. } = changes;
         let mut file = SnapshotFile {
             sequence,
             run_id: Some(run_id.clone()),
             committed_at: Some(started_at),
+            format: changes.format.unwrap_or(snapshot.file.format),
             ..snapshot.file.clone()
         };
         let (mut manifests, mut live) = (Vec::new(), HashSet::new());
         for manifest in changes.manifests {
             live.extend(manifest.files.iter().map(|file| file.path.clone()));
+            let before = snapshot.manifests.get(&manifest.schema.name);
+            let has_new_columns =
+                before.is_some_and(|it| !same_to_readers(&it.schema, &manifest.schema));
             let table = manifest.schema.name.clone();
             let path = layout::manifest(&table, sequence);
             let content = json::encode(&manifest)?;
@@ -98,12 +114,14 @@ impl Intent {
             let unreadable = |_| CommitError::Unwritable(serde::ser::Error::custom("not UTF-8"));
             let content = String::from_utf8(content.into()).map_err(unreadable)?;
             let content = RawValue::from_string(content).map_err(CommitError::Unwritable)?;
-            manifests.push(NewManifest { path: path.to_string(), content });
+            manifests.push(NewManifest { path: path.to_string(), has_new_columns, content });
             let old = file.tables.remove(&table);
             let (before, loaded, unknown) =
                 old.map(|old| (old.pipeline, old.loaded, old.unknown)).unwrap_or_default();
             let pipeline = pipeline.clone().unwrap_or(before);
-            file.tables.insert(table, TableEntry { manifest: written, pipeline, loaded, unknown });
+            let log = logs.remove(&table);
+            let entry = TableEntry { manifest: written, pipeline, loaded, log, unknown };
+            file.tables.insert(table, entry);
         }
         for (table, loaded) in changes.loaded {
             if let Some(entry) = file.tables.get_mut(&table) {
@@ -111,8 +129,14 @@ impl Intent {
             }
         }
         // A live data file is never deleted, whatever the run thinks.
-        let remove = remove.into_iter().filter(|path| !live.contains(path)).collect();
+        remove.retain(|path| !live.contains(path));
         Ok(Self { run_id, publish, remove, manifests, snapshot: file })
+    }
+
+    /// The files that nothing needs once the snapshot is replaced. Readers of a log keep the data files that it names.
+    pub(super) fn gone_with_the_commit(&self) -> impl Iterator<Item = &String> {
+        let keeps_data = self.snapshot.format == TableFormat::Delta;
+        self.remove.iter().filter(move |path| !keeps_data || layout::is_own(path))
     }
 
     /// The files that the commit writes, apart from its own record and the snapshot.

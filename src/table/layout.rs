@@ -3,6 +3,7 @@
 //! | path | content |
 //! |---|---|
 //! | `<table>/<partition>/0000-<run id>.parquet` | rows |
+//! | `<table>/_delta_log/` | the log of the table, in the format of Delta |
 //! | `_flowlake/snapshot.json` | the tables as they are: for each its manifest, pipeline and watermark |
 //! | `_flowlake/tables/<table>/<sequence>.json` | the manifest of a table after a commit; never changed |
 //! | `_flowlake/commits/<sequence>.json` | one commit: an intent until it is finished |
@@ -23,6 +24,13 @@ const DATA_SUFFIX: &str = ".parquet";
 const QUARANTINE_SUFFIX: &str = ".jsonl.zst";
 /// Data files of a run are numbered with at least this many digits.
 const FILE_NUMBER_DIGITS: usize = 4;
+
+const LOG_DIRECTORY: &str = "_delta_log";
+const LOG_SUFFIX: &str = ".json";
+const CHECKPOINT_SUFFIX: &str = ".checkpoint.parquet";
+const LAST_CHECKPOINT: &str = "_last_checkpoint";
+/// How many digits a version has in a file name of a log.
+const LOG_DIGITS: usize = 20;
 
 /// How many digits a sequence number has in a file name.
 const SEQUENCE_DIGITS: usize = 12;
@@ -83,6 +91,49 @@ pub fn quarantine_file(table: &TableName, run_id: &RunId) -> Path {
 /// The directory of a table's data files.
 pub(super) fn table_directory(table: &TableName) -> Path {
     recorded(table.as_str())
+}
+
+/// The directory of a table's log, in the format of Delta.
+pub(super) fn log_directory(table: &TableName) -> Path {
+    table_directory(table).join(LOG_DIRECTORY)
+}
+
+/// The file of a version of a log.
+pub(super) fn log_file(table: &TableName, version: u64) -> Path {
+    log_directory(table).join(format!("{version:0LOG_DIGITS$}{LOG_SUFFIX}"))
+}
+
+/// The checkpoint of a version of a log.
+pub(super) fn checkpoint(table: &TableName, version: u64) -> Path {
+    log_directory(table).join(format!("{version:0LOG_DIGITS$}{CHECKPOINT_SUFFIX}"))
+}
+
+/// The file that names the last checkpoint of a log.
+pub(super) fn last_checkpoint(table: &TableName) -> Path {
+    log_directory(table).join(LAST_CHECKPOINT)
+}
+
+/// The version that a file of a log is of.
+pub(super) fn version_of(path: &Path) -> Option<u64> {
+    log_number(path.filename()?.strip_suffix(LOG_SUFFIX)?)
+}
+
+/// The version that a checkpoint is of.
+pub(super) fn version_of_checkpoint(path: &Path) -> Option<u64> {
+    log_number(path.filename()?.strip_suffix(CHECKPOINT_SUFFIX)?)
+}
+
+fn log_number(digits: &str) -> Option<u64> {
+    (digits.len() == LOG_DIGITS).then(|| digits.parse().ok()).flatten()
+}
+
+/// Whether a path is that of a file of a table's log.
+pub(super) fn is_of_log(path: &str, table: &TableName) -> bool {
+    let path = recorded(path);
+    path.prefix_matches(&log_directory(table))
+        && (version_of(&path).is_some()
+            || version_of_checkpoint(&path).is_some()
+            || path.filename() == Some(LAST_CHECKPOINT))
 }
 
 /// The run that a report or a kept export is of.

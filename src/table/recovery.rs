@@ -12,11 +12,11 @@ use super::commit_log::{self, CommitRecord, Logged};
 use super::intent::{Intent, Publication};
 use super::own_file::OwnFile;
 use super::snapshot::SnapshotFile;
-use super::{CommitError, Manifest, Snapshot, TableStore, json, layout};
+use super::{CommitError, Manifest, Snapshot, TableStore, delta, json, layout};
 use crate::schema::RunId;
 use crate::store::{Destination, PublishError, ReplaceOutcome};
 
-impl dyn TableStore {
+impl TableStore {
     /// Ends an open commit and reads the snapshot.
     ///
     /// # Errors
@@ -85,9 +85,10 @@ impl dyn TableStore {
     /// Finishes a commit whose snapshot is not there yet, or voids it if that is impossible.
     async fn end_open(&self, snapshot: &Snapshot, intent: &Intent) -> Result<(), CommitError> {
         tracing::warn!(run = %intent.run_id, "finishing the commit of an interrupted run");
+        let sequence = snapshot.next_sequence();
         let lost = match self.lost_file(intent).await? {
-            Some(lost) => lost,
-            None => match self.roll_forward(snapshot.next_sequence(), intent, None).await {
+            Some(lost) if !delta::is_begun(self.destination(), sequence, intent).await? => lost,
+            _ => match self.roll_forward(sequence, intent, None).await {
                 Ok(_) => return Ok(()),
                 Err(CommitError::Publish(
                     PublishError::Lost { target, .. } | PublishError::Taken { target, .. },
@@ -282,7 +283,8 @@ mod tests {
         }
 
         fn intent(&self) -> Box<Intent> {
-            Box::new(Intent::after(&Snapshot::default(), self.changes("run")).unwrap())
+            let logs = std::collections::BTreeMap::new();
+            Box::new(Intent::after(&Snapshot::default(), self.changes("run"), logs).unwrap())
         }
 
         async fn log(&self, sequence: u64, record: &CommitRecord) {

@@ -46,6 +46,9 @@ pub struct Pruned {
     pub commits: u64,
     /// Staged files.
     pub staged: u64,
+    /// Data files of Delta tables that were replaced long ago.
+    #[serde(default)]
+    pub replaced: u64,
 }
 
 impl Pruned {
@@ -58,12 +61,13 @@ impl Pruned {
 
 impl std::fmt::Display for Pruned {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { exports, reports, commits, staged } = self;
+        let Self { exports, reports, commits, staged, replaced } = self;
         let kinds = [
             (exports, "old exports"),
             (reports, "old reports"),
             (commits, "old commit records and manifests"),
             (staged, "abandoned staged files"),
+            (replaced, "replaced data files"),
         ];
         let deleted = kinds.into_iter().filter(|(count, _)| **count > 0);
         let deleted: Vec<_> = deleted.map(|(count, kind)| format!("{count} {kind}")).collect();
@@ -115,6 +119,7 @@ impl Kept {
             reports: reports.len() as u64,
             commits: commits.len() as u64,
             staged: staged.len() as u64,
+            replaced: 0,
         };
         let all = [exports, reports, commits, staged].into_iter().flatten();
         let all: Vec<Path> = all.map(|file| file.path).collect();

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Manifest;
+use super::delta::LogPosition;
 use super::json::Versioned;
 use crate::definition::Pipeline;
-use crate::schema::{LoadedTime, RunId, TableName, TableSchema};
+use crate::schema::{LoadedTime, RunId, TableFormat, TableName, TableSchema};
 use crate::store::ObjectVersion;
 
 /// The content of `snapshot.json`.
@@ -29,6 +30,9 @@ pub struct SnapshotFile {
     /// When that run began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed_at: Option<DateTime<Utc>>,
+    /// The format of the tables.
+    #[serde(default, skip_serializing_if = "TableFormat::is_parquet")]
+    pub format: TableFormat,
     /// The tables.
     pub tables: BTreeMap<TableName, TableEntry>,
     /// What this flowlake does not know, and keeps.
@@ -46,6 +50,9 @@ pub struct TableEntry {
     /// What of the source's time it has, if it is loaded by windows.
     #[serde(default, flatten)]
     pub loaded: Option<LoadedTime>,
+    /// Where its log was found by the commit, in the format of Delta.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogPosition>,
     /// What this flowlake does not know, and keeps.
     #[serde(flatten)]
     pub(super) unknown: Map<String, Value>,
@@ -73,6 +80,7 @@ impl Default for SnapshotFile {
             sequence: 0,
             run_id: None,
             committed_at: None,
+            format: TableFormat::default(),
             tables: BTreeMap::new(),
             unknown: Map::new(),
         }
@@ -128,6 +136,12 @@ impl Snapshot {
     #[must_use]
     pub fn run_id(&self) -> Option<&RunId> {
         self.file.run_id.as_ref()
+    }
+
+    /// The format of the tables; none before there are any.
+    #[must_use]
+    pub fn format(&self) -> Option<TableFormat> {
+        (!self.file.tables.is_empty()).then_some(self.file.format)
     }
 
     /// The number of the next commit.

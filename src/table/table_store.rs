@@ -1,25 +1,20 @@
-//! Table store: how tables of one format are read and changed.
+//! Table store: the tables of a destination, as its last commit left them, and the content of their files.
 //!
-//! A format supplies three things; the rest is the same for every format and stands beside this file.
-//!
-//! | a format supplies | shared |
-//! |---|---|
-//! | [`snapshot_file`](TableStore::snapshot_file), [`manifest`](TableStore::manifest): which files are live | [`Snapshot`], with the files of every table |
-//! | [`roll_forward`](TableStore::roll_forward): how an intent becomes visible | `commit` and `recover`, which create intents and finish them |
-//! | [`read`](TableStore::read): the content of a data file | `verify`, `repair` |
+//! Everything that reads or changes tables is a method of [`TableStore`], each group beside this file: `commit`,
+//! `recovery`, `verify`. What depends on the format of the tables stands in `format`.
 
 use std::collections::HashMap;
-use std::fmt::Debug;
 use std::io::Cursor;
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use polars::prelude::{DataFrame, ParquetReader, PolarsError, SerReader};
 
+use super::read::{read_manifest, read_snapshot};
 use super::small_files::SmallFiles;
 use super::snapshot::{SnapshotFile, TableEntry};
-use super::{CommitError, CommitOutcome, DataFile, Intent, Manifest, Snapshot, layout};
+use super::{CommitError, DataFile, Manifest, Snapshot, layout};
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::normalise::{ConformError, conform};
 use crate::schema::{TableName, TableSchema};
@@ -28,27 +23,43 @@ use crate::store::{Destination, DestinationError, ObjectVersion};
 /// How many small files are read or written at once.
 pub(super) const AT_ONCE: usize = 16;
 
-/// The tables of a destination, in one format.
-#[async_trait]
-pub trait TableStore: Debug + Send + Sync {
-    /// Where the tables are.
-    fn destination(&self) -> &Destination;
-
+/// The tables of a destination.
+#[derive(Debug)]
+pub struct TableStore {
+    destination: Destination,
     /// The small files that were read once.
-    fn small_files(&self) -> &SmallFiles;
+    small_files: SmallFiles,
+}
+
+/// Opens the tables of a destination.
+#[must_use]
+pub fn open(destination: &Destination) -> Arc<TableStore> {
+    let destination = destination.clone();
+    Arc::new(TableStore { destination, small_files: SmallFiles::default() })
+}
+
+impl TableStore {
+    /// Where the tables are.
+    pub(super) fn destination(&self) -> &Destination {
+        &self.destination
+    }
 
     /// Reads the snapshot of the last visible commit, and its version. A destination without tables has that of commit 0.
-    async fn snapshot_file(&self) -> Result<(SnapshotFile, ObjectVersion), CommitError>;
+    pub(super) async fn snapshot_file(&self) -> Result<(SnapshotFile, ObjectVersion), CommitError> {
+        read_snapshot(&self.destination).await
+    }
 
     /// Reads the manifest of a table in a snapshot.
-    async fn manifest(
+    pub(super) async fn manifest(
         &self,
         table: &TableName,
         entry: &TableEntry,
-    ) -> Result<Manifest, CommitError>;
+    ) -> Result<Manifest, CommitError> {
+        read_manifest(&self.destination, table, entry).await
+    }
 
     /// Reads the tables as the last visible commit left them.
-    async fn committed(&self) -> Result<Snapshot, CommitError> {
+    pub(super) async fn committed(&self) -> Result<Snapshot, CommitError> {
         let (file, seen) = self.snapshot_file().await?;
         let reads: Vec<_> =
             file.tables.iter().map(|(table, entry)| self.manifest(table, entry)).collect();
@@ -58,21 +69,13 @@ pub trait TableStore: Debug + Send + Sync {
         Ok(snapshot)
     }
 
-    /// Makes the changes of an intent visible and closes its commit.
-    ///
-    /// It may be repeated, in whole or from any point, also after another run has finished the commit and later ones.
-    /// `before` is the version of the snapshot of the commit before, where that is known.
-    async fn roll_forward(
-        &self,
-        sequence: u64,
-        intent: &Intent,
-        before: Option<ObjectVersion>,
-    ) -> Result<CommitOutcome, CommitError>;
-
     /// Looks for the files of a table, without reading them.
-    async fn refuse_lost_files(&self, manifest: &Manifest) -> Result<(), ReadError> {
+    ///
+    /// # Errors
+    /// A file is missing or has another size, or the destination fails.
+    pub async fn refuse_lost_files(&self, manifest: &Manifest) -> Result<(), ReadError> {
         let directory = layout::table_directory(&manifest.schema.name);
-        let listed = self.destination().list(&directory).await?;
+        let listed = self.destination.list(&directory).await?;
         let sizes: HashMap<&str, u64> =
             listed.iter().map(|file| (file.path.as_ref(), file.bytes)).collect();
         for file in &manifest.files {
@@ -88,17 +91,20 @@ pub trait TableStore: Debug + Send + Sync {
     }
 
     /// Reads a data file.
-    async fn read(&self, file: &DataFile) -> Result<FileContent, ReadError> {
-        if let Some(content) = self.small_files().take(&file.path) {
+    ///
+    /// # Errors
+    /// It is missing, changed, or the destination fails.
+    pub async fn read(&self, file: &DataFile) -> Result<FileContent, ReadError> {
+        if let Some(content) = self.small_files.take(&file.path) {
             return Ok(FileContent { path: file.path.clone(), content });
         }
-        let content = self.destination().get(&layout::recorded(&file.path)).await?;
+        let content = self.destination.get(&layout::recorded(&file.path)).await?;
         let content = content.ok_or_else(|| ReadError::Missing { path: file.path.clone() })?;
         // What is read is written again, so a file that has changed would pass for a sound one from then on.
         if blake3::hash(&content).to_hex().as_str() != file.blake3 {
             return Err(ReadError::Changed { path: file.path.clone() });
         }
-        self.small_files().keep(&file.path, &content);
+        self.small_files.keep(&file.path, &content);
         Ok(FileContent { path: file.path.clone(), content })
     }
 }

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use crate::promises::keeps_promises;
 use crate::support::{
     Azurite, Failure, GcsServer, HookedStore, InProcess, Moto, Remote, S3Server, Source, Workplace,
-    runtime,
+    in_each_format, runtime,
 };
 
 /// Makes empty destinations in one kind of store.
@@ -215,10 +215,12 @@ async fn content(destination: &Destination) -> Content {
 
 fn conforms(stores: &Stores<'_>, dispositions: &[&str], failures: &[Failure]) {
     runtime().block_on(keeps_promises(&stores.next(), stores.is_atomic));
-    for disposition in dispositions {
-        let pipeline = Pipeline::with(disposition);
-        runtime().block_on(pipeline.is_whole_or_not_there(stores, failures));
-    }
+    in_each_format(|| {
+        for disposition in dispositions {
+            let pipeline = Pipeline::with(disposition);
+            runtime().block_on(pipeline.is_whole_or_not_there(stores, failures));
+        }
+    });
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use flowlake::schema::TableFormat;
 use flowlake::store::Destination;
 use flowlake::table;
 use flowlake::table::verify::VerifyDepth;
@@ -16,8 +17,8 @@ use tokio::runtime::Runtime;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use crate::support::Traced;
 use crate::support::{
-    Course, Lake, LoopingReader, Milestone, ReadTables, S3Server, SnapshotReader, Source,
-    Workplace, runtime,
+    Course, DeltaLog, Lake, LoopingReader, Milestone, ReadTables, S3Server, SnapshotReader, Source,
+    Workplace, format_of_test, in_each_format, rows_of_files, runtime,
 };
 
 /// The rows of both tables, and how many records are in quarantine.
@@ -62,10 +63,38 @@ fn check_read(read: &ReadTables, expected: &[State; 2]) -> Result<(), String> {
     if expected.contains(&found) { Ok(()) } else { Err(format!("a reader has {found:?}")) }
 }
 
-/// A reader by the snapshot that never stops while runs are killed and repaired. It reads the old tables or the new ones.
+/// A reader that never stops while runs are killed and repaired: by the snapshot, or by the logs where tables have them. It
+/// reads the old tables or the new ones.
 fn read_beside(lake: &Path, expected: &[State; 2]) -> LoopingReader {
     let expected = expected.clone();
-    LoopingReader::start(lake, move |read| check_read(read, &expected))
+    match format_of_test() {
+        TableFormat::Parquet => LoopingReader::start(lake, move |read| check_read(read, &expected)),
+        TableFormat::Delta => {
+            let lake = lake.to_owned();
+            let mut seen = [0, 0];
+            LoopingReader::repeating(move || read_logs(&lake, &expected, &mut seen))
+        }
+    }
+}
+
+/// Reads each table by its log. A version is the old table or the new one, and none goes back.
+fn read_logs(lake: &Path, expected: &[State; 2], seen: &mut [u64; 2]) -> Result<(), String> {
+    let columns = [("t", ["id", "at", "v"]), ("t__lines", ["t__id", "_index", "n"])];
+    for (number, (table, columns)) in columns.into_iter().enumerate() {
+        let log = DeltaLog::last(&lake.join(table))?.ok_or("no log")?;
+        if log.version < seen[number] {
+            return Err(format!("{table} went back to version {}", log.version));
+        }
+        seen[number] = log.version;
+        let rows = rows_of_files(log.files.keys().map(PathBuf::as_path), &columns)?;
+        let is_known = expected
+            .iter()
+            .any(|(rows_of_t, lines, _)| rows == *(if number == 0 { rows_of_t } else { lines }));
+        if !is_known {
+            return Err(format!("version {} of {table} has {rows:?}", log.version));
+        }
+    }
+    Ok(())
 }
 
 /// The states before and after the second export.
@@ -129,12 +158,20 @@ fn check_after_kill(
 /// What a reader by the snapshot finds right after the kill, before anything is repaired.
 #[track_caller]
 fn check_reader_after_kill(lake: &Path, expected: &[State; 2], what: &str) {
+    if format_of_test() == TableFormat::Delta {
+        read_logs(lake, expected, &mut [0, 0])
+            .unwrap_or_else(|found| panic!("{what}: a reader by the logs after the kill: {found}"));
+    }
     let read = SnapshotReader::of(lake).read().and_then(|read| check_read(&read, expected));
     read.unwrap_or_else(|found| panic!("{what}: a reader after the kill: {found}"));
 }
 
 #[test]
 fn p2_a_run_killed_at_any_request_to_s3_is_complete_or_absent() {
+    in_each_format(killed_at_any_request_to_s3);
+}
+
+fn killed_at_any_request_to_s3() {
     let expected = before_and_after();
     let mut outcomes = [0, 0];
     let (source, server) = (Source::serving(OLD), S3Server::start());
@@ -248,9 +285,11 @@ fn local<'a>(workplace: &'a Workplace, source: &'a Source) -> Victim<'a> {
 
 #[test]
 fn p2_a_run_killed_at_any_moment_is_complete_or_absent() {
-    let source = Source::serving(OLD);
-    let workplace = Workplace::asking(&source);
-    local(&workplace, &source).kill_at_random_moments(9);
+    in_each_format(|| {
+        let source = Source::serving(OLD);
+        let workplace = Workplace::asking(&source);
+        local(&workplace, &source).kill_at_random_moments(9);
+    });
 }
 
 #[test]
@@ -268,6 +307,11 @@ fn p2_a_run_to_s3_killed_at_any_moment_is_complete_or_absent() {
 #[test]
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn p2_a_run_killed_before_any_change_of_the_disk_is_complete_or_absent() {
+    in_each_format(killed_before_any_change_of_the_disk);
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn killed_before_any_change_of_the_disk() {
     let source = Source::serving(OLD);
     let workplace = Workplace::asking(&source);
     let mut victim = local(&workplace, &source);

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use flowlake::plan::Overrides;
 use flowlake::report::{Outcome, RunReport};
 use flowlake::run::RunError;
-use flowlake::schema::TableName;
+use flowlake::schema::{TableFormat, TableName};
 use flowlake::store::Destination;
+use flowlake::table::verify::VerifyDepth;
 use flowlake::table::{self, Manifest, quarantine};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
@@ -17,7 +18,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
 
-use crate::support::{InProcess, Source, Workplace, runtime};
+use crate::support::{InProcess, Source, Workplace, in_format, runtime};
 
 /// Records in which a few keys hold everything by turns, their own key included.
 fn record() -> impl Strategy<Value = Value> {
@@ -52,6 +53,7 @@ struct Said {
     excluded: &'static str,
     shape: &'static str,
     checks: &'static str,
+    format: TableFormat,
 }
 
 fn said() -> impl Strategy<Value = Said> {
@@ -73,8 +75,10 @@ fn said() -> impl Strategy<Value = Said> {
         "partition_by = [\"p\"]",
     ]);
     let contract = [word(), word(), word()];
-    (select(vec!["replace", "append", "merge"]), contract, keys, columns, excluded, shape, checks)
-        .prop_map(|(disposition, contract, keys, columns, excluded, shape, checks)| {
+    let formats = select(TableFormat::WORDS.map(|(_, format)| format).to_vec());
+    let dispositions = select(vec!["replace", "append", "merge"]);
+    (dispositions, contract, keys, columns, excluded, shape, checks, formats).prop_map(
+        |(disposition, contract, keys, columns, excluded, shape, checks, format)| {
             let keys = match (disposition, keys) {
                 ("merge", "") => "primary_key = [\"id\"]",
                 _ => keys,
@@ -84,8 +88,9 @@ fn said() -> impl Strategy<Value = Said> {
             // A column is declared once.
             let excluded =
                 if columns.contains("a =") && excluded.contains("a =") { "" } else { excluded };
-            Said { disposition, contract, keys, columns, excluded, shape, checks }
-        })
+            Said { disposition, contract, keys, columns, excluded, shape, checks, format }
+        },
+    )
 }
 
 impl Said {
@@ -94,12 +99,13 @@ impl Said {
         let workplace = Workplace::empty();
         let columns_section =
             if self.columns.is_empty() { "n = { from = \"/n\" }" } else { self.columns };
-        workplace.define(&format!(
+        let tables = format!(
             "[[tables]]\nname = \"t\"\nrecords = \"\"\nwrite_disposition = \"{}\"\n{}\nchecks = [{}]\n\
              {}\nschema_contract = {{ tables = \"{tables}\", columns = \"{columns}\", data_type = \"{data_type}\" }}\n\
              [tables.columns]\n{columns_section}\n{}\np = \"string\"\n",
             self.disposition, self.keys, self.checks, self.shape, self.excluded
-        ));
+        );
+        in_format(self.format, || workplace.define(&tables));
         runtime().block_on(InProcess::asking(source.base_url(), &workplace))
     }
 }
@@ -143,6 +149,8 @@ impl Books {
     /// The books say what the files and the quarantine say.
     async fn check(&self, disposition: &str) {
         let destination = Destination::of_store(self.store.clone(), "memory");
+        let verified = table::open(&destination).verify(VerifyDepth::Sizes).await.unwrap();
+        assert_eq!(verified.findings, [], "log and manifest say the same");
         let snapshot = table::open(&destination).snapshot().await.unwrap();
         for manifest in snapshot.manifests.values() {
             let name = &manifest.schema.name;

@@ -19,6 +19,7 @@ mod damage;
 mod damage_cases;
 mod definition_schema;
 mod definitions;
+mod delta;
 mod demo;
 mod dispositions;
 mod events;

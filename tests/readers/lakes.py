@@ -3,6 +3,7 @@ columns, and tables with partitions of every kind.
 """
 
 import decimal
+import functools
 import http.server
 import json
 import os
@@ -24,6 +25,7 @@ path = "/export"
 base_url = "http://127.0.0.1:{port}"
 [destination]
 url = "lake/{name}"
+format = "{format}"
 [[tables]]
 name = "t"
 primary_key = ["id"]
@@ -53,14 +55,19 @@ PARTITIONED = {
 }
 
 
-def make(flowlake, directory):
-    """Loads all of them below a directory. Returns the paths of the tables by name, and for tables with partitions of a
+def make(flowlake, directory, table_format="parquet"):
+    """Loads all of them below a directory, in a format. Returns the paths of the tables by name, and for tables with partitions of a
     column `v` the sum of `amount` by its value."""
     flowlake = pathlib.Path(flowlake).resolve()
     subprocess.run([flowlake, "demo"], cwd=directory, check=True, stdout=subprocess.DEVNULL)
-    year_of_integers_that_widen(flowlake, directory)
-    objects_that_stay_in_columns(flowlake, directory)
-    sums = {f"{name}/t": partitions_of_every_kind(flowlake, directory, name) for name in PARTITIONED}
+    if table_format != "parquet":
+        for lake in ("purchasing", "e-sourcing"):
+            command = [flowlake, "convert", f"lake/{lake}", "--to", table_format]
+            subprocess.run(command, cwd=directory, check=True, stdout=subprocess.DEVNULL)
+    load = functools.partial(load_export, flowlake, directory, table_format)
+    year_of_integers_that_widen(load)
+    objects_that_stay_in_columns(load)
+    sums = {f"{name}/t": partitions_of_every_kind(load, name) for name in PARTITIONED}
     lake = pathlib.Path(directory, "lake")
     tables = sorted(path for path in lake.glob("*/*") if path.name != "_flowlake")
     return {str(table.relative_to(lake)): str(table) for table in tables}, sums
@@ -72,19 +79,19 @@ def records_of(name):
     return len(json.loads((ROOT / "data" / file).read_text())[key])
 
 
-def partitions_of_every_kind(flowlake, directory, name):
+def partitions_of_every_kind(load, name):
     partition, column_type, values = PARTITIONED[name]
     records = [{"id": number, "v": value, "amount": f"{number}.10", "lines": [{"n": number, "v": -number}]}
                for number, value in enumerate(values * 2, start=1)]
     settings = f'partition_by = ["{partition}"]\n[tables.columns]\nv = "{column_type}"\namount = "decimal(18,2)"'
-    load(flowlake, directory, name, settings, [json.dumps(records)])
+    load(name, settings, [json.dumps(records)])
     sums = {}
     for record in records:
         sums[record["v"]] = sums.get(record["v"], 0) + decimal.Decimal(record["amount"])
     return sums
 
 
-def year_of_integers_that_widen(flowlake, directory):
+def year_of_integers_that_widen(load):
     """Twelve months of integers, and then a night on which each column has a value of another type."""
     months = [{"id": month, "at": f"2025-{month:02}-15", "money": month * 100, "share": month, "code": month, "tags": month,
                "lines": [{"n": month}]} for month in range(1, 13)]
@@ -92,17 +99,17 @@ def year_of_integers_that_widen(flowlake, directory):
     exports = [json.dumps([month]) for month in months]
     # Digits that a float of this language would lose.
     exports.append(json.dumps([widened]).replace('"MONEY"', "1300.0000000000000001"))
-    load(flowlake, directory, "widening", YEARS.format("tables"), exports)
+    load("widening", YEARS.format("tables"), exports)
 
 
-def objects_that_stay_in_columns(flowlake, directory):
+def objects_that_stay_in_columns(load):
     """Six months of objects in which keys come and go, and a price that becomes an object."""
     months = [{"id": month, "at": f"2025-{month:02}-15", "price": month, "supplier": {"name": "Acme", f"k{month % 3}": month},
                "lines": [{"n": line, "amount": line * 1.25, "tags": ["a"] * line} for line in range(month % 3)]}
               for month in range(1, 7)]
     objects = {"id": 7, "at": "2025-07-15", "price": {"value": 7, "currency": "EUR"}, "lines": {"n": 7, "due": "2025-08-01"},
                "supplier": None, "matrix": [[1], [2, 3], []]}
-    load(flowlake, directory, "nested", YEARS.format("columns"), [json.dumps([record]) for record in [*months, objects]])
+    load("nested", YEARS.format("columns"), [json.dumps([record]) for record in [*months, objects]])
 
 
 # The types of columns that these two tables have in the end.
@@ -114,7 +121,7 @@ TYPES = {
 }
 
 
-def load(flowlake, directory, name, settings, exports):
+def load_export(flowlake, directory, table_format, name, settings, exports):
     """Appends the exports, one after the other, to a table."""
 
     class Export(http.server.BaseHTTPRequestHandler):
@@ -131,7 +138,7 @@ def load(flowlake, directory, name, settings, exports):
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Export)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    definition = DEFINITION.format(port=server.server_port, name=name, settings=settings)
+    definition = DEFINITION.format(port=server.server_port, name=name, format=table_format, settings=settings)
     pathlib.Path(directory, f"{name}.toml").write_text(definition)
     environment = {**os.environ, "PROCUREMENTFLOW_API_KEY": "pf_key_that_nobody_checks"}
     while exports:

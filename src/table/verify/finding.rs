@@ -93,6 +93,8 @@ pub enum FindingKind {
     WrongRowCount,
     /// The minimum or maximum of a column is not what the manifest says.
     WrongStatistics,
+    /// The log of a table names other files than its manifest.
+    WrongLog,
     /// A commit was begun and not finished.
     OpenCommit,
     /// A file that flowlake wrote and nothing refers to.
@@ -125,7 +127,7 @@ impl FindingKind {
     /// Whether rows are lost or wrong, or may be.
     #[must_use]
     pub fn is_damage(self) -> bool {
-        self <= Self::WrongStatistics
+        self <= Self::WrongLog
     }
 
     fn help(self) -> Option<&'static str> {
@@ -140,6 +142,10 @@ impl FindingKind {
             }
             Self::WrongColumns | Self::WrongRowCount | Self::WrongStatistics => {
                 "restore the file and the manifest of its table from the same backup"
+            }
+            Self::WrongLog => {
+                "restore the whole destination from a backup, or write the logs again from the manifests: \
+                 `flowlake convert --to parquet`, then `--to delta`"
             }
             Self::OpenCommit => "`flowlake recover` finishes the commit, and so does the next run",
             Self::Orphan => {
@@ -163,6 +169,7 @@ impl FindingKind {
             Self::WrongColumns => "wrong columns",
             Self::WrongRowCount => "wrong row count",
             Self::WrongStatistics => "wrong statistics",
+            Self::WrongLog => "wrong log",
             Self::OpenCommit => "open commit",
             Self::Orphan => "orphan",
             Self::Foreign => "foreign",

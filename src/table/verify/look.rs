@@ -6,8 +6,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::content::wrong_content;
 use super::finding::{Finding, FindingKind, Sizes, Verification, VerifyDepth, VerifyError};
+use super::logs::Logs;
 use super::own_files;
 use crate::runtime::{on_cpu, parallelism};
+use crate::schema::TableFormat;
 use crate::table::commit_log::{self, CommitRecord, Logged};
 use crate::table::lock::{self, Holder, LockError, Owner};
 use crate::table::own_file::OwnFile;
@@ -28,7 +30,7 @@ enum Activity {
     Run,
 }
 
-impl dyn TableStore {
+impl TableStore {
     /// Compares the destination with its snapshot.
     ///
     /// # Errors
@@ -96,9 +98,11 @@ impl dyn TableStore {
         found.findings.extend(own_files::damaged(self.destination(), &file, &sizes, depth).await?);
         found.findings.extend(foreign(&file, &sizes));
         if activity == Activity::None {
-            // Without all manifests nobody knows which files are live.
-            if is_whole {
-                found.findings.extend(orphans(&manifests, &sizes));
+            let logs = Logs::read(self.destination(), &file, &manifests).await?;
+            found.findings.extend(logs.findings);
+            // Without all manifests and logs nobody knows which files are live.
+            if is_whole && logs.are_known {
+                found.findings.extend(orphans(&manifests, &logs.replaced, &sizes));
             }
             found.findings.extend(self.temporary(&sizes).await?);
         }
@@ -265,6 +269,13 @@ pub(super) fn finding_of(error: CommitError) -> Result<Finding, VerifyError> {
         CommitError::Unreadable { path, source } => {
             Finding::new(FindingKind::Unreadable, path, source.to_string())
         }
+        CommitError::LogLost { table } => {
+            let detail = format!("the log of {table}, or its last versions");
+            Finding::new(FindingKind::Missing, layout::log_directory(table), detail)
+        }
+        CommitError::DamagedLog { path, reason } => {
+            Finding::new(FindingKind::Unreadable, path, reason)
+        }
         CommitError::Newer { path, version, .. } => {
             Finding::new(FindingKind::Newer, path, format!("version {version}"))
         }
@@ -274,11 +285,11 @@ pub(super) fn finding_of(error: CommitError) -> Result<Finding, VerifyError> {
 }
 
 /// Files that flowlake wrote and no manifest names.
-fn orphans(manifests: &[Manifest], sizes: &Sizes) -> Vec<Finding> {
+fn orphans(manifests: &[Manifest], replaced: &BTreeSet<String>, sizes: &Sizes) -> Vec<Finding> {
     let data = manifests.iter().flat_map(|manifest| manifest.files.iter().map(|file| &file.path));
     let lines =
         manifests.iter().flat_map(|manifest| manifest.quarantine.iter().map(|file| &file.path));
-    let named: BTreeSet<&String> = data.chain(lines).collect();
+    let named: BTreeSet<&String> = data.chain(lines).chain(replaced).collect();
     let is_ours = |path: &String| {
         let in_table = manifests.iter().any(|it| layout::is_in_table(path, &it.schema.name));
         let is_data = in_table && layout::is_data_file(&layout::recorded(path));
@@ -319,7 +330,9 @@ fn foreign(file: &SnapshotFile, sizes: &Sizes) -> Vec<Finding> {
         let detail = if layout::is_own(path) {
             OwnFile::of(path).is_none().then_some("")
         } else if in_table {
-            (!is_data).then_some("")
+            let is_log = file.format == TableFormat::Delta
+                && file.tables.keys().any(|table| layout::is_of_log(path, table));
+            (!is_data && !is_log).then_some("")
         } else {
             is_data.then_some("no table of the snapshot is there")
         };

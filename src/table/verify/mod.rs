@@ -5,6 +5,7 @@
 //! | missing, changed, unreadable, newer | a file that the snapshot or a manifest names is gone, or is not the one that was written | the snapshot, from the record of the last commit; data files: restore them |
 //! | behind | the snapshot is older than the last commit | takes the newest state whose files are all there |
 //! | wrong columns, wrong row count, wrong statistics | a data file does not match its manifest | no |
+//! | wrong log | the log of a table, in the format of Delta, names other files than its manifest | no |
 //! | open commit | a run was killed while it committed | finishes it |
 //! | orphan | a file that flowlake wrote and nothing names | moves it aside, to `_flowlake/aside` |
 //! | foreign | a file among ours that flowlake did not write; in a table's directory, readers that glob take it for rows | no |
@@ -16,6 +17,7 @@
 
 mod content;
 mod finding;
+mod logs;
 mod look;
 mod own_files;
 mod rebuild;

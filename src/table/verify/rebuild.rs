@@ -15,6 +15,7 @@ use crate::runtime::on_cpu;
 use crate::schema::{PartitionKey, RunId, TableName};
 use crate::store::Destination;
 use crate::table::commit_log::{self, CommitRecord, Logged};
+use crate::table::delta::LogState;
 use crate::table::lock::{Lock, Owner};
 use crate::table::own_file::OwnFile;
 use crate::table::quarantine::{self, QuarantineError, QuarantineFile};
@@ -57,7 +58,7 @@ impl fmt::Display for Rebuilt {
     }
 }
 
-impl dyn TableStore {
+impl TableStore {
     /// Makes manifests again that are lost, or of which files are, or with `write` false only tells what they would say.
     ///
     /// # Errors
@@ -79,6 +80,8 @@ impl dyn TableStore {
         let (file, seen) = self.snapshot_file().await?;
         let mut snapshot = Snapshot { file, seen, ..Snapshot::default() };
         let passing = self.passing_files(snapshot.sequence()).await?;
+        let passing: HashSet<String> =
+            passing.into_iter().chain(self.replaced_files(&snapshot).await?).collect();
         let (mut manifests, mut shown) = (Vec::new(), Vec::new());
         for (table, entry) in snapshot.file.tables.clone() {
             let made = match self.manifest(&table, &entry).await {
@@ -140,6 +143,17 @@ impl dyn TableStore {
             }
         }
         Ok(passing)
+    }
+
+    /// The files that the logs of tables say were replaced.
+    async fn replaced_files(&self, snapshot: &Snapshot) -> Result<Vec<String>, VerifyError> {
+        let mut replaced = Vec::new();
+        let with_log = snapshot.file.tables.iter().filter(|(_, entry)| entry.log.is_some());
+        for (table, _) in with_log {
+            let state = LogState::read(self.destination(), table).await?;
+            replaced.extend(state.map(|state| state.removed_files(table)).unwrap_or_default());
+        }
+        Ok(replaced)
     }
 
     async fn rebuilt_manifest(

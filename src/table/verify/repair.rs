@@ -5,7 +5,7 @@ use chrono::Utc;
 
 use super::finding::{Finding, FindingKind, Sizes, Verification, VerifyDepth, VerifyError};
 use super::look::finding_of;
-use crate::schema::RunId;
+use crate::schema::{RunId, TableFormat};
 use crate::table::aside::move_aside;
 use crate::table::commit_log::{self, CommitRecord, Logged};
 use crate::table::lock::{Lock, Owner};
@@ -26,7 +26,7 @@ struct LastCommits {
     has_unknown: bool,
 }
 
-impl dyn TableStore {
+impl TableStore {
     /// Repairs what can be repaired without losing anything; returns what is left.
     ///
     /// # Errors
@@ -124,6 +124,9 @@ impl dyn TableStore {
                 _ => None,
             }
         };
+        // The logs of tables do not go back.
+        let chosen = chosen
+            .filter(|chosen| chosen.format == TableFormat::Parquet || chosen.sequence == log.last);
         if let Some(chosen) = chosen {
             tracing::warn!(commit = chosen.sequence, "writing the snapshot of this commit again");
             // Its numbers are taken, so the next commit gets one after the last.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use flowlake::definition::Environment;
+use flowlake::schema::TableFormat;
 
-use super::{Lake, Source, assert_schema_accepts_what_check_accepts};
+use super::{Lake, Source, assert_schema_accepts_what_check_accepts, format_of_test};
 
 /// The key that the sources of tests take.
 pub const KEY: &str = "pf_test_0123456789_canary";
@@ -59,12 +60,16 @@ impl Workplace {
     /// The same, with more keys of `[source]`.
     pub fn define_with(&self, source: &str, tables: &str) -> PathBuf {
         // A test that wants to see a failure does not want to wait for it.
+        let format = match format_of_test() {
+            TableFormat::Parquet => "",
+            TableFormat::Delta => "format = \"delta\"\n",
+        };
         let retry = if source.contains("retry") { "" } else { "retry = { max_attempts = 1 }\n" };
         self.write(&format!(
             "version = 1\nname = \"test\"\n\n[source]\nendpoint = \"e-sourcing\"\n\
              organisation_id = \"${{PROCUREMENTFLOW_ORGANISATION_ID}}\"\n\
              base_url = \"${{PROCUREMENTFLOW_BASE_URL}}\"\n{retry}{source}\n\n\
-             [destination]\nurl = \"${{TEST_DESTINATION:-lake}}\"\n\n{tables}\n"
+             [destination]\nurl = \"${{TEST_DESTINATION:-lake}}\"\n{format}\n{tables}\n"
         ))
     }
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
 use serde_json::Value;
 
+use super::DeltaLog;
+
 /// A lake on local disk.
 pub struct Lake {
     root: PathBuf,
@@ -34,10 +36,14 @@ impl Lake {
         names
     }
 
-    /// The Parquet files of a table, by path.
+    /// The Parquet files of a table, by path: those of its log, where it has one.
     pub fn files(&self, table: &str) -> Vec<PathBuf> {
+        let directory = self.root.join(table);
+        if let Some(log) = DeltaLog::last(&directory).unwrap() {
+            return log.files.into_keys().collect();
+        }
         let mut files = Vec::new();
-        collect(&self.root.join(table), &mut files);
+        collect(&directory, &mut files);
         files.sort();
         files
     }

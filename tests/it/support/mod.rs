@@ -3,7 +3,9 @@
 mod azurite;
 mod command;
 mod definition_schema;
+mod delta_log;
 mod faults;
+mod formats;
 mod gcs_server;
 mod hooked_store;
 mod in_process;
@@ -20,7 +22,9 @@ mod traced;
 pub use azurite::Azurite;
 pub use command::{Finished, KEY, Workplace, loaded};
 pub use definition_schema::{assert_schema_accepts_what_check_accepts, schema_accepts};
+pub use delta_log::DeltaLog;
 pub use faults::{Asked, FaultServer, Reply};
+pub use formats::{format_of_test, in_each_format, in_format};
 pub use gcs_server::GcsServer;
 pub use hooked_store::{Failure, HookedStore};
 pub use in_process::InProcess;
@@ -29,7 +33,7 @@ pub use milestone::{Course, Milestone, wait_until};
 pub use moto::Moto;
 pub use remote::{Remote, download, workplace as remote_workplace};
 pub use s3_server::S3Server;
-pub use snapshot_reader::{LoopingReader, ReadTables, SnapshotReader};
+pub use snapshot_reader::{LoopingReader, ReadTables, SnapshotReader, rows_of_files};
 pub use source::{Answer, Source};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use traced::Traced;

@@ -47,6 +47,21 @@ impl ReadTables {
     }
 }
 
+/// These columns of files, a line a row, in order of the lines.
+pub fn rows_of_files<'f>(
+    files: impl Iterator<Item = &'f Path>,
+    columns: &[&str],
+) -> Result<Vec<String>, String> {
+    let mut rows = Vec::new();
+    for file in files {
+        let content = std::fs::read(file).map_err(|it| format!("{}: {it}", file.display()))?;
+        let frame = ParquetReader::new(Cursor::new(content)).finish();
+        rows.extend(lines(&frame.map_err(|it| it.to_string())?, columns));
+    }
+    rows.sort();
+    Ok(rows)
+}
+
 fn lines(frame: &DataFrame, columns: &[&str]) -> Vec<String> {
     let columns = columns.iter().map(|name| {
         let series = frame.column(name).unwrap().as_materialized_series();
@@ -152,14 +167,20 @@ impl LoopingReader {
         root: &Path,
         check: impl Fn(&ReadTables) -> Result<(), String> + Send + 'static,
     ) -> Self {
+        let mut reader = SnapshotReader::of(root);
+        Self::repeating(move || check(&reader.read()?))
+    }
+
+    /// The same for any reader.
+    pub fn repeating(mut read: impl FnMut() -> Result<(), String> + Send + 'static) -> Self {
         let stops = Arc::new(AtomicBool::new(false));
-        let (stopped, mut reader) = (stops.clone(), SnapshotReader::of(root));
+        let stopped = stops.clone();
         let thread = std::thread::spawn(move || {
             let mut reads = 0;
             loop {
                 // Once more when it is to stop: then all has happened.
                 let is_last = stopped.load(Ordering::SeqCst);
-                check(&reader.read()?)?;
+                read()?;
                 reads += 1;
                 if is_last {
                     return Ok(reads);

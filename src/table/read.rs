@@ -1,9 +1,9 @@
 //! Reads the snapshot and the manifests that it names, and refuses what is not what was committed.
 
+use super::snapshot::{SnapshotFile, TableEntry};
+use super::{CommitError, Manifest, json, layout};
 use crate::schema::TableName;
 use crate::store::{Destination, ObjectVersion};
-use crate::table::snapshot::{SnapshotFile, TableEntry};
-use crate::table::{CommitError, Manifest, json, layout};
 
 /// Reads `snapshot.json`, and its version. A destination without one has no tables yet, or has lost it.
 pub(super) async fn read_snapshot(

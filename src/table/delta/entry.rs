@@ -1,0 +1,104 @@
+//! The log file that a commit adds to the log of a table.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+
+use super::action::{Action, Add, CommitInfo, Protocol, Remove, Txn};
+use super::file_statistics::statistics;
+use super::look::LogPosition;
+use super::table_schema::{meta_data, partition_values};
+use super::uri::encoded;
+use crate::schema::{TableName, TableSchema};
+use crate::table::{CommitError, DataFile, Manifest, layout};
+
+/// What a commit does to one table.
+pub(super) struct TableCommit<'a> {
+    pub(super) sequence: u64,
+    pub(super) manifest: &'a Manifest,
+    /// The pipeline that writes the table.
+    pub(super) pipeline: &'a str,
+    pub(super) position: &'a LogPosition,
+    /// Whether readers see other columns than before.
+    pub(super) has_new_columns: bool,
+    /// The files that the commit publishes, of all tables.
+    pub(super) published: &'a HashSet<&'a str>,
+    /// The files that the commit replaces, of all tables.
+    pub(super) removed: &'a [String],
+}
+
+/// The name under which a pipeline numbers its commits in a log.
+pub(super) fn app_id(pipeline: &str) -> String {
+    format!("flowlake:{pipeline}")
+}
+
+impl TableCommit<'_> {
+    /// The actions of the commit; none where readers would see no difference.
+    pub(super) fn actions(&self, now: DateTime<Utc>) -> Result<Vec<Action>, CommitError> {
+        let millis = now.timestamp_millis();
+        let (table, schema) = (&self.manifest.schema.name, &self.manifest.schema);
+        let begins = self.position.version.is_none();
+        let mut changes = Vec::new();
+        if begins {
+            changes.push(Action::Protocol(Protocol::of_flowlake()));
+        }
+        if begins || self.has_new_columns {
+            let created = self.position.created_at.timestamp_millis();
+            let meta_data = meta_data(&self.position.id, created, schema);
+            changes.push(Action::MetaData(Box::new(meta_data)));
+        }
+        let removed = self.removed.iter().filter_map(|path| relative(path, table));
+        changes.extend(removed.map(|path| Action::Remove(remove(path, millis))));
+        let is_new = |file: &&DataFile| begins || self.published.contains(file.path.as_str());
+        for file in self.manifest.files.iter().filter(is_new) {
+            changes.push(Action::Add(add(file, schema, millis)?));
+        }
+        if changes.is_empty() {
+            return Ok(changes);
+        }
+        let mut actions = vec![
+            Action::CommitInfo(CommitInfo {
+                timestamp: millis,
+                operation: "WRITE",
+                operation_parameters: [].into(),
+                engine_info: concat!("flowlake/", env!("CARGO_PKG_VERSION")).to_owned(),
+                run_id: self.manifest.run_id.to_string(),
+            }),
+            Action::Txn(Txn {
+                app_id: app_id(self.pipeline),
+                version: i64::try_from(self.sequence).unwrap_or(i64::MAX),
+                last_updated: Some(millis),
+            }),
+        ];
+        actions.append(&mut changes);
+        Ok(actions)
+    }
+}
+
+/// The path of a data file below the directory of its table.
+pub(super) fn relative<'p>(path: &'p str, table: &TableName) -> Option<&'p str> {
+    path.strip_prefix(layout::table_directory(table).as_ref())?.strip_prefix('/')
+}
+
+fn add(file: &DataFile, schema: &TableSchema, millis: i64) -> Result<Add, CommitError> {
+    let path = relative(&file.path, &schema.name).unwrap_or(&file.path);
+    Ok(Add {
+        path: encoded(path),
+        partition_values: partition_values(path),
+        size: i64::try_from(file.bytes).unwrap_or(i64::MAX),
+        modification_time: millis,
+        data_change: true,
+        stats: Some(statistics(file, schema).map_err(CommitError::Unwritable)?),
+    })
+}
+
+fn remove(path: &str, millis: i64) -> Remove {
+    Remove {
+        path: encoded(path),
+        deletion_timestamp: Some(millis),
+        data_change: true,
+        extended_file_metadata: None,
+        partition_values: Some(partition_values(path)),
+        size: None,
+    }
+}

@@ -1,0 +1,51 @@
+//! The files of a log: one for each version.
+
+use bytes::Bytes;
+use object_store::path::Path;
+
+use super::action::{Action, Line};
+use crate::schema::TableName;
+use crate::store::{CreateOutcome, Destination};
+use crate::table::{CommitError, layout};
+
+/// Reads the file of a version; none if there is no such version yet.
+pub(super) async fn read(
+    destination: &Destination,
+    table: &TableName,
+    version: u64,
+) -> Result<Option<Vec<Line>>, CommitError> {
+    let path = layout::log_file(table, version);
+    let Some(content) = destination.get(&path).await? else { return Ok(None) };
+    parse(&path, &content).map(Some)
+}
+
+/// Creates the file of a version; returns whether its number was free.
+pub(super) async fn create(
+    destination: &Destination,
+    table: &TableName,
+    version: u64,
+    actions: &[Action],
+) -> Result<bool, CommitError> {
+    let path = layout::log_file(table, version);
+    let created = destination.create(&path, text_of(actions)?).await?;
+    Ok(created != CreateOutcome::AlreadyExists)
+}
+
+fn text_of(actions: &[Action]) -> Result<Bytes, CommitError> {
+    let mut text = Vec::new();
+    for action in actions {
+        serde_json::to_writer(&mut text, action).map_err(CommitError::Unwritable)?;
+        text.push(b'\n');
+    }
+    Ok(text.into())
+}
+
+fn parse(path: &Path, content: &[u8]) -> Result<Vec<Line>, CommitError> {
+    let damaged = |reason: String| CommitError::DamagedLog { path: path.clone(), reason };
+    // Readers take an empty file for a version that changed nothing, and fail at one of zeros.
+    if content.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()) {
+        return Err(damaged("it has no content".to_owned()));
+    }
+    let lines = content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).map_err(|it| damaged(it.to_string()))).collect()
+}

@@ -1,0 +1,142 @@
+//! What a log says in all, at its last version.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use object_store::path::Path;
+
+use super::action::{Add, Line, MetaData, Protocol, Remove, Txn};
+use super::uri::decoded;
+use super::{checkpoint_reader, log_file};
+use crate::runtime::on_cpu;
+use crate::schema::TableName;
+use crate::store::{Destination, ListedFile};
+use crate::table::{CommitError, layout};
+
+/// The state of a log.
+#[derive(Debug, Default)]
+pub struct LogState {
+    /// Its last version.
+    pub(super) version: u64,
+    pub(super) protocol: Option<Protocol>,
+    pub(super) meta_data: Option<Box<MetaData>>,
+    pub(super) txns: BTreeMap<String, Txn>,
+    /// The files that the table has, by path as the log has it.
+    pub(super) live: BTreeMap<String, Add>,
+    /// The files that were replaced and are not vacuumed.
+    pub(super) removed: BTreeMap<String, Remove>,
+    pub(super) files: LogFiles,
+}
+
+/// The files of a log that are there.
+#[derive(Debug, Default)]
+pub(super) struct LogFiles {
+    /// When each version was written.
+    pub(super) versions: BTreeMap<u64, DateTime<Utc>>,
+    /// When each checkpoint was written.
+    pub(super) checkpoints: BTreeMap<u64, DateTime<Utc>>,
+}
+
+impl LogFiles {
+    pub(super) async fn list(
+        destination: &Destination,
+        table: &TableName,
+    ) -> Result<Self, CommitError> {
+        let mut files = Self::default();
+        let listed = destination.list(&layout::log_directory(table)).await?;
+        for ListedFile { path, modified, .. } in listed {
+            if let Some(version) = layout::version_of(&path) {
+                files.versions.insert(version, modified);
+            } else if let Some(version) = layout::version_of_checkpoint(&path) {
+                files.checkpoints.insert(version, modified);
+            }
+        }
+        Ok(files)
+    }
+
+    pub(super) fn last_version(&self) -> Option<u64> {
+        self.versions.keys().chain(self.checkpoints.keys()).max().copied()
+    }
+}
+
+impl LogState {
+    /// Reads a log; none if the table has none.
+    pub(in crate::table) async fn read(
+        destination: &Destination,
+        table: &TableName,
+    ) -> Result<Option<Self>, CommitError> {
+        let files = LogFiles::list(destination, table).await?;
+        let Some(last) = files.last_version() else { return Ok(None) };
+        let checkpoint = files.checkpoints.last_key_value().map(|(version, _)| *version);
+        let mut state = Self { version: last, files, ..Self::default() };
+        let mut next = 0;
+        if let Some(version) = checkpoint {
+            state.read_checkpoint(destination, table, version).await?;
+            next = version + 1;
+        }
+        for version in next..=last {
+            let Some(lines) = log_file::read(destination, table, version).await? else {
+                let (path, reason) = (layout::log_file(table, version), "it is missing".to_owned());
+                return Err(CommitError::DamagedLog { path, reason });
+            };
+            for line in lines {
+                state.apply(line);
+            }
+        }
+        Ok(Some(state))
+    }
+
+    async fn read_checkpoint(
+        &mut self,
+        destination: &Destination,
+        table: &TableName,
+        version: u64,
+    ) -> Result<(), CommitError> {
+        let path: Path = layout::checkpoint(table, version);
+        let content = destination.get(&path).await?.unwrap_or_default();
+        let lines = on_cpu(move || checkpoint_reader::lines(content)).await;
+        let lines =
+            lines.map_err(|reason| CommitError::DamagedLog { path: path.clone(), reason })?;
+        for line in lines {
+            self.apply(line);
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, line: Line) {
+        let Line { protocol, meta_data, txn, remove, add } = line;
+        self.protocol = protocol.or(self.protocol.take());
+        self.meta_data = meta_data.or(self.meta_data.take());
+        if let Some(txn) = txn {
+            self.txns.insert(txn.app_id.clone(), txn);
+        }
+        if let Some(remove) = remove {
+            self.live.remove(&remove.path);
+            self.removed.insert(remove.path.clone(), remove);
+        }
+        if let Some(add) = add {
+            self.removed.remove(&add.path);
+            self.live.insert(add.path.clone(), add);
+        }
+    }
+
+    /// The last version.
+    pub(in crate::table) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The files that the table has, as paths in the destination.
+    pub(in crate::table) fn live_files(&self, table: &TableName) -> Vec<String> {
+        self.live.keys().filter_map(|path| in_destination(path, table)).collect()
+    }
+
+    /// The files that were replaced and are not vacuumed.
+    pub(in crate::table) fn removed_files(&self, table: &TableName) -> Vec<String> {
+        self.removed.keys().filter_map(|path| in_destination(path, table)).collect()
+    }
+}
+
+/// A path of a log as a path in the destination.
+pub(super) fn in_destination(path: &str, table: &TableName) -> Option<String> {
+    Some(format!("{}/{}", layout::table_directory(table), decoded(path)?))
+}

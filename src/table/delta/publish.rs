@@ -1,0 +1,86 @@
+//! Adds a commit to the logs of its tables. What is there already is found, so it can be repeated.
+
+use std::collections::HashSet;
+
+use chrono::Utc;
+use object_store::path::Path;
+
+use super::action::Action;
+use super::entry::{TableCommit, app_id};
+use super::log_file;
+use super::look::is_of;
+use crate::store::Destination;
+use crate::table::{CommitError, Intent, Manifest, json, layout};
+
+/// Adds a commit to the logs of its tables, those of children first: no reader finds a child row before its parent's table
+/// is about to have it, and none that reads parents first misses their children.
+pub(in crate::table) async fn publish(
+    destination: &Destination,
+    sequence: u64,
+    intent: &Intent,
+) -> Result<(), CommitError> {
+    let published: HashSet<&str> = intent.publish.iter().map(|it| it.target.as_str()).collect();
+    for new in intent.manifests.iter().rev() {
+        let manifest = manifest_of(&new.path, new.content.get())?;
+        let Some(entry) = intent.snapshot.tables.get(&manifest.schema.name) else { continue };
+        let Some(position) = &entry.log else { continue };
+        let commit = TableCommit {
+            sequence,
+            manifest: &manifest,
+            pipeline: &entry.pipeline,
+            position,
+            has_new_columns: new.has_new_columns,
+            published: &published,
+            removed: &intent.remove,
+        };
+        append(destination, &commit).await?;
+    }
+    Ok(())
+}
+
+/// Whether a part of a commit is in a log, so that it must be finished.
+pub(in crate::table) async fn is_begun(
+    destination: &Destination,
+    sequence: u64,
+    intent: &Intent,
+) -> Result<bool, CommitError> {
+    for new in &intent.manifests {
+        let manifest = manifest_of(&new.path, new.content.get())?;
+        let table = &manifest.schema.name;
+        let Some(entry) = intent.snapshot.tables.get(table) else { continue };
+        let Some(position) = &entry.log else { continue };
+        let mut version = position.next_version();
+        while let Some(lines) = log_file::read(destination, table, version).await? {
+            if is_of(&lines, &app_id(&entry.pipeline), sequence) {
+                return Ok(true);
+            }
+            version += 1;
+        }
+    }
+    Ok(false)
+}
+
+fn manifest_of(path: &str, content: &str) -> Result<Manifest, CommitError> {
+    let path: Path = layout::recorded(path);
+    json::decode(&path, content.as_bytes())
+}
+
+/// Adds a commit to the log of a table, at the first free number.
+async fn append(destination: &Destination, commit: &TableCommit<'_>) -> Result<(), CommitError> {
+    let table = &commit.manifest.schema.name;
+    let actions: Vec<Action> = commit.actions(Utc::now())?;
+    if actions.is_empty() {
+        return Ok(());
+    }
+    let app_id = app_id(commit.pipeline);
+    let mut version = commit.position.next_version();
+    loop {
+        match log_file::read(destination, table, version).await? {
+            Some(lines) if is_of(&lines, &app_id, commit.sequence) => return Ok(()),
+            Some(_) => version += 1,
+            None if log_file::create(destination, table, version, &actions).await? => return Ok(()),
+            // Its number was taken meanwhile, perhaps by a request of ours whose answer was lost.
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The columns of a table as Delta has them.
+//!
+//! | column | Delta |
+//! |---|---|
+//! | `bool`, `int64`, `float64` | `boolean`, `long`, `double` |
+//! | `decimal(18,2)`, `date`, `timestamp` | the same |
+//! | `string`, `json` | `string` |
+//! | `list<…>`, `struct<…>` | `array`, `struct` |
+//! | a directory `created_at_month=2026-10` | a column `created_at_month`, `string`, by which the table is partitioned |
+//!
+//! A partition column has what stands behind the `=`, and is not in the files. It is never null and never empty: several
+//! readers take an empty text for null, and some guess at dates and decimals. The values themselves are columns of the
+//! files, whose least and greatest value a reader skips files by.
+
+use serde_json::{Value, json};
+
+use super::action::{FileFormat, MetaData, PartitionValues};
+use crate::schema::{ColumnType, TableSchema};
+
+/// What the log says of a table beside its files.
+pub(super) fn meta_data(id: &str, created_time: i64, schema: &TableSchema) -> MetaData {
+    MetaData {
+        id: id.to_owned(),
+        name: Some(schema.name.to_string()),
+        description: schema.description.clone(),
+        format: FileFormat { provider: "parquet".to_owned(), options: [].into() },
+        schema_string: schema_string(schema),
+        partition_columns: schema.directory_keys(),
+        configuration: [].into(),
+        created_time: Some(created_time),
+    }
+}
+
+/// Whether two schemas of a table are the same to readers of its log.
+pub(in crate::table) fn same_to_readers(left: &TableSchema, right: &TableSchema) -> bool {
+    left.description == right.description
+        && left.directory_keys() == right.directory_keys()
+        && schema_string(left) == schema_string(right)
+}
+
+fn schema_string(schema: &TableSchema) -> String {
+    let columns = schema.columns.iter().map(|column| {
+        field(column.name.as_str(), &column.column_type, column.description.as_deref())
+    });
+    let partitions = schema.directory_keys();
+    let partitions = partitions.iter().map(|key| {
+        let comment = format!("the directory of the file: what stands behind `{key}=`");
+        field(key, &ColumnType::String, Some(&comment))
+    });
+    let fields: Vec<Value> = columns.chain(partitions).collect();
+    json!({ "type": "struct", "fields": fields }).to_string()
+}
+
+fn field(name: &str, column_type: &ColumnType, description: Option<&str>) -> Value {
+    let metadata = description.map_or(json!({}), |text| json!({ "comment": text }));
+    json!({ "name": name, "type": type_of(column_type), "nullable": true, "metadata": metadata })
+}
+
+fn type_of(column_type: &ColumnType) -> Value {
+    match column_type {
+        ColumnType::Bool => "boolean".into(),
+        ColumnType::Int64 => "long".into(),
+        ColumnType::Float64 => "double".into(),
+        ColumnType::Decimal { precision, scale } => format!("decimal({precision},{scale})").into(),
+        ColumnType::Date => "date".into(),
+        ColumnType::Timestamp => "timestamp".into(),
+        ColumnType::String | ColumnType::Json => "string".into(),
+        ColumnType::List(item) => {
+            json!({ "type": "array", "elementType": type_of(item), "containsNull": true })
+        }
+        ColumnType::Struct(fields) => {
+            let fields = fields.iter().map(|it| field(it.name.as_str(), &it.column_type, None));
+            json!({ "type": "struct", "fields": fields.collect::<Vec<_>>() })
+        }
+    }
+}
+
+/// The partition values of a file, from its path below the directory of its table.
+pub(super) fn partition_values(path: &str) -> PartitionValues {
+    let directories = path.rsplit_once('/').map_or("", |(directories, _)| directories);
+    let pairs = directories.split('/').filter_map(|directory| directory.split_once('='));
+    pairs.map(|(key, value)| (key.to_owned(), Some(value.to_owned()))).collect()
+}

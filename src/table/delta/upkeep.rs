@@ -1,0 +1,156 @@
+//! Upkeep of a log after a commit: checkpoints, vacuum, clean-up. A table is complete without it.
+//!
+//! | what | when | what is left |
+//! |---|---|---|
+//! | checkpoint | ten versions behind the last one | the state of the log as one file |
+//! | vacuum | with a checkpoint | replaced files are removed after the retention, and only those that the log says were replaced |
+//! | clean-up | with a checkpoint | versions since the last checkpoint that is older than the retention |
+
+use chrono::{DateTime, TimeDelta, Utc};
+use object_store::path::Path;
+use serde::Serialize;
+
+use super::checkpoint;
+use super::log_state::{LogFiles, LogState, in_destination};
+use crate::definition::RetentionPolicy;
+use crate::runtime::on_cpu;
+use crate::schema::TableName;
+use crate::store::Destination;
+use crate::table::{CommitError, TableStore, layout};
+
+/// With so many versions behind the last checkpoint, there is a new one.
+const VERSIONS: u64 = 10;
+
+/// What is kept of the logs and files of tables.
+#[derive(Debug, Clone, Copy)]
+struct Upkeep {
+    /// How long files that were replaced stay, and versions can be read.
+    retention: TimeDelta,
+    now: DateTime<Utc>,
+    /// Whether to remove what may be removed, also without ten new versions.
+    at_once: bool,
+}
+
+/// What readers look at to find the last checkpoint.
+#[derive(Serialize)]
+struct LastCheckpoint {
+    version: u64,
+    size: u64,
+}
+
+impl TableStore {
+    /// Keeps up the logs of tables; returns how many replaced files were removed. With `at_once`, everything is removed
+    /// that may be.
+    ///
+    /// # Errors
+    /// The destination fails, or a log is damaged. The tables are as they were.
+    pub async fn keep_up_logs(
+        &self,
+        tables: &[TableName],
+        retention: RetentionPolicy,
+        now: DateTime<Utc>,
+        at_once: bool,
+    ) -> Result<u64, CommitError> {
+        let upkeep = Upkeep { retention: retention.time_travel, now, at_once };
+        let mut removed = 0;
+        for table in tables {
+            removed += upkeep.table(self.destination(), table).await?;
+        }
+        Ok(removed)
+    }
+}
+
+impl Upkeep {
+    /// Keeps up the log of a table; returns how many replaced files were removed.
+    async fn table(
+        &self,
+        destination: &Destination,
+        table: &TableName,
+    ) -> Result<u64, CommitError> {
+        let files = LogFiles::list(destination, table).await?;
+        let last_checkpoint = files.checkpoints.keys().max().copied();
+        let first = last_checkpoint.map_or(0, |version| version + 1);
+        let next = files.last_version().map_or(0, |version| version + 1);
+        if next.saturating_sub(first) < VERSIONS && !self.at_once {
+            return Ok(0);
+        }
+        let Some(mut state) = LogState::read(destination, table).await? else { return Ok(0) };
+        let vacuumed = self.vacuum(destination, table, &mut state).await?;
+        if vacuumed > 0 || last_checkpoint != Some(state.version) {
+            state = write_checkpoint(destination, table, state).await?;
+        }
+        self.clean_up(destination, table, &state.files).await?;
+        Ok(vacuumed)
+    }
+
+    /// Removes files that were replaced long ago, and forgets them. They go before the checkpoint that does not name them:
+    /// what is interrupted is done again.
+    async fn vacuum(
+        &self,
+        destination: &Destination,
+        table: &TableName,
+        state: &mut LogState,
+    ) -> Result<u64, CommitError> {
+        let oldest = (self.now - self.retention).timestamp_millis();
+        let is_old = |time: Option<i64>| time.is_none_or(|time| time < oldest);
+        let (old, kept) = std::mem::take(&mut state.removed)
+            .into_iter()
+            .partition(|(_, removed)| is_old(removed.deletion_timestamp));
+        state.removed = kept;
+        let paths: Vec<Path> = old
+            .keys()
+            .filter_map(|path| in_destination(path, table))
+            .map(|path| layout::recorded(&path))
+            // A log that was tampered with removes nothing but data files of its table.
+            .filter(layout::is_data_file)
+            .collect();
+        if !paths.is_empty() {
+            destination.delete_all(&paths).await?;
+        }
+        Ok(paths.len() as u64)
+    }
+
+    /// Removes versions that nobody can read any more: those before the last checkpoint that is older than the retention.
+    async fn clean_up(
+        &self,
+        destination: &Destination,
+        table: &TableName,
+        files: &LogFiles,
+    ) -> Result<(), CommitError> {
+        let oldest = self.now - self.retention;
+        let is_old = |(_, written): &(&u64, &DateTime<Utc>)| **written < oldest;
+        let Some((first, _)) = files.checkpoints.iter().rfind(is_old) else {
+            return Ok(());
+        };
+        let versions = files.versions.range(..first).map(|(it, _)| layout::log_file(table, *it));
+        let checkpoints =
+            files.checkpoints.range(..first).map(|(it, _)| layout::checkpoint(table, *it));
+        let gone: Vec<Path> = versions.chain(checkpoints).collect();
+        if !gone.is_empty() {
+            destination.delete_all(&gone).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn write_checkpoint(
+    destination: &Destination,
+    table: &TableName,
+    state: LogState,
+) -> Result<LogState, CommitError> {
+    let (state, encoded) = on_cpu(move || {
+        let encoded = checkpoint::encode(&state);
+        (state, encoded)
+    })
+    .await;
+    let path = layout::checkpoint(table, state.version);
+    let (content, size) = encoded.map_err(|error| CommitError::DamagedLog {
+        path: path.clone(),
+        reason: error.to_string(),
+    })?;
+    destination.put(&path, content).await?;
+    let last = LastCheckpoint { version: state.version, size };
+    let last = serde_json::to_vec(&last).map_err(CommitError::Unwritable)?;
+    destination.put(&layout::last_checkpoint(table), last.into()).await?;
+    Ok(state)
+}

@@ -1,0 +1,366 @@
+//! Tables in the format of Delta, read by their logs. What holds for both formats is tested where it is for Parquet, with
+//! `in_each_format`; other engines read them in `tests/readers`.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::{DeltaLog, Lake, Source, Workplace, rows_of_files};
+
+const TABLES: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"merge\"\n\
+    partition_by = [\"month(at)\"]";
+
+/// A workplace whose destination has Delta tables.
+fn workplace(source: &Source, tables: &str) -> Workplace {
+    let workplace = Workplace::asking(source);
+    define(&workplace, "delta", "", tables);
+    workplace
+}
+
+fn define(workplace: &Workplace, format: &str, more: &str, tables: &str) {
+    workplace.write(&format!(
+        "version = 1\nname = \"test\"\n[source]\nendpoint = \"e-sourcing\"\n\
+         organisation_id = \"${{PROCUREMENTFLOW_ORGANISATION_ID}}\"\n\
+         base_url = \"${{PROCUREMENTFLOW_BASE_URL}}\"\nretry = {{ max_attempts = 1 }}\n\
+         [destination]\nurl = \"lake\"\nformat = \"{format}\"\n{more}\n{tables}\n"
+    ));
+}
+
+/// The export of a night: record 0 changes every night, and each night brings one more.
+fn night(number: usize) -> String {
+    let records: Vec<String> = (0..=number)
+        .map(|id| {
+            let changes = if id == 0 { number } else { 0 };
+            format!(
+                r#"{{"id":{id},"at":"2026-0{}-05","v":{changes},"lines":[{{"n":{id}}}]}}"#,
+                1 + id % 3
+            )
+        })
+        .collect();
+    format!("[{}]", records.join(","))
+}
+
+fn log_of(workplace: &Workplace, table: &str) -> DeltaLog {
+    DeltaLog::last(&workplace.path().join("lake").join(table)).unwrap().expect("a log")
+}
+
+/// The rows of a version, of their columns `id` and `v`.
+fn rows_at(workplace: &Workplace, version: u64) -> Vec<String> {
+    let table = workplace.path().join("lake/t");
+    let log = DeltaLog::at(&table, version).unwrap().unwrap();
+    rows_of_files(log.files.keys().map(PathBuf::as_path), &["id", "v"]).unwrap()
+}
+
+/// The rows that a night leaves.
+fn rows_of(number: usize) -> Vec<String> {
+    let mut rows: Vec<String> =
+        (0..=number).map(|id| format!("{id} {}", if id == 0 { number } else { 0 })).collect();
+    rows.sort();
+    rows
+}
+
+fn verified(workplace: &Workplace) {
+    let found = workplace.flowlake(&["verify", "lake"]);
+    assert_eq!(found.code, 0, "{}{}", found.stdout, found.stderr);
+}
+
+/// The files in the directory of a table that readers of Parquet would take for rows.
+fn data_files(workplace: &Workplace, table: &str) -> usize {
+    fn count(directory: &Path) -> usize {
+        let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        let of = |path: PathBuf| match path.is_dir() {
+            true if path.ends_with("_delta_log") => 0,
+            true => count(&path),
+            false => 1,
+        };
+        entries.map(of).sum()
+    }
+    count(&workplace.path().join("lake").join(table))
+}
+
+#[test]
+fn p11_every_version_of_a_delta_table_stays_as_its_commit_made_it() {
+    let source = Source::serving(&night(0));
+    let workplace = workplace(&source, TABLES);
+    let mut versions = Vec::new();
+    for number in 0..25 {
+        source.serve(&night(number));
+        workplace.run().success();
+        let version = log_of(&workplace, "t").version;
+        assert!(versions.last().is_none_or(|last| *last < version), "a night changes the table");
+        versions.push(version);
+    }
+    assert!(workplace.path().join("lake/t/_delta_log/_last_checkpoint").exists());
+    for (number, version) in versions.iter().enumerate() {
+        assert_eq!(rows_at(&workplace, *version), rows_of(number), "version {version}");
+    }
+    verified(&workplace);
+}
+
+#[test]
+fn p3_the_same_export_adds_no_version() {
+    let source = Source::serving(&night(3));
+    let workplace = workplace(&source, TABLES);
+    workplace.run().success();
+    let before = [log_of(&workplace, "t"), log_of(&workplace, "t__lines")];
+    workplace.run().success();
+    workplace.flowlake(&["run", "--again", "test.toml"]).success();
+    assert_eq!([log_of(&workplace, "t"), log_of(&workplace, "t__lines")], before);
+}
+
+#[test]
+fn p12_a_table_that_a_night_does_not_change_has_no_new_version() {
+    let source = Source::serving(r#"[{"id":1,"at":"2026-01-05","v":1,"lines":[{"n":1}]}]"#);
+    let workplace = workplace(&source, TABLES);
+    workplace.run().success();
+    source.serve(r#"[{"id":1,"at":"2026-01-05","v":2,"lines":[{"n":1}]}]"#);
+    workplace.run().success();
+    assert_eq!(log_of(&workplace, "t").version, 1);
+    assert_eq!(log_of(&workplace, "t__lines").version, 0);
+    assert_eq!(
+        log_of(&workplace, "t").txns.into_iter().collect::<Vec<_>>(),
+        [("flowlake:test".to_owned(), 2)]
+    );
+}
+
+#[test]
+fn p5_the_log_has_the_columns_that_the_files_have_and_one_for_each_directory() {
+    let source = Source::serving(r#"[{"id":1,"at":"2026-01-05","v":1}]"#);
+    let workplace = workplace(&source, TABLES);
+    workplace.run().success();
+    source.serve(
+        r#"[{"id":2,"at":"2026-01-05T10:00:00Z","v":0.5,"new":[{"a":true}],"d":{"e":[1]}}]"#,
+    );
+    workplace.run().success();
+    let log = log_of(&workplace, "t");
+    let fields = log.schema["fields"].as_array().unwrap().iter();
+    let fields: Vec<String> =
+        fields.map(|it| format!("{} {}", it["name"].as_str().unwrap(), it["type"])).collect();
+    assert_eq!(
+        fields,
+        [
+            "id \"long\"",
+            "at \"timestamp\"",
+            "v \"decimal(20,1)\"",
+            "d__e {\"containsNull\":true,\"elementType\":\"long\",\"type\":\"array\"}",
+            "_flowlake_run_id \"string\"",
+            "_flowlake_loaded_at \"timestamp\"",
+            "at_month \"string\"",
+        ]
+    );
+    assert_eq!(log.partition_columns, ["at_month"]);
+    let statistics = log.files.values().next().unwrap();
+    assert_eq!(statistics["minValues"]["at"], "2026-01-05T00:00:00.000Z");
+    assert_eq!(statistics["maxValues"]["at"], "2026-01-05T10:00:00.000Z");
+    assert_eq!(statistics["numRecords"], 2);
+    verified(&workplace);
+}
+
+#[test]
+fn replaced_files_stay_for_as_long_as_the_definition_says_and_only_those() {
+    let source = Source::serving(&night(0));
+    let workplace = workplace(&source, TABLES);
+    for number in 0..12 {
+        source.serve(&night(number));
+        workplace.run().success();
+    }
+    let stranger = workplace.path().join("lake/t/at_month=2026-01/notes.txt");
+    std::fs::write(&stranger, "x").unwrap();
+    let all = data_files(&workplace, "t");
+    assert!(all > log_of(&workplace, "t").files.len() + 10, "replaced files are there");
+    workplace.flowlake(&["prune", "test.toml"]).success();
+    assert_eq!(data_files(&workplace, "t"), all, "a week has not passed");
+    define(&workplace, "delta", "[retention]\ntime_travel = \"PT0S\"", TABLES);
+    let pruned = workplace.flowlake(&["prune", "test.toml"]).success();
+    assert!(pruned.contains("replaced data files"), "{pruned}");
+    let log = log_of(&workplace, "t");
+    assert_eq!(data_files(&workplace, "t"), log.files.len() + 1);
+    assert_eq!(rows_at(&workplace, log.version), rows_of(11));
+    std::fs::remove_file(stranger).unwrap();
+    verified(&workplace);
+    source.serve(&night(12));
+    workplace.run().success();
+    assert_eq!(rows_at(&workplace, u64::MAX), rows_of(12));
+    verified(&workplace);
+}
+
+#[test]
+fn versions_that_cannot_be_read_any_more_leave_the_log() {
+    let source = Source::serving(&night(0));
+    let workplace = workplace(&source, TABLES);
+    define(&workplace, "delta", "[retention]\ntime_travel = \"PT0S\"", TABLES);
+    for number in 0..35 {
+        source.serve(&night(number));
+        workplace.run().success();
+    }
+    let names = std::fs::read_dir(workplace.path().join("lake/t/_delta_log")).unwrap().count();
+    assert!(names < 25, "{names} files of 35 versions");
+    assert_eq!(rows_at(&workplace, u64::MAX), rows_of(34));
+    verified(&workplace);
+}
+
+#[test]
+fn a_destination_is_converted_without_its_source_and_back() {
+    let source = Source::serving(&night(5));
+    let workplace = Workplace::asking(&source);
+    define(&workplace, "parquet", "", TABLES);
+    workplace.run().success();
+    let lake = workplace.lake();
+    let (files, asked) = (lake.snapshot(), source.requests().len());
+
+    define(&workplace, "delta", "", TABLES);
+    for command in ["run", "plan"] {
+        let refused = workplace.flowlake(&[command, "test.toml"]);
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        assert!(refused.stderr.contains("flowlake convert"), "{}", refused.stderr);
+    }
+    let told = workplace.flowlake(&["convert", "test.toml", "--to", "delta"]).success();
+    assert!(told.starts_with("test.toml: 2 tables are delta tables now"), "{told}");
+    assert_eq!(lake.snapshot(), files, "no data file changes");
+    assert_eq!(rows_at(&workplace, 0), rows_of(5));
+    verified(&workplace);
+    let told = workplace.flowlake(&["convert", "lake", "--to", "delta"]).success();
+    assert!(told.contains("already"), "{told}");
+    assert_eq!(source.requests().len(), asked, "the source is asked for nothing");
+
+    source.serve(&night(6));
+    workplace.run().success();
+    assert_eq!(rows_at(&workplace, 0), rows_of(5));
+    assert_eq!(rows_at(&workplace, 1), rows_of(6));
+
+    workplace.flowlake(&["convert", "lake", "--to", "parquet"]).success();
+    assert!(!workplace.path().join("lake/t/_delta_log").exists(), "the log is gone");
+    let files = lake.files("t");
+    let rows = rows_of_files(files.iter().map(PathBuf::as_path), &["id", "v"]).unwrap();
+    assert_eq!(rows, rows_of(6), "readers of the directory see no replaced file");
+    verified(&workplace);
+    define(&workplace, "parquet", "", TABLES);
+    source.serve(&night(7));
+    workplace.run().success();
+    verified(&workplace);
+}
+
+/// What a run and `verify` say of a damaged log, and that converting there and back mends it.
+fn damaged(damage: impl Fn(&Path), told: &str) {
+    let source = Source::serving(&night(0));
+    let workplace = workplace(&source, TABLES);
+    for number in 0..3 {
+        source.serve(&night(number));
+        workplace.run().success();
+    }
+    let before = workplace.lake().json("_flowlake/snapshot.json");
+    damage(&workplace.path().join("lake/t/_delta_log"));
+    let found = workplace.flowlake(&["verify", "lake"]);
+    assert_eq!(found.code, 7, "{}{}", found.stdout, found.stderr);
+    source.serve(&night(3));
+    let refused = workplace.run();
+    assert_eq!(refused.code, 7, "{}", refused.stderr);
+    assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    assert_eq!(workplace.lake().json("_flowlake/snapshot.json"), before, "nothing was committed");
+    workplace.flowlake(&["convert", "lake", "--to", "parquet"]).success();
+    workplace.flowlake(&["convert", "lake", "--to", "delta"]).success();
+    verified(&workplace);
+    assert_eq!(rows_at(&workplace, 0), rows_of(2));
+    workplace.run().success();
+    assert_eq!(rows_at(&workplace, 1), rows_of(3));
+    verified(&workplace);
+}
+
+fn version_file(log: &Path, version: u64) -> PathBuf {
+    log.join(format!("{version:020}.json"))
+}
+
+#[test]
+fn p2_a_damaged_log_is_told_and_never_made_worse() {
+    let last = |log: &Path| version_file(log, 2);
+    damaged(|log| std::fs::write(last(log), [0; 700]).unwrap(), "it has no content");
+    damaged(|log| std::fs::write(last(log), "").unwrap(), "it has no content");
+    damaged(|log| std::fs::write(last(log), "{\"add\":{\"pa").unwrap(), "is damaged at");
+    damaged(|log| std::fs::remove_file(last(log)).unwrap(), "the log of `t` is gone");
+    damaged(|log| std::fs::remove_dir_all(log).unwrap(), "the log of `t` is gone");
+}
+
+#[test]
+fn p1_a_table_that_another_writer_has_changed_is_left_alone() {
+    let add = r#"{"add":{"path":"x.parquet","partitionValues":{},"size":1,"modificationTime":1,"dataChange":true}}"#;
+    let txn = r#"{"txn":{"appId":"flowlake:test","version":1}}"#;
+    for lines in [
+        add.to_owned(),
+        r#"{"remove":{"path":"x","dataChange":true}}"#.to_owned(),
+        r#"{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}"#.to_owned(),
+        format!("{txn}\n{add}"),
+    ] {
+        let source = Source::serving(&night(0));
+        let workplace = workplace(&source, TABLES);
+        workplace.run().success();
+        let log = workplace.path().join("lake/t/_delta_log");
+        std::fs::write(version_file(&log, 1), &lines).unwrap();
+        source.serve(&night(1));
+        let refused = workplace.run();
+        assert_eq!(refused.code, 7, "{lines}: {}", refused.stderr);
+        assert!(refused.stderr.contains("version 1 that flowlake did not write"), "{lines}");
+        assert!(!version_file(&log, 2).exists());
+    }
+}
+
+#[test]
+fn a_version_of_another_that_changes_nothing_stops_nobody() {
+    let source = Source::serving(&night(0));
+    let workplace = workplace(&source, TABLES);
+    workplace.run().success();
+    let log = workplace.path().join("lake/t/_delta_log");
+    std::fs::write(version_file(&log, 1), r#"{"commitInfo":{"operation":"VACUUM START"}}"#)
+        .unwrap();
+    source.serve(&night(1));
+    workplace.run().success();
+    assert_eq!(log_of(&workplace, "t").version, 2);
+    assert_eq!(rows_at(&workplace, 2), rows_of(1));
+    verified(&workplace);
+}
+
+#[test]
+fn a_log_that_is_there_before_the_table_is_another_ones() {
+    let source = Source::serving(&night(0));
+    let workplace = workplace(&source, TABLES);
+    let log = workplace.path().join("lake/t/_delta_log");
+    std::fs::create_dir_all(&log).unwrap();
+    std::fs::write(version_file(&log, 0), "{}").unwrap();
+    let refused = workplace.run();
+    assert_eq!(refused.code, 7, "{}", refused.stderr);
+    assert!(refused.stderr.contains("`t` is a new table"), "{}", refused.stderr);
+}
+
+#[test]
+fn lost_files_and_manifests_are_made_good_from_what_the_log_has() {
+    let source = Source::serving(&night(0));
+    let workplace = workplace(&source, TABLES);
+    for number in 0..4 {
+        source.serve(&night(number));
+        workplace.run().success();
+    }
+    let lake: Lake = workplace.lake();
+    std::fs::remove_file(workplace.path().join("lake").join(lake.manifest_path("t"))).unwrap();
+    assert_eq!(workplace.flowlake(&["verify", "lake"]).code, 7);
+    workplace.flowlake(&["verify", "lake", "--rebuild", "--yes"]).success();
+    verified(&workplace);
+    assert_eq!(rows_at(&workplace, u64::MAX), rows_of(3), "replaced files are no rows");
+
+    let lost = lake.files("t").into_iter().next().unwrap();
+    std::fs::remove_file(&lost).unwrap();
+    assert_eq!(workplace.flowlake(&["verify", "lake"]).code, 7);
+    workplace.flowlake(&["verify", "lake", "--rebuild", "--yes"]).success();
+    verified(&workplace);
+    assert!(!lake.files("t").contains(&lost), "the log does not name it any more");
+}
+
+#[test]
+fn a_month_is_no_time_for_which_versions_stay() {
+    let source = Source::serving("[]");
+    let workplace = workplace(&source, TABLES);
+    let file = workplace.path().join("test.toml");
+    let definition = std::fs::read_to_string(&file).unwrap();
+    let definition =
+        definition.replace("[[tables]]", "[retention]\ntime_travel = \"P1M\"\n[[tables]]");
+    std::fs::write(&file, definition).unwrap();
+    let refused = workplace.flowlake(&["check", "test.toml"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("a month has no fixed length"), "{}", refused.stderr);
+}
