@@ -4,6 +4,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 READERS_VENV ?= target/readers-venv
 SPARK_VENV ?= target/spark-venv
+DELTA_VENV ?= target/delta-venv
 AZURITE_DIR ?= $(or $(CARGO_TARGET_DIR),target)/azurite
 AZURITE := $(AZURITE_DIR)/node_modules/.bin/azurite-blob
 # The key of the emulator's account, which Microsoft documents.
@@ -38,11 +39,15 @@ test-readers: $(READERS_VENV)/ready ## Read the lake with pandas, pyarrow, polar
 	$(READERS_VENV)/bin/python tests/readers/compare.py $${CARGO_TARGET_DIR:-target}/debug/flowlake
 
 .PHONY: test-delta
-test-delta: $(READERS_VENV)/ready ## Read Delta tables with deltalake, polars, DuckDB and ClickHouse and compare; run the suites of tables on them
-	$(READERS_VENV)/bin/pip install --quiet --requirement tests/readers/requirements-delta.txt
+test-delta: $(DELTA_VENV)/ready ## Read Delta tables with deltalake, polars, DuckDB and ClickHouse and compare; run the suites of tables on them
 	$(CARGO) build --quiet
-	$(READERS_VENV)/bin/python tests/readers/delta.py $${CARGO_TARGET_DIR:-target}/debug/flowlake
+	$(DELTA_VENV)/bin/python tests/readers/delta.py $${CARGO_TARGET_DIR:-target}/debug/flowlake
 	FLOWLAKE_TEST_FORMAT=delta $(CARGO) test $(TEST_FLAGS) --test it -- $(TABLE_SUITES)
+
+$(DELTA_VENV)/ready: tests/readers/requirements-delta.txt
+	$(PYTHON) -m venv $(DELTA_VENV)
+	$(DELTA_VENV)/bin/pip install --quiet --requirement tests/readers/requirements-delta.txt
+	touch $@
 
 $(READERS_VENV)/ready: tests/readers/requirements.txt
 	$(PYTHON) -m venv $(READERS_VENV)

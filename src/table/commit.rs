@@ -41,9 +41,9 @@ impl TableStore {
         let tables: Vec<_> = others.map(|manifest| FilesOfTable::of(manifest, &new)).collect();
         let format = changes.format.unwrap_or(snapshot.file.format);
         let logs = match format {
-            TableFormat::Delta => {
-                delta::positions(destination, snapshot, &changes.manifests).await?
-            }
+            TableFormat::Delta => delta::positions(destination, snapshot, &changes.manifests)
+                .await
+                .map_err(|error| CommitError::Unbegun(Box::new(error)))?,
             TableFormat::Parquet => BTreeMap::new(),
         };
         let intent = Intent::after(snapshot, changes, logs)?;

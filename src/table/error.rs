@@ -117,6 +117,9 @@ pub enum CommitError {
         /// The version.
         version: u64,
     },
+    /// What a commit looks at first is not as it should be, so there was none.
+    #[error(transparent)]
+    Unbegun(Box<CommitError>),
     /// A staged file of this run is gone before its commit.
     #[error("the staged file of `{target}` is gone, or is not complete")]
     StagingLost {
@@ -144,7 +147,7 @@ impl CommitError {
                 | Self::LostFiles { .. }
                 | Self::UnknownFiles { .. }
                 | Self::StagingLost { .. }
-                | Self::OtherLog { .. }
+                | Self::Unbegun(_)
         )
     }
 }
@@ -153,6 +156,7 @@ impl Failure for CommitError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Name(_) => ExitCode::Export,
+            Self::Unbegun(error) => error.exit_code(),
             _ => ExitCode::Destination,
         }
     }
@@ -164,6 +168,7 @@ impl Failure for CommitError {
                  if the commit had begun, the next run finishes it"
             }
             Self::Publish(error) => return error.help(),
+            Self::Unbegun(error) => return error.help(),
             Self::Unreadable { .. } => advice::CHANGED_BY_HAND,
             Self::Newer { .. } => "use that flowlake, or a later one",
             Self::OldFormat { .. } => {

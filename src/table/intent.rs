@@ -102,6 +102,10 @@ impl Intent {
             ..snapshot.file.clone()
         };
         let (mut manifests, mut live) = (Vec::new(), HashSet::new());
+        // The first directory of a data file is that of its table.
+        let paths = publish.iter().map(|it| &it.target).chain(&remove);
+        let with_other_files: HashSet<String> =
+            paths.filter_map(|path| Some(path.split_once('/')?.0.to_owned())).collect();
         for manifest in changes.manifests {
             live.extend(manifest.files.iter().map(|file| file.path.clone()));
             let before = snapshot.manifests.get(&manifest.schema.name);
@@ -119,7 +123,11 @@ impl Intent {
             let (before, loaded, unknown) =
                 old.map(|old| (old.pipeline, old.loaded, old.unknown)).unwrap_or_default();
             let pipeline = pipeline.clone().unwrap_or(before);
-            let log = logs.remove(&table);
+            let log = logs.remove(&table).map(|log| {
+                let has_other_files = with_other_files.contains(manifest.schema.name.as_str());
+                let adds_version = log.version.is_none() || has_new_columns || has_other_files;
+                LogPosition { commit: adds_version.then_some(sequence), ..log }
+            });
             let entry = TableEntry { manifest: written, pipeline, loaded, log, unknown };
             file.tables.insert(table, entry);
         }

@@ -4,7 +4,9 @@ and types that pyarrow sees in the same table as plain Parquet, at its last vers
 delta.py PATH_OF_FLOWLAKE
 """
 
+import datetime
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import tempfile
 import chdb
 import deltalake
 import duckdb
+import duckdb_extension_delta
 import polars
 import pyarrow
 import pyarrow.ipc
@@ -50,12 +53,20 @@ def with_clickhouse(path, version=None):
     types = {column["name"]: clickhouse_type(" ".join(column["type"].split())) for column in map(json.loads, lines)}
     rows = pyarrow.ipc.open_file(chdb.query(f"SELECT * FROM {table}{settings}", "Arrow").bytes()).read_all()
     has_nested = any(data_type.startswith(("list<", "struct<")) for data_type in types.values())
-    return types, {name: rows[name].to_pylist() for name in rows.column_names}, 1 if has_nested else None
+    # It names no zone, and means UTC.
+    types = {name: "timestamp" if data_type == "DateTime64(6)" else data_type for name, data_type in types.items()}
+    return types, {name: [in_utc(value) for value in rows[name].to_pylist()] for name in types}, 1 if has_nested else None
+
+
+def in_utc(value):
+    return value.replace(tzinfo=datetime.timezone.utc) if isinstance(value, datetime.datetime) else value
 
 
 def connected():
+    """DuckDB with its extension, which comes as a package."""
+    extension = next(pathlib.Path(duckdb_extension_delta.__file__).parent.rglob("delta.duckdb_extension"))
     connection = duckdb.connect()
-    connection.sql("LOAD delta")
+    connection.sql(f"LOAD '{extension}'")
     return connection
 
 
@@ -145,6 +156,8 @@ def refuse_other_writers(flowlake, path):
 
 def main():
     flowlake = pathlib.Path(sys.argv[1]).resolve()
+    # ClickHouse reads what is below its working directory.
+    os.chdir("/")
     with tempfile.TemporaryDirectory() as directory:
         passed, failures = compare(flowlake, directory)
         try:

@@ -25,12 +25,15 @@ pub struct LogPosition {
     /// The last version before the commit, or an earlier one; none where the log begins with the commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
+    /// The number of the commit, if it adds a version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<u64>,
 }
 
 impl LogPosition {
     fn beginning() -> Self {
         let created_at = Utc::now();
-        Self { id: Uuid::now_v7().to_string(), created_at, version: None }
+        Self { id: Uuid::now_v7().to_string(), created_at, version: None, commit: None }
     }
 
     /// The first version that a commit may have.
@@ -54,7 +57,7 @@ pub(in crate::table) async fn positions(
             Some((entry, position)) => {
                 let before = snapshot.manifests.get(table);
                 let version = last_version(destination, table, entry, position, before).await?;
-                LogPosition { version: Some(version), ..position.clone() }
+                LogPosition { version: Some(version), commit: None, ..position.clone() }
             }
             // It has no rows and no directory.
             None if manifest.schema.excluded => continue,
@@ -90,19 +93,22 @@ async fn last_version(
     position: &LogPosition,
     before: Option<&Manifest>,
 ) -> Result<u64, CommitError> {
-    let mut version = position.next_version();
+    let app_id = app_id(&entry.pipeline);
+    let (mut version, mut is_whole) = (position.next_version(), false);
     while let Some(lines) = log_file::read(destination, table, version).await? {
-        refuse_others(table, version, &lines, &app_id(&entry.pipeline), before)?;
+        refuse_others(table, version, &lines, &app_id, before)?;
+        is_whole |= position.commit.is_some_and(|commit| is_of(&lines, &app_id, commit));
         version += 1;
     }
-    let Some(last) = version.checked_sub(1) else {
-        return Err(CommitError::LogLost { table: table.clone() });
-    };
-    let was_read = last >= position.next_version();
-    if !was_read && destination.size(&layout::log_file(table, last)).await?.is_none() {
-        return Err(CommitError::LogLost { table: table.clone() });
+    if position.commit.is_none() {
+        let known = version.checked_sub(1).map(|last| layout::log_file(table, last));
+        is_whole = match known {
+            Some(known) => destination.size(&known).await?.is_some(),
+            None => false,
+        };
     }
-    Ok(last)
+    let last = version.checked_sub(1).filter(|_| is_whole);
+    last.ok_or_else(|| CommitError::LogLost { table: table.clone() })
 }
 
 /// Refuses a version that another writer made, or that names files which the manifest does not.

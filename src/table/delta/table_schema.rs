@@ -8,13 +8,14 @@
 //! | `list<…>`, `struct<…>` | `array`, `struct` |
 //! | a directory `created_at_month=2026-10` | a column `created_at_month`, `string`, by which the table is partitioned |
 //!
-//! A partition column has what stands behind the `=`, and is not in the files. It is never null and never empty: several
+//! A partition column has what stands behind the `=`, without its escapes, and is not in the files. It is never null and never empty: several
 //! readers take an empty text for null, and some guess at dates and decimals. The values themselves are columns of the
 //! files, whose least and greatest value a reader skips files by.
 
 use serde_json::{Value, json};
 
 use super::action::{FileFormat, MetaData, PartitionValues};
+use super::uri::decoded;
 use crate::schema::{ColumnType, TableSchema};
 
 /// What the log says of a table beside its files.
@@ -79,5 +80,10 @@ fn type_of(column_type: &ColumnType) -> Value {
 pub(super) fn partition_values(path: &str) -> PartitionValues {
     let directories = path.rsplit_once('/').map_or("", |(directories, _)| directories);
     let pairs = directories.split('/').filter_map(|directory| directory.split_once('='));
-    pairs.map(|(key, value)| (key.to_owned(), Some(value.to_owned()))).collect()
+    pairs.map(|(key, value)| (key.to_owned(), Some(unescaped(value)))).collect()
+}
+
+/// What stands behind the `=` of a directory, without its escapes. Some readers take it from the path, and undo them.
+fn unescaped(value: &str) -> String {
+    decoded(value).unwrap_or_else(|| value.to_owned())
 }

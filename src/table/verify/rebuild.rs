@@ -80,8 +80,9 @@ impl TableStore {
         let (file, seen) = self.snapshot_file().await?;
         let mut snapshot = Snapshot { file, seen, ..Snapshot::default() };
         let passing = self.passing_files(snapshot.sequence()).await?;
-        let passing: HashSet<String> =
-            passing.into_iter().chain(self.replaced_files(&snapshot).await?).collect();
+        let logs = self.logs(&snapshot).await?;
+        let replaced = logs.iter().flat_map(|(table, log)| log.removed_files(table));
+        let passing: HashSet<String> = passing.into_iter().chain(replaced).collect();
         let (mut manifests, mut shown) = (Vec::new(), Vec::new());
         for (table, entry) in snapshot.file.tables.clone() {
             let made = match self.manifest(&table, &entry).await {
@@ -109,7 +110,9 @@ impl TableStore {
             }
         }
         if write && !manifests.is_empty() {
-            let changes = Changes { manifests, ..Changes::nothing(run_id.clone(), Utc::now()) };
+            let remove = gone_from_logs(&logs, &manifests);
+            let changes =
+                Changes { remove, manifests, ..Changes::nothing(run_id.clone(), Utc::now()) };
             if self.commit(&snapshot, changes).await? == CommitOutcome::Conflict {
                 tracing::warn!("a commit is open; `flowlake recover` ends it first");
             }
@@ -145,15 +148,15 @@ impl TableStore {
         Ok(passing)
     }
 
-    /// The files that the logs of tables say were replaced.
-    async fn replaced_files(&self, snapshot: &Snapshot) -> Result<Vec<String>, VerifyError> {
-        let mut replaced = Vec::new();
+    /// What the logs of tables say, where they have any.
+    async fn logs(&self, snapshot: &Snapshot) -> Result<Vec<(TableName, LogState)>, VerifyError> {
+        let mut logs = Vec::new();
         let with_log = snapshot.file.tables.iter().filter(|(_, entry)| entry.log.is_some());
         for (table, _) in with_log {
             let state = LogState::read(self.destination(), table).await?;
-            replaced.extend(state.map(|state| state.removed_files(table)).unwrap_or_default());
+            logs.extend(state.map(|state| (table.clone(), state)));
         }
-        Ok(replaced)
+        Ok(logs)
     }
 
     async fn rebuilt_manifest(
@@ -187,6 +190,19 @@ impl TableStore {
         let quarantine = quarantine_files(destination, table, passing).await?;
         Ok(Ok(Manifest { run_id: run_id.clone(), files, quarantine, ..older }))
     }
+}
+
+/// The files that logs name and the manifests do not.
+fn gone_from_logs(logs: &[(TableName, LogState)], manifests: &[Manifest]) -> Vec<String> {
+    let mut gone = Vec::new();
+    for manifest in manifests {
+        let table = &manifest.schema.name;
+        let named: HashSet<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
+        let of_table = logs.iter().filter(|(name, _)| name == table);
+        let live = of_table.flat_map(|(table, log)| log.live_files(table));
+        gone.extend(live.filter(|path| !named.contains(path.as_str())));
+    }
+    gone
 }
 
 /// The last manifest of a table that can be read, whether or not a snapshot names it.
