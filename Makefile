@@ -156,7 +156,7 @@ test-deploy: $(DEPLOY_VENV)/ready ## Validate every file in deploy/, run what on
 	cd tests/deploy && \
 		FLOWLAKE='$(abspath $(or $(FLOWLAKE),$(or $(CARGO_TARGET_DIR),target)/debug/flowlake))' \
 		DEPLOY_NODE_MODULES='$(abspath $(DEPLOY_VENV)/node_modules)' PYTHONDONTWRITEBYTECODE=1 \
-		$(abspath $(DEPLOY_VENV))/bin/python -m pytest -q -p no:cacheprovider
+		$(abspath $(DEPLOY_VENV))/bin/python -m pytest -q -p no:cacheprovider -o tmp_path_retention_policy=failed
 
 $(DEPLOY_VENV)/ready: tests/deploy/requirements.txt tests/deploy/constraints.txt
 	@command -v npm > /dev/null || { echo 'test-deploy: the linter of GitHub workflows comes by npm, and there is no `npm`: install it, as with `apt-get install npm`' >&2; exit 1; }

@@ -12,6 +12,7 @@ TEMPLATE = "aws/nightly.yaml"
 POLICY = "aws/s3-policy.json"
 IMAGE = "container/Containerfile"
 PIPELINES = "container/Containerfile.pipelines"
+BUILD = "container/build-image"
 
 # The check, the file, the text, and what it becomes.
 BREAKS = [
@@ -47,6 +48,7 @@ BREAKS = [
     ("kubernetes_organisations_commands_run", "kubernetes/organisations/1.toml", "organisation-1", "organisation-0"),
     ("kubernetes_organisations_commands_run", "kubernetes/organisations/2.toml", "version = 1", "version = 3"),
     ("airflow_maps_exit_codes", DAG, "BUSY = 0, 4, 7, 11", "BUSY = 0, 4, 6, 11"),
+    ("airflow_maps_exit_codes", DAG, "if not found:", "if False:"),
     ("airflow_runs_the_dag", DAG, ".expand(definition=", ".expand(definitions="),
     ("airflow_fails_where_flowlake_does", DAG, "if code == DONE:", "if code in (DONE, 5):"),
     ("github_workflow_is_valid", WORKFLOW, "matrix.definition", "matrix.pipeline"),
@@ -68,6 +70,9 @@ BREAKS = [
     ("container_has_no_root", IMAGE, "USER 65532:65532", "USER root"),
     ("container_commands_run", IMAGE, '["--help"]', '["help-me"]'),
     ("container_commands_run", PIPELINES, '"check"', '"look"'),
+    ("container_script_is_clean", BUILD, 'rm -rf "$scratch"', "rm -rf $scratch"),
+    ("container_image_loads_a_table", BUILD, "65532:65532", "0:0"),
+    ("container_image_loads_a_table", BUILD, "${SOURCE_DATE_EPOCH:-0}", "$(date +%s)"),
     ("pages_have_links_that_lead_somewhere", "README.md", "](../README.md#exit-codes)", "](../README.md#codes)"),
     ("pages_have_links_that_lead_somewhere", "airflow/README.md", "](../../README.md", "](../READ.md"),
     ("pages_have_links_that_lead_somewhere", "github-actions/README.md", "](../aws/s3", "](../aws/s4"),

@@ -30,6 +30,10 @@ for program in sys.argv[2:]:
         found[program] = "succeeds"
     except Exception as error:
         found[program] = type(error).__name__
+try:
+    found["no definition"] = str(module.definitions())
+except Exception as error:
+    found["no definition"] = type(error).__name__
 print("found:" + json.dumps(found))
 """
 
@@ -59,6 +63,7 @@ def airflow_maps_exit_codes(bench: Bench) -> None:
         sys.executable, "-c", ASK, bench.deploy / DAG, *stubs, killed, env=variables(bench)
     )
     found = json.loads(ended.stdout.split("found:")[1])
+    assert found.pop("no definition") == "AirflowFailException", "a night that runs nothing is not green"
     assert found.pop(str(killed)) == "AirflowException", "a run that was killed is tried again"
     assert {stubs[program]: state for program, state in found.items()} == STATES
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tomllib
@@ -12,6 +13,7 @@ from support import REPOSITORY, Bench, call, check, need
 
 IMAGE = "container/Containerfile"
 PIPELINES = "container/Containerfile.pipelines"
+BUILD = "container/build-image"
 # What distroless/cc has for a binary.
 LIBRARIES = {"linux-vdso.so.1", "libgcc_s.so.1", "libm.so.6", "libc.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
 
@@ -83,3 +85,51 @@ def container_commands_run(bench: Bench) -> None:
     # Where the definitions are copied to is where the command looks.
     assert instructions(bench.read(PIPELINES), "COPY") == ["*.toml /etc/flowlake/"]
     assert Path("/etc/flowlake/purchasing.toml").name in bench.read(PIPELINES)
+
+
+@check(BUILD)
+def container_script_is_clean(bench: Bench) -> None:
+    call(need("shellcheck"), "--shell=sh", bench.deploy / BUILD)
+    assert (bench.deploy / BUILD).stat().st_mode & 0o111, "it is not executable"
+
+
+@check(BUILD)
+def container_image_loads_a_table(bench: Bench) -> None:
+    """The image that the script builds, run as its own user in its own root, and built again with the same digest."""
+    need("buildah")
+    work = bench.scratch / "work"
+    work.mkdir()
+    # For the user of the image, who is nobody here.
+    work.chmod(0o777)
+    bench.definition(work / "purchasing.toml")
+    text = (work / "purchasing.toml").read_text().replace(str(bench.scratch / "lake"), "/work/lake")
+    (work / "purchasing.toml").write_text(text)
+    storage = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(bench.scratch),
+        "STORAGE_DRIVER": "vfs",
+        "BUILDAH_ISOLATION": "chroot",
+        # Not beside images that are there already.
+        "CONTAINERS_STORAGE_CONF": str(bench.scratch / "storage.conf"),
+    }
+    storage_conf = f'[storage]\ndriver = "vfs"\ngraphroot = "{bench.scratch}/images"\nrunroot = "{bench.scratch}/run"\n'
+    (bench.scratch / "storage.conf").write_text(storage_conf)
+    digests = []
+    for name in ("first", "second"):
+        archive = bench.scratch / f"{name}.tar"
+        call(bench.deploy / BUILD, bench.flowlake, archive, env=storage)
+        index = call("tar", "--extract", "--to-stdout", "--file", archive, "index.json").stdout
+        digests.append(json.loads(index)["manifests"][0]["digest"])
+    assert digests[0] == digests[1], "the same binary makes the same image"
+    (bench.scratch / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    signatures = f"--signature-policy={bench.scratch}/policy.json"
+    archive = f"oci-archive:{bench.scratch}/first.tar"
+    container = call("buildah", signatures, "from", archive, env=storage).stdout.split()[-1]
+    settings = bench.environment()
+    passed = [f"--env={name}={value}" for name, value in settings.items() if name.startswith("PROCUREMENTFLOW_")]
+    inspected = json.loads(call("buildah", "inspect", container, env=storage).stdout)["OCIv1"]["config"]
+    assert inspected["User"] == instructions(bench.read(IMAGE), "USER")[0], "as the Containerfile has it"
+    command = [*inspected["Entrypoint"], "run", "/work/purchasing.toml"]
+    call("buildah", "run", f"--volume={work}:/work", *passed, container, "--", *command, env=storage)
+    files = list((work / "lake/purchasing/purchase_orders").rglob("*.parquet"))
+    assert files and {file.stat().st_uid for file in files} == {int(inspected["User"].split(":")[0])}, files

@@ -19,6 +19,7 @@ ORGANISATION, KEY = "demo", "sample-key"
 
 # How each program that is not in the virtual environment is installed.
 PACKAGES = {
+    "buildah": "apt-get install buildah",
     "crontab": "apt-get install cron",
     "kubectl": "the Kubernetes documentation has it; any version with `kubectl kustomize`",
     "ldd": "apt-get install libc-bin",
