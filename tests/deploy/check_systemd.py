@@ -109,3 +109,10 @@ def systemd_command_runs(bench: Bench) -> None:
     del environment["PROCUREMENTFLOW_API_KEY"]
     call(*shlex.split(command), env=environment)
     assert bench.has_orders("purchasing")
+    # While keys are rotated: the old one is refused, the new one beside it is taken.
+    (credentials / "procurementflow-next").write_text(KEY)
+    (credentials / "procurementflow-next").chmod(0o440)
+    credential.chmod(0o640)
+    credential.write_text("pf_retired")
+    ended = call(*shlex.split(command), env=environment)
+    assert "retire" in ended.stdout + ended.stderr, ended

@@ -125,7 +125,7 @@ def need(program: str) -> str:
 
 def call(*command: str | Path, expect: int | None = 0, **options: object) -> subprocess.CompletedProcess[str]:
     """Runs a program to its end. What it printed is part of the failure."""
-    options = {"timeout": 300, "stdin": subprocess.DEVNULL, **options}
+    options = {"timeout": 900, "stdin": subprocess.DEVNULL, **options}
     ended = subprocess.run(
         [str(word) for word in command], text=True, capture_output=True, check=False, **options
     )
