@@ -1,6 +1,6 @@
 //! Intent: everything that a commit changes, complete enough for another run to finish it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use object_store::path::Path;
@@ -102,10 +102,6 @@ impl Intent {
             ..snapshot.file.clone()
         };
         let (mut manifests, mut live) = (Vec::new(), HashSet::new());
-        // The first directory of a data file is that of its table.
-        let paths = publish.iter().map(|it| &it.target).chain(&remove);
-        let with_other_files: HashSet<String> =
-            paths.filter_map(|path| Some(path.split_once('/')?.0.to_owned())).collect();
         for manifest in changes.manifests {
             live.extend(manifest.files.iter().map(|file| file.path.clone()));
             let before = snapshot.manifests.get(&manifest.schema.name);
@@ -123,11 +119,7 @@ impl Intent {
             let (before, loaded, unknown) =
                 old.map(|old| (old.pipeline, old.loaded, old.unknown)).unwrap_or_default();
             let pipeline = pipeline.clone().unwrap_or(before);
-            let log = logs.remove(&table).map(|log| {
-                let has_other_files = with_other_files.contains(manifest.schema.name.as_str());
-                let adds_version = log.version.is_none() || has_new_columns || has_other_files;
-                LogPosition { commit: adds_version.then_some(sequence), ..log }
-            });
+            let log = logs.remove(&table);
             let entry = TableEntry { manifest: written, pipeline, loaded, log, unknown };
             file.tables.insert(table, entry);
         }
@@ -138,7 +130,30 @@ impl Intent {
         }
         // A live data file is never deleted, whatever the run thinks.
         remove.retain(|path| !live.contains(path));
-        Ok(Self { run_id, publish, remove, manifests, snapshot: file })
+        let mut intent = Self { run_id, publish, remove, manifests, snapshot: file };
+        intent.number_logs();
+        Ok(intent)
+    }
+
+    /// Notes which logs get a version with this commit.
+    fn number_logs(&mut self) {
+        // The first directory of a data file is that of its table.
+        let paths = self.publish.iter().map(|it| &it.target).chain(&self.remove);
+        let with_other_files: HashSet<&str> =
+            paths.filter_map(|path| Some(path.split_once('/')?.0)).collect();
+        let new: HashMap<&str, &NewManifest> =
+            self.manifests.iter().map(|manifest| (manifest.path.as_str(), manifest)).collect();
+        let sequence = self.snapshot.sequence;
+        for (table, entry) in &mut self.snapshot.tables {
+            let Some(log) = &mut entry.log else { continue };
+            let Some(manifest) = new.get(entry.manifest.path.as_str()) else { continue };
+            if log.version.is_none()
+                || manifest.has_new_columns
+                || with_other_files.contains(table.as_str())
+            {
+                log.commit = Some(sequence);
+            }
+        }
     }
 
     /// The files that nothing needs once the snapshot is replaced. Readers of a log keep the data files that it names.

@@ -93,6 +93,11 @@ pub(super) fn table_directory(table: &TableName) -> Path {
     recorded(table.as_str())
 }
 
+/// The path of a file below the directory of its table.
+pub(super) fn below_table<'p>(path: &'p str, table: &TableName) -> Option<&'p str> {
+    path.strip_prefix(table_directory(table).as_ref())?.strip_prefix('/')
+}
+
 /// The directory of a table's log, in the format of Delta.
 pub(super) fn log_directory(table: &TableName) -> Path {
     table_directory(table).join(LOG_DIRECTORY)
@@ -151,8 +156,7 @@ pub(super) fn is_own(path: &str) -> bool {
 
 /// Whether a path is in the directory of a table.
 pub(super) fn is_in_table(path: &str, table: &TableName) -> bool {
-    let directory = table_directory(table);
-    path.strip_prefix(directory.as_ref()).is_some_and(|rest| rest.starts_with('/'))
+    below_table(path, table).is_some()
 }
 
 /// A path as manifests and intents record it, which needs no encoding.

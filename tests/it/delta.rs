@@ -2,8 +2,15 @@
 //! `in_each_format`; other engines read them in `tests/readers`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::support::{DeltaLog, Lake, Source, Workplace, rows_of_files};
+use flowlake::plan::Overrides;
+use object_store::memory::InMemory;
+use serde_json::Value;
+
+use crate::support::{
+    DeltaLog, HookedStore, InProcess, Lake, Source, Workplace, rows_of_files, runtime,
+};
 
 const TABLES: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"merge\"\n\
     partition_by = [\"month(at)\"]";
@@ -279,6 +286,31 @@ fn p2_a_damaged_log_is_told_and_never_made_worse() {
 }
 
 #[test]
+fn p11_a_flipped_bit_in_what_readers_skip_files_by_is_told() {
+    let source = Source::serving(&night(2));
+    let workplace = workplace(&source, TABLES);
+    workplace.run().success();
+    let path = version_file(&workplace.path().join("lake/t/_delta_log"), 0);
+    let text = std::fs::read_to_string(&path).unwrap();
+    for (word, damaged) in [
+        ("\\\"numRecords\\\":1", "\\\"numRecords\\\":0"),
+        ("2026-01-05", "2026-01-04"),
+        ("\"at_month\":\"2026-01\"", "\"at_month\":\"2026-03\""),
+        ("\\\"type\\\":\\\"long\\\"", "\\\"type\\\":\\\"date\\\""),
+        ("\"minReaderVersion\":1", "\"minReaderVersion\":3"),
+        ("\"size\":", "\"size\":1"),
+    ] {
+        assert!(text.contains(word), "{word} in {text}");
+        std::fs::write(&path, text.replacen(word, damaged, 1)).unwrap();
+        let found = workplace.flowlake(&["verify", "lake"]);
+        assert_eq!(found.code, 7, "{word}: {}", found.stdout);
+        assert!(found.stdout.contains("wrong log"), "{word}: {}", found.stdout);
+    }
+    std::fs::write(&path, text).unwrap();
+    verified(&workplace);
+}
+
+#[test]
 fn p1_a_table_that_another_writer_has_changed_is_left_alone() {
     let add = r#"{"add":{"path":"x.parquet","partitionValues":{},"size":1,"modificationTime":1,"dataChange":true}}"#;
     let txn = r#"{"txn":{"appId":"flowlake:test","version":1}}"#;
@@ -364,4 +396,90 @@ fn a_month_is_no_time_for_which_versions_stay() {
     assert_eq!(refused.code, 2);
     let told = refused.stdout + &refused.stderr;
     assert!(told.contains("a month has no fixed length"), "{told}");
+}
+
+/// A lake of one table, of which the manifest names so many files: copies of the one that a run has written.
+fn lake_of_many_files(workplace: &Workplace, files: usize) {
+    let lake = workplace.path().join("lake");
+    let path = lake.join("_flowlake/snapshot.json");
+    let mut snapshot: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let manifest_path = snapshot["tables"]["t"]["manifest"]["path"].as_str().unwrap().to_owned();
+    let manifest = std::fs::read(lake.join(&manifest_path)).unwrap();
+    let mut manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let file = manifest["files"][0].clone();
+    let original = lake.join(file["path"].as_str().unwrap());
+    let content = std::fs::read(&original).unwrap();
+    let copies = (0..files).map(|number| {
+        let mut copy = file.clone();
+        let partition = format!("at_month={:04}-{:02}", 1000 + number / 12, 1 + number % 12);
+        let path = format!("t/{partition}/0000-night-1.parquet");
+        std::fs::create_dir_all(lake.join("t").join(&partition)).unwrap();
+        std::fs::write(lake.join(&path), &content).unwrap();
+        copy["path"] = path.into();
+        copy["partition"] = partition.into();
+        copy
+    });
+    manifest["files"] = copies.collect::<Vec<_>>().into();
+    std::fs::remove_file(&original).unwrap();
+    manifest.as_object_mut().unwrap().remove("blake3");
+    let manifest = serde_json::to_vec_pretty(&manifest).unwrap();
+    std::fs::write(lake.join(&manifest_path), &manifest).unwrap();
+    let entry = &mut snapshot["tables"]["t"]["manifest"];
+    entry["bytes"] = manifest.len().into();
+    entry["blake3"] = blake3::hash(&manifest).to_hex().to_string().into();
+    snapshot.as_object_mut().unwrap().remove("blake3");
+    std::fs::write(path, serde_json::to_vec_pretty(&snapshot).unwrap()).unwrap();
+}
+
+#[test]
+#[ignore = "takes minutes: `make test-delta`"]
+fn p7_a_table_of_a_hundred_thousand_files_is_converted_changed_and_pruned_in_little_memory() {
+    const TABLE: &str = "[[tables]]\nname = \"t\"\nwrite_disposition = \"append\"\n\
+        partition_by = [\"month(at)\"]";
+    let source = Source::serving(r#"[{"id":1,"at":"2026-01-05"}]"#);
+    let workplace = Workplace::asking(&source);
+    define(&workplace, "parquet", "", TABLE);
+    workplace.run().success();
+    lake_of_many_files(&workplace, 100_000);
+    define(&workplace, "delta", "", TABLE);
+    source.serve(r#"[{"id":2,"at":"2026-02-05"}]"#);
+    for arguments in [
+        &["convert", "test.toml", "--to", "delta"][..],
+        &["run", "test.toml"],
+        &["prune", "test.toml"],
+        &["verify", "lake", "--quick"],
+    ] {
+        let begun = std::time::Instant::now();
+        let (finished, peak) = workplace.measured(arguments);
+        finished.success();
+        let seconds = begun.elapsed().as_secs_f64();
+        eprintln!("{}: {seconds:.1} s, {peak} MB", arguments[0]);
+        assert!(peak < 400, "{arguments:?}: {peak} MB");
+    }
+    assert_eq!(log_of(&workplace, "t").files.len(), 100_001);
+}
+
+#[test]
+#[ignore = "takes minutes: `make test-delta`"]
+fn p12_a_night_after_a_thousand_versions_asks_for_as_much_as_the_first() {
+    let source = Source::serving("[]");
+    let workplace = workplace(&source, TABLES);
+    let store = HookedStore::new(Arc::new(InMemory::new()), |_| Ok(()), |_| Ok(()));
+    let nights = runtime().block_on(async {
+        let pipeline = InProcess::asking(source.base_url(), &workplace).await;
+        let mut calls = Vec::new();
+        for number in 0..1_000 {
+            source.serve(&format!(r#"[{{"id":1,"at":"2026-01-05","v":{number}}}]"#));
+            let before = store.calls();
+            let run_id = format!("night-{number:04}");
+            pipeline.run(store.clone(), &run_id, &Overrides::default()).await.unwrap();
+            calls.push(store.calls() - before);
+        }
+        calls
+    });
+    // Ten nights have one checkpoint among them.
+    let of = |nights: &[usize]| nights.iter().sum::<usize>();
+    let (first, last) = (of(&nights[100..200]), of(&nights[900..]));
+    eprintln!("calls of a hundred nights: {first}, then {last}");
+    assert!(last <= first + first / 20, "{first} calls, then {last}");
 }

@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 
 use super::action::{Action, Add, CommitInfo, Protocol, Remove, Txn};
 use super::file_statistics::statistics;
-use super::look::LogPosition;
+use super::position::{LogPosition, app_id};
 use super::table_schema::{meta_data, partition_values};
 use super::uri::encoded;
-use crate::schema::{TableName, TableSchema};
+use crate::schema::TableSchema;
 use crate::table::{CommitError, DataFile, Manifest, layout};
 
 /// What a commit does to one table.
@@ -27,11 +27,6 @@ pub(super) struct TableCommit<'a> {
     pub(super) removed: &'a [String],
 }
 
-/// The name under which a pipeline numbers its commits in a log.
-pub(super) fn app_id(pipeline: &str) -> String {
-    format!("flowlake:{pipeline}")
-}
-
 impl TableCommit<'_> {
     /// The actions of the commit; none where readers would see no difference.
     pub(super) fn actions(&self, now: DateTime<Utc>) -> Result<Vec<Action>, CommitError> {
@@ -47,7 +42,7 @@ impl TableCommit<'_> {
             let meta_data = meta_data(&self.position.id, created, schema);
             changes.push(Action::MetaData(Box::new(meta_data)));
         }
-        let removed = self.removed.iter().filter_map(|path| relative(path, table));
+        let removed = self.removed.iter().filter_map(|path| layout::below_table(path, table));
         changes.extend(removed.map(|path| Action::Remove(remove(path, millis))));
         let is_new = |file: &&DataFile| begins || self.published.contains(file.path.as_str());
         for file in self.manifest.files.iter().filter(is_new) {
@@ -75,13 +70,9 @@ impl TableCommit<'_> {
     }
 }
 
-/// The path of a data file below the directory of its table.
-pub(super) fn relative<'p>(path: &'p str, table: &TableName) -> Option<&'p str> {
-    path.strip_prefix(layout::table_directory(table).as_ref())?.strip_prefix('/')
-}
-
-fn add(file: &DataFile, schema: &TableSchema, millis: i64) -> Result<Add, CommitError> {
-    let path = relative(&file.path, &schema.name).unwrap_or(&file.path);
+/// What a log says of a file that its table has.
+pub(super) fn add(file: &DataFile, schema: &TableSchema, millis: i64) -> Result<Add, CommitError> {
+    let path = layout::below_table(&file.path, &schema.name).unwrap_or(&file.path);
     Ok(Add {
         path: encoded(path),
         partition_values: partition_values(path),

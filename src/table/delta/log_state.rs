@@ -120,11 +120,6 @@ impl LogState {
         }
     }
 
-    /// The last version.
-    pub(in crate::table) fn version(&self) -> u64 {
-        self.version
-    }
-
     /// The files that the table has, as paths in the destination.
     pub(in crate::table) fn live_files(&self, table: &TableName) -> Vec<String> {
         self.live.keys().filter_map(|path| in_destination(path, table)).collect()

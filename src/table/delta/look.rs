@@ -2,45 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
 use super::action::Line;
-use super::entry::{app_id, relative};
 use super::log_file;
+use super::position::{LogPosition, app_id, is_of};
 use super::uri::decoded;
 use crate::schema::TableName;
-use crate::store::Destination;
+use crate::store::{Destination, ListedFile};
 use crate::table::snapshot::TableEntry;
 use crate::table::{CommitError, Manifest, Snapshot, layout};
-
-/// Where a commit finds the log of a table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogPosition {
-    /// The id of the table, as its log has it.
-    pub id: String,
-    /// When its log began.
-    pub created_at: DateTime<Utc>,
-    /// The last version before the commit, or an earlier one; none where the log begins with the commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<u64>,
-    /// The number of the commit, if it adds a version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commit: Option<u64>,
-}
-
-impl LogPosition {
-    fn beginning() -> Self {
-        let created_at = Utc::now();
-        Self { id: Uuid::now_v7().to_string(), created_at, version: None, commit: None }
-    }
-
-    /// The first version that a commit may have.
-    pub(super) fn next_version(&self) -> u64 {
-        self.version.map_or(0, |version| version + 1)
-    }
-}
 
 /// Where the logs of tables are that a commit changes. Refuses a log that others have changed, or that is damaged.
 pub(in crate::table) async fn positions(
@@ -73,16 +42,17 @@ pub(in crate::table) async fn positions(
 
 /// A log where none begins yet is of another table.
 async fn refuse_other_log(destination: &Destination, table: &TableName) -> Result<(), CommitError> {
-    let listed = destination.list(&layout::log_directory(table)).await?;
-    match listed.first() {
-        None => Ok(()),
-        Some(first) => Err(CommitError::UnknownFiles {
-            table: table.clone(),
-            is_new: true,
-            files: listed.len(),
-            first: first.path.to_string(),
-        }),
-    }
+    let listed = destination.list(&layout::table_directory(table)).await?;
+    let is_of_log = |file: &&ListedFile| layout::is_of_log(file.path.as_ref(), table);
+    let Some(log) = listed.iter().find(is_of_log) else { return Ok(()) };
+    let data = listed.iter().filter(|file| layout::is_data_file(&file.path));
+    let data: Vec<&ListedFile> = data.collect();
+    Err(CommitError::UnknownFiles {
+        table: table.clone(),
+        is_new: true,
+        files: data.len(),
+        first: data.first().unwrap_or(&log).path.to_string(),
+    })
 }
 
 /// The last version of a log, after a look at those since the position that the last commit knew.
@@ -126,8 +96,9 @@ fn refuse_others(
             || line.protocol.is_some()
     };
     let is_own = lines.iter().any(|line| line.txn.as_ref().is_some_and(|it| it.app_id == app_id));
-    let known: Option<HashSet<&str>> = before
-        .map(|before| before.files.iter().filter_map(|file| relative(&file.path, table)).collect());
+    let known: Option<HashSet<&str>> = before.map(|before| {
+        before.files.iter().filter_map(|file| layout::below_table(&file.path, table)).collect()
+    });
     let is_unknown = |line: &Line| {
         let added = line.add.as_ref().and_then(|add| decoded(&add.path));
         let removed = line.remove.as_ref().and_then(|remove| decoded(&remove.path));
@@ -140,13 +111,4 @@ fn refuse_others(
         return Err(CommitError::OtherLog { table: table.clone(), version });
     }
     Ok(())
-}
-
-/// Whether a version is of this commit of a pipeline, or a later one.
-pub(super) fn is_of(lines: &[Line], app_id: &str, sequence: u64) -> bool {
-    let number = |line: &Line| {
-        let txn = line.txn.as_ref().filter(|txn| txn.app_id == app_id)?;
-        u64::try_from(txn.version).ok()
-    };
-    lines.iter().filter_map(number).any(|number| number >= sequence)
 }

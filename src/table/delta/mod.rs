@@ -16,8 +16,10 @@
 //! | `entry` | the log file of a commit, from its intent |
 //! | `log_file` | reads and creates one log file |
 //! | `publish` | adds a commit to the logs of its tables |
+//! | `position` | where a commit finds a log |
 //! | `look` | whether a log is as the last commit left it |
 //! | `log_state` | what a log says in all: live files, removed files, columns |
+//! | `compare` | how it differs from what flowlake would write |
 //! | `checkpoint` | the state of a log as one Parquet file |
 //! | `upkeep` | checkpoints, removes files that were replaced long ago, cleans up the log |
 //! | `table_schema`, `file_statistics`, `uri` | columns, statistics and paths as Delta has them |
@@ -27,18 +29,21 @@
 mod action;
 mod checkpoint;
 mod checkpoint_reader;
+mod compare;
 mod entry;
 mod file_statistics;
 mod log_file;
 mod log_state;
 mod look;
+mod position;
 mod publish;
 mod table_schema;
 mod upkeep;
 mod uri;
 
+pub(super) use compare::differences;
 pub(super) use log_state::LogState;
-pub use look::LogPosition;
 pub(super) use look::positions;
+pub use position::LogPosition;
 pub(super) use publish::{is_begun, publish};
 pub(super) use table_schema::same_to_readers;

@@ -6,9 +6,9 @@ use chrono::Utc;
 use object_store::path::Path;
 
 use super::action::Action;
-use super::entry::{TableCommit, app_id};
+use super::entry::TableCommit;
 use super::log_file;
-use super::look::is_of;
+use super::position::{app_id, is_of};
 use crate::store::Destination;
 use crate::table::{CommitError, Intent, Manifest, json, layout};
 
@@ -75,11 +75,13 @@ async fn append(destination: &Destination, commit: &TableCommit<'_>) -> Result<(
     let app_id = app_id(commit.pipeline);
     let mut version = commit.position.next_version();
     loop {
+        if log_file::create(destination, table, version, &actions).await? {
+            return Ok(());
+        }
+        // Its number is taken, perhaps by a request of ours whose answer was lost.
         match log_file::read(destination, table, version).await? {
             Some(lines) if is_of(&lines, &app_id, commit.sequence) => return Ok(()),
             Some(_) => version += 1,
-            None if log_file::create(destination, table, version, &actions).await? => return Ok(()),
-            // Its number was taken meanwhile, perhaps by a request of ours whose answer was lost.
             None => {}
         }
     }

@@ -218,3 +218,42 @@ pub enum VerifyDepth {
 
 /// The size of every file of a destination, by path.
 pub(super) type Sizes = BTreeMap<String, u64>;
+
+/// The finding for a file of flowlake's own that cannot be read.
+///
+/// # Errors
+/// The destination failed, or is of a form that cannot be verified.
+pub(super) fn finding_of(error: CommitError) -> Result<Finding, VerifyError> {
+    let finding = match &error {
+        CommitError::SnapshotLost { trace } => {
+            let detail = format!("there were commits: {trace}");
+            Finding::new(FindingKind::Missing, layout::snapshot(), detail)
+        }
+        CommitError::SnapshotBehind { snapshot, commit } => {
+            let detail = format!("it is of commit {snapshot}, and commit {commit} is over");
+            Finding::new(FindingKind::Behind, layout::snapshot(), detail)
+        }
+        CommitError::ManifestLost { table, path } => {
+            Finding::new(FindingKind::Missing, path, format!("the manifest of {table}"))
+        }
+        CommitError::OtherManifest { table, path } => {
+            let detail = format!("it is not the manifest of {table} that was committed");
+            Finding::new(FindingKind::Changed, path, detail)
+        }
+        CommitError::Unreadable { path, source } => {
+            Finding::new(FindingKind::Unreadable, path, source.to_string())
+        }
+        CommitError::LogLost { table } => {
+            let detail = format!("the log of {table}, or its last versions");
+            Finding::new(FindingKind::Missing, layout::log_directory(table), detail)
+        }
+        CommitError::DamagedLog { path, reason } => {
+            Finding::new(FindingKind::Unreadable, path, reason)
+        }
+        CommitError::Newer { path, version, .. } => {
+            Finding::new(FindingKind::Newer, path, format!("version {version}"))
+        }
+        _ => return Err(error.into()),
+    };
+    Ok(finding)
+}

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::finding::{Finding, FindingKind, VerifyError};
-use super::look::finding_of;
+use super::finding::{Finding, FindingKind, VerifyError, finding_of};
 use crate::schema::TableFormat;
 use crate::store::Destination;
-use crate::table::delta::LogState;
+use crate::table::delta::{LogState, differences};
 use crate::table::snapshot::SnapshotFile;
-use crate::table::{CommitError, Manifest, layout};
+use crate::table::{CommitError, Manifest};
 
 /// What the logs of a destination say.
 #[derive(Debug, Default)]
@@ -33,12 +32,16 @@ impl Logs {
         }
         for manifest in manifests {
             let table = &manifest.schema.name;
-            if file.tables.get(table).is_none_or(|entry| entry.log.is_none()) {
+            let Some(position) = file.tables.get(table).and_then(|entry| entry.log.as_ref()) else {
                 continue;
-            }
+            };
             match LogState::read(destination, table).await {
                 Ok(Some(state)) => {
-                    logs.findings.extend(differences(&state, manifest));
+                    let found = differences(&state, manifest, position)?.into_iter();
+                    let found = found.map(|(subject, detail)| {
+                        Finding::new(FindingKind::WrongLog, subject, detail)
+                    });
+                    logs.findings.extend(found);
                     logs.replaced.extend(state.removed_files(table));
                 }
                 Ok(None) => {
@@ -53,22 +56,4 @@ impl Logs {
         }
         Ok(logs)
     }
-}
-
-/// The files that only one of log and manifest has.
-fn differences(state: &LogState, manifest: &Manifest) -> Vec<Finding> {
-    let table = &manifest.schema.name;
-    let live: BTreeSet<String> = state.live_files(table).into_iter().collect();
-    let named: BTreeSet<String> = manifest.files.iter().map(|file| file.path.clone()).collect();
-    let version = state.version();
-    let log = layout::log_directory(table);
-    let missing = named.difference(&live).map(|path| {
-        let detail = format!("the table has it, and version {version} in {log} does not");
-        Finding::new(FindingKind::WrongLog, path, detail)
-    });
-    let unknown = live.difference(&named).map(|path| {
-        let detail = format!("version {version} in {log} has it, and the table does not");
-        Finding::new(FindingKind::WrongLog, path, detail)
-    });
-    missing.chain(unknown).collect()
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::content::wrong_content;
-use super::finding::{Finding, FindingKind, Sizes, Verification, VerifyDepth, VerifyError};
+use super::finding::{
+    Finding, FindingKind, Sizes, Verification, VerifyDepth, VerifyError, finding_of,
+};
 use super::logs::Logs;
 use super::own_files;
 use crate::runtime::{on_cpu, parallelism};
@@ -14,7 +16,7 @@ use crate::table::commit_log::{self, CommitRecord, Logged};
 use crate::table::lock::{self, Holder, LockError, Owner};
 use crate::table::own_file::OwnFile;
 use crate::table::snapshot::SnapshotFile;
-use crate::table::{CommitError, DataFile, Manifest, TableStore, layout, quarantine};
+use crate::table::{DataFile, Manifest, TableStore, layout, quarantine};
 
 /// How often a destination is looked at that changes meanwhile.
 const MOST_LOOKS: usize = 5;
@@ -243,45 +245,6 @@ impl TableStore {
         let all = staged.chain(partly_written);
         Ok(all.map(|file| Finding::new(FindingKind::Temporary, file, "")).collect())
     }
-}
-
-/// The finding for a file of flowlake's own that cannot be read.
-///
-/// # Errors
-/// The destination failed, or is of a form that cannot be verified.
-pub(super) fn finding_of(error: CommitError) -> Result<Finding, VerifyError> {
-    let finding = match &error {
-        CommitError::SnapshotLost { trace } => {
-            let detail = format!("there were commits: {trace}");
-            Finding::new(FindingKind::Missing, layout::snapshot(), detail)
-        }
-        CommitError::SnapshotBehind { snapshot, commit } => {
-            let detail = format!("it is of commit {snapshot}, and commit {commit} is over");
-            Finding::new(FindingKind::Behind, layout::snapshot(), detail)
-        }
-        CommitError::ManifestLost { table, path } => {
-            Finding::new(FindingKind::Missing, path, format!("the manifest of {table}"))
-        }
-        CommitError::OtherManifest { table, path } => {
-            let detail = format!("it is not the manifest of {table} that was committed");
-            Finding::new(FindingKind::Changed, path, detail)
-        }
-        CommitError::Unreadable { path, source } => {
-            Finding::new(FindingKind::Unreadable, path, source.to_string())
-        }
-        CommitError::LogLost { table } => {
-            let detail = format!("the log of {table}, or its last versions");
-            Finding::new(FindingKind::Missing, layout::log_directory(table), detail)
-        }
-        CommitError::DamagedLog { path, reason } => {
-            Finding::new(FindingKind::Unreadable, path, reason)
-        }
-        CommitError::Newer { path, version, .. } => {
-            Finding::new(FindingKind::Newer, path, format!("version {version}"))
-        }
-        _ => return Err(error.into()),
-    };
-    Ok(finding)
 }
 
 /// Files that flowlake wrote and no manifest names.

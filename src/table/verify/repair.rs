@@ -3,8 +3,9 @@
 
 use chrono::Utc;
 
-use super::finding::{Finding, FindingKind, Sizes, Verification, VerifyDepth, VerifyError};
-use super::look::finding_of;
+use super::finding::{
+    Finding, FindingKind, Sizes, Verification, VerifyDepth, VerifyError, finding_of,
+};
 use crate::schema::{RunId, TableFormat};
 use crate::table::aside::move_aside;
 use crate::table::commit_log::{self, CommitRecord, Logged};
