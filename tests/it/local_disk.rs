@@ -8,7 +8,7 @@ use flowlake::store::{Destination, FileMove, PublishError, StoreTraits, SyncCoun
 use object_store::path::Path;
 use tempfile::TempDir;
 
-use crate::support::{Source, Workplace, runtime};
+use crate::support::{Source, Workplace, in_each_format, runtime};
 
 fn open(directory: &FilePath) -> Destination {
     Destination::open(&directory.to_str().unwrap().parse().unwrap()).unwrap()
@@ -231,4 +231,40 @@ fn files_have_the_permissions_that_the_user_gives_to_new_files() {
     let mode =
         |name: &str| std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
     assert_eq!([mode("t/file"), mode("t/large")], [mode("plain"); 2]);
+}
+
+#[test]
+fn a_table_may_have_more_partitions_than_files_that_may_be_open() {
+    let record = |day: u32, v: u32| {
+        let (month, day_of_month) = (1 + day / 28 % 12, 1 + day % 28);
+        let year = 2020 + day / 28 / 12;
+        format!(
+            r#"{{"id":{day},"at":"{year}-{month:02}-{day_of_month:02}","v":{v},"lines":[{{"n":1}}]}}"#
+        )
+    };
+    let export = |v: u32| {
+        let records: Vec<String> =
+            (0..400).map(|day| record(day, if day == 7 { v } else { 0 })).collect();
+        format!("[{}]", records.join(","))
+    };
+    in_each_format(|| {
+        let source = Source::serving(&export(0));
+        let workplace = Workplace::asking(&source);
+        workplace.define(
+            "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"merge\"\n\
+             partition_by = [\"day(at)\"]",
+        );
+        for (night, command) in [
+            (0, "run test.toml"),
+            (1, "run test.toml"),
+            (1, "verify lake"),
+            (1, "verify lake --repair"),
+        ] {
+            source.serve(&export(night));
+            let done = workplace.limited("ulimit -n 128", command);
+            let told = String::from_utf8_lossy(&done.stderr).into_owned();
+            assert!(done.status.success(), "{command} of night {night}: {told}");
+        }
+        assert_eq!(workplace.lake().files("t").len(), 400);
+    });
 }

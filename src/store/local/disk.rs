@@ -198,15 +198,10 @@ impl ObjectStore for LocalDisk {
                 let is_real = directory == root.directory()
                     || (root.refuse_behind_link(&directory.join("file")).is_ok());
                 let found = if is_real { walk::files(directory)? } else { Vec::new() };
-                let metas = found.into_iter().map(|entry| {
-                    let path = path_of(root, &entry.path());
-                    match (path, entry.metadata()) {
-                        (Some(path), Ok(metadata)) => Ok(Some(meta_of(path, &metadata))),
-                        (Some(_), Err(error)) if error.kind() != ErrorKind::NotFound => Err(error),
-                        _ => Ok(None),
-                    }
-                });
-                metas.filter_map(io::Result::transpose).collect::<io::Result<Vec<_>>>()
+                let metas = found
+                    .into_iter()
+                    .filter_map(|(path, metadata)| Some(meta_of(path_of(root, &path)?, &metadata)));
+                Ok(metas.collect::<Vec<_>>())
             });
             Ok::<_, StoreError>(futures::stream::iter(files.await?.into_iter().map(Ok)))
         };

@@ -1,6 +1,6 @@
 //! Finds files below a directory. Symbolic links are neither files nor followed.
 
-use std::fs::{DirEntry, FileType};
+use std::fs::{DirEntry, FileType, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path as FilePath, PathBuf};
 
@@ -9,12 +9,19 @@ use super::raw_data;
 use crate::store::own_directory::OWN_DIRECTORY;
 
 /// The files below a directory, temporary ones apart, in any order. Raw data that this user may not read is passed over.
-pub(super) fn files(directory: &FilePath) -> io::Result<Vec<DirEntry>> {
+pub(super) fn files(directory: &FilePath) -> io::Result<Vec<(PathBuf, Metadata)>> {
     let mut found = Vec::new();
+    // Entries are not kept: each keeps its directory open, and there may be more directories than open files.
     walk(directory, &|below| !raw_data::is_closed(below), &mut |entry, name| {
-        if !is_temporary(name) {
-            found.push(entry);
+        if is_temporary(name) {
+            return Ok(());
         }
+        match entry.metadata() {
+            Ok(metadata) => found.push((entry.path(), metadata)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     })?;
     Ok(found)
 }
@@ -31,6 +38,7 @@ pub(super) fn temporary_files(directory: &FilePath) -> io::Result<Vec<PathBuf>> 
         if is_temporary(name) {
             found.push(entry.path());
         }
+        Ok(())
     })?;
     found.sort();
     Ok(found)
@@ -39,7 +47,7 @@ pub(super) fn temporary_files(directory: &FilePath) -> io::Result<Vec<PathBuf>> 
 fn walk(
     directory: &FilePath,
     enters: &dyn Fn(&FilePath) -> bool,
-    take: &mut dyn FnMut(DirEntry, &str),
+    take: &mut dyn FnMut(&DirEntry, &str) -> io::Result<()>,
 ) -> io::Result<()> {
     for (entry, kind) in entries(directory)? {
         if kind.is_dir() {
@@ -50,7 +58,7 @@ fn walk(
         } else if kind.is_file() {
             // A name that is no text is none of ours.
             if let Some(name) = entry.file_name().to_str() {
-                take(entry, name);
+                take(&entry, name)?;
             }
         }
     }

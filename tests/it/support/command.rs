@@ -104,6 +104,17 @@ impl Workplace {
         finished
     }
 
+    /// Runs it by a shell that does something before, such as `ulimit -n 64`.
+    pub fn limited(&self, before: &str, arguments: &str) -> std::process::Output {
+        let flowlake = env!("CARGO_BIN_EXE_flowlake");
+        let template = self.command(&[]);
+        let environment = template.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        let line = format!("{before} && exec {flowlake} {arguments}");
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &line]).current_dir(self.path()).env_clear().envs(environment);
+        shell.output().unwrap()
+    }
+
     /// The same, and the most memory that the process has had resident, in megabytes.
     pub fn measured(&self, arguments: &[&str]) -> (Finished, u64) {
         let file = |name: &str| std::fs::File::create(self.path().join(name)).unwrap();
