@@ -91,10 +91,11 @@ impl ExportKeys {
         self.all.contains(&key) && !self.superseded.contains(&key)
     }
 
-    /// Whether the export says that a record, which is not in quarantine either, is deleted.
+    /// Whether the export says that a record, which is not in quarantine either, is deleted. No row has a key that is
+    /// none.
     #[must_use]
-    pub fn lack(&self, key: u128) -> bool {
-        self.tells_deletes && !self.all.contains(&key)
+    pub fn lack(&self, key: Option<u128>) -> bool {
+        self.tells_deletes && key.is_none_or(|key| !self.all.contains(&key))
     }
 }
 

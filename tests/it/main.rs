@@ -71,5 +71,6 @@ mod unchanged;
 mod values;
 mod verify;
 mod waiting;
+mod waiting_keys;
 mod walk;
 mod windows;
