@@ -194,12 +194,15 @@ impl<'a> RecordMerge<'a> {
             all.absorb(one);
         }
         let ComparedRecords { unchanged, export, table } = all;
-        let changes = MergeChanges::decide(&export, &table, &self.wanted.export, self.deletes);
+        let mut changes = MergeChanges::decide(&export, &table, &self.wanted.export, self.deletes);
+        if self.tree.is_incomplete() {
+            changes.end_versions_before(&export);
+        }
         merged.absorb(self.tree, changes, unchanged);
         Ok(())
     }
 
-    /// Compares one partition. Child rows are read only if the table has wanted root rows there.
+    /// Compares one partition. Child rows are read only if the table has wanted root rows there, or may have lost them.
     async fn compare(
         &self,
         store: &dyn TableStore,
@@ -219,7 +222,7 @@ impl<'a> RecordMerge<'a> {
         for file in of_root {
             self.read_wanted(store, file, number, &mut table).await?;
         }
-        if !table.is_empty() {
+        if !table.is_empty() || self.tree.is_incomplete() {
             for file in of_children {
                 self.read_wanted(store, file, number, &mut table).await?;
             }

@@ -33,6 +33,10 @@ pub struct Manifest {
     pub quarantine: Vec<QuarantineFile>,
     /// The exports that it has loaded: all of them with `append`, otherwise the last one.
     pub exports: Vec<TakenExport>,
+    /// Files of it, or of its parent, child or history, were lost: it may have rows that belong to none, which a merge
+    /// looks for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_incomplete: bool,
     /// What this flowlake does not know, and keeps.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -79,6 +83,8 @@ struct StoredManifest {
     #[serde(default)]
     quarantine: Vec<QuarantineFile>,
     exports: Vec<TakenExport>,
+    #[serde(default)]
+    is_incomplete: bool,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -105,8 +111,19 @@ impl TryFrom<StoredManifest> for Manifest {
             Ok(DataFile { path, partition, rows, bytes, blake3, statistics })
         });
         let files = files.collect::<Result<_, _>>()?;
-        let StoredManifest { exports, unknown, .. } = stored;
-        Ok(Self { version, run_id, schema, records, received, files, quarantine, exports, unknown })
+        let StoredManifest { exports, is_incomplete, unknown, .. } = stored;
+        Ok(Self {
+            version,
+            run_id,
+            schema,
+            records,
+            received,
+            files,
+            quarantine,
+            exports,
+            is_incomplete,
+            unknown,
+        })
     }
 }
 

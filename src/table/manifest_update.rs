@@ -92,6 +92,8 @@ impl ManifestUpdate<'_> {
             files,
             quarantine,
             exports: self.exports(),
+            is_incomplete: self.disposition != WriteDisposition::Replace
+                && self.old.is_some_and(|old| old.is_incomplete),
             unknown: self.old.map(|old| old.unknown.clone()).unwrap_or_default(),
         };
         UpdatedManifest { manifest, removed }
@@ -176,6 +178,7 @@ mod tests {
             files: vec![file("t/kept"), file("t/rewritten")],
             quarantine: vec![quarantined("old")],
             exports: vec![export("old")],
+            is_incomplete: false,
             unknown: serde_json::Map::new(),
         }
     }

@@ -58,6 +58,7 @@ mod publishing;
 mod quarantine;
 mod quiet_nights;
 mod readers_cases;
+mod rebuilt;
 mod remote;
 mod retries;
 mod run_reports;

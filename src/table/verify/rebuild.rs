@@ -80,6 +80,7 @@ impl dyn TableStore {
         let mut snapshot = Snapshot { file, seen, ..Snapshot::default() };
         let passing = self.passing_files(snapshot.sequence()).await?;
         let (mut manifests, mut shown) = (Vec::new(), Vec::new());
+        let mut damaged: BTreeSet<TableName> = BTreeSet::new();
         for (table, entry) in snapshot.file.tables.clone() {
             let made = match self.manifest(&table, &entry).await {
                 Ok(manifest) => {
@@ -89,9 +90,9 @@ impl dyn TableStore {
                     if is_whole {
                         continue;
                     }
-                    Ok(Manifest { run_id: run_id.clone(), files: left, ..manifest })
+                    Ok(Manifest { files: left, ..manifest })
                 }
-                Err(_) => self.rebuilt_manifest(&table, run_id, &passing).await?,
+                Err(_) => self.rebuilt_manifest(&table, &passing).await?,
             };
             match made {
                 Ok(manifest) => {
@@ -99,11 +100,24 @@ impl dyn TableStore {
                         manifest.files.iter().map(|file| &file.partition).collect();
                     let (partitions, files) = (partitions.len(), manifest.files.len());
                     let rows = manifest.rows();
+                    damaged.insert(manifest.schema.root.clone());
                     shown.push(Rebuilt::Manifest { table, partitions, files, rows });
                     manifests.push(manifest);
                 }
                 Err(reason) => shown.push(Rebuilt::Impossible { table, reason }),
             }
+        }
+        // Beside rows that are lost, their child rows and versions are left, which a merge has to look for from now on.
+        let is_made =
+            |table: &TableName| manifests.iter().any(|it: &Manifest| it.schema.name == *table);
+        let relatives = snapshot.manifests.values();
+        let relatives =
+            relatives.filter(|it| damaged.contains(&it.schema.root) && !is_made(&it.schema.name));
+        let relatives: Vec<Manifest> = relatives.cloned().collect();
+        manifests.extend(relatives);
+        for manifest in &mut manifests {
+            manifest.is_incomplete = true;
+            manifest.run_id = run_id.clone();
         }
         if write && !manifests.is_empty() {
             let changes = Changes { manifests, ..Changes::nothing(run_id.clone(), Utc::now()) };
@@ -145,7 +159,6 @@ impl dyn TableStore {
     async fn rebuilt_manifest(
         &self,
         table: &TableName,
-        run_id: &RunId,
         passing: &HashSet<String>,
     ) -> Result<Result<Manifest, String>, VerifyError> {
         let destination = self.destination();
@@ -171,7 +184,7 @@ impl dyn TableStore {
             }
         }
         let quarantine = quarantine_files(destination, table, passing).await?;
-        Ok(Ok(Manifest { run_id: run_id.clone(), files, quarantine, ..older }))
+        Ok(Ok(Manifest { files, quarantine, ..older }))
     }
 }
 
