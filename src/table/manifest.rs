@@ -47,8 +47,16 @@ pub struct Manifest {
 pub struct TakenExport {
     /// The hash of the export.
     pub hash: ExportHash,
-    /// The hash of the definition's tables at that time.
+    /// The hash of what the definition said of it at that time.
     pub definition: String,
+    /// How many of its records of the table went to quarantine.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub quarantined: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A Parquet file of a table.
@@ -129,6 +137,14 @@ impl TryFrom<StoredManifest> for Manifest {
 
 impl Versioned for Manifest {
     const VERSION: u32 = 2;
+}
+
+impl TakenExport {
+    /// Whether it is the same export, loaded under the same definition.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.definition == other.definition
+    }
 }
 
 impl DataFile {

@@ -11,6 +11,7 @@
 mod support;
 
 mod architecture;
+mod changed_rules;
 mod checks;
 mod commit;
 mod conformance;
