@@ -352,6 +352,7 @@ impl<'a> Run<'a> {
     /// Makes the run visible.
     async fn commit(&self, prepared: Prepared) -> Result<RunReport, RunError> {
         let Prepared { snapshot, changes, mut report } = prepared;
+        report.not_loaded = self.not_loaded(&snapshot);
         if let Some(changes) = changes {
             self.events.emit(EventKind::Committing);
             let outcome = self.tables.commit(&snapshot, changes).await?;
