@@ -53,6 +53,7 @@ mod nights;
 mod ocds;
 mod overwrite;
 mod pieces;
+mod plan_refusals;
 mod private;
 mod promises;
 mod publishing;
