@@ -28,6 +28,7 @@ mod exactness;
 mod failures;
 mod faults;
 mod formats;
+mod goaway;
 mod histories;
 mod hostile;
 mod init;

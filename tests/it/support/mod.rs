@@ -6,6 +6,7 @@ mod definition_schema;
 mod faults;
 mod gcs_server;
 mod hooked_store;
+mod http2_server;
 mod in_process;
 mod lake;
 mod milestone;
@@ -23,6 +24,7 @@ pub use definition_schema::{assert_schema_accepts_what_check_accepts, schema_acc
 pub use faults::{Asked, FaultServer, Reply};
 pub use gcs_server::GcsServer;
 pub use hooked_store::{Failure, HookedStore};
+pub use http2_server::{Http2Server, Step};
 pub use in_process::InProcess;
 pub use lake::Lake;
 pub use milestone::{Course, Milestone, wait_until};
