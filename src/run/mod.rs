@@ -224,7 +224,7 @@ impl<'a> Run<'a> {
         loop {
             let owner = Owner::this_process(&self.plan.run_id, &self.plan.pipeline.name);
             match Lock::acquire(self.destination, owner).await {
-                Err(LockError::Held { by }) if self.plan.waits => {
+                Err(LockError::Held { by, .. }) if self.plan.waits => {
                     self.events.emit(EventKind::Waiting { owner: by.to_string() });
                     let pause = tokio::time::sleep(LOCK_POLL_INTERVAL);
                     self.context.interruption.or(pause).await.map_err(RunError::Stopped)?;
