@@ -40,6 +40,7 @@ mod limits;
 #[cfg(unix)]
 mod local_disk;
 mod lock;
+mod makefile;
 mod many_nights;
 mod marks;
 mod memory;
