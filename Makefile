@@ -88,7 +88,7 @@ fuzz: ## Fuzz splitter, decoder, definitions and HTTP answers, 20 minutes each (
 	done
 
 .PHONY: bench
-bench: ## Measure each step, and the job of a night at three sizes
+bench: ## Measure each step, the job of a night at three sizes, and how each dimension of an export grows
 	$(CARGO) bench
 
 .PHONY: bench-peers
