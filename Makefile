@@ -9,6 +9,10 @@ AZURITE_DIR ?= $(or $(CARGO_TARGET_DIR),target)/azurite
 AZURITE := $(AZURITE_DIR)/node_modules/.bin/azurite-blob
 # The key of the emulator's account, which Microsoft documents.
 AZURITE_KEY := Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==
+# For `make fuzz`. The directory is its own: what is built there counts where it has been.
+FUZZ_TARGETS ?= split decode definition answer
+FUZZ_SECONDS ?= 1200
+FUZZ_TARGET_DIR ?= $(CURDIR)/fuzz/target
 # For `cargo test`, as `make test TEST_FLAGS=--quiet`.
 TEST_FLAGS ?=
 
@@ -99,13 +103,16 @@ test-long: ## 100,000 exports of random JSON and 100,000 tables of random nights
 	PROPTEST_CASES=100000 FLOWLAKE_FIRST_SEED=$${FLOWLAKE_FIRST_SEED:-$$(date +%s)} $(CARGO) test --test it random_nights
 
 .PHONY: fuzz
-fuzz: ## Fuzz splitter, decoder, definitions and HTTP answers, 20 minutes each (needs cargo-fuzz and a nightly toolchain)
-	for target in split decode definition answer; do \
-		$(CARGO) +nightly fuzz run --dev --sanitizer none $$target -- -max_total_time=1200 -max_len=2000 -dict=fuzz/$$target.dict || exit 1; \
+fuzz: ## Fuzz splitter, decoder, definitions and HTTP answers, 20 minutes each (needs a C++ compiler)
+	RUSTC_WRAPPER=$(CURDIR)/fuzz/coverage.sh CARGO_TARGET_DIR=$(FUZZ_TARGET_DIR) $(CARGO) build --manifest-path fuzz/Cargo.toml --bins
+	for target in $(FUZZ_TARGETS); do \
+		mkdir -p $(FUZZ_TARGET_DIR)/found/$$target fuzz/artifacts/$$target; \
+		$(FUZZ_TARGET_DIR)/debug/$$target $(FUZZ_TARGET_DIR)/found/$$target fuzz/corpus/$$target \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=2000 -dict=fuzz/$$target.dict -artifact_prefix=fuzz/artifacts/$$target/ || exit 1; \
 	done
 
 .PHONY: bench
-bench: ## Measure each step, and the job of a night at three sizes
+bench: ## Measure each step, the job of a night at three sizes, and how each dimension of an export grows
 	$(CARGO) bench
 
 .PHONY: bench-peers

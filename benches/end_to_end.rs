@@ -11,20 +11,19 @@
 
 #[expect(dead_code, reason = "the other bench writes the other shapes")]
 mod exports;
+mod measured;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+
+use measured::{Measured, note, serve};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-
-/// Between two looks at a process's memory.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 fn main() -> Result<()> {
     let setting = |name: &str, default: &str| std::env::var(name).unwrap_or(default.to_owned());
@@ -135,26 +134,6 @@ impl Workplace {
     }
 }
 
-/// Answers every request with the export.
-fn serve(listener: &TcpListener, export: &Path) {
-    for socket in listener.incoming().flatten() {
-        if let Err(error) = answer(socket, export) {
-            note(&format!("the export was not served: {error}"));
-        }
-    }
-}
-
-fn answer(mut socket: TcpStream, export: &Path) -> io::Result<()> {
-    let mut lines = BufReader::new(&socket).lines();
-    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
-    let mut export = File::open(export)?;
-    let length = export.seek(SeekFrom::End(0))?;
-    export.rewind()?;
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
-    write!(socket, "{head}content-length: {length}\r\n\r\n")?;
-    io::copy(&mut export, &mut socket).map(drop)
-}
-
 /// A tool that does the job.
 struct Contestant {
     name: &'static str,
@@ -164,62 +143,26 @@ struct Contestant {
     runs: Vec<Measured>,
 }
 
-#[derive(Clone, Copy)]
-struct Measured {
-    seconds: f64,
-    peak_megabytes: f64,
-}
-
 impl Contestant {
     fn run(&mut self, lake: &Path) -> Result<()> {
         if self.broken {
             return Ok(());
         }
         let _ = fs::remove_dir_all(lake);
-        let begun = Instant::now();
-        let mut process = Command::new(&self.program)
-            .args(&self.arguments)
-            .env("PROCUREMENTFLOW_API_KEY", "not-a-real-key-for-a-benchmark-only")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let peak_kilobytes = watch(&mut process)?;
-        let seconds = begun.elapsed().as_secs_f64();
-        if !process.wait()?.success() {
-            let mut said = String::new();
-            process.stderr.take().map_or(Ok(0), |mut it| it.read_to_string(&mut said))?;
-            note(&format!("{} failed: {said}", self.name));
-            self.broken = true;
-            return Ok(());
+        match measured::run(Command::new(&self.program).args(&self.arguments))? {
+            Ok(measured) => self.runs.push(measured),
+            Err(said) => {
+                note(&format!("{} failed: {said}", self.name));
+                self.broken = true;
+            }
         }
-        self.runs.push(Measured { seconds, peak_megabytes: peak_kilobytes * 1024.0 / 1e6 });
         Ok(())
     }
 
     /// The middle of its runs.
     fn median(&self) -> Option<Measured> {
-        let middle = |value: fn(&Measured) -> f64| {
-            let mut values: Vec<f64> = self.runs.iter().map(value).collect();
-            values.sort_by(f64::total_cmp);
-            values.get(values.len() / 2).copied()
-        };
-        let peak_megabytes = middle(|run| run.peak_megabytes)?;
-        Some(Measured { seconds: middle(|run| run.seconds)?, peak_megabytes })
+        Measured::median(&self.runs)
     }
-}
-
-/// Waits for a process; returns the most memory that it had resident, in kilobytes.
-fn watch(process: &mut Child) -> Result<f64> {
-    let status = format!("/proc/{}/status", process.id());
-    let mut most = 0.0;
-    while process.try_wait()?.is_none() {
-        let status = fs::read_to_string(&status).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let now = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-        most = now.unwrap_or(0.0_f64).max(most);
-        std::thread::sleep(LOOK_EVERY);
-    }
-    Ok(most)
 }
 
 /// A table as docs/performance.md has it.
@@ -242,8 +185,4 @@ fn report(workplace: &Workplace, contestants: &[Contestant]) {
         );
     }
     let _ = io::stdout().write_all(lines.as_bytes());
-}
-
-fn note(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -106,6 +106,9 @@ pub mod advice {
     /// For a quarantine file that is gone or damaged.
     pub const LOST_QUARANTINE: &str = "restore the file from a backup, or give up the records of its table with \
                                        `flowlake quarantine drop` and `--table`";
+    /// For a file or directory that this user may not read or write.
+    pub const OTHER_USER: &str = "this user may not do that there: use the user that runs the pipelines; who else may read \
+                                  its tables is decided by its umask, and for kept exports and quarantine by `raw_mode`";
     /// For a destination that fails before the commit.
     pub const CHECK_DESTINATION: &str = "check that the destination exists, has room, and lets this user write; \
                                          the tables are as they were, and the next run cleans up";

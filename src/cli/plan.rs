@@ -75,24 +75,25 @@ async fn print(
 ) -> Result<(), Error> {
     let definition = Definition::load(file, &arguments.settings, &context.environment)?;
     summary::warn(&definition.warnings);
-    let shown = ShownPlan::of(&arguments.plan_and_look(definition.pipeline, context).await?);
+    let planned = arguments.plan_and_look(definition.pipeline, context).await?;
+    let changes = match other_pipeline(&planned) {
+        Some(error) => Err(error),
+        None => changes(&planned).map_err(RunError::from),
+    };
+    let shown = ShownPlan::of(&planned, &changes);
     if json {
-        return screen::print_pretty_json(&shown);
+        screen::print_pretty_json(&shown)?;
+    } else {
+        screen::print_lines(shown.lines());
     }
-    screen::print_lines(shown.lines());
-    Ok(())
+    changes.map(drop).map_err(Error::from)
 }
 
 impl ShownPlan {
-    fn of(planned: &Planned) -> Self {
+    fn of(planned: &Planned, changes: &Result<Vec<Change>, RunError>) -> Self {
         let plan = &planned.plan;
         let (pipeline, source) = (&plan.pipeline, &plan.pipeline.source);
         let requests = plan.requests.iter().map(|request| format!("GET {}", request.url));
-        let (changes, refused) = match changes(planned) {
-            Ok(changes) => (changes, None),
-            Err(error) => (Vec::new(), Some(error.to_string())),
-        };
-        let refused = other_pipeline(planned).map(|error| error.to_string()).or(refused);
         Self {
             pipeline: pipeline.name.clone(),
             window: plan.window,
@@ -107,8 +108,8 @@ impl ShownPlan {
                 .into_iter()
                 .map(|(table, gap)| format!("{table}: {gap}"))
                 .collect(),
-            changes,
-            refused,
+            changes: changes.as_ref().cloned().unwrap_or_default(),
+            refused: changes.as_ref().err().map(ToString::to_string),
         }
     }
 
@@ -155,7 +156,7 @@ fn other_pipeline(planned: &Planned) -> Option<RunError> {
     other.map(|(table, pipeline)| RunError::OtherPipeline { table, pipeline })
 }
 
-/// What the definition alone changes in existing tables.
+/// What the definition alone changes in existing tables, or why a run would refuse it whatever the export has.
 fn changes(planned: &Planned) -> Result<Vec<Change>, SchemaError> {
     let (tables, known) = (&planned.plan.pipeline.tables, planned.snapshot.schemas());
     let roots = planned.plan.pipeline.root_tables().filter(|root| known.contains_key(&root.name));
@@ -163,12 +164,13 @@ fn changes(planned: &Planned) -> Result<Vec<Change>, SchemaError> {
     let seen: Vec<_> = roots.iter().map(|(root, table)| (root, *table, &nothing)).collect();
     match Schemas::resolve(&seen, tables, &known) {
         Ok(schemas) => {
+            let manifests = planned.snapshot.manifests.values();
+            let histories = manifests.filter_map(|it| it.schema.history_of.clone());
+            schemas.check_histories(&histories.collect())?;
             let is_declared = |change: &Change| !matches!(change, Change::Vanished { .. });
             Ok(schemas.changes(tables, &known).into_iter().filter(is_declared).collect())
         }
-        Err(error @ (SchemaError::Repartitioned { .. } | SchemaError::Rekeyed { .. })) => {
-            Err(error)
-        }
+        Err(error) if error.is_of_definition() => Err(error),
         // The export may bring the columns that are missing.
         Err(_) => Ok(Vec::new()),
     }

@@ -9,12 +9,13 @@ use super::planning::PlanArguments;
 use super::screen;
 use super::summary::{self, fail};
 use crate::cli::error::Error;
-use crate::definition::{self, DestinationUrl, Pipeline};
+use crate::definition::{self, DefinitionError, DestinationUrl, Pipeline};
 use crate::exit_code::ExitCode;
 use crate::plan::{Plan, destination_at};
 use crate::report::{Event, EventKind, Log, Outcome, Progress, Reporter, RunIdentity, RunReport};
 use crate::run::{RunContext, RunError, keep_report};
 use crate::schema::RunId;
+use crate::shown;
 
 /// The options of `flowlake run`.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +63,15 @@ struct WrongDefinition<'a> {
 
 fn show_wrong_definition(file: &Path, error: &Error, json: bool) -> ExitCode {
     if json {
-        let outcome = Outcome::failed(error);
+        let mut outcome = Outcome::failed(error);
+        if let (
+            Outcome::Failed { error: reported },
+            Error::Definition(DefinitionError::Invalid(problems)),
+        ) = (&mut outcome, error)
+        {
+            // What is shown to people has the help of each problem.
+            reported.help = problems.list().first().map(|first| shown::message(&first.help));
+        }
         let shown = WrongDefinition {
             version: RunReport::VERSION,
             definition: file.display().to_string(),

@@ -89,15 +89,17 @@ async fn last_reports(destination: &Destination, limit: usize) -> Result<Vec<Run
 fn rows(reports: &[RunReport]) -> Listing {
     let headings = vec![
         "started",
+        "pipeline",
         "run",
         "seconds",
         "received",
         "inserted",
         "updated",
         "quarantined",
+        "exit",
         "outcome",
     ];
-    let mut rows = Listing::new(headings, 2..7);
+    let mut rows = Listing::new(headings, 3..9);
     for report in reports {
         let seconds = (report.finished_at - report.started_at).as_seconds_f64();
         let sum = |of: fn(&crate::report::TableReport) -> u64| {
@@ -105,12 +107,14 @@ fn rows(reports: &[RunReport]) -> Listing {
         };
         rows.add(vec![
             report.started_at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            report.pipeline.clone(),
             report.run_id.to_string(),
             format!("{seconds:.1}"),
             sum(|table| table.received),
             sum(|table| table.inserted),
             sum(|table| table.updated),
             sum(|table| table.quarantined),
+            report.exit_code.to_string(),
             outcome(&report.outcome),
         ]);
     }

@@ -63,6 +63,7 @@ pub(super) fn report(report: &RunReport) -> Vec<String> {
         lines.push(format!("this run began the lake {}", report.destination));
     }
     lines.extend(tables(report));
+    lines.extend(report.not_loaded.iter().map(ToString::to_string));
     lines.extend(report.changes.iter().map(ToString::to_string));
     lines.extend(report.checks.iter().map(ToString::to_string));
     if !report.pruned.is_empty() {

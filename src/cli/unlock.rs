@@ -6,7 +6,7 @@ use super::summary::fail;
 use crate::cli::error::Error;
 use crate::exit_code::ExitCode;
 use crate::run::{RunContext, RunError};
-use crate::table::lock::{LockError, break_lock, holder};
+use crate::table::lock::{break_lock, holder};
 
 /// Removes the lock of a run that is gone, or of any run with `force`. Says whose lock it was.
 pub(super) async fn unlock(
@@ -31,10 +31,7 @@ async fn free(
         screen::print(format!("{shown}: not locked"));
         return Ok(());
     };
-    if !(force || holder.is_gone()) {
-        return Err(RunError::Lock(LockError::Held { by: holder }).into());
-    }
-    break_lock(&destination).await.map_err(RunError::from)?;
+    break_lock(&destination, holder.clone(), force).await.map_err(RunError::from)?;
     screen::print(format!("{shown}: unlocked; the lock was held by {holder}"));
     Ok(())
 }

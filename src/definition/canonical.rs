@@ -4,6 +4,8 @@
 //! |---|---|
 //! | comments, whitespace, the order of keys, a default written out | no |
 //! | tables or columns, their order, their descriptions | yes |
+//! | a limit that an export meets while it is loaded | yes |
+//! | a limit on what is received | no: it is met before |
 //! | flowlake: a new key that this definition does not use | no |
 
 use serde::Serialize;
@@ -23,7 +25,7 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Definition, Environment, tables_hash};
+    use super::super::{Definition, Environment, definition_hash};
 
     const HEADER: &str = "version = 1\nname = \"a\"\n[source]\nendpoint = \"purchasing\"\norganisation_id = \"x\"\n\
                           [destination]\nurl = \"lake\"\n";
@@ -43,7 +45,7 @@ mod tests {
     fn hash(tables: &str) -> String {
         let text = format!("{HEADER}{tables}");
         let definition = Definition::parse("a.toml", &text, &Environment::default()).unwrap();
-        tables_hash(&definition.pipeline.tables)
+        definition_hash(&definition.pipeline.tables, &definition.pipeline.limits)
     }
 
     #[test]
@@ -86,7 +88,12 @@ mod tests {
         for tables in same {
             assert_eq!(hash(&tables), hash(TABLES), "{tables}");
         }
+        let limited = |limits: &str| format!("[limits]\n{limits}\n{TABLES}");
+        assert_eq!(hash(&limited("max_size = \"1GB\"")), hash(TABLES));
         let other = [
+            limited("max_quarantined = 0"),
+            limited("max_quarantined = \"0%\""),
+            limited("min_records = 1"),
             TABLES.replace("month(", "day("),
             TABLES.replace("\"freeze\"", "\"evolve\""),
             TABLES.replace(

@@ -374,7 +374,7 @@ mod tests {
     }
 
     fn refused(destination: &str) -> String {
-        parse(destination).unwrap_err().to_string()
+        parse(destination).unwrap_err().lines().join("\n")
     }
 
     #[test]

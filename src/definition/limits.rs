@@ -4,31 +4,42 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
 use toml::Value;
 
 use super::checker::Checker;
 use super::field::{AtLeastOne, Field, FromToml, TextForm, TypeMismatch};
 
-/// Bounds that an export has to meet before any table changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Bounds that an export has to meet before any table changes. Serialised are those that an export meets while it is
+/// loaded: see [`definition_hash`](super::definition_hash).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Limits {
     /// The most records that may go to quarantine.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_quarantined: Option<Limit>,
     /// The fewest records of each table without a parent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub min_records: Option<u64>,
     /// The most by which such a table may shrink from one full export to the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_shrink: Option<Share>,
     /// The largest response, decompressed.
+    #[serde(skip)]
     pub max_size: Option<Size>,
     /// The largest record.
+    #[serde(skip)]
     pub max_record_size: Option<Size>,
     /// The most records that may wait in quarantine for a table.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_waiting: Option<Size>,
     /// The most partitions that one run may write.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_partitions: Option<u32>,
     /// The most columns of a table.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_columns: Option<u32>,
     /// Whether newline-delimited JSON is loaded from a response that does not tell where it ends.
+    #[serde(skip)]
     pub allow_unknown_length: bool,
 }
 
@@ -97,7 +108,7 @@ const UNITS: [(&str, u64); 7] = [
 ];
 
 /// A size in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Size {
     bytes: u64,
 }
@@ -144,7 +155,8 @@ impl fmt::Display for Size {
 pub struct InvalidSize(String);
 
 /// A bound on a number of records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Limit {
     /// A number of records.
     Count(u64),
@@ -153,7 +165,7 @@ pub enum Limit {
 }
 
 /// A part of a whole, exact to a ten-thousandth of a percent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Share {
     millionths: u64,
 }

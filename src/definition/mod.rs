@@ -91,7 +91,7 @@ pub use retention::RetentionPolicy;
 pub use retry::RetryLimits;
 pub use setting::{InvalidSetting, Setting};
 pub use source::{Endpoint, Resource, Source};
-pub use table::{Table, tables_hash};
+pub use table::{Table, definition_hash};
 pub use template::{InvalidTemplate, Template, TemplateContext};
 pub use timeouts::Timeouts;
 pub use window::{WindowPolicy, parse_instant};

@@ -88,7 +88,7 @@ impl Problem {
     }
 }
 
-/// All problems of a definition. Its `Display` is the whole report.
+/// All problems of a definition. Its `Display` is one line; [`lines`](Self::lines) are the whole report.
 #[derive(Debug, Clone)]
 pub struct Problems {
     file: String,
@@ -172,7 +172,17 @@ impl Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.lines().join("\n"))
+        let Some(first) = self.list.first() else { return f.write_str("no problems") };
+        f.write_str(&self.file)?;
+        if let Some((line, column)) = self.place_of(first) {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": `{}`: {}", first.key, first.message)?;
+        match self.list.len() - 1 {
+            0 => Ok(()),
+            1 => f.write_str("; and 1 more problem"),
+            more => write!(f, "; and {more} more problems"),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::checker::Checker;
 use super::defaults::TableDefaults;
 use super::disposition::{Deletes, Nested, WriteDisposition};
 use super::field::{Field, List};
-use super::{Check, Column, Contract};
+use super::{Check, Column, Contract, Limits};
 use crate::schema::{ColumnName, JsonPointer, NullValue, PartitionField, TableName, TimeRanges};
 
 /// A declared table or child table.
@@ -73,10 +73,21 @@ pub struct Table {
     pub columns: IndexMap<ColumnName, Column>,
 }
 
-/// The hash of declared tables, independent of how their definition is written: see `canonical`.
+/// The hash of what a definition says of the rows of its tables, independent of how it is written: see `canonical`. An
+/// export that was loaded under another one is loaded again, since it may end otherwise.
 #[must_use]
-pub fn tables_hash(tables: &[Table]) -> String {
-    canonical::hash(&tables)
+pub fn definition_hash(tables: &[Table], limits: &Limits) -> String {
+    let only_tables = Limits {
+        max_size: limits.max_size,
+        max_record_size: limits.max_record_size,
+        allow_unknown_length: limits.allow_unknown_length,
+        ..Limits::default()
+    };
+    if *limits == only_tables {
+        canonical::hash(&tables)
+    } else {
+        canonical::hash(&(tables, limits))
+    }
 }
 
 impl Table {

@@ -216,9 +216,26 @@ const FROZEN_HELP: &str = "the tables are as they were; declare what is expected
      once, as with `--set tables[0].schema_contract=evolve`";
 const HISTORY_COLLISION_HELP: &str = "leave `history` out, or load into a new destination, in which a list of that name gets another";
 
+impl SchemaError {
+    /// Whether the definition contradicts the tables of the destination, whatever the export has.
+    #[must_use]
+    pub fn is_of_definition(&self) -> bool {
+        matches!(
+            self,
+            Self::Repartitioned { .. }
+                | Self::Rekeyed { .. }
+                | Self::Unkept { .. }
+                | Self::HistoryUnkept { .. }
+                | Self::NotCarried { .. }
+                | Self::NotJson { .. }
+                | Self::JsonHasRows { .. }
+        )
+    }
+}
+
 impl Failure for SchemaError {
     fn exit_code(&self) -> ExitCode {
-        ExitCode::Export
+        if self.is_of_definition() { ExitCode::Usage } else { ExitCode::Export }
     }
 
     fn help(&self) -> Option<String> {

@@ -94,6 +94,7 @@ impl<'a> Resolver<'a> {
             pending.declared.map(|table| unmatched(table, &pending.rows, named, before));
         let unmatched = unmatched.unwrap_or_default();
         let policy = TablePolicy { discarded, excluded, unmatched, ..policy(pending, parent) };
+        self.check_key(pending, &policy)?;
         let schema = self.schema(pending, &policy, &known, columns, &for_children)?;
         self.check_layout(&schema, &policy)?;
         if let TableShape::Seen(shape) = pending.rows {
@@ -165,7 +166,25 @@ impl<'a> Resolver<'a> {
         Ok(schema)
     }
 
-    /// Refuses other partitions, another key or a dropped column for soft deletes while older rows stay in the table.
+    /// Refuses another key while older rows stay in the table, whether its columns are known or not.
+    fn check_key(
+        &self,
+        pending: &UnresolvedTable<'a>,
+        policy: &TablePolicy,
+    ) -> Result<(), SchemaError> {
+        let key = pending.declared.map_or(&[][..], |table| &table.primary_key);
+        match self.known.schemas.get(&pending.name) {
+            Some(known)
+                if known.primary_key != key && policy.disposition != WriteDisposition::Replace =>
+            {
+                let (table, before) = (pending.name.clone(), known.primary_key.clone());
+                Err(SchemaError::Rekeyed { table, before })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses other partitions or a dropped column for soft deletes while older rows stay in the table.
     fn check_layout(&self, schema: &TableSchema, policy: &TablePolicy) -> Result<(), SchemaError> {
         if policy.disposition == WriteDisposition::Replace {
             return Ok(());
@@ -182,9 +201,6 @@ impl<'a> Resolver<'a> {
         };
         if known.partition_by != schema.partition_by || schema.partition_by.iter().any(renamed) {
             return Err(SchemaError::Repartitioned { table });
-        }
-        if known.primary_key != schema.primary_key {
-            return Err(SchemaError::Rekeyed { table, before: known.primary_key.clone() });
         }
         let has_member_keys =
             |schema: &TableSchema| schema.own_column(&ColumnSource::MemberKey).cloned();

@@ -28,7 +28,7 @@ pub enum InitError {
     #[error("could not build rows from the export: {0}")]
     Frame(#[from] PolarsError),
     /// The definition that was made of it has mistakes.
-    #[error("the proposed definition has mistakes:\n{0}")]
+    #[error("the proposed definition has mistakes: {0}")]
     Mistaken(#[from] Problems),
     /// A saved export cannot be opened, or is none.
     #[error(transparent)]

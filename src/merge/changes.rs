@@ -77,6 +77,14 @@ impl MergeChanges {
         changes
     }
 
+    /// Ends the versions that a history may have of rows that are written, also of those that the table does not have: it
+    /// has lost files.
+    pub(super) fn end_versions_before(&mut self, export: &RecordVersions) {
+        let rows = export.0.values().flat_map(|record| &record.rows).map(|row| row.id);
+        let written = rows.filter(|row| !self.unchanged.contains(row));
+        self.ended.outdated.extend(written);
+    }
+
     fn outcome(&mut self, row: &VersionRow) -> &mut MergeOutcome {
         self.outcomes.entry(row.id.0).or_default()
     }

@@ -91,10 +91,11 @@ impl ExportKeys {
         self.all.contains(&key) && !self.superseded.contains(&key)
     }
 
-    /// Whether the export says that a record, which is not in quarantine either, is deleted.
+    /// Whether the export says that a record, which is not in quarantine either, is deleted. No row has a key that is
+    /// none.
     #[must_use]
-    pub fn lack(&self, key: u128) -> bool {
-        self.tells_deletes && !self.all.contains(&key)
+    pub fn lack(&self, key: Option<u128>) -> bool {
+        self.tells_deletes && key.is_none_or(|key| !self.all.contains(&key))
     }
 }
 
@@ -193,12 +194,15 @@ impl<'a> RecordMerge<'a> {
             all.absorb(one);
         }
         let ComparedRecords { unchanged, export, table } = all;
-        let changes = MergeChanges::decide(&export, &table, &self.wanted.export, self.deletes);
+        let mut changes = MergeChanges::decide(&export, &table, &self.wanted.export, self.deletes);
+        if self.tree.is_incomplete() {
+            changes.end_versions_before(&export);
+        }
         merged.absorb(self.tree, changes, unchanged);
         Ok(())
     }
 
-    /// Compares one partition. Child rows are read only if the table has wanted root rows there.
+    /// Compares one partition. Child rows are read only if the table has wanted root rows there, or may have lost them.
     async fn compare(
         &self,
         store: &TableStore,
@@ -218,7 +222,7 @@ impl<'a> RecordMerge<'a> {
         for file in of_root {
             self.read_wanted(store, file, number, &mut table).await?;
         }
-        if !table.is_empty() {
+        if !table.is_empty() || self.tree.is_incomplete() {
             for file in of_children {
                 self.read_wanted(store, file, number, &mut table).await?;
             }

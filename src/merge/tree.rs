@@ -67,6 +67,11 @@ impl<'a> TableTree<'a> {
         !self.files.is_empty()
     }
 
+    /// Whether it may have child rows or versions without the rows that they belong to.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.manifests.values().any(|manifest| manifest.is_incomplete)
+    }
+
     /// The schema of the root table.
     #[must_use]
     pub fn root_schema(&self) -> &TableSchema {

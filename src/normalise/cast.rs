@@ -261,7 +261,7 @@ fn cast_texts(raw: &StringChunked, to: &ColumnType) -> PolarsResult<Cast> {
 }
 
 /// A timestamp, or the instant a date begins.
-fn parse_instant(text: &str) -> Option<i64> {
+pub(super) fn parse_instant(text: &str) -> Option<i64> {
     parse_timestamp(text).or_else(|| midnight(parse_date(text)?))
 }
 

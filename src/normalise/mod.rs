@@ -49,7 +49,7 @@ pub use conform::{ConformError, conform};
 pub use cursor_form::CursorForm;
 pub(crate) use dates::iso_form;
 pub use frame::{BrokenRows, LeftOutRows, Normalised, Rejection, TableFrame};
-pub use key_texts::{key_texts, rows_of_keys};
+pub use key_texts::{key_hashes, key_texts, key_values};
 pub(crate) use lists::lists_of;
 pub use metadata_columns::MetadataColumns;
 pub use normaliser::Normaliser;

@@ -89,6 +89,8 @@ pub enum RunWarning {
     HistoryIsAhead(DateTime<Utc>),
     /// Quarantined records have unreadable keys, so missing records are not deleted.
     DeletesSkipped,
+    /// The table has appended the export under another definition.
+    AppendedBefore,
     /// The pipeline wrote the table, and does not name it any more while it begins another one.
     LeftBehind,
     /// The definition says something of a column that the export does not have.
@@ -136,6 +138,11 @@ impl fmt::Display for RunWarning {
             }
             Self::DeletesSkipped => f.write_str(
                 "quarantined records have keys that cannot be read; no missing record is deleted",
+            ),
+            Self::AppendedBefore => f.write_str(
+                "this export was appended before, and the definition has changed since: what it says now is not applied \
+                 to it; `flowlake quarantine retry` loads what waits by it, and `flowlake run --again` appends the \
+                 whole export once more",
             ),
             Self::LeftBehind => f.write_str(
                 "no table of the definition is called so any more: it stays as it is, and gets no rows; \

@@ -16,7 +16,7 @@ mod progress;
 pub use event::{Event, EventKind, Reporter, Reporters, RunWarning};
 pub use log::Log;
 pub use model::{
-    CheckReport, ExportReport, Outcome, QuarantineReasonReport, ReportedError, RunIdentity,
-    RunReport, RunStep, StepSeconds, TableReport,
+    CheckReport, ExportReport, NotLoadedReport, Outcome, QuarantineReasonReport, ReportedError,
+    RunIdentity, RunReport, RunStep, StepSeconds, TableReport,
 };
 pub use progress::{Progress, between_progress};

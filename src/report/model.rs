@@ -40,6 +40,9 @@ pub struct RunReport {
     /// What the run covered; none for a full export.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// Windows that neither this run nor a later one loads by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_loaded: Vec<NotLoadedReport>,
     /// The exports, once all were received: one for each request.
     #[serde(default)]
     pub exports: Vec<ExportReport>,
@@ -73,6 +76,17 @@ pub struct RunIdentity {
     pub destination: String,
     /// When it began.
     pub started_at: DateTime<Utc>,
+}
+
+/// A window of a table that no run loads by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotLoadedReport {
+    /// The table.
+    pub table: TableName,
+    /// The window.
+    pub window: Window,
+    /// Why, with the command that loads it.
+    pub message: String,
 }
 
 /// A check that rows failed.
@@ -252,6 +266,12 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
+impl std::fmt::Display for NotLoadedReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "! {} is not loaded: {}", self.table, self.message)
+    }
+}
+
 impl std::fmt::Display for CheckReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let rows = if self.rows == 1 { "1 row".to_owned() } else { format!("{} rows", self.rows) };
@@ -280,6 +300,7 @@ impl RunReport {
             outcome,
             seconds: StepSeconds::default(),
             window: None,
+            not_loaded: Vec::new(),
             exports: Vec::new(),
             retried: None,
             tables: Vec::new(),

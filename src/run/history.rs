@@ -90,9 +90,11 @@ pub(super) async fn rewritten_histories(
         let (Some(table), Some(history)) = (table, history) else { continue };
         let ended = table.files.iter().filter(|file| merged.rewritten.contains(&file.path));
         let partitions: HashSet<&PartitionKey> = ended.map(|file| &file.partition).collect();
+        // Of rows that are lost nobody knows where they were.
+        let is_looked_at =
+            |file: &&DataFile| history.is_incomplete || partitions.contains(&file.partition);
         let files = history.files.iter().filter(|file| file.has_rows());
-        let files: Vec<&DataFile> =
-            files.filter(|file| partitions.contains(&file.partition)).collect();
+        let files: Vec<&DataFile> = files.filter(is_looked_at).collect();
         let schemas = &load.schemas;
         let found = files_with_ended_versions(store, schemas, id, files, &merged.ended).await?;
         rewritten.extend(found);

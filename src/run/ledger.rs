@@ -9,7 +9,7 @@ use crate::run::intake::Intake;
 use crate::run::loaded::Loaded;
 use crate::run::new_exports::NewExports;
 use crate::schema::{IdVec, PartitionKey, RootId, TableId};
-use crate::table::{Manifest, Snapshot};
+use crate::table::{Manifest, Snapshot, TakenExport};
 
 /// The ledgers of root tables that have loaded this export already.
 pub(super) fn unchanged(
@@ -17,18 +17,29 @@ pub(super) fn unchanged(
     new_exports: &NewExports<'_>,
     intake: &Intake,
     snapshot: &Snapshot,
+    taken: &TakenExport,
 ) -> Vec<TableReport> {
     let found = intake.found();
     roots
         .iter()
         .filter(|(root, _)| !new_exports.contains(*root))
         .filter_map(|(root, table)| {
-            let mut report = table_report(snapshot.manifests.get(&table.name)?);
+            let manifest = snapshot.manifests.get(&table.name)?;
+            let mut report = table_report(manifest);
             report.received = found[root].count;
-            report.unchanged = found[root].count;
+            report.quarantined = still_quarantined(manifest, taken).min(report.received);
+            report.waiting_already = report.quarantined;
+            report.unchanged = report.received - report.quarantined;
             Some(report)
         })
         .collect()
+}
+
+/// How many records of an export that a table has taken wait in quarantine. Those that a retry has loaded do not.
+fn still_quarantined(manifest: &Manifest, taken: &TakenExport) -> u64 {
+    let waiting = manifest.quarantine.iter().map(|file| file.records).sum::<u64>();
+    let export = manifest.exports.iter().rev().find(|export| export.hash == taken.hash);
+    export.map_or(0, |export| export.quarantined).min(waiting)
 }
 
 /// The ledger of a table that was loaded.

@@ -232,6 +232,7 @@ impl Load {
             quarantined: self.quarantined,
             broken: self.broken,
             left_out: self.left_out,
+            set_apart_key_types: BTreeMap::new(),
             cursor_forms,
         })
     }

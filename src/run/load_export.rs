@@ -44,7 +44,7 @@ impl Run<'_> {
         let again = self.decode_landed(landed.clone(), selector.clone(), &expectation, passed_over);
         match self.load_records(again.await?, new_exports, expectation.clone()).await {
             Ok((landed, mut load)) => {
-                set_apart.add_to(&mut load);
+                set_apart.add_to(&mut load)?;
                 Ok((landed, load))
             }
             // The definition needs a column that only they have.

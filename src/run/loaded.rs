@@ -11,7 +11,7 @@ use crate::infer::{Filled, Schemas};
 use crate::merge::{ContentHash, MergeOutcome, PartitionRows};
 use crate::normalise::{CursorForm, MetadataColumns, Reasons};
 use crate::schema::{
-    ColumnName, IdVec, PartitionKey, TableId, TableName, TableSchema, ValueCounts,
+    ColumnName, ColumnType, IdVec, PartitionKey, TableId, TableName, TableSchema, ValueCounts,
 };
 use crate::write::Encoder;
 use crate::write::spill::{Spill, SpillError};
@@ -36,6 +36,8 @@ pub(super) struct Loaded {
     /// The checks that rows break, by table and position among the table's checks.
     pub(super) broken: BTreeMap<(TableId, usize), BrokenCheck>,
     pub(super) left_out: BTreeMap<TableId, LeftOut>,
+    /// The types of the keys of each root table before its quarantined records were set apart.
+    pub(super) set_apart_key_types: BTreeMap<TableId, Vec<ColumnType>>,
     /// For each root table whose records supersede each other, the form of its cursor's texts.
     pub(super) cursor_forms: HashMap<TableId, CursorForm>,
 }
@@ -150,9 +152,11 @@ impl Loaded {
         self.left_out.get(&table).map(|left_out| left_out.keys.clone()).unwrap_or_default()
     }
 
-    /// Whether a record of the export is in quarantine.
-    pub(super) fn has_left_out(&self, table: TableId, key: u128) -> bool {
-        self.left_out.get(&table).is_some_and(|left_out| left_out.keys.contains(&key))
+    /// The types that the keys of quarantined records were read with. Where a table has rows its own types are wider or
+    /// the same; where all of its records are in quarantine its key has no type of its own.
+    pub(super) fn quarantined_key_types(&self, table: TableId) -> Vec<ColumnType> {
+        let set_apart = self.set_apart_key_types.get(&table).cloned();
+        set_apart.unwrap_or_else(|| self.schemas[table].key_types())
     }
 
     /// How many rows of a table have a value in a column.

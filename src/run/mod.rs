@@ -226,7 +226,7 @@ impl<'a> Run<'a> {
         loop {
             let owner = Owner::this_process(&self.plan.run_id, &self.plan.pipeline.name);
             match Lock::acquire(self.destination, owner).await {
-                Err(LockError::Held { by }) if self.plan.waits => {
+                Err(LockError::Held { by, .. }) if self.plan.waits => {
                     self.events.emit(EventKind::Waiting { owner: by.to_string() });
                     let pause = tokio::time::sleep(LOCK_POLL_INTERVAL);
                     self.context.interruption.or(pause).await.map_err(RunError::Stopped)?;
@@ -355,6 +355,7 @@ impl<'a> Run<'a> {
     /// Makes the run visible.
     async fn commit(&self, prepared: Prepared) -> Result<RunReport, RunError> {
         let Prepared { snapshot, changes, mut report } = prepared;
+        report.not_loaded = self.not_loaded(&snapshot);
         if let Some(changes) = changes {
             self.events.emit(EventKind::Committing);
             let changed: Vec<TableName> =

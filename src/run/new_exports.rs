@@ -1,7 +1,8 @@
 //! Tables that have not loaded this export yet. The same export again changes nothing (promise P3).
 
-use crate::definition::{Table, WriteDisposition};
-use crate::schema::{IdVec, RootId, Window};
+use crate::definition::{Pipeline, Table, WriteDisposition, definition_hash};
+use crate::run::intake::Intake;
+use crate::schema::{IdVec, RootId, TableName, Window};
 use crate::table::{Manifest, Snapshot, TakenExport};
 
 /// The root tables of a run that have not loaded its export yet.
@@ -34,6 +35,34 @@ impl<'t> NewExports<'t> {
         Self { tables: roots.iter().map(|(root, table)| (root, *table)).collect() }
     }
 
+    /// The tables that have appended this export under another definition, which is not applied to it any more.
+    pub(super) fn appended_otherwise<'r>(
+        &'r self,
+        roots: &'r IdVec<RootId, &'t Table>,
+        intake: &Intake,
+        snapshot: &'r Snapshot,
+        (pipeline, taken): (&'r Pipeline, &'r TakenExport),
+    ) -> impl Iterator<Item = &'t TableName> + 'r {
+        let found = intake.found();
+        let known = roots.iter().filter(move |(root, table)| {
+            let is_append = table.write_disposition == WriteDisposition::Append;
+            // A run of some tables does not know what the definition says of the others.
+            let is_whole = is_append && !pipeline.is_partial;
+            is_whole && found[*root].count > 0 && !self.contains(*root)
+        });
+        let otherwise = known.filter(move |(_, table)| {
+            // A run may have loaded this table alone.
+            let is_of = |other: &&Table| pipeline.root_of(other).name == table.name;
+            let own: Vec<Table> = pipeline.tables.iter().filter(is_of).cloned().collect();
+            let definition = definition_hash(&own, &pipeline.limits);
+            let alone = TakenExport { definition, ..taken.clone() };
+            let is_same = |export: &TakenExport| export.is_like(taken) || export.is_like(&alone);
+            let manifest = snapshot.manifests.get(&table.name);
+            manifest.is_some_and(|it| !it.exports.iter().any(is_same))
+        });
+        otherwise.map(|(_, table)| &table.name)
+    }
+
     /// Whether a record array is loaded.
     pub(super) fn contains(&self, root: RootId) -> bool {
         self.tables.iter().any(|(new, _)| *new == root)
@@ -47,6 +76,8 @@ fn has_taken(old: &Manifest, disposition: WriteDisposition, taken: &TakenExport)
         WriteDisposition::Append => old.exports.iter().any(|export| export.hash == taken.hash),
         WriteDisposition::Replace
         | WriteDisposition::Merge
-        | WriteDisposition::OverwritePartitions => old.exports.last() == Some(taken),
+        | WriteDisposition::OverwritePartitions => {
+            old.exports.last().is_some_and(|export| export.is_like(taken))
+        }
     }
 }

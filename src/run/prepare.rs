@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::{Prepared, Run, RunError, findings, guard, ledger};
 use crate::decode::{DecodeOptions, RecordSelector};
-use crate::definition::{Nested, Table, WriteDisposition, tables_hash};
+use crate::definition::{Nested, Pipeline, Table, WriteDisposition, definition_hash};
 use crate::infer::value_rules;
 use crate::landing::{Archive, ExportHash, Landed, ReceivedExport};
 use crate::normalise::MetadataColumns;
@@ -84,7 +84,9 @@ impl Run<'_> {
         let exports = self.exports(&intake);
 
         let hash = ExportHash::of_all(exports.iter().map(|export| &export.hash));
-        let taken = TakenExport { hash, definition: tables_hash(&self.plan.pipeline.tables) };
+        let Pipeline { tables, limits, .. } = &self.plan.pipeline;
+        let taken =
+            TakenExport { hash, definition: definition_hash(tables, limits), quarantined: 0 };
         let new_exports = if self.plan.again {
             let all: Vec<&Table> = roots.values().copied().collect();
             NewExports::all(&all.into())
@@ -92,7 +94,11 @@ impl Run<'_> {
             NewExports::of_export(roots, &snapshot, &taken, self.plan.window)
         };
         self.refuse_lost_files(roots, &new_exports, &snapshot).await?;
-        let ledgers = ledger::unchanged(roots, &new_exports, &intake, &snapshot);
+        let as_now = (&self.plan.pipeline, &taken);
+        for table in new_exports.appended_otherwise(roots, &intake, &snapshot, as_now) {
+            self.events.warn_of_table(table, RunWarning::AppendedBefore);
+        }
+        let ledgers = ledger::unchanged(roots, &new_exports, &intake, &snapshot, &taken);
         let taken_over = self.taken_over(roots, &new_exports, &snapshot);
         if new_exports.tables.is_empty() {
             let mut changes = self.moved_watermark(&snapshot);

@@ -8,12 +8,11 @@ use super::{Run, RunError};
 use crate::decode::RecordSelector;
 use crate::definition::{Size, Table, WriteDisposition};
 use crate::landing::{Landed, Landing};
-use crate::merge::record_hashes;
-use crate::normalise::rows_of_keys;
+use crate::normalise::{key_hashes, key_values};
 use crate::run::loaded::{Loaded, Quarantined};
 use crate::run::merge::KeysOfTables;
 use crate::run::waiting_size::WaitingSize;
-use crate::schema::{JsonPointer, RunId, TableId, TableName, TableSchema};
+use crate::schema::{ColumnType, JsonPointer, RunId, TableId, TableName, TableSchema};
 use crate::store::Destination;
 use crate::table::quarantine::{QuarantineFile, QuarantineLine, encode, read};
 use crate::table::{Publication, QuarantineUpdate, Snapshot, quarantine_file};
@@ -172,9 +171,11 @@ impl Run<'_> {
                 };
                 new.iter().try_for_each(&mut add)?;
                 let older = waiting_lines(self.destination, snapshot, &schema.name, add).await?;
-                WaitingLines::beside(older, new, schema, export.is_some(), |key| match export {
-                    Some(_) if load.has_left_out(table, key) => Since::CameAgain,
-                    Some(export) if export.are_loaded(key) => Since::CameAgain,
+                let keys = WaitingKeys { schema, types: load.quarantined_key_types(table) };
+                WaitingLines::beside(older, new, &keys, export.is_some(), |key| match export {
+                    Some(export) if key.is_some_and(|key| export.are_loaded(key)) => {
+                        Since::CameAgain
+                    }
                     Some(export) if export.lack(key) => Since::Deleted,
                     _ => Since::Nothing,
                 })?
@@ -273,24 +274,24 @@ impl WaitingLines {
     fn beside(
         older: Vec<QuarantineLine>,
         new: Vec<QuarantineLine>,
-        schema: &TableSchema,
+        keys: &WaitingKeys<'_>,
         is_merged: bool,
-        since: impl Fn(u128) -> Since,
+        since: impl Fn(Option<u128>) -> Since,
     ) -> Result<Self, RunError> {
-        let keys = keys_of(&older, schema)?;
+        let hashes = keys.hashes_of(&older)?;
         let (mut lines, mut changed) = (Vec::new(), false);
         let of_this_run = LinesByRecord::of(&new);
-        // By the types of the key now: without the records set apart it may have other types than they were read with.
-        let new_keys: HashSet<u128> = keys_of(&new, schema)?.into_iter().flatten().collect();
-        for (mut line, key) in older.into_iter().zip(keys) {
-            let since = match key {
+        let new_keys: HashSet<Vec<String>> =
+            new.iter().filter_map(|line| keys.values_of(line)).collect();
+        for (mut line, hash) in older.into_iter().zip(hashes) {
+            let since = match keys.values_of(&line) {
                 _ if of_this_run.tell_of(&line) => Since::Nothing,
                 None if of_this_run.have(&line) => Since::CameAgain,
                 None => Since::Nothing,
                 // Since the line was written the table has ceased to be merged.
                 Some(_) if !is_merged && of_this_run.have(&line) => Since::CameAgain,
                 Some(key) if new_keys.contains(&key) => Since::CameAgain,
-                Some(key) => since(key),
+                Some(_) => since(hash),
             };
             match since {
                 Since::CameAgain => {
@@ -315,14 +316,27 @@ impl WaitingLines {
     }
 }
 
-/// The keys of waiting records; `None` of one without.
-fn keys_of(lines: &[QuarantineLine], schema: &TableSchema) -> Result<Vec<Option<u128>>, RunError> {
-    if schema.primary_key.is_empty() {
-        return Ok(vec![None; lines.len()]);
+/// How the keys of waiting records are compared. They are texts that were read with the types of their night.
+struct WaitingKeys<'s> {
+    /// With rows of the table: by its types.
+    schema: &'s TableSchema,
+    /// With each other: as values of these types, since the table may have no type for its key, or a narrower one.
+    types: Vec<ColumnType>,
+}
+
+impl WaitingKeys<'_> {
+    /// The keys that rows would have; none where a row cannot have the key.
+    fn hashes_of(&self, lines: &[QuarantineLine]) -> Result<Vec<Option<u128>>, RunError> {
+        let keys: Vec<&[String]> = lines.iter().map(|line| &*line.key).collect();
+        let hashed = self.schema.record_key(self.schema.primary_key.len());
+        Ok(key_hashes(&keys, self.schema, &hashed)?)
     }
-    let keys: Vec<&[String]> = lines.iter().map(|line| &*line.key).collect();
-    let hashes = record_hashes(&rows_of_keys(&keys, schema)?, schema, schema.primary_key.len())?;
-    Ok(hashes.into_iter().zip(keys).map(|(hash, key)| (!key.is_empty()).then_some(hash)).collect())
+
+    /// The key of a record; none of a record without, or where the table has none any more.
+    fn values_of(&self, line: &QuarantineLine) -> Option<Vec<String>> {
+        let has_key = !line.key.is_empty() && !self.schema.primary_key.is_empty();
+        has_key.then(|| key_values(&line.key, &self.types))
+    }
 }
 
 /// Lines by the text of their records: a table may have many.

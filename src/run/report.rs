@@ -8,10 +8,11 @@ use object_store::path::Path;
 use super::{Run, RunContext, RunError};
 use crate::definition::DestinationUrl;
 use crate::exit_code::{ExitCode, Failure};
-use crate::report::{ExportReport, Outcome, RunReport, RunWarning, TableReport};
+use crate::report::{ExportReport, NotLoadedReport, Outcome, RunReport, RunWarning, TableReport};
 use crate::run::intake::Intake;
 use crate::shown;
 use crate::store::Destination;
+use crate::table::Snapshot;
 
 /// A run that failed before it began does not wait longer for its report.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -25,6 +26,17 @@ impl Run<'_> {
     ) -> RunReport {
         let seconds = self.events.seconds();
         RunReport { seconds, exports, tables, ..self.context.report(self.plan, outcome) }
+    }
+
+    /// The windows that no run loads by itself, as the tables were before this one.
+    pub(super) fn not_loaded(&self, snapshot: &Snapshot) -> Vec<NotLoadedReport> {
+        let gaps = self.plan.not_loaded(|table| snapshot.loaded(table)).into_iter();
+        let gaps = gaps.map(|(table, gap)| NotLoadedReport {
+            table,
+            window: gap.window,
+            message: gap.to_string(),
+        });
+        gaps.collect()
     }
 
     pub(super) fn exports(&self, intake: &Intake) -> Vec<ExportReport> {

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use polars::prelude::PolarsResult;
+
+use crate::normalise::key_hashes;
 use crate::run::loaded::{BrokenCheck, LeftOut, Loaded, Quarantined};
 use crate::schema::{ColumnType, TableId, TableName, TableSchema};
 
@@ -18,8 +21,9 @@ pub(super) struct SetApart {
     excluded: BTreeMap<TableName, u64>,
     /// The checks that rows break, those of other records included.
     broken: BTreeMap<(TableName, usize), BrokenCheck>,
-    left_out: BTreeMap<TableName, LeftOut>,
-    /// The types of the keys that `left_out` has.
+    /// The tables with records whose keys cannot be read.
+    with_unknown: BTreeSet<TableName>,
+    /// The types that the keys of each root table were read with.
     key_types: BTreeMap<TableName, Vec<ColumnType>>,
 }
 
@@ -33,7 +37,8 @@ impl SetApart {
         let excluded = load.values.iter().map(|(table, it)| (name(*table), it.excluded));
         let broken = load.broken.iter().map(|((table, check), it)| ((name(*table), *check), *it));
         let records = load.quarantined.into_iter().filter(|record| !record.row_kept);
-        let keys = load.left_out.keys().map(|table| (name(*table), key_types(&schemas[*table])));
+        let keys = schemas.roots().map(|table| (name(table), schemas[table].key_types()));
+        let unknown = load.left_out.iter().filter(|(_, left_out)| left_out.has_unknown);
         Self {
             rows: rows.collect(),
             values: values.collect(),
@@ -41,7 +46,7 @@ impl SetApart {
             broken: broken.collect(),
             key_types: keys.collect(),
             records: records.map(|record| (name(record.table), record)).collect(),
-            left_out: load.left_out.into_iter().map(|(table, it)| (name(table), it)).collect(),
+            with_unknown: unknown.map(|(table, _)| name(*table)).collect(),
         }
     }
 
@@ -52,7 +57,7 @@ impl SetApart {
     }
 
     /// Counts them with the records that were loaded. Child tables that only they would have are none.
-    pub(super) fn add_to(self, load: &mut Loaded) {
+    pub(super) fn add_to(self, load: &mut Loaded) -> PolarsResult<()> {
         let schemas = load.schemas.clone();
         let id = |name: &TableName| {
             schemas.iter().find(|(_, schema)| schema.name == *name).map(|(table, _)| table)
@@ -77,12 +82,13 @@ impl SetApart {
                 load.broken.insert((table, check), broken);
             }
         }
-        for (name, left_out) in self.left_out {
-            let Some(table) = id(&name) else { continue };
+        load.set_apart_key_types = named(self.key_types, id).collect();
+        let tables: BTreeSet<&TableName> = self.records.iter().map(|(table, _)| table).collect();
+        for (table, name) in tables.into_iter().filter_map(|name| Some((id(name)?, name))) {
+            let keys = self.records.iter().filter(|(table, _)| table == name);
+            let left_out = left_out_keys(keys.map(|(_, record)| record), &schemas[table])?;
             let all = load.left_out.entry(table).or_default();
-            // Keys of other types have other hashes.
-            let same_types = self.key_types.get(&name) == Some(&key_types(&schemas[table]));
-            all.has_unknown |= left_out.has_unknown || !same_types;
+            all.has_unknown |= left_out.has_unknown || self.with_unknown.contains(name);
             all.keys.extend(left_out.keys);
         }
         let records = self.records.into_iter();
@@ -90,6 +96,7 @@ impl SetApart {
             records.filter_map(|(name, record)| Some(Quarantined { table: id(&name)?, ..record }));
         load.quarantined.extend(records);
         load.quarantined.sort_by_key(|record| (record.piece, record.place.start));
+        Ok(())
     }
 }
 
@@ -101,7 +108,14 @@ fn named<T>(
     known.into_iter().filter_map(move |(name, it)| Some((id(&name)?, it)))
 }
 
-fn key_types(schema: &TableSchema) -> Vec<ColumnType> {
-    let key = schema.primary_key.iter().filter_map(|name| schema.column(name));
-    key.map(|column| column.column_type.clone()).collect()
+/// The keys of records by the types that the key has now: other types have other hashes.
+fn left_out_keys<'r>(
+    records: impl Iterator<Item = &'r Quarantined>,
+    schema: &TableSchema,
+) -> PolarsResult<LeftOut> {
+    let keys: Vec<&[String]> =
+        records.map(|record| &*record.key).filter(|key| !key.is_empty()).collect();
+    let hashes = key_hashes(&keys, schema, &schema.record_key(schema.primary_key.len()))?;
+    let has_unknown = hashes.iter().any(Option::is_none);
+    Ok(LeftOut { keys: hashes.into_iter().flatten().collect(), has_unknown })
 }

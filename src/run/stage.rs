@@ -198,7 +198,8 @@ impl Run<'_> {
             let root = load.schemas.root_id_of(table).filter(|_| is_current);
             let loaded = loaded.as_ref().map(|(export, found)| {
                 let records = root.map(|root| (&found[root].at, found[root].count));
-                LoadedExport { export, records }
+                let quarantined = root.map_or(0, |_| load.counts[table].quarantined);
+                LoadedExport { export, records, quarantined }
             });
             let update = ManifestUpdate {
                 run_id: &self.plan.run_id,

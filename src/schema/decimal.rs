@@ -152,6 +152,14 @@ impl NumberText {
     }
 }
 
+/// Digits and exponent: one text for each number.
+impl fmt::Display for NumberText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.negative { "-" } else { "" };
+        write!(f, "{sign}{}e{}", String::from_utf8_lossy(&self.digits), self.exponent)
+    }
+}
+
 /// A number that is written with a point, no exponent and at most 15 digits, as prices are, or an integer of 64 bits:
 /// `units × 10^-places`. Parsing it allocates nothing, and its text can be written again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -225,6 +225,12 @@ impl TableSchema {
         self.columns.iter().filter(is_key).map(|column| column.name.clone()).collect()
     }
 
+    /// The types of its primary key.
+    pub(crate) fn key_types(&self) -> Vec<ColumnType> {
+        let key = self.primary_key.iter().filter_map(|name| self.column(name));
+        key.map(|column| column.column_type.clone()).collect()
+    }
+
     /// The names in front of `=` in its directories, outermost first. A child table is in the partitions of its root; where
     /// it has a column of its own of the name, the directory says whose it is.
     #[must_use]

@@ -87,7 +87,7 @@ pub enum ApiKeyError {
         /// The places, in order.
         looked_in: Vec<KeySource>,
     },
-    /// A key file exists and cannot be read, or a command cannot be started.
+    /// A key file exists and cannot be read, or what a command prints.
     #[error("cannot read the API key in {from}: {source}")]
     Unreadable {
         /// The place.
@@ -100,6 +100,14 @@ pub enum ApiKeyError {
     Exposed {
         /// The file.
         from: KeySource,
+    },
+    /// A command that should print the key cannot be started.
+    #[error("cannot start {from}: {source}")]
+    NotStarted {
+        /// The command. Its words are not shown, since the key may be one of them.
+        from: KeySource,
+        /// What the operating system said.
+        source: std::io::Error,
     },
     /// A command that should print the key failed, or did not end.
     #[error("cannot read the API key: {from} {outcome}")]
@@ -129,6 +137,10 @@ impl Failure for ApiKeyError {
                  PROCUREMENTFLOW_API_KEY in the environment of this job"
             }
             Self::Unreadable { .. } => "let the user that runs flowlake read the file",
+            Self::NotStarted { .. } => {
+                "it begins with a program: install it for the user of this job, or write its whole path: under cron and systemd `PATH` \
+                 is shorter than in a login"
+            }
             Self::Exposed { .. } => {
                 "take the permission away (`chmod 600`), or write `readable_by_others = true` beside `file`"
             }
@@ -250,7 +262,7 @@ async fn ask(
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .map_err(unreadable)?;
+        .map_err(|error| ApiKeyError::NotStarted { from: source.clone(), source: error })?;
     let ended = tokio::time::timeout(COMMAND_TIMEOUT, output(&mut command));
     let (output, status) = ended
         .await

@@ -337,6 +337,12 @@ impl Destination {
     /// The store fails.
     pub(super) async fn has_own_files(&self) -> Result<bool, DestinationError> {
         let own = Self::own_files();
+        let looked = self.local_file(&own).map(std::fs::read_dir);
+        if let Some(Err(error)) = looked
+            && error.kind() == std::io::ErrorKind::PermissionDenied
+        {
+            return Err(self.directory_error("list", error));
+        }
         let first = self.store.list(Some(&own)).try_next().await;
         Ok(first.map_err(self.error("list", &own))?.is_some())
     }

@@ -38,6 +38,14 @@ impl DestinationError {
     }
 }
 
+impl DestinationError {
+    /// Whether its text tells what to do about it.
+    #[must_use]
+    pub fn is_understood(&self) -> bool {
+        help_about(&with_cause(&self.source)) != advice::CHECK_DESTINATION
+    }
+}
+
 impl Failure for DestinationError {
     fn exit_code(&self) -> ExitCode {
         ExitCode::Destination
@@ -68,11 +76,7 @@ fn with_cause(error: &StoreError) -> String {
 /// What to do about an error, by what its text tells.
 fn help_about(error: &str) -> &'static str {
     const HELPS: [(&[&str], &str); 7] = [
-        (
-            &["Permission denied"],
-            "this user may not do that there: use the user that runs the pipelines; `raw_mode` lets a group read kept \
-             exports and quarantine",
-        ),
+        (&["Permission denied"], advice::OTHER_USER),
         (
             &["169.254.169.254", "metadata.google.internal", "169.254.170.2"],
             "no credentials were found, and this machine has no role: set those of the store in the environment, \

@@ -34,7 +34,10 @@ impl OpenDestinations {
         url: &DestinationUrl,
     ) -> Result<Option<Destination>, DestinationError> {
         match url {
-            DestinationUrl::Local(directory) if !directory.exists() => Ok(None),
+            // What this user may not look at is there.
+            DestinationUrl::Local(directory) if directory.try_exists().is_ok_and(|it| !it) => {
+                Ok(None)
+            }
             _ => self.open(url).map(Some),
         }
     }

@@ -163,6 +163,7 @@ impl Failure for CommitError {
 
     fn help(&self) -> Option<String> {
         let help = match self {
+            Self::Destination(error) if error.is_understood() => return error.help(),
             Self::Destination(_) => {
                 "check that the destination exists, has room, and lets this user write; \
                  if the commit had begun, the next run finishes it"

@@ -8,6 +8,8 @@
 //! The lock saves a second run its work. Correctness does not depend on it: only one commit can create the record of a
 //! sequence number, so a run that slept through the end of its lease gets a conflict.
 
+mod owner;
+
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -17,14 +19,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
+use chrono::{TimeDelta, Utc};
 use tokio::task::JoinHandle;
+
+pub use owner::{Holder, Owner};
 
 use super::layout::lock as path;
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::runtime::on_cpu;
-use crate::schema::RunId;
 use crate::store::{CreateOutcome, Destination, DestinationError, ObjectVersion, ReplaceOutcome};
 
 /// How often a lease is renewed.
@@ -47,6 +49,8 @@ pub enum LockError {
     Held {
         /// Who holds it.
         by: Holder,
+        /// It is a lease, which can be taken away; on local disk a lock ends only with its process.
+        is_lease: bool,
     },
     /// On local disk nobody can take a lock away.
     #[error(
@@ -79,14 +83,18 @@ impl Failure for LockError {
 
     fn help(&self) -> Option<String> {
         match self {
-            Self::Held { by: Holder::Unnamed(file) } => {
+            Self::Held { by: Holder::Unnamed(file), .. } => {
                 Some(format!("find the process with `fuser {}`, and let it end", file.display()))
             }
-            Self::Held { .. } => Some(
+            Self::Held { is_lease: true, .. } => Some(
                 "let it finish, or wait for it with `--wait`; if its machine is gone, \
                  `flowlake unlock --force` frees the destination"
                     .to_owned(),
             ),
+            Self::Held { by: Holder::Run(owner), .. } => Some(format!(
+                "let it finish, or wait for it with `--wait`; if it hangs, end process {} on {}",
+                owner.pid, owner.host
+            )),
             Self::Alive { by: Holder::Run(owner) } => Some(format!(
                 "end process {} on {}; its tables are as they were",
                 owner.pid, owner.host
@@ -95,105 +103,12 @@ impl Failure for LockError {
                 Some(format!("find the process with `fuser {}`, and end it", file.display()))
             }
             Self::Destination(error) => error.help(),
+            Self::File { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Some(advice::OTHER_USER.to_owned())
+            }
             Self::File { .. } => Some(advice::CHECK_DESTINATION.to_owned()),
         }
     }
-}
-
-/// Who holds a lock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holder {
-    /// A run.
-    Run(Box<Owner>),
-    /// Somebody who holds the lock file and has not written a name into it. What it says is of an earlier run.
-    Unnamed(PathBuf),
-}
-
-impl std::fmt::Display for Holder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Run(owner) => owner.fmt(f),
-            Self::Unnamed(file) => {
-                write!(f, "a process that holds `{}` and gives no name", file.display())
-            }
-        }
-    }
-}
-
-impl Holder {
-    /// Whether it is a run whose process is known to be gone.
-    #[must_use]
-    pub fn is_gone(&self) -> bool {
-        matches!(self, Self::Run(owner) if owner.is_gone())
-    }
-}
-
-/// The owner of a lock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
-    /// The run.
-    pub run_id: RunId,
-    /// Its pipeline.
-    pub pipeline: String,
-    /// The machine it runs on.
-    pub host: String,
-    /// Its process there.
-    pub pid: u32,
-    /// Tells this process from others that had the same number.
-    #[serde(default)]
-    pub process: String,
-    /// When it acquired the lock.
-    pub since: DateTime<Utc>,
-}
-
-impl std::fmt::Display for Owner {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { run_id, pipeline, host, pid, since, .. } = self;
-        let since = since.format("%Y-%m-%d %H:%M:%S UTC");
-        write!(f, "run {run_id} of pipeline `{pipeline}`, process {pid} on {host}, since {since}")
-    }
-}
-
-impl Owner {
-    /// This process as the owner of a run's lock.
-    #[must_use]
-    pub fn this_process(run_id: &RunId, pipeline: &str) -> Self {
-        let pid = std::process::id();
-        Self {
-            run_id: run_id.clone(),
-            pipeline: pipeline.to_owned(),
-            host: read_word("/proc/sys/kernel/hostname")
-                .unwrap_or_else(|| "this machine".to_owned()),
-            pid,
-            process: process(pid).unwrap_or_default(),
-            since: Utc::now(),
-        }
-    }
-
-    /// Whether its process is known to be gone: it ran on this machine and does not run now.
-    #[must_use]
-    pub fn is_gone(&self) -> bool {
-        let Some(own) = process(std::process::id()) else { return false };
-        let machine =
-            |process: &str| process.rsplit_once(' ').map(|(machine, _)| machine.to_owned());
-        let is_near = machine(&self.process).is_some() && machine(&self.process) == machine(&own);
-        is_near && process(self.pid).is_none_or(|now| now != self.process)
-    }
-}
-
-/// An id of a process: the machine's boot id, the process namespace, and the process's start time. `None` if the system
-/// does not tell.
-fn process(pid: u32) -> Option<String> {
-    let boot = read_word("/proc/sys/kernel/random/boot_id")?;
-    let space = std::fs::read_link("/proc/self/ns/pid").ok()?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The program's name is in parentheses and may contain anything. The start time is the 20th word after it.
-    let started = status.rsplit_once(')')?.1.split_whitespace().nth(19)?;
-    Some(format!("{boot} {} {started}", space.display()))
-}
-
-fn read_word(path: &str) -> Option<String> {
-    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 
 /// A lock that is held until [`release`](Self::release), or until the process ends.
@@ -287,7 +202,7 @@ pub async fn holder(destination: &Destination) -> Result<Option<Holder>, LockErr
         Err(LockError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
             Ok(None)
         }
-        Err(LockError::Held { by }) => Ok(Some(by)),
+        Err(LockError::Held { by, .. }) => Ok(Some(by)),
         Err(error) if is_unsupported(&error) => Ok(named(read(destination).await?)),
         Err(error) => Err(error),
     }
@@ -300,15 +215,22 @@ fn is_unsupported(error: &LockError) -> bool {
         || [libc::ENOLCK, libc::ENOSYS, libc::EOPNOTSUPP].map(Some).contains(&source.raw_os_error())
 }
 
-/// Deletes a lease, whoever holds it. A run that still works notices before it commits.
+/// Deletes the lease of a holder that is gone, or with `is_forced` of any. A run that still works notices before it commits.
 ///
 /// # Errors
-/// The destination fails, or it is on local disk, where a lock ends only with its process.
-pub async fn break_lock(destination: &Destination) -> Result<(), LockError> {
-    match holder(destination).await? {
-        Some(by) if destination.local_file(&path()).is_some() => Err(LockError::Alive { by }),
-        _ => Ok(destination.delete(&path()).await?),
+/// The holder is not gone, or the destination fails. On local disk a lock ends only with its process.
+pub async fn break_lock(
+    destination: &Destination,
+    by: Holder,
+    is_forced: bool,
+) -> Result<(), LockError> {
+    match by {
+        by if by.is_gone() => {}
+        by if destination.local_file(&path()).is_some() => return Err(LockError::Alive { by }),
+        by if !is_forced => return Err(leased_by(by)),
+        _ => {}
     }
+    Ok(destination.delete(&path()).await?)
 }
 
 async fn read(destination: &Destination) -> Result<Option<Owner>, DestinationError> {
@@ -321,7 +243,7 @@ fn lock_file(path: &PathBuf, mode: u32, owner: &Owner) -> Result<Lock, LockError
     let mut file = loop {
         match open_locked(path, mode, File::try_lock) {
             // The owner has not written its name: it only checks whether the lock is free, or is about to write.
-            Err(LockError::Held { by: Holder::Unnamed(_) }) if attempts < MAX_ATTEMPTS => {
+            Err(LockError::Held { by: Holder::Unnamed(_), .. }) if attempts < MAX_ATTEMPTS => {
                 attempts += 1;
             }
             locked => break locked?,
@@ -389,7 +311,7 @@ fn take(
             file.read_to_string(&mut text).map_err(failed)?;
             let owner = serde_json::from_str::<Owner>(&text).ok().filter(|owner| !owner.is_gone());
             let by = owner.map(Box::new).map_or(Holder::Unnamed(path.to_owned()), Holder::Run);
-            Err(LockError::Held { by })
+            Err(LockError::Held { by, is_lease: false })
         }
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
@@ -421,7 +343,7 @@ async fn acquire_lease(destination: &Destination, owner: Owner) -> Result<Lock, 
             return Ok(hold(destination, owner, seen));
         }
         if !(other.is_gone() || Utc::now() - written > LEASE) {
-            return Err(LockError::Held { by: Holder::Run(Box::new(other)) });
+            return Err(leased_by(Holder::Run(Box::new(other))));
         }
         tracing::warn!(owner = %other, "lock taken over from a run that is gone");
         if let ReplaceOutcome::Replaced(version) =
@@ -431,9 +353,13 @@ async fn acquire_lease(destination: &Destination, owner: Owner) -> Result<Lock, 
         }
     }
     match read(destination).await? {
-        Some(other) => Err(LockError::Held { by: Holder::Run(Box::new(other)) }),
-        None => Err(LockError::Held { by: Holder::Unnamed(path().as_ref().into()) }),
+        Some(other) => Err(leased_by(Holder::Run(Box::new(other)))),
+        None => Err(leased_by(Holder::Unnamed(path().as_ref().into()))),
     }
+}
+
+fn leased_by(by: Holder) -> LockError {
+    LockError::Held { by, is_lease: true }
 }
 
 fn hold(destination: &Destination, owner: Owner, version: ObjectVersion) -> Lock {
@@ -532,7 +458,9 @@ mod tests {
         // The answer to a renewal was lost.
         assert!(renew(&destination, &elsewhere, &mut old).await.unwrap());
         assert_eq!(old, seen);
-        break_lock(&destination).await.unwrap();
+        let by = holder(&destination).await.unwrap().unwrap();
+        assert!(break_lock(&destination, by.clone(), false).await.is_err(), "it is not gone");
+        break_lock(&destination, by, true).await.unwrap();
         Lock::acquire(&destination, owner("late")).await.unwrap();
     }
 
@@ -592,7 +520,8 @@ mod tests {
         let first = Lock::acquire(&destination, owner("first")).await.unwrap();
         let refused = Lock::acquire(&destination, owner("second")).await.unwrap_err();
         assert!(refused.to_string().contains("run first"), "{refused}");
-        assert!(break_lock(&destination).await.is_err());
+        let by = holder(&destination).await.unwrap().unwrap();
+        assert!(break_lock(&destination, by, true).await.is_err());
         drop(first);
         assert!(holder(&destination).await.unwrap().is_none());
         Lock::acquire(&destination, owner("second")).await.unwrap();

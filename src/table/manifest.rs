@@ -33,6 +33,10 @@ pub struct Manifest {
     pub quarantine: Vec<QuarantineFile>,
     /// The exports that it has loaded: all of them with `append`, otherwise the last one.
     pub exports: Vec<TakenExport>,
+    /// Files of it, or of its parent, child or history, were lost: it may have rows that belong to none, which a merge
+    /// looks for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_incomplete: bool,
     /// What this flowlake does not know, and keeps.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -43,8 +47,16 @@ pub struct Manifest {
 pub struct TakenExport {
     /// The hash of the export.
     pub hash: ExportHash,
-    /// The hash of the definition's tables at that time.
+    /// The hash of what the definition said of it at that time.
     pub definition: String,
+    /// How many of its records of the table went to quarantine.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub quarantined: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A Parquet file of a table.
@@ -79,6 +91,8 @@ struct StoredManifest {
     #[serde(default)]
     quarantine: Vec<QuarantineFile>,
     exports: Vec<TakenExport>,
+    #[serde(default)]
+    is_incomplete: bool,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -105,13 +119,32 @@ impl TryFrom<StoredManifest> for Manifest {
             Ok(DataFile { path, partition, rows, bytes, blake3, statistics })
         });
         let files = files.collect::<Result<_, _>>()?;
-        let StoredManifest { exports, unknown, .. } = stored;
-        Ok(Self { version, run_id, schema, records, received, files, quarantine, exports, unknown })
+        let StoredManifest { exports, is_incomplete, unknown, .. } = stored;
+        Ok(Self {
+            version,
+            run_id,
+            schema,
+            records,
+            received,
+            files,
+            quarantine,
+            exports,
+            is_incomplete,
+            unknown,
+        })
     }
 }
 
 impl Versioned for Manifest {
     const VERSION: u32 = 2;
+}
+
+impl TakenExport {
+    /// Whether it is the same export, loaded under the same definition.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.definition == other.definition
+    }
 }
 
 impl DataFile {

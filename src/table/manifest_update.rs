@@ -44,6 +44,8 @@ pub struct LoadedExport<'a> {
     pub export: &'a TakenExport,
     /// Where its records were and how many, for a table without a parent.
     pub records: Option<(&'a RecordsAt, u64)>,
+    /// How many of its records are in no table.
+    pub quarantined: u64,
 }
 
 /// What waits in quarantine for a table, after a run that changes it.
@@ -92,6 +94,8 @@ impl ManifestUpdate<'_> {
             files,
             quarantine,
             exports: self.exports(),
+            is_incomplete: self.disposition != WriteDisposition::Replace
+                && self.old.is_some_and(|old| old.is_incomplete),
             unknown: self.old.map(|old| old.unknown.clone()).unwrap_or_default(),
         };
         UpdatedManifest { manifest, removed }
@@ -126,12 +130,14 @@ impl ManifestUpdate<'_> {
 
     fn exports(&self) -> Vec<TakenExport> {
         let old = self.old.map_or(&[][..], |old| &old.exports);
-        match self.loaded {
-            None => old.to_vec(),
-            Some(loaded) if self.disposition == WriteDisposition::Append => {
-                old.iter().chain([loaded.export]).cloned().collect()
-            }
-            Some(loaded) => vec![loaded.export.clone()],
+        let Some(LoadedExport { export, quarantined, .. }) = self.loaded else {
+            return old.to_vec();
+        };
+        let export = TakenExport { quarantined, ..export.clone() };
+        if self.disposition == WriteDisposition::Append {
+            old.iter().cloned().chain([export]).collect()
+        } else {
+            vec![export]
         }
     }
 }
@@ -176,6 +182,7 @@ mod tests {
             files: vec![file("t/kept"), file("t/rewritten")],
             quarantine: vec![quarantined("old")],
             exports: vec![export("old")],
+            is_incomplete: false,
             unknown: serde_json::Map::new(),
         }
     }
@@ -199,7 +206,11 @@ mod tests {
             old: Some(&old),
             rewritten: &HashSet::from(["t/rewritten".to_owned()]),
             is_full_export,
-            loaded: (!is_retry).then_some(LoadedExport { export: &new, records: None }),
+            loaded: (!is_retry).then_some(LoadedExport {
+                export: &new,
+                records: None,
+                quarantined: 0,
+            }),
         };
         let waiting = changes.then(|| QuarantineUpdate::Waiting(quarantined("new")));
         let updated = update.apply(vec![file("t/new")], waiting);
@@ -247,7 +258,7 @@ mod tests {
             old: None,
             rewritten: &HashSet::new(),
             is_full_export: true,
-            loaded: Some(LoadedExport { export: &taken, records: Some((&at, 3)) }),
+            loaded: Some(LoadedExport { export: &taken, records: Some((&at, 3)), quarantined: 0 }),
         };
         let UpdatedManifest { manifest, removed } = update.apply(vec![file("t/new")], None);
         assert_eq!(removed, Vec::<String>::new());

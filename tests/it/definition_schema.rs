@@ -299,3 +299,34 @@ fn the_schema_refuses_every_mistake_that_a_schema_can_see() {
         assert!(MISTAKES.iter().any(|(right, wrong)| is(it, right, wrong)), "no mistake: {it:?}");
     }
 }
+
+/// The patterns of a schema.
+fn patterns(schema: &serde_json::Value, found: &mut Vec<String>) {
+    match schema {
+        serde_json::Value::Object(members) => {
+            found.extend(members.get("pattern").and_then(|it| it.as_str()).map(str::to_owned));
+            members.values().for_each(|member| patterns(member, found));
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| patterns(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_patterns_of_all_schemas_are_those_that_every_validator_knows() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let files = [&docs, &docs.join("formats")].map(|it| std::fs::read_dir(it).unwrap());
+    let files = files.into_iter().flatten().map(|file| file.unwrap().path());
+    let mut found = Vec::new();
+    for file in files.filter(|file| file.to_string_lossy().ends_with(".schema.json")) {
+        let schema = std::fs::read_to_string(file).unwrap();
+        patterns(&serde_json::from_str(&schema).unwrap(), &mut found);
+    }
+    assert!(found.len() > 30, "{}", found.len());
+    // Classes of Unicode, flags, names and looking behind: Python or ECMA-262 writes them otherwise, or has none.
+    for unknown in
+        ["\\p", "\\P", "\\u{", "\\x{", "(?i", "(?<", "(?P", "\\A", "\\z", "\\Z", "[[:", "&&"]
+    {
+        assert!(found.iter().all(|pattern| !pattern.contains(unknown)), "{unknown}");
+    }
+}

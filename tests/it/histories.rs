@@ -149,7 +149,7 @@ fn r09_a_table_that_gets_a_history_brings_its_rows_into_it() {
     nights.workplace.flowlake(&["verify", "test.toml"]).success();
     // A history that is not kept up would tell what is not true any more.
     let refused = nights.redefine(&T.replace("history = true\n", "")).night(FIRST);
-    assert_eq!(refused.code, 6, "{}", refused.stderr);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
     assert!(refused.stderr.contains("`t__history`"), "{}", refused.stderr);
 }
 

@@ -278,3 +278,49 @@ fn h4_a_key_file_that_is_no_file_is_not_waited_for() {
 fn remove(path: &Path) {
     if path.is_dir() { std::fs::remove_dir(path) } else { std::fs::remove_file(path) }.unwrap();
 }
+
+#[test]
+fn h2_secret_headers_of_a_definition_are_taken_out_of_what_is_shown() {
+    const BODY: &str = "asked with token_of_the_team and 8f3a90c2d17b44e6 by procurement data";
+    for status in [400, 500] {
+        let answer = Answer::Other { status, content_type: "text/plain", body: BODY };
+        let source = Source::answering(answer);
+        let workplace = Workplace::asking(&source).with("TEAM_TOKEN", "token_of_the_team");
+        workplace.define_with(
+            "headers = { X-Access-Token = \"${TEAM_TOKEN}\", X-Trace = \"8f3a90c2d17b44e6\", X-Team = \"procurement data\" }",
+            "[[tables]]\nname = \"t\"",
+        );
+        let run = workplace.flowlake(&["run", "test.toml", "--json"]);
+        assert_ne!(run.code, 0);
+        assert_eq!(source.header(0, "x-access-token").as_deref(), Some("token_of_the_team"));
+        let report = workplace.lake().own("runs").remove(0);
+        let report = workplace.lake().path().join("_flowlake/runs").join(report);
+        let all =
+            format!("{}{}{}", run.stdout, run.stderr, std::fs::read_to_string(report).unwrap());
+        for secret in ["token_of_the_team", "8f3a90c2d17b44e6"] {
+            assert!(!all.contains(secret), "{secret}: {all}");
+        }
+        // A header that only says who asks is a word like any other.
+        assert!(all.contains("by procurement data"), "{all}");
+    }
+}
+
+#[test]
+fn o15_a_key_command_that_is_not_there_is_told_from_a_file_that_cannot_be_read() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source).with("PATH", "/usr/bin:/bin");
+    for (program, reason) in
+        [("flowlake-has-no-such-program", "No such file"), ("/etc", "Permission denied")]
+    {
+        let command =
+            format!("api_key = [{{ command = [\"{program}\", \"show\", \"canary-argument\"] }}]");
+        workplace.define_with(&command, "[[tables]]\nname = \"t\"");
+        let run = workplace.run();
+        assert_eq!(run.code, 5, "{}", run.stderr);
+        let said = format!("cannot start the command of `api_key`: {reason}");
+        for words in [said.as_str(), "install it for the user of this job", "`PATH`"] {
+            assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+        }
+        assert!(!run.stderr.contains("canary-argument"), "{}", run.stderr);
+    }
+}

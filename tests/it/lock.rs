@@ -37,6 +37,13 @@ fn p10_a_second_run_ends_at_once_and_names_the_owner_of_the_lock() {
     assert_eq!(second.code, 11, "{}", second.stderr);
     assert!(second.stderr.contains("run first of pipeline `test`"), "{}", second.stderr);
     assert!(second.stderr.contains("--wait"), "{}", second.stderr);
+    // O22: on local disk `unlock --force` frees nothing.
+    let ends = format!("end process {} on ", first.id());
+    let asked = workplace.flowlake(&["unlock", "lake"]);
+    for refused in [&second, &asked] {
+        assert!(refused.stderr.contains(&ends), "{}", refused.stderr);
+        assert!(!refused.stderr.contains("--force"), "{}", refused.stderr);
+    }
     assert_eq!(workplace.flowlake(&["unlock", "lake", "--force"]).code, 11, "its process lives");
     // A killed run holds no lock.
     first.kill().unwrap();
@@ -75,6 +82,7 @@ fn p10_on_s3_the_lock_of_a_killed_run_is_taken_over() {
     wait_for_lock(&workplace, &destination);
     let second = workplace.run();
     assert_eq!(second.code, 11, "{}", second.stderr);
+    assert!(second.stderr.contains("`flowlake unlock --force`"), "{}", second.stderr);
     first.kill().unwrap();
     first.wait().unwrap();
     let stray = workplace.flowlake(&["verify", &destination]);

@@ -372,7 +372,7 @@ fn missing_records_are_marked_as_deleted_and_may_come_back() {
     // Marked records stay in the table.
     nights.workplace.define(MERGED);
     let refused = nights.workplace.run();
-    assert_eq!(refused.code, 6, "{}", refused.stderr);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
     assert!(refused.stderr.contains("_flowlake_deleted_at"), "{}", refused.stderr);
 }
 

@@ -265,3 +265,58 @@ fn o01_a_lost_manifest_is_made_again_from_the_files() {
     assert_eq!(values, ["1", "3", "8"]);
     workplace.flowlake(&["verify", "lake"]).success();
 }
+
+#[test]
+fn o06_a_first_run_that_begins_later_than_the_definition_says_what_it_leaves_out() {
+    let source = Source::serving(r#"{"rows":[{"id":1}]}"#);
+    let workplace = Workplace::asking(&source);
+    define(&workplace, "2026-01-01", T);
+    let gap = "`window.start` is 2026-01-01T00:00:00Z, and this first run begins at 2026-02-01T00:00:00Z; later runs go \
+               on from its end; what is between is loaded by \
+               `flowlake run --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z`";
+    let part = ["--from", "2026-02-01", "--to", "2026-02-05"];
+    let with = |command: &str| {
+        let all: Vec<&str> = [command, "test.toml"].into_iter().chain(part).collect();
+        workplace.flowlake(&all)
+    };
+    let plan = with("plan").success();
+    assert!(plan.contains(&format!("not loaded   t: {gap}")), "{plan}");
+    let run = with("run");
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains(gap), "{}", run.stderr);
+    assert!(run.stdout.contains(&format!("! t is not loaded: {gap}")), "{}", run.stdout);
+    let report = workplace.lake().own("runs").remove(0);
+    let report = workplace.lake().json(&format!("_flowlake/runs/{report}"));
+    assert_eq!(
+        report["not_loaded"],
+        json!([{
+            "table": "t",
+            "window": { "start": "2026-01-01T00:00:00Z", "end": "2026-02-01T00:00:00Z" },
+            "message": gap
+        }])
+    );
+    // The command loads it, and nothing is left out any more.
+    serve(&source, 2);
+    let backfill =
+        ["run", "test.toml", "--from", "2026-01-01T00:00:00Z", "--to", "2026-02-01T00:00:00Z"];
+    let run = workplace.flowlake(&backfill);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(!run.stderr.contains("is loaded by"), "{}", run.stderr);
+    serve(&source, 3);
+    let next = workplace.flowlake(&["run", "test.toml", "--as-of", "2026-02-06"]);
+    assert_eq!(last_window(&source), "from=2026-02-05&to=2026-02-06");
+    assert!(!next.stderr.contains("is loaded by"), "{}", next.stderr);
+}
+
+#[test]
+fn o06_a_first_run_that_ends_early_leaves_nothing_out() {
+    let source = Source::serving(r#"{"rows":[{"id":1}]}"#);
+    let workplace = Workplace::asking(&source);
+    define(&workplace, "2026-01-01", T);
+    let run = workplace.flowlake(&["run", "test.toml", "--to", "2026-01-05"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(!run.stderr.contains("is loaded by"), "{}", run.stderr);
+    serve(&source, 2);
+    workplace.flowlake(&["run", "test.toml", "--as-of", "2026-01-06"]).success();
+    assert_eq!(last_window(&source), "from=2026-01-05&to=2026-01-06");
+}

@@ -142,5 +142,9 @@ fn a_plan_tells_what_the_definition_changes() {
     let changes = plan().split_once("changes by the definition\n").unwrap().1.to_owned();
     insta::assert_snapshot!(changes);
     workplace.define(&table.replace("[\"id\"]", "[\"n\"]"));
-    assert!(plan().contains("refused      table `t` has rows with another key"), "{}", plan());
+    let refused = workplace.flowlake(&["plan", "test.toml"]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    let said = "table `t` has rows with another key";
+    assert!(refused.stdout.contains(&format!("refused      {said}")), "{}", refused.stdout);
+    assert!(refused.stderr.contains(&format!("error: {said}")), "{}", refused.stderr);
 }

@@ -221,3 +221,19 @@ fn what_a_killed_run_has_staged_goes_with_the_next_run() {
         assert!(!staged.join(&name).exists(), "{command:?}");
     }
 }
+
+#[test]
+fn f03_a_wrong_definition_is_one_line_in_json_and_a_drawing_for_people() {
+    let workplace = Workplace::empty();
+    let wrong = "version = 1\nname = \"x\"\nnmae = \"y\"\n[source]\nendpoint = \"purchasing\"\n";
+    std::fs::write(workplace.path().join("test.toml"), wrong).unwrap();
+    let run = workplace.flowlake(&["run", "test.toml", "--json"]);
+    assert_eq!(run.code, 2);
+    assert_eq!(run.stdout.lines().count(), 1, "{}", run.stdout);
+    let json: Value = serde_json::from_str(&run.stdout).unwrap();
+    let error = &json["error"];
+    let message = "test.toml:3:1: `nmae`: unknown key; and 2 more problems";
+    assert_eq!((&json["exit_code"], &error["message"]), (&2.into(), &message.into()), "{json}");
+    assert_eq!(error["help"], "did you mean `name`?", "{json}");
+    assert!(run.stderr.contains("3 | nmae"), "{}", run.stderr);
+}

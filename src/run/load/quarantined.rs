@@ -10,8 +10,7 @@ use crate::decode::{ChunkSource, Undecodable};
 use crate::definition::WriteDisposition;
 use crate::merge;
 use crate::normalise::{
-    LeftOutRows, Normalised, Reason, Reasons, Rejection, Rule, TableFrame, key_texts, row_hashes,
-    rows_of_keys,
+    LeftOutRows, Normalised, Reason, Reasons, Rejection, Rule, TableFrame, key_hashes, key_texts,
 };
 use crate::run::RunError;
 use crate::run::guard_error::GuardError;
@@ -148,9 +147,10 @@ impl Load {
                 |record: &&mut Quarantined| record.table == *root && !record.key.is_empty();
             let mut records: Vec<_> = self.quarantined.iter_mut().filter(of_table).collect();
             let keys: Vec<&[String]> = records.iter().map(|record| &*record.key).collect();
-            let keys = row_hashes(&rows_of_keys(&keys, schema)?, &schema.primary_key)?;
+            let keys = key_hashes(&keys, schema, &schema.primary_key)?;
             for (record, key) in records.iter_mut().zip(keys) {
-                record.is_superseded = versions.has_later(key, record.number);
+                record.is_superseded =
+                    key.is_some_and(|key| versions.has_later(key, record.number));
             }
         }
         Ok(())

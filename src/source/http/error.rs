@@ -1,6 +1,7 @@
 //! Why a request brought no export.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -16,6 +17,14 @@ pub enum FetchError {
     /// The HTTP client could not be set up, for instance because there are no root certificates.
     #[error("cannot set up the HTTP client: {}", root(.0))]
     Setup(reqwest::Error),
+    /// The file of certificates that the environment names is none.
+    #[error("cannot read the certificates in `{}`, which `SSL_CERT_FILE` names: {source}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// No connection, or no response in time.
     #[error("no answer from {url}: {}", root(.source))]
     Unreachable {
@@ -212,7 +221,7 @@ impl Failure for FetchError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::KeyRefused { .. } => ExitCode::Key,
-            Self::Untrusted { .. } => ExitCode::Usage,
+            Self::Untrusted { .. } | Self::Certificates { .. } => ExitCode::Usage,
             Self::Rejected { status, .. } if status.as_u16() == PROXY_AUTHENTICATION => {
                 ExitCode::Usage
             }
@@ -241,6 +250,10 @@ impl Failure for FetchError {
                  retry later"
             }
             Self::Untrusted { obstacle, .. } => obstacle.help(),
+            Self::Certificates { .. } => {
+                "give it the path of a file of certificates in PEM that this user can read, or leave the variable out: \
+                 then those of the system count"
+            }
             Self::Blocked { .. } => {
                 "a firewall or a proxy between here and the source refused: ask who runs it to let this machine through; \
                  the tables are as they were"

@@ -18,6 +18,7 @@ mod redirect;
 mod response;
 pub mod retry;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -72,6 +73,7 @@ impl HttpSource {
             builder = builder.no_proxy();
         } else {
             remember_proxy_passwords();
+            look_at_certificates()?;
         }
         let client = builder
             .user_agent(USER_AGENT)
@@ -154,8 +156,38 @@ fn remember_proxy_passwords() {
     }
 }
 
+/// Looks at the file of certificates that the environment names. The client reads it itself, and takes one that cannot be
+/// read for one without certificates: then it trusts nobody, whom it says.
+fn look_at_certificates() -> Result<(), FetchError> {
+    let Some(path) = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from) else { return Ok(()) };
+    let read = std::fs::read(&path).and_then(|content| {
+        let has_any = memchr::memmem::find(&content, b"-----BEGIN ").is_some();
+        if has_any { Ok(()) } else { Err(std::io::Error::other("it has no certificate in PEM")) }
+    });
+    read.map_err(|source| FetchError::Certificates { path, source })
+}
+
+/// Whether the value of a header looks like a secret, by its name or by itself. One that is a word would be taken out of
+/// every message that has the word.
+fn is_secret(header: &Header) -> bool {
+    const NAMES: [&str; 8] =
+        ["auth", "token", "secret", "key", "pass", "session", "cookie", "signature"];
+    const SHORTEST: usize = 16;
+    let value = header.value.as_str();
+    let has = |kind: fn(&char) -> bool| value.chars().any(|character| kind(&character));
+    let is_random = value.len() >= SHORTEST
+        && has(char::is_ascii_digit)
+        && has(char::is_ascii_alphabetic)
+        && !has(|character| " /;,".contains(*character));
+    is_random || NAMES.iter().any(|name| header.name.contains(name))
+}
+
 fn headers(declared: &[Header]) -> HeaderMap {
     let pairs = declared.iter().filter_map(|header| {
+        // A server may repeat what it was asked with.
+        if is_secret(header) {
+            shown::remember(KindOfSecret::Credential, &header.value);
+        }
         let mut value = HeaderValue::from_str(&header.value).ok()?;
         value.set_sensitive(true);
         Some((HeaderName::from_bytes(header.name.as_bytes()).ok()?, value))

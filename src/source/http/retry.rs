@@ -58,6 +58,7 @@ impl Retryable {
             | FetchError::Interrupted { .. }
             | FetchError::Corrupt { .. } => Self::SOON,
             FetchError::Setup(_)
+            | FetchError::Certificates { .. }
             | FetchError::Untrusted { .. }
             | FetchError::Blocked { .. }
             | FetchError::KeyRefused { .. }

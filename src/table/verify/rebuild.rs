@@ -84,6 +84,7 @@ impl TableStore {
         let replaced = logs.iter().flat_map(|(table, log)| log.removed_files(table));
         let passing: HashSet<String> = passing.into_iter().chain(replaced).collect();
         let (mut manifests, mut shown) = (Vec::new(), Vec::new());
+        let mut damaged: BTreeSet<TableName> = BTreeSet::new();
         for (table, entry) in snapshot.file.tables.clone() {
             let made = match self.manifest(&table, &entry).await {
                 Ok(manifest) => {
@@ -93,9 +94,9 @@ impl TableStore {
                     if is_whole {
                         continue;
                     }
-                    Ok(Manifest { run_id: run_id.clone(), files: left, ..manifest })
+                    Ok(Manifest { files: left, ..manifest })
                 }
-                Err(_) => self.rebuilt_manifest(&table, run_id, &passing).await?,
+                Err(_) => self.rebuilt_manifest(&table, &passing).await?,
             };
             match made {
                 Ok(manifest) => {
@@ -103,11 +104,24 @@ impl TableStore {
                         manifest.files.iter().map(|file| &file.partition).collect();
                     let (partitions, files) = (partitions.len(), manifest.files.len());
                     let rows = manifest.rows();
+                    damaged.insert(manifest.schema.root.clone());
                     shown.push(Rebuilt::Manifest { table, partitions, files, rows });
                     manifests.push(manifest);
                 }
                 Err(reason) => shown.push(Rebuilt::Impossible { table, reason }),
             }
+        }
+        // Beside rows that are lost, their child rows and versions are left, which a merge has to look for from now on.
+        let is_made =
+            |table: &TableName| manifests.iter().any(|it: &Manifest| it.schema.name == *table);
+        let relatives = snapshot.manifests.values();
+        let relatives =
+            relatives.filter(|it| damaged.contains(&it.schema.root) && !is_made(&it.schema.name));
+        let relatives: Vec<Manifest> = relatives.cloned().collect();
+        manifests.extend(relatives);
+        for manifest in &mut manifests {
+            manifest.is_incomplete = true;
+            manifest.run_id = run_id.clone();
         }
         if write && !manifests.is_empty() {
             let remove = gone_from_logs(&logs, &manifests);
@@ -162,7 +176,6 @@ impl TableStore {
     async fn rebuilt_manifest(
         &self,
         table: &TableName,
-        run_id: &RunId,
         passing: &HashSet<String>,
     ) -> Result<Result<Manifest, String>, VerifyError> {
         let destination = self.destination();
@@ -188,7 +201,7 @@ impl TableStore {
             }
         }
         let quarantine = quarantine_files(destination, table, passing).await?;
-        Ok(Ok(Manifest { run_id: run_id.clone(), files, quarantine, ..older }))
+        Ok(Ok(Manifest { files, quarantine, ..older }))
     }
 }
 

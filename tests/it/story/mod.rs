@@ -179,8 +179,10 @@ fn run_by_another_pipeline(machine: &Machine) {
     let words = ["`orders` is written by pipeline `orders`", "run it once with `--take-over`"];
     machine.expect_refused("run nightly.toml --as-of 2026-02-14", 2, &words);
     machine.expect_refused("watermark set nightly.toml 2026-02-01", 2, &words);
-    let plan = machine.flowlake("plan nightly.toml --as-of 2026-02-14").success();
-    assert!(plan.ends_with("refused      `orders` is written by pipeline `orders`\n"), "{plan}");
+    let plan = machine.flowlake("plan nightly.toml --as-of 2026-02-14");
+    assert_eq!(plan.code, 2, "{}", plan.stderr);
+    let refused = "refused      `orders` is written by pipeline `orders`\n";
+    assert!(plan.stdout.ends_with(refused), "{}", plan.stdout);
     let plan = machine.flowlake("plan nightly.toml --as-of 2026-02-14 --take-over").success();
     assert!(!plan.contains("refused"), "{plan}");
     assert_eq!(machine.lake("lake").snapshot(), before);
