@@ -286,6 +286,26 @@ fn p2_a_damaged_log_is_told_and_never_made_worse() {
 }
 
 #[test]
+fn p2_a_damaged_checkpoint_is_told_and_written_again() {
+    let source = Source::serving(&night(0));
+    let workplace = workplace(&source, TABLES);
+    for number in 0..10 {
+        source.serve(&night(number));
+        workplace.run().success();
+    }
+    let log = workplace.path().join("lake/t/_delta_log");
+    std::fs::write(log.join(format!("{:020}.checkpoint.parquet", 9)), "PAR1").unwrap();
+    let found = workplace.flowlake(&["verify", "lake"]);
+    assert_eq!(found.code, 7, "{}", found.stdout);
+    assert!(found.stdout.contains("unreadable: t/_delta_log/00000000000000000009.checkpoint"));
+    source.serve(&night(10));
+    workplace.run().success();
+    workplace.flowlake(&["prune", "test.toml"]).success();
+    assert_eq!(rows_at(&workplace, u64::MAX), rows_of(10), "readers have a new checkpoint");
+    verified(&workplace);
+}
+
+#[test]
 fn p11_a_flipped_bit_in_what_readers_skip_files_by_is_told() {
     let source = Source::serving(&night(2));
     let workplace = workplace(&source, TABLES);
@@ -442,13 +462,16 @@ fn p7_a_table_of_a_hundred_thousand_files_is_converted_changed_and_pruned_in_lit
     workplace.run().success();
     lake_of_many_files(&workplace, 100_000);
     define(&workplace, "delta", "", TABLE);
-    source.serve(r#"[{"id":2,"at":"2026-02-05"}]"#);
+    let mut id = 1;
     for arguments in [
-        &["convert", "test.toml", "--to", "delta"][..],
+        &["run", "test.toml", "--set", "destination.format=parquet"][..],
+        &["convert", "test.toml", "--to", "delta"],
         &["run", "test.toml"],
         &["prune", "test.toml"],
         &["verify", "lake", "--quick"],
     ] {
+        id += 1;
+        source.serve(&format!(r#"[{{"id":{id},"at":"2026-02-05"}}]"#));
         let begun = std::time::Instant::now();
         let (finished, peak) = workplace.measured(arguments);
         finished.success();
@@ -456,7 +479,7 @@ fn p7_a_table_of_a_hundred_thousand_files_is_converted_changed_and_pruned_in_lit
         eprintln!("{}: {seconds:.1} s, {peak} MB", arguments[0]);
         assert!(peak < 400, "{arguments:?}: {peak} MB");
     }
-    assert_eq!(log_of(&workplace, "t").files.len(), 100_001);
+    assert_eq!(log_of(&workplace, "t").files.len(), 100_002);
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::action::{Action, Add, CommitInfo, Protocol, Remove, Txn};
 use super::file_statistics::statistics;
+use super::log_file::LogText;
 use super::position::{LogPosition, app_id};
 use super::table_schema::{meta_data, partition_values};
 use super::uri::encoded;
@@ -28,45 +30,47 @@ pub(super) struct TableCommit<'a> {
 }
 
 impl TableCommit<'_> {
-    /// The actions of the commit; none where readers would see no difference.
-    pub(super) fn actions(&self, now: DateTime<Utc>) -> Result<Vec<Action>, CommitError> {
+    /// The log file of the commit; none where readers would see no difference.
+    pub(super) fn text(&self, now: DateTime<Utc>) -> Result<Option<Bytes>, CommitError> {
         let millis = now.timestamp_millis();
         let (table, schema) = (&self.manifest.schema.name, &self.manifest.schema);
         let begins = self.position.version.is_none();
-        let mut changes = Vec::new();
+        let mut text = self.head(millis)?;
+        let head = text.len();
         if begins {
-            changes.push(Action::Protocol(Protocol::of_flowlake()));
+            text.push(&Action::Protocol(Protocol::of_flowlake()))?;
         }
         if begins || self.has_new_columns {
             let created = self.position.created_at.timestamp_millis();
             let meta_data = meta_data(&self.position.id, created, schema);
-            changes.push(Action::MetaData(Box::new(meta_data)));
+            text.push(&Action::MetaData(Box::new(meta_data)))?;
         }
-        let removed = self.removed.iter().filter_map(|path| layout::below_table(path, table));
-        changes.extend(removed.map(|path| Action::Remove(remove(path, millis))));
+        for path in self.removed.iter().filter_map(|path| layout::below_table(path, table)) {
+            text.push(&Action::Remove(remove(path, millis)))?;
+        }
         let is_new = |file: &&DataFile| begins || self.published.contains(file.path.as_str());
         for file in self.manifest.files.iter().filter(is_new) {
-            changes.push(Action::Add(add(file, schema, millis)?));
+            text.push(&Action::Add(add(file, schema, millis)?))?;
         }
-        if changes.is_empty() {
-            return Ok(changes);
-        }
-        let mut actions = vec![
-            Action::CommitInfo(CommitInfo {
-                timestamp: millis,
-                operation: "WRITE",
-                operation_parameters: [].into(),
-                engine_info: concat!("flowlake/", env!("CARGO_PKG_VERSION")).to_owned(),
-                run_id: self.manifest.run_id.to_string(),
-            }),
-            Action::Txn(Txn {
-                app_id: app_id(self.pipeline),
-                version: i64::try_from(self.sequence).unwrap_or(i64::MAX),
-                last_updated: Some(millis),
-            }),
-        ];
-        actions.append(&mut changes);
-        Ok(actions)
+        Ok((text.len() > head).then(|| text.into_bytes()))
+    }
+
+    /// Who wrote it, and which commit it is of.
+    fn head(&self, millis: i64) -> Result<LogText, CommitError> {
+        let mut text = LogText::default();
+        text.push(&Action::CommitInfo(CommitInfo {
+            timestamp: millis,
+            operation: "WRITE",
+            operation_parameters: [].into(),
+            engine_info: concat!("flowlake/", env!("CARGO_PKG_VERSION")).to_owned(),
+            run_id: self.manifest.run_id.to_string(),
+        }))?;
+        text.push(&Action::Txn(Txn {
+            app_id: app_id(self.pipeline),
+            version: i64::try_from(self.sequence).unwrap_or(i64::MAX),
+            last_updated: Some(millis),
+        }))?;
+        Ok(text)
     }
 }
 

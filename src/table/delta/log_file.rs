@@ -24,20 +24,31 @@ pub(super) async fn create(
     destination: &Destination,
     table: &TableName,
     version: u64,
-    actions: &[Action],
+    text: Bytes,
 ) -> Result<bool, CommitError> {
     let path = layout::log_file(table, version);
-    let created = destination.create(&path, text_of(actions)?).await?;
+    let created = destination.create(&path, text).await?;
     Ok(created != CreateOutcome::AlreadyExists)
 }
 
-fn text_of(actions: &[Action]) -> Result<Bytes, CommitError> {
-    let mut text = Vec::new();
-    for action in actions {
-        serde_json::to_writer(&mut text, action).map_err(CommitError::Unwritable)?;
-        text.push(b'\n');
+/// The text of a log file, written action by action: a hundred thousand of them take less as text.
+#[derive(Default)]
+pub(super) struct LogText(Vec<u8>);
+
+impl LogText {
+    pub(super) fn push(&mut self, action: &Action) -> Result<(), CommitError> {
+        serde_json::to_writer(&mut self.0, action).map_err(CommitError::Unwritable)?;
+        self.0.push(b'\n');
+        Ok(())
     }
-    Ok(text.into())
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn into_bytes(self) -> Bytes {
+        self.0.into()
+    }
 }
 
 fn parse(path: &Path, content: &[u8]) -> Result<Vec<Line>, CommitError> {

@@ -26,6 +26,10 @@ pub struct LogState {
     /// The files that were replaced and are not vacuumed.
     pub(super) removed: BTreeMap<String, Remove>,
     pub(super) files: LogFiles,
+    /// The checkpoint that it was read from.
+    pub(super) checkpoint: Option<u64>,
+    /// The checkpoints that cannot be read, and why.
+    pub(in crate::table) damaged: Vec<(Path, String)>,
 }
 
 /// The files of a log that are there.
@@ -67,16 +71,18 @@ impl LogState {
     ) -> Result<Option<Self>, CommitError> {
         let files = LogFiles::list(destination, table).await?;
         let Some(last) = files.last_version() else { return Ok(None) };
-        let checkpoint = files.checkpoints.last_key_value().map(|(version, _)| *version);
+        let checkpoints: Vec<u64> = files.checkpoints.keys().rev().copied().collect();
         let mut state = Self { version: last, files, ..Self::default() };
-        let mut next = 0;
-        if let Some(version) = checkpoint {
-            state.read_checkpoint(destination, table, version).await?;
-            next = version + 1;
+        for version in checkpoints {
+            if state.read_checkpoint(destination, table, version).await? {
+                break;
+            }
         }
+        let next = state.checkpoint.map_or(0, |version| version + 1);
         for version in next..=last {
             let Some(lines) = log_file::read(destination, table, version).await? else {
-                let (path, reason) = (layout::log_file(table, version), "it is missing".to_owned());
+                let missing = (layout::log_file(table, version), "it is missing".to_owned());
+                let (path, reason) = state.damaged.pop().unwrap_or(missing);
                 return Err(CommitError::DamagedLog { path, reason });
             };
             for line in lines {
@@ -86,21 +92,29 @@ impl LogState {
         Ok(Some(state))
     }
 
+    /// Begins with a checkpoint; returns whether it can be read. One that cannot is passed over where the versions before it
+    /// are there.
     async fn read_checkpoint(
         &mut self,
         destination: &Destination,
         table: &TableName,
         version: u64,
-    ) -> Result<(), CommitError> {
+    ) -> Result<bool, CommitError> {
         let path: Path = layout::checkpoint(table, version);
         let content = destination.get(&path).await?.unwrap_or_default();
-        let lines = on_cpu(move || checkpoint_reader::lines(content)).await;
-        let lines =
-            lines.map_err(|reason| CommitError::DamagedLog { path: path.clone(), reason })?;
-        for line in lines {
-            self.apply(line);
+        match on_cpu(move || checkpoint_reader::lines(content)).await {
+            Ok(lines) => {
+                for line in lines {
+                    self.apply(line);
+                }
+                self.checkpoint = Some(version);
+                Ok(true)
+            }
+            Err(reason) => {
+                self.damaged.push((path, reason));
+                Ok(false)
+            }
         }
-        Ok(())
     }
 
     fn apply(&mut self, line: Line) {

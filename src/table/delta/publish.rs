@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use chrono::Utc;
 use object_store::path::Path;
 
-use super::action::Action;
 use super::entry::TableCommit;
 use super::log_file;
 use super::position::{app_id, is_of};
@@ -68,14 +67,11 @@ fn manifest_of(path: &str, content: &str) -> Result<Manifest, CommitError> {
 /// Adds a commit to the log of a table, at the first free number.
 async fn append(destination: &Destination, commit: &TableCommit<'_>) -> Result<(), CommitError> {
     let table = &commit.manifest.schema.name;
-    let actions: Vec<Action> = commit.actions(Utc::now())?;
-    if actions.is_empty() {
-        return Ok(());
-    }
+    let Some(text) = commit.text(Utc::now())? else { return Ok(()) };
     let app_id = app_id(commit.pipeline);
     let mut version = commit.position.next_version();
     loop {
-        if log_file::create(destination, table, version, &actions).await? {
+        if log_file::create(destination, table, version, text.clone()).await? {
             return Ok(());
         }
         // Its number is taken, perhaps by a request of ours whose answer was lost.

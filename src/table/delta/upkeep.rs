@@ -76,8 +76,14 @@ impl Upkeep {
         }
         let Some(mut state) = LogState::read(destination, table).await? else { return Ok(0) };
         let vacuumed = self.vacuum(destination, table, &mut state).await?;
-        if vacuumed > 0 || last_checkpoint != Some(state.version) {
+        if vacuumed > 0 || state.checkpoint != Some(state.version) {
             state = write_checkpoint(destination, table, state).await?;
+            let current = layout::checkpoint(table, state.version);
+            let damaged = state.damaged.iter().map(|(path, _)| path.clone());
+            let damaged: Vec<Path> = damaged.filter(|path| *path != current).collect();
+            if !damaged.is_empty() {
+                destination.delete_all(&damaged).await?;
+            }
         }
         self.clean_up(destination, table, &state.files).await?;
         Ok(vacuumed)

@@ -42,6 +42,10 @@ impl Logs {
                         Finding::new(FindingKind::WrongLog, subject, detail)
                     });
                     logs.findings.extend(found);
+                    for (path, reason) in &state.damaged {
+                        let kind = FindingKind::Unreadable;
+                        logs.findings.push(Finding::new(kind, path, reason.as_str()));
+                    }
                     logs.replaced.extend(state.removed_files(table));
                 }
                 Ok(None) => {
