@@ -16,6 +16,7 @@ mod run;
 mod runs;
 mod sample_api;
 mod screen;
+mod shell;
 mod summary;
 mod unlock;
 mod verify;
@@ -25,7 +26,7 @@ use std::net::SocketAddr;
 use std::panic::PanicHookInfo;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -180,6 +181,25 @@ enum Command {
         #[arg(long, default_value = "127.0.0.1:8780")]
         listen: SocketAddr,
     },
+    /// Print the script with which a shell completes the command line.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, as for `flowlake man | man -l -`.
+    Man {
+        /// A command of flowlake, for its own page.
+        #[arg(value_parser = command_name)]
+        command: Option<String>,
+    },
+}
+
+/// The name of one of the commands.
+fn command_name(name: &str) -> Result<String, String> {
+    match Arguments::command().find_subcommand(name) {
+        Some(command) => Ok(command.get_name().to_owned()),
+        None => Err("flowlake has no such command".to_owned()),
+    }
 }
 
 impl Command {
@@ -190,9 +210,12 @@ impl Command {
             Self::Watermark(command) => command.shows_only(),
             Self::Verify { repair, yes, .. } => !(*repair || *yes),
             Self::Init(arguments) => arguments.shows_only(),
-            Self::Check { .. } | Self::Plan { .. } | Self::Runs { .. } | Self::SampleApi { .. } => {
-                true
-            }
+            Self::Check { .. }
+            | Self::Plan { .. }
+            | Self::Runs { .. }
+            | Self::SampleApi { .. }
+            | Self::Completions { .. }
+            | Self::Man { .. } => true,
             Self::Run { .. }
             | Self::Recover { .. }
             | Self::Prune { .. }
@@ -294,6 +317,8 @@ async fn dispatch(command: Command) -> ExitCode {
         Command::SampleApi { listen } => {
             until_signal(interruption, sample_api::serve(listen)).await
         }
+        Command::Completions { shell } => shell::completions(Arguments::command(), shell),
+        Command::Man { command } => shell::manual(Arguments::command(), command.as_deref()),
     }
 }
 

@@ -31,6 +31,11 @@ pub(super) fn print_block(text: impl Display) {
     print_lines(text.to_string().lines());
 }
 
+/// Prints text of flowlake alone on stdout, as it is.
+pub(super) fn print_own(text: &str) {
+    write_out(text.trim_end_matches('\n'));
+}
+
 /// Prints a value as a line of JSON on stdout.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Error> {
     write_out(&shown::json(value)?);

@@ -477,7 +477,8 @@ fn p7_a_table_of_a_hundred_thousand_files_is_converted_changed_and_pruned_in_lit
         finished.success();
         let seconds = begun.elapsed().as_secs_f64();
         eprintln!("{}: {seconds:.1} s, {peak} MB", arguments[0]);
-        assert!(peak < 400, "{arguments:?}: {peak} MB");
+        // Manifests of so many files take most of it, in either format.
+        assert!(peak < 700, "{arguments:?}: {peak} MB");
     }
     assert_eq!(log_of(&workplace, "t").files.len(), 100_002);
 }
@@ -505,4 +506,45 @@ fn p12_a_night_after_a_thousand_versions_asks_for_as_much_as_the_first() {
     let (first, last) = (of(&nights[100..200]), of(&nights[900..]));
     eprintln!("calls of a hundred nights: {first}, then {last}");
     assert!(last <= first + first / 20, "{first} calls, then {last}");
+}
+
+#[test]
+fn the_directories_of_all_files_are_those_that_the_log_names() {
+    let source = Source::serving(&night(3));
+    let workplace = workplace(&source, "");
+    let tables = |partition: &str, disposition: &str| {
+        format!(
+            "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"{disposition}\"\n\
+             partition_by = [\"{partition}\"]"
+        )
+    };
+    for disposition in ["replace", "overwrite_partitions", "append", "merge"] {
+        std::fs::remove_dir_all(workplace.path().join("lake")).ok();
+        for (partition, again) in [("month(at)", ""), ("year(at)", "--again"), ("v", "--again")] {
+            define(&workplace, "delta", "", &tables(partition, disposition));
+            let arguments = ["run", "test.toml", again];
+            let arguments = &arguments[..2 + usize::from(!again.is_empty())];
+            // What cannot be honoured is refused.
+            let ran = workplace.flowlake(arguments);
+            for table in ["t", "t__lines"] {
+                let log = log_of(&workplace, table);
+                for file in log.files.keys() {
+                    let below = file.strip_prefix(workplace.path().join("lake").join(table));
+                    let directories: Vec<String> = below
+                        .unwrap()
+                        .parent()
+                        .unwrap()
+                        .iter()
+                        .map(|it| it.to_str().unwrap().split_once('=').unwrap().0.to_owned())
+                        .collect();
+                    assert_eq!(
+                        directories, log.partition_columns,
+                        "{disposition} {partition}: {}",
+                        ran.stderr
+                    );
+                }
+            }
+            verified(&workplace);
+        }
+    }
 }

@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use crate::support::Traced;
 use crate::support::{
     Course, DeltaLog, Lake, LoopingReader, Milestone, ReadTables, S3Server, SnapshotReader, Source,
-    Workplace, format_of_test, in_each_format, rows_of_files, runtime,
+    Workplace, format_of_test, in_each_format, in_format, rows_of_files, runtime,
 };
 
 /// The rows of both tables, and how many records are in quarantine.
@@ -362,11 +362,60 @@ fn r01_a_commit_that_a_kill_left_open_is_told_and_finished_without_an_export() {
     }
 }
 
+/// A conversion there and back, killed before any change.
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn p2_a_conversion_killed_before_any_change_of_the_disk_is_complete_or_absent() {
+    for (from, to) in [(TableFormat::Parquet, "delta"), (TableFormat::Delta, "parquet")] {
+        let (source, expected) = (Source::serving(OLD), before_and_after());
+        let workplace = Workplace::asking(&source);
+        in_format(from, || workplace.define(TABLES));
+        for export in [OLD, NEW] {
+            source.serve(export);
+            workplace.run().success();
+        }
+        let lake = workplace.path().join("lake");
+        let kept = keep(&lake);
+        let convert = ["convert", "lake", "--to", to];
+        let mut outcomes = [0, 0];
+        for change in 0.. {
+            std::fs::remove_dir_all(&lake).unwrap();
+            copy(kept.path(), &lake);
+            let Some(has_ended) = until_change(&workplace, &convert, &lake, change) else {
+                eprintln!("skipped: processes cannot be traced here");
+                return;
+            };
+            workplace.flowlake(&["verify", "lake", "--repair"]).success();
+            assert_eq!(state(&Lake::at(&lake)), expected[1], "to {to}, change {change}");
+            let is_done = lake.join("t/_delta_log").exists() == (to == "delta");
+            outcomes[usize::from(is_done)] += 1;
+            workplace.flowlake(&convert).success();
+            workplace.flowlake(&["verify", "lake"]).success();
+            assert_eq!(state(&Lake::at(&lake)), expected[1], "to {to}, change {change}");
+            if has_ended {
+                break;
+            }
+        }
+        assert!(outcomes.iter().all(|count| *count > 3), "to {to}: {outcomes:?}");
+    }
+}
+
 /// Runs the pipeline and kills it before its `change`th change under `lake`; returns whether it ended before. `None` where
 /// processes cannot be traced.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn run_until_change(workplace: &Workplace, lake: &Path, change: usize) -> Option<bool> {
-    let mut command = workplace.command(&["run", "test.toml"]);
+    until_change(workplace, &["run", "test.toml"], lake, change)
+}
+
+/// The same for any command.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn until_change(
+    workplace: &Workplace,
+    arguments: &[&str],
+    lake: &Path,
+    change: usize,
+) -> Option<bool> {
+    let mut command = workplace.command(arguments);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let traced = Traced::start(command)?;
     let mut changes = 0;

@@ -71,6 +71,7 @@ mod s3;
 mod sample_api;
 mod schema;
 mod secrets;
+mod shell;
 mod story;
 mod types;
 mod unchanged;
