@@ -6,8 +6,8 @@
 //!            end the open commit          TableStore::roll_forward
 //! ```
 //!
-//! [`TableStore`] separates what a format does from what all formats share. [`lock`] keeps a second writer out, [`verify`]
-//! compares files with manifests.
+//! [`TableStore`] is all that can be done with tables. `delta` has what tables of that format have beside manifests.
+//! [`lock`] keeps a second writer out, [`verify`] compares files with manifests.
 
 mod aside;
 mod commit;

@@ -190,6 +190,37 @@ fn replaced_files_stay_for_as_long_as_the_definition_says_and_only_those() {
 }
 
 #[test]
+fn p1_a_log_that_calls_a_live_file_replaced_removes_nothing() {
+    let source = Source::serving(&night(3));
+    let workplace = workplace(&source, TABLES);
+    define(&workplace, "delta", "[retention]\ntime_travel = \"PT0S\"", TABLES);
+    workplace.run().success();
+    let live = workplace.lake().files("t").into_iter().next().unwrap();
+    let path = version_file(&workplace.path().join("lake/t/_delta_log"), 0);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let below = live.strip_prefix(workplace.path().join("lake/t")).unwrap().display();
+    let remove =
+        format!(r#"{{"remove":{{"path":"{below}","deletionTimestamp":1,"dataChange":true}}}}"#);
+    std::fs::write(&path, format!("{text}{remove}\n")).unwrap();
+    let pruned = workplace.flowlake(&["prune", "test.toml"]);
+    assert_eq!(pruned.code, 7, "{}", pruned.stderr);
+    assert!(live.exists(), "the manifest names it");
+}
+
+#[test]
+fn versions_may_be_kept_for_longer_than_there_is_time() {
+    let source = Source::serving(&night(0));
+    let workplace = workplace(&source, TABLES);
+    define(&workplace, "delta", "[retention]\ntime_travel = \"P100000000D\"", TABLES);
+    for number in 0..11 {
+        source.serve(&night(number));
+        workplace.run().success();
+    }
+    workplace.flowlake(&["prune", "test.toml"]).success();
+    assert_eq!(rows_at(&workplace, 0), rows_of(0));
+}
+
+#[test]
 fn versions_that_cannot_be_read_any_more_leave_the_log() {
     let source = Source::serving(&night(0));
     let workplace = workplace(&source, TABLES);

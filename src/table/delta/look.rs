@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use futures::{StreamExt, TryStreamExt, stream};
+
 use super::action::Line;
 use super::log_file;
 use super::position::{LogPosition, app_id, is_of};
@@ -9,6 +11,7 @@ use super::uri::decoded;
 use crate::schema::TableName;
 use crate::store::{Destination, ListedFile};
 use crate::table::snapshot::TableEntry;
+use crate::table::table_store::AT_ONCE;
 use crate::table::{CommitError, Manifest, Snapshot, layout};
 
 /// Where the logs of tables are that a commit changes. Refuses a log that others have changed, or that is damaged.
@@ -17,27 +20,34 @@ pub(in crate::table) async fn positions(
     snapshot: &Snapshot,
     changed: &[Manifest],
 ) -> Result<BTreeMap<TableName, LogPosition>, CommitError> {
-    let mut positions = BTreeMap::new();
-    for manifest in changed {
-        let table = &manifest.schema.name;
-        let entry = snapshot.file.tables.get(table);
-        let known = entry.and_then(|entry| Some((entry, entry.log.as_ref()?)));
-        let position = match known {
-            Some((entry, position)) => {
-                let before = snapshot.manifests.get(table);
-                let version = last_version(destination, table, entry, position, before).await?;
-                LogPosition { version: Some(version), commit: None, ..position.clone() }
-            }
-            // It has no rows and no directory.
-            None if manifest.schema.excluded => continue,
-            None => {
-                refuse_other_log(destination, table).await?;
-                LogPosition::beginning()
-            }
-        };
-        positions.insert(table.clone(), position);
-    }
-    Ok(positions)
+    let looks: Vec<_> =
+        changed.iter().map(|manifest| position_of(destination, snapshot, manifest)).collect();
+    let found: Vec<_> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+async fn position_of(
+    destination: &Destination,
+    snapshot: &Snapshot,
+    manifest: &Manifest,
+) -> Result<Option<(TableName, LogPosition)>, CommitError> {
+    let table = &manifest.schema.name;
+    let entry = snapshot.file.tables.get(table);
+    let known = entry.and_then(|entry| Some((entry, entry.log.as_ref()?)));
+    let position = match known {
+        Some((entry, position)) => {
+            let before = snapshot.manifests.get(table);
+            let version = last_version(destination, table, entry, position, before).await?;
+            LogPosition { version: Some(version), commit: None, ..position.clone() }
+        }
+        // It has no rows and no directory.
+        None if manifest.schema.excluded => return Ok(None),
+        None => {
+            refuse_other_log(destination, table).await?;
+            LogPosition::beginning()
+        }
+    };
+    Ok(Some((table.clone(), position)))
 }
 
 /// A log where none begins yet is of another table.

@@ -6,11 +6,12 @@
 //! | vacuum | with a checkpoint | replaced files are removed after the retention, and only those that the log says were replaced |
 //! | clean-up | with a checkpoint | versions since the last checkpoint that is older than the retention |
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use object_store::path::Path;
 use serde::Serialize;
 
 use super::checkpoint;
+use super::compare::differences;
 use super::log_state::{LogFiles, LogState, in_destination};
 use crate::definition::RetentionPolicy;
 use crate::runtime::on_cpu;
@@ -24,9 +25,8 @@ const VERSIONS: u64 = 10;
 /// What is kept of the logs and files of tables.
 #[derive(Debug, Clone, Copy)]
 struct Upkeep {
-    /// How long files that were replaced stay, and versions can be read.
-    retention: TimeDelta,
-    now: DateTime<Utc>,
+    /// Files that were replaced before may go, and versions of before.
+    oldest: DateTime<Utc>,
     /// Whether to remove what may be removed, also without ten new versions.
     at_once: bool,
 }
@@ -51,31 +51,28 @@ impl TableStore {
         now: DateTime<Utc>,
         at_once: bool,
     ) -> Result<u64, CommitError> {
-        let upkeep = Upkeep { retention: retention.time_travel, now, at_once };
+        let oldest = now.checked_sub_signed(retention.time_travel);
+        let upkeep = Upkeep { oldest: oldest.unwrap_or(DateTime::<Utc>::MIN_UTC), at_once };
         let mut removed = 0;
         for table in tables {
-            removed += upkeep.table(self.destination(), table).await?;
+            removed += self.keep_up_log(table, upkeep).await?;
         }
         Ok(removed)
     }
-}
 
-impl Upkeep {
     /// Keeps up the log of a table; returns how many replaced files were removed.
-    async fn table(
-        &self,
-        destination: &Destination,
-        table: &TableName,
-    ) -> Result<u64, CommitError> {
+    async fn keep_up_log(&self, table: &TableName, upkeep: Upkeep) -> Result<u64, CommitError> {
+        let destination = self.destination();
         let files = LogFiles::list(destination, table).await?;
         let last_checkpoint = files.checkpoints.keys().max().copied();
         let first = last_checkpoint.map_or(0, |version| version + 1);
         let next = files.last_version().map_or(0, |version| version + 1);
-        if next.saturating_sub(first) < VERSIONS && !self.at_once {
+        if next.saturating_sub(first) < VERSIONS && !upkeep.at_once {
             return Ok(0);
         }
         let Some(mut state) = LogState::read(destination, table).await? else { return Ok(0) };
-        let vacuumed = self.vacuum(destination, table, &mut state).await?;
+        self.refuse_other_log(table, &state).await?;
+        let vacuumed = upkeep.vacuum(destination, table, &mut state).await?;
         if vacuumed > 0 || state.checkpoint != Some(state.version) {
             state = write_checkpoint(destination, table, state).await?;
             let current = layout::checkpoint(table, state.version);
@@ -85,10 +82,28 @@ impl Upkeep {
                 destination.delete_all(&damaged).await?;
             }
         }
-        self.clean_up(destination, table, &state.files).await?;
+        upkeep.clean_up(destination, table, &state.files).await?;
         Ok(vacuumed)
     }
 
+    /// Refuses a log that says otherwise than the manifest: what it calls replaced may be live.
+    async fn refuse_other_log(
+        &self,
+        table: &TableName,
+        state: &LogState,
+    ) -> Result<(), CommitError> {
+        let (file, _) = self.snapshot_file().await?;
+        let Some(entry) = file.tables.get(table) else { return Ok(()) };
+        let Some(position) = &entry.log else { return Ok(()) };
+        let manifest = self.manifest(table, entry).await?;
+        if differences(state, &manifest, position)?.is_empty() {
+            return Ok(());
+        }
+        Err(CommitError::OtherLog { table: table.clone(), version: state.version })
+    }
+}
+
+impl Upkeep {
     /// Removes files that were replaced long ago, and forgets them. They go before the checkpoint that does not name them:
     /// what is interrupted is done again.
     async fn vacuum(
@@ -97,7 +112,7 @@ impl Upkeep {
         table: &TableName,
         state: &mut LogState,
     ) -> Result<u64, CommitError> {
-        let oldest = (self.now - self.retention).timestamp_millis();
+        let oldest = self.oldest.timestamp_millis();
         let is_old = |time: Option<i64>| time.is_none_or(|time| time < oldest);
         let (old, kept) = std::mem::take(&mut state.removed)
             .into_iter()
@@ -123,8 +138,7 @@ impl Upkeep {
         table: &TableName,
         files: &LogFiles,
     ) -> Result<(), CommitError> {
-        let oldest = self.now - self.retention;
-        let is_old = |(_, written): &(&u64, &DateTime<Utc>)| **written < oldest;
+        let is_old = |(_, written): &(&u64, &DateTime<Utc>)| **written < self.oldest;
         let Some((first, _)) = files.checkpoints.iter().rfind(is_old) else {
             return Ok(());
         };
