@@ -133,6 +133,23 @@ def check_versions(path):
                 assert facts(columns[column], form) == facts(values, form), f"version {version}, {engine}, {column}"
 
 
+def check_after_vacuum(flowlake, directory, name):
+    """All engines see the last version as before, when files of older versions are gone and there is a new checkpoint."""
+    path = f"{directory}/lake/{name}/t"
+    expected = with_deltalake(path)
+    before = len(list(pathlib.Path(path).rglob("*.parquet")))
+    definition = pathlib.Path(directory, f"{name}.toml")
+    definition.write_text(definition.read_text().replace("[[tables]]", '[retention]\ntime_travel = "PT0S"\n[[tables]]'))
+    environment = {**os.environ, "PROCUREMENTFLOW_API_KEY": "pf_key_that_nobody_checks"}
+    subprocess.run([flowlake, "prune", definition], check=True, env=environment, stdout=subprocess.DEVNULL)
+    assert len(list(pathlib.Path(path).rglob("*.parquet"))) < before, "nothing was vacuumed"
+    for engine, read in ENGINES.items():
+        _, columns, limit = read(path)
+        form = without_empty if limit else lambda value: value
+        for column, values in expected[1].items():
+            assert facts(columns[column], form) == facts(values, form), f"{engine}, {column}"
+
+
 def refuse_other_writers(flowlake, path):
     """Others read, and are refused when they write, optimise or vacuum."""
     table = deltalake.DeltaTable(path)
@@ -165,6 +182,12 @@ def main():
             passed += 1
         except Exception as error:
             failures.append(f"other writers: {type(error).__name__}: {str(error)[:400]}")
+        for name in ("widening", "nested"):
+            try:
+                check_after_vacuum(flowlake, pathlib.Path(directory, "delta"), name)
+                passed += 1
+            except Exception as error:
+                failures.append(f"{name} after vacuum: {type(error).__name__}: {str(error)[:400]}")
     for number, text in LIMITS.items():
         print(f"({number}) {text}")
     for failure in failures:
