@@ -1,7 +1,5 @@
 //! `flowlake convert`
 
-use clap::ValueEnum;
-
 use super::destination::DestinationArgument;
 use super::screen;
 use super::summary::fail;
@@ -10,31 +8,22 @@ use crate::exit_code::ExitCode;
 use crate::run::RunContext;
 use crate::schema::TableFormat;
 
-/// A format, as the command line has it.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum FormatArgument {
-    /// Readers take every Parquet file in the directory of a table.
-    Parquet,
-    /// Readers take the files that the log of a table names.
-    Delta,
-}
-
-impl From<FormatArgument> for TableFormat {
-    fn from(argument: FormatArgument) -> Self {
-        match argument {
-            FormatArgument::Parquet => Self::Parquet,
-            FormatArgument::Delta => Self::Delta,
-        }
-    }
+/// A format by its word in a definition.
+pub(super) fn format_of(word: &str) -> Result<TableFormat, String> {
+    let found = TableFormat::WORDS.into_iter().find(|(of, _)| *of == word);
+    found.map(|(_, format)| format).ok_or_else(|| {
+        let words = TableFormat::WORDS.map(|(word, _)| format!("`{word}`"));
+        format!("write {}", words.join(" or "))
+    })
 }
 
 /// Gives the tables of a destination another format, without the source.
 pub(super) async fn convert(
     argument: &DestinationArgument,
-    to: FormatArgument,
+    to: TableFormat,
     context: &RunContext,
 ) -> ExitCode {
-    match converted(argument, to.into(), context).await {
+    match converted(argument, to, context).await {
         Ok(()) => ExitCode::Done,
         Err(error) => fail(&error),
     }
@@ -48,7 +37,7 @@ async fn converted(
     let destination = argument.open(context).await?;
     let shown = argument.shown();
     let text = match crate::run::convert(&destination, to, context.clock.now()).await? {
-        None => format!("{shown}: the tables are {to} tables already"),
+        None => format!("{shown}: there are no tables but {to} tables"),
         Some(tables) => format!(
             "{shown}: {tables} tables are {to} tables now; write `format = \"{to}\"` into `[destination]` of the definition"
         ),

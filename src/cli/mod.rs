@@ -35,7 +35,7 @@ use crate::definition::{Environment, Setting};
 use crate::exit_code::{ExitCode, Failure};
 use crate::run::{Interruption, RunContext, Signal};
 use crate::runtime::share_heaps;
-use crate::schema::RunId;
+use crate::schema::{RunId, TableFormat};
 use destination::DestinationArgument;
 use planning::PlanArguments;
 use screen::LogLines;
@@ -135,7 +135,7 @@ enum Command {
         #[command(flatten)]
         destination: DestinationArgument,
     },
-    /// Delete old exports, reports and commit records, as each run does.
+    /// Delete old exports, reports, commit records and replaced files of Delta tables, as each run does.
     Prune {
         /// The definition.
         #[arg(value_name = "FILE")]
@@ -145,9 +145,10 @@ enum Command {
     Convert {
         #[command(flatten)]
         destination: DestinationArgument,
-        /// The format.
-        #[arg(long, value_enum)]
-        to: convert::FormatArgument,
+        /// The format: `parquet`, whose readers take every file in the directory of a table, or `delta`, whose readers take
+        /// those that its log names.
+        #[arg(long, value_name = "FORMAT", value_parser = convert::format_of)]
+        to: TableFormat,
     },
     /// Show or set from where the next window is requested.
     #[command(subcommand)]

@@ -69,7 +69,8 @@ pub async fn prune(
     .await
 }
 
-/// Gives all tables of a destination another format. Returns how many there are; none if they have it already.
+/// Gives all tables of a destination another format. Returns how many were changed; none if all have it already, or there
+/// are no tables.
 ///
 /// # Errors
 /// A run holds the destination, or it failed. The tables are as they were, or the next run finishes the conversion.

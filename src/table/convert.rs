@@ -1,6 +1,6 @@
 //! Conversion: all tables of a destination from one format to the other, in one commit. The data files stay where they are.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use object_store::path::Path;
@@ -27,9 +27,10 @@ impl TableStore {
         let mut remove = Vec::new();
         for (table, manifest) in &snapshot.manifests {
             let listed = self.destination().list(&layout::table_directory(table)).await?;
-            let there: HashSet<&str> = listed.iter().map(|file| file.path.as_ref()).collect();
-            let lost = manifest.files.iter().filter(|file| !there.contains(file.path.as_str()));
-            let lost: Vec<&DataFile> = lost.collect();
+            let there: HashMap<&str, u64> =
+                listed.iter().map(|file| (file.path.as_ref(), file.bytes)).collect();
+            let is_lost = |file: &&DataFile| there.get(file.path.as_str()) != Some(&file.bytes);
+            let lost: Vec<&DataFile> = manifest.files.iter().filter(is_lost).collect();
             if let Some(first) = lost.first() {
                 let (table, files, first) = (table.clone(), lost.len(), first.path.clone());
                 return Err(CommitError::LostFiles { table, files, first });

@@ -105,8 +105,8 @@ impl Intent {
         for manifest in changes.manifests {
             live.extend(manifest.files.iter().map(|file| file.path.clone()));
             let before = snapshot.manifests.get(&manifest.schema.name);
-            let has_new_columns =
-                before.is_some_and(|it| !same_to_readers(&it.schema, &manifest.schema));
+            let has_new_columns = logs.contains_key(&manifest.schema.name)
+                && before.is_some_and(|it| !same_to_readers(&it.schema, &manifest.schema));
             let table = manifest.schema.name.clone();
             let path = layout::manifest(&table, sequence);
             let content = json::encode(&manifest)?;

@@ -256,7 +256,10 @@ fn a_destination_is_converted_without_its_source_and_back() {
     assert_eq!(rows_at(&workplace, 0), rows_of(5));
     verified(&workplace);
     let told = workplace.flowlake(&["convert", "lake", "--to", "delta"]).success();
-    assert!(told.contains("already"), "{told}");
+    assert!(told.contains("no tables but delta tables"), "{told}");
+    let refused = workplace.flowlake(&["convert", "lake", "--to", "iceberg"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("write `parquet` or `delta`"), "{}", refused.stderr);
     assert_eq!(source.requests().len(), asked, "the source is asked for nothing");
 
     source.serve(&night(6));
@@ -432,6 +435,20 @@ fn lost_files_and_manifests_are_made_good_from_what_the_log_has() {
     workplace.flowlake(&["verify", "lake", "--rebuild", "--yes"]).success();
     verified(&workplace);
     assert!(!lake.files("t").contains(&lost), "the log does not name it any more");
+}
+
+#[test]
+fn a_table_that_has_lost_a_part_of_a_file_is_not_converted() {
+    let source = Source::serving(&night(0));
+    let workplace = Workplace::asking(&source);
+    define(&workplace, "parquet", "", TABLES);
+    workplace.run().success();
+    let file = workplace.lake().files("t").into_iter().next().unwrap();
+    std::fs::write(&file, "PAR1").unwrap();
+    let refused = workplace.flowlake(&["convert", "lake", "--to", "delta"]);
+    assert_eq!(refused.code, 7, "{}", refused.stderr);
+    assert!(refused.stderr.contains("`t` has lost 1 of its files"), "{}", refused.stderr);
+    assert!(!workplace.path().join("lake/t/_delta_log").exists());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use object_store::path::Path;
 use super::entry::TableCommit;
 use super::log_file;
 use super::position::{app_id, is_of};
+use crate::schema::TableFormat;
 use crate::store::Destination;
 use crate::table::{CommitError, Intent, Manifest, json, layout};
 
@@ -18,6 +19,10 @@ pub(in crate::table) async fn publish(
     sequence: u64,
     intent: &Intent,
 ) -> Result<(), CommitError> {
+    // Manifests are large, and only logs are written from them.
+    if intent.snapshot.format != TableFormat::Delta {
+        return Ok(());
+    }
     let published: HashSet<&str> = intent.publish.iter().map(|it| it.target.as_str()).collect();
     for new in intent.manifests.iter().rev() {
         let manifest = manifest_of(&new.path, new.content.get())?;
@@ -43,6 +48,9 @@ pub(in crate::table) async fn is_begun(
     sequence: u64,
     intent: &Intent,
 ) -> Result<bool, CommitError> {
+    if intent.snapshot.format != TableFormat::Delta {
+        return Ok(false);
+    }
     for new in &intent.manifests {
         let manifest = manifest_of(&new.path, new.content.get())?;
         let table = &manifest.schema.name;
