@@ -14,7 +14,6 @@ use crate::run::{RunContext, RunError};
 use crate::schema::RunId;
 use crate::source::api_key::ApiKey;
 use crate::source::{ExportSource, procurementflow};
-use crate::store::Destination;
 
 /// One problem, for editors and CI.
 #[derive(Serialize)]
@@ -44,7 +43,8 @@ pub(super) async fn check(
     context: &RunContext,
 ) -> ExitCode {
     let mut worst = ExitCode::Done;
-    let loaded = definition::load_all(files, &options.settings, &context.environment);
+    let files = definition::files_of(files);
+    let loaded = definition::load_all(&files, &options.settings, &context.environment);
     for (file, loaded) in files.iter().zip(loaded) {
         let code = match loaded {
             Ok(definition) => {
@@ -144,7 +144,9 @@ async fn try_out(pipeline: Pipeline, context: &RunContext) -> Result<[String; 2]
     let now = context.clock.now();
     let plan = Plan::new(pipeline, RunId::at(now), now, None, &Overrides::default())?;
     let source = try_source(&plan, context).await?;
-    let destination = Destination::open(&plan.destination).map_err(RunError::from)?;
+    let shared_as = plan.pipeline.shared_as();
+    let opened = context.destinations.open(&plan.destination, shared_as);
+    let destination = opened.map_err(RunError::from)?;
     let learnt = destination.try_out(&plan.run_id).await.map_err(RunError::from)?;
     Ok([source, format!("the destination {} can be written: {learnt}", plan.destination)])
 }

@@ -13,9 +13,10 @@ use crate::store::Destination;
 /// Opens a destination that a run has written to.
 pub(super) async fn open_lake(
     url: &DestinationUrl,
+    shared_as: Option<&str>,
     context: &RunContext,
 ) -> Result<Destination, Error> {
-    let opened = context.destinations.open_lake(url).await.map_err(RunError::from)?;
+    let opened = context.destinations.open_lake(url, shared_as).await.map_err(RunError::from)?;
     opened.ok_or_else(|| Error::NoLake { url: url.to_string() })
 }
 
@@ -30,16 +31,14 @@ pub(super) struct DestinationArgument {
 impl DestinationArgument {
     /// Opens the destination, where there is one.
     pub(super) async fn open(&self, context: &RunContext) -> Result<Destination, Error> {
-        open_lake(&self.url(context)?, context).await
-    }
-
-    fn url(&self, context: &RunContext) -> Result<DestinationUrl, Error> {
         let file = Path::new(&self.destination);
         if file.is_file() || file.extension().is_some_and(|extension| extension == "toml") {
             let definition = Definition::load(file, &[], &context.environment)?;
-            return Ok(destination_at(&definition.pipeline, context.clock.now())?);
+            let url = destination_at(&definition.pipeline, context.clock.now())?;
+            return open_lake(&url, definition.pipeline.shared_as(), context).await;
         }
-        Ok(self.destination.parse().map_err(PlanError::from)?)
+        let url: DestinationUrl = self.destination.parse().map_err(PlanError::from)?;
+        open_lake(&url, None, context).await
     }
 
     /// As the user typed it.

@@ -23,6 +23,7 @@ mod verify;
 mod watermark;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::panic::PanicHookInfo;
 use std::path::PathBuf;
 
@@ -69,8 +70,8 @@ enum LogFormat {
 enum Command {
     /// Run pipelines: fetch each export and update its tables.
     Run {
-        /// The definitions, one pipeline each.
-        #[arg(required = true, value_name = "FILE")]
+        /// The definitions, one pipeline each; of a directory, every `*.toml` in it.
+        #[arg(required = true, value_name = "FILE|DIR")]
         files: Vec<PathBuf>,
         /// Print each run's report as a line of JSON instead of a table.
         #[arg(long)]
@@ -80,11 +81,14 @@ enum Command {
         /// The id of the run, instead of a new one that sorts by time.
         #[arg(long)]
         run_id: Option<RunId>,
+        /// How many pipelines to run at once. Each may take `--memory`.
+        #[arg(long, value_name = "COUNT", default_value_t = NonZeroUsize::MIN, value_parser = planning::count)]
+        parallel: NonZeroUsize,
     },
     /// Check definitions, and report every problem with how to fix it.
     Check {
-        /// The definitions to check.
-        #[arg(required = true, value_name = "FILE")]
+        /// The definitions to check; of a directory, every `*.toml` in it.
+        #[arg(required = true, value_name = "FILE|DIR")]
         files: Vec<PathBuf>,
         /// Also try the key at the source, and try to write to the destination.
         #[arg(long)]
@@ -283,8 +287,8 @@ async fn dispatch(command: Command) -> ExitCode {
     };
     let interruption = &context.interruption;
     match command {
-        Command::Run { files, json, plan, run_id } => {
-            let options = run::RunOptions { json, plan, run_id };
+        Command::Run { files, json, plan, run_id, parallel } => {
+            let options = run::RunOptions { json, plan, run_id, parallel };
             run::run(&files, &options, &context).await
         }
         Command::Check { files, online, json, settings } => {

@@ -137,7 +137,7 @@ impl PlanArguments {
         };
         let pipeline = only_tables(pipeline, &self.tables)?;
         let url = destination_at(&pipeline, self.as_of.unwrap_or(now))?;
-        let snapshot = peek(&url, depends_on, context).await?;
+        let snapshot = peek(&url, pipeline.shared_as(), depends_on, context).await?;
         let id_is_new = run_id.is_none();
         let run_id = run_id.unwrap_or_else(|| RunId::at(now));
         let watermark = snapshot.watermark(&pipeline);
@@ -158,10 +158,11 @@ enum DependsOn {
 
 async fn peek(
     url: &DestinationUrl,
+    shared_as: Option<&str>,
     depends_on: DependsOn,
     context: &RunContext,
 ) -> Result<Snapshot, RunError> {
-    let Some(destination) = context.destinations.open_existing(url)? else {
+    let Some(destination) = context.destinations.open_existing(url, shared_as)? else {
         return Ok(Snapshot::default());
     };
     let tables = table::open(&destination);
@@ -172,7 +173,7 @@ async fn peek(
     })
 }
 
-fn count(text: &str) -> Result<NonZeroUsize, &'static str> {
+pub(super) fn count(text: &str) -> Result<NonZeroUsize, &'static str> {
     text.parse().map_err(|_| "write a number from 1 on, as in `--jobs 3`")
 }
 

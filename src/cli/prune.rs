@@ -22,7 +22,7 @@ async fn pruned(file: &Path, context: &RunContext) -> Result<(), Error> {
     let pipeline = Definition::load(file, &[], &context.environment)?.pipeline;
     let now = context.clock.now();
     let url = crate::plan::destination_at(&pipeline, now)?;
-    let destination = destination::open_lake(&url, context).await?;
+    let destination = destination::open_lake(&url, pipeline.shared_as(), context).await?;
     let pruned = crate::run::prune(&destination, &pipeline, now).await?;
     screen::print(format!("{url}: deleted {pruned}"));
     Ok(())

@@ -1,8 +1,10 @@
 //! `flowlake run`
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::{StreamExt, stream};
 use serde::Serialize;
 
 use super::planning::PlanArguments;
@@ -18,30 +20,47 @@ use crate::schema::RunId;
 use crate::shown;
 
 /// The options of `flowlake run`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct RunOptions {
     pub(super) json: bool,
     pub(super) plan: PlanArguments,
     pub(super) run_id: Option<RunId>,
+    /// How many pipelines run at once.
+    pub(super) parallel: NonZeroUsize,
 }
 
-/// Runs each pipeline in turn. One that fails, or whose definition is wrong, does not stop the others.
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            json: false,
+            plan: PlanArguments::default(),
+            run_id: None,
+            parallel: NonZeroUsize::MIN,
+        }
+    }
+}
+
+/// Runs pipelines, one after the other or a few at once. One that fails, or whose definition is wrong, does not stop the others.
 pub(super) async fn run(files: &[PathBuf], options: &RunOptions, context: &RunContext) -> ExitCode {
-    let mut failures = Vec::new();
-    let definitions = definition::load_all(files, &options.plan.settings, &context.environment);
-    for (file, definition) in files.iter().zip(definitions) {
-        let ended = match definition {
+    let files = definition::files_of(files);
+    let definitions = definition::load_all(&files, &options.plan.settings, &context.environment);
+    let runs = files.iter().zip(definitions).map(async |(file, definition)| {
+        // What has not begun when a signal comes does not begin.
+        match definition {
+            _ if context.interruption.signal().is_some() => Ok(()),
             Ok(definition) => {
                 summary::warn(&definition.warnings);
                 run_one(definition.pipeline, options, context).await
             }
             Err(error) => Err(show_wrong_definition(file, &Error::Definition(error), options.json)),
-        };
-        failures.extend(ended.err());
-        if let Some(signal) = context.interruption.signal() {
-            return signal.exit_code();
         }
+    });
+    let runs: Vec<_> = runs.collect();
+    let ended: Vec<_> = stream::iter(runs).buffer_unordered(options.parallel.get()).collect().await;
+    if let Some(signal) = context.interruption.signal() {
+        return signal.exit_code();
     }
+    let failures: Vec<ExitCode> = ended.into_iter().filter_map(Result::err).collect();
     match failures.first() {
         None => ExitCode::Done,
         Some(code) if failures.len() == files.len() && failures.iter().all(|it| it == code) => {
@@ -177,10 +196,12 @@ pub(super) async fn planned(
 ) -> Result<Plan, FailedRun> {
     let now = context.clock.now();
     let url = destination_at(&pipeline, arguments.present(context));
+    let shared_as = pipeline.shared_as().map(str::to_owned);
     let run = RunIdentity {
         run_id: run_id.clone().unwrap_or_else(|| RunId::at(now)),
         pipeline: pipeline.name.clone(),
         destination: url.as_ref().map(DestinationUrl::absolute).unwrap_or_default(),
+        slice: pipeline.slice.clone(),
         started_at: now,
     };
     let plan = arguments.plan(pipeline, run_id, context);
@@ -191,7 +212,7 @@ pub(super) async fn planned(
     };
     let report = RunReport::of(run, context.clock.now(), Outcome::failed(&error));
     if let (Ok(url), false) = (url, matches!(error, Error::Run(RunError::Stopped(_)))) {
-        keep_report(&url, &report, context).await;
+        keep_report(&url, shared_as.as_deref(), &report, context).await;
     }
     Err(FailedRun { error, report: Box::new(report) })
 }
@@ -204,7 +225,9 @@ fn show_report(report: &RunReport, json: bool) -> Result<(), Error> {
     }
     if report.quarantined() > 0 {
         let (pipeline, run) = (&report.pipeline, &report.run_id);
-        let (rows, lake) = (report.quarantined(), &report.destination);
+        let rows = report.quarantined();
+        // Those of a pipeline that shares its tables are found by its definition.
+        let lake = if report.slice.is_some() { "DEFINITION" } else { &report.destination };
         let of = if rows == 1 { "row is" } else { "rows are" };
         tracing::warn!(pipeline, %run, "{rows} {of} in quarantine: `flowlake quarantine show {lake}` says why");
     }

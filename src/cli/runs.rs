@@ -60,7 +60,7 @@ async fn is_at_work(destination: &Destination) -> bool {
 }
 
 async fn last_reports(destination: &Destination, limit: usize) -> Result<Vec<RunReport>, Error> {
-    let mut files = destination.list(&Destination::own("runs")).await.map_err(RunError::from)?;
+    let mut files = destination.list(&destination.own("runs")).await.map_err(RunError::from)?;
     // Other files are strangers.
     let is_report = |file: &ListedFile| {
         let name = file.path.filename().and_then(|name| name.strip_suffix(".json"));

@@ -73,7 +73,8 @@ pub(super) async fn watermark(command: WatermarkCommand, context: &RunContext) -
 async fn open(file: &Path, context: &RunContext) -> Result<(Pipeline, Destination), Error> {
     let pipeline = Definition::load(file, &[], &context.environment)?.pipeline;
     let url = crate::plan::destination_at(&pipeline, context.clock.now())?;
-    Ok((pipeline, destination::open_lake(&url, context).await?))
+    let destination = destination::open_lake(&url, pipeline.shared_as(), context).await?;
+    Ok((pipeline, destination))
 }
 
 async fn show(chosen: &ChosenTables, context: &RunContext) -> Result<(), Error> {

@@ -15,7 +15,8 @@ use super::Template;
 use super::checker::Checker;
 use super::field::{Field, FromToml};
 use super::problem::Problem;
-use crate::schema::TableFormat;
+use super::slice::RawSlice;
+use crate::schema::{Slice, TableFormat};
 use crate::store::{
     DestinationUrl, InvalidDestination, OptionType, RawMode, STORE_KINDS, StoreKind, StoreOption,
     StoreOptions, url_forms,
@@ -26,6 +27,7 @@ use crate::store::{
 pub(super) struct RawDestination {
     pub(super) url: Option<Field<String>>,
     pub(super) format: Option<Field<String>>,
+    pub(super) slice: Option<Field<RawSlice>>,
     pub(super) must_exist: Option<Field<bool>>,
     pub(super) raw_mode: Option<Field<String>>,
     pub(super) stores: Vec<RawStoreSection>,
@@ -69,6 +71,7 @@ impl<'de> Visitor<'de> for DestinationVisitor {
             match key.as_str() {
                 "url" => raw.url = Some(map.next_value()?),
                 "format" => raw.format = Some(map.next_value()?),
+                "slice" => raw.slice = Some(map.next_value()?),
                 "must_exist" => raw.must_exist = Some(map.next_value()?),
                 "raw_mode" => raw.raw_mode = Some(map.next_value()?),
                 section => match kind_of_section(section) {
@@ -142,6 +145,11 @@ impl JsonSchema for RawDestination {
                 "type": "string",
             }),
         );
+        let mut slice = RawSlice::schema(generator);
+        let description = "The part of the tables that this pipeline writes, where several share them: a column, and its value in all of its rows.";
+        slice.insert("description".to_owned(), description.into());
+        slice.insert("examples".to_owned(), json!([{ "organisation_id": "acme" }]));
+        properties.insert("slice".to_owned(), slice.into());
         properties.insert("must_exist".to_owned(), json!({
             "description": "Refuse to begin a lake here: without its files, its disk is not mounted or the URL is wrong.",
             "default": false,
@@ -215,6 +223,7 @@ const URL_KEY: &str = "destination.url";
 pub(super) struct CheckedDestination {
     pub(super) url: Option<Template>,
     pub(super) format: TableFormat,
+    pub(super) slice: Option<Slice>,
     pub(super) must_exist: bool,
     pub(super) raw_mode: Option<RawMode>,
     pub(super) options: StoreOptions,
@@ -225,6 +234,7 @@ impl Checker<'_> {
         let raw = raw.unwrap_or_default();
         let format = self.choice(raw.format, "destination.format", &TableFormat::WORDS);
         let format = format.unwrap_or_default();
+        let slice = self.slice(raw.slice, format);
         let must_exist = self.value(raw.must_exist, "destination.must_exist").unwrap_or_default();
         let url = self.destination_url(raw.url);
         let is_local = url.as_ref().is_none_or(|(_, url)| url.kind().is_none());
@@ -239,7 +249,7 @@ impl Checker<'_> {
             }
         }
         let url = url.map(|(template, _)| template);
-        CheckedDestination { url, format, must_exist, raw_mode, options }
+        CheckedDestination { url, format, slice, must_exist, raw_mode, options }
     }
 
     fn raw_mode(&mut self, field: Option<Field<String>>, is_local: bool) -> Option<RawMode> {

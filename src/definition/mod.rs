@@ -55,6 +55,7 @@ mod relations;
 mod retention;
 mod retry;
 mod setting;
+mod slice;
 mod source;
 mod table;
 mod template;
@@ -157,6 +158,20 @@ pub struct Definition {
     pub pipeline: Pipeline,
     /// What its author may want to change.
     pub warnings: Problems,
+}
+
+/// The definitions that are meant by files and directories: of a directory, every `*.toml` in it, by name. One that has
+/// none, or cannot be read, stays as it is and is no definition.
+#[must_use]
+pub fn files_of(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let expanded = paths.iter().flat_map(|path| {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+        files.sort();
+        if files.is_empty() { vec![path.clone()] } else { files }
+    });
+    expanded.collect()
 }
 
 /// Reads and validates the definitions of one job: each of them, or its problems.

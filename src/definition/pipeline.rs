@@ -17,7 +17,7 @@ use super::retention::{RawRetention, RetentionPolicy};
 use super::source::{RawSource, Source};
 use super::table::{RawTable, Table};
 use super::{Environment, Template};
-use crate::schema::{TableFormat, TableName};
+use crate::schema::{Slice, TableFormat, TableName};
 use crate::store::{RawMode, StoreOptions};
 
 /// One pipeline as its author means it: every default filled in, every name checked.
@@ -35,6 +35,8 @@ pub struct Pipeline {
     pub directory: PathBuf,
     /// The format of its tables.
     pub format: TableFormat,
+    /// The part of its tables that it writes, where others write the rest.
+    pub slice: Option<Slice>,
     /// A run does not begin a lake there.
     pub must_exist: bool,
     /// Who may read raw data on local disk; left out, those who may already.
@@ -56,7 +58,14 @@ pub struct Pipeline {
 impl Pipeline {
     /// A table that another pipeline of the same destination writes too.
     pub(super) fn table_shared_with(&self, other: &Self) -> Option<TableName> {
-        if self.destination != other.destination || self.directory != other.directory {
+        let is_elsewhere =
+            self.destination != other.destination || self.directory != other.directory;
+        // Two slices of a table are written by two pipelines.
+        let are_slices = match (&self.slice, &other.slice) {
+            (Some(own), Some(slice)) => own != slice,
+            _ => false,
+        };
+        if is_elsewhere || are_slices {
             return None;
         }
         let names = self.tables.iter().map(|table| &table.name);
@@ -73,6 +82,12 @@ impl Pipeline {
             }
         }
         self
+    }
+
+    /// Its name, where it shares the destination with other pipelines.
+    #[must_use]
+    pub fn shared_as(&self) -> Option<&str> {
+        self.slice.as_ref().map(|_| self.name.as_str())
     }
 
     /// The declared tables without a parent.
@@ -168,7 +183,10 @@ pub(super) fn check(
     let retention = raw.retention.map(|retention| retention.check(checker)).unwrap_or_default();
     let limits = raw.limits.map(|limits| limits.check(checker)).unwrap_or_default();
     let defaults = raw.defaults.map(|defaults| defaults.check(checker)).unwrap_or_default();
-    let tables = tables(raw.tables, name.as_deref(), &defaults, checker)?;
+    let mut tables = tables(raw.tables, name.as_deref(), &defaults, checker)?;
+    if let Some(slice) = &destination.slice {
+        checker.shared(slice, name.as_deref(), &mut tables);
+    }
     checker.relations(&tables);
     // Without its disposition, a table may look wrong that is not.
     if let Some(source) = source.as_ref().filter(|_| checker.problems.is_empty()) {
@@ -181,6 +199,7 @@ pub(super) fn check(
         destination: destination.url?,
         directory: PathBuf::new(),
         format: destination.format,
+        slice: destination.slice,
         must_exist: destination.must_exist,
         raw_mode: destination.raw_mode,
         store: destination.options,

@@ -13,7 +13,9 @@ use super::defaults::TableDefaults;
 use super::disposition::{Deletes, Nested, WriteDisposition};
 use super::field::{Field, List};
 use super::{Check, Column, Contract, Limits};
-use crate::schema::{ColumnName, JsonPointer, NullValue, PartitionField, TableName, TimeRanges};
+use crate::schema::{
+    ColumnName, JsonPointer, NullValue, PartitionField, Slice, TableName, TimeRanges,
+};
 
 /// A declared table or child table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -59,6 +61,9 @@ pub struct Table {
     /// What happens when an export holds what the schema does not. Inherited from the parent when absent.
     #[serde(skip_serializing_if = "is_default")]
     pub contract: Option<Contract>,
+    /// The part of it that the pipeline writes, where it is shared.
+    #[serde(skip_serializing_if = "is_default")]
+    pub slice: Option<Slice>,
     /// Scalars that are read as null, in its records and everything below them.
     #[serde(skip_serializing_if = "is_default")]
     pub null_values: Vec<NullValue>,
@@ -109,6 +114,7 @@ impl Table {
             sort_by: Vec::new(),
             nested: Nested::default(),
             contract: None,
+            slice: None,
             null_values: Vec::new(),
             description: None,
             checks: Vec::new(),

@@ -171,7 +171,12 @@ impl<'a> ColumnInference<'_, 'a> {
             return Ok(());
         }
         let is_first = !self.known.has_values(&self.table.name);
-        if self.has_column(&name) || (is_first && !value.has_keys()) {
+        let has_type = || self.index.known(&name).is_some_and(|column| !column.is_untyped());
+        let is_column = match self.known.foreign {
+            Some(_) => has_type(),
+            None => self.has_column(&name) || (is_first && !value.has_keys()),
+        };
+        if is_column {
             let list = self.is_list(&name);
             self.add_scalars(name, value, list, path)?;
         }
@@ -189,7 +194,8 @@ impl<'a> ColumnInference<'_, 'a> {
         path: &ValuePath,
     ) -> Result<(), SchemaError> {
         let is_new = self.known.has_values(&self.table.name) && !self.has_column(&name);
-        if is_new && value.kinds.is_empty() {
+        let may_be_untyped = self.known.foreign.is_none() || self.has_column(&name);
+        if (is_new || !may_be_untyped) && value.kinds.is_empty() {
             return Ok(());
         }
         let mode = is_new.then_some(self.table.contract.columns);
@@ -291,7 +297,10 @@ impl<'a> ColumnInference<'_, 'a> {
         let known = self.known.schemas.get(&self.table.name);
         let columns = known.map_or(&[][..], |schema| &schema.columns).iter();
         let is_excluded = |column: &&ColumnSchema| {
+            let is_foreign = self.known.foreign.as_ref();
             matches!(self.table.rows, TableShape::Excluded)
+                || (is_foreign.is_some_and(|it| it.has_column(&self.table.name, &column.name))
+                    && !self.columns.contains_key(&column.name))
                 || self.is_excluded(&column.name)
                 || self.reserved.contains(&column.name)
                 || column.path().is_some_and(|path| self.excludes(path))
@@ -319,6 +328,7 @@ impl<'a> ColumnInference<'_, 'a> {
             (table.name.clone(), keys.iter().cloned().map(Step::Key).collect::<ValuePath>())
         });
         let known = self.known.schemas.values().filter(|schema| is_child(&schema.parent));
+        let known = known.filter(|schema| !self.known.is_foreign(&schema.name));
         let known = known.map(|schema| (schema.name.clone(), schema.path.clone()));
         let all: Vec<(TableName, ValuePath)> = declared.chain(known).collect();
         for (name, path) in all {

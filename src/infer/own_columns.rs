@@ -71,7 +71,12 @@ pub(crate) fn reserved_names(
     };
     let directories =
         PartitionField::reserved_names(partition_by, parent.map(|parent| &parent.root));
-    own.map(|column| column.name).chain(directories).collect()
+    let slice = match parent {
+        Some(parent) => parent.slice.as_ref(),
+        None => declared.and_then(|table| table.slice.as_ref()),
+    };
+    let slice = slice.map(|slice| slice.column.clone());
+    own.map(|column| column.name).chain(directories).chain(slice).collect()
 }
 
 /// The columns that link a row to its record: the parent's key, and a position or a key of an object unless the row has

@@ -14,7 +14,7 @@ use super::own_columns::{
 };
 use super::resolved::{ResolvedTable, Schemas, TablePolicy};
 use super::unmatched::unmatched;
-use super::unresolved::{CarriedColumn, KnownTables, TableShape, UnresolvedTable};
+use super::unresolved::{CarriedColumn, KnownTables, TableShape, UnresolvedTable, with_shared};
 use super::validate::{check_columns, check_partitions, verify_parent_columns};
 use super::value_columns::value_columns;
 use crate::definition::{FieldTypes, Table, Widening, WriteDisposition};
@@ -34,8 +34,34 @@ impl Schemas {
         declared: &[Table],
         known: &BTreeMap<TableName, TableSchema>,
     ) -> Result<Self, SchemaError> {
-        let mut resolver =
-            Resolver { known: KnownTables::new(declared, known), tables: IdVec::default() };
+        Self::resolve_with(roots, declared, known, KnownTables::new(declared, known))
+    }
+
+    /// The same for tables that pipelines share: values of a path, or for a column, that another pipeline had first get the
+    /// name and the type that were agreed on. Columns without values are left out, since the first value gives a type to
+    /// all.
+    ///
+    /// # Errors
+    /// The export contradicts the definition or the schema contract.
+    pub fn resolve_shared(
+        roots: &[(RootId, &Table, &Shape)],
+        declared: &[Table],
+        known: &BTreeMap<TableName, TableSchema>,
+        shared: &BTreeMap<TableName, TableSchema>,
+    ) -> Result<Self, SchemaError> {
+        let (all, foreign) = with_shared(known, shared);
+        let tables =
+            KnownTables { own: known, foreign: Some(foreign), ..KnownTables::new(declared, &all) };
+        Self::resolve_with(roots, declared, known, tables)
+    }
+
+    fn resolve_with(
+        roots: &[(RootId, &Table, &Shape)],
+        declared: &[Table],
+        known: &BTreeMap<TableName, TableSchema>,
+        tables: KnownTables<'_>,
+    ) -> Result<Self, SchemaError> {
+        let mut resolver = Resolver { known: tables, tables: IdVec::default() };
         let mut root_ids = BTreeMap::new();
         for (id, table, shape) in roots {
             root_ids.insert(*id, TableId::from_index(resolver.tables.len()));
@@ -70,6 +96,7 @@ impl<'a> Resolver<'a> {
         }
         let parent = pending.parent.map(|parent| &self.tables[parent].schema);
         let reserved = reserved_names(pending, parent);
+        let own = self.known.own.get(&pending.name);
         let before = self.known.schemas.get(&pending.name);
         let mut inference = ColumnInference {
             table: pending,
@@ -90,10 +117,12 @@ impl<'a> Resolver<'a> {
         let for_children = inference.columns_for_children();
         let ColumnInference { columns, children, discarded, excluded, named, .. } = inference;
         let parent = pending.parent.map(|parent| &self.tables[parent]);
-        let unmatched =
-            pending.declared.map(|table| unmatched(table, &pending.rows, named, before));
+        let unmatched = pending.declared.map(|table| unmatched(table, &pending.rows, named, own));
         let unmatched = unmatched.unwrap_or_default();
-        let policy = TablePolicy { discarded, excluded, unmatched, ..policy(pending, parent) };
+        let mut policy = TablePolicy { discarded, excluded, unmatched, ..policy(pending, parent) };
+        if self.known.foreign.is_some() {
+            policy.guarded.values_mut().for_each(|widening| *widening = Widening::Never);
+        }
         self.check_key(pending, &policy)?;
         let schema = self.schema(pending, &policy, &known, columns, &for_children)?;
         self.check_layout(&schema, &policy)?;
@@ -102,16 +131,16 @@ impl<'a> Resolver<'a> {
             let paths = seen.map(|(_, path, _)| path);
             Places::new(&schema, &policy, paths).hold(shape)?;
         }
-        let own = TableId::from_index(self.tables.len());
-        let root = parent.map_or(own, |parent| parent.root);
+        let id = TableId::from_index(self.tables.len());
+        let root = parent.map_or(id, |parent| parent.root);
         self.tables.push(ResolvedTable { schema, policy, root, children: Vec::new() });
         if let (Some(parent), TableShape::Seen(_)) = (pending.parent, pending.rows) {
-            self.tables[parent].children.push(own);
+            self.tables[parent].children.push(id);
         }
         for (name, path, rows) in children {
             let declared = self.known.declared.iter().find(|table| table.name == name);
             let contract = declared.and_then(|table| table.contract).unwrap_or(pending.contract);
-            let (parent, has_history) = (Some(own), pending.has_history);
+            let (parent, has_history) = (Some(id), pending.has_history);
             let child =
                 UnresolvedTable { name, declared, parent, path, contract, has_history, rows };
             self.table(&child)?;
@@ -156,6 +185,10 @@ impl<'a> Resolver<'a> {
             description: pending.declared.and_then(|table| table.description.clone()),
             primary_key,
             cursor: pending.declared.and_then(|table| table.cursor.clone()),
+            slice: match (parent, pending.declared) {
+                (Some(parent), _) => parent.slice.clone(),
+                (None, declared) => declared.and_then(|table| table.slice.clone()),
+            },
             partition_by,
             sort_by: pending.declared.map(|table| table.sort_by.clone()).unwrap_or_default(),
             columns,
@@ -173,7 +206,7 @@ impl<'a> Resolver<'a> {
         policy: &TablePolicy,
     ) -> Result<(), SchemaError> {
         let key = pending.declared.map_or(&[][..], |table| &table.primary_key);
-        match self.known.schemas.get(&pending.name) {
+        match self.known.own.get(&pending.name) {
             Some(known)
                 if known.primary_key != key && policy.disposition != WriteDisposition::Replace =>
             {
@@ -189,7 +222,7 @@ impl<'a> Resolver<'a> {
         if policy.disposition == WriteDisposition::Replace {
             return Ok(());
         }
-        let Some(known) = self.known.schemas.get(&schema.name) else { return Ok(()) };
+        let Some(known) = self.known.own.get(&schema.name) else { return Ok(()) };
         let table = schema.name.clone();
         let deleted_at = known.own_column(&ColumnSource::DeletedAt);
         if let Some(column) = deleted_at.filter(|name| schema.column(name).is_none()) {
@@ -217,7 +250,7 @@ impl<'a> Resolver<'a> {
             let (column, before) = (name.clone(), column_type.clone());
             return Err(SchemaError::NotJson { table, column, before });
         }
-        let parent = schema.parent.as_ref().and_then(|parent| self.known.schemas.get(parent));
+        let parent = schema.parent.as_ref().and_then(|parent| self.known.own.get(parent));
         for column in &schema.columns {
             let ColumnSource::ParentColumn(name) = &column.source else { continue };
             // The rows of a parent that did not have the column are null there too.

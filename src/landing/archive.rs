@@ -130,7 +130,7 @@ impl Archive<'_> {
 
     /// The pieces of a window lie in a directory of their run.
     fn path(&self, piece: usize, window: Option<Window>, ending: &str) -> Path {
-        let (area, run_id) = (Destination::own("landing"), self.run_id);
+        let (area, run_id) = (self.destination.own("landing"), self.run_id);
         match window {
             None => area.join(format!("{run_id}{ending}")),
             Some(_) => area.join(run_id.to_string()).join(format!("{piece:04}{ending}")),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     async fn names(destination: &Destination) -> Vec<String> {
-        let area = Destination::own("landing");
+        let area = destination.own("landing");
         let listed = destination.list(&area).await.unwrap().into_iter();
         let name = |path: &Path| path.as_ref().trim_start_matches("_flowlake/landing/").to_owned();
         listed.map(|listed| name(&listed.path)).collect()

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::exit_code::{ExitCode, Failure};
 use crate::infer::Change;
 use crate::landing::ExportHash;
-use crate::schema::{RunId, TableName, ValueCounts, Window};
+use crate::schema::{RunId, Slice, TableName, ValueCounts, Window};
 use crate::shown;
 use crate::table::Pruned;
 
@@ -23,6 +23,9 @@ pub struct RunReport {
     pub pipeline: String,
     /// Where the tables are.
     pub destination: String,
+    /// The part of the tables that the pipeline writes, where others write the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<Slice>,
     /// The destination had no table before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub began_lake: bool,
@@ -74,6 +77,8 @@ pub struct RunIdentity {
     pub pipeline: String,
     /// Where its tables are.
     pub destination: String,
+    /// The part of the tables that it writes, where others write the rest.
+    pub slice: Option<Slice>,
     /// When it began.
     pub started_at: DateTime<Utc>,
 }
@@ -286,13 +291,14 @@ impl RunReport {
     /// The report of a run with nothing in it but how it ended.
     #[must_use]
     pub fn of(run: RunIdentity, finished_at: DateTime<Utc>, outcome: Outcome) -> Self {
-        let RunIdentity { run_id, pipeline, destination, started_at } = run;
+        let RunIdentity { run_id, pipeline, destination, slice, started_at } = run;
         Self {
             version: Self::VERSION,
             flowlake: env!("CARGO_PKG_VERSION").to_owned(),
             run_id,
             pipeline,
             destination,
+            slice,
             began_lake: false,
             started_at,
             finished_at,

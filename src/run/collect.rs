@@ -33,6 +33,8 @@ pub(super) struct Expectation {
     pub(super) declared: Vec<Table>,
     /// The schemas of the destination.
     pub(super) known: BTreeMap<TableName, TableSchema>,
+    /// What the pipelines agree on that share the tables; none where they are shared with nobody.
+    pub(super) shared: Option<BTreeMap<TableName, TableSchema>>,
     /// The tables of the destination that have a history.
     pub(super) histories: BTreeSet<TableName>,
     /// The replaced tables of the destination that have rows.
@@ -57,7 +59,10 @@ impl Expectation {
         &self,
         seen: &[(RootId, &Table, &Shape)],
     ) -> Result<Schemas, SchemaError> {
-        let schemas = Schemas::resolve(seen, &self.declared, &self.known)?;
+        let schemas = match &self.shared {
+            None => Schemas::resolve(seen, &self.declared, &self.known)?,
+            Some(shared) => Schemas::resolve_shared(seen, &self.declared, &self.known, shared)?,
+        };
         schemas.check_width(seen, &self.known, self.most_columns)?;
         schemas.check_histories(&self.histories)?;
         Ok(schemas)

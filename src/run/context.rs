@@ -46,6 +46,7 @@ impl RunContext {
             run_id: plan.run_id.clone(),
             pipeline: plan.pipeline.name.clone(),
             destination: plan.destination.absolute(),
+            slice: plan.pipeline.slice.clone(),
             started_at: plan.started_at,
         };
         RunReport { window: plan.window, ..RunReport::of(run, self.clock.now(), outcome) }

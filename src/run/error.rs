@@ -10,14 +10,14 @@ use crate::merge::MergeError;
 use crate::report::TableReport;
 use crate::run::guard_error::GuardError;
 use crate::run::interruption::Signal;
-use crate::schema::{RunId, TableFormat, TableName, Window};
+use crate::schema::{RunId, Slice, TableFormat, TableName, Window};
 use crate::source::api_key::ApiKeyError;
 use crate::source::http::FetchError;
 use crate::source::http::retry::{History, Retryable};
 use crate::store::DestinationError;
 use crate::table::lock::LockError;
 use crate::table::quarantine::QuarantineError;
-use crate::table::{CommitError, ReadError};
+use crate::table::{CommitError, Disagreement, ReadError};
 use crate::write::WriteError;
 use crate::write::spill::SpillError;
 
@@ -71,6 +71,12 @@ pub enum RunError {
         "the tables of this destination are {is} tables, and the definition says `format = \"{asked}\"`"
     )]
     OtherFormat { is: TableFormat, asked: TableFormat },
+    #[error("the tables of this pipeline are the slice `{is}`, and the definition says `{asked}`")]
+    OtherSlice { is: Slice, asked: Slice },
+    #[error(transparent)]
+    Disagreement(#[from] Disagreement),
+    #[error("tables that pipelines share cannot become plain Parquet")]
+    SharedTables,
     #[error(transparent)]
     Guard(#[from] GuardError),
     #[error("the ledger of `{}` does not balance: {}", ledger.table, ledger.imbalance())]
@@ -101,9 +107,12 @@ impl Failure for RunError {
             Self::Destination(error) => error.exit_code(),
             Self::Lock(error) => error.exit_code(),
             Self::Guard(error) => error.exit_code(),
-            Self::UsedRunId { .. } | Self::OtherPipeline { .. } | Self::OtherFormat { .. } => {
-                ExitCode::Usage
-            }
+            Self::UsedRunId { .. }
+            | Self::OtherPipeline { .. }
+            | Self::OtherFormat { .. }
+            | Self::OtherSlice { .. }
+            | Self::SharedTables => ExitCode::Usage,
+            Self::Disagreement(_) => ExitCode::Export,
             Self::Conflict => ExitCode::Busy,
             Self::NoLake { .. } => ExitCode::Destination,
             Self::Unbalanced { .. } | Self::Frame(_) | Self::Report(_) => ExitCode::Unexpected,
@@ -141,6 +150,19 @@ impl Failure for RunError {
                 "convert them once with `flowlake convert DEFINITION --to {asked}`, or write the format that they have; \
                  the tables are as they were"
             )),
+            Self::OtherSlice { .. } => Some(
+                "give `destination.slice` the value that it had, or the pipeline another name; \
+                 the tables are as they were"
+                    .into(),
+            ),
+            Self::Disagreement(_) => Some(
+                "the pipelines of a shared table agree on it: write what it has in `[[tables]]`; \
+                 the tables are as they were"
+                    .into(),
+            ),
+            Self::SharedTables => Some(
+                "give each pipeline a destination of its own, and load the source again".into(),
+            ),
             Self::Conflict => Some("the other run is complete; run this one again".into()),
             Self::NoLake { .. } => Some(
                 "check `destination.url`, and that its disk is mounted; \

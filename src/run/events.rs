@@ -175,6 +175,7 @@ mod tests {
             run_id: "run".parse().unwrap(),
             pipeline: "test".to_owned(),
             destination: "lake".to_owned(),
+            slice: None,
             started_at: DateTime::UNIX_EPOCH,
         };
         RunReport::of(run, DateTime::UNIX_EPOCH, Outcome::failed(&RunError::Conflict))

@@ -433,6 +433,7 @@ mod tests {
             declared: roots.values().cloned().collect(),
             roots,
             known: BTreeMap::new(),
+            shared: None,
             histories: BTreeSet::new(),
             with_rows: HashSet::new(),
             metadata: MetadataColumns::new(RunId::at(now), now),

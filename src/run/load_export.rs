@@ -57,7 +57,7 @@ impl Run<'_> {
     }
 
     /// Decodes all bodies again, without the records that begin at some offsets of each.
-    async fn decode_landed(
+    pub(super) async fn decode_landed(
         &self,
         landed: Vec<Landed>,
         selector: RecordSelector,

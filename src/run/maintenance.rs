@@ -82,6 +82,9 @@ pub async fn convert(
     let tables = table::open(destination);
     locked(destination, "flowlake convert", now, async |_| {
         let snapshot = tables.recover().await?;
+        if destination.is_shared() && to.is_parquet() {
+            return Err(RunError::SharedTables);
+        }
         if snapshot.format().is_none_or(|is| is == to) {
             return Ok(None);
         }

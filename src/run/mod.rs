@@ -39,6 +39,7 @@ mod prepare;
 mod quarantine;
 mod report;
 mod set_apart;
+mod shared;
 mod stage;
 mod waiting_size;
 
@@ -62,7 +63,7 @@ use crate::source::api_key::ApiKey;
 use crate::store::Destination;
 use crate::table::lock::{Lock, LockError, Owner};
 use crate::table::{
-    self, Changes, CommitOutcome, Kept, Pruned, Snapshot, TableStore, discard_abandoned,
+    self, Agreement, Changes, CommitOutcome, Kept, Pruned, Snapshot, TableStore, discard_abandoned,
     discard_staged,
 };
 use events::RunEvents;
@@ -94,9 +95,10 @@ pub async fn run(plan: &Plan, context: &RunContext) -> Result<RunReport, RunErro
 /// Opens the destination of a plan.
 async fn open(plan: &Plan, context: &RunContext) -> Result<Destination, RunError> {
     if !plan.pipeline.must_exist {
-        return Ok(context.destinations.open(&plan.destination)?);
+        return Ok(context.destinations.open(&plan.destination, plan.pipeline.shared_as())?);
     }
-    let opened = context.destinations.open_lake(&plan.destination).await?;
+    let shared_as = plan.pipeline.shared_as();
+    let opened = context.destinations.open_lake(&plan.destination, shared_as).await?;
     opened.ok_or_else(|| RunError::NoLake { url: plan.destination.to_string() })
 }
 
@@ -298,7 +300,7 @@ impl<'a> Run<'a> {
     /// run again, so that a scheduler may always repeat a command.
     async fn claim(&self) -> Result<Claim, RunError> {
         let has_report = self.has_committed_report().await?;
-        let snapshot = self.tables.recover().await?;
+        let mut snapshot = self.tables.recover().await?;
         // A run that failed leaves its report, and no lake.
         if self.plan.pipeline.must_exist && snapshot.is_of_no_commit() {
             return Err(RunError::NoLake { url: self.plan.destination.to_string() });
@@ -310,7 +312,21 @@ impl<'a> Run<'a> {
         refuse_other_format(&self.plan.pipeline, &snapshot)?;
         let roots = self.plan.pipeline.root_tables().map(|table| &table.name);
         self.refuse_tables_of_others(&snapshot, roots)?;
+        snapshot.agreement = self.take_slice(&snapshot).await?;
         Ok(Claim::Free(Box::new(snapshot)))
+    }
+
+    /// Takes the slice of the pipeline, where it shares its tables.
+    async fn take_slice(&self, snapshot: &Snapshot) -> Result<Option<Agreement>, RunError> {
+        let Pipeline { slice, name, .. } = &self.plan.pipeline;
+        let Some(asked) = slice else { return Ok(None) };
+        match snapshot.slice().filter(|is| *is != asked) {
+            Some(is) => {
+                let (is, asked) = (is.clone(), asked.clone());
+                Err(RunError::OtherSlice { is, asked })
+            }
+            None => Ok(Some(Agreement::with_slice(self.destination, asked, name).await?)),
+        }
     }
 
     /// Refuses tables that another pipeline writes: it has watermarks and exports of its own.

@@ -17,12 +17,13 @@ use crate::run::intake::{Intake, Receiver, decode_landed};
 use crate::run::loaded::Loaded;
 use crate::run::new_exports::NewExports;
 use crate::run::quarantine::QuarantinedRecords;
+use crate::run::shared::ToLoad;
 use crate::run::stage::RowSource;
 use crate::runtime::{give_back_memory, on_cpu};
 use crate::schema::{IdVec, LoadedTime, MOST_LEVELS, RootId, TableName};
 use crate::source::api_key::ApiKey;
 use crate::source::procurementflow;
-use crate::table::{Changes, Manifest, Snapshot, TakenExport};
+use crate::table::{Agreement, Changes, Manifest, Snapshot, TakenExport};
 
 impl Run<'_> {
     pub(super) async fn prepare(
@@ -111,11 +112,15 @@ impl Run<'_> {
         }
         guard::against_shrinking(self.plan, &new_exports, &intake, &snapshot)?;
         let found = intake.found();
-        let (landed, load) = self.load(intake, &new_exports, expectation).await?;
-        guard::against_losing_all(&load, &snapshot)?;
-        guard::against_unfit_cursor(&load)?;
-        guard::against_changed_columns(&load)?;
-        guard::against_quarantine(self.plan, &load)?;
+        let new_exports = &new_exports;
+        let to_load = ToLoad { intake, roots, new_exports, expectation, snapshot };
+        let loaded = self.load_agreed(to_load, |load, snapshot| {
+            guard::against_losing_all(load, snapshot)?;
+            guard::against_unfit_cursor(load)?;
+            guard::against_changed_columns(load)?;
+            Ok(guard::against_quarantine(self.plan, load)?)
+        });
+        let (landed, load, snapshot) = loaded.await?;
         let row_source = RowSource::Export { taken, found };
         let mut prepared = self.stage_rows(load, snapshot, row_source, &landed).await?;
         if let Some(changes) = &mut prepared.changes {
@@ -146,8 +151,11 @@ impl Run<'_> {
         let intake =
             on_cpu(move || decode_landed(export, selector, expected, options, events)).await?;
         let new_exports = NewExports::all(&roots);
-        let (landed, load) = self.load(intake, &new_exports, expectation).await?;
-        guard::against_futile_retry(&load)?;
+        let (roots, new_exports) = (&roots, &new_exports);
+        let to_load = ToLoad { intake, roots, new_exports, expectation, snapshot };
+        let loaded =
+            self.load_agreed(to_load, |load, _| Ok(guard::against_futile_retry(load)?)).await?;
+        let (landed, load, snapshot) = loaded;
         let records = load.schemas.roots().map(|root| load.counts[root].received).sum();
         let row_source = RowSource::Quarantine(waiting);
         let mut prepared = self.stage_rows(load, snapshot, row_source, &landed).await?;
@@ -207,6 +215,7 @@ impl Run<'_> {
         Changes {
             pipeline: Some(self.plan.pipeline.name.clone()),
             loaded: self.loaded_after(snapshot),
+            slice: self.plan.pipeline.slice.clone(),
             format: Some(self.plan.pipeline.format),
             ..Changes::nothing(self.plan.run_id.clone(), self.plan.started_at)
         }
@@ -269,7 +278,11 @@ impl Run<'_> {
         MetadataColumns::new(self.plan.run_id.clone(), self.plan.started_at)
     }
 
-    fn expectation(&self, roots: &IdVec<RootId, &Table>, snapshot: &Snapshot) -> Expectation {
+    pub(super) fn expectation(
+        &self,
+        roots: &IdVec<RootId, &Table>,
+        snapshot: &Snapshot,
+    ) -> Expectation {
         let replaced = (roots.values())
             .filter(|table| table.write_disposition == WriteDisposition::Replace)
             .map(|table| &table.name)
@@ -281,6 +294,7 @@ impl Run<'_> {
             roots: roots.values().copied().cloned().collect(),
             declared: self.plan.pipeline.tables.clone(),
             known: snapshot.schemas(),
+            shared: snapshot.agreement.as_ref().map(Agreement::schemas),
             histories: histories.filter_map(|it| it.schema.history_of.clone()).collect(),
             with_rows: with_rows.map(|manifest| manifest.schema.name.clone()).collect(),
             metadata: self.metadata(),

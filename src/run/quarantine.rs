@@ -376,8 +376,8 @@ impl StagedQuarantine {
             return Ok(None);
         }
         let content = encode(lines)?;
-        let target = quarantine_file(table, run_id);
-        let staged = Destination::staged(run_id, &target);
+        let target = quarantine_file(destination, table, run_id);
+        let staged = destination.staged(run_id, &target);
         self.publications.push(Publication::new(&staged, &target, content.len() as u64));
         let (bytes, blake3) = (content.len() as u64, blake3::hash(&content).to_hex().to_string());
         destination.stage(&staged, Bytes::from(content)).await?;

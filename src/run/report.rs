@@ -51,7 +51,7 @@ impl Run<'_> {
     }
 
     pub(super) fn report_path(&self) -> Path {
-        Destination::report(self.plan.run_id.as_str())
+        self.destination.report(self.plan.run_id.as_str())
     }
 
     /// The report that the destination has of this run's id, unless it cannot be read.
@@ -93,7 +93,7 @@ impl Run<'_> {
 /// Keeps a report, unless there is one of this id. Where it cannot be written, the error of the run says why.
 async fn create_report(destination: &Destination, report: &RunReport) {
     if let Ok(content) = shown::pretty_json(report) {
-        let path = Destination::report(report.run_id.as_str());
+        let path = destination.report(report.run_id.as_str());
         let created = destination.create(&path, Bytes::from(content));
         match tokio::time::timeout(REPORT_TIMEOUT, created).await {
             Ok(Ok(_)) => {}
@@ -104,8 +104,13 @@ async fn create_report(destination: &Destination, report: &RunReport) {
 }
 
 /// Keeps the report of a run that could not be planned, if the destination is there.
-pub async fn keep_report(url: &DestinationUrl, report: &RunReport, context: &RunContext) {
-    if let Ok(Some(destination)) = context.destinations.open_existing(url) {
+pub async fn keep_report(
+    url: &DestinationUrl,
+    shared_as: Option<&str>,
+    report: &RunReport,
+    context: &RunContext,
+) {
+    if let Ok(Some(destination)) = context.destinations.open_existing(url, shared_as) {
         create_report(&destination, report).await;
     }
 }

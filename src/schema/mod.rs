@@ -17,6 +17,7 @@ mod partition_key;
 mod reserved;
 mod run_id;
 mod shape;
+mod slice;
 mod table;
 mod table_format;
 mod temporal;
@@ -42,6 +43,7 @@ pub use reserved::{
 };
 pub use run_id::{InvalidRunId, RunId};
 pub use shape::{Shape, ValueShape};
+pub use slice::Slice;
 pub use table::{ColumnSchema, ColumnSource, SeenIn, TableSchema};
 pub use table_format::TableFormat;
 pub use temporal::{

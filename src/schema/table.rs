@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::schema::{
-    ColumnName, ColumnStatistics, ColumnType, LocalTime, PartitionField, PartitionKey, RunId, Step,
-    TableName, ValuePath, ValueShape,
+    ColumnName, ColumnStatistics, ColumnType, LocalTime, PartitionField, PartitionKey, RunId,
+    Slice, Step, TableName, ValuePath, ValueShape,
 };
 
 /// One table's columns and where they come from.
@@ -37,6 +37,9 @@ pub struct TableSchema {
     /// The column that orders records with the same key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<ColumnName>,
+    /// The part of the table that these are the rows of, where several pipelines share it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<Slice>,
     /// The Hive partitions; a child table has its root's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partition_by: Vec<PartitionField>,
@@ -148,6 +151,18 @@ impl ColumnSchema {
         matches!(self.source, ColumnSource::Value { .. })
     }
 
+    /// The same for everyone who shares the table: nothing of the exports of one pipeline.
+    #[must_use]
+    pub fn as_shared(&self) -> Self {
+        let source = match self.source.clone() {
+            ColumnSource::Value { path, statistics, nested } => {
+                ColumnSource::Unseen { path: Some(path), statistics, nested }
+            }
+            source => source,
+        };
+        Self { source, was: None, seen: None, ..self.clone() }
+    }
+
     /// The same, seen.
     fn seen_before(self) -> Self {
         match self.source {
@@ -255,6 +270,22 @@ impl TableSchema {
             return keys;
         }
         fields.map(|field| field.directory_key_of(&self.root)).collect()
+    }
+
+    /// The names in front of `=` in the paths of its files, outermost first.
+    #[must_use]
+    pub fn partition_columns(&self) -> Vec<String> {
+        let slice = self.slice.iter().map(|slice| slice.column.to_string());
+        slice.chain(self.directory_keys()).collect()
+    }
+
+    /// The directory of its data files.
+    #[must_use]
+    pub fn data_directory(&self) -> String {
+        match &self.slice {
+            None => self.name.to_string(),
+            Some(slice) => format!("{}/{}", self.name, slice.directory()),
+        }
     }
 
     /// The directories of a partition, relative to those of the table.

@@ -48,6 +48,8 @@ pub struct Destination {
     /// How many bytes the store puts in front of a path.
     pub(super) prefix_bytes: usize,
     pub(super) shown: String,
+    /// The pipeline whose files these are, where several share the destination.
+    pub(super) pipeline: Option<Arc<str>>,
     /// A file was read here, so the bucket is there.
     is_known: Arc<AtomicBool>,
 }
@@ -104,27 +106,42 @@ impl Destination {
             copy_if_absent: None,
             prefix_bytes: 0,
             shown: shown.to_owned(),
+            pipeline: None,
             is_known: Arc::default(),
         }
+    }
+
+    /// The same destination for one of the pipelines that share it: each has files of its own beside the tables.
+    #[must_use]
+    pub fn shared_by(self, pipeline: &str) -> Self {
+        Self { pipeline: Some(pipeline.into()), ..self }
+    }
+
+    /// Whether several pipelines share it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.pipeline.is_some()
     }
 
     /// Who may read raw data on local disk, from now on.
     pub fn set_raw_mode(&self, mode: RawMode) {
         if let Some(local) = &self.local {
-            local.set_raw_mode(mode);
+            local.set_raw_mode(&self.own_files(), mode);
         }
     }
 
     /// The parts of flowlake's own directory with raw data that this user may not read. They are not listed.
     #[must_use]
     pub fn closed_areas(&self) -> Vec<&'static str> {
-        self.local.as_ref().map(LocalRoot::closed_areas).unwrap_or_default()
+        let areas = self.local.as_ref().map(|local| local.closed_areas(&self.own_files()));
+        areas.unwrap_or_default()
     }
 
     /// The mode of a file on local disk that only those who read raw data may open.
     #[must_use]
     pub fn raw_mode(&self) -> RawMode {
-        self.local.as_ref().map(LocalRoot::raw_mode).unwrap_or_default()
+        let mode = self.local.as_ref().map(|local| local.raw_mode(&self.own_files()));
+        mode.unwrap_or_default()
     }
 
     /// Refuses a bucket that is not there. Some stores create a missing one on a write; none of them lists one.
@@ -133,7 +150,7 @@ impl Destination {
     /// The store fails, or has no such bucket.
     pub async fn refuse_missing_bucket(&self) -> Result<(), DestinationError> {
         if !self.is_known.load(Ordering::Relaxed) {
-            self.list(&Self::own_files().join("none")).await?;
+            self.list(&self.own_files().join("none")).await?;
         }
         Ok(())
     }
@@ -318,17 +335,20 @@ impl Destination {
     /// The store fails.
     pub async fn list(&self, directory: &Path) -> Result<Vec<ListedFile>, DestinationError> {
         let listed: Result<Vec<_>, _> = self.store.list(Some(directory)).try_collect().await;
-        let mut files: Vec<ListedFile> = listed
-            .map_err(self.error("list", directory))?
-            .into_iter()
-            .map(|meta| ListedFile {
-                path: meta.location,
-                bytes: meta.size,
-                modified: meta.last_modified,
-            })
-            .collect();
-        files.sort_by(|left, right| left.path.cmp(&right.path));
-        Ok(files)
+        Ok(by_path(listed.map_err(self.error("list", directory))?))
+    }
+
+    /// The files under a directory whose paths come after one, by path.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn list_after(
+        &self,
+        directory: &Path,
+        after: &Path,
+    ) -> Result<Vec<ListedFile>, DestinationError> {
+        let listed = self.store.list_with_offset(Some(directory), after).try_collect().await;
+        Ok(by_path(listed.map_err(self.error("list", directory))?))
     }
 
     /// Whether there is any file of flowlake's own.
@@ -336,7 +356,7 @@ impl Destination {
     /// # Errors
     /// The store fails.
     pub(super) async fn has_own_files(&self) -> Result<bool, DestinationError> {
-        let own = Self::own_files();
+        let own = self.own_files();
         let looked = self.local_file(&own).map(std::fs::read_dir);
         if let Some(Err(error)) = looked
             && error.kind() == std::io::ErrorKind::PermissionDenied
@@ -353,7 +373,9 @@ impl Destination {
     /// A directory cannot be read.
     pub async fn temporary_files(&self) -> Result<Vec<PathBuf>, DestinationError> {
         let Some(local) = self.local.clone() else { return Ok(Vec::new()) };
-        let found = on_cpu(move || local.temporary_files()).await;
+        // Other pipelines may be writing theirs.
+        let within = self.is_shared().then(|| self.own_files());
+        let found = on_cpu(move || local.temporary_files(within.as_ref())).await;
         found.map_err(|source| self.directory_error("list", source))
     }
 
@@ -391,4 +413,15 @@ impl Destination {
     pub fn syncs(&self) -> Option<SyncCounts> {
         Some(self.local.as_ref()?.syncs())
     }
+}
+
+fn by_path(listed: Vec<ObjectMeta>) -> Vec<ListedFile> {
+    let files = listed.into_iter().map(|meta| ListedFile {
+        path: meta.location,
+        bytes: meta.size,
+        modified: meta.last_modified,
+    });
+    let mut files: Vec<ListedFile> = files.collect();
+    files.sort_by(|left, right| left.path.cmp(&right.path));
+    files
 }

@@ -3,7 +3,7 @@
 use object_store::path::Path;
 
 use super::destination::Destination;
-use super::own_directory::OWN_DIRECTORY;
+use super::own_directory::{OWN_DIRECTORY, PIPELINES};
 use crate::schema::RunId;
 
 /// The longest name of a directory or file on the usual file systems, in bytes.
@@ -29,35 +29,38 @@ pub struct PathTooLong {
 }
 
 impl Destination {
-    /// The directory of all of flowlake's own files.
+    /// The directory of flowlake's own files: of those of one pipeline, where several share the destination.
     #[must_use]
-    pub fn own_files() -> Path {
-        Path::from(OWN_DIRECTORY)
+    pub fn own_files(&self) -> Path {
+        match &self.pipeline {
+            None => Path::from(OWN_DIRECTORY),
+            Some(pipeline) => Path::from_iter([OWN_DIRECTORY, PIPELINES, pipeline]),
+        }
     }
 
     /// The directory of flowlake's own files of this kind. Engines skip names that begin with an underscore.
     #[must_use]
-    pub fn own(name: &str) -> Path {
-        Path::from_iter([OWN_DIRECTORY, name])
+    pub fn own(&self, name: &str) -> Path {
+        self.own_files().join(name)
     }
 
     /// The report of a run.
     #[must_use]
-    pub fn report(run_id: &str) -> Path {
-        Self::own("runs").join(format!("{run_id}.json"))
+    pub fn report(&self, run_id: &str) -> Path {
+        self.own("runs").join(format!("{run_id}.json"))
     }
 
     /// The directory of a run's files that are not published yet.
     #[must_use]
-    pub fn staging(run_id: &RunId) -> Path {
-        Self::own("staging").join(run_id.as_str())
+    pub fn staging(&self, run_id: &RunId) -> Path {
+        self.own("staging").join(run_id.as_str())
     }
 
     /// The staged file that will be published as `target`. Its name is short, whatever the target's is.
     #[must_use]
-    pub fn staged(run_id: &RunId, target: &Path) -> Path {
+    pub fn staged(&self, run_id: &RunId, target: &Path) -> Path {
         let hash = blake3::hash(target.as_ref().as_bytes()).to_hex();
-        Self::staging(run_id).join(format!("{}.staged", &hash[..STAGED_NAME_DIGITS]))
+        self.staging(run_id).join(format!("{}.staged", &hash[..STAGED_NAME_DIGITS]))
     }
 
     /// Refuses a path that could not be published here, or not be copied to another kind of store.

@@ -59,17 +59,17 @@ impl Destination {
     /// # Errors
     /// The store fails, or does not honour a condition.
     pub async fn try_out(&self, run_id: &RunId) -> Result<StoreTraits, DestinationError> {
-        let directory = Self::own("check");
+        let directory = self.own("check");
         let name = |ending: &str| directory.clone().join(format!("{run_id}{ending}"));
         let [file, target] = ["", "-published"].map(name);
         let _ = self.create(&file, Bytes::from_static(b"flowlake check")).await?;
         let honoured = async {
             self.try_conditions(&file).await?;
-            self.try_publishing(&Self::staged(run_id, &target), &target).await?;
+            self.try_publishing(&self.staged(run_id, &target), &target).await?;
             self.try_file_system(&file).await
         };
         let honoured = honoured.await;
-        let deleted = self.delete_all(&[file, Self::staged(run_id, &target), target]).await;
+        let deleted = self.delete_all(&[file, self.staged(run_id, &target), target]).await;
         honoured.and_then(|learnt| deleted.map(|()| learnt))
     }
 

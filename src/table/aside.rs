@@ -15,7 +15,7 @@ pub(super) async fn move_aside(
     let mut moves = Vec::new();
     for file in files {
         if let Some(bytes) = destination.size(file).await? {
-            let target = layout::aside(file, run_id);
+            let target = layout::aside(destination, file, run_id);
             moves.push(FileMove::new(file.clone(), target, bytes));
         }
     }

@@ -41,12 +41,18 @@ impl TableStore {
         let tables: Vec<_> = others.map(|manifest| FilesOfTable::of(manifest, &new)).collect();
         let format = changes.format.unwrap_or(snapshot.file.format);
         let logs = match format {
+            TableFormat::Delta if destination.is_shared() => {
+                let (run_id, changed) = (&changes.run_id, &changes.manifests);
+                delta::shared_positions(destination, snapshot, run_id, changed)
+                    .await
+                    .map_err(|error| CommitError::Unbegun(Box::new(error)))?
+            }
             TableFormat::Delta => delta::positions(destination, snapshot, &changes.manifests)
                 .await
                 .map_err(|error| CommitError::Unbegun(Box::new(error)))?,
             TableFormat::Parquet => BTreeMap::new(),
         };
-        let intent = Intent::after(snapshot, changes, logs)?;
+        let intent = Intent::after(destination, snapshot, changes, logs)?;
         // Everything in an intent has to be possible once it exists.
         for target in intent.targets() {
             destination.check_name(&target)?;
@@ -75,6 +81,7 @@ impl TableStore {
 /// The data files of a table that changes.
 struct FilesOfTable {
     table: TableName,
+    directory: Path,
     /// Those that it keeps.
     kept: HashSet<String>,
     /// Those that it gets.
@@ -85,7 +92,8 @@ impl FilesOfTable {
     fn of(manifest: &Manifest, published: &HashSet<&str>) -> Self {
         let files = manifest.files.iter().map(|file| file.path.clone());
         let (new, kept) = files.partition(|path| published.contains(path.as_str()));
-        Self { table: manifest.schema.name.clone(), kept, new }
+        let directory = layout::data_directory(&manifest.schema);
+        Self { table: manifest.schema.name.clone(), directory, kept, new }
     }
 
     /// Refuses a table whose directory does not hold what the snapshot says. Files that it does not know are of a table
@@ -98,7 +106,7 @@ impl FilesOfTable {
     ) -> Result<(), CommitError> {
         let table = self.table.clone();
         let before = snapshot.manifests.get(&table).map_or(&[][..], |manifest| &manifest.files);
-        let listed = destination.list(&layout::table_directory(&table)).await?;
+        let listed = destination.list(&self.directory).await?;
         let there: HashMap<&str, u64> =
             listed.iter().map(|file| (file.path.as_ref(), file.bytes)).collect();
         let is_lost = |file: &&DataFile| there.get(file.path.as_str()) != Some(&file.bytes);
@@ -138,7 +146,7 @@ async fn refuse_lost_staging(
     if intent.publish.is_empty() {
         return Ok(());
     }
-    let listed = destination.list(&Destination::staging(&intent.run_id)).await?;
+    let listed = destination.list(&destination.staging(&intent.run_id)).await?;
     let sizes: HashMap<String, u64> =
         listed.into_iter().map(|file| (file.path.to_string(), file.bytes)).collect();
     let lost = intent.publish.iter().find(|it| sizes.get(&it.staged) != Some(&it.bytes));
@@ -179,7 +187,8 @@ mod tests {
             ..Changes::nothing("r".parse().unwrap(), chrono::Utc::now())
         };
         // The table is known, also where its manifest is lost.
-        snapshot.file = Intent::after(&snapshot, changes, BTreeMap::new()).unwrap().snapshot;
+        snapshot.file =
+            Intent::after(&destination, &snapshot, changes, BTreeMap::new()).unwrap().snapshot;
         snapshot.insert(before.map(manifest));
         let published = published.iter().copied().collect();
         let table = FilesOfTable::of(&manifest(after), &published);

@@ -111,7 +111,7 @@ pub(super) enum Logged {
 
 /// Reads the record of a number.
 pub(super) async fn read(destination: &Destination, sequence: u64) -> Result<Logged, CommitError> {
-    let path = layout::commit(sequence);
+    let path = layout::commit(destination, sequence);
     match destination.get(&path).await? {
         None => Ok(Logged::Absent),
         Some(content) if content.iter().all(|byte| *byte == 0) => Ok(Logged::Blank),
@@ -126,7 +126,7 @@ pub(super) async fn open(
     sequence: u64,
     record: &CommitRecord,
 ) -> Result<bool, CommitError> {
-    let path = layout::commit(sequence);
+    let path = layout::commit(destination, sequence);
     let content = json::encode(record)?;
     serde_json::from_slice::<CommitRecord>(&content).map_err(CommitError::Unwritable)?;
     if destination.create(&path, content.clone()).await? != CreateOutcome::AlreadyExists {
@@ -142,6 +142,6 @@ pub(super) async fn end(
     sequence: u64,
     ending: &CommitRecord,
 ) -> Result<(), CommitError> {
-    destination.put(&layout::commit(sequence), json::encode(ending)?).await?;
+    destination.put(&layout::commit(destination, sequence), json::encode(ending)?).await?;
     Ok(())
 }

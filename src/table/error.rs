@@ -3,7 +3,7 @@
 use object_store::path::Path;
 
 use crate::exit_code::{ExitCode, Failure, advice};
-use crate::schema::TableName;
+use crate::schema::{Slice, TableName};
 use crate::store::{DestinationError, PathTooLong, PublishError};
 
 /// A commit or a recovery failed.
@@ -117,6 +117,23 @@ pub enum CommitError {
         /// The version.
         version: u64,
     },
+    /// Another pipeline writes a slice.
+    #[error("the slice `{slice}` is written by the pipeline `{owner}`")]
+    SliceTaken {
+        /// The slice.
+        slice: Slice,
+        /// The pipeline.
+        owner: String,
+    },
+    /// Tables of one pipeline are where others would be shared.
+    #[error("the tables of this destination are written by pipelines that share none")]
+    NotShared,
+    /// Several pipelines share the destination, and none of them was named.
+    #[error("the tables of this destination are shared by the pipelines {}", .pipelines.join(", "))]
+    Shared {
+        /// The pipelines.
+        pipelines: Vec<String>,
+    },
     /// What a commit looks at first is not as it should be, so there was none.
     #[error(transparent)]
     Unbegun(Box<CommitError>),
@@ -157,6 +174,7 @@ impl Failure for CommitError {
         match self {
             Self::Name(_) => ExitCode::Export,
             Self::Unbegun(error) => error.exit_code(),
+            Self::SliceTaken { .. } | Self::NotShared | Self::Shared { .. } => ExitCode::Usage,
             _ => ExitCode::Destination,
         }
     }
@@ -204,6 +222,17 @@ impl Failure for CommitError {
             Self::OtherLog { .. } => {
                 "a table is written by flowlake alone: restore the version before, or take what it has now as another \
                  table; `flowlake verify` tells the differences"
+            }
+            Self::SliceTaken { .. } => {
+                "give `destination.slice` another value, or the pipeline the name that it had: \
+                 each slice is written by one pipeline"
+            }
+            Self::NotShared => {
+                "leave `destination.slice` out, or give the pipeline another destination"
+            }
+            Self::Shared { .. } => {
+                "give the definition of one of them; a definition for this destination has \
+                 `destination.slice`"
             }
             Self::StagingLost { .. } => "the tables are as they were; run it again",
             Self::Unwritable(_) => advice::REPORT_A_BUG,

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use super::delta::{LogPosition, same_to_readers};
 use super::snapshot::{ManifestFile, SnapshotFile, TableEntry};
 use super::{CommitError, Manifest, Snapshot, json, layout};
-use crate::schema::{LoadedTime, RunId, TableFormat, TableName};
-use crate::store::FileMove;
+use crate::schema::{LoadedTime, RunId, Slice, TableFormat, TableName};
+use crate::store::{Destination, FileMove};
 use crate::write::StagedFile;
 
 /// What a run changes, before it is known as which commit.
@@ -29,6 +29,8 @@ pub struct Changes {
     pub remove: Vec<String>,
     /// The manifests of the tables that change.
     pub manifests: Vec<Manifest>,
+    /// The part of the tables that the pipeline writes, where others write the rest.
+    pub slice: Option<Slice>,
     /// The format of the tables, where it begins or changes.
     pub format: Option<TableFormat>,
     /// What tables have of the source's time afterwards; `None` lets them begin anew.
@@ -46,6 +48,7 @@ impl Changes {
             publish: Vec::new(),
             remove: Vec::new(),
             manifests: Vec::new(),
+            slice: None,
             format: None,
             loaded: BTreeMap::new(),
         }
@@ -88,6 +91,7 @@ impl Intent {
     /// The changes of a run as the commit that follows a snapshot. `logs` tells where the logs of changed tables are, in
     /// the format of Delta.
     pub(super) fn after(
+        destination: &Destination,
         snapshot: &Snapshot,
         changes: Changes,
         mut logs: BTreeMap<TableName, LogPosition>,
@@ -99,16 +103,19 @@ impl Intent {
             run_id: Some(run_id.clone()),
             committed_at: Some(started_at),
             format: changes.format.unwrap_or(snapshot.file.format),
+            slice: changes.slice.or_else(|| snapshot.file.slice.clone()),
             ..snapshot.file.clone()
         };
         let (mut manifests, mut live) = (Vec::new(), HashSet::new());
         for manifest in changes.manifests {
             live.extend(manifest.files.iter().map(|file| file.path.clone()));
             let before = snapshot.manifests.get(&manifest.schema.name);
-            let has_new_columns = logs.contains_key(&manifest.schema.name)
+            // The columns of shared tables are in their logs before there are rows.
+            let has_new_columns = !destination.is_shared()
+                && logs.contains_key(&manifest.schema.name)
                 && before.is_some_and(|it| !same_to_readers(&it.schema, &manifest.schema));
             let table = manifest.schema.name.clone();
-            let path = layout::manifest(&table, sequence);
+            let path = layout::manifest(destination, &table, sequence);
             let content = json::encode(&manifest)?;
             let written = ManifestFile::of(&path, &content);
             let unreadable = |_| CommitError::Unwritable(serde::ser::Error::custom("not UTF-8"));

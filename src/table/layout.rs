@@ -11,14 +11,19 @@
 //! | `_flowlake/quarantine/<table>/<run id>.jsonl.zst` | quarantined records |
 //! | `_flowlake/aside/<run id>/<path>` | what `verify --repair` and recovery found in the way |
 //! | `_flowlake/lock.json` | the owner of the lock |
+//! | `_flowlake/shared/<number>.json` | what pipelines that share the destination agree on; each has its own files below `_flowlake/pipelines/<name>/` |
 //!
 //! All of them are addressed by name: a file beside them changes nothing.
 
 use object_store::path::Path;
 
 use crate::landing;
-use crate::schema::{RunId, TableName};
+use crate::schema::{RunId, Slice, TableName, TableSchema};
 use crate::store::Destination;
+
+/// The directory of flowlake's own files, and where pipelines that share a destination have theirs.
+const OWN: &str = "_flowlake/";
+const PIPELINES: &str = "pipelines/";
 
 const DATA_SUFFIX: &str = ".parquet";
 const QUARANTINE_SUFFIX: &str = ".jsonl.zst";
@@ -35,33 +40,47 @@ const LOG_DIGITS: usize = 20;
 /// How many digits a sequence number has in a file name.
 const SEQUENCE_DIGITS: usize = 12;
 
-pub(super) fn snapshot() -> Path {
-    Destination::own("snapshot.json")
+pub(super) fn snapshot(destination: &Destination) -> Path {
+    destination.own("snapshot.json")
 }
 
 /// Where flowlake 0.1 kept the state of a destination before it had snapshots.
-pub(super) fn state_of_old() -> Path {
-    Destination::own("state.json")
+pub(super) fn state_of_old(destination: &Destination) -> Path {
+    destination.own("state.json")
 }
 
-pub(super) fn lock() -> Path {
-    Destination::own("lock.json")
+/// The snapshot of a destination that is not shared.
+pub(super) fn unshared_snapshot() -> Path {
+    recorded("_flowlake/snapshot.json")
 }
 
-pub(super) fn manifests() -> Path {
-    Destination::own("tables")
+/// The directory of the agreements of the pipelines that share a destination.
+pub(super) fn agreements() -> Path {
+    recorded("_flowlake/shared")
 }
 
-pub(super) fn manifest(table: &TableName, sequence: u64) -> Path {
-    numbered(manifests().join(table.to_string()), sequence)
+pub(super) fn agreement(number: u64) -> Path {
+    numbered(agreements(), number)
 }
 
-pub(super) fn commits() -> Path {
-    Destination::own("commits")
+pub(super) fn lock(destination: &Destination) -> Path {
+    destination.own("lock.json")
 }
 
-pub(super) fn commit(sequence: u64) -> Path {
-    numbered(commits(), sequence)
+pub(super) fn manifests(destination: &Destination) -> Path {
+    destination.own("tables")
+}
+
+pub(super) fn manifest(destination: &Destination, table: &TableName, sequence: u64) -> Path {
+    numbered(manifests(destination).join(table.to_string()), sequence)
+}
+
+pub(super) fn commits(destination: &Destination) -> Path {
+    destination.own("commits")
+}
+
+pub(super) fn commit(destination: &Destination, sequence: u64) -> Path {
+    numbered(commits(destination), sequence)
 }
 
 fn numbered(directory: Path, sequence: u64) -> Path {
@@ -74,21 +93,31 @@ pub(super) fn sequence_of(path: &Path) -> Option<u64> {
 }
 
 /// Where a run moves a file that is in the way.
-pub(super) fn aside(path: &Path, run_id: &RunId) -> Path {
-    path.parts().fold(Destination::own("aside").join(run_id.as_str()), Path::join)
+pub(super) fn aside(destination: &Destination, path: &Path, run_id: &RunId) -> Path {
+    path.parts().fold(destination.own("aside").join(run_id.as_str()), Path::join)
 }
 
-pub(super) fn quarantine() -> Path {
-    Destination::own("quarantine")
+pub(super) fn quarantine(destination: &Destination) -> Path {
+    destination.own("quarantine")
 }
 
 /// The quarantine file of a table in one run.
 #[must_use]
-pub fn quarantine_file(table: &TableName, run_id: &RunId) -> Path {
-    quarantine().join(table.as_str()).join(format!("{run_id}{QUARANTINE_SUFFIX}"))
+pub fn quarantine_file(destination: &Destination, table: &TableName, run_id: &RunId) -> Path {
+    quarantine(destination).join(table.as_str()).join(format!("{run_id}{QUARANTINE_SUFFIX}"))
 }
 
-/// The directory of a table's data files.
+/// The directory of the files that a schema is of: those of its slice, where a table is shared.
+pub(super) fn data_directory(schema: &TableSchema) -> Path {
+    recorded(&schema.data_directory())
+}
+
+/// The directory of a slice in a table.
+pub(super) fn slice_directory(table: &TableName, slice: &Slice) -> Path {
+    recorded(&format!("{table}/{}", slice.directory()))
+}
+
+/// The directory of a table.
 pub(super) fn table_directory(table: &TableName) -> Path {
     recorded(table.as_str())
 }
@@ -141,9 +170,22 @@ pub(super) fn is_of_log(path: &str, table: &TableName) -> bool {
             || path.filename() == Some(LAST_CHECKPOINT))
 }
 
+/// The path of a file among flowlake's own, or among those of a pipeline that shares the destination.
+pub(super) fn below_own(path: &str) -> Option<&str> {
+    let below = path.strip_prefix(OWN)?;
+    let of_pipeline = below.strip_prefix(PIPELINES).and_then(|it| it.split_once('/'));
+    Some(of_pipeline.map_or(below, |(_, below)| below))
+}
+
+/// Whether a path is that of a file in quarantine.
+pub(super) fn is_of_quarantine(path: &str) -> bool {
+    below_own(path).is_some_and(|below| below.starts_with("quarantine/"))
+}
+
 /// The run that a report or a kept export is of.
 pub(super) fn run_of(path: &Path) -> String {
-    let name = path.parts().nth(2).map(|part| part.as_ref().to_owned()).unwrap_or_default();
+    let name = below_own(path.as_ref()).and_then(|below| below.split('/').nth(1));
+    let name = name.unwrap_or_default().to_owned();
     let endings = [landing::EXPORT, landing::ORIGIN, ".json"];
     let run = endings.iter().find_map(|ending| name.strip_suffix(ending));
     run.map(str::to_owned).unwrap_or(name)
@@ -151,7 +193,7 @@ pub(super) fn run_of(path: &Path) -> String {
 
 /// Whether a path is that of a file of flowlake's own, or of a stranger among them.
 pub(super) fn is_own(path: &str) -> bool {
-    path.starts_with("_flowlake/")
+    path.starts_with(OWN)
 }
 
 /// Whether a path is in the directory of a table.
@@ -187,22 +229,42 @@ pub(super) fn is_quarantine_file(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use object_store::memory::InMemory;
+
     use super::*;
+
+    fn destination() -> Destination {
+        Destination::of_store(Arc::new(InMemory::new()), "memory")
+    }
 
     #[test]
     fn commit_records_sort_by_their_sequence() {
-        assert_eq!(commit(7).as_ref(), "_flowlake/commits/000000000007.json");
-        assert!(commit(9) < commit(10));
+        assert_eq!(commit(&destination(), 7).as_ref(), "_flowlake/commits/000000000007.json");
+        assert!(commit(&destination(), 9) < commit(&destination(), 10));
         for sequence in [1, 999_999_999_999, 1_000_000_000_000] {
-            assert_eq!(sequence_of(&commit(sequence)), Some(sequence));
+            assert_eq!(sequence_of(&commit(&destination(), sequence)), Some(sequence));
         }
         assert_eq!(
-            manifest(&"t".parse().unwrap(), 7).as_ref(),
+            manifest(&destination(), &"t".parse().unwrap(), 7).as_ref(),
             "_flowlake/tables/t/000000000007.json"
         );
         for other in ["_flowlake/commits/readme.json", "_flowlake/commits/1.txt", ""] {
             assert_eq!(sequence_of(&Path::from(other)), None, "{other}");
         }
+    }
+
+    #[test]
+    fn each_pipeline_of_a_shared_destination_has_files_of_its_own() {
+        let shared = destination().shared_by("acme");
+        assert_eq!(lock(&shared).as_ref(), "_flowlake/pipelines/acme/lock.json");
+        assert_eq!(sequence_of(&commit(&shared, 7)), Some(7));
+        assert_eq!(below_own(lock(&shared).as_ref()), Some("lock.json"));
+        assert_eq!(below_own(lock(&destination()).as_ref()), Some("lock.json"));
+        assert_eq!(below_own("orders/0000-run.parquet"), None);
+        let export = shared.own("landing").join("run.json.zst");
+        assert_eq!(run_of(&export), "run");
     }
 
     #[test]
@@ -217,7 +279,8 @@ mod tests {
         ] {
             assert_eq!(is_data_file(&Path::from(name)), is_ours, "{name}");
         }
-        let quarantined = quarantine_file(&"t".parse().unwrap(), &"run-1".parse().unwrap());
+        let quarantined =
+            quarantine_file(&destination(), &"t".parse().unwrap(), &"run-1".parse().unwrap());
         assert_eq!(quarantined.as_ref(), "_flowlake/quarantine/t/run-1.jsonl.zst");
         assert!(is_quarantine_file(&quarantined));
         assert!(!is_quarantine_file(&Path::from("_flowlake/quarantine/t/run-1.jsonl")));

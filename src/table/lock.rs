@@ -142,7 +142,7 @@ impl Lock {
     /// # Errors
     /// Another run holds it, or the destination fails.
     pub async fn acquire(destination: &Destination, owner: Owner) -> Result<Self, LockError> {
-        match destination.local_file(&path()) {
+        match destination.local_file(&path(destination)) {
             Some(file) => {
                 let own = owner.clone();
                 let mode = destination.raw_mode().bits();
@@ -178,7 +178,9 @@ impl Lock {
         };
         lease.heartbeat.abort();
         let released = match read(&lease.destination).await {
-            Ok(Some(owner)) if owner == lease.owner => lease.destination.delete(&path()).await,
+            Ok(Some(owner)) if owner == lease.owner => {
+                lease.destination.delete(&path(&lease.destination)).await
+            }
             _ => Ok(()),
         };
         if let Err(error) = released {
@@ -194,7 +196,7 @@ impl Lock {
 /// The destination fails.
 pub async fn holder(destination: &Destination) -> Result<Option<Holder>, LockError> {
     let named = |owner: Option<Owner>| owner.map(|owner| Holder::Run(Box::new(owner)));
-    let Some(file) = destination.local_file(&path()) else {
+    let Some(file) = destination.local_file(&path(destination)) else {
         return Ok(named(read(destination).await?));
     };
     match on_cpu(move || look_at(&file)).await {
@@ -226,15 +228,17 @@ pub async fn break_lock(
 ) -> Result<(), LockError> {
     match by {
         by if by.is_gone() => {}
-        by if destination.local_file(&path()).is_some() => return Err(LockError::Alive { by }),
+        by if destination.local_file(&path(destination)).is_some() => {
+            return Err(LockError::Alive { by });
+        }
         by if !is_forced => return Err(leased_by(by)),
         _ => {}
     }
-    Ok(destination.delete(&path()).await?)
+    Ok(destination.delete(&path(destination)).await?)
 }
 
 async fn read(destination: &Destination) -> Result<Option<Owner>, DestinationError> {
-    let content = destination.get(&path()).await?;
+    let content = destination.get(&path(destination)).await?;
     Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
 }
 
@@ -325,17 +329,19 @@ async fn acquire_lease(destination: &Destination, owner: Owner) -> Result<Lock, 
     destination.refuse_missing_bucket().await?;
     let text = Bytes::from(content(&owner));
     for _ in 0..MAX_LEASE_ATTEMPTS {
-        if let CreateOutcome::Created(version) = destination.create(&path(), text.clone()).await? {
+        if let CreateOutcome::Created(version) =
+            destination.create(&path(destination), text.clone()).await?
+        {
             return Ok(hold(destination, owner, version));
         }
-        let found = destination.get_versioned(&path()).await?;
+        let found = destination.get_versioned(&path(destination)).await?;
         let found =
             found.and_then(|(text, seen)| Some((serde_json::from_slice(&text).ok()?, seen)));
         let (Some((other, seen)), Some(written)): (Option<(Owner, _)>, _) =
-            (found, destination.modified(&path()).await?)
+            (found, destination.modified(&path(destination)).await?)
         else {
             // It was just released, or it is damaged and belongs to nobody.
-            destination.delete(&path()).await?;
+            destination.delete(&path(destination)).await?;
             continue;
         };
         if other == owner {
@@ -347,14 +353,14 @@ async fn acquire_lease(destination: &Destination, owner: Owner) -> Result<Lock, 
         }
         tracing::warn!(owner = %other, "lock taken over from a run that is gone");
         if let ReplaceOutcome::Replaced(version) =
-            destination.replace(&path(), text.clone(), seen).await?
+            destination.replace(&path(destination), text.clone(), seen).await?
         {
             return Ok(hold(destination, owner, version));
         }
     }
     match read(destination).await? {
         Some(other) => Err(leased_by(Holder::Run(Box::new(other)))),
-        None => Err(leased_by(Holder::Unnamed(path().as_ref().into()))),
+        None => Err(leased_by(Holder::Unnamed(path(destination).as_ref().into()))),
     }
 }
 
@@ -397,13 +403,13 @@ async fn renew(
     version: &mut ObjectVersion,
 ) -> Result<bool, DestinationError> {
     let content = Bytes::from(content(owner));
-    let renewed = destination.replace(&path(), content.clone(), version.clone()).await?;
+    let renewed = destination.replace(&path(destination), content.clone(), version.clone()).await?;
     if let ReplaceOutcome::Replaced(now) = renewed {
         *version = now;
         return Ok(true);
     }
     // When the answer to a write is lost, the store's client repeats it and meets its own.
-    let found = destination.get_versioned(&path()).await?;
+    let found = destination.get_versioned(&path(destination)).await?;
     let own = found.filter(|(found, _)| *found == content);
     Ok(own.map(|(_, now)| *version = now).is_some())
 }
@@ -441,16 +447,16 @@ mod tests {
     #[tokio::test]
     async fn p10_a_lease_is_taken_over_from_a_dead_process_of_this_machine_only() {
         let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
-        destination.put(&path(), content(&gone("dead")).into()).await.unwrap();
+        destination.put(&path(&destination), content(&gone("dead")).into()).await.unwrap();
         let lock = Lock::acquire(&destination, owner("next")).await.unwrap();
         assert!(!lock.is_lost());
         let elsewhere = Owner { process: "another pid:[1] 1".to_owned(), ..gone("elsewhere") };
-        destination.put(&path(), content(&elsewhere).into()).await.unwrap();
+        destination.put(&path(&destination), content(&elsewhere).into()).await.unwrap();
         assert!(matches!(
             Lock::acquire(&destination, owner("late")).await,
             Err(LockError::Held { .. })
         ));
-        let (_, mut seen) = destination.get_versioned(&path()).await.unwrap().unwrap();
+        let (_, mut seen) = destination.get_versioned(&path(&destination)).await.unwrap().unwrap();
         assert!(renew(&destination, &elsewhere, &mut seen).await.unwrap());
         assert!(renew(&destination, &elsewhere, &mut seen).await.unwrap());
         let mut old = ObjectVersion::Absent;
@@ -475,7 +481,7 @@ mod tests {
     async fn p10_checking_the_lock_blocks_no_run() {
         let (_directory, destination) = local_disk();
         // What a killed run leaves.
-        let file = destination.local_file(&path()).unwrap();
+        let file = destination.local_file(&path(&destination)).unwrap();
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, content(&gone("dead"))).unwrap();
         let others = destination.clone();
@@ -497,7 +503,7 @@ mod tests {
         assert!(holder(&destination).await.unwrap().is_none());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         // Nobody can open this for writing, not even root.
-        let file = destination.local_file(&path()).unwrap();
+        let file = destination.local_file(&path(&destination)).unwrap();
         std::fs::create_dir_all(&file).unwrap();
         assert!(File::options().write(true).open(&file).is_err());
         assert!(holder(&destination).await.unwrap().is_none());

@@ -9,6 +9,7 @@
 //! [`TableStore`] is all that can be done with tables. `delta` has what tables of that format have beside manifests.
 //! [`lock`] keeps a second writer out, [`verify`] compares files with manifests.
 
+mod agreement;
 mod aside;
 mod commit;
 mod commit_log;
@@ -33,6 +34,7 @@ mod snapshot;
 mod table_store;
 pub mod verify;
 
+pub use agreement::{Agreement, Disagreement, Joined};
 pub use compaction::files_to_compact;
 pub use error::CommitError;
 pub use intent::{Changes, CommitOutcome, Intent, Publication};

@@ -22,7 +22,7 @@ pub(super) enum OwnFile {
 
 impl OwnFile {
     pub(super) fn of(path: &str) -> Option<Self> {
-        let own = path.strip_prefix("_flowlake/")?;
+        let own = layout::below_own(path)?;
         let recorded = layout::recorded(path);
         let (directory, rest) = own.split_once('/').unwrap_or(("", own));
         let depth = rest.split('/').count();
@@ -71,6 +71,8 @@ mod tests {
             ("_flowlake/staging/run/notes#1", None),
             ("_flowlake/aside/t/0000-run.parquet", Some(OwnFile::Other)),
             ("_flowlake/desktop.ini", None),
+            ("_flowlake/pipelines/p/snapshot.json", Some(OwnFile::Snapshot)),
+            ("_flowlake/pipelines/p/runs/run.json", Some(OwnFile::Report)),
             ("t/0000-run.parquet", None),
         ] {
             assert_eq!(OwnFile::of(path), expected, "{path}");

@@ -48,7 +48,8 @@ impl TableStore {
         }
         let next = json::encode(&intent.snapshot)?;
         while let CommitProgress::Ahead(seen) = progress {
-            let replaced = destination.replace(&layout::snapshot(), next.clone(), seen).await?;
+            let replaced =
+                destination.replace(&layout::snapshot(destination), next.clone(), seen).await?;
             progress = match replaced {
                 ReplaceOutcome::Replaced(_) => CommitProgress::Visible,
                 ReplaceOutcome::Conflict => progress_of(destination, sequence, intent).await?,
@@ -113,5 +114,5 @@ async fn publish_all(
     });
     let writes: Vec<_> = writes.collect();
     stream::iter(writes).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-    delta::publish(destination, sequence, intent).await
+    delta::publish(destination, sequence, intent, is_first).await
 }

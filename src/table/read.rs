@@ -1,7 +1,7 @@
 //! Reads the snapshot and the manifests that it names, and refuses what is not what was committed.
 
 use super::snapshot::{SnapshotFile, TableEntry};
-use super::{CommitError, Manifest, json, layout};
+use super::{Agreement, CommitError, Manifest, json, layout};
 use crate::schema::TableName;
 use crate::store::{Destination, ObjectVersion};
 
@@ -9,7 +9,7 @@ use crate::store::{Destination, ObjectVersion};
 pub(super) async fn read_snapshot(
     destination: &Destination,
 ) -> Result<(SnapshotFile, ObjectVersion), CommitError> {
-    let path = layout::snapshot();
+    let path = layout::snapshot(destination);
     if let Some((content, seen)) = destination.get_versioned(&path).await? {
         return Ok((json::decode(&path, &content)?, seen));
     }
@@ -19,10 +19,17 @@ pub(super) async fn read_snapshot(
 
 /// Without a snapshot there is nothing but a first commit, which is under way, and what runs leave that fail before it.
 async fn refuse_lost_snapshot(destination: &Destination) -> Result<(), CommitError> {
-    if destination.size(&layout::state_of_old()).await?.is_some() {
-        return Err(CommitError::OldFormat { path: layout::state_of_old() });
+    if destination.size(&layout::state_of_old(destination)).await?.is_some() {
+        return Err(CommitError::OldFormat { path: layout::state_of_old(destination) });
     }
-    let later = destination.list(&layout::commits()).await?.into_iter();
+    if !destination.is_shared() {
+        let agreement = Agreement::read(destination).await?;
+        let pipelines: Vec<String> = agreement.pipelines().into_iter().map(str::to_owned).collect();
+        if !pipelines.is_empty() {
+            return Err(CommitError::Shared { pipelines });
+        }
+    }
+    let later = destination.list(&layout::commits(destination)).await?.into_iter();
     let mut later = later.filter(|file| layout::sequence_of(&file.path).is_some_and(|it| it > 1));
     match later.next() {
         Some(file) => Err(CommitError::SnapshotLost { trace: file.path }),

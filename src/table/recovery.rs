@@ -225,7 +225,7 @@ impl TableStore {
 
 /// The highest number of a manifest; 0 without any.
 pub(super) async fn last_manifest(destination: &Destination) -> Result<u64, CommitError> {
-    let listed = destination.list(&layout::manifests()).await?.into_iter();
+    let listed = destination.list(&layout::manifests(destination)).await?.into_iter();
     let manifests = listed.filter(|it| OwnFile::of(it.path.as_ref()) == Some(OwnFile::Manifest));
     Ok(manifests.filter_map(|it| layout::sequence_of(&it.path)).max().unwrap_or(0))
 }
@@ -239,7 +239,8 @@ pub(super) async fn skip_number(
     let sequence = snapshot.next_sequence();
     let next = SnapshotFile { sequence, ..snapshot.file.clone() };
     let content = json::encode(&next)?;
-    let replaced = destination.replace(&layout::snapshot(), content, snapshot.seen.clone()).await?;
+    let replaced =
+        destination.replace(&layout::snapshot(destination), content, snapshot.seen.clone()).await?;
     Ok(replaced != ReplaceOutcome::Conflict)
 }
 
@@ -267,7 +268,7 @@ mod tests {
         let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
         let target = Path::from("t/0000-run.parquet");
         let old = Path::from("t/0000-old.parquet");
-        let staged = Destination::staged(&"run".parse().unwrap(), &target);
+        let staged = destination.staged(&"run".parse().unwrap(), &target);
         destination.put(&staged, "new".into()).await.unwrap();
         destination.put(&old, "old".into()).await.unwrap();
         Bench { destination, staged, target, old }
@@ -284,7 +285,10 @@ mod tests {
 
         fn intent(&self) -> Box<Intent> {
             let logs = std::collections::BTreeMap::new();
-            Box::new(Intent::after(&Snapshot::default(), self.changes("run"), logs).unwrap())
+            Box::new(
+                Intent::after(&self.destination, &Snapshot::default(), self.changes("run"), logs)
+                    .unwrap(),
+            )
         }
 
         async fn log(&self, sequence: u64, record: &CommitRecord) {
@@ -308,7 +312,12 @@ mod tests {
         }
 
         async fn status(&self, sequence: u64) -> String {
-            let record = self.destination.get(&layout::commit(sequence)).await.unwrap().unwrap();
+            let record = self
+                .destination
+                .get(&layout::commit(&self.destination, sequence))
+                .await
+                .unwrap()
+                .unwrap();
             let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
             record["status"].as_str().unwrap().to_owned()
         }
@@ -332,7 +341,11 @@ mod tests {
             }
             if done > 1 {
                 let snapshot = json::encode(&intent.snapshot).unwrap();
-                bench.destination.put(&layout::snapshot(), snapshot).await.unwrap();
+                bench
+                    .destination
+                    .put(&layout::snapshot(&bench.destination), snapshot)
+                    .await
+                    .unwrap();
             }
             if done > 2 {
                 bench.destination.delete(&bench.old).await.unwrap();
@@ -350,7 +363,11 @@ mod tests {
     async fn a_blank_record_after_the_snapshot_is_voided_and_its_number_stays_taken() {
         for blank in ["", "\0\0\0"] {
             let bench = bench().await;
-            bench.destination.put(&layout::commit(1), blank.into()).await.unwrap();
+            bench
+                .destination
+                .put(&layout::commit(&bench.destination, 1), blank.into())
+                .await
+                .unwrap();
             assert_eq!(open(&bench.destination).open_commit().await.unwrap(), None);
             assert_eq!(bench.recover().await.unwrap().next_sequence(), 2);
             assert_eq!(bench.status(1).await, "void");
@@ -363,10 +380,14 @@ mod tests {
         bench.open().await;
         bench.recover().await.unwrap();
         for damaged in ["", "{", "[]"] {
-            bench.destination.put(&layout::commit(1), damaged.into()).await.unwrap();
+            bench
+                .destination
+                .put(&layout::commit(&bench.destination, 1), damaged.into())
+                .await
+                .unwrap();
             assert_eq!(bench.recover().await.unwrap().sequence(), 1, "{damaged}");
         }
-        bench.destination.delete(&layout::commit(1)).await.unwrap();
+        bench.destination.delete(&layout::commit(&bench.destination, 1)).await.unwrap();
         assert_eq!(bench.recover().await.unwrap().sequence(), 1);
     }
 
@@ -409,7 +430,7 @@ mod tests {
         assert_eq!(bench.files().await, [None, None, Some(3)]);
         let aside = bench
             .destination
-            .size(&layout::aside(&bench.target, &"run".parse().unwrap()))
+            .size(&layout::aside(&bench.destination, &bench.target, &"run".parse().unwrap()))
             .await
             .unwrap();
         assert_eq!(aside, Some(3));

@@ -94,7 +94,7 @@ impl Kept {
         now: DateTime<Utc>,
     ) -> Result<Pruned, CommitError> {
         let mut files: BTreeMap<OwnFile, Vec<ListedFile>> = BTreeMap::new();
-        for file in destination.list(&Destination::own_files()).await? {
+        for file in destination.list(&destination.own_files()).await? {
             if let Some(kind) = OwnFile::of(file.path.as_ref()) {
                 files.entry(kind).or_default().push(file);
             }
@@ -157,7 +157,7 @@ fn is_abandoned(staged: &ListedFile, now: DateTime<Utc>) -> bool {
 /// # Errors
 /// The destination fails; a later run deletes the files.
 pub async fn discard_staged(destination: &Destination, run_id: &RunId) -> Result<(), CommitError> {
-    for listed in destination.list(&Destination::staging(run_id)).await? {
+    for listed in destination.list(&destination.staging(run_id)).await? {
         if OwnFile::of(listed.path.as_ref()) == Some(OwnFile::Staged) {
             destination.delete(&listed.path).await?;
         }
@@ -171,7 +171,7 @@ pub async fn discard_staged(destination: &Destination, run_id: &RunId) -> Result
 /// # Errors
 /// The destination fails; a later run deletes the files.
 pub async fn discard_abandoned(destination: &Destination) -> Result<(), CommitError> {
-    let staged = destination.list(&Destination::own("staging")).await?;
+    let staged = destination.list(&destination.own("staging")).await?;
     let staged = staged.into_iter().map(|file| file.path);
     let staged: Vec<Path> =
         staged.filter(|path| OwnFile::of(path.as_ref()) == Some(OwnFile::Staged)).collect();
@@ -210,7 +210,7 @@ mod tests {
         let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
         let [first, second] = ["first", "second"].map(|run| run.parse::<RunId>().unwrap());
         let target = Path::from("t/0000-first.parquet");
-        let data = [Destination::staged(&first, &target), Destination::staged(&second, &target)];
+        let data = [destination.staged(&first, &target), destination.staged(&second, &target)];
         for path in data.iter().chain([&target]) {
             destination.put(path, "x".into()).await.unwrap();
         }
@@ -255,7 +255,10 @@ mod tests {
         let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
         let table = "t".parse().unwrap();
         for sequence in 1..=20 {
-            for path in [layout::commit(sequence), layout::manifest(&table, sequence)] {
+            for path in [
+                layout::commit(&destination, sequence),
+                layout::manifest(&destination, &table, sequence),
+            ] {
                 destination.put(&path, "{}".into()).await.unwrap();
             }
         }
@@ -266,11 +269,11 @@ mod tests {
             retention: RetentionPolicy { commits: 5, ..RetentionPolicy::default() },
             sequence: 20,
             // A table that has not changed for long.
-            manifests: [layout::manifest(&table, 3).to_string()].into(),
+            manifests: [layout::manifest(&destination, &table, 3).to_string()].into(),
         };
         let pruned = kept.prune(&destination, None, Utc::now()).await.unwrap();
         assert_eq!(pruned, Pruned { commits: 15 + 14, ..Pruned::default() });
-        let left = destination.list(&layout::manifests()).await.unwrap();
+        let left = destination.list(&layout::manifests(&destination)).await.unwrap();
         let left: Vec<_> = left.iter().filter_map(|it| layout::sequence_of(&it.path)).collect();
         assert_eq!(left, [3, 16, 17, 18, 19, 20]);
         assert_eq!(destination.size(&stranger).await.unwrap(), Some(1));

@@ -10,11 +10,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Manifest;
 use super::delta::LogPosition;
 use super::json::Versioned;
+use super::{Agreement, Manifest};
 use crate::definition::Pipeline;
-use crate::schema::{LoadedTime, RunId, TableFormat, TableName, TableSchema};
+use crate::schema::{LoadedTime, RunId, Slice, TableFormat, TableName, TableSchema};
 use crate::store::ObjectVersion;
 
 /// The content of `snapshot.json`.
@@ -33,6 +33,9 @@ pub struct SnapshotFile {
     /// The format of the tables.
     #[serde(default, skip_serializing_if = "TableFormat::is_parquet")]
     pub format: TableFormat,
+    /// The part of the tables that it names the files of, where several pipelines share them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<Slice>,
     /// The tables.
     pub tables: BTreeMap<TableName, TableEntry>,
     /// What this flowlake does not know, and keeps.
@@ -81,6 +84,7 @@ impl Default for SnapshotFile {
             run_id: None,
             committed_at: None,
             format: TableFormat::default(),
+            slice: None,
             tables: BTreeMap::new(),
             unknown: Map::new(),
         }
@@ -107,6 +111,8 @@ pub struct Snapshot {
     pub(super) file: SnapshotFile,
     /// The version of `snapshot.json` that it was read from.
     pub(super) seen: ObjectVersion,
+    /// What the pipelines agree on that share the tables.
+    pub agreement: Option<Agreement>,
 }
 
 impl Default for Snapshot {
@@ -115,6 +121,7 @@ impl Default for Snapshot {
             manifests: BTreeMap::new(),
             file: SnapshotFile::default(),
             seen: ObjectVersion::Absent,
+            agreement: None,
         }
     }
 }
@@ -142,6 +149,12 @@ impl Snapshot {
     #[must_use]
     pub fn format(&self) -> Option<TableFormat> {
         (!self.file.tables.is_empty()).then_some(self.file.format)
+    }
+
+    /// The part of the tables that it is of, where several pipelines share them.
+    #[must_use]
+    pub fn slice(&self) -> Option<&Slice> {
+        self.file.slice.as_ref()
     }
 
     /// The number of the next commit.

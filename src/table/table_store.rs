@@ -74,7 +74,7 @@ impl TableStore {
     /// # Errors
     /// A file is missing or has another size, or the destination fails.
     pub async fn refuse_lost_files(&self, manifest: &Manifest) -> Result<(), ReadError> {
-        let directory = layout::table_directory(&manifest.schema.name);
+        let directory = layout::data_directory(&manifest.schema);
         let listed = self.destination.list(&directory).await?;
         let sizes: HashMap<&str, u64> =
             listed.iter().map(|file| (file.path.as_ref(), file.bytes)).collect();

@@ -154,7 +154,7 @@ async fn put(
     encoded: Encoded,
 ) -> Result<StagedFile, WriteError> {
     let Encoded { content, rows, bytes, hash, statistics } = encoded;
-    let staged = Destination::staged(run_id, &target);
+    let staged = destination.staged(run_id, &target);
     match content.into_inner() {
         SpooledData::InMemory(content) => {
             destination.stage(&staged, content.into_inner().into()).await?
@@ -170,8 +170,8 @@ fn target_path(
     run_id: &RunId,
     number: usize,
 ) -> Path {
-    let (table, directory) = (schema.name.as_str(), schema.directory_of(partition));
-    let directories = std::iter::once(table).chain(directory.split('/'));
+    let (table, directory) = (schema.data_directory(), schema.directory_of(partition));
+    let directories = table.split('/').chain(directory.split('/'));
     let file = format!("{number:04}-{run_id}.parquet");
     let parts = directories.filter(|part| !part.is_empty()).chain([file.as_str()]);
     // `from_iter` would encode what stands in the parts already, and what is not ASCII.

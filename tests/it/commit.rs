@@ -55,7 +55,7 @@ fn nothing(run_id: &str) -> Changes {
 async fn settled_rows(store: &Arc<InMemory>) -> Vec<u64> {
     let destination = Destination::of_store(store.clone(), "memory");
     // A run whose store failed cannot release its lock, like a process that died.
-    destination.delete(&Destination::own("lock.json")).await.unwrap();
+    destination.delete(&destination.own("lock.json")).await.unwrap();
     let snapshot = table::open(&destination).recover().await.unwrap();
     let live: BTreeSet<String> = snapshot
         .manifests
@@ -118,7 +118,7 @@ fn a_retry_loads_quarantined_records_exactly_once_whatever_fails() {
                     mended.retry(store.clone(), run_id).await.unwrap();
                     assert_eq!(settled_rows(&store).await, [3, 3], "call {fails_at} {failure:?}");
                 }
-                let waiting = store.list(Some(&Destination::own("quarantine")));
+                let waiting = store.list(Some(&"_flowlake/quarantine".into()));
                 assert_eq!(waiting.count().await, 0, "call {fails_at} {failure:?}");
                 outcomes.insert(rows);
                 if result.is_ok() {

@@ -153,7 +153,7 @@ impl Pipeline {
                     assert!(result.is_ok(), "{what}: {result:?}");
                 }
                 // A run that lost its store cannot release the lock, and this process lives on.
-                destination.delete(&Destination::own("lock.json")).await.unwrap();
+                destination.delete(&destination.own("lock.json")).await.unwrap();
                 let repaired =
                     table::open(&destination).repair(VerifyDepth::Contents).await.unwrap();
                 assert_eq!(repaired.findings, [], "{what}");

@@ -30,7 +30,7 @@ async fn syncs_of(destination: &Destination, work: impl Future) -> SyncCounts {
 }
 
 async fn stage(destination: &Destination, target: &str) -> FileMove {
-    let staged = Destination::staged(&"run".parse().unwrap(), &path(target));
+    let staged = destination.staged(&"run".parse().unwrap(), &path(target));
     destination.stage(&staged, Bytes::from(target.to_owned())).await.unwrap();
     FileMove::new(staged, path(target), target.len() as u64)
 }
@@ -58,7 +58,7 @@ fn o12_a_file_is_synced_once_and_a_directory_once_a_commit() {
         let targets: Vec<Path> = moves.iter().map(|file| file.target.clone()).collect();
         let removed = syncs_of(&destination, destination.delete_all(&targets[100..])).await;
         assert_eq!(removed, SyncCounts { files: 0, directories: 100 });
-        let report = Destination::report("run");
+        let report = destination.report("run");
         let write = || async { drop(destination.put(&report, Bytes::from("{}")).await.unwrap()) };
         let first = syncs_of(&destination, write()).await;
         assert_eq!(first, SyncCounts { files: 1, directories: 2 });
@@ -97,7 +97,7 @@ fn s03_nothing_is_listed_or_removed_behind_a_symbolic_link() {
             assert!(destination.list(&path(listed)).await.unwrap().is_empty(), "{listed}");
         }
         assert!(destination.temporary_files().await.unwrap().is_empty());
-        let behind = Destination::own("staging").join("victim");
+        let behind = destination.own("staging").join("victim");
         for refused in [
             destination.delete(&behind).await.unwrap_err(),
             destination.delete_all(std::slice::from_ref(&behind)).await.unwrap_err(),
@@ -109,7 +109,7 @@ fn s03_nothing_is_listed_or_removed_behind_a_symbolic_link() {
             assert!(refused.contains("_flowlake/staging/victim"), "{refused}");
         }
         // A link in the place of a file is removed, and not what it leads to.
-        destination.delete(&Destination::own("runs").join("link.json")).await.unwrap();
+        destination.delete(&destination.own("runs").join("link.json")).await.unwrap();
         assert!(!directory.path().join("_flowlake/runs").exists());
         // A directory is never removed.
         std::fs::create_dir_all(directory.path().join("t/month")).unwrap();

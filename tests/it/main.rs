@@ -72,6 +72,7 @@ mod sample_api;
 mod schema;
 mod secrets;
 mod shell;
+mod slices;
 mod story;
 mod types;
 mod unchanged;

@@ -27,19 +27,19 @@ pub async fn keeps_promises(destination: &Destination, is_atomic: bool) {
     large_files_are_written_as_a_whole_or_not_at_all(destination).await;
     let tried = destination.try_out(&"check".parse().unwrap()).await.unwrap();
     assert!(!tried.to_string().is_empty());
-    assert!(destination.list(&Destination::own("check")).await.unwrap().is_empty());
-    assert!(destination.list(&Destination::own("staging")).await.unwrap().is_empty());
+    assert!(destination.list(&destination.own("check")).await.unwrap().is_empty());
+    assert!(destination.list(&destination.own("staging")).await.unwrap().is_empty());
 }
 
 async fn one_writer_creates_a_file(destination: &Destination, is_atomic: bool) {
-    let record = Destination::own("commits").join("000000000001.json");
+    let record = destination.own("commits").join("000000000001.json");
     let created = destination.create(&record, text("first")).await.unwrap();
     assert_ne!(created, CreateOutcome::AlreadyExists);
     let created = destination.create(&record, text("second")).await.unwrap();
     assert_eq!(created, CreateOutcome::AlreadyExists);
     assert_eq!(destination.get(&record).await.unwrap(), Some(text("first")));
     let at_once = (0..8).map(|number| {
-        let record = Destination::own("commits").join("000000000002.json");
+        let record = destination.own("commits").join("000000000002.json");
         async move { destination.create(&record, Bytes::from(number.to_string())).await.unwrap() }
     });
     let outcomes = futures::future::join_all(at_once).await;
@@ -48,7 +48,7 @@ async fn one_writer_creates_a_file(destination: &Destination, is_atomic: bool) {
 }
 
 async fn one_writer_replaces_a_version(destination: &Destination) {
-    let lock = Destination::own("lock.json");
+    let lock = destination.own("lock.json");
     destination.put(&lock, text("mine")).await.unwrap();
     let seen = destination.version(&lock).await.unwrap();
     destination.put(&lock, text("theirs")).await.unwrap();
@@ -70,7 +70,7 @@ async fn one_writer_replaces_a_version(destination: &Destination) {
 }
 
 async fn writes_give_back_the_version(destination: &Destination) {
-    let file = Destination::own("versioned.json");
+    let file = destination.own("versioned.json");
     assert_eq!(destination.get_versioned(&file).await.unwrap(), None);
     let CreateOutcome::Created(version) = destination.create(&file, text("1")).await.unwrap()
     else {
@@ -92,7 +92,7 @@ async fn writes_give_back_the_version(destination: &Destination) {
 
 /// A file that is complete in staging, with its own name as content.
 async fn staged(destination: &Destination, target: &str) -> FileMove {
-    let staged = Destination::staged(&"run".parse().unwrap(), &path(target));
+    let staged = destination.staged(&"run".parse().unwrap(), &path(target));
     destination.stage(&staged, text(target)).await.unwrap();
     FileMove::new(staged, path(target), target.len() as u64)
 }
@@ -119,7 +119,7 @@ async fn files_are_published_under_their_names(destination: &Destination) {
     let mut expected = names[..4].to_vec();
     expected.sort_unstable();
     assert_eq!(listed, expected);
-    assert!(destination.list(&Destination::own("staging")).await.unwrap().is_empty());
+    assert!(destination.list(&destination.own("staging")).await.unwrap().is_empty());
     // Removing a missing file is no error.
     for _ in 0..2 {
         destination.delete(&path(names[0])).await.unwrap();
@@ -191,7 +191,7 @@ async fn o12_many_files_are_published_and_removed(destination: &Destination) {
             "{listed}"
         );
     }
-    assert!(destination.list(&Destination::own("staging")).await.unwrap().is_empty());
+    assert!(destination.list(&destination.own("staging")).await.unwrap().is_empty());
     let mut targets: Vec<Path> = moves.into_iter().map(|file| file.target).collect();
     targets.push(path("m/absent.parquet"));
     destination.delete_all(&targets).await.unwrap();

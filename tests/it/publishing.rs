@@ -19,7 +19,7 @@ async fn stage(destination: &Destination, files: usize) -> Vec<FileMove> {
     let mut moves = Vec::new();
     for number in 0..files {
         let target = Path::parse(format!("t/n_partition={number}/0000-run.parquet")).unwrap();
-        let staged = Destination::staged(&"run".parse().unwrap(), &target);
+        let staged = destination.staged(&"run".parse().unwrap(), &target);
         destination.stage(&staged, Bytes::from(target.to_string())).await.unwrap();
         let bytes = target.as_ref().len() as u64;
         moves.push(FileMove::new(staged, target, bytes));

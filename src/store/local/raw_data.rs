@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path as FilePath, PathBuf};
 
-use crate::store::own_directory::OWN_DIRECTORY;
+use crate::store::own_directory::{OWN_DIRECTORY, PIPELINES};
 use crate::store::raw_mode::RawMode;
 
 /// The parts of flowlake's own directory that hold raw data.
@@ -25,7 +25,16 @@ pub(super) struct RawArea {
 impl RawArea {
     /// The area that a file, or a directory, is in.
     pub(super) fn of(root: &FilePath, file: &FilePath) -> Option<Self> {
-        areas(root).find(|area| file.starts_with(&area.directory))
+        let below = file.strip_prefix(root).ok()?;
+        let mut names = below.iter();
+        if names.next()? != OWN_DIRECTORY {
+            return None;
+        }
+        let own = match below.iter().nth(1)? {
+            name if name == PIPELINES => root.join(below.iter().take(3).collect::<PathBuf>()),
+            _ => root.join(OWN_DIRECTORY),
+        };
+        areas(&own).find(|area| file.starts_with(&area.directory))
     }
 
     /// Its mode: as a definition says, or as its directory has it.
@@ -75,8 +84,8 @@ impl RawArea {
     }
 }
 
-fn areas(root: &FilePath) -> impl Iterator<Item = RawArea> {
-    let own = root.join(OWN_DIRECTORY);
+/// The areas in a directory of flowlake's own files.
+fn areas(own: &FilePath) -> impl Iterator<Item = RawArea> {
     AREAS
         .into_iter()
         .map(move |area| RawArea { directory: own.join(area), has_files_for_all: area == STAGING })
@@ -87,26 +96,28 @@ pub(super) fn is_closed(directory: &FilePath) -> bool {
     let named = |path: &FilePath, names: &[&str]| {
         path.file_name().is_some_and(|it| names.iter().any(|name| it == *name))
     };
-    let is_area = named(directory, &AREAS)
-        && directory.parent().is_some_and(|above| named(above, &[OWN_DIRECTORY]));
+    let mut above = directory.ancestors().skip(1);
+    let [first, second, third] = [above.next(), above.next(), above.next()]
+        .map(|it| it.and_then(FilePath::file_name).unwrap_or_default());
+    let is_own = first == OWN_DIRECTORY || (second == PIPELINES && third == OWN_DIRECTORY);
+    let is_area = is_own && named(directory, &AREAS);
     let is_denied = |error: &io::Error| error.kind() == ErrorKind::PermissionDenied;
     is_area && std::fs::read_dir(directory).is_err_and(|error| is_denied(&error))
 }
 
 /// The areas of a destination that this user may not read.
-pub(super) fn closed_areas(root: &FilePath) -> Vec<&'static str> {
-    let own = root.join(OWN_DIRECTORY);
+pub(super) fn closed_areas(own: &FilePath) -> Vec<&'static str> {
     AREAS.into_iter().filter(|area| is_closed(&own.join(area))).collect()
 }
 
 /// The mode of raw data in a destination: as declared, or as kept exports have it.
-pub(super) fn mode_in(root: &FilePath, declared: Option<RawMode>) -> RawMode {
-    areas(root).next().map(|area| area.mode(declared)).unwrap_or_default()
+pub(super) fn mode_in(own: &FilePath, declared: Option<RawMode>) -> RawMode {
+    areas(own).next().map(|area| area.mode(declared)).unwrap_or_default()
 }
 
 /// Gives raw data a mode: its directories, and what is in them already.
-pub(super) fn set_mode(root: &FilePath, mode: RawMode) {
-    areas(root).for_each(|area| area.set_mode(mode));
+pub(super) fn set_mode(own: &FilePath, mode: RawMode) {
+    areas(own).for_each(|area| area.set_mode(mode));
 }
 
 /// What belongs to somebody else keeps its mode, and what others remove meanwhile needs none.

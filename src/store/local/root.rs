@@ -108,9 +108,13 @@ impl LocalRoot {
         }
     }
 
-    /// The temporary files of writers that were killed.
-    pub(in crate::store) fn temporary_files(&self) -> io::Result<Vec<PathBuf>> {
-        walk::temporary_files(self.directory())
+    /// The temporary files of writers that were killed, in a directory or in all.
+    pub(in crate::store) fn temporary_files(
+        &self,
+        within: Option<&Path>,
+    ) -> io::Result<Vec<PathBuf>> {
+        let directory = within.map_or_else(|| self.directory().to_owned(), |path| self.file(path));
+        walk::temporary_files(&directory)
     }
 
     /// Held while a file is compared and replaced.
@@ -132,19 +136,19 @@ impl LocalRoot {
     }
 
     /// The mode of raw data, from now on and of what is there.
-    pub(in crate::store) fn set_raw_mode(&self, mode: RawMode) {
+    pub(in crate::store) fn set_raw_mode(&self, own: &Path, mode: RawMode) {
         *self.0.raw_mode.lock().unwrap_or_else(PoisonError::into_inner) = Some(mode);
-        raw_data::set_mode(self.directory(), mode);
+        raw_data::set_mode(&self.file(own), mode);
     }
 
     /// The mode of files of raw data.
-    pub(in crate::store) fn raw_mode(&self) -> RawMode {
-        raw_data::mode_in(self.directory(), self.declared_mode())
+    pub(in crate::store) fn raw_mode(&self, own: &Path) -> RawMode {
+        raw_data::mode_in(&self.file(own), self.declared_mode())
     }
 
     /// The areas of raw data that this user may not read.
-    pub(in crate::store) fn closed_areas(&self) -> Vec<&'static str> {
-        raw_data::closed_areas(self.directory())
+    pub(in crate::store) fn closed_areas(&self, own: &Path) -> Vec<&'static str> {
+        raw_data::closed_areas(&self.file(own))
     }
 
     fn declared_mode(&self) -> Option<RawMode> {

@@ -7,15 +7,16 @@ use super::action::{Add, Protocol};
 use super::entry::add;
 use super::log_state::{LogState, in_destination};
 use super::position::LogPosition;
-use super::table_schema::meta_data;
+use super::table_schema::{agreement_of, meta_data, shared_meta_data};
 use super::uri::encoded;
-use crate::table::{CommitError, Manifest, layout};
+use crate::table::{Agreement, CommitError, Manifest, layout};
 
 /// The files, or the log, of which log and manifest say different things, and what.
 pub(in crate::table) fn differences(
     state: &LogState,
     manifest: &Manifest,
     position: &LogPosition,
+    agreement: Option<&Agreement>,
 ) -> Result<Vec<(String, String)>, CommitError> {
     let (table, version) = (&manifest.schema.name, state.version);
     let log = layout::log_directory(table).to_string();
@@ -23,13 +24,28 @@ pub(in crate::table) fn differences(
     if state.protocol.as_ref() != Some(&Protocol::of_flowlake()) {
         found.push((log.clone(), format!("version {version} has another protocol")));
     }
-    let created = position.created_at.timestamp_millis();
-    let columns = meta_data(&position.id, created, &manifest.schema);
-    if state.meta_data.as_deref() != Some(&columns) {
+    let shared = agreement.and_then(|agreement| agreement.tables.get(table));
+    let has_columns = match shared {
+        Some(shared) => {
+            let agreed = agreement_of(state.meta_data.as_deref());
+            // Other pipelines may agree on more while log and agreement are read.
+            if agreed == Some(shared.number) {
+                state.meta_data.as_deref() == Some(&shared_meta_data(shared))
+            } else {
+                agreed >= position.agreement
+            }
+        }
+        None => {
+            let created = position.created_at.timestamp_millis();
+            let columns = meta_data(&position.id, created, &manifest.schema);
+            state.meta_data.as_deref() == Some(&columns)
+        }
+    };
+    if !has_columns {
         found.push((log.clone(), format!("version {version} has other columns than the table")));
     }
     let mut live: BTreeMap<&str, &Add> =
-        state.live.iter().map(|(path, add)| (path.as_str(), add)).collect();
+        state.live_in(manifest).map(|(path, add)| (path.as_str(), add)).collect();
     for file in &manifest.files {
         let path = layout::below_table(&file.path, table).unwrap_or(&file.path);
         match live.remove(encoded(path).as_str()) {

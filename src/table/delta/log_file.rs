@@ -1,5 +1,7 @@
 //! The files of a log: one for each version.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use object_store::path::Path;
 
@@ -7,6 +9,9 @@ use super::action::{Action, Line};
 use crate::schema::TableName;
 use crate::store::{CreateOutcome, Destination};
 use crate::table::{CommitError, layout};
+
+/// The longest pause of a writer that came second, in milliseconds.
+const MOST_PAUSE: u64 = 40;
 
 /// Reads the file of a version; none if there is no such version yet.
 pub(super) async fn read(
@@ -29,6 +34,11 @@ pub(super) async fn create(
     let path = layout::log_file(table, version);
     let created = destination.create(&path, text).await?;
     Ok(created != CreateOutcome::AlreadyExists)
+}
+
+/// A pause after which another writer is less likely to ask for the same number.
+pub(super) async fn pause() {
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=MOST_PAUSE))).await;
 }
 
 /// The text of a log file, written action by action: a hundred thousand of them take less as text.

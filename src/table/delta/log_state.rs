@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use object_store::path::Path;
 
 use super::action::{Add, Line, MetaData, Protocol, Remove, Txn};
-use super::uri::decoded;
+use super::uri::{decoded, encoded};
 use super::{checkpoint_reader, log_file};
 use crate::runtime::on_cpu;
-use crate::schema::TableName;
+use crate::schema::{Slice, TableName, TableSchema};
 use crate::store::{Destination, ListedFile};
-use crate::table::{CommitError, layout};
+use crate::table::{CommitError, Manifest, layout};
 
 /// The state of a log.
 #[derive(Debug, Default)]
@@ -134,6 +134,18 @@ impl LogState {
         }
     }
 
+    /// Whether it has a commit of a writer, or a later one.
+    pub(super) fn has_commit(&self, app_id: &str, sequence: u64) -> bool {
+        let version = self.txns.get(app_id).and_then(|txn| u64::try_from(txn.version).ok());
+        version.is_some_and(|version| version >= sequence)
+    }
+
+    /// The files of the slice that a manifest is of; all, where a table is not shared.
+    pub(super) fn live_in(&self, manifest: &Manifest) -> impl Iterator<Item = (&String, &Add)> {
+        let slice = slice_prefix(&manifest.schema);
+        self.live.iter().filter(move |(path, _)| path.starts_with(&slice))
+    }
+
     /// The files that the table has, as paths in the destination.
     pub(in crate::table) fn live_files(&self, table: &TableName) -> Vec<String> {
         self.live.keys().filter_map(|path| in_destination(path, table)).collect()
@@ -143,6 +155,12 @@ impl LogState {
     pub(in crate::table) fn removed_files(&self, table: &TableName) -> Vec<String> {
         self.removed.keys().filter_map(|path| in_destination(path, table)).collect()
     }
+}
+
+/// What the paths of a slice begin with in a log; nothing, where a table is not shared.
+pub(super) fn slice_prefix(schema: &TableSchema) -> String {
+    let directory = schema.slice.as_ref().map(Slice::directory);
+    directory.map(|directory| encoded(&format!("{directory}/"))).unwrap_or_default()
 }
 
 /// A path of a log as a path in the destination.

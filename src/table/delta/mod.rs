@@ -18,6 +18,7 @@
 //! | `publish` | adds a commit to the logs of its tables |
 //! | `position` | where a commit finds a log |
 //! | `look` | whether a log is as the last commit left it |
+//! | `shared` | where a commit finds the log of a table that pipelines share, and the columns that it needs |
 //! | `log_state` | what a log says in all: live files, removed files, columns |
 //! | `compare` | how it differs from what flowlake would write |
 //! | `checkpoint` | the state of a log as one Parquet file |
@@ -37,6 +38,7 @@ mod log_state;
 mod look;
 mod position;
 mod publish;
+mod shared;
 mod table_schema;
 mod upkeep;
 mod uri;
@@ -46,4 +48,5 @@ pub(super) use log_state::LogState;
 pub(super) use look::positions;
 pub use position::LogPosition;
 pub(super) use publish::{is_begun, publish};
+pub(super) use shared::shared_positions;
 pub(super) use table_schema::same_to_readers;

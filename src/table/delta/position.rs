@@ -19,12 +19,21 @@ pub struct LogPosition {
     /// The number of the commit, if it adds a version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<u64>,
+    /// The agreement whose columns the log has, where pipelines share the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<u64>,
 }
 
 impl LogPosition {
     pub(super) fn beginning() -> Self {
         let created_at = Utc::now();
-        Self { id: Uuid::now_v7().to_string(), created_at, version: None, commit: None }
+        Self {
+            id: Uuid::now_v7().to_string(),
+            created_at,
+            version: None,
+            commit: None,
+            agreement: None,
+        }
     }
 
     /// The first version that a commit may have.

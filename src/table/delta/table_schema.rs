@@ -17,6 +17,10 @@ use serde_json::{Value, json};
 use super::action::{FileFormat, MetaData, PartitionValues};
 use super::uri::decoded;
 use crate::schema::{ColumnType, TableSchema};
+use crate::table::agreement::SharedTable;
+
+/// The property of a log that names the agreement whose columns it has.
+const AGREEMENT: &str = "flowlake.agreement";
 
 /// What the log says of a table beside its files.
 pub(super) fn meta_data(id: &str, created_time: i64, schema: &TableSchema) -> MetaData {
@@ -26,16 +30,29 @@ pub(super) fn meta_data(id: &str, created_time: i64, schema: &TableSchema) -> Me
         description: schema.description.clone(),
         format: FileFormat { provider: "parquet".to_owned(), options: [].into() },
         schema_string: schema_string(schema),
-        partition_columns: schema.directory_keys(),
+        partition_columns: schema.partition_columns(),
         configuration: [].into(),
         created_time: Some(created_time),
     }
 }
 
+/// What the log of a shared table says of it.
+pub(super) fn shared_meta_data(table: &SharedTable) -> MetaData {
+    let created = table.created_at.timestamp_millis();
+    let mut meta_data = meta_data(&table.id, created, &table.schema);
+    meta_data.configuration.insert(AGREEMENT.to_owned(), table.number.to_string());
+    meta_data
+}
+
+/// The agreement whose columns a log has.
+pub(super) fn agreement_of(meta_data: Option<&MetaData>) -> Option<u64> {
+    meta_data?.configuration.get(AGREEMENT)?.parse().ok()
+}
+
 /// Whether two schemas of a table are the same to readers of its log.
 pub(in crate::table) fn same_to_readers(left: &TableSchema, right: &TableSchema) -> bool {
     left.description == right.description
-        && left.directory_keys() == right.directory_keys()
+        && left.partition_columns() == right.partition_columns()
         && schema_string(left) == schema_string(right)
 }
 
@@ -43,7 +60,7 @@ fn schema_string(schema: &TableSchema) -> String {
     let columns = schema.columns.iter().map(|column| {
         field(column.name.as_str(), &column.column_type, column.description.as_deref())
     });
-    let partitions = schema.directory_keys();
+    let partitions = schema.partition_columns();
     let partitions = partitions.iter().map(|key| {
         let comment = format!("the directory of the file: what stands behind `{key}=`");
         field(key, &ColumnType::String, Some(&comment))

@@ -12,12 +12,12 @@ use serde::Serialize;
 
 use super::checkpoint;
 use super::compare::differences;
-use super::log_state::{LogFiles, LogState, in_destination};
+use super::log_state::{LogFiles, LogState, in_destination, slice_prefix};
 use crate::definition::RetentionPolicy;
 use crate::runtime::on_cpu;
-use crate::schema::TableName;
+use crate::schema::{TableName, TableSchema};
 use crate::store::Destination;
-use crate::table::{CommitError, TableStore, layout};
+use crate::table::{Agreement, CommitError, TableStore, layout};
 
 /// With so many versions behind the last checkpoint, there is a new one.
 const VERSIONS: u64 = 10;
@@ -71,8 +71,8 @@ impl TableStore {
             return Ok(0);
         }
         let Some(mut state) = LogState::read(destination, table).await? else { return Ok(0) };
-        self.refuse_other_log(table, &state).await?;
-        let vacuumed = upkeep.vacuum(destination, table, &mut state).await?;
+        let Some(schema) = self.refuse_other_log(table, &state).await? else { return Ok(0) };
+        let vacuumed = upkeep.vacuum(destination, &schema, &mut state).await?;
         if vacuumed > 0 || state.checkpoint != Some(state.version) {
             state = write_checkpoint(destination, table, state).await?;
             let current = layout::checkpoint(table, state.version);
@@ -86,18 +86,23 @@ impl TableStore {
         Ok(vacuumed)
     }
 
-    /// Refuses a log that says otherwise than the manifest: what it calls replaced may be live.
+    /// Refuses a log that says otherwise than the manifest: what it calls replaced may be live. Returns the schema of the
+    /// manifest.
     async fn refuse_other_log(
         &self,
         table: &TableName,
         state: &LogState,
-    ) -> Result<(), CommitError> {
+    ) -> Result<Option<TableSchema>, CommitError> {
         let (file, _) = self.snapshot_file().await?;
-        let Some(entry) = file.tables.get(table) else { return Ok(()) };
-        let Some(position) = &entry.log else { return Ok(()) };
+        let Some(entry) = file.tables.get(table) else { return Ok(None) };
+        let Some(position) = &entry.log else { return Ok(None) };
+        let agreement = match self.destination().is_shared() {
+            true => Some(Agreement::read(self.destination()).await?),
+            false => None,
+        };
         let manifest = self.manifest(table, entry).await?;
-        if differences(state, &manifest, position)?.is_empty() {
-            return Ok(());
+        if differences(state, &manifest, position, agreement.as_ref())?.is_empty() {
+            return Ok(Some(manifest.schema));
         }
         Err(CommitError::OtherLog { table: table.clone(), version: state.version })
     }
@@ -109,14 +114,18 @@ impl Upkeep {
     async fn vacuum(
         &self,
         destination: &Destination,
-        table: &TableName,
+        schema: &TableSchema,
         state: &mut LogState,
     ) -> Result<u64, CommitError> {
+        let (table, slice) = (&schema.name, slice_prefix(schema));
         let oldest = self.oldest.timestamp_millis();
         let is_old = |time: Option<i64>| time.is_none_or(|time| time < oldest);
         let (old, kept) = std::mem::take(&mut state.removed)
             .into_iter()
-            .partition(|(_, removed)| is_old(removed.deletion_timestamp));
+            // Those of another slice are its pipeline's matter.
+            .partition(|(path, removed)| {
+                path.starts_with(&slice) && is_old(removed.deletion_timestamp)
+            });
         state.removed = kept;
         let paths: Vec<Path> = old
             .keys()

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::landing::ArchiveError;
-use crate::store::DestinationError;
+use crate::store::{Destination, DestinationError};
 use crate::table::lock::LockError;
 use crate::table::{CommitError, layout};
 
@@ -119,7 +119,7 @@ impl Finding {
 
     /// Whether it is about records that wait, and not about rows of a table.
     pub(super) fn is_of_quarantine(&self) -> bool {
-        self.subject.starts_with(layout::quarantine().as_ref())
+        layout::is_of_quarantine(&self.subject)
     }
 }
 
@@ -223,15 +223,18 @@ pub(super) type Sizes = BTreeMap<String, u64>;
 ///
 /// # Errors
 /// The destination failed, or is of a form that cannot be verified.
-pub(super) fn finding_of(error: CommitError) -> Result<Finding, VerifyError> {
+pub(super) fn finding_of(
+    destination: &Destination,
+    error: CommitError,
+) -> Result<Finding, VerifyError> {
     let finding = match &error {
         CommitError::SnapshotLost { trace } => {
             let detail = format!("there were commits: {trace}");
-            Finding::new(FindingKind::Missing, layout::snapshot(), detail)
+            Finding::new(FindingKind::Missing, layout::snapshot(destination), detail)
         }
         CommitError::SnapshotBehind { snapshot, commit } => {
             let detail = format!("it is of commit {snapshot}, and commit {commit} is over");
-            Finding::new(FindingKind::Behind, layout::snapshot(), detail)
+            Finding::new(FindingKind::Behind, layout::snapshot(destination), detail)
         }
         CommitError::ManifestLost { table, path } => {
             Finding::new(FindingKind::Missing, path, format!("the manifest of {table}"))

@@ -7,7 +7,7 @@ use crate::schema::TableFormat;
 use crate::store::Destination;
 use crate::table::delta::{LogState, differences};
 use crate::table::snapshot::SnapshotFile;
-use crate::table::{CommitError, Manifest};
+use crate::table::{Agreement, CommitError, Manifest};
 
 /// What the logs of a destination say.
 #[derive(Debug, Default)]
@@ -30,6 +30,10 @@ impl Logs {
         if file.format != TableFormat::Delta {
             return Ok(logs);
         }
+        let agreement = match destination.is_shared() {
+            true => Some(Agreement::read(destination).await?),
+            false => None,
+        };
         for manifest in manifests {
             let table = &manifest.schema.name;
             let Some(position) = file.tables.get(table).and_then(|entry| entry.log.as_ref()) else {
@@ -37,7 +41,8 @@ impl Logs {
             };
             match LogState::read(destination, table).await {
                 Ok(Some(state)) => {
-                    let found = differences(&state, manifest, position)?.into_iter();
+                    let found =
+                        differences(&state, manifest, position, agreement.as_ref())?.into_iter();
                     let found = found.map(|(subject, detail)| {
                         Finding::new(FindingKind::WrongLog, subject, detail)
                     });
@@ -50,11 +55,14 @@ impl Logs {
                 }
                 Ok(None) => {
                     logs.are_known = false;
-                    logs.findings.push(finding_of(CommitError::LogLost { table: table.clone() })?);
+                    logs.findings.push(finding_of(
+                        destination,
+                        CommitError::LogLost { table: table.clone() },
+                    )?);
                 }
                 Err(error) => {
                     logs.are_known = false;
-                    logs.findings.push(finding_of(error)?);
+                    logs.findings.push(finding_of(destination, error)?);
                 }
             }
         }

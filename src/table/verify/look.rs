@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures::{StreamExt, TryStreamExt, stream};
+use object_store::path::Path;
 
 use super::content::wrong_content;
 use super::finding::{
@@ -11,7 +12,8 @@ use super::finding::{
 use super::logs::Logs;
 use super::own_files;
 use crate::runtime::{on_cpu, parallelism};
-use crate::schema::TableFormat;
+use crate::schema::{TableFormat, TableName};
+use crate::store::{Destination, ListedFile};
 use crate::table::commit_log::{self, CommitRecord, Logged};
 use crate::table::lock::{self, Holder, LockError, Owner};
 use crate::table::own_file::OwnFile;
@@ -58,23 +60,23 @@ impl TableStore {
         let file = match self.snapshot_file().await {
             Ok((file, _)) => file,
             Err(error) => {
-                found.findings.push(finding_of(error)?);
+                found.findings.push(finding_of(self.destination(), error)?);
                 return Ok(found);
             }
         };
         found.sequence = file.sequence;
         let activity = self.activity(&file, &mut found.findings).await?;
-        let sizes = self.sizes().await?;
+        let sizes = self.sizes(&file).await?;
         // The files of a run that has begun meanwhile are in no snapshot yet.
         let activity = if self.run_at_work().await? { Activity::Run } else { activity };
         if file.sequence == 0 && activity == Activity::None {
-            found.findings.extend(lost_snapshot(&sizes));
+            found.findings.extend(lost_snapshot(self.destination(), &sizes));
         }
         let mut manifests = Vec::new();
         for (table, entry) in &file.tables {
             match self.manifest(table, entry).await {
                 Ok(manifest) => manifests.push(manifest),
-                Err(error) => found.findings.push(finding_of(error)?),
+                Err(error) => found.findings.push(finding_of(self.destination(), error)?),
             }
         }
         let is_whole = manifests.len() == file.tables.len();
@@ -111,9 +113,25 @@ impl TableStore {
         Ok(found)
     }
 
-    async fn sizes(&self) -> Result<Sizes, VerifyError> {
-        let listed = self.destination().list(&object_store::path::Path::default()).await?;
-        Ok(listed.into_iter().map(|file| (file.path.to_string(), file.bytes)).collect())
+    /// All files; of a shared destination, those of the pipeline, of its slice and of the logs of its tables.
+    async fn sizes(&self, file: &SnapshotFile) -> Result<Sizes, VerifyError> {
+        let directories = match &file.slice {
+            None if !self.destination().is_shared() => vec![Path::default()],
+            slice => {
+                let of_table = |table: &TableName| {
+                    let slice = slice.as_ref().map(|slice| layout::slice_directory(table, slice));
+                    slice.into_iter().chain([layout::log_directory(table)])
+                };
+                let own = [self.destination().own_files()].into_iter();
+                own.chain(file.tables.keys().flat_map(of_table)).collect()
+            }
+        };
+        let lists = directories.iter().map(|directory| self.destination().list(directory));
+        let lists: Vec<_> = lists.collect();
+        let listed: Vec<Vec<ListedFile>> =
+            stream::iter(lists).buffered(parallelism() + 2).try_collect().await?;
+        let all = listed.into_iter().flatten();
+        Ok(all.map(|file| (file.path.to_string(), file.bytes)).collect())
     }
 
     /// Who is at work, with the findings that this makes.
@@ -143,16 +161,22 @@ impl TableStore {
                 Ok(Logged::Record(_)) if sequence > file.sequence => {
                     let detail =
                         format!("it is of commit {}, and commit {sequence} is over", file.sequence);
-                    findings.push(Finding::new(FindingKind::Behind, layout::snapshot(), detail));
+                    findings.push(Finding::new(
+                        FindingKind::Behind,
+                        layout::snapshot(self.destination()),
+                        detail,
+                    ));
                 }
                 Ok(Logged::Blank) if sequence > file.sequence => {
                     let detail =
                         "its record is blank; the next run, or `verify --repair`, voids it";
-                    let record = layout::commit(sequence);
+                    let record = layout::commit(self.destination(), sequence);
                     findings.push(Finding::new(FindingKind::OpenCommit, record, detail));
                 }
                 // What is behind the snapshot is looked at with the other old files.
-                Err(error) if sequence > file.sequence => findings.push(finding_of(error)?),
+                Err(error) if sequence > file.sequence => {
+                    findings.push(finding_of(self.destination(), error)?)
+                }
                 Ok(_) | Err(_) => {}
             }
         }
@@ -263,7 +287,7 @@ fn orphans(manifests: &[Manifest], replaced: &BTreeSet<String>, sizes: &Sizes) -
 }
 
 /// Without a snapshot there are no data files, unless it was lost with the commits.
-fn lost_snapshot(sizes: &Sizes) -> Option<Finding> {
+fn lost_snapshot(destination: &Destination, sizes: &Sizes) -> Option<Finding> {
     let is_data = |path: &&String| {
         !path.contains("/_flowlake/")
             && !layout::is_own(path)
@@ -273,7 +297,7 @@ fn lost_snapshot(sizes: &Sizes) -> Option<Finding> {
     let first = sizes.keys().find(is_data)?;
     let detail =
         format!("there are data files, such as {first}; restore `_flowlake` from a backup");
-    Some(Finding::new(FindingKind::Missing, layout::snapshot(), detail))
+    Some(Finding::new(FindingKind::Missing, layout::snapshot(destination), detail))
 }
 
 /// Files among flowlake's own, or in the directories of tables, whose names it does not give. Data files in a directory

@@ -136,7 +136,7 @@ impl TableStore {
 
     /// The files of a manifest that are there, of the size that it says.
     async fn files_left(&self, manifest: &Manifest) -> Result<Vec<DataFile>, VerifyError> {
-        let directory = layout::table_directory(&manifest.schema.name);
+        let directory = layout::data_directory(&manifest.schema);
         let listed = self.destination().list(&directory).await?;
         let there: HashMap<&str, u64> =
             listed.iter().map(|file| (file.path.as_ref(), file.bytes)).collect();
@@ -187,7 +187,7 @@ impl TableStore {
         let statistics: BTreeSet<String> =
             older.files.iter().flat_map(|file| file.statistics.keys().cloned()).collect();
         let mut files = Vec::new();
-        for listed in destination.list(&layout::table_directory(table)).await? {
+        for listed in destination.list(&layout::data_directory(&older.schema)).await? {
             let path = listed.path.to_string();
             if !layout::is_data_file(&listed.path) || passing.contains(&path) {
                 continue;
@@ -223,7 +223,7 @@ async fn last_readable(
     destination: &Destination,
     table: &TableName,
 ) -> Result<Option<Manifest>, VerifyError> {
-    let directory = layout::manifests().join(table.to_string());
+    let directory = layout::manifests(destination).join(table.to_string());
     for listed in destination.list(&directory).await?.iter().rev() {
         if OwnFile::of(listed.path.as_ref()) != Some(OwnFile::Manifest) {
             continue;
@@ -249,7 +249,8 @@ fn data_file(
     has_columns_of(schema, &found)
         .map_err(|found| format!("it has other columns than the table: {found}"))?;
     let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
-    let partition = directory.split_once('/').map_or("", |(_, partition)| partition);
+    let partition = directory.strip_prefix(schema.data_directory().as_str());
+    let partition = partition.map_or("", |it| it.trim_start_matches('/'));
     let partition =
         PartitionKey::parse(partition, &schema.partition_by).map_err(|error| error.to_string())?;
     let statistics = match rows {
@@ -267,7 +268,7 @@ async fn quarantine_files(
     passing: &HashSet<String>,
 ) -> Result<Vec<QuarantineFile>, VerifyError> {
     let mut files = Vec::new();
-    for listed in destination.list(&layout::quarantine().join(table.as_str())).await? {
+    for listed in destination.list(&layout::quarantine(destination).join(table.as_str())).await? {
         if passing.contains(listed.path.as_ref()) {
             continue;
         }

@@ -47,7 +47,7 @@ impl TableStore {
             let is_over = self.void_damaged(&error).await? && self.recover().await.is_ok();
             if !is_over {
                 // What is damaged is found again, and told.
-                finding_of(error)?;
+                finding_of(self.destination(), error)?;
                 return Ok(());
             }
         }
@@ -70,7 +70,7 @@ impl TableStore {
     /// moved aside, since nothing names them.
     async fn void_damaged(&self, error: &CommitError) -> Result<bool, VerifyError> {
         let Ok(snapshot) = self.committed().await else { return Ok(false) };
-        let path = layout::commit(snapshot.next_sequence());
+        let path = layout::commit(self.destination(), snapshot.next_sequence());
         let is_damaged = match error {
             CommitError::Unreadable { path: damaged, .. } => *damaged == path,
             CommitError::SnapshotBehind { .. } => matches!(
@@ -110,7 +110,7 @@ impl TableStore {
             }
             Err(CommitError::SnapshotLost { .. } | CommitError::Unreadable { .. }) => None,
             Err(error) => {
-                finding_of(error)?;
+                finding_of(self.destination(), error)?;
                 return Ok(());
             }
         };
@@ -132,7 +132,7 @@ impl TableStore {
             tracing::warn!(commit = chosen.sequence, "writing the snapshot of this commit again");
             // Its numbers are taken, so the next commit gets one after the last.
             let restored = SnapshotFile { sequence: log.last, ..chosen };
-            destination.put(&layout::snapshot(), json::encode(&restored)?).await?;
+            destination.put(&layout::snapshot(destination), json::encode(&restored)?).await?;
         }
         Ok(())
     }
@@ -140,7 +140,7 @@ impl TableStore {
     /// What the commit records tell, from the last one back to one that changed something.
     async fn last_commits(&self) -> Result<LastCommits, VerifyError> {
         let destination = self.destination();
-        let listed = destination.list(&layout::commits()).await?;
+        let listed = destination.list(&layout::commits(destination)).await?;
         let mut log = LastCommits::default();
         let mut highest = 0;
         for sequence in listed.iter().rev().filter_map(|file| layout::sequence_of(&file.path)) {

@@ -43,6 +43,10 @@ struct Watch {
     ignores_if_match: AtomicBool,
     /// Answers to copy with 200 and an error in the body, and copies nothing.
     lies_about_copies: AtomicBool,
+    /// Held for each conditional write: the file system looks first and writes then, and S3 does both at once.
+    conditional: tokio::sync::Mutex<()>,
+    /// The answer to every so manieth write is lost, although it took effect; none where it is 0.
+    lost_answers: AtomicUsize,
     /// How long an answer takes, in milliseconds.
     delay: AtomicU64,
 }
@@ -107,7 +111,19 @@ impl Service<Request<Incoming>> for Watched {
             if watch.strikes(number) {
                 return Err("nobody waits for an answer".into());
             }
-            Service::call(&service, request).await.map_err(|error| format!("{error:?}").into())
+            let is_write = request.method() == Method::PUT;
+            let has_condition = ["if-none-match", "if-match"]
+                .iter()
+                .any(|header| request.headers().contains_key(*header));
+            let alone =
+                if is_write && has_condition { Some(watch.conditional.lock().await) } else { None };
+            let answer = Service::call(&service, request).await;
+            drop(alone);
+            let every = watch.lost_answers.load(Ordering::SeqCst);
+            if is_write && every > 0 && number % every == 0 {
+                return Err("the answer is lost".into());
+            }
+            answer.map_err(|error| format!("{error:?}").into())
         })
     }
 }
@@ -167,6 +183,11 @@ impl S3Server {
 
     pub fn ignore_conditions(&self) {
         self.watch.ignores_conditions.store(true, Ordering::SeqCst);
+    }
+
+    /// Loses the answer to every so manieth request, if it is a write.
+    pub fn lose_answers(&self, every: usize) {
+        self.watch.lost_answers.store(every, Ordering::SeqCst);
     }
 
     pub fn ignore_if_match(&self) {
