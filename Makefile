@@ -64,6 +64,13 @@ $(READERS_VENV)/ready: tests/readers/requirements.txt
 	$(READERS_VENV)/bin/pip install --quiet --requirement tests/readers/requirements.txt
 	touch $@
 
+# A retry with another type, a conversion and the paths of a destination that is not shared are no matter of a slice.
+.PHONY: test-slices
+test-slices: ## Let thirty writers write one table, and run the suites of commits in a slice: ten minutes
+	$(CARGO) test $(TEST_FLAGS) --test it slices:: -- --include-ignored --nocapture
+	FLOWLAKE_TEST_SLICE=1 $(CARGO) test $(TEST_FLAGS) --test it -- conformance:: kills:: commit:: \
+		--skip p2_a_conversion --skip r01_ --skip p2_a_retry_loads --skip p10_a_run_that_sleeps --skip p2_a_commit_record
+
 .PHONY: test-spark
 test-spark: java $(SPARK_VENV)/ready ## Read the lake with Spark and compare (needs Java)
 	$(CARGO) build --quiet

@@ -85,6 +85,8 @@ pub enum Widening {
     WithinFamily,
     /// Within its family, to a type in which every value has the text that it had.
     KeepingTexts,
+    /// By fields that its objects did not have, and not otherwise.
+    AddingFields,
     /// Not at all.
     Never,
 }

@@ -12,6 +12,8 @@ use crate::schema::{ColumnName, Slice, TableFormat};
 
 const KEY: &str = "destination.slice";
 const EXAMPLE: &str = "write `slice = { organisation_id = \"acme\" }`";
+/// What a reader takes for null, although the log says otherwise.
+const NULLS: [&str; 1] = ["__HIVE_DEFAULT_PARTITION__"];
 /// The longest name of a pipeline that is a directory, in bytes.
 const MOST_NAME_BYTES: usize = 100;
 
@@ -64,6 +66,11 @@ impl Checker<'_> {
             self.report(span, KEY, "the value of a slice is empty", EXAMPLE);
             return None;
         }
+        if NULLS.contains(&value.as_str()) {
+            let help = "give it another value";
+            self.report(span, KEY, "readers take this value for null", help);
+            return None;
+        }
         if format != TableFormat::Delta {
             let help = "add `format = \"delta\"`, or leave the slice out";
             self.report(span, KEY, "only tables with a log can be shared", help);
@@ -81,19 +88,11 @@ impl Checker<'_> {
         }
         for (position, table) in tables.iter_mut().enumerate() {
             table.slice = Some(slice.clone());
-            if table.parent.is_some() && table.contract.is_none() {
-                continue;
-            }
-            let contract = table.contract.get_or_insert_default();
-            match contract.data_type {
-                DataTypeMode::Widen => contract.data_type = DataTypeMode::DiscardValue,
-                DataTypeMode::Evolve => {
-                    let key = format!("tables[{position}].schema_contract");
-                    let message = format!("`{}` is shared, so its types cannot evolve", table.name);
-                    let help = "leave `data_type` out: values that do not fit go to quarantine";
-                    self.misuse(&key, message, help);
-                }
-                _ => {}
+            if table.contract.is_some_and(|it| it.data_type == DataTypeMode::Evolve) {
+                let key = format!("tables[{position}].schema_contract");
+                let message = format!("`{}` is shared, so its types cannot evolve", table.name);
+                let help = "leave `data_type` out: values that do not fit go to quarantine";
+                self.misuse(&key, message, help);
             }
             let names = table.columns.keys().chain(&table.primary_key).chain(&table.sort_by);
             let partitions = table.partition_by.iter().map(|field| &field.column);

@@ -237,6 +237,13 @@ impl SeenColumn {
                 let keeps = widened.scalar_type().keeps_texts_of(&before.scalar_type());
                 if keeps { widened } else { before }
             }
+            Widening::AddingFields => {
+                let widened = before.clone().merge_within_family(&self, may_add_fields);
+                match (before.inferred_type(None), widened.inferred_type(None)) {
+                    (Ok(old), Ok(new)) if new.only_adds_fields_to(&old) => widened,
+                    _ => before,
+                }
+            }
             Widening::Never => before,
         };
         Self { shape, ..self }

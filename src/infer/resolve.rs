@@ -120,9 +120,7 @@ impl<'a> Resolver<'a> {
         let unmatched = pending.declared.map(|table| unmatched(table, &pending.rows, named, own));
         let unmatched = unmatched.unwrap_or_default();
         let mut policy = TablePolicy { discarded, excluded, unmatched, ..policy(pending, parent) };
-        if self.known.foreign.is_some() {
-            policy.guarded.values_mut().for_each(|widening| *widening = Widening::Never);
-        }
+        policy.is_shared = self.known.foreign.is_some();
         self.check_key(pending, &policy)?;
         let schema = self.schema(pending, &policy, &known, columns, &for_children)?;
         self.check_layout(&schema, &policy)?;
@@ -284,6 +282,7 @@ fn policy(pending: &UnresolvedTable<'_>, parent: Option<&ResolvedTable>) -> Tabl
         guarded: declared.map(guarded_columns).unwrap_or_default(),
         declared_fields: declared.map(typed_fields).unwrap_or_default(),
         contract: pending.contract,
+        is_shared: false,
         checks: declared.map(|table| table.checks.clone()).unwrap_or_default(),
         discarded: Vec::new(),
         excluded: HashSet::new(),

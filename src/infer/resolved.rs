@@ -66,6 +66,8 @@ pub struct TablePolicy {
     pub declared_fields: HashMap<ColumnName, FieldTypes>,
     /// What an export may change.
     pub contract: Contract,
+    /// Other pipelines write the table too, so its types stay.
+    pub is_shared: bool,
     /// What its rows have to be like.
     pub checks: Vec<Check>,
     /// Values of this export that the contract does not let into the table.
@@ -111,6 +113,11 @@ impl TablePolicy {
     #[must_use]
     pub fn widening(&self, column: &ColumnName) -> Widening {
         match (self.contract.data_type, self.guarded.get(column)) {
+            // What pipelines have agreed on stays.
+            (_, Some(_)) if self.is_shared => Widening::Never,
+            (mode, None) if self.is_shared && mode != DataTypeMode::Freeze => {
+                Widening::AddingFields
+            }
             (DataTypeMode::Evolve | DataTypeMode::Widen, Some(guarded)) => *guarded,
             (mode, _) => mode.widening(),
         }

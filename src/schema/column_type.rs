@@ -135,6 +135,19 @@ impl ColumnType {
         }
     }
 
+    /// Whether objects may have more fields than in the type `before`, and nothing else differs.
+    #[must_use]
+    pub fn only_adds_fields_to(&self, before: &Self) -> bool {
+        match (before, self) {
+            (Self::List(before), Self::List(after)) => after.only_adds_fields_to(before),
+            (Self::Struct(before), Self::Struct(after)) => before.iter().all(|old| {
+                let new = after.iter().find(|field| field.name == old.name);
+                new.is_some_and(|new| new.column_type.only_adds_fields_to(&old.column_type))
+            }),
+            _ => self == before,
+        }
+    }
+
     /// The type of the scalars in a column of scalars or of lists of them.
     #[must_use]
     pub fn scalars(&self) -> Option<&Self> {

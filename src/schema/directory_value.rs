@@ -88,7 +88,7 @@ fn has_other_digits(text: &str) -> bool {
 
 /// As Hive and Spark write it: ASCII that a path cannot have, as `%` and two digits. They undo it character by character,
 /// so nothing but ASCII may be escaped.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match u8::try_from(character) {

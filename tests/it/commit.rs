@@ -17,7 +17,9 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload};
 
-use crate::support::{Failure, HookedStore, InProcess, Source, Workplace, in_each_format, runtime};
+use crate::support::{
+    Failure, HookedStore, InProcess, Source, Workplace, in_each_format, in_slice_of_test, runtime,
+};
 
 const OLD: &str = r#"[{"id":1,"at":"2026-01-05","lines":[{"n":1}]},{"id":2,"at":"2026-02-05"}]"#;
 const NEW: &str =
@@ -53,7 +55,7 @@ fn nothing(run_id: &str) -> Changes {
 
 /// The number of rows in each table, after checking that the files of the manifests are all the data files there are.
 async fn settled_rows(store: &Arc<InMemory>) -> Vec<u64> {
-    let destination = Destination::of_store(store.clone(), "memory");
+    let destination = in_slice_of_test(Destination::of_store(store.clone(), "memory"));
     // A run whose store failed cannot release its lock, like a process that died.
     destination.delete(&destination.own("lock.json")).await.unwrap();
     let snapshot = table::open(&destination).recover().await.unwrap();
@@ -142,7 +144,7 @@ fn a_commit_never_deletes_a_live_file() {
     runtime().block_on(async {
         let store: Arc<InMemory> = Arc::new(InMemory::new());
         bench.run(store.clone(), "run-1").await.unwrap();
-        let destination = Destination::of_store(store.clone(), "memory");
+        let destination = in_slice_of_test(Destination::of_store(store.clone(), "memory"));
         let snapshot = table::open(&destination).recover().await.unwrap();
         let manifests: Vec<Manifest> = snapshot.manifests.values().cloned().collect();
         let live = manifests.iter().flat_map(|manifest| &manifest.files);
@@ -250,7 +252,7 @@ fn of_two_runs_at_once_only_one_commits() {
     let bench = Bench::with("append");
     runtime().block_on(async {
         let store: Arc<InMemory> = Arc::new(InMemory::new());
-        let destination = Destination::of_store(store.clone(), "memory");
+        let destination = in_slice_of_test(Destination::of_store(store.clone(), "memory"));
         let first = table::open(&destination).recover().await.unwrap();
         bench.run(store.clone(), "run-1").await.unwrap();
         let outcome = table::open(&destination).commit(&first, nothing("run-0")).await.unwrap();

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use crate::promises::keeps_promises;
 use crate::support::{
     Azurite, Failure, GcsServer, HookedStore, InProcess, Moto, Remote, S3Server, Source, Workplace,
-    in_each_format, runtime,
+    in_each_format, in_slice_of_test, runtime,
 };
 
 /// Makes empty destinations in one kind of store.
@@ -42,13 +42,15 @@ impl<'a> Stores<'a> {
     }
 
     fn memory() -> Self {
-        Self::of(|_| Destination::of_store(Arc::new(InMemory::new()), "memory"))
+        Self::of(|_| in_slice_of_test(Destination::of_store(Arc::new(InMemory::new()), "memory")))
     }
 
     fn local_disk(directory: &'a TempDir) -> Self {
         Self::of(|number| {
             let directory = directory.path().join(number.to_string());
-            Destination::open(&directory.to_str().unwrap().parse().unwrap()).unwrap()
+            in_slice_of_test(
+                Destination::open(&directory.to_str().unwrap().parse().unwrap()).unwrap(),
+            )
         })
     }
 
@@ -57,7 +59,7 @@ impl<'a> Stores<'a> {
         let made = Self::of(move |_| {
             empty();
             let store = PrefixStore::new(bucket.clone(), "some prefix");
-            Destination::of_store(Arc::new(store), "bucket")
+            in_slice_of_test(Destination::of_store(Arc::new(store), "bucket"))
         });
         Self { is_atomic: false, ..made }
     }
@@ -108,7 +110,7 @@ impl Pipeline {
         runtime().block_on(async {
             let pipeline = InProcess::asking(source.base_url(), &workplace).await;
             let store = Arc::new(InMemory::new());
-            let destination = Destination::of_store(store.clone(), "memory");
+            let destination = in_slice_of_test(Destination::of_store(store.clone(), "memory"));
             pipeline.run_in(&destination, "run-1", &Overrides::default()).await.unwrap();
             let listed: Vec<ObjectMeta> = store.list(None).try_collect().await.unwrap();
             let mut before = Vec::new();

@@ -18,7 +18,8 @@ use tokio::runtime::Runtime;
 use crate::support::Traced;
 use crate::support::{
     Course, DeltaLog, Lake, LoopingReader, Milestone, ReadTables, S3Server, SnapshotReader, Source,
-    Workplace, format_of_test, in_each_format, in_format, rows_of_files, runtime,
+    Workplace, format_of_test, in_each_format, in_format, in_slice_of_test, is_in_slice,
+    rows_of_files, runtime,
 };
 
 /// The rows of both tables, and how many records are in quarantine.
@@ -189,7 +190,9 @@ fn killed_at_any_request_to_s3() {
         server.kill_at(run.id(), request);
         let status = run.wait().unwrap();
         let verify = |repair: bool| {
-            let arguments = ["verify", &server.destination(), "--repair"];
+            let destination =
+                if is_in_slice() { "test.toml".to_owned() } else { server.destination() };
+            let arguments = ["verify", &destination, "--repair"];
             let found = workplace.flowlake(&arguments[..2 + usize::from(repair)]);
             if found.code == 0 { Ok(()) } else { Err(found.stdout + &found.stderr) }
         };
@@ -280,7 +283,7 @@ impl<'a> Victim<'a> {
 fn local<'a>(workplace: &'a Workplace, source: &'a Source) -> Victim<'a> {
     let lake = workplace.path().join("lake");
     let url = lake.to_str().unwrap().parse().unwrap();
-    Victim::new(workplace, source, lake, || Destination::open(&url).unwrap())
+    Victim::new(workplace, source, lake, || in_slice_of_test(Destination::open(&url).unwrap()))
 }
 
 #[test]
@@ -298,7 +301,7 @@ fn p2_a_run_to_s3_killed_at_any_moment_is_complete_or_absent() {
     let workplace = server.environment(Workplace::asking(&source));
     let open = || {
         let store = PrefixStore::new(server.bucket(), S3Server::PREFIX);
-        Destination::of_store(Arc::new(store), "bucket")
+        in_slice_of_test(Destination::of_store(Arc::new(store), "bucket"))
     };
     Victim::new(&workplace, &source, server.prefix(), open).kill_at_random_moments(10);
 }

@@ -170,6 +170,31 @@ fn p04_a_type_that_was_agreed_on_stays_and_what_does_not_fit_is_in_quarantine() 
 }
 
 #[test]
+fn p01_fields_of_objects_are_added_and_their_types_stay() {
+    let tables = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"merge\"\n\
+        nested = \"columns\"";
+    let source = Source::serving(r#"[{"id":1,"s":{"a":1},"l":[{"n":1}]}]"#);
+    let workplace = workplace(&source);
+    let lake = workplace.path().join("lake");
+    for pipeline in ["acme", "zeta"] {
+        define(&workplace, pipeline, tables);
+    }
+    run(&workplace, "acme").success();
+    source.serve(r#"[{"id":2,"s":{"a":2,"b":"x"},"l":[{"n":1,"m":true}]}]"#);
+    run(&workplace, "zeta").success();
+    assert_eq!(columns(&lake, "t")["s"]["fields"].as_array().unwrap().len(), 2);
+    assert_eq!(columns(&lake, "t")["l"]["elementType"]["fields"].as_array().unwrap().len(), 2);
+    // Another type of a field is no new field.
+    source.serve(r#"[{"id":1,"s":{"a":"text"}},{"id":3,"s":{"a":3}}]"#);
+    run(&workplace, "acme").success();
+    assert_eq!(columns(&lake, "t")["s"]["fields"][0]["type"], "long");
+    let waiting = workplace.flowlake(&["quarantine", "list", "acme.toml"]);
+    assert_eq!(waiting.code, 0, "{}", waiting.stderr);
+    assert!(waiting.stdout.contains("acme") || waiting.stdout.contains('t'), "{}", waiting.stdout);
+    verified(&workplace, &["acme", "zeta"]);
+}
+
+#[test]
 fn p10_a_slice_is_of_one_pipeline_and_a_pipeline_of_one_slice() {
     let source = Source::serving(r#"[{"id":1,"at":"2026-01-05","v":1}]"#);
     let workplace = workplace(&source);

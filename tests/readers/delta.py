@@ -150,6 +150,19 @@ def check_after_vacuum(flowlake, directory, name):
             assert facts(columns[column], form) == facts(values, form), f"{engine}, {column}"
 
 
+def check_shared(flowlake, directory):
+    """All engines see the rows of all pipelines that share a table, in every version, and which row is whose."""
+    for path in map(str, lakes.make_shared(flowlake, directory)):
+        types, columns, _ = with_deltalake(path)
+        rows = sorted(zip(columns["organisation"], columns["id"], columns["v"], columns["late"], columns["other"]))
+        expected = [(organisation, record["id"], record.get("v"), record.get("late") and datetime.date.fromisoformat(record["late"]),
+                     record.get("other")) for organisation, records in lakes.SHARED.items() for record in records]
+        assert rows == sorted(expected), rows
+        assert types["late"] == "date" and types["other"] == "float64", types
+        check_partitions(path)
+        check_versions(path)
+
+
 def refuse_other_writers(flowlake, path):
     """Others read, and are refused when they write, optimise or vacuum."""
     table = deltalake.DeltaTable(path)
@@ -182,6 +195,13 @@ def main():
             passed += 1
         except Exception as error:
             failures.append(f"other writers: {type(error).__name__}: {str(error)[:400]}")
+        shared = pathlib.Path(directory, "several")
+        shared.mkdir()
+        try:
+            check_shared(flowlake, shared)
+            passed += 1
+        except Exception as error:
+            failures.append(f"shared tables: {type(error).__name__}: {str(error)[:400]}")
         for name in ("widening", "nested"):
             try:
                 check_after_vacuum(flowlake, pathlib.Path(directory, "delta"), name)

@@ -24,8 +24,9 @@ name = "{name}"
 path = "/export"
 base_url = "http://127.0.0.1:{port}"
 [destination]
-url = "lake/{name}"
+url = "lake/{lake}"
 format = "{format}"
+{destination}
 [[tables]]
 name = "t"
 primary_key = ["id"]
@@ -121,7 +122,26 @@ TYPES = {
 }
 
 
-def load_export(flowlake, directory, table_format, name, settings, exports):
+SHARED = {
+    "acme": [{"id": 1, "at": "2026-10-05", "v": 1, "tags": ["a"], "supplier": {"name": "Acme"}, "lines": [{"n": 1}]}],
+    "Ærø a/s": [{"id": 1, "at": "2026-11-05", "v": 7, "late": "2026-11-06", "supplier": {"name": "Ærø", "vat": 12}},
+                {"id": 2, "at": "2026-11-05", "v": None, "lines": [{"n": 2, "tax": True}, {"n": 3}]}],
+    "0042": [{"id": 3, "at": "2026-12-05", "other": 1.5}],
+}
+
+
+def make_shared(flowlake, directory):
+    """Loads one table by three pipelines, of which each brings columns that the others do not have. Returns its path."""
+    settings = 'partition_by = ["month(at)"]\nnested = "{}"\n[tables.columns]\nat = "date"\nlate = "date"\nother = "float64"'
+    for name, nested in (("shared", "tables"), ("shared_objects", "columns")):
+        for number, (organisation, records) in enumerate(SHARED.items()):
+            destination = f'slice = {{ organisation = "{organisation}" }}'
+            load_export(pathlib.Path(flowlake).resolve(), directory, "delta", f"{name}_{number}", settings.format(nested),
+                        [json.dumps(records)], lake=name, destination=destination)
+    return [pathlib.Path(directory, "lake", name, "t") for name in ("shared", "shared_objects")]
+
+
+def load_export(flowlake, directory, table_format, name, settings, exports, lake=None, destination=""):
     """Appends the exports, one after the other, to a table."""
 
     class Export(http.server.BaseHTTPRequestHandler):
@@ -138,7 +158,8 @@ def load_export(flowlake, directory, table_format, name, settings, exports):
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Export)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    definition = DEFINITION.format(port=server.server_port, name=name, format=table_format, settings=settings)
+    definition = DEFINITION.format(port=server.server_port, name=name, format=table_format, settings=settings,
+                                   lake=lake or name, destination=destination)
     pathlib.Path(directory, f"{name}.toml").write_text(definition)
     environment = {**os.environ, "PROCUREMENTFLOW_API_KEY": "pf_key_that_nobody_checks"}
     while exports:

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use flowlake::definition::Environment;
 use flowlake::schema::TableFormat;
 
-use super::{Lake, Source, assert_schema_accepts_what_check_accepts, format_of_test};
+use super::{Lake, Source, assert_schema_accepts_what_check_accepts, format_of_test, is_in_slice};
 
 /// The key that the sources of tests take.
 pub const KEY: &str = "pf_test_0123456789_canary";
@@ -62,6 +62,7 @@ impl Workplace {
         // A test that wants to see a failure does not want to wait for it.
         let format = match format_of_test() {
             TableFormat::Parquet => "",
+            TableFormat::Delta if is_in_slice() => "format = \"delta\"\nslice = { org = \"x\" }\n",
             TableFormat::Delta => "format = \"delta\"\n",
         };
         let retry = if source.contains("retry") { "" } else { "retry = { max_attempts = 1 }\n" };
@@ -140,6 +141,12 @@ impl Workplace {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flowlake"));
         let environment = self.environment.iter().map(|(name, value)| (name, value));
+        // A slice is found by its definition.
+        let named = |argument: &&str| match *argument {
+            "lake" if is_in_slice() => "test.toml".to_owned(),
+            argument => argument.to_owned(),
+        };
+        let arguments: Vec<String> = arguments.iter().map(|argument| named(&argument)).collect();
         command.args(arguments).current_dir(self.path()).env_clear().envs(environment);
         command
     }

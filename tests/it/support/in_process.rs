@@ -13,7 +13,7 @@ use flowlake::store::Destination;
 use flowlake::table;
 use object_store::ObjectStore;
 
-use super::{KEY, Workplace};
+use super::{KEY, Workplace, in_slice_of_test};
 
 /// Nobody listens to the run, and nobody stops it.
 fn context() -> RunContext {
@@ -62,7 +62,7 @@ impl InProcess {
         now: DateTime<Utc>,
     ) -> Result<RunReport, RunError> {
         let (destination, plan) = (
-            Destination::of_store(store, "memory"),
+            in_slice_of_test(Destination::of_store(store, "memory")),
             self.plan_at(run_id, now, &Overrides::default()),
         );
         run_into(&destination, &plan, &self.keys, &context()).await
@@ -74,7 +74,7 @@ impl InProcess {
         store: Arc<dyn ObjectStore>,
         now: DateTime<Utc>,
     ) -> Result<RunReport, RunError> {
-        let destination = Destination::of_store(store, "memory");
+        let destination = in_slice_of_test(Destination::of_store(store, "memory"));
         self.run_night_in(&destination, None, now, &context()).await
     }
 
@@ -112,7 +112,7 @@ impl InProcess {
         run_id: &str,
     ) -> Result<RunReport, RunError> {
         let plan = self.plan(run_id, &Overrides::default());
-        let destination = Destination::of_store(store, "memory");
+        let destination = in_slice_of_test(Destination::of_store(store, "memory"));
         retry_in(&destination, plan, &context()).await
     }
 
@@ -123,7 +123,7 @@ impl InProcess {
         run_id: &str,
         overrides: &Overrides,
     ) -> Result<RunReport, RunError> {
-        let destination = Destination::of_store(store, "memory");
+        let destination = in_slice_of_test(Destination::of_store(store, "memory"));
         self.run_in(&destination, run_id, overrides).await
     }
 

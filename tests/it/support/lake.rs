@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
 use serde_json::Value;
 
-use super::DeltaLog;
+use super::{DeltaLog, own_directory};
 
 /// A lake on local disk.
 pub struct Lake {
@@ -55,6 +55,9 @@ impl Lake {
             .files(table)
             .iter()
             .map(|file| file.parent().unwrap().strip_prefix(&root).unwrap().display().to_string())
+            .map(|directory| {
+                directory.trim_start_matches("org=x").trim_start_matches('/').to_owned()
+            })
             .collect();
         partitions.dedup();
         partitions
@@ -116,13 +119,14 @@ impl Lake {
 
     /// Where the manifest of a table is.
     pub fn manifest_path(&self, table: &str) -> String {
-        let snapshot = self.json("_flowlake/snapshot.json");
+        let snapshot = self.json(&format!("{}/snapshot.json", own_directory()));
         snapshot["tables"][table]["manifest"]["path"].as_str().unwrap().to_owned()
     }
 
     /// The watermark of a table.
     pub fn watermark(&self, table: &str) -> Value {
-        self.json("_flowlake/snapshot.json")["tables"][table]["watermark"].clone()
+        self.json(&format!("{}/snapshot.json", own_directory()))["tables"][table]["watermark"]
+            .clone()
     }
 
     pub fn json(&self, path: &str) -> Value {
@@ -131,8 +135,11 @@ impl Lake {
 
     /// The counts of the last run's ledger, by table.
     pub fn ledger(&self) -> BTreeMap<String, BTreeMap<String, usize>> {
-        let report =
-            self.json(&format!("_flowlake/runs/{}", self.own("runs").iter().max().unwrap()));
+        let report = self.json(&format!(
+            "{}/runs/{}",
+            own_directory(),
+            self.own("runs").iter().max().unwrap()
+        ));
         let counts = |table: &Value| {
             let counts = table.as_object().unwrap().iter();
             counts
@@ -147,7 +154,7 @@ impl Lake {
 
     /// The lines of a table's quarantine, in the order of the runs.
     pub fn quarantine(&self, table: &str) -> Vec<Value> {
-        let directory = self.root.join("_flowlake/quarantine").join(table);
+        let directory = self.root.join(own_directory()).join("quarantine").join(table);
         let mut files = Vec::new();
         collect(&directory, &mut files);
         files.sort();
@@ -162,7 +169,7 @@ impl Lake {
     /// The names in a directory of `_flowlake`.
     pub fn own(&self, directory: &str) -> Vec<String> {
         let mut files = Vec::new();
-        collect(&self.root.join("_flowlake").join(directory), &mut files);
+        collect(&self.root.join(own_directory()).join(directory), &mut files);
         files.iter().map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect()
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use super::Source;
+use super::{Source, own_directory};
 
 /// A wait that lasts longer than this is a hang.
 const HANG: Duration = Duration::from_mins(2);
@@ -46,7 +46,7 @@ pub struct Course<'a> {
 impl<'a> Course<'a> {
     /// To be called before the run is started.
     pub fn before_run(lake: &Path, source: &'a Source) -> Self {
-        let commits = lake.join("_flowlake/commits");
+        let commits = lake.join(own_directory()).join("commits");
         let records = std::fs::read_dir(&commits).map_or(0, Iterator::count);
         Self {
             lake: lake.to_owned(),
@@ -70,7 +70,7 @@ impl<'a> Course<'a> {
         match milestone {
             Milestone::Started => true,
             Milestone::Asked => self.source.requests().len() > self.requests,
-            Milestone::Staged => has_files(&self.lake.join("_flowlake/staging")),
+            Milestone::Staged => has_files(&self.lake.join(own_directory()).join("staging")),
             Milestone::Promised => self.commit.exists(),
             Milestone::Closed => {
                 std::fs::read_to_string(&self.commit).is_ok_and(|record| record.contains("closed"))

@@ -25,7 +25,9 @@ pub use command::{Finished, KEY, Workplace, loaded};
 pub use definition_schema::{assert_schema_accepts_what_check_accepts, schema_accepts};
 pub use delta_log::DeltaLog;
 pub use faults::{Asked, FaultServer, Reply};
-pub use formats::{format_of_test, in_each_format, in_format};
+pub use formats::{
+    format_of_test, in_each_format, in_format, in_slice_of_test, is_in_slice, own_directory,
+};
 pub use gcs_server::GcsServer;
 pub use hooked_store::{Failure, HookedStore};
 pub use http2_server::{Http2Server, Step};

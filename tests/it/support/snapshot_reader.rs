@@ -11,6 +11,8 @@ use std::time::Duration;
 use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use serde_json::Value;
 
+use super::own_directory;
+
 /// A reader that never pauses would take a core from the run beside it.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -92,9 +94,9 @@ impl SnapshotReader {
     /// The tables of one snapshot. When a file is missing and the snapshot has moved, it begins again.
     pub fn read(&mut self) -> Result<ReadTables, String> {
         loop {
-            let snapshot = self.get("_flowlake/snapshot.json")?;
+            let snapshot = self.get(&format!("{}/snapshot.json", own_directory()))?;
             match self.tables_of(&snapshot) {
-                Err(_) if self.get("_flowlake/snapshot.json")? != snapshot => {}
+                Err(_) if self.get(&format!("{}/snapshot.json", own_directory()))? != snapshot => {}
                 read => return read,
             }
         }
