@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::json::{self, Versioned};
-use super::{CommitError, layout};
+use super::{CommitError, SharingError, layout};
 use crate::schema::{
     ColumnName, ColumnSchema, ColumnType, Slice, StructField, TableName, TableSchema,
 };
@@ -116,6 +116,17 @@ impl Agreement {
         }
     }
 
+    /// The last agreement, where several pipelines share the destination.
+    ///
+    /// # Errors
+    /// The destination fails, or the agreement is damaged.
+    pub async fn of(destination: &Destination) -> Result<Option<Self>, CommitError> {
+        if !destination.is_shared() {
+            return Ok(None);
+        }
+        Self::read(destination).await.map(Some)
+    }
+
     /// Takes a slice for a pipeline, unless it has it already.
     ///
     /// # Errors
@@ -131,14 +142,14 @@ impl Agreement {
                 Some(owner) if owner == pipeline => return Ok(agreement),
                 Some(owner) => {
                     let (slice, owner) = (slice.clone(), owner.clone());
-                    return Err(CommitError::SliceTaken { slice, owner });
+                    return Err(SharingError::SliceTaken { slice, owner }.into());
                 }
                 None => {}
             }
             if agreement.number == 0
                 && destination.size(&layout::unshared_snapshot()).await?.is_some()
             {
-                return Err(CommitError::NotShared);
+                return Err(SharingError::NotShared.into());
             }
             let mut next = agreement.next();
             next.slices.insert(slice.directory(), pipeline.to_owned());

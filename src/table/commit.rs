@@ -42,8 +42,8 @@ impl TableStore {
         let format = changes.format.unwrap_or(snapshot.file.format);
         let logs = match format {
             TableFormat::Delta if destination.is_shared() => {
-                let (run_id, changed) = (&changes.run_id, &changes.manifests);
-                delta::shared_positions(destination, snapshot, run_id, changed)
+                let Changes { run_id, manifests, .. } = &changes;
+                delta::shared_positions(destination, snapshot, run_id, manifests)
                     .await
                     .map_err(|error| CommitError::Unbegun(Box::new(error)))?
             }

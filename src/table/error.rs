@@ -2,8 +2,9 @@
 
 use object_store::path::Path;
 
+use super::sharing_error::SharingError;
 use crate::exit_code::{ExitCode, Failure, advice};
-use crate::schema::{Slice, TableName};
+use crate::schema::TableName;
 use crate::store::{DestinationError, PathTooLong, PublishError};
 
 /// A commit or a recovery failed.
@@ -117,23 +118,9 @@ pub enum CommitError {
         /// The version.
         version: u64,
     },
-    /// Another pipeline writes a slice.
-    #[error("the slice `{slice}` is written by the pipeline `{owner}`")]
-    SliceTaken {
-        /// The slice.
-        slice: Slice,
-        /// The pipeline.
-        owner: String,
-    },
-    /// Tables of one pipeline are where others would be shared.
-    #[error("the tables of this destination are written by pipelines that share none")]
-    NotShared,
-    /// Several pipelines share the destination, and none of them was named.
-    #[error("the tables of this destination are shared by the pipelines {}", .pipelines.join(", "))]
-    Shared {
-        /// The pipelines.
-        pipelines: Vec<String>,
-    },
+    /// Pipelines that share tables cannot agree.
+    #[error(transparent)]
+    Sharing(#[from] SharingError),
     /// What a commit looks at first is not as it should be, so there was none.
     #[error(transparent)]
     Unbegun(Box<CommitError>),
@@ -174,7 +161,7 @@ impl Failure for CommitError {
         match self {
             Self::Name(_) => ExitCode::Export,
             Self::Unbegun(error) => error.exit_code(),
-            Self::SliceTaken { .. } | Self::NotShared | Self::Shared { .. } => ExitCode::Usage,
+            Self::Sharing(error) => error.exit_code(),
             _ => ExitCode::Destination,
         }
     }
@@ -188,6 +175,7 @@ impl Failure for CommitError {
             }
             Self::Publish(error) => return error.help(),
             Self::Unbegun(error) => return error.help(),
+            Self::Sharing(error) => return error.help(),
             Self::Unreadable { .. } => advice::CHANGED_BY_HAND,
             Self::Newer { .. } => "use that flowlake, or a later one",
             Self::OldFormat { .. } => {
@@ -222,17 +210,6 @@ impl Failure for CommitError {
             Self::OtherLog { .. } => {
                 "a table is written by flowlake alone: restore the version before, or take what it has now as another \
                  table; `flowlake verify` tells the differences"
-            }
-            Self::SliceTaken { .. } => {
-                "give `destination.slice` another value, or the pipeline the name that it had: \
-                 each slice is written by one pipeline"
-            }
-            Self::NotShared => {
-                "leave `destination.slice` out, or give the pipeline another destination"
-            }
-            Self::Shared { .. } => {
-                "give the definition of one of them; a definition for this destination has \
-                 `destination.slice`"
             }
             Self::StagingLost { .. } => "the tables are as they were; run it again",
             Self::Unwritable(_) => advice::REPORT_A_BUG,

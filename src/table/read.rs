@@ -1,7 +1,7 @@
 //! Reads the snapshot and the manifests that it names, and refuses what is not what was committed.
 
 use super::snapshot::{SnapshotFile, TableEntry};
-use super::{Agreement, CommitError, Manifest, json, layout};
+use super::{Agreement, CommitError, Manifest, SharingError, json, layout};
 use crate::schema::TableName;
 use crate::store::{Destination, ObjectVersion};
 
@@ -26,7 +26,7 @@ async fn refuse_lost_snapshot(destination: &Destination) -> Result<(), CommitErr
         let agreement = Agreement::read(destination).await?;
         let pipelines: Vec<String> = agreement.pipelines().into_iter().map(str::to_owned).collect();
         if !pipelines.is_empty() {
-            return Err(CommitError::Shared { pipelines });
+            return Err(SharingError::Shared { pipelines }.into());
         }
     }
     let later = destination.list(&layout::commits(destination)).await?.into_iter();

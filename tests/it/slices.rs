@@ -257,6 +257,37 @@ fn p11_checkpoints_and_vacuum_of_one_pipeline_keep_what_others_have() {
 }
 
 #[test]
+fn p11_a_log_that_has_lost_its_last_versions_is_not_written_on() {
+    let source = Source::serving(r#"[{"id":1,"at":"2026-01-05","v":1}]"#);
+    let workplace = workplace(&source);
+    let log = workplace.path().join("lake/t/_delta_log");
+    for pipeline in ["acme", "zeta"] {
+        define(&workplace, pipeline, TABLES);
+        run(&workplace, pipeline).success();
+    }
+    let last = DeltaLog::last(&workplace.path().join("lake/t")).unwrap().unwrap().version;
+    let file = log.join(format!("{last:020}.json"));
+    let sound = std::fs::read(&file).unwrap();
+    source.serve(r#"[{"id":1,"at":"2026-01-05","v":2}]"#);
+    // The last version is that of zeta; one of zeros is in the way of all.
+    std::fs::remove_file(&file).unwrap();
+    let refused = run(&workplace, "zeta");
+    assert_eq!(refused.code, 7, "{}", refused.stderr);
+    assert!(refused.stderr.contains("or its last versions are"), "{}", refused.stderr);
+    std::fs::write(&file, vec![0; 100]).unwrap();
+    for pipeline in ["acme", "zeta"] {
+        let refused = run(&workplace, pipeline);
+        assert_eq!(refused.code, 7, "{pipeline}: {}", refused.stderr);
+        assert!(refused.stderr.contains("damaged"), "{pipeline}: {}", refused.stderr);
+    }
+    std::fs::write(&file, sound).unwrap();
+    for pipeline in ["acme", "zeta"] {
+        run(&workplace, pipeline).success();
+    }
+    verified(&workplace, &["acme", "zeta"]);
+}
+
+#[test]
 fn p10_pipelines_of_one_directory_run_into_one_table() {
     let source = Source::serving(r#"[{"id":1,"at":"2026-01-05","v":1,"lines":[{"n":1}]}]"#);
     let workplace = workplace(&source);
@@ -283,6 +314,7 @@ fn export(writer: usize, number: usize) -> String {
 }
 
 /// Runs pipelines at once, each with a few exports, and kills some of their runs at random.
+#[expect(clippy::print_stdout, reason = "how often it tried is told")]
 fn write_at_once(workplaces: &[(Workplace, Source)], commits: usize, lake: &dyn Fn() -> PathBuf) {
     let tries = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

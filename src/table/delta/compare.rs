@@ -25,22 +25,19 @@ pub(in crate::table) fn differences(
         found.push((log.clone(), format!("version {version} has another protocol")));
     }
     let shared = agreement.and_then(|agreement| agreement.tables.get(table));
-    let has_columns = match shared {
-        Some(shared) => {
-            let agreed = agreement_of(state.meta_data.as_deref());
-            // Other pipelines may agree on more while log and agreement are read.
-            if agreed == Some(shared.number) {
-                state.meta_data.as_deref() == Some(&shared_meta_data(shared))
-            } else {
-                agreed >= position.agreement
-            }
-        }
+    let agreed = agreement_of(state.meta_data.as_deref());
+    let expected = match shared {
+        // Other pipelines may agree on more while log and agreement are read.
+        Some(shared) if agreed != Some(shared.number) => None,
+        Some(shared) => Some(shared_meta_data(shared)),
         None => {
             let created = position.created_at.timestamp_millis();
-            let columns = meta_data(&position.id, created, &manifest.schema);
-            state.meta_data.as_deref() == Some(&columns)
+            Some(meta_data(&position.id, created, &manifest.schema))
         }
     };
+    let has_columns = expected.map_or(agreed >= position.agreement, |expected| {
+        state.meta_data.as_deref() == Some(&expected)
+    });
     if !has_columns {
         found.push((log.clone(), format!("version {version} has other columns than the table")));
     }

@@ -40,9 +40,10 @@ pub(in crate::table) async fn publish(
             published: &published,
             removed: &intent.remove,
         };
-        let next = match is_first || !destination.is_shared() {
-            true => Some(position.next_version()),
-            false => next_of_others(destination, &commit).await?,
+        let next = if is_first || !destination.is_shared() {
+            Some(position.next_version())
+        } else {
+            next_of_others(destination, &commit).await?
         };
         if let Some(next) = next {
             append(destination, &commit, next).await?;

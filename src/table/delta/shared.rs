@@ -12,7 +12,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::action::{Action, CommitInfo, Line, Protocol};
 use super::log_file::{self, LogText};
 use super::log_state::LogState;
-use super::position::LogPosition;
+use super::position::{LogPosition, app_id, is_of};
 use super::table_schema::{agreement_of, shared_meta_data};
 use crate::schema::{RunId, TableName};
 use crate::store::Destination;
@@ -37,7 +37,8 @@ pub(in crate::table) async fn shared_positions(
         // A table that the definition excludes may never have been agreed on.
         let Some(shared) = agreement.tables.get(table) else { return Ok(None) };
         let log = SharedLog { destination, table, shared, run_id };
-        let known = snapshot.file.tables.get(table).and_then(|entry| entry.log.as_ref());
+        let entry = snapshot.file.tables.get(table);
+        let known = entry.and_then(|entry| Some((entry.pipeline.as_str(), entry.log.as_ref()?)));
         Ok::<_, CommitError>(Some((table.clone(), log.position(known).await?)))
     });
     let looks: Vec<_> = looks.collect();
@@ -55,10 +56,17 @@ struct SharedLog<'a> {
 
 impl SharedLog<'_> {
     /// Where it is, once it has the columns that were agreed on. `known` is where the last commit of this pipeline found it.
-    async fn position(&self, known: Option<&LogPosition>) -> Result<LogPosition, CommitError> {
-        let with_columns = known.filter(|it| it.agreement >= Some(self.shared.number));
-        let version = match with_columns.and_then(|known| known.version) {
-            Some(version) => self.last_version(version).await?,
+    async fn position(
+        &self,
+        known: Option<(&str, &LogPosition)>,
+    ) -> Result<LogPosition, CommitError> {
+        let mut version = None;
+        if let Some((pipeline, known)) = known {
+            version = Some(self.last_version(pipeline, known).await?);
+        }
+        let has_columns = known.is_some_and(|(_, it)| it.agreement >= Some(self.shared.number));
+        let version = match version.filter(|_| has_columns) {
+            Some(version) => version,
             None => self.with_columns().await?,
         };
         Ok(LogPosition {
@@ -70,23 +78,38 @@ impl SharedLog<'_> {
         })
     }
 
-    /// The last version of the log, of which this one is known. It is read: a commit after one that is damaged would only
-    /// bury it.
-    async fn last_version(&self, known: u64) -> Result<u64, CommitError> {
+    /// The last version of the log, in which the last commit of this pipeline has to be. The last one is read: a commit after
+    /// one that is damaged would only bury it.
+    async fn last_version(
+        &self,
+        pipeline: &str,
+        position: &LogPosition,
+    ) -> Result<u64, CommitError> {
         let directory = layout::log_directory(self.table);
-        let listed = match known.checked_sub(1) {
+        let known = position.version.unwrap_or_default();
+        let files = match known.checked_sub(1) {
             Some(before) => {
                 let after = layout::log_file(self.table, before);
                 self.destination.list_after(&directory, &after).await?
             }
             None => self.destination.list(&directory).await?,
         };
-        let last = listed.iter().filter_map(|file| layout::version_of(&file.path)).max();
-        let lost = || CommitError::LogLost { table: self.table.clone() };
-        let last = last.filter(|last| *last >= known).ok_or_else(lost)?;
-        let lines = log_file::read(self.destination, self.table, last).await?.ok_or_else(lost)?;
+        let last = files.iter().filter_map(|file| layout::version_of(&file.path)).max();
+        let gone = || CommitError::LogLost { table: self.table.clone() };
+        let last = last.filter(|last| *last >= known).ok_or_else(gone)?;
+        let lines = log_file::read(self.destination, self.table, last).await?.ok_or_else(gone)?;
         self.refuse_other_protocol(last, lines.iter().filter_map(|line| line.protocol.as_ref()))?;
-        Ok(last)
+        let Some(commit) = position.commit else { return Ok(last) };
+        // It is the next version, or soon after where others have committed at the same time. Versions before the last ones
+        // are gone only where a checkpoint has what they said.
+        let app_id = app_id(pipeline);
+        for version in position.next_version()..=last {
+            match log_file::read(self.destination, self.table, version).await? {
+                Some(lines) if !is_of(&lines, &app_id, commit) => {}
+                _ => return Ok(last),
+            }
+        }
+        Err(gone())
     }
 
     fn refuse_other_protocol<'p>(

@@ -96,10 +96,7 @@ impl TableStore {
         let (file, _) = self.snapshot_file().await?;
         let Some(entry) = file.tables.get(table) else { return Ok(None) };
         let Some(position) = &entry.log else { return Ok(None) };
-        let agreement = match self.destination().is_shared() {
-            true => Some(Agreement::read(self.destination()).await?),
-            false => None,
-        };
+        let agreement = Agreement::of(self.destination()).await?;
         let manifest = self.manifest(table, entry).await?;
         if differences(state, &manifest, position, agreement.as_ref())?.is_empty() {
             return Ok(Some(manifest.schema));

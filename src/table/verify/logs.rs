@@ -30,10 +30,7 @@ impl Logs {
         if file.format != TableFormat::Delta {
             return Ok(logs);
         }
-        let agreement = match destination.is_shared() {
-            true => Some(Agreement::read(destination).await?),
-            false => None,
-        };
+        let agreement = Agreement::of(destination).await?;
         for manifest in manifests {
             let table = &manifest.schema.name;
             let Some(position) = file.tables.get(table).and_then(|entry| entry.log.as_ref()) else {

@@ -175,7 +175,7 @@ impl TableStore {
                 }
                 // What is behind the snapshot is looked at with the other old files.
                 Err(error) if sequence > file.sequence => {
-                    findings.push(finding_of(self.destination(), error)?)
+                    findings.push(finding_of(self.destination(), error)?);
                 }
                 Ok(_) | Err(_) => {}
             }

@@ -146,7 +146,7 @@ impl Workplace {
             "lake" if is_in_slice() => "test.toml".to_owned(),
             argument => argument.to_owned(),
         };
-        let arguments: Vec<String> = arguments.iter().map(|argument| named(&argument)).collect();
+        let arguments: Vec<String> = arguments.iter().map(named).collect();
         command.args(arguments).current_dir(self.path()).env_clear().envs(environment);
         command
     }
