@@ -188,7 +188,7 @@ $(DEPLOY_VENV)/ready: tests/deploy/requirements.txt tests/deploy/constraints.txt
 .PHONY: check-docs
 check-docs: $(DOCS_VENV)/ready ## Check the links, anchors and spelling of all pages
 	$(PYTHON) tests/docs/links.py --all
-	git ls-files -z '*.md' '*.toml' ':!fuzz' deploy site tests/deploy tests/docs tests/supply Makefile | \
+	git ls-files -z '*.md' '*.toml' ':!fuzz' deploy dist site tests/deploy tests/dist tests/docs tests/supply Makefile | \
 		xargs -0 $(DOCS_VENV)/bin/codespell --skip '*/constraints.txt'
 
 $(DOCS_VENV)/ready: tests/docs/requirements.txt
@@ -223,3 +223,47 @@ audit: ## Check licences, bans and sources of dependencies, that each is used, a
 audit-online: ## Compare Cargo.lock with the RustSec database, which it fetches from GitHub
 	$(call need,cargo-deny)
 	$(with_tools) $(CARGO) deny check advisories
+
+# Releases.
+
+DIST_VENV ?= target/dist-venv
+DIST_TEST_VENV ?= target/dist-test-venv
+# The artifacts, and what dist/binary leaves for them.
+DIST ?= target/dist
+DIST_BUILT ?= target/dist-built
+# An older system, for `make test-dist`: made by debootstrap, which needs root.
+DIST_OLD ?= target/dist-bullseye
+# How flowlake is installed in `make first-table`; `source` builds for many minutes.
+WAYS ?= wheel deb archive source
+
+.PHONY: dist
+dist: $(DIST_VENV)/ready ## Build the artifacts of a release into target/dist: archive, Debian package, wheel, SBOM, SHA256SUMS
+	@command -v dpkg-deb > /dev/null || { echo 'dist: there is no `dpkg-deb`: install it, as with `apt-get install dpkg`' >&2; exit 1; }
+	PATH='$(abspath $(DIST_VENV))/bin':"$$PATH" dist/binary $(DIST_BUILT)
+	dist/artifacts $(DIST_BUILT) $(DIST)
+
+.PHONY: test-dist
+test-dist: $(DIST_TEST_VENV)/ready $(DIST_OLD)/ready ## Try each artifact of `make dist`: installed, run, and compared (as root, on Debian or Ubuntu)
+	cd tests/dist && \
+		DIST='$(abspath $(DIST))' DIST_BUILT='$(abspath $(DIST_BUILT))' DIST_OLD='$(abspath $(DIST_OLD))' PYTHONDONTWRITEBYTECODE=1 \
+		$(abspath $(DIST_TEST_VENV))/bin/python -m pytest -q -p no:cacheprovider -o tmp_path_retention_policy=failed
+
+.PHONY: first-table
+first-table: ## Time two commands from nothing to the first table, for each way to install what `make dist` made (as root)
+	$(PYTHON) tests/dist/first_table.py $(DIST) $(WAYS)
+
+$(DIST_VENV)/ready: dist/requirements.txt
+	$(PYTHON) -m venv $(DIST_VENV)
+	$(DIST_VENV)/bin/pip install --quiet --no-deps --only-binary :all: --requirement dist/requirements.txt
+	touch $@
+
+$(DIST_TEST_VENV)/ready: tests/dist/requirements.txt
+	$(PYTHON) -m venv $(DIST_TEST_VENV)
+	$(DIST_TEST_VENV)/bin/pip install --quiet --only-binary :all: --requirement tests/dist/requirements.txt
+	touch $@
+
+$(DIST_OLD)/ready:
+	@command -v debootstrap > /dev/null || { echo 'test-dist: there is no `debootstrap`: install it, as with `apt-get install debootstrap`' >&2; exit 1; }
+	rm -rf $(DIST_OLD)
+	debootstrap --variant=minbase bullseye $(DIST_OLD) http://deb.debian.org/debian > /dev/null
+	touch $@
