@@ -108,7 +108,7 @@ impl PlanArguments {
         context: &RunContext,
     ) -> Result<Planned, Error> {
         let planned = self.plan_with(pipeline, None, DependsOn::Tables, context).await?;
-        if planned.plan.pipeline.must_exist && planned.snapshot.is_of_no_commit() {
+        if planned.plan.pipeline.needs_lake() && planned.snapshot.is_of_no_commit() {
             let url = planned.plan.destination.to_string();
             return Err(RunError::NoLake { url }.into());
         }

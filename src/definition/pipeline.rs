@@ -84,6 +84,12 @@ impl Pipeline {
         self
     }
 
+    /// Whether its first run has to find tables of its own. Where pipelines share a lake, one of them has begun it.
+    #[must_use]
+    pub fn needs_lake(&self) -> bool {
+        self.must_exist && self.slice.is_none()
+    }
+
     /// Its name, where it shares the destination with other pipelines.
     #[must_use]
     pub fn shared_as(&self) -> Option<&str> {

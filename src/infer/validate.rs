@@ -120,5 +120,10 @@ pub(crate) fn check_partitions(schema: &TableSchema) -> Result<(), SchemaError> 
             });
         }
     }
+    let Some(slice) = &schema.slice else { return Ok(()) };
+    let directory_key = slice.column.to_string();
+    if schema.column(&slice.column).is_some() || schema.directory_keys().contains(&directory_key) {
+        return Err(SchemaError::PartitionCollision { table: schema.name.clone(), directory_key });
+    }
     Ok(())
 }

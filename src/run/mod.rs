@@ -302,7 +302,7 @@ impl<'a> Run<'a> {
         let has_report = self.has_committed_report().await?;
         let mut snapshot = self.tables.recover().await?;
         // A run that failed leaves its report, and no lake.
-        if self.plan.pipeline.must_exist && snapshot.is_of_no_commit() {
+        if self.plan.pipeline.needs_lake() && snapshot.is_of_no_commit() {
             return Err(RunError::NoLake { url: self.plan.destination.to_string() });
         }
         // A run that was killed after its commit has no report, and is known to the snapshot.

@@ -16,6 +16,7 @@ use object_store::{CopyMode, Error as StoreError, ObjectMeta, ObjectStore, Objec
 use super::error::DestinationError;
 use super::kind::{StoreKind, remember_credentials};
 use super::local::{LocalDisk, LocalRoot, SyncCounts, link_nameless, local_error};
+use super::own_directory::OWN_DIRECTORY;
 use super::raw_mode::RawMode;
 use super::upload::{SINGLE_PUT_BYTES, put_stream};
 use super::url::{BucketUrl, DestinationUrl};
@@ -356,7 +357,8 @@ impl Destination {
     /// # Errors
     /// The store fails.
     pub(super) async fn has_own_files(&self) -> Result<bool, DestinationError> {
-        let own = self.own_files();
+        // Of a lake that pipelines share, any of them has begun it.
+        let own = Path::from(OWN_DIRECTORY);
         let looked = self.local_file(&own).map(std::fs::read_dir);
         if let Some(Err(error)) = looked
             && error.kind() == std::io::ErrorKind::PermissionDenied

@@ -257,6 +257,46 @@ fn p11_checkpoints_and_vacuum_of_one_pipeline_keep_what_others_have() {
 }
 
 #[test]
+fn p11_the_column_of_a_slice_is_no_other_column() {
+    let source = Source::serving(r#"[{"id":1,"org":"x","at":"2026-01-05","lines":[{"org":2}]}]"#);
+    let workplace = workplace(&source);
+    let lake = workplace.path().join("lake");
+    define(&workplace, "acme", TABLES);
+    run(&workplace, "acme").success();
+    for table in ["t", "t__lines"] {
+        let found = columns(&lake, table);
+        assert_eq!(found["org"], "string", "{table}");
+        let suffixed: Vec<&String> = found.keys().filter(|it| it.starts_with("org_")).collect();
+        assert_eq!(suffixed.len(), 1, "{table}: {found:?}");
+    }
+    verified(&workplace, &["acme"]);
+    // The name of a directory, and that of a key of child rows.
+    for (pipeline, column) in [("a", "at_month"), ("b", "t__id"), ("c", "_index"), ("d", "id")] {
+        let slice = format!("slice = {{ {column} = \"x\" }}");
+        let destination = slice.replace("slice", "must_exist = false\nslice");
+        define_with(&workplace, pipeline, &destination, TABLES);
+        let url = format!("destination.url=lake_{pipeline}");
+        let refused = workplace.flowlake(&["run", &format!("{pipeline}.toml"), "--set", &url]);
+        assert!([2, 6].contains(&refused.code), "{column}: {} {}", refused.code, refused.stderr);
+    }
+}
+
+#[test]
+fn o09_a_shared_lake_that_must_exist_takes_another_pipeline() {
+    let source = Source::serving(r#"[{"id":1,"at":"2026-01-05"}]"#);
+    let workplace = workplace(&source);
+    let must_exist = |pipeline: &str| {
+        let destination = format!("must_exist = true\nslice = {{ org = \"{pipeline}\" }}");
+        define_with(&workplace, pipeline, &destination, TABLES);
+        run(&workplace, pipeline)
+    };
+    assert_eq!(must_exist("acme").code, 7, "nobody has begun it");
+    define(&workplace, "zeta", TABLES);
+    run(&workplace, "zeta").success();
+    must_exist("acme").success();
+}
+
+#[test]
 fn p11_a_log_that_has_lost_its_last_versions_is_not_written_on() {
     let source = Source::serving(r#"[{"id":1,"at":"2026-01-05","v":1}]"#);
     let workplace = workplace(&source);
