@@ -38,6 +38,23 @@ pub fn give_back_memory() {
     }
 }
 
+/// The C library of this process, as `glibc 2.36`.
+#[must_use]
+pub fn c_library() -> String {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        #[expect(unsafe_code, reason = "a call into C that gives back a text")]
+        // SAFETY: the text ends with a zero, and is there as long as the process.
+        let version = unsafe { std::ffi::CStr::from_ptr(libc::gnu_get_libc_version()) };
+        format!("glibc {}", version.to_string_lossy())
+    }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    {
+        let name = if cfg!(target_env = "musl") { "musl" } else { "the C library of the system" };
+        name.to_owned()
+    }
+}
+
 /// Runs CPU work or blocking I/O on a blocking thread, so that the network never waits for it.
 ///
 /// A panic in `work` resumes in the caller.

@@ -13,6 +13,7 @@ use crate::plan::{Overrides, Plan};
 use crate::run::{RunContext, RunError};
 use crate::schema::RunId;
 use crate::source::api_key::ApiKey;
+use crate::source::http::FetchError;
 use crate::source::{ExportSource, procurementflow};
 
 /// One problem, for editors and CI.
@@ -153,10 +154,15 @@ async fn try_out(pipeline: Pipeline, context: &RunContext) -> Result<[String; 2]
 
 async fn try_source(plan: &Plan, context: &RunContext) -> Result<String, RunError> {
     let keys = ApiKey::find_all(&plan.pipeline.source.api_key, &context.environment).await?;
+    let source = procurementflow::source_of(&plan.pipeline, &keys)?;
+    Ok(ask(&source, plan).await?)
+}
+
+/// Sends the first request of a plan, and says which key was accepted. Nothing of the export is read.
+pub(super) async fn ask(source: &dyn ExportSource, plan: &Plan) -> Result<String, FetchError> {
     let Some(request) = plan.requests.first() else {
         return Ok("the window has not begun, so the source was not asked".to_owned());
     };
-    let source = procurementflow::source_of(&plan.pipeline, &keys)?;
     let response = source.fetch(request).await?;
     let refused: Vec<String> = response.refused.iter().map(ToString::to_string).collect();
     let retire = if refused.is_empty() {

@@ -89,7 +89,7 @@ impl Failure for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::EXIT_CODES;
+    use crate::cli::help::EXIT_CODES;
     use crate::decode::{ArrayList, SplitError};
     use crate::run::{GuardError, Signal};
     use crate::source::api_key::ApiKeyError;

@@ -4,7 +4,9 @@ mod check;
 mod convert;
 mod demo;
 mod destination;
+mod doctor;
 pub mod error;
+mod help;
 mod init;
 mod listing;
 mod plan;
@@ -27,13 +29,16 @@ use std::num::NonZeroUsize;
 use std::panic::PanicHookInfo;
 use std::path::PathBuf;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::error::Error;
 use crate::definition::{Environment, Setting};
 use crate::exit_code::{ExitCode, Failure};
+use crate::report::hide_progress;
 use crate::run::{Interruption, RunContext, Signal};
 use crate::runtime::share_heaps;
 use crate::schema::{RunId, TableFormat};
@@ -43,22 +48,43 @@ use screen::LogLines;
 
 /// Pulls purchasing data from the ProcurementFlow export API and keeps it as partitioned Parquet.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = EXIT_CODES)]
+#[command(version, about, after_help = help::after())]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// The format of log lines on stderr; `RUST_LOG` sets the level.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
+    /// Tell only errors and warnings on stderr: no progress, no advice. What a command prints on stdout stays.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Tell on stderr what is asked and answered, each retry, and each step of a run with its time.
+    #[arg(long, short, global = true)]
+    verbose: bool,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0 done, including nothing new       5 key missing or refused
-  1 unexpected error                  6 the export is not what it should be
-  2 usage, or a definition is wrong   7 destination failed
-  3 some of several pipelines failed  11 another run holds the destination
-  4 source not answering              130, 143 interrupted, terminated";
+impl Arguments {
+    /// How much to tell. Both options may stand on either side of the command, which the parser compares only alone.
+    fn verbosity(&self) -> Result<Verbosity, clap::Error> {
+        match (self.quiet, self.verbose) {
+            (true, true) => {
+                let message = "the argument '--quiet' cannot be used with '--verbose'";
+                Err(command_line().error(ErrorKind::ArgumentConflict, message))
+            }
+            (true, false) => Ok(Verbosity::Quiet),
+            (false, true) => Ok(Verbosity::Verbose),
+            (false, false) => Ok(Verbosity::Normal),
+        }
+    }
+}
+
+/// How much is told on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LogFormat {
@@ -69,6 +95,7 @@ enum LogFormat {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run pipelines: fetch each export and update its tables.
+    #[command(after_help = help::RUN)]
     Run {
         /// The definitions, one pipeline each; of a directory, every `*.toml` in it.
         #[arg(required = true, value_name = "FILE|DIR")]
@@ -86,6 +113,7 @@ enum Command {
         parallel: NonZeroUsize,
     },
     /// Check definitions, and report every problem with how to fix it.
+    #[command(after_help = help::CHECK)]
     Check {
         /// The definitions to check; of a directory, every `*.toml` in it.
         #[arg(required = true, value_name = "FILE|DIR")]
@@ -100,7 +128,11 @@ enum Command {
         #[arg(long = "set", value_name = "KEY=VALUE")]
         settings: Vec<Setting>,
     },
+    /// Say what is wrong with this machine, a definition, its key, source and destination.
+    #[command(after_help = help::DOCTOR)]
+    Doctor(doctor::DoctorArguments),
     /// Print what a run would do, without doing it.
+    #[command(after_help = help::PLAN)]
     Plan {
         /// The definition.
         #[arg(value_name = "FILE")]
@@ -112,9 +144,10 @@ enum Command {
         json: bool,
     },
     /// Show quarantined records, and load them again once the definition is corrected.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = help::QUARANTINE)]
     Quarantine(quarantine::QuarantineCommand),
     /// Compare a destination with its manifests: every file, every byte, and no others.
+    #[command(after_help = help::VERIFY)]
     Verify {
         #[command(flatten)]
         destination: DestinationArgument,
@@ -146,6 +179,7 @@ enum Command {
         file: PathBuf,
     },
     /// Give the tables of a destination another format, without the source. The data files stay where they are.
+    #[command(after_help = help::CONVERT)]
     Convert {
         #[command(flatten)]
         destination: DestinationArgument,
@@ -155,9 +189,10 @@ enum Command {
         to: TableFormat,
     },
     /// Show or set from where the next window is requested.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = help::WATERMARK)]
     Watermark(watermark::WatermarkCommand),
     /// List the last runs of a destination.
+    #[command(after_help = help::RUNS)]
     Runs {
         #[command(flatten)]
         destination: DestinationArgument,
@@ -177,6 +212,7 @@ enum Command {
         force: bool,
     },
     /// Write a definition for a saved or a live export.
+    #[command(after_help = help::INIT)]
     Init(init::InitArguments),
     /// Try it: load the sample exports over HTTP into ./lake. Needs no account.
     Demo,
@@ -187,6 +223,7 @@ enum Command {
         listen: SocketAddr,
     },
     /// Print the script with which a shell completes the command line.
+    #[command(after_help = help::COMPLETIONS)]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
@@ -201,7 +238,7 @@ enum Command {
 
 /// The name of one of the commands.
 fn command_name(name: &str) -> Result<String, String> {
-    match Arguments::command().find_subcommand(name) {
+    match command_line().find_subcommand(name) {
         Some(command) => Ok(command.get_name().to_owned()),
         None => Err("flowlake has no such command".to_owned()),
     }
@@ -216,6 +253,7 @@ impl Command {
             Self::Verify { repair, yes, .. } => !(*repair || *yes),
             Self::Init(arguments) => arguments.shows_only(),
             Self::Check { .. }
+            | Self::Doctor(_)
             | Self::Plan { .. }
             | Self::Runs { .. }
             | Self::SampleApi { .. }
@@ -236,13 +274,26 @@ impl Command {
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| screen::tell_bug(&bug(panic))));
     share_heaps();
-    let arguments = Arguments::parse();
+    let (arguments, verbosity) = parse().unwrap_or_else(|error| error.exit());
     // What a bug leaves half done is in memory only: the destination is as after a kill.
-    std::panic::catch_unwind(|| run_command(arguments)).unwrap_or(ExitCode::Unexpected)
+    std::panic::catch_unwind(|| run_command(arguments, verbosity)).unwrap_or(ExitCode::Unexpected)
 }
 
-fn run_command(arguments: Arguments) -> ExitCode {
-    start_logging(arguments.log_format);
+/// The command line, as clap knows it.
+fn command_line() -> clap::Command {
+    Arguments::command()
+}
+
+/// Parses the command line, whose help has the commands in groups.
+fn parse() -> Result<(Arguments, Verbosity), clap::Error> {
+    let matches = help::grouped(command_line()).get_matches();
+    let arguments = Arguments::from_arg_matches(&matches)?;
+    let verbosity = arguments.verbosity()?;
+    Ok((arguments, verbosity))
+}
+
+fn run_command(arguments: Arguments, verbosity: Verbosity) -> ExitCode {
+    start_logging(arguments.log_format, verbosity);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return summary::fail(&Error::Threads(error)),
@@ -296,6 +347,9 @@ async fn dispatch(command: Command) -> ExitCode {
             let check = Box::pin(check::check(&files, &options, &context));
             until_signal(interruption, check).await
         }
+        Command::Doctor(arguments) => {
+            until_signal(interruption, Box::pin(doctor::doctor(&arguments, &context))).await
+        }
         Command::Plan { file, plan: arguments, json } => {
             until_signal(interruption, plan::plan(&file, json, &arguments, &context)).await
         }
@@ -322,8 +376,8 @@ async fn dispatch(command: Command) -> ExitCode {
         Command::SampleApi { listen } => {
             until_signal(interruption, sample_api::serve(listen)).await
         }
-        Command::Completions { shell } => shell::completions(Arguments::command(), shell),
-        Command::Man { command } => shell::manual(Arguments::command(), command.as_deref()),
+        Command::Completions { shell } => shell::completions(command_line(), shell),
+        Command::Man { command } => shell::manual(command_line(), command.as_deref()),
     }
 }
 
@@ -335,10 +389,12 @@ async fn until_signal(
     interruption.or(command).await.unwrap_or_else(Signal::exit_code)
 }
 
-fn start_logging(format: LogFormat) {
-    // The verifier of certificates logs what the error of the request says as well.
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,rustls_platform_verifier=off"));
+fn start_logging(format: LogFormat, verbosity: Verbosity) {
+    if verbosity == Verbosity::Quiet {
+        screen::tell_only_warnings();
+        hide_progress();
+    }
+    let filter = log_filter(verbosity);
     let has_colours = screen::has_colours() && matches!(format, LogFormat::Text);
     let logging = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -351,4 +407,24 @@ fn start_logging(format: LogFormat) {
             logging.json().init();
         }
     }
+}
+
+/// What is logged. An option says more than a variable, which may be there for every program.
+fn log_filter(verbosity: Verbosity) -> EnvFilter {
+    // The verifier of certificates logs what the error of the request says as well.
+    const WARNINGS: &str = "warn,rustls_platform_verifier=off";
+    // The clients of stores log each request that they repeat.
+    const MORE: &str = "warn,rustls_platform_verifier=off,object_store=info,flowlake=debug";
+    let asked = EnvFilter::try_from_default_env().ok();
+    let default = || EnvFilter::new(WARNINGS);
+    match verbosity {
+        Verbosity::Quiet => default(),
+        Verbosity::Normal => asked.unwrap_or_else(default),
+        Verbosity::Verbose => asked.filter(asks_for_more).unwrap_or_else(|| EnvFilter::new(MORE)),
+    }
+}
+
+/// Whether a filter of `RUST_LOG` tells at least as much as `--verbose`.
+fn asks_for_more(filter: &EnvFilter) -> bool {
+    filter.max_level_hint().is_some_and(|level| level >= LevelFilter::DEBUG)
 }

@@ -14,7 +14,9 @@ use crate::cli::error::Error;
 use crate::definition::{self, DefinitionError, DestinationUrl, Pipeline};
 use crate::exit_code::ExitCode;
 use crate::plan::{Plan, destination_at};
-use crate::report::{Event, EventKind, Log, Outcome, Progress, Reporter, RunIdentity, RunReport};
+use crate::report::{
+    Event, EventKind, Log, Outcome, Progress, Reporter, RunIdentity, RunReport, Steps,
+};
 use crate::run::{RunContext, RunError, keep_report};
 use crate::schema::RunId;
 use crate::shown;
@@ -165,14 +167,14 @@ impl LastReport {
     }
 }
 
-/// The same context, with progress on a terminal, warnings in the log, and the report of a failure kept.
+/// The same context, with progress on a terminal, warnings and steps in the log, and the report of a failure kept.
 pub(super) fn with_reporters(
     context: &RunContext,
     pipeline: &str,
 ) -> (RunContext, Arc<LastReport>) {
     let last = Arc::new(LastReport::default());
     let reporters = context.reporters.clone().and(Arc::new(Progress::new(pipeline)));
-    let reporters = reporters.and(Arc::new(Log)).and(last.clone());
+    let reporters = reporters.and(Arc::new(Steps::default())).and(Arc::new(Log)).and(last.clone());
     (RunContext { reporters, ..context.clone() }, last)
 }
 

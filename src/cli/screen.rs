@@ -56,6 +56,14 @@ pub(super) fn tell_json() {
     TELLS_JSON.store(true, Ordering::Relaxed);
 }
 
+/// Whether only errors and warnings are told.
+static TELLS_ONLY_WARNINGS: AtomicBool = AtomicBool::new(false);
+
+/// From now on only errors and warnings are told on stderr.
+pub(super) fn tell_only_warnings() {
+    TELLS_ONLY_WARNINGS.store(true, Ordering::Relaxed);
+}
+
 /// What is told on stderr besides the log, as the log would have it.
 #[derive(Serialize)]
 struct Told<'t, F> {
@@ -73,6 +81,9 @@ struct Fields<'t, F> {
 
 /// Tells something on stderr, in lines for people; in a log of JSON as one object with more fields.
 pub(super) fn tell(level: Level, lines: &[impl AsRef<str>], more: impl Serialize) {
+    if level > Level::WARN && TELLS_ONLY_WARNINGS.load(Ordering::Relaxed) {
+        return;
+    }
     let lines = lines.iter().map(|line| shown::message(line.as_ref()));
     if !TELLS_JSON.load(Ordering::Relaxed) {
         lines.for_each(|line| write_err(&line));

@@ -3,6 +3,7 @@
 //! ```text
 //! run ──Event──▶ Reporters ──▶ Progress   bytes, records and files on a terminal
 //!                          ├─▶ Log        warnings as log lines
+//!                          ├─▶ Steps      each step with its time, for who asks for more
 //!                          └─▶ any other  [`Reporter`]
 //! ```
 //!
@@ -12,6 +13,7 @@ mod event;
 mod log;
 mod model;
 mod progress;
+mod steps;
 
 pub use event::{Event, EventKind, Reporter, Reporters, RunWarning};
 pub use log::Log;
@@ -19,4 +21,5 @@ pub use model::{
     CheckReport, ExportReport, NotLoadedReport, Outcome, QuarantineReasonReport, ReportedError,
     RunIdentity, RunReport, RunStep, StepSeconds, TableReport,
 };
-pub use progress::{Progress, between_progress};
+pub use progress::{Progress, between_progress, hide_progress};
+pub use steps::Steps;

@@ -4,13 +4,21 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use indicatif::{HumanBytes, HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{
+    HumanBytes, HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget,
+    ProgressStyle,
+};
 
 use super::{Event, EventKind, Reporter};
 use crate::shown;
 
 /// All progress on the terminal of this process.
 static ON_TERMINAL: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// From now on no progress is shown.
+pub fn hide_progress() {
+    ON_TERMINAL.set_draw_target(ProgressDrawTarget::hidden());
+}
 
 /// Writes to stderr while no progress is shown, so that neither crosses the other.
 pub fn between_progress<T>(write: impl FnOnce() -> T) -> T {

@@ -354,6 +354,9 @@ fn r01_a_commit_that_a_kill_left_open_is_told_and_finished_without_an_export() {
             continue;
         }
         assert_eq!(workplace.flowlake(&["verify", "lake"]).code, 3);
+        let told = workplace.flowlake(&["doctor", "test.toml"]).success();
+        let first = "warning  commit (test.toml): that of run ";
+        assert!(told.starts_with(first) && told.contains("`flowlake recover`"), "{told}");
         let asked = source.requests().len();
         let recovered = workplace.flowlake(&["recover", "lake"]).success();
         assert!(recovered.starts_with("lake: finished the commit of run "), "{recovered}");

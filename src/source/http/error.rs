@@ -292,7 +292,10 @@ impl Failure for FetchError {
             Self::Rejected { .. } | Self::TooManyRedirects { .. } | Self::Bomb { .. } => {
                 "check what answers at `base_url`; the tables are as they were"
             }
-            Self::Setup(_) => return None,
+            Self::Setup(_) => {
+                "its certificates are those of `SSL_CERT_FILE` or `SSL_CERT_DIR`, or else of the system: install these \
+                 (`ca-certificates`), or name a file of certificates in PEM"
+            }
         };
         Some(help.to_owned())
     }

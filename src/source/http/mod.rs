@@ -10,6 +10,7 @@
 //! | redirect to another origin | [`FetchError::LeavesOrigin`]; the key is not sent there |
 //! | `text/html` and anything else that is not JSON | [`FetchError::NotAnExport`] |
 
+mod answered;
 mod body;
 mod encoding;
 mod error;
@@ -19,8 +20,9 @@ mod response;
 pub mod retry;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -34,6 +36,7 @@ use crate::source::api_key::ApiKey;
 use crate::source::{ExportSource, Request, SourceResponse};
 use rate_limit::RateLimiter;
 
+pub use answered::Answered;
 pub use encoding::Encoding;
 pub use error::FetchError;
 
@@ -51,6 +54,8 @@ pub struct HttpSource {
     accepted: Arc<AtomicUsize>,
     /// The most bytes that an export may have, decompressed.
     max_bytes: u64,
+    /// What the last response said of itself, whatever became of it.
+    answered: Arc<Mutex<Option<Answered>>>,
 }
 
 impl HttpSource {
@@ -86,7 +91,14 @@ impl HttpSource {
             .map_err(FetchError::Setup)?;
         let rate_limiter =
             source.requests_per_minute.map(|rate| Arc::new(RateLimiter::new(rate.get() as usize)));
-        Ok(Self { client, rate_limiter, key_header, keys, accepted: Arc::default(), max_bytes })
+        let (accepted, answered) = (Arc::default(), Arc::default());
+        Ok(Self { client, rate_limiter, key_header, keys, accepted, max_bytes, answered })
+    }
+
+    /// What the last response said of itself, also one that was no export; none if nothing answered yet.
+    #[must_use]
+    pub fn answered(&self) -> Option<Answered> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sends a request with each key in turn until one is accepted. The next request begins with that key: one that was
@@ -133,7 +145,19 @@ impl HttpSource {
             request = request.header(self.key_header, value);
         }
         tracing::debug!(%url, key = %key.name(), "requesting the export");
-        request.send().await.map_err(|error| redirect::failure(error, url))
+        let asked = Instant::now();
+        let response = request.send().await.map_err(|error| redirect::failure(error, url))?;
+        let answered = Answered::of(&response, asked.elapsed());
+        tracing::debug!(
+            status = answered.status,
+            protocol = answered.protocol,
+            content_type = answered.content_type,
+            bytes = response.content_length(),
+            seconds = answered.after.as_secs_f64(),
+            "the source answered"
+        );
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(answered);
+        Ok(response)
     }
 }
 
@@ -146,9 +170,12 @@ impl ExportSource for HttpSource {
     }
 }
 
+/// The variables that name the proxy to the source.
+pub const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
 /// The client reads the proxies of the environment itself; errors may tell of them.
-fn remember_proxy_passwords() {
-    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+pub fn remember_proxy_passwords() {
+    for name in PROXY_VARIABLES {
         let url = std::env::var(name).ok().and_then(|proxy| proxy.parse::<Url>().ok());
         if let Some(password) = url.as_ref().and_then(Url::password) {
             shown::remember(KindOfSecret::Credential, password);
@@ -158,7 +185,10 @@ fn remember_proxy_passwords() {
 
 /// Looks at the file of certificates that the environment names. The client reads it itself, and takes one that cannot be
 /// read for one without certificates: then it trusts nobody, whom it says.
-fn look_at_certificates() -> Result<(), FetchError> {
+///
+/// # Errors
+/// The file cannot be read, or has no certificate.
+pub fn look_at_certificates() -> Result<(), FetchError> {
     let Some(path) = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from) else { return Ok(()) };
     let read = std::fs::read(&path).and_then(|content| {
         let has_any = memchr::memmem::find(&content, b"-----BEGIN ").is_some();
