@@ -28,7 +28,7 @@ const LEAST_TEXT: usize = 20;
 
 const EXAMPLES: &str = "\
 Examples:
-  flowlake demo                    try it, without an account
+  flowlake demo                    try it without an account
   flowlake init --endpoint purchasing -o purchasing.toml
   flowlake run purchasing.toml     what a scheduler does
   flowlake doctor purchasing.toml  when it does not work";
