@@ -50,7 +50,7 @@ pub(super) const RUN: &str = "\
 Examples:
   flowlake run purchasing.toml
   flowlake run --parallel 4 pipelines/
-  flowlake run --from 2026-01-01 --to 2026-02-01 by-month.toml";
+  flowlake run --from 2026-01-01 by-month.toml";
 
 pub(super) const CHECK: &str = "\
 Examples:
@@ -58,7 +58,7 @@ Examples:
   flowlake check --online purchasing.toml";
 
 pub(super) const DOCTOR: &str = "\
-Without a file it takes the definitions in `pipelines/`. It loads nothing, and shows no secret.
+It loads nothing, and shows no secret.
 
 Examples:
   flowlake doctor purchasing.toml
@@ -99,7 +99,7 @@ Examples:
 
 pub(super) const COMPLETIONS: &str = "\
 Example:
-  flowlake completions bash > ~/.local/share/bash-completion/completions/flowlake";
+  source <(flowlake completions bash)";
 
 /// What stands below the options of flowlake itself.
 pub(super) fn after() -> String {
@@ -217,9 +217,12 @@ mod tests {
             let listing = plain(&listing(&command, width));
             let longest = listing.lines().map(|line| line.chars().count()).max().unwrap();
             assert!(longest <= width, "{width}: {longest}");
-            for line in after().lines() {
-                assert!(line.chars().count() <= 60, "{line}");
-            }
+        }
+        let command = command_line();
+        let after = visible(&command).filter_map(Command::get_after_help);
+        let after: Vec<String> = after.map(ToString::to_string).collect();
+        for line in after.iter().flat_map(|text| text.lines()).chain(self::after().lines()) {
+            assert!(line.chars().count() <= 60, "{line}");
         }
         // Below that, words stay whole.
         assert_eq!(wrapped("a longer text", 3), ["a", "longer", "text"]);
