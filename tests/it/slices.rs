@@ -293,6 +293,7 @@ fn o09_a_shared_lake_that_must_exist_takes_another_pipeline() {
     assert_eq!(must_exist("acme").code, 7, "nobody has begun it");
     define(&workplace, "zeta", TABLES);
     run(&workplace, "zeta").success();
+    workplace.flowlake(&["doctor", "acme.toml"]).success();
     must_exist("acme").success();
 }
 

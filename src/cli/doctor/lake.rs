@@ -139,7 +139,7 @@ async fn tables(plan: &Plan, tables: &TableStore, is_writable: bool, is_held: bo
 
 /// Why the tables are not for this pipeline.
 fn unfit(plan: &Plan, snapshot: &Snapshot) -> Option<RunError> {
-    if plan.pipeline.must_exist && snapshot.is_of_no_commit() {
+    if plan.pipeline.needs_lake() && snapshot.is_of_no_commit() {
         return Some(RunError::NoLake { url: plan.destination.to_string() });
     }
     if let Err(error) = refuse_other_format(&plan.pipeline, snapshot) {
