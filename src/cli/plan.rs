@@ -162,7 +162,11 @@ fn changes(planned: &Planned) -> Result<Vec<Change>, SchemaError> {
     let roots = planned.plan.pipeline.root_tables().filter(|root| known.contains_key(&root.name));
     let (roots, nothing): (IdVec<RootId, &Table>, _) = (roots.collect(), Shape::default());
     let seen: Vec<_> = roots.iter().map(|(root, table)| (root, *table, &nothing)).collect();
-    match Schemas::resolve(&seen, tables, &known) {
+    let resolved = match &planned.snapshot.agreement {
+        None => Schemas::resolve(&seen, tables, &known),
+        Some(agreement) => Schemas::resolve_shared(&seen, tables, &known, &agreement.schemas()),
+    };
+    match resolved {
         Ok(schemas) => {
             let manifests = planned.snapshot.manifests.values();
             let histories = manifests.filter_map(|it| it.schema.history_of.clone());

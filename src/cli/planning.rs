@@ -8,9 +8,9 @@ use clap::Args;
 use crate::cli::error::Error;
 use crate::definition::{DestinationUrl, Pipeline, Setting, Size, parse_instant};
 use crate::plan::{DEFAULT_JOBS, Overrides, Plan, destination_at, only_tables};
-use crate::run::{RunContext, RunError, refuse_other_format};
+use crate::run::{RunContext, RunError, refuse_other_format, refuse_other_slice};
 use crate::schema::{RunId, TableName};
-use crate::table::{self, Snapshot};
+use crate::table::{self, Agreement, Snapshot};
 
 /// The arguments that decide a plan.
 #[derive(Debug, Clone, Args)]
@@ -113,6 +113,7 @@ impl PlanArguments {
             return Err(RunError::NoLake { url }.into());
         }
         refuse_other_format(&planned.plan.pipeline, &planned.snapshot)?;
+        refuse_other_slice(&planned.plan.pipeline, &planned.snapshot)?;
         Ok(planned)
     }
 
@@ -169,7 +170,11 @@ async fn peek(
     Ok(match depends_on {
         DependsOn::Nothing => Snapshot::default(),
         DependsOn::Watermarks => tables.snapshot_without_manifests().await?,
-        DependsOn::Tables => tables.snapshot().await?,
+        DependsOn::Tables => {
+            let mut snapshot = tables.snapshot().await?;
+            snapshot.agreement = Agreement::of(&destination).await?;
+            snapshot
+        }
     })
 }
 

@@ -19,7 +19,7 @@ impl Run<'_> {
         snapshot: &Snapshot,
         written: &mut Written,
     ) -> Result<(), RunError> {
-        // The log of a shared table tells its columns.
+        // A shared table has a log, which tells its columns, as soon as any pipeline has rows.
         if self.plan.pipeline.slice.is_some() {
             return Ok(());
         }

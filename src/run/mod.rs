@@ -63,8 +63,8 @@ use crate::source::api_key::ApiKey;
 use crate::store::Destination;
 use crate::table::lock::{Lock, LockError, Owner};
 use crate::table::{
-    self, Agreement, Changes, CommitOutcome, Kept, Pruned, Snapshot, TableStore, discard_abandoned,
-    discard_staged,
+    self, Agreement, Changes, CommitError, CommitOutcome, Kept, Pruned, Snapshot, TableStore,
+    discard_abandoned, discard_staged,
 };
 use events::RunEvents;
 
@@ -312,21 +312,19 @@ impl<'a> Run<'a> {
         refuse_other_format(&self.plan.pipeline, &snapshot)?;
         let roots = self.plan.pipeline.root_tables().map(|table| &table.name);
         self.refuse_tables_of_others(&snapshot, roots)?;
-        snapshot.agreement = self.take_slice(&snapshot).await?;
+        self.take_slice(&mut snapshot).await?;
         Ok(Claim::Free(Box::new(snapshot)))
     }
 
     /// Takes the slice of the pipeline, where it shares its tables.
-    async fn take_slice(&self, snapshot: &Snapshot) -> Result<Option<Agreement>, RunError> {
-        let Pipeline { slice, name, .. } = &self.plan.pipeline;
-        let Some(asked) = slice else { return Ok(None) };
-        match snapshot.slice().filter(|is| *is != asked) {
-            Some(is) => {
-                let (is, asked) = (is.clone(), asked.clone());
-                Err(RunError::OtherSlice { is, asked })
-            }
-            None => Ok(Some(Agreement::with_slice(self.destination, asked, name).await?)),
+    async fn take_slice(&self, snapshot: &mut Snapshot) -> Result<(), RunError> {
+        let Pipeline { slice: Some(slice), name, .. } = &self.plan.pipeline else { return Ok(()) };
+        snapshot.agreement = Agreement::of(self.destination).await?;
+        refuse_other_slice(&self.plan.pipeline, snapshot)?;
+        if let Some(agreement) = snapshot.agreement.take() {
+            snapshot.agreement = Some(agreement.with_slice(self.destination, slice, name).await?);
         }
+        Ok(())
     }
 
     /// Refuses tables that another pipeline writes: it has watermarks and exports of its own.
@@ -433,6 +431,16 @@ pub(crate) fn refuse_other_format(
         Some(is) => Err(RunError::OtherFormat { is, asked }),
         None => Ok(()),
     }
+}
+
+/// Refuses another slice than the tables are of, and one that another pipeline writes.
+pub(crate) fn refuse_other_slice(pipeline: &Pipeline, snapshot: &Snapshot) -> Result<(), RunError> {
+    let Some(asked) = &pipeline.slice else { return Ok(()) };
+    if let Some(is) = snapshot.slice().filter(|is| *is != asked) {
+        return Err(RunError::OtherSlice { is: is.clone(), asked: asked.clone() });
+    }
+    let Some(agreement) = &snapshot.agreement else { return Ok(()) };
+    Ok(agreement.refuse_other_owner(asked, &pipeline.name).map_err(CommitError::from)?)
 }
 
 /// Whether a failed run certainly left no intent. Otherwise the next run may finish its commit, from its staged files.

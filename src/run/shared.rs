@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use super::{Run, RunError};
 use crate::definition::Table;
-use crate::infer::Schemas;
 use crate::landing::Landed;
 use crate::run::collect::Expectation;
 use crate::run::intake::Intake;
 use crate::run::loaded::Loaded;
 use crate::run::new_exports::NewExports;
-use crate::schema::{IdVec, RootId};
+use crate::schema::{IdVec, RootId, TableSchema};
 use crate::table::{Agreement, Joined, Snapshot};
 
 /// An export that becomes rows, by what is known of its tables.
@@ -35,7 +34,7 @@ impl Run<'_> {
             let selector = intake.selector.clone();
             let (landed, load) = self.load(intake, new_exports, expectation).await?;
             guards(&load, &snapshot)?;
-            let is_agreed = self.agree(&mut snapshot, &load.schemas).await?;
+            let is_agreed = self.agree(&mut snapshot, &load).await?;
             let (false, Some(selector)) = (is_agreed, selector) else {
                 return Ok((landed, load, snapshot));
             };
@@ -48,9 +47,19 @@ impl Run<'_> {
 
     /// Agrees with the other pipelines on the columns of tables; returns whether they did not agree on something else
     /// meanwhile.
-    async fn agree(&self, snapshot: &mut Snapshot, schemas: &Schemas) -> Result<bool, RunError> {
-        let Some(agreement) = &mut snapshot.agreement else { return Ok(true) };
-        let all = || schemas.stored().map(|(_, schema)| schema);
+    async fn agree(&self, snapshot: &mut Snapshot, load: &Loaded) -> Result<bool, RunError> {
+        let Snapshot { agreement: Some(agreement), manifests, .. } = snapshot else {
+            return Ok(true);
+        };
+        let had_rows = |schema: &TableSchema| {
+            manifests.get(&schema.name).is_some_and(|manifest| manifest.rows() > 0)
+        };
+        let all = || {
+            let stored = load.schemas.stored().filter(|(table, schema)| {
+                load.counts[load.schemas.rows_of(*table)].kept > 0 || had_rows(schema)
+            });
+            stored.map(|(_, schema)| schema)
+        };
         loop {
             let Joined::Next(next) = agreement.joined(all())? else { return Ok(true) };
             if next.write(self.destination).await? {

@@ -151,12 +151,17 @@ impl ColumnSchema {
         matches!(self.source, ColumnSource::Value { .. })
     }
 
-    /// The same for everyone who shares the table: nothing of the exports of one pipeline.
+    /// The same for everyone who shares the table: nothing of the exports of one pipeline. A column that has had no value is
+    /// text, as it is in the files.
     #[must_use]
     pub fn as_shared(&self) -> Self {
         let source = match self.source.clone() {
             ColumnSource::Value { path, statistics, nested } => {
                 ColumnSource::Unseen { path: Some(path), statistics, nested }
+            }
+            ColumnSource::Unseen { path, nested, .. } if self.is_untyped() => {
+                let statistics = ColumnStatistics::of_type(&self.column_type);
+                ColumnSource::Unseen { path, statistics, nested }
             }
             source => source,
         };

@@ -119,43 +119,53 @@ impl Agreement {
     /// The last agreement, where several pipelines share the destination.
     ///
     /// # Errors
-    /// The destination fails, or the agreement is damaged.
+    /// The destination holds tables that are not shared, it fails, or the agreement is damaged.
     pub async fn of(destination: &Destination) -> Result<Option<Self>, CommitError> {
         if !destination.is_shared() {
             return Ok(None);
         }
-        Self::read(destination).await.map(Some)
+        let agreement = Self::read(destination).await?;
+        if agreement.number == 0 && destination.size(&layout::unshared_snapshot()).await?.is_some()
+        {
+            return Err(SharingError::NotShared.into());
+        }
+        Ok(Some(agreement))
     }
 
-    /// Takes a slice for a pipeline, unless it has it already.
+    /// Refuses a slice that another pipeline writes.
     ///
     /// # Errors
-    /// Another pipeline has it, the destination holds tables that are not shared, or it fails.
+    /// Another pipeline writes it.
+    pub fn refuse_other_owner(&self, slice: &Slice, pipeline: &str) -> Result<(), SharingError> {
+        match self.slices.get(&slice.directory()) {
+            Some(owner) if owner != pipeline => {
+                Err(SharingError::SliceTaken { slice: slice.clone(), owner: owner.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a slice for a pipeline, unless it has it already; returns the agreement that says so.
+    ///
+    /// # Errors
+    /// Another pipeline has it, or the destination fails.
     pub async fn with_slice(
+        mut self,
         destination: &Destination,
         slice: &Slice,
         pipeline: &str,
     ) -> Result<Self, CommitError> {
         loop {
-            let agreement = Self::read(destination).await?;
-            match agreement.slices.get(&slice.directory()) {
-                Some(owner) if owner == pipeline => return Ok(agreement),
-                Some(owner) => {
-                    let (slice, owner) = (slice.clone(), owner.clone());
-                    return Err(SharingError::SliceTaken { slice, owner }.into());
-                }
-                None => {}
+            self.refuse_other_owner(slice, pipeline)?;
+            if self.slices.contains_key(&slice.directory()) {
+                return Ok(self);
             }
-            if agreement.number == 0
-                && destination.size(&layout::unshared_snapshot()).await?.is_some()
-            {
-                return Err(SharingError::NotShared.into());
-            }
-            let mut next = agreement.next();
+            let mut next = self.next();
             next.slices.insert(slice.directory(), pipeline.to_owned());
             if next.write(destination).await? {
                 return Ok(next);
             }
+            self = Self::read(destination).await?;
         }
     }
 
@@ -189,7 +199,7 @@ impl Agreement {
         Ok(destination.get(&path).await?.as_ref() == Some(&content))
     }
 
-    /// What is missing for the tables of a pipeline.
+    /// What is missing for the tables of a pipeline that have rows. Those without say nothing of types that is certain.
     ///
     /// # Errors
     /// They have other types or partitions than were agreed on.
@@ -233,8 +243,7 @@ impl Agreement {
 impl SharedTable {
     fn of(schema: &TableSchema, number: u64) -> Self {
         let slice = schema.slice.clone().map(|slice| Slice { value: String::new(), ..slice });
-        let columns = schema.columns.iter().filter(|column| !column.is_untyped());
-        let columns = columns.map(ColumnSchema::as_shared).collect();
+        let columns = schema.columns.iter().map(ColumnSchema::as_shared).collect();
         Self {
             id: Uuid::now_v7().to_string(),
             created_at: Utc::now(),
@@ -250,7 +259,7 @@ impl SharedTable {
             return Err(Disagreement::Partitions { table: schema.name.clone(), agreed, own });
         }
         let mut has_new = false;
-        for column in schema.columns.iter().filter(|column| !column.is_untyped()) {
+        for column in &schema.columns {
             let there = self.schema.columns.iter_mut().find(|it| it.name == column.name);
             let Some(there) = there else {
                 self.schema.columns.push(column.as_shared());

@@ -34,7 +34,7 @@ pub(in crate::table) async fn shared_positions(
     let agreement = &agreement;
     let looks = changed.iter().map(async |manifest| {
         let table = &manifest.schema.name;
-        // A table that the definition excludes may never have been agreed on.
+        // A table that is excluded, or has had no rows, was never agreed on.
         let Some(shared) = agreement.tables.get(table) else { return Ok(None) };
         let log = SharedLog { destination, table, shared, run_id };
         let entry = snapshot.file.tables.get(table);
