@@ -68,7 +68,7 @@ impl EmptyFile {
         written: &Written,
     ) -> Self {
         let stays = |file: &&DataFile| !written.rewritten.contains(&file.path);
-        let left = || old.into_iter().flat_map(|old| &old.files).filter(stays);
+        let left = || old.into_iter().flat_map(Manifest::data_files).filter(stays);
         if schema.excluded || written.has_file_of(table) || left().any(DataFile::has_rows) {
             return Self::Goes;
         }

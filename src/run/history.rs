@@ -93,7 +93,7 @@ pub(super) async fn rewritten_histories(
         // Of rows that are lost nobody knows where they were.
         let is_looked_at =
             |file: &&DataFile| history.is_incomplete || partitions.contains(&file.partition);
-        let files = history.files.iter().filter(|file| file.has_rows());
+        let files = history.data_files().filter(|file| file.has_rows());
         let files: Vec<&DataFile> = files.filter(is_looked_at).collect();
         let schemas = &load.schemas;
         let found = files_with_ended_versions(store, schemas, id, files, &merged.ended).await?;
@@ -111,6 +111,6 @@ pub(super) fn first_versions<'a>(
     let is_new = !snapshot.manifests.contains_key(&history.schema.name);
     let is_merged = load.schemas.policy(history.of).disposition == WriteDisposition::Merge;
     let table = snapshot.manifests.get(&load.schemas[history.of].name);
-    let files = table.filter(|_| is_new && is_merged).into_iter().flat_map(|table| &table.files);
+    let files = table.filter(|_| is_new && is_merged).into_iter().flat_map(Manifest::data_files);
     files.filter(|file| file.has_rows())
 }

@@ -60,9 +60,11 @@ pub async fn prune(
             discard_abandoned(destination).await?;
         }
         let kept = Kept::beside(&snapshot, pipeline.landing, pipeline.retention);
-        let pruned = kept.prune(destination, None, now).await?;
         let with_log = snapshot.tables().filter(|(_, entry)| entry.log.is_some());
         let with_log: Vec<TableName> = with_log.map(|(table, _)| table.clone()).collect();
+        // Logs are as large as manifests.
+        drop(snapshot);
+        let pruned = kept.prune(destination, None, now).await?;
         let replaced = tables.keep_up_logs(&with_log, pipeline.retention, now, true).await?;
         Ok(Pruned { replaced, ..pruned })
     })
@@ -89,8 +91,9 @@ pub async fn convert(
             return Ok(None);
         }
         let changes = tables.conversion(&snapshot, to, now).await?;
-        match tables.commit(&snapshot, changes).await? {
-            CommitOutcome::Committed => Ok(Some(snapshot.manifests.len())),
+        let converted = changes.manifests.len();
+        match tables.commit(snapshot, changes).await? {
+            CommitOutcome::Committed => Ok(Some(converted)),
             CommitOutcome::Conflict => Err(RunError::Conflict),
         }
     })
@@ -133,7 +136,7 @@ pub async fn set_watermark(
             roots.into_iter().map(|table| (table.clone(), moved(&snapshot, table, watermark)));
         let loaded = loaded.collect::<BTreeMap<_, _>>();
         let changes = Changes { loaded, ..Changes::nothing(RunId::at(now), now) };
-        match tables.commit(&snapshot, changes).await? {
+        match tables.commit(snapshot, changes).await? {
             CommitOutcome::Committed => Ok(before),
             CommitOutcome::Conflict => Err(RunError::Conflict),
         }
@@ -205,7 +208,7 @@ pub async fn drop_quarantined(
             return Ok(drops);
         }
         let run_id = changes.run_id.clone();
-        match tables.commit(&snapshot, changes).await {
+        match tables.commit(snapshot, changes).await {
             Ok(CommitOutcome::Committed) => Ok(drops),
             Ok(CommitOutcome::Conflict) => Err(RunError::Conflict),
             Err(error) => {

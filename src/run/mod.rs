@@ -374,11 +374,11 @@ impl<'a> Run<'a> {
             self.events.emit(EventKind::Committing);
             let changed: Vec<TableName> =
                 changes.manifests.iter().map(|manifest| manifest.schema.name.clone()).collect();
-            let outcome = self.tables.commit(&snapshot, changes).await?;
+            report.began_lake = snapshot.tables().next().is_none();
+            let outcome = self.tables.commit(snapshot, changes).await?;
             if outcome == CommitOutcome::Conflict {
                 return Err(RunError::Conflict);
             }
-            report.began_lake = snapshot.tables().next().is_none();
             report.pruned.replaced = self.keep_up_logs(&changed).await;
         }
         report.seconds = self.events.seconds();

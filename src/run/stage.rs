@@ -187,9 +187,9 @@ impl Run<'_> {
         let mut lines =
             self.stage_quarantine(load, landed, waiting, snapshot, &export_keys).await?;
         publish.append(&mut lines.publications);
-        let mut files: HashMap<StoredTable, Vec<DataFile>> = HashMap::new();
+        let mut files: HashMap<StoredTable, Vec<Arc<DataFile>>> = HashMap::new();
         for (table, file) in staged {
-            files.entry(table).or_default().push(file.into());
+            files.entry(table).or_default().push(Arc::new(file.into()));
         }
         let (mut remove, mut manifests, mut ledgers) = (Vec::new(), Vec::new(), Vec::new());
         for (stored, schema) in load.schemas.stored() {
@@ -313,7 +313,7 @@ fn add_older_files<'a>(
                 || small.contains(file.path.as_str());
             file.has_rows() && changes && !overwritten.replaced.contains(&file.path)
         };
-        for file in old.files.iter().filter(is_rewritten) {
+        for file in old.data_files().filter(is_rewritten) {
             files.entry((table, file.partition.clone())).or_default().older.push(file);
             rewritten.insert(file.path.clone());
         }

@@ -18,6 +18,7 @@ mod reserved;
 mod run_id;
 mod shape;
 mod slice;
+mod small_map;
 mod table;
 mod table_format;
 mod temporal;
@@ -44,6 +45,7 @@ pub use reserved::{
 pub use run_id::{InvalidRunId, RunId};
 pub use shape::{Shape, ValueShape};
 pub use slice::Slice;
+pub use small_map::SmallMap;
 pub use table::{ColumnSchema, ColumnSource, SeenIn, TableSchema};
 pub use table_format::TableFormat;
 pub use temporal::{

@@ -111,7 +111,7 @@ impl Agreement {
         let last = listed.iter().rfind(|file| layout::sequence_of(&file.path).is_some());
         let Some(last) = last else { return Ok(Self::default()) };
         match destination.get(&last.path).await? {
-            Some(content) => json::decode(&last.path, &content),
+            Some(content) => json::decode(&last.path, content),
             None => Ok(Self::default()),
         }
     }

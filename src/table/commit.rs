@@ -11,11 +11,12 @@
 //! before; this fences off a second writer. Every step after the intent can be repeated, so recovery repeats them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 
-use super::commit_log::{self, CommitRecord};
+use super::commit_log;
 use super::table_store::AT_ONCE;
 use super::{
     Changes, CommitError, CommitOutcome, DataFile, Intent, Manifest, Snapshot, TableStore, delta,
@@ -25,14 +26,15 @@ use crate::schema::{TableFormat, TableName};
 use crate::store::Destination;
 
 impl TableStore {
-    /// Commits changes to the tables of a snapshot.
+    /// Commits changes to the tables of a snapshot. Its manifests, and those of the changes, are gone once the commit is
+    /// open: the record has them as text.
     ///
     /// # Errors
     /// Something that the commit needs is not as it should be, in which case nothing has changed; or the destination
     /// fails, in which case the next run finishes this commit if its intent was created.
     pub async fn commit(
         &self,
-        snapshot: &Snapshot,
+        snapshot: Snapshot,
         changes: Changes,
     ) -> Result<CommitOutcome, CommitError> {
         let destination = self.destination();
@@ -43,37 +45,34 @@ impl TableStore {
         let logs = match format {
             TableFormat::Delta if destination.is_shared() => {
                 let Changes { run_id, manifests, .. } = &changes;
-                delta::shared_positions(destination, snapshot, run_id, manifests)
+                delta::shared_positions(destination, &snapshot, run_id, manifests)
                     .await
                     .map_err(|error| CommitError::Unbegun(Box::new(error)))?
             }
-            TableFormat::Delta => delta::positions(destination, snapshot, &changes.manifests)
+            TableFormat::Delta => delta::positions(destination, &snapshot, &changes.manifests)
                 .await
                 .map_err(|error| CommitError::Unbegun(Box::new(error)))?,
             TableFormat::Parquet => BTreeMap::new(),
         };
-        let intent = Intent::after(destination, snapshot, changes, logs)?;
+        let intent = Intent::after(destination, &snapshot, changes, logs)?;
         // Everything in an intent has to be possible once it exists.
         for target in intent.targets() {
             destination.check_name(&target)?;
         }
-        let looks = tables.iter().map(|table| table.refuse_others(destination, snapshot, format));
+        let looks = tables.iter().map(|table| table.refuse_others(destination, &snapshot, format));
         let looks: Vec<_> = looks.collect();
         stream::iter(looks).buffered(AT_ONCE).try_collect::<()>().await?;
+        drop(tables);
         destination.refuse_links(intent.targets()).await?;
         let staged: Vec<_> = intent.publish.iter().map(|it| layout::recorded(&it.staged)).collect();
         destination.sync_names(&staged).await?;
         refuse_lost_staging(destination, &intent).await?;
         let sequence = snapshot.next_sequence();
-        let record = CommitRecord::Open(Box::new(intent));
-        if !commit_log::open(destination, sequence, &record).await? {
-            return Ok(CommitOutcome::Conflict);
-        }
-        match &record {
-            CommitRecord::Open(intent) => {
-                self.roll_forward(sequence, intent, Some(snapshot.seen.clone())).await
-            }
-            CommitRecord::Closed { .. } | CommitRecord::Void => Ok(CommitOutcome::Conflict),
+        let Snapshot { seen, manifests, .. } = snapshot;
+        drop(manifests);
+        match commit_log::open(destination, sequence, intent).await? {
+            Some(intent) => self.roll_forward(sequence, &intent, Some(seen)).await,
+            None => Ok(CommitOutcome::Conflict),
         }
     }
 }
@@ -109,9 +108,9 @@ impl FilesOfTable {
         let listed = destination.list(&self.directory).await?;
         let there: HashMap<&str, u64> =
             listed.iter().map(|file| (file.path.as_ref(), file.bytes)).collect();
-        let is_lost = |file: &&DataFile| there.get(file.path.as_str()) != Some(&file.bytes);
-        let lost: Vec<&DataFile> = before.iter().filter(is_lost).collect();
-        let needed = |file: &&&DataFile| self.kept.contains(&file.path);
+        let is_lost = |file: &&Arc<DataFile>| there.get(file.path.as_str()) != Some(&file.bytes);
+        let lost: Vec<&Arc<DataFile>> = before.iter().filter(is_lost).collect();
+        let needed = |file: &&&Arc<DataFile>| self.kept.contains(&file.path);
         if let Some(first) = lost.iter().find(needed) {
             let (files, first) = (lost.len(), first.path.clone());
             return Err(CommitError::LostFiles { table, files, first });

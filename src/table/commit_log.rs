@@ -11,7 +11,7 @@
 //! history, and nothing depends on them. A record is created only if its number is free, so of two writers only one gets
 //! it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::json::Versioned;
 use super::snapshot::SnapshotFile;
@@ -20,9 +20,8 @@ use crate::schema::RunId;
 use crate::store::{CreateOutcome, Destination};
 
 /// The content of a commit record.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(try_from = "StoredRecord", into = "StoredRecord")]
-#[derive(Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "StoredRecord")]
 pub(super) enum CommitRecord {
     /// The commit may be unfinished.
     Open(Box<Intent>),
@@ -50,31 +49,38 @@ enum Status {
 }
 
 /// A record as JSON has it.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct StoredRecord {
-    version: u32,
     status: Status,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     run_id: Option<RunId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     intent: Option<Box<Intent>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     snapshot: Option<Box<SnapshotFile>>,
 }
 
-impl From<CommitRecord> for StoredRecord {
-    fn from(record: CommitRecord) -> Self {
-        let version = CommitRecord::VERSION;
-        let (status, run_id, intent, snapshot) = match record {
-            CommitRecord::Open(intent) => {
-                (Status::Open, Some(intent.run_id.clone()), Some(intent), None)
+/// The same to write. An intent has the texts of manifests, which are large, so nothing is copied.
+#[derive(Serialize)]
+struct RecordToStore<'a> {
+    version: u32,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<&'a RunId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intent: Option<&'a Intent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<&'a SnapshotFile>,
+}
+
+impl Serialize for CommitRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (status, run_id, intent, snapshot) = match self {
+            Self::Open(intent) => (Status::Open, Some(&intent.run_id), Some(&**intent), None),
+            Self::Closed { run_id, snapshot } => {
+                (Status::Closed, Some(run_id), None, Some(&**snapshot))
             }
-            CommitRecord::Closed { run_id, snapshot } => {
-                (Status::Closed, Some(run_id), None, Some(snapshot))
-            }
-            CommitRecord::Void => (Status::Void, None, None, None),
+            Self::Void => (Status::Void, None, None, None),
         };
-        Self { version, status, run_id, intent, snapshot }
+        RecordToStore { version: Self::VERSION, status, run_id, intent, snapshot }
+            .serialize(serializer)
     }
 }
 
@@ -115,25 +121,30 @@ pub(super) async fn read(destination: &Destination, sequence: u64) -> Result<Log
     match destination.get(&path).await? {
         None => Ok(Logged::Absent),
         Some(content) if content.iter().all(|byte| *byte == 0) => Ok(Logged::Blank),
-        Some(content) => Ok(Logged::Record(json::decode(&path, &content)?)),
+        Some(content) => Ok(Logged::Record(json::decode(&path, content)?)),
     }
 }
 
-/// Creates the record of a commit; returns whether its number was free. A record that cannot be read back is not
-/// created: no later run could open the destination.
+/// Creates the record of a commit; returns its intent as later runs would read it, or none where its number is taken. A
+/// record that cannot be read back is not created: no later run could open the destination.
 pub(super) async fn open(
     destination: &Destination,
     sequence: u64,
-    record: &CommitRecord,
-) -> Result<bool, CommitError> {
+    intent: Intent,
+) -> Result<Option<Box<Intent>>, CommitError> {
     let path = layout::commit(destination, sequence);
-    let content = json::encode(record)?;
-    serde_json::from_slice::<CommitRecord>(&content).map_err(CommitError::Unwritable)?;
+    let record = CommitRecord::Open(Box::new(intent));
+    let content = json::encode(&record)?;
+    // Before it is read back: both have the texts of manifests.
+    drop(record);
+    let written = serde_json::from_slice(&content).map_err(CommitError::Unwritable)?;
+    let CommitRecord::Open(intent) = written else { return Ok(None) };
     if destination.create(&path, content.clone()).await? != CreateOutcome::AlreadyExists {
-        return Ok(true);
+        return Ok(Some(intent));
     }
     // When the answer to a create is lost, the store's client repeats it and meets its own record.
-    Ok(destination.get(&path).await?.as_ref() == Some(&content))
+    let is_own = destination.get(&path).await?.as_ref() == Some(&content);
+    Ok(is_own.then_some(intent))
 }
 
 /// Ends a commit: it is finished, or changed nothing.

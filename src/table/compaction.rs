@@ -1,6 +1,7 @@
 //! Compaction: which small files of a partition are rewritten as one. They pile up when every night adds a few rows.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use super::DataFile;
 use crate::schema::PartitionKey;
@@ -13,7 +14,7 @@ const MIN_SMALL_FILES: usize = 8;
 /// The files to rewrite together with the new rows of their partitions. Partitions without new rows are skipped, so a run
 /// that changes nothing writes nothing.
 pub fn files_to_compact(
-    files: &[DataFile],
+    files: &[Arc<DataFile>],
     has_new_rows: impl Fn(&PartitionKey) -> bool,
 ) -> HashSet<&str> {
     let mut small: BTreeMap<&PartitionKey, Vec<&str>> = BTreeMap::new();
@@ -38,16 +39,16 @@ mod tests {
     }
 
     /// So many files of a partition, each of this size.
-    fn files(name: &str, count: usize, bytes: u64) -> Vec<DataFile> {
+    fn files(name: &str, count: usize, bytes: u64) -> Vec<Arc<DataFile>> {
         let file = |number| DataFile {
             path: format!("t/c={name}/{number:04}-run.parquet"),
             partition: partition(name),
             rows: 1,
             bytes,
             blake3: String::new(),
-            statistics: Statistics::new(),
+            statistics: Statistics::default(),
         };
-        (0..count).map(file).collect()
+        (0..count).map(file).map(Arc::new).collect()
     }
 
     #[test]

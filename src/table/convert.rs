@@ -30,7 +30,7 @@ impl TableStore {
             let there: HashMap<&str, u64> =
                 listed.iter().map(|file| (file.path.as_ref(), file.bytes)).collect();
             let is_lost = |file: &&DataFile| there.get(file.path.as_str()) != Some(&file.bytes);
-            let lost: Vec<&DataFile> = manifest.files.iter().filter(is_lost).collect();
+            let lost: Vec<&DataFile> = manifest.data_files().filter(is_lost).collect();
             if let Some(first) = lost.first() {
                 let (table, files, first) = (table.clone(), lost.len(), first.path.clone());
                 return Err(CommitError::LostFiles { table, files, first });

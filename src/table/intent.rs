@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::delta::{LogPosition, same_to_readers};
+use super::json::Embedded;
 use super::snapshot::{ManifestFile, SnapshotFile, TableEntry};
 use super::{CommitError, Manifest, Snapshot, json, layout};
 use crate::schema::{LoadedTime, RunId, Slice, TableFormat, TableName};
@@ -84,7 +84,7 @@ pub(super) struct NewManifest {
     /// Whether readers of a log see other columns than before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) has_new_columns: bool,
-    pub(super) content: Box<RawValue>,
+    pub(super) content: Embedded,
 }
 
 impl Intent {
@@ -118,9 +118,7 @@ impl Intent {
             let path = layout::manifest(destination, &table, sequence);
             let content = json::encode(&manifest)?;
             let written = ManifestFile::of(&path, &content);
-            let unreadable = |_| CommitError::Unwritable(serde::ser::Error::custom("not UTF-8"));
-            let content = String::from_utf8(content.into()).map_err(unreadable)?;
-            let content = RawValue::from_string(content).map_err(CommitError::Unwritable)?;
+            let content = Embedded(content);
             manifests.push(NewManifest { path: path.to_string(), has_new_columns, content });
             let old = file.tables.remove(&table);
             let (before, loaded, unknown) =

@@ -6,11 +6,15 @@
 //! otherwise move a watermark, or let a commit remove another file. A file without the member, as a person may write it,
 //! is taken as it is.
 
+mod lines_formatter;
+
 use bytes::Bytes;
 use object_store::path::Path;
 use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
+use self::lines_formatter::LinesFormatter;
 use super::CommitError;
 
 /// What ends a file before its hash, and after it.
@@ -26,13 +30,31 @@ pub(super) trait Versioned: Serialize + DeserializeOwned {
     const VERSION: u32;
 }
 
-pub(super) fn decode<T: Versioned>(path: &Path, content: &[u8]) -> Result<T, CommitError> {
+/// The text of a file within another one, byte for byte.
+#[derive(Debug, Clone)]
+pub(super) struct Embedded(pub(super) Bytes);
+
+impl Serialize for Embedded {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text: &RawValue = serde_json::from_slice(&self.0).map_err(serde::ser::Error::custom)?;
+        text.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Embedded {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Box::<str>::from(Box::<RawValue>::deserialize(deserializer)?);
+        Ok(Self(text.into_string().into()))
+    }
+}
+
+pub(super) fn decode<T: Versioned>(path: &Path, content: Bytes) -> Result<T, CommitError> {
     #[derive(Deserialize)]
     struct Version {
         version: u32,
     }
     let unreadable = |source| CommitError::Unreadable { path: path.clone(), source };
-    let Version { version } = serde_json::from_slice(content).map_err(unreadable)?;
+    let Version { version } = serde_json::from_slice(&content).map_err(unreadable)?;
     match version.cmp(&T::VERSION) {
         std::cmp::Ordering::Equal => {
             let text = unsealed(content).map_err(unreadable)?;
@@ -46,7 +68,10 @@ pub(super) fn decode<T: Versioned>(path: &Path, content: &[u8]) -> Result<T, Com
 }
 
 pub(super) fn encode<T: Versioned>(value: &T) -> Result<Bytes, CommitError> {
-    let text = serde_json::to_vec_pretty(value).map_err(CommitError::Unwritable)?;
+    let mut text = Vec::new();
+    let mut serializer =
+        serde_json::Serializer::with_formatter(&mut text, LinesFormatter::default());
+    value.serialize(&mut serializer).map_err(CommitError::Unwritable)?;
     Ok(sealed(text).into())
 }
 
@@ -63,13 +88,16 @@ fn sealed(mut text: Vec<u8>) -> Vec<u8> {
 }
 
 /// The text without its hash, if it is the one that was written.
-fn unsealed(content: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
-    let split = content.strip_suffix(SEAL.1).and_then(|rest| {
+fn unsealed(content: Bytes) -> Result<Vec<u8>, serde_json::Error> {
+    // No copy, unless others have the content too.
+    let mut text = Vec::from(content);
+    let split = text.strip_suffix(SEAL.1).and_then(|rest| {
         let (rest, hash) = rest.split_at_checked(rest.len().checked_sub(HASH_DIGITS)?)?;
-        Some((rest.strip_suffix(SEAL.0)?, hash))
+        Some((rest.strip_suffix(SEAL.0)?.len(), hash.to_vec()))
     });
-    let Some((members, hash)) = split else { return Ok(content.to_vec()) };
-    let text = [members, END].concat();
+    let Some((members, hash)) = split else { return Ok(text) };
+    text.truncate(members);
+    text.extend_from_slice(END);
     if blake3::hash(&text).to_hex().as_bytes() != hash {
         return Err(serde_json::Error::custom("its content is not what was written"));
     }
@@ -86,13 +114,13 @@ mod tests {
         let path = Path::from("f");
         let file = SnapshotFile { sequence: 7, ..SnapshotFile::default() };
         let written = encode(&file).unwrap();
-        assert_eq!(decode::<SnapshotFile>(&path, &written).unwrap(), file);
+        assert_eq!(decode::<SnapshotFile>(&path, written.clone()).unwrap(), file);
         // The name of the member itself is the one place where nothing is said of anything.
         let name = written.windows(8).position(|it| it == b"\"blake3\"").unwrap();
         for bit in (0..written.len() * 8).filter(|bit| !(name..name + 8).contains(&(bit / 8))) {
             let mut damaged = written.to_vec();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            let read = decode::<SnapshotFile>(&path, &damaged);
+            let read = decode::<SnapshotFile>(&path, damaged.clone().into());
             assert!(read.is_err(), "bit {bit}: {}", String::from_utf8_lossy(&damaged));
         }
     }
@@ -100,7 +128,7 @@ mod tests {
     #[test]
     fn a_file_without_its_hash_is_taken_as_it_is() {
         let text = br#"{"version": 1, "sequence": 3, "tables": {}}"#;
-        let file: SnapshotFile = decode(&Path::from("f"), text).unwrap();
+        let file: SnapshotFile = decode(&Path::from("f"), Bytes::from_static(text)).unwrap();
         assert_eq!(file.sequence, 3);
         assert!(file.unknown.is_empty());
     }

@@ -1,6 +1,8 @@
 //! Manifest: the schema and the live files of a table after its last commit.
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::decode::RecordsAt;
@@ -26,8 +28,9 @@ pub struct Manifest {
     pub records: Option<RecordsAt>,
     /// How many records the last export had, for a table without a parent.
     pub received: u64,
-    /// The live data files.
-    pub files: Vec<DataFile>,
+    /// The live data files. A manifest and the one that follows it share the files that both have.
+    #[serde(serialize_with = "each")]
+    pub files: Vec<Arc<DataFile>>,
     /// The quarantine files with records that have not loaded yet, for a table without a parent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quarantine: Vec<QuarantineFile>,
@@ -52,6 +55,10 @@ pub struct TakenExport {
     /// How many of its records of the table went to quarantine.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub quarantined: u64,
+}
+
+fn each<S: Serializer>(files: &[Arc<DataFile>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(files.iter().map(|file| &**file))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -116,7 +123,7 @@ impl TryFrom<StoredManifest> for Manifest {
         let files = stored.files.into_iter().map(|file| {
             let StoredFile { path, rows, bytes, blake3, statistics, .. } = file;
             let partition = PartitionKey::parse(&file.partition, &schema.partition_by)?;
-            Ok(DataFile { path, partition, rows, bytes, blake3, statistics })
+            Ok(Arc::new(DataFile { path, partition, rows, bytes, blake3, statistics }))
         });
         let files = files.collect::<Result<_, _>>()?;
         let StoredManifest { exports, is_incomplete, unknown, .. } = stored;
@@ -171,6 +178,11 @@ impl From<StagedFile> for DataFile {
 impl Manifest {
     /// The version that this flowlake writes.
     pub const VERSION: u32 = <Self as Versioned>::VERSION;
+
+    /// The live data files.
+    pub fn data_files(&self) -> impl Iterator<Item = &DataFile> {
+        self.files.iter().map(|file| &**file)
+    }
 
     /// The number of rows in all files.
     #[must_use]

@@ -11,6 +11,7 @@
 //! All that waits for a table is in one file. A run that changes what waits writes a new one in its place.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::quarantine::QuarantineFile;
 use super::{DataFile, Manifest, TakenExport};
@@ -71,7 +72,7 @@ impl ManifestUpdate<'_> {
     #[must_use]
     pub fn apply(
         &self,
-        new: Vec<DataFile>,
+        new: Vec<Arc<DataFile>>,
         quarantined: Option<QuarantineUpdate>,
     ) -> UpdatedManifest {
         let mut removed = Vec::new();
@@ -101,10 +102,10 @@ impl ManifestUpdate<'_> {
         UpdatedManifest { manifest, removed }
     }
 
-    fn files(&self, new: Vec<DataFile>, removed: &mut Vec<String>) -> Vec<DataFile> {
+    fn files(&self, new: Vec<Arc<DataFile>>, removed: &mut Vec<String>) -> Vec<Arc<DataFile>> {
         let old = self.old.map_or(&[][..], |old| &old.files).iter();
-        let stays = |file: &&DataFile| !self.rewritten.contains(&file.path);
-        let (kept, gone): (Vec<&DataFile>, Vec<&DataFile>) = old.partition(stays);
+        let stays = |file: &&Arc<DataFile>| !self.rewritten.contains(&file.path);
+        let (kept, gone): (Vec<&Arc<DataFile>>, Vec<_>) = old.partition(stays);
         removed.extend(gone.into_iter().map(|file| file.path.clone()));
         kept.into_iter().cloned().chain(new).collect()
     }
@@ -154,10 +155,10 @@ mod tests {
         serde_json::from_value(json!({ "hash": hash, "definition": "d" })).unwrap()
     }
 
-    fn file(path: &str) -> DataFile {
+    fn file(path: &str) -> Arc<DataFile> {
         let (path, blake3) = (path.to_owned(), String::new());
-        let (partition, statistics) = (PartitionKey::default(), Statistics::new());
-        DataFile { path, partition, rows: 1, bytes: 1, blake3, statistics }
+        let (partition, statistics) = (PartitionKey::default(), Statistics::default());
+        Arc::new(DataFile { path, partition, rows: 1, bytes: 1, blake3, statistics })
     }
 
     fn quarantined(run_id: &str) -> QuarantineFile {

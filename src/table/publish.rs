@@ -1,6 +1,5 @@
 //! Publish: the steps of a commit after its intent exists. Each can be repeated without harm.
 
-use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 
@@ -109,8 +108,7 @@ async fn publish_all(
         published => published?,
     }
     let writes = intent.manifests.iter().map(async |NewManifest { path, content, .. }| {
-        let content = Bytes::copy_from_slice(content.get().as_bytes());
-        destination.put(&layout::recorded(path), content).await.map(drop)
+        destination.put(&layout::recorded(path), content.0.clone()).await.map(drop)
     });
     let writes: Vec<_> = writes.collect();
     stream::iter(writes).buffer_unordered(AT_ONCE).try_collect::<()>().await?;

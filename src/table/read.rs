@@ -11,7 +11,7 @@ pub(super) async fn read_snapshot(
 ) -> Result<(SnapshotFile, ObjectVersion), CommitError> {
     let path = layout::snapshot(destination);
     if let Some((content, seen)) = destination.get_versioned(&path).await? {
-        return Ok((json::decode(&path, &content)?, seen));
+        return Ok((json::decode(&path, content)?, seen));
     }
     refuse_lost_snapshot(destination).await?;
     Ok((SnapshotFile::default(), ObjectVersion::Absent))
@@ -46,9 +46,12 @@ pub(super) async fn read_manifest(
     let Some(content) = destination.get(&path).await? else {
         return Err(CommitError::ManifestLost { table: table.clone(), path });
     };
-    let manifest = json::decode(&path, &content)?;
-    if !entry.manifest.is(&content) {
-        return Err(CommitError::OtherManifest { table: table.clone(), path });
+    let is_named = entry.manifest.is(&content);
+    // What cannot be read says more than that it is another one.
+    let manifest = json::decode(&path, content)?;
+    if is_named {
+        Ok(manifest)
+    } else {
+        Err(CommitError::OtherManifest { table: table.clone(), path })
     }
-    Ok(manifest)
 }

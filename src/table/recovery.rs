@@ -114,9 +114,9 @@ impl TableStore {
         let mut hashes: HashMap<String, String> = HashMap::new();
         for manifest in &intent.manifests {
             let path = layout::recorded(&manifest.path);
-            let content = manifest.content.get().as_bytes();
-            let Manifest { files, quarantine, .. } = json::decode(&path, content)?;
-            hashes.extend(files.into_iter().map(|file| (file.path, file.blake3)));
+            let Manifest { files, quarantine, .. } =
+                json::decode(&path, manifest.content.0.clone())?;
+            hashes.extend(files.iter().map(|file| (file.path.clone(), file.blake3.clone())));
             hashes.extend(quarantine.into_iter().map(|file| (file.path, file.blake3)));
         }
         for Publication { staged, target, bytes } in &intent.publish {
@@ -170,8 +170,7 @@ impl TableStore {
         if let Some(intent) = self.open_after(&snapshot).await? {
             for manifest in &intent.manifests {
                 let path = layout::recorded(&manifest.path);
-                let content = manifest.content.get().as_bytes();
-                snapshot.insert([json::decode::<Manifest>(&path, content)?]);
+                snapshot.insert([json::decode::<Manifest>(&path, manifest.content.0.clone())?]);
             }
             snapshot.file = intent.snapshot;
         }
@@ -464,10 +463,10 @@ mod tests {
         let bench = bench().await;
         let tables = open(&bench.destination);
         let snapshot = bench.recover().await.unwrap();
-        let outcome = tables.commit(&snapshot, bench.changes("run")).await.unwrap();
+        let outcome = tables.commit(snapshot.clone(), bench.changes("run")).await.unwrap();
         assert_eq!(outcome, CommitOutcome::Committed);
         let late = Changes { publish: Vec::new(), ..bench.changes("late") };
-        let outcome = tables.commit(&snapshot, late).await.unwrap();
+        let outcome = tables.commit(snapshot, late).await.unwrap();
         assert_eq!(outcome, CommitOutcome::Conflict);
         assert_eq!(bench.files().await, [None, Some(3), None]);
     }
@@ -483,7 +482,7 @@ mod tests {
             (Publication::new(&bench.staged, &bench.target, 4), false),
         ] {
             let changes = Changes { publish: vec![publication], ..bench.changes("run") };
-            let refused = tables.commit(&snapshot, changes).await.unwrap_err();
+            let refused = tables.commit(snapshot.clone(), changes).await.unwrap_err();
             assert_eq!(matches!(refused, CommitError::Name(_)), is_name, "{refused}");
             assert_eq!(matches!(refused, CommitError::StagingLost { .. }), !is_name, "{refused}");
             assert!(tables.open_commit().await.unwrap().is_none());

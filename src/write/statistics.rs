@@ -9,7 +9,7 @@ use polars::prelude::{DataFrame, PlSmallStr, PolarsResult, Series};
 use serde::{Deserialize, Serialize};
 
 use crate::normalise::scalar_texts;
-use crate::schema::{ColumnSource, TableSchema};
+use crate::schema::{ColumnSource, SmallMap, TableSchema};
 
 /// With this many partial minima and maxima, they are reduced.
 const MOST_ENDS: usize = 64;
@@ -17,7 +17,7 @@ const MOST_ENDS: usize = 64;
 const MOST_BYTES: usize = 64;
 
 /// The statistics of a file, by column name.
-pub type Statistics = BTreeMap<String, MinMax>;
+pub type Statistics = SmallMap<MinMax>;
 
 /// Minimum, maximum and null count of a column, as texts that read back as the same values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,14 +115,13 @@ impl StatisticsCollector {
     /// # Errors
     /// polars fails, which would be a bug.
     pub fn finish(self) -> PolarsResult<Statistics> {
-        let mut statistics = Statistics::new();
-        for (name, ColumnEnds { ends, nulls }) in self.columns {
+        let of_columns = self.columns.into_iter().map(|(name, ColumnEnds { ends, nulls })| {
             let texts = scalar_texts(&min_max(&ends)?)?;
             let short = |text: &Option<String>| text.clone().filter(|it| it.len() <= MOST_BYTES);
             let (min, max) = (short(&texts[0]), short(&texts[1]));
-            statistics.insert(name, MinMax { min, max, nulls });
-        }
-        Ok(statistics)
+            Ok((name, MinMax { min, max, nulls }))
+        });
+        of_columns.collect()
     }
 }
 
@@ -154,10 +153,11 @@ mod tests {
         collector.observe(&part(&[Some(5), None], &["b", &long]), &columns).unwrap();
         collector.observe(&part(&[None, Some(-7)], &["B", "ä"]), &columns).unwrap();
         let found = collector.finish().unwrap();
-        let ends = |name: &str| (found[name].min.as_deref(), found[name].max.as_deref());
+        let of = |name: &str| found.get(name).unwrap();
+        let ends = |name: &str| (of(name).min.as_deref(), of(name).max.as_deref());
         assert_eq!(ends("n"), (Some("-7"), Some("5")));
         assert_eq!(ends("d"), (Some("-7.00"), Some("5.00")));
         assert_eq!(ends("t"), (Some("B"), Some("ä")));
-        assert_eq!(found["n"].nulls, 2);
+        assert_eq!(of("n").nulls, 2);
     }
 }

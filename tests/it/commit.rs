@@ -150,7 +150,7 @@ fn a_commit_never_deletes_a_live_file() {
         let live = manifests.iter().flat_map(|manifest| &manifest.files);
         let remove = live.map(|file| file.path.clone()).collect();
         let changes = Changes { remove, manifests, ..nothing("run-2") };
-        let outcome = table::open(&destination).commit(&snapshot, changes).await.unwrap();
+        let outcome = table::open(&destination).commit(snapshot, changes).await.unwrap();
         assert_eq!(outcome, CommitOutcome::Committed);
         assert_eq!(settled_rows(&store).await, [2, 1]);
     });
@@ -255,7 +255,7 @@ fn of_two_runs_at_once_only_one_commits() {
         let destination = in_slice_of_test(Destination::of_store(store.clone(), "memory"));
         let first = table::open(&destination).recover().await.unwrap();
         bench.run(store.clone(), "run-1").await.unwrap();
-        let outcome = table::open(&destination).commit(&first, nothing("run-0")).await.unwrap();
+        let outcome = table::open(&destination).commit(first, nothing("run-0")).await.unwrap();
         assert_eq!(outcome, CommitOutcome::Conflict);
         assert_eq!(settled_rows(&store).await, [2, 1]);
     });

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::schema::SmallMap;
+
 /// The values of the partition columns of a file.
-pub(super) type PartitionValues = BTreeMap<String, Option<String>>;
+pub(super) type PartitionValues = SmallMap<Option<String>>;
 
 /// One action, as it is written.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,6 +1,7 @@
 //! The log file that a commit adds to the log of a table.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -48,7 +49,7 @@ impl TableCommit<'_> {
         for path in self.removed.iter().filter_map(|path| layout::below_table(path, table)) {
             text.push(&Action::Remove(remove(path, millis)))?;
         }
-        let is_new = |file: &&DataFile| begins || self.published.contains(file.path.as_str());
+        let is_new = |file: &&Arc<DataFile>| begins || self.published.contains(file.path.as_str());
         for file in self.manifest.files.iter().filter(is_new) {
             text.push(&Action::Add(add(file, schema, millis)?))?;
         }

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use chrono::Utc;
-use object_store::path::Path;
 
 use super::entry::TableCommit;
 use super::log_file;
@@ -11,6 +10,7 @@ use super::log_state::LogState;
 use super::position::{app_id, is_of};
 use crate::schema::{TableFormat, TableName};
 use crate::store::Destination;
+use crate::table::intent::NewManifest;
 use crate::table::{CommitError, Intent, Manifest, json, layout};
 
 /// Adds a commit to the logs of its tables, those of children first: no reader finds a child row before its parent's table
@@ -28,7 +28,7 @@ pub(in crate::table) async fn publish(
     }
     let published: HashSet<&str> = intent.publish.iter().map(|it| it.target.as_str()).collect();
     for new in intent.manifests.iter().rev() {
-        let manifest = manifest_of(&new.path, new.content.get())?;
+        let manifest = manifest_of(new)?;
         let Some(entry) = intent.snapshot.tables.get(&manifest.schema.name) else { continue };
         let Some(position) = &entry.log else { continue };
         let commit = TableCommit {
@@ -62,7 +62,7 @@ pub(in crate::table) async fn is_begun(
         return Ok(false);
     }
     for new in &intent.manifests {
-        let manifest = manifest_of(&new.path, new.content.get())?;
+        let manifest = manifest_of(new)?;
         let table = &manifest.schema.name;
         let Some(entry) = intent.snapshot.tables.get(table) else { continue };
         let Some(position) = &entry.log else { continue };
@@ -83,9 +83,8 @@ pub(in crate::table) async fn is_begun(
     Ok(false)
 }
 
-fn manifest_of(path: &str, content: &str) -> Result<Manifest, CommitError> {
-    let path: Path = layout::recorded(path);
-    json::decode(&path, content.as_bytes())
+fn manifest_of(new: &NewManifest) -> Result<Manifest, CommitError> {
+    json::decode(&layout::recorded(&new.path), new.content.0.clone())
 }
 
 /// The number after the last version of the log of a shared table; none if the log has the commit. Since an interrupted run

@@ -68,7 +68,7 @@ pub(super) fn statistics_of(
     columns: &BTreeSet<String>,
 ) -> PolarsResult<Statistics> {
     if columns.is_empty() {
-        return Ok(Statistics::new());
+        return Ok(Statistics::default());
     }
     let reader = ParquetReader::new(Cursor::new(content));
     let rows = reader.with_columns(Some(columns.iter().cloned().collect())).finish()?;

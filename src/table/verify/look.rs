@@ -72,6 +72,8 @@ impl TableStore {
         if file.sequence == 0 && activity == Activity::None {
             found.findings.extend(lost_snapshot(self.destination(), &sizes));
         }
+        // Before the manifests of tables are read: old ones are as large.
+        found.findings.extend(own_files::damaged(self.destination(), &file, &sizes, depth).await?);
         let mut manifests = Vec::new();
         for (table, entry) in &file.tables {
             match self.manifest(table, entry).await {
@@ -91,15 +93,13 @@ impl TableStore {
         let checks = checks
             .into_iter()
             .map(|(manifest, file)| self.check_file(manifest, file, &sizes, depth));
-        let checks: Vec<_> = checks.collect();
-        let checked: Vec<Option<Finding>> =
-            stream::iter(checks).buffered(parallelism() + 2).try_collect().await?;
-        found.findings.extend(checked.into_iter().flatten());
+        let checked = stream::iter(checks).buffered(parallelism() + 2);
+        let damaged: Vec<Finding> = checked.try_filter_map(async |it| Ok(it)).try_collect().await?;
+        found.findings.extend(damaged);
         found.not_looked_at = self.destination().closed_areas();
         if !found.not_looked_at.contains(&"quarantine") {
             found.findings.extend(self.quarantine_findings(&manifests, &sizes, depth).await?);
         }
-        found.findings.extend(own_files::damaged(self.destination(), &file, &sizes, depth).await?);
         found.findings.extend(foreign(&file, &sizes));
         if activity == Activity::None {
             let logs = Logs::read(self.destination(), &file, &manifests).await?;

@@ -1,6 +1,6 @@
 //! Own files that cannot be read although no table depends on them.
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::finding::{Finding, FindingKind, Sizes, VerifyDepth, VerifyError};
 use crate::landing;
@@ -13,6 +13,8 @@ use crate::table::{Manifest, json, layout};
 
 /// How many small files are read at once.
 const AT_ONCE: usize = 16;
+/// Larger ones are read one after the other: the manifest of 100,000 files has 40 MB.
+const SMALL: u64 = 1_000_000;
 
 /// Old files that cannot be read.
 pub(super) async fn damaged(
@@ -32,11 +34,17 @@ pub(super) async fn damaged(
         Some(OwnFile::Export) => depth == VerifyDepth::Contents,
         _ => false,
     };
-    let checks = sizes.keys().filter(is_old).map(|path| damage_of(destination, path));
-    let checks: Vec<_> = checks.collect();
-    let found: Vec<Result<Option<Finding>, VerifyError>> =
-        stream::iter(checks).buffered(AT_ONCE).collect().await;
-    found.into_iter().filter_map(Result::transpose).collect()
+    let old = sizes.iter().filter(|(path, _)| is_old(path));
+    let (small, large): (Vec<_>, Vec<_>) = old.partition(|(_, bytes)| **bytes <= SMALL);
+    let mut found = Vec::new();
+    for (files, at_once) in [(small, AT_ONCE), (large, 1)] {
+        let checks: Vec<_> =
+            files.into_iter().map(|(path, _)| damage_of(destination, path)).collect();
+        let checked: Vec<Option<Finding>> =
+            stream::iter(checks).buffered(at_once).try_collect().await?;
+        found.extend(checked.into_iter().flatten());
+    }
+    Ok(found)
 }
 
 async fn damage_of(destination: &Destination, path: &str) -> Result<Option<Finding>, VerifyError> {
@@ -46,10 +54,10 @@ async fn damage_of(destination: &Destination, path: &str) -> Result<Option<Findi
     let Some(content) = destination.get(&recorded).await? else { return Ok(None) };
     let reason = match OwnFile::of(path) {
         Some(OwnFile::Commit) => {
-            json::decode::<CommitRecord>(&recorded, &content).err().map(|it| it.to_string())
+            json::decode::<CommitRecord>(&recorded, content).err().map(|it| it.to_string())
         }
         Some(OwnFile::Manifest) => {
-            json::decode::<Manifest>(&recorded, &content).err().map(|it| it.to_string())
+            json::decode::<Manifest>(&recorded, content).err().map(|it| it.to_string())
         }
         Some(OwnFile::Report) => {
             serde_json::from_slice::<serde_json::Value>(&content).err().map(|it| it.to_string())

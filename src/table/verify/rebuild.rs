@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::io::Cursor;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::Utc;
@@ -127,7 +128,7 @@ impl TableStore {
             let remove = gone_from_logs(&logs, &manifests);
             let changes =
                 Changes { remove, manifests, ..Changes::nothing(run_id.clone(), Utc::now()) };
-            if self.commit(&snapshot, changes).await? == CommitOutcome::Conflict {
+            if self.commit(snapshot, changes).await? == CommitOutcome::Conflict {
                 tracing::warn!("a commit is open; `flowlake recover` ends it first");
             }
         }
@@ -135,12 +136,12 @@ impl TableStore {
     }
 
     /// The files of a manifest that are there, of the size that it says.
-    async fn files_left(&self, manifest: &Manifest) -> Result<Vec<DataFile>, VerifyError> {
+    async fn files_left(&self, manifest: &Manifest) -> Result<Vec<Arc<DataFile>>, VerifyError> {
         let directory = layout::data_directory(&manifest.schema);
         let listed = self.destination().list(&directory).await?;
         let there: HashMap<&str, u64> =
             listed.iter().map(|file| (file.path.as_ref(), file.bytes)).collect();
-        let is_there = |file: &&DataFile| there.get(file.path.as_str()) == Some(&file.bytes);
+        let is_there = |file: &&Arc<DataFile>| there.get(file.path.as_str()) == Some(&file.bytes);
         Ok(manifest.files.iter().filter(is_there).cloned().collect())
     }
 
@@ -196,7 +197,7 @@ impl TableStore {
             let (schema, statistics) = (older.schema.clone(), statistics.clone());
             let made = on_cpu(move || data_file(path, &content, &schema, &statistics)).await;
             match made {
-                Ok(file) => files.push(file),
+                Ok(file) => files.push(Arc::new(file)),
                 Err(reason) => return Ok(Err(format!("`{}`: {reason}", listed.path))),
             }
         }
@@ -229,7 +230,7 @@ async fn last_readable(
             continue;
         }
         let content = destination.get(&listed.path).await?;
-        if let Some(Ok(manifest)) = content.map(|it| json::decode::<Manifest>(&listed.path, &it)) {
+        if let Some(Ok(manifest)) = content.map(|it| json::decode::<Manifest>(&listed.path, it)) {
             return Ok(Some(manifest));
         }
     }
@@ -254,7 +255,7 @@ fn data_file(
     let partition =
         PartitionKey::parse(partition, &schema.partition_by).map_err(|error| error.to_string())?;
     let statistics = match rows {
-        0 => Statistics::new(),
+        0 => Statistics::default(),
         _ => statistics_of(content.clone(), columns).map_err(|error| error.to_string())?,
     };
     let blake3 = blake3::hash(content).to_hex().to_string();
