@@ -271,5 +271,5 @@ $(DIST_TEST_VENV)/ready: tests/dist/requirements.txt
 $(DIST_OLD)/ready:
 	@command -v debootstrap > /dev/null || { echo 'test-dist: there is no `debootstrap`: install it, as with `apt-get install debootstrap`' >&2; exit 1; }
 	rm -rf $(DIST_OLD)
-	debootstrap --variant=minbase bullseye $(DIST_OLD) http://deb.debian.org/debian > /dev/null
+	debootstrap --variant=minbase --include=ca-certificates bullseye $(DIST_OLD) http://deb.debian.org/debian > /dev/null
 	touch $@
