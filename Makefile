@@ -234,7 +234,7 @@ audit-online: ## Compare Cargo.lock with the RustSec database, which it fetches 
 
 DIST_VENV ?= target/dist-venv
 DIST_TEST_VENV ?= target/dist-test-venv
-# The artifacts, and what dist/binary leaves for them.
+# The artifacts, and what dist/base and dist/binary leave for them.
 DIST ?= target/dist
 DIST_BUILT ?= target/dist-built
 # An older system, for `make test-dist`: made by debootstrap, which needs root.
@@ -243,8 +243,9 @@ DIST_OLD ?= target/dist-bullseye
 WAYS ?= wheel deb archive source
 
 .PHONY: dist
-dist: $(DIST_VENV)/ready ## Build the artifacts of a release into target/dist: archive, Debian package, wheel, SBOM, SHA256SUMS
+dist: $(DIST_VENV)/ready ## Build the artifacts of a release into target/dist: archive, Debian package, wheel, image, SBOM, SHA256SUMS
 	@command -v dpkg-deb > /dev/null || { echo 'dist: there is no `dpkg-deb`: install it, as with `apt-get install dpkg`' >&2; exit 1; }
+	dist/base $(DIST_BUILT)/debian
 	PATH='$(abspath $(DIST_VENV))/bin':"$$PATH" dist/binary $(DIST_BUILT)
 	dist/artifacts $(DIST_BUILT) $(DIST)
 

@@ -52,7 +52,7 @@ def release_makes_what_the_makefile_makes(bench: Bench) -> None:
     assert signed == [f"{dist}/SHA256SUMS"] * 2, signed
     (kept,) = [step["with"]["path"].split() for step in build if step.get("uses", "").startswith("actions/upload-")]
     assert kept == [dist, "target/notes.md"], kept
-    for script in ("dist/release-notes", "dist/artifacts", "dist/binary"):
+    for script in ("dist/release-notes", "dist/base", "dist/binary", "dist/artifacts"):
         assert os.access(REPOSITORY / script, os.X_OK), script
     assert "dist/release-notes" in step(bench, "build", "Compare the tag with Cargo.toml and CHANGELOG.md")["run"]
 

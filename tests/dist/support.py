@@ -15,8 +15,10 @@ PACKAGES = {
     "dpkg-deb": "dpkg",
     "fish": "fish",
     "man": "man-db",
+    "runc": "runc",
     "systemd-analyze": "systemd",
     "systemd-sysusers": "systemd",
+    "umoci": "umoci",
     "zsh": "zsh",
 }
 # What the first run of `flowlake demo` leaves.

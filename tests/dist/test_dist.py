@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,16 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The image, unpacked as a container engine does: a root, and how to run what is in it."""
+    place = tmp_path_factory.mktemp("image")
+    (place / "layout").mkdir()
+    call(need("tar"), "xf", one("*.oci.tar"), "-C", place / "layout")
+    call(need("umoci"), "unpack", "--image", f"{place}/layout:flowlake:{version()}", place / "bundle")
+    return place / "bundle"
+
+
+@pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An older Debian with the package, installed by its dpkg."""
     system = copy_of_system(OLD, tmp_path_factory.mktemp("system") / "root")
@@ -66,16 +78,16 @@ def test_checksums_name_every_file() -> None:
     call("sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS", cwd=DIST)
     named = {line.split()[1] for line in (DIST / "SHA256SUMS").read_text().splitlines()}
     assert named == {path.name for path in DIST.iterdir()} - {"SHA256SUMS"}
-    suffixes = {".gz", ".deb", ".whl", ".json", ".txt", ".build-info"}
+    suffixes = {".gz", ".deb", ".whl", ".tar", ".json", ".txt", ".build-info"}
     assert {Path(name).suffix for name in named} == suffixes, named
 
 
-def test_every_artifact_has_the_same_binary(archive: Path, package: Path) -> None:
+def test_every_artifact_has_the_same_binary(archive: Path, package: Path, image: Path) -> None:
     expected = hashlib.sha256((BUILT / "flowlake").read_bytes()).hexdigest()
     with zipfile.ZipFile(one("*.whl")) as wheel:
         of_wheel = wheel.read(f"flowlake-{one('*.whl').name.split('-')[1]}.data/scripts/flowlake")
-    copies = [(archive / "flowlake").read_bytes(), (package / "usr/bin/flowlake").read_bytes(), of_wheel]
-    assert {hashlib.sha256(copy).hexdigest() for copy in copies} == {expected}
+    paths = (archive / "flowlake", package / "usr/bin/flowlake", image / "rootfs/usr/local/bin/flowlake")
+    assert {hashlib.sha256(copy).hexdigest() for copy in (of_wheel, *(path.read_bytes() for path in paths))} == {expected}
     (itself,) = json.loads(one("*.cdx.json").read_text())["metadata"]["component"]["hashes"]
     assert itself["content"] == expected
 
@@ -213,6 +225,67 @@ def test_package_has_the_units(package: Path, tmp_path: Path) -> None:
     (root / "etc").mkdir(parents=True)
     call(need("systemd-sysusers"), f"--root={root}", package / "usr/lib/sysusers.d/flowlake.conf")
     assert "flowlake:x:" in (root / "etc/passwd").read_text()
+
+
+def test_image_runs_as_its_user(image: Path, tmp_path: Path) -> None:
+    settings = image / "config.json"
+    bundle = json.loads(settings.read_text())
+    assert bundle["process"]["user"] == {"uid": 65532, "gid": 65532}
+    assert bundle["process"]["args"] == ["/usr/local/bin/flowlake", "--help"]
+    bundle["process"]["terminal"] = False
+
+    def run(*arguments: str) -> str:
+        bundle["process"]["args"][1:] = arguments
+        settings.write_text(json.dumps(bundle))
+        state = f"--root={tmp_path}"
+        return call(need("runc"), state, "run", f"--bundle={image}", f"flowlake-{os.getpid()}", env=bare(tmp_path))
+
+    assert run("--version").split() == ["flowlake", version()]
+    run("demo")
+    home = image / "rootfs/home/nonroot"
+    assert has_tables(home)
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in home.rglob("*")} == {(65532, 65532)}
+    seen = run("doctor")
+    assert "system: Debian GNU/Linux 12 (bookworm)" in seen, seen
+    assert re.search(r"^ok +certificates: those of /etc/ssl/certs/ca-certificates.crt", seen, re.MULTILINE), seen
+
+
+def test_image_says_what_it_is(image: Path) -> None:
+    info = dict(line.split(": ", 1) for line in one("*.build-info").read_text().splitlines())
+    layout = image.parent / "layout"
+
+    def blob(described: dict) -> bytes:
+        content = (layout / "blobs" / described["digest"].replace(":", "/")).read_bytes()
+        assert (f"sha256:{hashlib.sha256(content).hexdigest()}", len(content)) == (described["digest"], described["size"])
+        return content
+
+    (described,) = json.loads((layout / "index.json").read_text())["manifests"]
+    manifest = json.loads(blob(described))
+    config = json.loads(blob(manifest["config"]))
+    layers = [f"sha256:{hashlib.sha256(gzip.decompress(blob(layer))).hexdigest()}" for layer in manifest["layers"]]
+    assert config["rootfs"]["diff_ids"] == layers
+    labels = {name.removeprefix("org.opencontainers.image."): value for name, value in config["config"]["Labels"].items()}
+    assert labels.pop("created") == datetime.fromtimestamp(int(info["SOURCE_DATE_EPOCH"]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    revision = info["commit"].split()[0]
+    assert labels == {"title": "flowlake", "version": version(), "revision": revision, "licenses": "Apache-2.0"}
+
+
+def test_image_has_the_packages_of_debian_and_no_shell(image: Path) -> None:
+    root = image / "rootfs"
+    hashes = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (BUILT / "debian").iterdir()}
+    pinned = (REPOSITORY / "dist/base.packages").read_text().splitlines()
+    assert hashes == {line.split()[0] for line in pinned if not line.startswith("#")}
+    info = dict(line.split(": ", 1) for line in one("*.build-info").read_text().splitlines())
+    status = [path.read_text() for path in sorted((root / "var/lib/dpkg/status.d").iterdir())]
+    fields = [dict(re.findall(r"^(Package|Version): (.*)$", text, re.MULTILINE)) for text in status]
+    assert info["image"] == ", ".join(f"{found['Package']} {found['Version']}" for found in fields)
+    assert {found["Package"] for found in fields} == {"base-files", "ca-certificates", "libc6"}
+    for found in fields:
+        assert (root / "usr/share/doc" / found["Package"] / "copyright").is_file(), "the licence goes with it"
+    # Each certificate once.
+    trusted = (root / "etc/ssl/certs/ca-certificates.crt").read_text()
+    assert trusted.count("BEGIN CERTIFICATE") == len(list((root / "usr/share/ca-certificates/mozilla").iterdir())) > 100
+    assert not [path for path in root.rglob("*") if path.name in ("sh", "bash", "dash", "busybox")]
 
 
 def test_sbom_names_the_crates_of_the_binary() -> None:
