@@ -314,11 +314,16 @@ def test_sbom_names_the_crates_of_the_binary() -> None:
     assert not without, f"without licence or hash: {without}"
 
 
-def test_licences_name_every_crate_of_the_binary() -> None:
+def test_licences_are_those_of_all_that_is_in_the_binary() -> None:
     licences = one("*.licences.txt").read_text()
     for component in json.loads(one("*.cdx.json").read_text())["components"]:
         if component["scope"] == "required":
             assert f"\n{component['name']} {component['version']} (" in licences, component["name"]
+    for added in ("Rust's standard library", "zig's compiler_rt", "LLVM's libunwind"):
+        assert f"\n{added}\n\n" in licences, added
+    # Libraries in C, whose texts lie below the crates, without the programs beside them.
+    assert "\nLZ4 Library\nCopyright" in licences and "For Zstandard software" in licences
+    assert "GNU GENERAL PUBLIC LICENSE" not in licences
 
 
 def test_packaging_again_gives_the_same_bytes(tmp_path: Path) -> None:
