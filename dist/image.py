@@ -150,7 +150,8 @@ def main() -> None:
     })
     names = {"org.opencontainers.image.ref.name": f"flowlake:{version}"}
     platform = {"architecture": "amd64", "os": "linux"}
-    index = {"schemaVersion": 2, "mediaType": f"{kind}.index.v1+json", "manifests": [{**manifest, "platform": platform, "annotations": names}]}
+    found = {**manifest, "platform": platform, "annotations": names}
+    index = {"schemaVersion": 2, "mediaType": f"{kind}.index.v1+json", "manifests": [found]}
     layout.archive.file("index.json", json.dumps(index, sort_keys=True).encode())
     layout.archive.file("oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
     image.write_bytes(layout.archive.tar())
