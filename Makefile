@@ -25,7 +25,7 @@ help: ## List the targets
 .PHONY: run
 run: ## Build, pull the sample exports over HTTP into ./lake, show the result
 	@test -e $${CARGO_TARGET_DIR:-target}/debug/flowlake || \
-		echo 'Building flowlake and the libraries it uses, polars above all: 5 to 15 minutes the first time, seconds later.'
+		echo 'Building flowlake and the libraries it uses, polars above all: 5 to 20 minutes the first time, seconds later.'
 	$(CARGO) build
 	@$(CARGO) run --quiet -- demo
 

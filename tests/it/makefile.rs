@@ -30,7 +30,7 @@ fn f06_make_run_says_what_it_builds_before_it_does() {
     let printed = make(directory.path(), "run");
     let place = |text: &str| printed.find(text).unwrap_or_else(|| panic!("{text}: {printed}"));
     let said = place("Building flowlake and the libraries it uses");
-    assert!(printed[said..].lines().next().unwrap().contains("5 to 15 minutes the first time"));
+    assert!(printed[said..].lines().next().unwrap().contains("5 to 20 minutes the first time"));
     // Cargo's own progress is seen: it is not told to be quiet before there is something to run.
     assert!(
         said < place("cargo build\n")
