@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::support::{Source, Workplace};
+use crate::support::{Source, Workplace, escaped};
 
 /// A definition without a mistake, that uses every key.
 pub(super) const GOOD: &str = r#"version = 1
@@ -438,6 +438,40 @@ fn each_mistake_has_a_message_with_a_way_out() {
         writeln!(all, "{}  =>  {}\n\n{shown}\n", right.trim(), wrong.trim()).unwrap();
     }
     insta::assert_snapshot!(all.replace("pf_secret", "SECRET"));
+}
+
+/// Each string and each name near the mistake of a definition, one after the other.
+#[test]
+fn h1_each_mistake_with_hostile_text_in_its_definition() {
+    let strings = regex::Regex::new(r#""[^"\\\n]*""#).unwrap();
+    let names = regex::Regex::new(r"(?m)^[a-z_]+").unwrap();
+    let workplace = workplace();
+    let mut told = 0;
+    for (right, wrong) in MISTAKES {
+        let definition = GOOD.replacen(right, wrong, 1);
+        let ends = strings.find_iter(&definition).map(|it| (it.start(), it.end() - 1, ""));
+        let keys = names.find_iter(&definition).map(|it| (it.start(), it.end(), "\""));
+        let mistake = GOOD.find(right).unwrap();
+        let is_near = |(start, end, _): &(usize, usize, &str)| {
+            *end + 60 > mistake && *start < mistake + wrong.len() + 60
+        };
+        let mut files = Vec::new();
+        for (number, (start, end, quote)) in ends.chain(keys).filter(is_near).enumerate() {
+            let (before, text) = (&definition[..start], &definition[start..end]);
+            let hostile =
+                format!("{before}{quote}{text}{}{quote}{}", escaped(), &definition[end..]);
+            files.push(format!("{number}.toml"));
+            std::fs::write(workplace.path().join(&files[number]), hostile).unwrap();
+        }
+        let arguments: Vec<&str> =
+            ["check"].into_iter().chain(files.iter().map(String::as_str)).collect();
+        for options in [&[][..], &["--json"]] {
+            let finished = workplace.flowlake(&[&arguments, options].concat());
+            assert!([2, 4].contains(&finished.code), "{wrong}: {}", finished.stdout);
+            told += finished.stdout.to_lowercase().matches("injected").count();
+        }
+    }
+    assert!(told > 300, "only {told} messages had hostile text in them");
 }
 
 #[test]

@@ -530,28 +530,37 @@ fn p7_a_table_of_a_hundred_thousand_files_is_converted_changed_and_pruned_in_lit
     assert_eq!(log_of(&workplace, "t").files.len(), 100_002);
 }
 
+/// `FLOWLAKE_NIGHTS=10000` takes ten minutes.
 #[test]
 #[ignore = "takes minutes: `make test-delta`"]
 fn p12_a_night_after_a_thousand_versions_asks_for_as_much_as_the_first() {
     let source = Source::serving("[]");
     let workplace = workplace(&source, TABLES);
     let store = HookedStore::new(Arc::new(InMemory::new()), |_| Ok(()), |_| Ok(()));
+    let count = std::env::var("FLOWLAKE_NIGHTS").map_or(1_000, |it| it.parse().unwrap());
     let nights = runtime().block_on(async {
         let pipeline = InProcess::asking(source.base_url(), &workplace).await;
         let mut calls = Vec::new();
-        for number in 0..1_000 {
+        for number in 0..count {
+            let begun = std::time::Instant::now();
             source.serve(&format!(r#"[{{"id":1,"at":"2026-01-05","v":{number}}}]"#));
             let before = store.calls();
             let run_id = format!("night-{number:04}");
             pipeline.run(store.clone(), &run_id, &Overrides::default()).await.unwrap();
-            calls.push(store.calls() - before);
+            calls.push((store.calls() - before, begun.elapsed().as_secs_f64()));
         }
         calls
     });
     // Ten nights have one checkpoint among them.
-    let of = |nights: &[usize]| nights.iter().sum::<usize>();
-    let (first, last) = (of(&nights[100..200]), of(&nights[900..]));
-    eprintln!("calls of a hundred nights: {first}, then {last}");
+    let of = |nights: &[(usize, f64)]| nights.iter().map(|night| night.0).sum::<usize>();
+    let seconds = |nights: &[(usize, f64)]| nights.iter().map(|night| night.1).sum::<f64>();
+    let (early, late) = (&nights[100..200], &nights[count - 100..]);
+    let (first, last) = (of(early), of(late));
+    eprintln!(
+        "a hundred nights: {first} calls in {:.1} s, then {last} in {:.1} s",
+        seconds(early),
+        seconds(late)
+    );
     assert!(last <= first + first / 20, "{first} calls, then {last}");
 }
 

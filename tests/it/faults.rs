@@ -12,7 +12,9 @@ use futures::TryStreamExt;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
-use crate::support::{FaultServer, Finished, InProcess, KEY, Reply, Workplace, runtime};
+use crate::support::{
+    FaultServer, Finished, InProcess, KEY, Reply, Workplace, hostile_replies, runtime,
+};
 
 const TABLES: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]";
 const GOOD: &str = r#"[{"id":1}]"#;
@@ -79,6 +81,10 @@ impl Case {
 
     /// The binary, which waits only a moment before it asks again.
     fn run(&self) -> (Finished, usize) {
+        self.run_with(|places| (self.replies)(places))
+    }
+
+    fn run_with(&self, replies: impl FnOnce(&Places) -> Vec<Reply>) -> (Finished, usize) {
         let runtime = runtime();
         let (good, source, elsewhere) = runtime.block_on(async {
             (FaultServer::bind().await, FaultServer::bind().await, FaultServer::bind().await)
@@ -95,7 +101,7 @@ impl Case {
         let set = format!("source.base_url=\"{}\"", good.base_url());
         good.serve(vec![Reply::json(GOOD)]);
         elsewhere.serve(vec![Reply::json(NEWER)]);
-        source.serve((self.replies)(&places));
+        source.serve(replies(&places));
         workplace.flowlake(&["run", "test.toml", "--set", &set]).success();
         let before = workplace.lake().snapshot();
         let finished = workplace.run();
@@ -176,7 +182,25 @@ macro_rules! cases {
         fn $name() {
             $case.check(stringify!($name));
         })*
+
+        fn all() -> Vec<(&'static str, Case)> {
+            vec![$((stringify!($name), $case)),*]
+        }
     };
+}
+
+/// Whatever happens then, a table changes to a new one or not at all, and what is told is harmless.
+#[test]
+fn h1_each_case_with_hostile_text_in_all_that_the_source_says() {
+    let mut told = 0;
+    for (name, case) in all() {
+        let (finished, _) = case.run_with(|places| hostile_replies(|| (case.replies)(places)));
+        let codes = [0, 2, 3, 4, 5, 6];
+        assert!(codes.contains(&finished.code), "{name}: {}", finished.stderr);
+        let shown = finished.stdout + &finished.stderr;
+        told += usize::from(shown.to_lowercase().contains("injected"));
+    }
+    assert!(told > 15, "only {told} messages had hostile text in them");
 }
 
 fn good() -> Reply {

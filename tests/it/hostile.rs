@@ -3,39 +3,10 @@
 
 use std::path::Path;
 
-use crate::support::{Answer, Finished, KEY, Source, Workplace};
-
-/// Escape sequences, a C1 and a bidi character, NUL, and a line that should not begin.
-const HOSTILE: &str =
-    "INJECTED\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}\u{2066}\u{feff}\u{0}\r\nerror: INJECTED";
-
-/// The same as the content of a string in JSON or TOML.
-fn escaped() -> String {
-    let escape = |character: char| match character {
-        '\n' => "\\n".to_owned(),
-        '\r' => "\\r".to_owned(),
-        other if other.is_control() || !other.is_ascii() => format!("\\u{:04x}", u32::from(other)),
-        other => other.to_string(),
-    };
-    HOSTILE.chars().map(escape).collect()
-}
-
-/// Asserts that a text has nothing that a terminal acts on, and no line that others began.
-#[track_caller]
-fn assert_harmless(what: &str, text: &str) {
-    let is_harmless = |it: char| {
-        it == '\n'
-            || !(it.is_control()
-                || matches!(it, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'))
-    };
-    let found: Vec<char> = text.chars().filter(|it| !is_harmless(*it)).collect();
-    assert!(found.is_empty(), "{what}: {found:?} in {text:?}");
-    assert!(
-        !text.lines().any(|line| line.trim_start().starts_with("error: INJECTED")),
-        "{what}: {text}"
-    );
-    assert!(!text.contains(KEY), "{what}: {text}");
-}
+use crate::support::{
+    Answer, FaultServer, Finished, HOSTILE, KEY, Reply, Source, Workplace, assert_harmless,
+    escaped, hostile_replies, runtime,
+};
 
 /// What a command showed, which has to be harmless and to speak of the hostile text.
 #[track_caller]
@@ -120,6 +91,42 @@ fn h1_what_a_server_says() {
                 expect(&finished, &format!("{status} {content_type}"), code);
             }
             assert_reports_are_harmless(&workplace);
+        }
+    }
+}
+
+/// A store whose answers are hostile, to each kind of command.
+#[test]
+fn h1_what_a_store_says() {
+    let runtime = runtime();
+    let _guard = runtime.enter();
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let xml = [("content-type", "application/xml")];
+    let error = |code: &str| {
+        format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>told</Message></Error>")
+    };
+    for (status, code) in [
+        ("400 Bad Request", "InvalidArgument"),
+        ("403 Forbidden", "AccessDenied"),
+        ("404 Not Found", "NoSuchBucket"),
+        ("301 Moved Permanently", "PermanentRedirect"),
+        ("200 OK", "ListBucketResult"),
+    ] {
+        let store = runtime.block_on(FaultServer::bind());
+        let workplace = Workplace::asking(&source)
+            .with("AWS_ACCESS_KEY_ID", "test-access")
+            .with("AWS_SECRET_ACCESS_KEY", "test-secret")
+            .with("AWS_REGION", "us-east-1")
+            .with("AWS_ENDPOINT_URL", &store.base_url())
+            .with("AWS_ALLOW_HTTP", "true")
+            .with("TEST_DESTINATION", "s3://bucket/lake");
+        workplace.define("[[tables]]\nname = \"t\"");
+        store.serve(hostile_replies(|| vec![Reply::head(status, &xml).body(error(code))]));
+        for command in
+            [&["run", "test.toml"][..], &["verify", "test.toml"], &["doctor", "test.toml"]]
+        {
+            let finished = workplace.flowlake(command);
+            assert_ne!(finished.code, 0, "{status} {command:?}: {}", finished.stdout);
         }
     }
 }

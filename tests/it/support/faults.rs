@@ -1,5 +1,6 @@
 //! A source that goes wrong as scripted, down to the bytes on the wire.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -7,6 +8,49 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
+
+use super::hostile::{HOSTILE, escaped};
+
+thread_local! {
+    static IS_HOSTILE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Replies that have hostile text wherever there is any: in the reason of the status, in headers that do not frame the
+/// body, and in all texts of the body.
+pub fn hostile_replies(replies: impl FnOnce() -> Vec<Reply>) -> Vec<Reply> {
+    IS_HOSTILE.set(true);
+    let replies = replies();
+    IS_HOSTILE.set(false);
+    replies
+}
+
+/// What HTTP lets a header have of it.
+fn in_header(text: &str) -> String {
+    let framing = ["gzip", "br", "zstd", "deflate"];
+    if framing.contains(&text) || text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.to_owned();
+    }
+    let hostile = HOSTILE.chars().filter(|it| !it.is_ascii_control()).collect::<String>();
+    format!("{text}{hostile}")
+}
+
+/// A body with hostile text: in the strings and names of JSON, and around words; bytes stay as they are.
+fn in_body(body: &[u8]) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(body) else { return body.to_vec() };
+    if let Ok(value) = serde_json::from_str::<serde_json::Value>(text) {
+        let quoted = text.replace("\":", &format!("{}\":", escaped()));
+        return match value {
+            serde_json::Value::String(text) => serde_json::to_vec(&(text + HOSTILE)).unwrap(),
+            _ => quoted.replace("\"}", &format!("{}\"}}", escaped())).into(),
+        };
+    }
+    if text.starts_with('<') {
+        return text.replace('>', &format!(">{HOSTILE}")).into();
+    }
+    // A body of nothing but spaces is an empty one.
+    let words = text.trim();
+    if words.is_empty() { body.to_vec() } else { format!("{words} {HOSTILE}").into() }
+}
 
 /// What a connection does after its request has been read. It is closed at the end.
 #[derive(Clone, Default)]
@@ -55,14 +99,16 @@ impl Reply {
 
     /// A head without the empty line behind it.
     pub fn head(status: &str, headers: &[(&str, &str)]) -> Self {
-        let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\n");
-        let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+        let shown = |text: &str| if IS_HOSTILE.get() { in_header(text) } else { text.to_owned() };
+        let head = format!("HTTP/1.1 {}\r\nconnection: close\r\n", shown(status));
+        let headers = headers.iter().map(|(name, value)| format!("{name}: {}\r\n", shown(value)));
         Self::none().send(head + &headers.collect::<String>())
     }
 
     /// The rest of a complete answer.
     pub fn body(self, body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref();
+        let body = if IS_HOSTILE.get() { in_body(body) } else { body.to_vec() };
         self.length(body.len()).send(body)
     }
 

@@ -8,6 +8,7 @@ mod faults;
 mod formats;
 mod gcs_server;
 mod hooked_store;
+mod hostile;
 mod http2_server;
 mod in_process;
 mod lake;
@@ -24,12 +25,13 @@ pub use azurite::Azurite;
 pub use command::{Finished, KEY, Workplace, loaded};
 pub use definition_schema::{assert_schema_accepts_what_check_accepts, schema_accepts};
 pub use delta_log::DeltaLog;
-pub use faults::{Asked, FaultServer, Reply};
+pub use faults::{Asked, FaultServer, Reply, hostile_replies};
 pub use formats::{
     format_of_test, in_each_format, in_format, in_slice_of_test, is_in_slice, own_directory,
 };
 pub use gcs_server::GcsServer;
 pub use hooked_store::{Failure, HookedStore};
+pub use hostile::{HOSTILE, assert_harmless, escaped};
 pub use http2_server::{Http2Server, Step};
 pub use in_process::InProcess;
 pub use lake::Lake;
