@@ -50,11 +50,11 @@ impl LinesFormatter {
 impl Formatter for LinesFormatter {
     fn begin_array<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
         self.begin(true);
-        self.write(writer, |it, to| it.begin_array(to), |it, to| it.begin_array(to))
+        self.write(writer, Formatter::begin_array, Formatter::begin_array)
     }
 
     fn end_array<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.write(writer, |it, to| it.end_array(to), |it, to| it.end_array(to))?;
+        self.write(writer, Formatter::end_array, Formatter::end_array)?;
         self.end();
         Ok(())
     }
@@ -72,16 +72,16 @@ impl Formatter for LinesFormatter {
     }
 
     fn end_array_value<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.write(writer, |it, to| it.end_array_value(to), |it, to| it.end_array_value(to))
+        self.write(writer, Formatter::end_array_value, Formatter::end_array_value)
     }
 
     fn begin_object<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
         self.begin(false);
-        self.write(writer, |it, to| it.begin_object(to), |it, to| it.begin_object(to))
+        self.write(writer, Formatter::begin_object, Formatter::begin_object)
     }
 
     fn end_object<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.write(writer, |it, to| it.end_object(to), |it, to| it.end_object(to))?;
+        self.write(writer, Formatter::end_object, Formatter::end_object)?;
         self.end();
         Ok(())
     }
@@ -99,11 +99,11 @@ impl Formatter for LinesFormatter {
     }
 
     fn begin_object_value<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.write(writer, |it, to| it.begin_object_value(to), |it, to| it.begin_object_value(to))
+        self.write(writer, Formatter::begin_object_value, Formatter::begin_object_value)
     }
 
     fn end_object_value<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.write(writer, |it, to| it.end_object_value(to), |it, to| it.end_object_value(to))
+        self.write(writer, Formatter::end_object_value, Formatter::end_object_value)
     }
 }
 
