@@ -387,7 +387,7 @@ impl Destination {
     /// A directory cannot be read, or a file cannot be removed.
     pub async fn remove_temporary_files(&self) -> Result<(), DestinationError> {
         let found = self.temporary_files().await?;
-        let removed = on_cpu(move || found.iter().try_for_each(std::fs::remove_file)).await;
+        let removed = on_cpu(move || found.iter().try_for_each(remove_file)).await;
         removed.map_err(|source| self.directory_error("clean", source))
     }
 
@@ -417,6 +417,14 @@ impl Destination {
     }
 }
 
+/// Removes a file that its writer may remove, or rename, at the same moment.
+fn remove_file(path: &PathBuf) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 fn by_path(listed: Vec<ObjectMeta>) -> Vec<ListedFile> {
     let files = listed.into_iter().map(|meta| ListedFile {
         path: meta.location,
@@ -426,4 +434,20 @@ fn by_path(listed: Vec<ObjectMeta>) -> Vec<ListedFile> {
     let mut files: Vec<ListedFile> = files.collect();
     files.sort_by(|left, right| left.path.cmp(&right.path));
     files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_file_whose_writer_was_faster_is_gone_already() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let file = directory.path().join("f#1");
+        std::fs::write(&file, "x").unwrap();
+        for _ in 0..2 {
+            remove_file(&file).unwrap();
+        }
+        assert!(remove_file(&directory.path().to_owned()).is_err(), "a directory is no file");
+    }
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flowlake::plan::Overrides;
+use futures::StreamExt;
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use serde_json::Value;
 
@@ -530,12 +532,13 @@ fn p7_a_table_of_a_hundred_thousand_files_is_converted_changed_and_pruned_in_lit
     assert_eq!(log_of(&workplace, "t").files.len(), 100_002);
 }
 
-/// `FLOWLAKE_NIGHTS=10000` takes ten minutes.
+/// Versions that nobody can read any more are gone. `FLOWLAKE_NIGHTS=10000` takes minutes.
 #[test]
 #[ignore = "takes minutes: `make test-delta`"]
 fn p12_a_night_after_a_thousand_versions_asks_for_as_much_as_the_first() {
     let source = Source::serving("[]");
-    let workplace = workplace(&source, TABLES);
+    let workplace = Workplace::asking(&source);
+    define(&workplace, "delta", "[retention]\ntime_travel = \"PT0S\"", TABLES);
     let store = HookedStore::new(Arc::new(InMemory::new()), |_| Ok(()), |_| Ok(()));
     let count = std::env::var("FLOWLAKE_NIGHTS").map_or(1_000, |it| it.parse().unwrap());
     let nights = runtime().block_on(async {
@@ -562,6 +565,9 @@ fn p12_a_night_after_a_thousand_versions_asks_for_as_much_as_the_first() {
         seconds(late)
     );
     assert!(last <= first + first / 20, "{first} calls, then {last}");
+    let log = object_store::path::Path::from("t/_delta_log");
+    let left = runtime().block_on(store.list(Some(&log)).count());
+    assert!(left < 40, "{left} files of the log");
 }
 
 #[test]
