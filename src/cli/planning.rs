@@ -10,7 +10,7 @@ use crate::definition::{DestinationUrl, Pipeline, Setting, Size, parse_instant};
 use crate::plan::{DEFAULT_JOBS, Overrides, Plan, destination_at, only_tables};
 use crate::run::{RunContext, RunError, refuse_other_format, refuse_other_slice};
 use crate::schema::{RunId, TableName};
-use crate::table::{self, Agreement, Snapshot};
+use crate::table::{self, Snapshot};
 
 /// The arguments that decide a plan.
 #[derive(Debug, Clone, Args)]
@@ -170,11 +170,7 @@ async fn peek(
     Ok(match depends_on {
         DependsOn::Nothing => Snapshot::default(),
         DependsOn::Watermarks => tables.snapshot_without_manifests().await?,
-        DependsOn::Tables => {
-            let mut snapshot = tables.snapshot().await?;
-            snapshot.agreement = Agreement::of(&destination).await?;
-            snapshot
-        }
+        DependsOn::Tables => tables.snapshot_and_agreement().await?,
     })
 }
 

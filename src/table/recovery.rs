@@ -12,7 +12,7 @@ use super::commit_log::{self, CommitRecord, Logged};
 use super::intent::{Intent, Publication};
 use super::own_file::OwnFile;
 use super::snapshot::SnapshotFile;
-use super::{CommitError, Manifest, Snapshot, TableStore, delta, json, layout};
+use super::{Agreement, CommitError, Manifest, Snapshot, TableStore, delta, json, layout};
 use crate::schema::RunId;
 use crate::store::{Destination, PublishError, ReplaceOutcome};
 
@@ -175,6 +175,15 @@ impl TableStore {
             snapshot.file = intent.snapshot;
         }
         Ok(snapshot)
+    }
+
+    /// The same with what the pipelines agree on that share the tables.
+    ///
+    /// # Errors
+    /// The destination holds tables that are not shared, it fails, or one of flowlake's own files is missing or damaged.
+    pub async fn snapshot_and_agreement(&self) -> Result<Snapshot, CommitError> {
+        let agreement = Agreement::of(self.destination()).await?;
+        Ok(Snapshot { agreement, ..self.snapshot().await? })
     }
 
     /// The same without the manifests: which tables there are, of which pipelines, and how far they are loaded.

@@ -15,6 +15,10 @@ const TABLES: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_di
 const ONE_ROW: &str = r#"[{"id":1,"at":"2026-01-05","v":1}]"#;
 const WITH_A_LINE: &str = r#"[{"id":1,"at":"2026-01-05","v":1,"lines":[{"n":1}]}]"#;
 
+/// The lines as a table of the definition, whose rows have a column of their parent's.
+const LINES_WITH_V: &str = "[[tables]]\nname = \"t__lines\"\nparent = \"t\"\nrecords = \"/lines\"\n\
+    parent_columns = [\"v\"]";
+
 /// A lake whose tables pipelines share, and what they ask.
 struct Shared {
     source: Source,
@@ -175,10 +179,7 @@ fn p04_a_type_that_was_agreed_on_stays_and_what_does_not_fit_is_in_quarantine() 
 
 #[test]
 fn p04_an_export_without_rows_decides_no_type_for_others() {
-    let tables = format!(
-        "{TABLES}\n[[tables]]\nname = \"t__lines\"\nparent = \"t\"\nrecords = \"/lines\"\n\
-         parent_columns = [\"v\"]"
-    );
+    let tables = format!("{TABLES}\n{LINES_WITH_V}");
     let Shared { source, workplace, lake } = Shared::by(&["acme", "zeta"], &tables, "[]");
     run(&workplace, "acme").success();
     source.serve(WITH_A_LINE);
@@ -193,10 +194,7 @@ fn p04_an_export_without_rows_decides_no_type_for_others() {
 
 #[test]
 fn p04_a_column_of_the_parent_that_is_null_in_all_rows_is_text_for_all() {
-    let tables = format!(
-        "{TABLES}\n[[tables]]\nname = \"t__lines\"\nparent = \"t\"\nrecords = \"/lines\"\n\
-         parent_columns = [\"v\"]"
-    );
+    let tables = format!("{TABLES}\n{LINES_WITH_V}");
     let export = r#"[{"id":1,"at":"2026-01-05","v":null,"lines":[{"n":1}]}]"#;
     let Shared { source, workplace, lake } = Shared::by(&["acme", "zeta"], &tables, export);
     run(&workplace, "acme").success();

@@ -11,7 +11,7 @@ use crate::run::{RunContext, RunError, refuse_other_format, refuse_other_slice};
 use crate::runtime::on_cpu;
 use crate::store::Destination;
 use crate::table::lock::{Holder, holder};
-use crate::table::{self, Agreement, CommitError, Snapshot};
+use crate::table::{self, CommitError, Snapshot, TableStore};
 
 const DESTINATION: &str = "destination";
 const LOCK: &str = "lock";
@@ -41,7 +41,7 @@ pub(super) async fn looks(plan: &Plan, context: &RunContext) -> Vec<Look> {
         Err(_) if !is_writable => {}
         Err(error) => looks.push(Look::failed(LOCK, &error)),
     }
-    looks.extend(tables(plan, &destination, is_writable, is_held).await);
+    looks.extend(tables(plan, &table::open(&destination), is_writable, is_held).await);
     if let DestinationUrl::Local(directory) = &plan.destination {
         looks.push(room(ROOM, directory, advice::CHECK_DESTINATION));
     }
@@ -111,18 +111,8 @@ fn lock(holder: Option<Holder>) -> Look {
 }
 
 /// The state that the next run would start from.
-async fn tables(
-    plan: &Plan,
-    destination: &Destination,
-    is_writable: bool,
-    is_held: bool,
-) -> Vec<Look> {
-    let tables = table::open(destination);
-    let read = async {
-        let mut snapshot = tables.snapshot().await?;
-        snapshot.agreement = Agreement::of(destination).await?;
-        Ok((snapshot, tables.open_commit().await?))
-    };
+async fn tables(plan: &Plan, tables: &TableStore, is_writable: bool, is_held: bool) -> Vec<Look> {
+    let read = async { Ok((tables.snapshot_and_agreement().await?, tables.open_commit().await?)) };
     let (snapshot, open_commit) = match read.await {
         Ok(read) => read,
         Err(CommitError::Destination(_)) if !is_writable => return Vec::new(),

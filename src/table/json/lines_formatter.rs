@@ -16,7 +16,7 @@ pub(super) struct LinesFormatter {
 }
 
 impl LinesFormatter {
-    /// What writes here. The two share no type.
+    /// Writes with one of the two formatters: indented, or on the line that is open.
     fn write<W: Write + ?Sized>(
         &mut self,
         writer: &mut W,
