@@ -26,8 +26,14 @@ fn every_command_has_a_manual_page() {
     let workplace = Workplace::empty();
     let page = workplace.flowlake(&["man"]).success();
     assert!(page.contains(".TH flowlake 1"), "{page}");
-    assert!(page.contains("EXTRA") && page.contains("11        another run holds"), "{page}");
-    assert!(page.contains("flowlake\\-doctor(1)"), "{page}");
+    assert!(page.contains(".SH EXAMPLES\n") && page.contains(".SH EXIT STATUS\n"), "{page}");
+    assert!(page.contains("11        another run holds"), "{page}");
+    assert!(page.contains("flowlake\\-doctor(1)") && !page.contains("\\-help(1)"), "{page}");
+    // What a page refers to has a page.
+    let page = workplace.flowlake(&["man", "quarantine-retry"]).success();
+    assert!(page.contains("flowlake\\-quarantine\\-retry"), "{page}");
+    let page = workplace.flowlake(&["man", "quarantine"]).success();
+    assert!(page.contains("\\-retry(1)") && !page.contains("\\-help(1)"), "{page}");
     let page = workplace.flowlake(&["man", "doctor"]).success();
     assert!(page.contains("flowlake\\-doctor") && page.contains("\\-\\-quiet"), "{page}");
     let page = workplace.flowlake(&["man", "convert"]).success();
