@@ -64,8 +64,19 @@ pub struct Plan {
     pub memory: u64,
     /// Whether the run waits while another one holds the destination.
     pub waits: bool,
-    /// Whether the run loads quarantined records and asks the source for nothing.
-    pub is_retry: bool,
+    /// Where the records come from.
+    pub origin: RecordOrigin,
+}
+
+/// Where the records of a run come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordOrigin {
+    /// The source, which is asked for an export.
+    Source,
+    /// An export that an earlier run has kept.
+    Landing,
+    /// The quarantine of the tables.
+    Quarantine,
 }
 
 /// Options of a run beside its definition.
@@ -239,25 +250,48 @@ impl Plan {
             pipeline,
             run_id,
             id_is_new: false,
-            is_retry: false,
+            origin: RecordOrigin::Source,
             started_at,
             window,
             watermark,
         })
     }
 
-    /// The plan of a run that requests nothing: it loads records that the destination already has, in addition to the
-    /// rows of its tables.
-    #[must_use]
-    pub fn without_requests(mut self) -> Self {
+    /// The plan of a run that asks the source for nothing.
+    fn without_requests(mut self, origin: RecordOrigin) -> Self {
         self.requests.clear();
         self.window = None;
-        self.is_retry = true;
+        self.origin = origin;
+        self
+    }
+
+    /// The plan of a run that loads quarantined records, in addition to the rows of the tables.
+    #[must_use]
+    pub fn retrying(self) -> Self {
+        let mut plan = self.without_requests(RecordOrigin::Quarantine);
         let replaced = |table: &&mut Table| table.write_disposition == WriteDisposition::Replace;
-        for table in self.pipeline.tables.iter_mut().filter(replaced) {
+        for table in plan.pipeline.tables.iter_mut().filter(replaced) {
             table.write_disposition = WriteDisposition::Append;
         }
-        self
+        plan
+    }
+
+    /// The plan of a run that loads a kept export, until it is known which.
+    #[must_use]
+    pub fn reloading(self) -> Self {
+        self.without_requests(RecordOrigin::Landing)
+    }
+
+    /// The plan of a run that loads what these requests have received before.
+    #[must_use]
+    pub fn with_answered(self, requests: Vec<Request>) -> Self {
+        let windows: Vec<Window> = requests.iter().filter_map(|request| request.window).collect();
+        let window = match (windows.first(), windows.last()) {
+            (Some(first), Some(last)) => Some(Window { start: first.start, end: last.end }),
+            _ => None,
+        };
+        // It is as if it had been asked for once more.
+        Self { requests, window, is_backfill: true, ..self }
     }
 
     /// What a table has of the source's time after `window` is loaded, by what it had before. A table that is new has the

@@ -32,6 +32,12 @@ pub enum Error {
         /// The destination.
         url: String,
     },
+    /// A destination alone does not say what its tables are to become.
+    #[error("`{destination}` is no definition, which would say what to convert its tables to")]
+    NoDefinition {
+        /// As the user typed it.
+        destination: String,
+    },
     /// The sample API did not start.
     #[error(transparent)]
     SampleApi(#[from] SampleApiError),
@@ -56,7 +62,11 @@ impl Error {
             Self::Init(error) => Some(error),
             Self::Verify(error) => Some(error),
             Self::SampleApi(error) => Some(error),
-            Self::NoLake { .. } | Self::Output(_) | Self::Threads(_) | Self::Json(_) => None,
+            Self::NoLake { .. }
+            | Self::NoDefinition { .. }
+            | Self::Output(_)
+            | Self::Threads(_)
+            | Self::Json(_) => None,
         }
     }
 }
@@ -65,24 +75,25 @@ impl Failure for Error {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::NoLake { .. } => ExitCode::Destination,
+            Self::NoDefinition { .. } => ExitCode::Usage,
             other => other.failure().map_or(ExitCode::Unexpected, Failure::exit_code),
         }
     }
 
     fn help(&self) -> Option<String> {
-        if let Self::NoLake { .. } = self {
-            return Some(
+        let help = match self {
+            Self::NoLake { .. } => {
                 "check the path, and that its disk is mounted; `flowlake run` begins a lake"
-                    .to_owned(),
-            );
-        }
-        if let Self::Threads(_) = self {
-            return Some(
+            }
+            Self::NoDefinition { .. } => {
+                "give the definition, or a format with `--to delta` or `--to parquet`"
+            }
+            Self::Threads(_) => {
                 "raise the limits of processes and memory of this user (`ulimit -u`, `ulimit -v`)"
-                    .to_owned(),
-            );
-        }
-        self.failure().and_then(Failure::help)
+            }
+            other => return other.failure().and_then(Failure::help),
+        };
+        Some(help.to_owned())
     }
 }
 

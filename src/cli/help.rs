@@ -10,7 +10,7 @@ use clap::Command;
 /// The groups of commands, in the order in which they are shown.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Setup", &["init", "check", "completions", "man"]),
-    ("Load", &["run", "plan", "quarantine", "watermark"]),
+    ("Load", &["run", "plan", "reload", "quarantine", "watermark"]),
     ("Look", &["doctor", "runs", "verify"]),
     ("Care", &["recover", "prune", "convert", "unlock"]),
     ("Try it", &["demo", "sample-api"]),
@@ -74,13 +74,19 @@ Examples:
   flowlake quarantine show purchasing.toml
   flowlake quarantine retry purchasing.toml";
 
+pub(super) const RELOAD: &str = "\
+Examples:
+  flowlake reload purchasing.toml
+  flowlake reload --run RUN purchasing.toml";
+
 pub(super) const VERIFY: &str = "\
 Examples:
   flowlake verify lake/purchasing
   flowlake verify --repair purchasing.toml";
 
 pub(super) const CONVERT: &str = "\
-Example:
+Examples:
+  flowlake convert pipelines/purchasing.toml
   flowlake convert --to delta lake/purchasing";
 
 pub(super) const WATERMARK: &str = "\

@@ -14,6 +14,7 @@ mod planning;
 mod prune;
 mod quarantine;
 mod recover;
+mod reload;
 mod run;
 mod runs;
 mod sample_api;
@@ -146,6 +147,9 @@ enum Command {
     /// Show quarantined records, and load them again once the definition is corrected.
     #[command(subcommand, after_help = help::QUARANTINE)]
     Quarantine(quarantine::QuarantineCommand),
+    /// Load a kept export again, by the definition as it is now and without the source.
+    #[command(after_help = help::RELOAD)]
+    Reload(reload::ReloadArguments),
     /// Compare a destination with its manifests: every file, every byte, and no others.
     #[command(after_help = help::VERIFY)]
     Verify {
@@ -178,15 +182,15 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Give the tables of a destination another format, without the source. The data files stay where they are.
+    /// Give tables the partitions that the definition says now, or another format, without the source.
     #[command(after_help = help::CONVERT)]
     Convert {
         #[command(flatten)]
         destination: DestinationArgument,
-        /// The format: `parquet`, whose readers take every file in the directory of a table, or `delta`, whose readers take
-        /// those that its log names.
+        /// The format of all tables of the destination: `parquet`, whose readers take every file in the directory of a table,
+        /// or `delta`, whose readers take those that its log names. Data files stay where they are.
         #[arg(long, value_name = "FORMAT", value_parser = convert::format_of)]
-        to: TableFormat,
+        to: Option<TableFormat>,
     },
     /// Show or set from where the next window is requested.
     #[command(subcommand, after_help = help::WATERMARK)]
@@ -230,7 +234,7 @@ enum Command {
     },
     /// Print the manual page, as for `flowlake man | man -l -`.
     Man {
-        /// A command of flowlake, for its own page.
+        /// A command of flowlake, for its own page: `run`, or `quarantine-list`.
         #[arg(value_parser = command_name)]
         command: Option<String>,
     },
@@ -238,8 +242,8 @@ enum Command {
 
 /// The name of one of the commands.
 fn command_name(name: &str) -> Result<String, String> {
-    match command_line().find_subcommand(name) {
-        Some(command) => Ok(command.get_name().to_owned()),
+    match shell::command_of_page(&command_line(), name) {
+        Some(_) => Ok(name.to_owned()),
         None => Err("flowlake has no such command".to_owned()),
     }
 }
@@ -260,6 +264,7 @@ impl Command {
             | Self::Completions { .. }
             | Self::Man { .. } => true,
             Self::Run { .. }
+            | Self::Reload(_)
             | Self::Recover { .. }
             | Self::Prune { .. }
             | Self::Convert { .. }
@@ -353,6 +358,7 @@ async fn dispatch(command: Command) -> ExitCode {
         Command::Plan { file, plan: arguments, json } => {
             until_signal(interruption, plan::plan(&file, json, &arguments, &context)).await
         }
+        Command::Reload(arguments) => reload::reload(arguments, &context).await,
         Command::Quarantine(command) => quarantine::quarantine(command, &context).await,
         Command::Verify { destination, quick, repair, rebuild, yes, json } => {
             let rebuild = rebuild.then_some(yes);

@@ -12,6 +12,29 @@ use crate::run::{RunContext, RunError, refuse_other_format, refuse_other_slice};
 use crate::schema::{RunId, TableName};
 use crate::table::{self, Snapshot};
 
+/// The arguments of a run that asks the source for nothing.
+#[derive(Debug, Clone, Args)]
+pub(super) struct LoadArguments {
+    /// Set a key of the definition for this run, as in `tables[0].columns.amount=string`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) settings: Vec<Setting>,
+    /// Accept an export that is smaller than the tables or `[limits]` suggest.
+    #[arg(long)]
+    allow_shrink: bool,
+    /// Load the export also when the tables have it already; a table with `append` then has its rows once more.
+    #[arg(long)]
+    again: bool,
+    /// Load only this table and its children; may be given more than once.
+    #[arg(long = "table", value_name = "TABLE")]
+    tables: Vec<TableName>,
+    /// How much memory the rows of an export may take; more is spilled to local disk [default: 256MiB].
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<Size>,
+    /// Wait while another run holds the destination, instead of exiting with 11.
+    #[arg(long)]
+    wait: bool,
+}
+
 /// The arguments that decide a plan.
 #[derive(Debug, Clone, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
@@ -79,6 +102,12 @@ impl PlanArguments {
     /// Defaults for everything else.
     pub(super) fn with(settings: Vec<Setting>, memory: Option<Size>, wait: bool) -> Self {
         Self { settings, memory, wait, ..Self::default() }
+    }
+
+    /// Those of a run that asks the source for nothing.
+    pub(super) fn of_load(load: LoadArguments) -> Self {
+        let LoadArguments { settings, allow_shrink, again, tables, memory, wait } = load;
+        Self { settings, allow_shrink, again, tables, memory, wait, ..Self::default() }
     }
 
     /// What the run takes as now.

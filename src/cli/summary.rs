@@ -59,6 +59,9 @@ pub(super) fn report(report: &RunReport) -> Vec<String> {
     // On a line of its own, so that it can be copied from a narrow terminal.
     let mut lines =
         vec![format!("{name}: {outcome} ({taken} in {seconds:.1} s)"), format!("run {run}")];
+    if let Some(run) = &report.reloaded {
+        lines.push(format!("loaded again: the export that run {run} received"));
+    }
     if report.began_lake {
         lines.push(format!("this run began the lake {}", report.destination));
     }

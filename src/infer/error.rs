@@ -119,6 +119,22 @@ pub enum SchemaError {
     Repartitioned {
         /// The table.
         table: TableName,
+        /// Several pipelines write it.
+        is_shared: bool,
+    },
+    /// The directories of a table would have other names, since the column has another type now.
+    #[error(
+        "table `{table}` has a directory for each value of `{column}`, which was {before} and is {now} now"
+    )]
+    OtherDirectories {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: ColumnName,
+        /// Its type in the files.
+        before: ColumnType,
+        /// Its type with the export.
+        now: ColumnType,
     },
     /// The definition gives a table another key than its rows have.
     #[error("table `{table}` has rows with another key than the definition says now: {}", shown_key(.before))]
@@ -223,6 +239,7 @@ impl SchemaError {
         matches!(
             self,
             Self::Repartitioned { .. }
+                | Self::OtherDirectories { .. }
                 | Self::Rekeyed { .. }
                 | Self::Unkept { .. }
                 | Self::HistoryUnkept { .. }
@@ -248,10 +265,7 @@ impl Failure for SchemaError {
                  `{column} = {{ exclude = true }}` under `[tables.columns]`"
             ),
             Self::Frozen { .. } => FROZEN_HELP.into(),
-            Self::TableCollision { .. } => {
-                "declare one of them with a name of its own: `[[tables]]` with `parent` and `records`"
-                    .into()
-            }
+            Self::TableCollision { .. } => TABLE_COLLISION_HELP.into(),
             Self::Unplaced { path, .. } => format!(
                 "this is a mistake of flowlake, please report it; until then exclude the value or name it: \
                  `name = {{ from = \"{path}\" }}` under `[tables.columns]`"
@@ -273,10 +287,7 @@ impl Failure for SchemaError {
                 "name another column in `{used_as}`, or declare this one: `{column} = \"string\"`"
             ),
             Self::UnfitPartition { column, column_type, .. } => partition_help(column, column_type),
-            Self::Uncheckable { .. } => {
-                "correct the check in `[[tables]]`, or declare its columns under `[tables.columns]`"
-                    .into()
-            }
+            Self::Uncheckable { .. } => UNCHECKABLE_HELP.into(),
             Self::PartitionCollision { directory_key, .. } => format!(
                 "give the column another name: `other_name = {{ from = \"/{directory_key}\" }}`"
             ),
@@ -286,18 +297,34 @@ impl Failure for SchemaError {
                  `{column}_json = {{ type = \"json\", from = \"/{column}\" }}`, or use `write_disposition = \"replace\"` once"
             ),
             Self::JsonHasRows { column, child, .. } => {
-                format!("remove the column `{column}` or the child table `{child}` from the definition")
+                format!(
+                    "remove the column `{column}` or the child table `{child}` from the definition"
+                )
             }
             Self::Unkept { .. } | Self::HistoryUnkept { .. } => {
                 "write `deletes` and `history` as they were, or load into a new destination".into()
             }
             Self::HistoryCollision { .. } => HISTORY_COLLISION_HELP.into(),
-            Self::Repartitioned { .. } | Self::Rekeyed { .. } | Self::NotCarried { .. } => {
+            Self::Repartitioned { is_shared: true, .. } => OTHER_PARTITIONS_SHARED_HELP.into(),
+            Self::Repartitioned { .. } => OTHER_PARTITIONS_HELP.into(),
+            Self::OtherDirectories { column, before, .. } => {
+                format!("declare `{before}` for `{column}`, or load into a new destination")
+            }
+            Self::Rekeyed { .. } | Self::NotCarried { .. } => {
                 "load into a new destination, or use `write_disposition = \"replace\"` once".into()
             }
         })
     }
 }
+
+const TABLE_COLLISION_HELP: &str =
+    "declare one of them with a name of its own: `[[tables]]` with `parent` and `records`";
+const UNCHECKABLE_HELP: &str =
+    "correct the check in `[[tables]]`, or declare its columns under `[tables.columns]`";
+const OTHER_PARTITIONS_HELP: &str =
+    "divide them anew with `flowlake convert DEFINITION`, which does not need the source";
+const OTHER_PARTITIONS_SHARED_HELP: &str = "tables that pipelines share keep the partitions that they began with; \
+     load all slices into a new destination for others";
 
 /// What to do about a partition by a column of an unfit type.
 fn partition_help(column: &ColumnName, column_type: &ColumnType) -> String {

@@ -38,6 +38,7 @@ pub(crate) use naming::{child_table_name, column_name};
 pub use observe::observe;
 pub use resolved::{Discarded, ResolvedTable, Schemas, TableHistory, TablePolicy};
 pub use unmatched::Unmatched;
+pub use validate::with_partitions;
 pub use value_rules::value_rules;
 pub(crate) use value_type::{FieldIndex, ITEMS_FIELD};
 pub use wide_object::WideObject;

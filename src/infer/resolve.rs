@@ -19,8 +19,8 @@ use super::validate::{check_columns, check_partitions, verify_parent_columns};
 use super::value_columns::value_columns;
 use crate::definition::{FieldTypes, Table, Widening, WriteDisposition};
 use crate::schema::{
-    ColumnName, ColumnSchema, ColumnSource, ColumnType, IdVec, PartitionField, PositionId, RootId,
-    Shape, TableId, TableName, TableSchema,
+    ColumnName, ColumnSchema, ColumnSource, ColumnType, IdVec, PositionId, RootId, Shape, TableId,
+    TableName, TableSchema,
 };
 
 impl Schemas {
@@ -226,12 +226,17 @@ impl<'a> Resolver<'a> {
         if let Some(column) = deleted_at.filter(|name| schema.column(name).is_none()) {
             return Err(SchemaError::Unkept { table, column: column.clone() });
         }
+        if known.partition_by != schema.partition_by {
+            let is_shared = policy.is_shared;
+            return Err(SchemaError::Repartitioned { table, is_shared });
+        }
         // A child table is in the partitions of its root, whatever its own column of the name is.
-        let renamed = |field: &PartitionField| {
-            schema.parent.is_none() && renames_directories(known, schema, field)
-        };
-        if known.partition_by != schema.partition_by || schema.partition_by.iter().any(renamed) {
-            return Err(SchemaError::Repartitioned { table });
+        if schema.parent.is_none()
+            && let Some((before, now)) = column_with_other_directories(known, schema)
+        {
+            let (column, before, now) =
+                (now.name.clone(), before.column_type.clone(), now.column_type.clone());
+            return Err(SchemaError::OtherDirectories { table, column, before, now });
         }
         let has_member_keys =
             |schema: &TableSchema| schema.own_column(&ColumnSource::MemberKey).cloned();
@@ -302,15 +307,17 @@ fn guarded_columns(table: &Table) -> HashMap<ColumnName, Widening> {
     within_family.chain(by_value).collect()
 }
 
-/// Whether a partition by the values of a column would have other directories from now on.
-fn renames_directories(before: &TableSchema, now: &TableSchema, field: &PartitionField) -> bool {
-    let column = |schema: &TableSchema| schema.column(&field.column).cloned();
-    match (column(before), column(now)) {
-        (Some(before), Some(now)) if field.is_identity() && !before.is_untyped() => {
-            !now.column_type.keeps_texts_of(&before.column_type)
-        }
-        _ => false,
-    }
+/// A column, before and now, whose values would be other directories from now on.
+fn column_with_other_directories<'t>(
+    before: &'t TableSchema,
+    now: &'t TableSchema,
+) -> Option<(&'t ColumnSchema, &'t ColumnSchema)> {
+    let by_value = now.partition_by.iter().filter(|field| field.is_identity());
+    let mut columns =
+        by_value.filter_map(|field| before.column(&field.column).zip(now.column(&field.column)));
+    columns.find(|(before, now)| {
+        !before.is_untyped() && !now.column_type.keeps_texts_of(&before.column_type)
+    })
 }
 
 /// The columns with declared types.

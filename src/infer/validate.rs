@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::definition::nearest;
 use crate::infer::error::SchemaError;
 use crate::infer::unresolved::{CarriedColumn, TableShape, UnresolvedTable};
-use crate::schema::{ColumnName, ColumnSchema, ShownPath, TableSchema};
+use crate::schema::{ColumnName, ColumnSchema, PartitionField, ShownPath, TableSchema};
 
 /// Refuses columns with one name, and missing or nested columns in keys, cursors and sort orders.
 pub(crate) fn check_columns(schema: &TableSchema) -> Result<(), SchemaError> {
@@ -97,6 +97,19 @@ fn required_column<'a>(
         used_as,
         columns: schema.columns.iter().map(|column| column.name.to_string()).collect(),
     })
+}
+
+/// The schema of a table with other partitions.
+///
+/// # Errors
+/// The table has no such columns, or cannot be partitioned by them.
+pub fn with_partitions(
+    schema: &TableSchema,
+    partition_by: &[PartitionField],
+) -> Result<TableSchema, SchemaError> {
+    let schema = TableSchema { partition_by: partition_by.to_vec(), ..schema.clone() };
+    check_partitions(&schema)?;
+    Ok(schema)
 }
 
 /// Refuses partitions of missing columns, unfit types or names that a column has.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
-use super::{ExportHash, Landed};
+use super::{ExportHash, LandError, Landed};
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::schema::{RunId, Window};
 use crate::shown;
@@ -34,6 +34,17 @@ pub enum ArchiveError {
     /// Its origin is not writable as JSON.
     #[error("cannot write the origin of an export as JSON: {0}")]
     Origin(#[from] serde_json::Error),
+    /// A kept export cannot be loaded again.
+    #[error("the kept export `{path}` cannot be loaded: {problem}")]
+    Unusable {
+        /// The file.
+        path: Path,
+        /// Why not.
+        problem: String,
+    },
+    /// The disk on which exports are spooled failed.
+    #[error(transparent)]
+    Spool(#[from] LandError),
 }
 
 impl Failure for ArchiveError {
@@ -41,6 +52,8 @@ impl Failure for ArchiveError {
         match self {
             Self::Destination(error) => error.exit_code(),
             Self::Origin(_) => ExitCode::Unexpected,
+            Self::Unusable { .. } => ExitCode::Destination,
+            Self::Spool(error) => error.exit_code(),
         }
     }
 
@@ -48,6 +61,11 @@ impl Failure for ArchiveError {
         match self {
             Self::Destination(error) => error.help(),
             Self::Origin(_) => Some(advice::REPORT_A_BUG.to_owned()),
+            Self::Unusable { .. } => Some(
+                "load that of another run with `--run`, or ask the source with `flowlake run`"
+                    .to_owned(),
+            ),
+            Self::Spool(error) => error.help(),
         }
     }
 }
@@ -68,7 +86,10 @@ pub struct ReceivedExport {
 /// The content of an `.origin.json` file.
 #[derive(Serialize)]
 struct ExportOrigin<'a> {
+    pipeline: &'a str,
     url: &'a str,
+    /// How many exports the run has received.
+    pieces: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<Window>,
     #[serde(flatten)]
@@ -86,6 +107,8 @@ pub struct Archive<'a> {
     pub destination: &'a Destination,
     /// The run that adds its exports.
     pub run_id: &'a RunId,
+    /// Its pipeline.
+    pub pipeline: &'a str,
     /// The exports of how many runs are kept; 0 keeps none.
     pub keep: usize,
 }
@@ -105,16 +128,23 @@ impl Archive<'_> {
     pub async fn add(&self, exports: &[ReceivedExport]) -> Result<(), ArchiveError> {
         if self.keep > 0 {
             for (piece, export) in exports.iter().enumerate() {
-                self.put(piece, export).await?;
+                self.put(piece, exports.len(), export).await?;
             }
         }
         Ok(())
     }
 
-    async fn put(&self, piece: usize, export: &ReceivedExport) -> Result<(), ArchiveError> {
+    async fn put(
+        &self,
+        piece: usize,
+        pieces: usize,
+        export: &ReceivedExport,
+    ) -> Result<(), ArchiveError> {
         let landed = &export.landed;
         let origin = shown::pretty_json(&ExportOrigin {
+            pipeline: self.pipeline,
             url: &export.url,
+            pieces,
             window: export.window,
             response_metadata: &export.metadata,
             bytes: landed.bytes,
@@ -214,7 +244,8 @@ mod tests {
             ("run-3", 2, vec![received(None)]),
         ] {
             let run_id = run_id.parse().unwrap();
-            let archive = Archive { destination: &destination, run_id: &run_id, keep };
+            let archive =
+                Archive { destination: &destination, run_id: &run_id, pipeline: "test", keep };
             archive.add(&exports).await.unwrap();
         }
         let expected = [
@@ -232,7 +263,8 @@ mod tests {
     async fn s06_a_damaged_export_is_told_from_a_sound_one() {
         let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
         let run_id = "run".parse().unwrap();
-        let archive = Archive { destination: &destination, run_id: &run_id, keep: 1 };
+        let archive =
+            Archive { destination: &destination, run_id: &run_id, pipeline: "test", keep: 1 };
         archive.add(&[received(None)]).await.unwrap();
         let export = Path::from("_flowlake/landing/run.json.zst");
         let origin = destination.get(&origin_of(&export)).await.unwrap().unwrap();

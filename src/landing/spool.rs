@@ -35,7 +35,7 @@ impl LandError {
         self.directory == std::env::temp_dir()
     }
 
-    fn of(directory: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn of(directory: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self { directory: directory.to_owned(), source }
     }
 }
@@ -159,7 +159,7 @@ impl Landing {
 }
 
 /// A file that can be named later, where the system has such files. Only its owner can read it.
-fn nameless_file(directory: &Path) -> io::Result<File> {
+pub(super) fn nameless_file(directory: &Path) -> io::Result<File> {
     #[cfg(target_os = "linux")]
     {
         use std::os::unix::fs::OpenOptionsExt;
@@ -174,6 +174,22 @@ fn nameless_file(directory: &Path) -> io::Result<File> {
 }
 
 impl Landed {
+    pub(super) fn new(file: File, directory: PathBuf, hash: ExportHash, bytes: u64) -> Self {
+        Self { file: Arc::new(file), directory, hash, bytes }
+    }
+
+    /// The export, if its content is that of its hash; otherwise what is wrong with it.
+    pub(super) fn verified(self) -> Result<Self, String> {
+        let mut hasher = blake3::Hasher::new();
+        let mut content = self.read().map_err(|error| error.to_string())?;
+        io::copy(&mut content, &mut hasher).map_err(|error| error.to_string())?;
+        if hasher.finalize().to_hex().as_str() == self.hash.0 {
+            Ok(self)
+        } else {
+            Err("it is not what was received".to_owned())
+        }
+    }
+
     /// The file, compressed as it is kept.
     #[must_use]
     pub fn file(&self) -> Arc<File> {

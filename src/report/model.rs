@@ -52,6 +52,9 @@ pub struct RunReport {
     /// How many quarantined records the run loaded again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retried: Option<u64>,
+    /// The run whose export was loaded again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reloaded: Option<RunId>,
     /// The ledger of each table of the run.
     pub tables: Vec<TableReport>,
     /// How the schemas changed.
@@ -309,6 +312,7 @@ impl RunReport {
             not_loaded: Vec::new(),
             exports: Vec::new(),
             retried: None,
+            reloaded: None,
             tables: Vec::new(),
             changes: Vec::new(),
             checks: Vec::new(),

@@ -63,6 +63,8 @@ pub enum RunError {
     Destination(#[from] DestinationError),
     #[error(transparent)]
     Lock(#[from] LockError),
+    #[error("no export of pipeline `{pipeline}` is kept{}", .run.as_ref().map_or_else(String::new, |run| format!(" by the run `{run}`")))]
+    NothingKept { pipeline: String, run: Option<RunId> },
     #[error("the run id `{run_id}` was used in this destination by another pipeline or command")]
     UsedRunId { run_id: RunId },
     #[error("`{table}` is written by pipeline `{pipeline}`")]
@@ -77,6 +79,14 @@ pub enum RunError {
     Disagreement(#[from] Disagreement),
     #[error("tables that pipelines share cannot become plain Parquet")]
     SharedTables,
+    #[error("{0}")]
+    Undividable(SchemaError),
+    #[error("tables that pipelines share cannot get other partitions")]
+    SharedPartitions,
+    #[error(
+        "`{table}` has rows of records that `{root}` has more than once, and nothing says which of them they belong to"
+    )]
+    UnclearRecord { table: TableName, root: TableName },
     #[error(transparent)]
     Guard(#[from] GuardError),
     #[error("the ledger of `{}` does not balance: {}", ledger.table, ledger.imbalance())]
@@ -107,11 +117,15 @@ impl Failure for RunError {
             Self::Destination(error) => error.exit_code(),
             Self::Lock(error) => error.exit_code(),
             Self::Guard(error) => error.exit_code(),
-            Self::UsedRunId { .. }
+            Self::NothingKept { .. }
+            | Self::UsedRunId { .. }
             | Self::OtherPipeline { .. }
             | Self::OtherFormat { .. }
             | Self::OtherSlice { .. }
-            | Self::SharedTables => ExitCode::Usage,
+            | Self::SharedTables
+            | Self::Undividable(_)
+            | Self::SharedPartitions
+            | Self::UnclearRecord { .. } => ExitCode::Usage,
             Self::Disagreement(_) => ExitCode::Export,
             Self::Conflict => ExitCode::Busy,
             Self::NoLake { .. } => ExitCode::Destination,
@@ -128,7 +142,7 @@ impl Failure for RunError {
             Self::Archive(error) => error.help(),
             Self::Split(error) => error.help(),
             Self::Decode(error) => error.help(),
-            Self::Schema(error) => error.help(),
+            Self::Schema(error) | Self::Undividable(error) => error.help(),
             Self::Read(error) => error.help(),
             Self::Spill(error) => error.help(),
             Self::Write(error) => error.help(),
@@ -138,6 +152,9 @@ impl Failure for RunError {
             Self::Lock(error) => error.help(),
             Self::Guard(error) => error.help(),
             Self::Stopped(_) => Some("the tables are as they were; run it again".into()),
+            Self::NothingKept { .. } => Some(
+                "`[landing] keep` says of how many runs exports are kept; `flowlake run` asks the source".into(),
+            ),
             Self::UsedRunId { .. } => {
                 Some("give each run an id of its own, or leave `--run-id` out".into())
             }
@@ -162,6 +179,9 @@ impl Failure for RunError {
             ),
             Self::SharedTables => Some(
                 "give each pipeline a destination of its own, and load the source again".into(),
+            ),
+            Self::SharedPartitions | Self::UnclearRecord { .. } => Some(
+                "write the `partition_by` that was there, or load into a new destination".into(),
             ),
             Self::Conflict => Some("the other run is complete; run this one again".into()),
             Self::NoLake { .. } => Some(

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::definition::{Deletes, Limit, Limits, OnFailure, Table, WriteDisposition};
 use crate::infer::{ResolvedTable, Unmatched};
+use crate::landing::KeptExports;
 use crate::normalise::{CursorForm, Reason, Rule};
 use crate::plan::Plan;
 use crate::run::guard_error::GuardError;
 use crate::run::intake::Intake;
 use crate::run::loaded::Loaded;
 use crate::run::new_exports::NewExports;
-use crate::schema::{ColumnName, ColumnType, TableId, TableName};
+use crate::schema::{ColumnName, ColumnType, IdVec, RootId, TableId, TableName};
 use crate::table::{Manifest, Snapshot};
 
 /// Refuses an export that is suddenly small or empty: that is more often a mistake of the source than a change of the
@@ -161,6 +162,23 @@ pub(super) fn against_retry_of_overwritten(roots: &[&Table]) -> Result<(), Guard
     match roots.iter().find(is_overwritten) {
         Some(table) => Err(GuardError::RetryOverwritten { table: table.name.clone() }),
         None => Ok(()),
+    }
+}
+
+/// Refuses an older export for an `overwrite_partitions` table: later runs have loaded more into its partitions.
+pub(super) fn against_overwriting_by_older(
+    kept: &KeptExports,
+    roots: &IdVec<RootId, &Table>,
+) -> Result<(), GuardError> {
+    let mut overwritten = roots
+        .values()
+        .filter(|table| table.write_disposition == WriteDisposition::OverwritePartitions);
+    match overwritten.next() {
+        Some(table) if !kept.are_last => {
+            let (table, run) = (table.name.clone(), kept.run_id.clone());
+            Err(GuardError::OverwrittenByOlder { table, run })
+        }
+        _ => Ok(()),
     }
 }
 

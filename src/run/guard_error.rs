@@ -2,7 +2,7 @@
 
 use crate::definition::{Share, Size};
 use crate::exit_code::{ExitCode, Failure};
-use crate::schema::{ColumnName, ColumnType, PartitionKey, TableName, Window};
+use crate::schema::{ColumnName, ColumnType, PartitionKey, RunId, TableName, Window};
 
 /// The guard refused an export, or a retry of quarantined records. No table has changed.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,11 @@ pub enum GuardError {
         "table `{table}` has quarantined records, and `overwrite_partitions` tables cannot retry them alone"
     )]
     RetryOverwritten { table: TableName },
+    #[error(
+        "the export that run {run} received is not the last, and would replace partitions of table `{table}` that later \
+         runs have loaded"
+    )]
+    OverwrittenByOlder { table: TableName, run: RunId },
     #[error(
         "the export of the window {window} has records for partition `{partition}` of table `{table}`, which is outside the window"
     )]
@@ -88,7 +93,9 @@ impl Failure for GuardError {
             | Self::ColumnChanged { .. }
             | Self::BrokenCheck { .. } => ExitCode::Export,
             Self::NothingFits { .. } | Self::TooManyQuarantined { .. } => ExitCode::Partial,
-            Self::RetryOverwritten { .. } | Self::NothingExcluded { .. } => ExitCode::Usage,
+            Self::RetryOverwritten { .. }
+            | Self::OverwrittenByOlder { .. }
+            | Self::NothingExcluded { .. } => ExitCode::Usage,
         }
     }
 
@@ -145,7 +152,7 @@ impl Failure for GuardError {
                     "the source has changed: declare the type that the column has now, such as `{column} = \"string\"`"
                 ));
             }
-            Self::RetryOverwritten { .. } => {
+            Self::RetryOverwritten { .. } | Self::OverwrittenByOlder { .. } => {
                 "run the pipeline again over these partitions, as with `--from` and `--to`, by the corrected definition"
             }
         };

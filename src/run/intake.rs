@@ -123,17 +123,22 @@ pub(super) struct Receiver<'a> {
     pub(super) retry: RetryLimits,
     /// How many requests may be open at once.
     pub(super) jobs: NonZeroUsize,
-    /// How the records of each root table are decoded.
+    pub(super) bodies: BodyReader,
+    /// Newline-delimited responses may have no length.
+    pub(super) accepts_unknown_length: bool,
+    /// Where exports are spooled until they are in the destination.
+    pub(super) spool_directory: PathBuf,
+}
+
+/// How the bodies of an export are decoded.
+pub(super) struct BodyReader {
+    /// The records of each root table.
     pub(super) options: Arc<IdVec<RootId, DecodeOptions>>,
     pub(super) expectation: Arc<Expectation>,
     /// Keys of the envelope that are not asked whether a response is whole.
     pub(super) ignored: Vec<String>,
     /// The largest record.
     pub(super) most_record: Size,
-    /// Newline-delimited responses may have no length.
-    pub(super) accepts_unknown_length: bool,
-    /// Where exports are spooled until they are in the destination.
-    pub(super) spool_directory: PathBuf,
     pub(super) events: RunEvents,
 }
 
@@ -147,10 +152,7 @@ impl Receiver<'_> {
         let mut intake = Intake::default();
         let Some((first, others)) = requests.split_first() else { return Ok(intake) };
         let piece = self.receive_with_retries(first, &selector).await?;
-        if let RecordSelector::TheOnlyArray { before } = &mut selector {
-            // The others have their records in the same place as the first.
-            *before = piece.found.records_at.values().next().cloned();
-        }
+        settle(&mut selector, &piece.found);
         intake.add(piece);
         let others: Vec<_> =
             others.iter().map(|request| self.receive_with_retries(request, &selector)).collect();
@@ -171,7 +173,7 @@ impl Receiver<'_> {
     ) -> Result<DecodedBody, RunError> {
         let mut retries = Retries::begin(self.retry, Instant::now());
         loop {
-            self.events.emit(EventKind::Requesting { attempt: retries.number() });
+            self.bodies.events.emit(EventKind::Requesting { attempt: retries.number() });
             let error = match self.receive_once(request, selector.clone()).await {
                 Ok(piece) => return Ok(piece),
                 Err(error) => error,
@@ -181,7 +183,7 @@ impl Receiver<'_> {
             let Some(wait) = wait else {
                 return Err(final_error(error, request, retries.into_history(Instant::now())));
             };
-            self.events.warn(RunWarning::Retrying { wait, reason });
+            self.bodies.events.warn(RunWarning::Retrying { wait, reason });
             tokio::time::sleep(wait).await;
         }
     }
@@ -193,12 +195,12 @@ impl Receiver<'_> {
     ) -> Result<DecodedBody, RunError> {
         let response = self.source.fetch(request).await?;
         for key in &response.refused {
-            self.events.warn(RunWarning::KeyRefused(key.clone()));
+            self.bodies.events.warn(RunWarning::KeyRefused(key.clone()));
         }
-        self.events.emit(EventKind::Receiving { announced: response.announced_bytes });
+        self.bodies.events.emit(EventKind::Receiving { announced: response.announced_bytes });
         let (response_metadata, has_end) = (response.metadata, response.has_end);
         let landing = Landing::create(self.spool_directory.clone())?;
-        let decoder = self.body_decoder(selector);
+        let decoder = self.bodies.decoder(selector);
         let (to_landing, for_landing) = mpsc::channel(WAITING_PIECES);
         let (to_decoder, for_decoder) = mpsc::channel(WAITING_PIECES);
         let (fed, landing, body) = tokio::join!(
@@ -215,8 +217,10 @@ impl Receiver<'_> {
         }
         Ok(body)
     }
+}
 
-    fn body_decoder(&self, selector: RecordSelector) -> BodyDecoder {
+impl BodyReader {
+    fn decoder(&self, selector: RecordSelector) -> BodyDecoder {
         BodyDecoder {
             splitter: Splitter::new(selector)
                 .refusing_incomplete(&self.ignored)
@@ -225,6 +229,35 @@ impl Receiver<'_> {
             collector: Collector::new(self.expectation.clone()),
             events: self.events.clone(),
         }
+    }
+
+    /// Decodes the bodies that these requests have received before.
+    pub(super) fn decode_kept(
+        &self,
+        landed: Vec<Landed>,
+        requests: &[Request],
+        mut selector: RecordSelector,
+    ) -> Result<Intake, RunError> {
+        let mut intake = Intake::default();
+        for (landed, request) in landed.into_iter().zip(requests) {
+            let mut decoder = self.decoder(selector.clone());
+            let body = read_pieces(&landed, |piece| decoder.take(piece))
+                .and_then(|()| decoder.finish(None, landed))
+                .map_err(|error| of_piece(error, request))?;
+            if intake.landed.is_empty() {
+                settle(&mut selector, &body.found);
+            }
+            intake.add(body);
+        }
+        intake.selector = Some(selector);
+        Ok(intake)
+    }
+}
+
+/// All bodies have their records in the same place as the first.
+fn settle(selector: &mut RecordSelector, found: &Found) {
+    if let RecordSelector::TheOnlyArray { before } = selector {
+        *before = found.records_at.values().next().cloned();
     }
 }
 
@@ -256,13 +289,21 @@ fn read_pieces(
 }
 
 /// The final error of a request, with the window it was for, unless its URL says so, and the number of attempts.
-fn final_error(mut error: RunError, request: &Request, history: History) -> RunError {
-    if let (RunError::Split(_) | RunError::Decode(_), Some(window)) = (&error, request.window) {
-        error = RunError::InPiece { window, error: Box::new(error) };
-    }
+fn final_error(error: RunError, request: &Request, history: History) -> RunError {
+    let error = of_piece(error, request);
     match history.failed.len() {
         ..=1 => error,
         _ => RunError::GaveUp { history, error: Box::new(error) },
+    }
+}
+
+/// The error of a body, with the window that it is of.
+fn of_piece(error: RunError, request: &Request) -> RunError {
+    match (&error, request.window) {
+        (RunError::Split(_) | RunError::Decode(_), Some(window)) => {
+            RunError::InPiece { window, error: Box::new(error) }
+        }
+        _ => error,
     }
 }
 
@@ -450,13 +491,15 @@ mod tests {
             source: &source,
             retry: RetryLimits { max_attempts: 2, ..RetryLimits::default() },
             jobs: NonZeroUsize::MIN,
-            options: Arc::new(vec![DecodeOptions::default()].into()),
-            ignored: Vec::new(),
-            most_record: Size::from_bytes(1 << 20),
+            bodies: BodyReader {
+                options: Arc::new(vec![DecodeOptions::default()].into()),
+                expectation: Arc::new(expectation),
+                ignored: Vec::new(),
+                most_record: Size::from_bytes(1 << 20),
+                events: RunEvents::of_test(Reporters::default().and(attempts.clone())),
+            },
             accepts_unknown_length: false,
-            expectation: Arc::new(expectation),
             spool_directory: std::env::temp_dir(),
-            events: RunEvents::of_test(Reporters::default().and(attempts.clone())),
         };
         let request = Request { url: "https://example.com".parse().unwrap(), window: None };
         let selector = RecordSelector::TheOnlyArray { before: None };

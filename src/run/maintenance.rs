@@ -223,7 +223,7 @@ pub async fn drop_quarantined(
 }
 
 /// Does something under the lock of a destination.
-async fn locked<T>(
+pub(super) async fn locked<T>(
     destination: &Destination,
     command: &str,
     now: DateTime<Utc>,

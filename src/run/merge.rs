@@ -7,7 +7,7 @@ use crate::merge::{
     EncodedHashes, ExportKeys, MergedTables, OverwrittenPartitions, PartitionOverwrite,
     RecordMerge, TableTree,
 };
-use crate::plan::Plan;
+use crate::plan::{Plan, RecordOrigin};
 use crate::run::guard_error::GuardError;
 use crate::run::loaded::Loaded;
 use crate::run::{RunError, guard};
@@ -33,8 +33,11 @@ pub(super) async fn merge_records(
         if !is_merged || !(tree.has_files() || has_quarantine) {
             continue;
         }
-        // What a retry does not have is not missing from the source.
-        let deletes = if plan.is_retry { Deletes::Ignore } else { load.deletes(root) };
+        // What a retry does not have is not missing from the source, and what an older export does not have may be newer.
+        let deletes = match plan.origin {
+            RecordOrigin::Source => load.deletes(root),
+            RecordOrigin::Quarantine | RecordOrigin::Landing => Deletes::Ignore,
+        };
         let quarantined = load.left_out(root);
         let merge = RecordMerge::new(&tree, deletes, quarantined, plan.window)?;
         if let Some(rows) = merge.rows_at_stake() {

@@ -37,6 +37,9 @@ mod merge;
 mod new_exports;
 mod prepare;
 mod quarantine;
+mod record_places;
+mod reload;
+mod repartition;
 mod report;
 mod set_apart;
 mod shared;
@@ -53,10 +56,12 @@ pub use interruption::{Interruption, Signal};
 pub use maintenance::{
     DroppedRecords, Recovery, convert, drop_quarantined, prune, recover, set_watermark,
 };
+pub use reload::reload;
+pub use repartition::{Repartitioned, repartition};
 pub use report::keep_report;
 
 use crate::definition::Pipeline;
-use crate::plan::Plan;
+use crate::plan::{Plan, RecordOrigin};
 use crate::report::{EventKind, Outcome, RunReport, RunWarning};
 use crate::schema::TableName;
 use crate::source::api_key::ApiKey;
@@ -124,7 +129,7 @@ pub async fn run_into(
 /// # Errors
 /// The run failed; no table has changed, and quarantine is as before.
 pub async fn retry(plan: &Plan, context: &RunContext) -> Result<RunReport, RunError> {
-    let plan = plan.clone().without_requests();
+    let plan = plan.clone().retrying();
     let events = RunEvents::of(&plan, context);
     let steps = async || {
         let destination = open(&plan, context).await?;
@@ -143,7 +148,7 @@ pub async fn retry_in(
     plan: Plan,
     context: &RunContext,
 ) -> Result<RunReport, RunError> {
-    let plan = plan.without_requests();
+    let plan = plan.retrying();
     let events = RunEvents::of(&plan, context);
     let run = Run::new(&plan, destination, context, &events);
     let steps = async || run.execute(async |snapshot| run.prepare_retry(snapshot).await).await;
@@ -277,7 +282,9 @@ impl<'a> Run<'a> {
             Ok(Err(error)) => Err(error),
             Err(signal) => Err(RunError::Stopped(signal)),
         };
-        if !matches!(result, Err(RunError::Stopped(_))) {
+        // What is loaded again is not deleted by the same command.
+        let is_reload = self.plan.origin == RecordOrigin::Landing;
+        if !is_reload && !matches!(result, Err(RunError::Stopped(_))) {
             let pruned = self.prune(&kept).await;
             if let Ok(report) = &mut result {
                 report.pruned = Pruned { replaced: report.pruned.replaced, ..pruned };
@@ -348,7 +355,9 @@ impl<'a> Run<'a> {
         let Some(earlier) = self.earlier_report().await? else { return Ok(false) };
         let has_committed =
             matches!(earlier.outcome, Outcome::Committed | Outcome::CommittedBefore);
-        let is_same_command = !has_committed || earlier.retried.is_some() == self.plan.is_retry;
+        // The second attempt of a run that was killed after its commit does not know what the first one did.
+        let is_same_command =
+            earlier.outcome != Outcome::Committed || origin_of(&earlier) == self.plan.origin;
         if earlier.pipeline == self.plan.pipeline.name && is_same_command {
             Ok(has_committed)
         } else {
@@ -441,6 +450,15 @@ pub(crate) fn refuse_other_slice(pipeline: &Pipeline, snapshot: &Snapshot) -> Re
     }
     let Some(agreement) = &snapshot.agreement else { return Ok(()) };
     Ok(agreement.refuse_other_owner(asked, &pipeline.name).map_err(CommitError::from)?)
+}
+
+/// Where the records of a reported run came from.
+fn origin_of(report: &RunReport) -> RecordOrigin {
+    match (report.retried, &report.reloaded) {
+        (Some(_), _) => RecordOrigin::Quarantine,
+        (None, Some(_)) => RecordOrigin::Landing,
+        (None, None) => RecordOrigin::Source,
+    }
 }
 
 /// Whether a failed run certainly left no intent. Otherwise the next run may finish its commit, from its staged files.

@@ -10,10 +10,11 @@ use crate::definition::{Nested, Pipeline, Table, WriteDisposition, definition_ha
 use crate::infer::value_rules;
 use crate::landing::{Archive, ExportHash, Landed, ReceivedExport};
 use crate::normalise::MetadataColumns;
+use crate::plan::Plan;
 use crate::report::{EventKind, Outcome, RunWarning};
 use crate::run::budget::Budget;
 use crate::run::collect::Expectation;
-use crate::run::intake::{Intake, Receiver, decode_landed};
+use crate::run::intake::{BodyReader, Intake, Receiver, decode_landed};
 use crate::run::loaded::Loaded;
 use crate::run::new_exports::NewExports;
 use crate::run::quarantine::QuarantinedRecords;
@@ -57,9 +58,10 @@ impl Run<'_> {
         staged
     }
 
-    fn archive(&self) -> Archive<'_> {
+    pub(super) fn archive(&self) -> Archive<'_> {
         let keep = self.plan.pipeline.landing.keep;
-        Archive { destination: self.destination, run_id: &self.plan.run_id, keep }
+        let Plan { run_id, pipeline, .. } = self.plan;
+        Archive { destination: self.destination, run_id, pipeline: &pipeline.name, keep }
     }
 
     fn received(&self, intake: &Intake) -> Vec<ReceivedExport> {
@@ -75,7 +77,7 @@ impl Run<'_> {
     }
 
     /// Stages the files of an export, unless all tables have loaded it already.
-    async fn stage(
+    pub(super) async fn stage(
         &self,
         roots: &IdVec<RootId, &Table>,
         snapshot: Snapshot,
@@ -318,15 +320,22 @@ impl Run<'_> {
             source: &procurementflow::source_of(&self.plan.pipeline, keys)?,
             retry: source.retry,
             jobs: self.plan.jobs,
-            options: decode_options(&expectation),
-            expectation,
-            ignored: source.envelope.ignore.clone(),
-            most_record: self.plan.pipeline.limits.max_record_size(),
+            bodies: self.bodies(expectation),
             accepts_unknown_length: self.plan.pipeline.limits.accept_unknown_length(),
             spool_directory: self.archive().spool_directory(),
-            events: self.events.clone(),
         };
         receiver.receive(&self.plan.requests, selector).await
+    }
+
+    /// How the bodies of an export are decoded.
+    pub(super) fn bodies(&self, expectation: Arc<Expectation>) -> BodyReader {
+        BodyReader {
+            options: decode_options(&expectation),
+            expectation,
+            ignored: self.plan.pipeline.source.envelope.ignore.clone(),
+            most_record: self.plan.pipeline.limits.max_record_size(),
+            events: self.events.clone(),
+        }
     }
 }
 
@@ -356,7 +365,10 @@ pub(super) fn decode_options(expectation: &Expectation) -> Arc<IdVec<RootId, Dec
 }
 
 /// Which arrays of the export hold records: as declared, or the only one.
-fn record_selector(roots: &IdVec<RootId, &Table>, snapshot: &Snapshot) -> RecordSelector {
+pub(super) fn record_selector(
+    roots: &IdVec<RootId, &Table>,
+    snapshot: &Snapshot,
+) -> RecordSelector {
     let roots: Vec<&Table> = roots.values().copied().collect();
     match roots.as_slice() {
         [Table { records: None, name, .. }] => RecordSelector::TheOnlyArray {

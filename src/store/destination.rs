@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::TryStreamExt;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{CopyMode, Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -189,6 +190,25 @@ impl Destination {
         }
     }
 
+    /// The content of a file, a part at a time; `None` when there is no file.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn get_stream(
+        &self,
+        path: &Path,
+    ) -> Result<Option<BoxStream<'_, Result<Bytes, DestinationError>>>, DestinationError> {
+        let path = path.clone();
+        match self.store.get(&path).await {
+            Ok(found) => {
+                let parts = found.into_stream();
+                Ok(Some(parts.map_err(move |source| self.error("read", &path)(source)).boxed()))
+            }
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.error("read", &path)(source)),
+        }
+    }
+
     /// The content of a file and its version, by one request; `None` when there is no file.
     ///
     /// # Errors
@@ -216,6 +236,16 @@ impl Destination {
     #[must_use]
     pub fn local_file(&self, path: &Path) -> Option<PathBuf> {
         Some(self.local.as_ref()?.file(path))
+    }
+
+    /// Opens a file on local disk; `None` in an object store.
+    #[must_use]
+    pub fn open_local(&self, path: &Path) -> Option<Result<File, DestinationError>> {
+        let opened = File::open(self.local_file(path)?);
+        Some(opened.map_err(|error| {
+            let source = StoreError::Generic { store: "local disk", source: Box::new(error) };
+            self.error("read", path)(source)
+        }))
     }
 
     /// When a file was last written, by the store's clock; `None` when there is no file.

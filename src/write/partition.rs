@@ -51,6 +51,11 @@ impl Partitioner {
         Ok(key_of_row.into_iter().map(|key| numbers[key]).collect())
     }
 
+    /// The number of a partition.
+    pub fn number(&mut self, key: PartitionKey) -> usize {
+        self.keys.insert_full(key).0
+    }
+
     /// How many partitions there are.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -79,6 +84,11 @@ impl PartitionColumn {
                 text.map_or(PartitionValue::Null, PartitionValue::Text)
             }));
         };
+        // A column without a value has no type of its own yet.
+        if column.null_count() == column.len() {
+            let nulls = std::iter::repeat_n((), column.len());
+            return Ok(Self::distinct(nulls, |()| PartitionValue::Null));
+        }
         if column.dtype() == &DataType::Date {
             let days = column.date()?.physical().iter();
             let micros = days.map(|day| i64::from(day?).checked_mul(MICROSECONDS_PER_DAY));

@@ -368,41 +368,85 @@ fn r01_a_commit_that_a_kill_left_open_is_told_and_finished_without_an_export() {
     }
 }
 
-/// A conversion there and back, killed before any change.
-#[test]
+/// A conversion that is killed before any change.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-fn p2_a_conversion_killed_before_any_change_of_the_disk_is_complete_or_absent() {
-    for (from, to) in [(TableFormat::Parquet, "delta"), (TableFormat::Delta, "parquet")] {
+struct KilledConversion<'a> {
+    from: TableFormat,
+    /// The partitions of the definition when it is converted.
+    partitions: &'a str,
+    arguments: &'a [&'a str],
+    /// Whether the lake is converted.
+    is_done: fn(&Lake) -> bool,
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+impl KilledConversion<'_> {
+    /// Converts a lake of two nights as often as it takes, each time killed before another change.
+    fn test(&self) {
         let (source, expected) = (Source::serving(OLD), before_and_after());
         let workplace = Workplace::asking(&source);
-        in_format(from, || workplace.define(TABLES));
+        in_format(self.from, || workplace.define(TABLES));
         for export in [OLD, NEW] {
             source.serve(export);
             workplace.run().success();
         }
+        in_format(self.from, || workplace.define(&TABLES.replace("month(at)", self.partitions)));
         let lake = workplace.path().join("lake");
         let kept = keep(&lake);
-        let convert = ["convert", "lake", "--to", to];
+        let context = |change| format!("{:?} to {}, change {change}", self.from, self.partitions);
         let mut outcomes = [0, 0];
         for change in 0.. {
             std::fs::remove_dir_all(&lake).unwrap();
             copy(kept.path(), &lake);
-            let Some(has_ended) = until_change(&workplace, &convert, &lake, change) else {
+            let Some(has_ended) = until_change(&workplace, self.arguments, &lake, change) else {
                 eprintln!("skipped: processes cannot be traced here");
                 return;
             };
             workplace.flowlake(&["verify", "lake", "--repair"]).success();
-            assert_eq!(state(&Lake::at(&lake)), expected[1], "to {to}, change {change}");
-            let is_done = lake.join("t/_delta_log").exists() == (to == "delta");
-            outcomes[usize::from(is_done)] += 1;
-            workplace.flowlake(&convert).success();
+            assert_eq!(state(&Lake::at(&lake)), expected[1], "{}", context(change));
+            outcomes[usize::from((self.is_done)(&Lake::at(&lake)))] += 1;
+            workplace.flowlake(self.arguments).success();
             workplace.flowlake(&["verify", "lake"]).success();
-            assert_eq!(state(&Lake::at(&lake)), expected[1], "to {to}, change {change}");
+            assert_eq!(state(&Lake::at(&lake)), expected[1], "{}", context(change));
+            assert!((self.is_done)(&Lake::at(&lake)), "{}", context(change));
             if has_ended {
                 break;
             }
         }
-        assert!(outcomes.iter().all(|count| *count > 3), "to {to}: {outcomes:?}");
+        assert!(outcomes.iter().all(|count| *count > 3), "{}: {outcomes:?}", context(0));
+    }
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn p2_a_conversion_killed_before_any_change_of_the_disk_is_complete_or_absent() {
+    let to_delta = KilledConversion {
+        from: TableFormat::Parquet,
+        partitions: "month(at)",
+        arguments: &["convert", "lake", "--to", "delta"],
+        is_done: |lake| lake.path().join("t/_delta_log").exists(),
+    };
+    to_delta.test();
+    let to_parquet = KilledConversion {
+        from: TableFormat::Delta,
+        arguments: &["convert", "lake", "--to", "parquet"],
+        is_done: |lake| DeltaLog::last(&lake.path().join("t")).unwrap().is_none(),
+        ..to_delta
+    };
+    to_parquet.test();
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn p2_f12_a_division_killed_before_any_change_of_the_disk_is_complete_or_absent() {
+    for from in [TableFormat::Parquet, TableFormat::Delta] {
+        let by_value = KilledConversion {
+            from,
+            partitions: "v",
+            arguments: &["convert", "test.toml"],
+            is_done: |lake| lake.partitions("t").iter().all(|it| it.starts_with("v_partition=")),
+        };
+        by_value.test();
     }
 }
 
