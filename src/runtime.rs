@@ -13,14 +13,17 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 pub fn share_heaps() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        const LARGE: i32 = 32 << 20;
+        // What is as large goes back to the system at once. With 32 MB, an export of records of 16 MB takes 120 MB more, as
+        // freed records stay between others; runs of small records have few such blocks and are as fast.
+        const LARGE: i32 = 4 << 20;
+        const FREED: i32 = 128 << 20;
         let heaps = i32::try_from(parallelism()).unwrap_or(i32::MAX);
         #[expect(unsafe_code, reason = "calls into C that take two numbers")]
         // SAFETY: it may be called at any time; at worst it ignores the number.
         unsafe {
             libc::mallopt(libc::M_ARENA_MAX, heaps);
             libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
-            libc::mallopt(libc::M_TRIM_THRESHOLD, 4 * LARGE);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, FREED);
         }
     }
 }

@@ -50,7 +50,7 @@ pub(super) struct Width {
 /// All lists of a record together have at most so many times the keys that one may have, each of their levels counted as
 /// one more: a column takes some kilobytes, even of a single value.
 const MOST_LISTS_OF_KEYS: usize = 16;
-/// A record that alone has more cells is set apart: they take some 200 MB. One of 64 MB has fewer, unless its values have
+/// A record that alone has more cells is set apart: they take some 200 MB. One of 16 MB has fewer, unless its values have
 /// only a few bytes each.
 const MOST_CELLS_OF_A_RECORD: usize = 1 << 24;
 pub(super) const TOO_MANY_CELLS: &str = "its lists take more than 16777216 cells, one for each key of each item, whether \

@@ -87,8 +87,9 @@ pub const DEFAULT_MAX_COLUMNS: usize = 1_000;
 /// More than any company's export, and less than what fills a disk unnoticed.
 const DEFAULT_MAX_BYTES: u64 = 64_000_000_000;
 
-/// More than any record has that is not an export in itself.
-const DEFAULT_MAX_RECORD_SIZE: Size = Size::from_bytes(64_000_000);
+/// More than any record has that is not an export in itself. A run takes up to 260 MB with records of this size, and 400 MB
+/// with twice as large ones.
+const DEFAULT_MAX_RECORD_SIZE: Size = Size::from_bytes(16_000_000);
 
 /// Of small records 100,000. With more the definition is wrong, and not the records.
 const DEFAULT_MAX_WAITING: Size = Size::from_bytes(100_000_000);
@@ -231,7 +232,7 @@ pub(super) struct RawLimits {
     #[schemars(extend("default" = "64GB"))]
     pub(super) max_size: Option<Field<Size>>,
     /// The largest record. Above it the run changes nothing and exits 6.
-    #[schemars(extend("default" = "64MB"))]
+    #[schemars(extend("default" = "16MB"))]
     pub(super) max_record_size: Option<Field<Size>>,
     /// The most records that may wait in quarantine for a table, by their size and 1 kB for the reasons of each. Above it
     /// the run changes nothing and exits 6.

@@ -120,6 +120,7 @@ pub(super) struct Collector {
     content: Content,
     /// Chunks that become rows together, on all cores.
     waiting: Vec<Chunk>,
+    waiting_bytes: usize,
     /// How many bytes of chunks this collector holds.
     held_bytes: usize,
 }
@@ -137,6 +138,7 @@ impl Collector {
             expectation,
             content: Content::Chunks(Vec::new()),
             waiting: Vec::new(),
+            waiting_bytes: 0,
             held_bytes: 0,
         }
     }
@@ -154,12 +156,16 @@ impl Collector {
                     self.expectation.held_bytes.fetch_add(bytes, Ordering::Relaxed);
                     held.push(chunk);
                 }
-                Content::Rows(_) => self.waiting.push(chunk),
+                Content::Rows(_) => {
+                    self.waiting_bytes += chunk.estimated_bytes();
+                    self.waiting.push(chunk);
+                }
                 Content::Landed => {}
             }
             self.hold_no_more_than_allowed()?;
         }
-        if self.waiting.len() >= 2 * parallelism() {
+        let is_much = self.waiting_bytes > self.expectation.budget.held();
+        if is_much || self.waiting.len() >= 2 * parallelism() {
             self.make_rows()?;
         }
         Ok(())
@@ -189,6 +195,7 @@ impl Collector {
 
     fn make_rows(&mut self) -> Result<(), RunError> {
         let chunks = std::mem::take(&mut self.waiting);
+        self.waiting_bytes = 0;
         match &mut self.content {
             Content::Rows(load) => load.take(0, chunks),
             Content::Chunks(_) | Content::Landed => Ok(()),

@@ -33,7 +33,7 @@ use crate::run::budget::Budget;
 use crate::run::guard_error::GuardError;
 use crate::run::loaded::{BrokenCheck, Counts, EncodedRows, LeftOut, Loaded, Quarantined};
 use crate::run::waiting_size::WaitingSize;
-use crate::runtime::{on_all_cores, parallelism};
+use crate::runtime::{give_back_memory, on_all_cores, parallelism};
 use crate::schema::{IdVec, PartitionKey, StoredTable, TableId, TableSchema, ValueCounts};
 use crate::write::partition::Partitioner;
 use crate::write::parts::{RowPart, RowParts};
@@ -42,6 +42,9 @@ use crate::write::{Encoder, FileLayout};
 
 /// What a cell of a column takes at least, whether it has a value or not.
 const BYTES_OF_A_CELL: usize = 8;
+/// Cells that take so many times as much as their JSON are nearly all empty. What is freed of them lies between what stays: an
+/// export of 400,000 records that have one of 900 keys each takes 370 MB, and 290 when it is given back at once.
+const SPARSE: usize = 16;
 
 /// The rows of an export so far.
 pub(super) struct Load {
@@ -61,6 +64,8 @@ pub(super) struct Load {
     chunks: u32,
     pending: Vec<UnsortedRows>,
     pending_bytes: usize,
+    /// Their cells take far more than their JSON.
+    pending_is_sparse: bool,
     rows: BTreeMap<(TableId, PartitionKey), PartitionContent>,
     /// The file layout of each table whose rows are encoded as they come.
     forms: IdVec<TableId, Option<Arc<FileLayout>>>,
@@ -138,6 +143,7 @@ impl Load {
             chunks: 0,
             pending: Vec::new(),
             pending_bytes: 0,
+            pending_is_sparse: false,
             rows: BTreeMap::new(),
             spill: Arc::default(),
             quarantined: Vec::new(),
@@ -150,10 +156,13 @@ impl Load {
         let chunks = chunks.into_iter().filter(|chunk| schemas.table_of(chunk.root).is_some());
         let mut chunks = chunks.peekable();
         loop {
-            let few = self.next_few(&mut chunks).into_iter();
-            let few: Vec<_> = few.map(|chunk| (self.ids.of(&chunk), chunk)).collect();
+            let (few, bytes) = self.next_few(&mut chunks);
+            let few: Vec<_> = few.into_iter().map(|chunk| (self.ids.of(&chunk), chunk)).collect();
             if few.is_empty() {
                 return Ok(());
+            }
+            if self.pending_bytes + bytes > self.budget.pending() {
+                self.pass_on_pending(true)?;
             }
             let normaliser = Normaliser::new(&self.schemas, &self.metadata);
             let made = on_all_cores(few, |(ids, chunk)| {
@@ -169,22 +178,24 @@ impl Load {
         }
     }
 
-    /// A few chunks at a time become rows, so that not all of them are rows at once; fewer where the table has many more
-    /// columns than the chunks have.
-    fn next_few(&self, chunks: &mut Peekable<impl Iterator<Item = Chunk>>) -> Vec<Chunk> {
-        let (mut few, mut bytes) = (Vec::new(), 0);
+    /// A few chunks at a time become rows, so that not all of them are rows at once; fewer where they are large, or the table
+    /// has many more columns than they have.
+    fn next_few(&self, chunks: &mut Peekable<impl Iterator<Item = Chunk>>) -> (Vec<Chunk>, usize) {
+        let (mut few, mut all_bytes) = (Vec::new(), 0);
         while few.len() < 2 * parallelism()
             && let Some(chunk) = chunks.peek()
         {
             let width =
                 self.schemas.table_of(chunk.root).map_or(0, |it| self.schemas[it].columns.len());
-            bytes += chunk.records.rows * width * BYTES_OF_A_CELL;
-            if !few.is_empty() && bytes > self.budget.pending() {
+            let cells = chunk.records.rows * width * BYTES_OF_A_CELL;
+            let bytes = chunk.estimated_bytes().max(cells);
+            if !few.is_empty() && all_bytes + bytes > self.budget.pending() {
                 break;
             }
+            all_bytes += bytes;
             few.extend(chunks.next());
         }
-        few
+        (few, all_bytes)
     }
 
     /// The rows of the whole export. `schemas` are those of the whole export; only column statistics differ.
@@ -274,7 +285,9 @@ impl Load {
         }
         // Rows take about as much as their JSON, unless most of their cells are empty.
         let bytes: u64 = source.places.iter().map(|place| place.end - place.start).sum();
-        self.pending_bytes += usize::try_from(bytes).unwrap_or(usize::MAX).max(bytes_of_cells);
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.pending_bytes += bytes.max(bytes_of_cells);
+        self.pending_is_sparse |= bytes_of_cells / SPARSE > bytes;
         self.quarantine_undecodable(piece, root, source)?;
         let origin = ChunkOrigin { piece, first_record, source };
         self.quarantine(origin, root, normalised.rejected, false, &keys)?;
@@ -341,6 +354,9 @@ impl Load {
 
     /// Sorts rows into partitions, and encodes or keeps them: on local disk when there is more to come.
     fn pass_on_pending(&mut self, more_comes: bool) -> Result<(), RunError> {
+        if std::mem::take(&mut self.pending_is_sparse) {
+            give_back_memory();
+        }
         self.pending_bytes = 0;
         let mut tables: BTreeMap<TableId, Vec<UnsortedRows>> = BTreeMap::new();
         for pending in self.pending.drain(..) {

@@ -12,10 +12,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use polars::prelude::{
-    CompatLevel, DataFrame, Field, IdxSize, PlSmallStr, PolarsError, PolarsResult, Schema,
-    SchemaExt as _,
+    CompatLevel, DataFrame, DataType, Field, IdxSize, PlSmallStr, PolarsError, PolarsResult,
+    Schema, SchemaExt as _,
 };
-use polars_arrow::array::Array as _;
+use polars_arrow::array::{Array, ListArray, StructArray, Utf8ViewArray};
+use polars_arrow::bitmap::Bitmap;
 use polars_arrow::datatypes::ArrowSchema;
 use polars_parquet::parquet::schema::types::ParquetType;
 use polars_parquet::write::{
@@ -34,8 +35,10 @@ use crate::write::statistics::{self, StatisticsCollector};
 const PAGE_VALUES: usize = 1 << 16;
 const FEWEST_ROWS_IN_A_PAGE: usize = 1 << 10;
 const MOST_ROWS_IN_A_PAGE: usize = 1 << 15;
-/// A page ends early with the row that brings its texts to so many bytes: its rows are in memory together.
-const MOST_TEXT_IN_A_PAGE: usize = 32 << 20;
+/// A page ends early with the row that brings its texts and list items to so many bytes: its rows are in memory together.
+const MOST_LONG_VALUES_IN_A_PAGE: usize = 32 << 20;
+/// What an item of a list takes beside its text.
+const BYTES_OF_AN_ITEM: usize = 8;
 /// So that a row group has 2^21 values: some 30 to 60 MB before compression.
 const PAGES_IN_A_GROUP: usize = 32;
 /// The key of a description in metadata.
@@ -118,8 +121,8 @@ pub struct Encoder {
     /// Rows that do not fill a page.
     waiting: Vec<KeptRows>,
     waiting_rows: usize,
-    /// How many bytes of text they have.
-    waiting_text: usize,
+    /// How many bytes of texts and list items they have.
+    waiting_bytes: usize,
     held_bytes: usize,
 }
 
@@ -131,7 +134,8 @@ pub(super) struct RowGroup {
     pub(super) statistics: StatisticsCollector,
     /// Of each leaf column.
     chunks: Vec<ColumnPages>,
-    pages: usize,
+    /// Of each of them.
+    pub(super) pages: usize,
 }
 
 impl Encoder {
@@ -144,7 +148,7 @@ impl Encoder {
             groups: Vec::new(),
             waiting: Vec::new(),
             waiting_rows: 0,
-            waiting_text: 0,
+            waiting_bytes: 0,
             held_bytes: 0,
         }
     }
@@ -154,20 +158,20 @@ impl Encoder {
     /// # Errors
     /// The disk fails. polars fails, which would be a bug.
     pub fn push(&mut self, rows: &DataFrame) -> Result<(), SpillError> {
-        let texts = text_bytes(rows);
+        let long = long_values(rows);
         let (mut rest, mut next) = (rows.height(), 0);
-        while let Some(missing) = self.rows_to_end_of_page(&texts[next..]) {
+        while let Some(missing) = self.rows_to_end_of_page(&long[next..]) {
             let waiting = std::mem::take(&mut self.waiting);
             let pieces = waiting.iter().map(|piece| piece.read(&self.spill));
             let page = all_rows(pieces.chain([Ok(slice(rows, next, missing))]))?;
-            (self.waiting_rows, self.waiting_text, self.held_bytes) = (0, 0, 0);
+            (self.waiting_rows, self.waiting_bytes, self.held_bytes) = (0, 0, 0);
             self.encode_page(&page)?;
             (rest, next) = (rest - missing, next + missing);
         }
         if rest > 0 {
             let (waiting, bytes) = behind(rows, next)?;
             self.waiting_rows += rest;
-            self.waiting_text += texts[next..].iter().sum::<usize>();
+            self.waiting_bytes += long[next..].iter().sum::<usize>();
             self.held_bytes += bytes;
             self.waiting.push(KeptRows::Held(waiting));
         }
@@ -175,12 +179,12 @@ impl Encoder {
     }
 
     /// How many of the next rows end the page, if they do; it depends on nothing but the rows themselves.
-    fn rows_to_end_of_page(&self, texts: &[usize]) -> Option<usize> {
+    fn rows_to_end_of_page(&self, long: &[usize]) -> Option<usize> {
         let rows_in_a_page = self.form.sizes.rows_in_a_page;
-        let mut text = self.waiting_text;
-        let ends = texts.iter().zip(self.waiting_rows + 1..).position(|(bytes, rows)| {
-            text += bytes;
-            rows == rows_in_a_page || text >= MOST_TEXT_IN_A_PAGE
+        let mut all = self.waiting_bytes;
+        let ends = long.iter().zip(self.waiting_rows + 1..).position(|(bytes, rows)| {
+            all += bytes;
+            rows == rows_in_a_page || all >= MOST_LONG_VALUES_IN_A_PAGE
         });
         ends.map(|last| last + 1)
     }
@@ -290,23 +294,64 @@ impl RowGroup {
     }
 }
 
-/// How many bytes of text each row has, outside lists and objects.
-fn text_bytes(rows: &DataFrame) -> Vec<usize> {
+/// How many bytes of text and of list items each row has.
+fn long_values(rows: &DataFrame) -> Vec<usize> {
     let mut bytes = vec![0; rows.height()];
-    for texts in rows.columns().iter().filter_map(|column| column.str().ok()) {
-        let mut bytes = bytes.iter_mut();
-        for array in texts.downcast_iter() {
-            let lengths = array.views().iter().map(|view| view.length as usize);
-            match array.validity() {
-                None => lengths.zip(&mut bytes).for_each(|(length, bytes)| *bytes += length),
-                // What a null hides is no text.
-                Some(there) => lengths.zip(there.iter()).zip(&mut bytes).for_each(
-                    |((length, is_there), bytes)| *bytes += if is_there { length } else { 0 },
-                ),
-            }
+    for column in rows.columns() {
+        if !matches!(column.dtype(), DataType::String | DataType::List(_) | DataType::Struct(_)) {
+            continue;
+        }
+        let mut rest = bytes.as_mut_slice();
+        for values in column.as_materialized_series().chunks() {
+            let (of_chunk, behind) = rest.split_at_mut(values.len());
+            add_long_values(values.as_ref(), of_chunk);
+            rest = behind;
         }
     }
     bytes
+}
+
+/// Adds those of some values. What a null hides is no value.
+fn add_long_values(values: &dyn Array, bytes: &mut [usize]) {
+    let any = values.as_any();
+    if let Some(texts) = any.downcast_ref::<Utf8ViewArray>() {
+        let lengths = texts.views().iter().map(|view| view.length as usize);
+        add_where_there(lengths, texts.validity(), bytes);
+    } else if let Some(objects) = any.downcast_ref::<StructArray>() {
+        objects.values().iter().for_each(|field| add_long_values(field.as_ref(), bytes));
+    } else if let Some(lists) = any.downcast_ref::<ListArray<i64>>() {
+        let items = lists.values();
+        let ranges = lists.offsets().as_slice().windows(2);
+        let ranges =
+            ranges.map(|ends| Some(usize::try_from(ends[0]).ok()?..usize::try_from(ends[1]).ok()?));
+        let ranges = ranges.map(Option::unwrap_or_default);
+        let is_long = items.as_any().is::<Utf8ViewArray>()
+            || items.as_any().is::<StructArray>()
+            || items.as_any().is::<ListArray<i64>>();
+        if is_long {
+            let mut of_items = vec![BYTES_OF_AN_ITEM; items.len()];
+            add_long_values(items.as_ref(), &mut of_items);
+            let lengths = ranges.map(|range| of_items[range].iter().sum());
+            add_where_there(lengths, lists.validity(), bytes);
+        } else {
+            let lengths = ranges.map(|range| range.len() * BYTES_OF_AN_ITEM);
+            add_where_there(lengths, lists.validity(), bytes);
+        }
+    }
+}
+
+fn add_where_there(
+    lengths: impl Iterator<Item = usize>,
+    there: Option<&Bitmap>,
+    bytes: &mut [usize],
+) {
+    match there {
+        None => lengths.zip(bytes).for_each(|(length, bytes)| *bytes += length),
+        Some(there) => lengths
+            .zip(there.iter())
+            .zip(bytes)
+            .for_each(|((length, is_there), bytes)| *bytes += if is_there { length } else { 0 }),
+    }
 }
 
 /// The rows from one on, and about how many bytes they keep in memory: those of all rows, unless they are few of them and
@@ -329,4 +374,36 @@ fn bytes_of(rows: &DataFrame) -> usize {
 
 fn slice(rows: &DataFrame, first: usize, height: usize) -> DataFrame {
     rows.slice(i64::try_from(first).unwrap_or(i64::MAX), height)
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::{Column, IntoSeries, ListChunked, NamedFrom, Series, StructChunked};
+
+    use super::*;
+
+    #[test]
+    fn texts_and_list_items_are_long_values_and_what_is_null_is_none() {
+        let texts = Series::new("t".into(), [Some("four"), None, Some("")]);
+        let numbers = [Some(vec![1_i64, 2]), None, Some(Vec::new())];
+        let numbers = numbers.map(|items| items.map(|items| Series::new("".into(), items)));
+        let numbers: ListChunked = numbers.into_iter().collect();
+        let words = [None, Some(vec![Some("ab"), None]), Some(vec![Some("a text of some length")])];
+        let words = words.map(|items| items.map(|items| Series::new("".into(), items)));
+        let words: ListChunked = words.into_iter().collect();
+        let fields = [texts.clone(), Series::new("n".into(), [1_i64, 2, 3])];
+        let objects = StructChunked::from_series("o".into(), 3, fields.iter()).unwrap();
+        let columns = [
+            texts,
+            numbers.into_series().with_name("numbers".into()),
+            words.into_series().with_name("words".into()),
+            objects.into_series(),
+            Series::new("more".into(), [1_i64, 2, 3]),
+        ];
+        let rows = DataFrame::new(3, columns.map(Column::from).into()).unwrap();
+        // Texts twice, as a column and in objects.
+        assert_eq!(long_values(&rows), [4 + 16 + 4, 16 + 2, 8 + 21]);
+        let twice = rows.vstack(&rows).unwrap();
+        assert_eq!(long_values(&twice), [24, 18, 29, 24, 18, 29]);
+    }
 }

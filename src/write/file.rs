@@ -20,6 +20,9 @@ use crate::schema::{ColumnName, TableSchema};
 
 /// In the form that readers parse.
 const CREATED_BY: &str = concat!("flowlake version ", env!("CARGO_PKG_VERSION"));
+/// A file with so many pages gets no further row group: the Parquet writer keeps half a kilobyte of each until the file ends.
+/// Tables of a thousand columns that few rows have are in files of 100,000 rows.
+const MANY_PAGES: usize = 1 << 16;
 /// Larger files are assembled on local disk.
 const LARGEST_FILE_IN_MEMORY: usize = 4 << 20;
 
@@ -39,7 +42,7 @@ pub(super) fn file_of(
     schema: &TableSchema,
     bytes_of_a_large_file: u64,
 ) -> PolarsResult<Encoded> {
-    let (mut content, mut rows) = (Hashing::new(), 0);
+    let (mut content, mut rows, mut pages) = (Hashing::new(), 0, 0);
     let holds_back = content.holds_back.clone();
     let mut statistics = StatisticsCollector::default();
     let written = content.bytes.clone();
@@ -48,10 +51,12 @@ pub(super) fn file_of(
     let created_by = Some(CREATED_BY.to_owned());
     let mut writer = FileWriter::new(&mut content, form.descriptor.clone(), options, created_by);
     while written.load(Ordering::Relaxed) < bytes_of_a_large_file
+        && pages < MANY_PAGES
         && let Some(group) = groups.next()
     {
         statistics.merge(&group.statistics)?;
         let rows_of_group = group.rows as u64;
+        pages += group.pages * form.descriptor.columns().len();
         writer.write(rows_of_group, group.into_columns())?;
         rows += rows_of_group;
     }
