@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use crate::support::Traced;
 use crate::support::{
     Course, DeltaLog, Lake, LoopingReader, Milestone, ReadTables, S3Server, SnapshotReader, Source,
-    Workplace, format_of_test, in_each_format, in_format, in_slice_of_test, is_in_slice,
+    Workplace, format_of_test, in_each_format, in_format, in_slice_of_test, is_in_slice, is_long,
     rows_of_files, runtime,
 };
 
@@ -258,11 +258,12 @@ impl<'a> Victim<'a> {
         self.outcomes[usize::from(is_new)] += 1;
     }
 
-    /// Kills runs a random moment after each milestone. Those that are killed when they start change nothing, and those
+    /// Kills runs a random moment after each milestone, a few times each. Those that are killed when they start change nothing, and those
     /// that have ended are complete, so both outcomes come up however busy the machine is.
     fn kill_at_random_moments(&mut self, seed: u64) {
         let mut random = fastrand::Rng::with_seed(seed);
-        for (round, milestone) in (0..204).zip(Milestone::ALL.into_iter().cycle()) {
+        let rounds = if is_long() { 204 } else { 68 };
+        for (round, milestone) in (0..rounds).zip(Milestone::ALL.into_iter().cycle()) {
             self.begin_again();
             let course = Course::before_run(&self.lake, self.source);
             let reader = read_beside(&self.lake, &self.expected);

@@ -44,6 +44,11 @@ pub use source::{Answer, Source};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use traced::Traced;
 
+/// Whether tests that can be long are to be: `make test-long`.
+pub fn is_long() -> bool {
+    std::env::var("FLOWLAKE_TEST_LONG").is_ok()
+}
+
 /// A runtime for the servers of one test.
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()

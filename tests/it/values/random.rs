@@ -19,7 +19,7 @@ use super::story::{Contract, Disposition, Story};
 use super::trial::Trial;
 
 /// How many stories `make test` tries in all.
-const CASES: u64 = 3000;
+const CASES: u64 = 1500;
 
 /// How many tables a lake has, so that a run loads as many stories.
 const TABLES: usize = 16;
