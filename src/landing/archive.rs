@@ -10,6 +10,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +88,7 @@ pub struct ReceivedExport {
 #[derive(Serialize)]
 struct ExportOrigin<'a> {
     pipeline: &'a str,
+    received_at: DateTime<Utc>,
     url: &'a str,
     /// How many exports the run has received.
     pieces: usize,
@@ -109,6 +111,8 @@ pub struct Archive<'a> {
     pub run_id: &'a RunId,
     /// Its pipeline.
     pub pipeline: &'a str,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
     /// The exports of how many runs are kept; 0 keeps none.
     pub keep: usize,
 }
@@ -143,6 +147,7 @@ impl Archive<'_> {
         let landed = &export.landed;
         let origin = shown::pretty_json(&ExportOrigin {
             pipeline: self.pipeline,
+            received_at: self.started_at,
             url: &export.url,
             pieces,
             window: export.window,
@@ -244,8 +249,13 @@ mod tests {
             ("run-3", 2, vec![received(None)]),
         ] {
             let run_id = run_id.parse().unwrap();
-            let archive =
-                Archive { destination: &destination, run_id: &run_id, pipeline: "test", keep };
+            let archive = Archive {
+                destination: &destination,
+                run_id: &run_id,
+                pipeline: "test",
+                started_at: DateTime::UNIX_EPOCH,
+                keep,
+            };
             archive.add(&exports).await.unwrap();
         }
         let expected = [
@@ -263,8 +273,13 @@ mod tests {
     async fn s06_a_damaged_export_is_told_from_a_sound_one() {
         let destination = Destination::of_store(Arc::new(InMemory::new()), "memory");
         let run_id = "run".parse().unwrap();
-        let archive =
-            Archive { destination: &destination, run_id: &run_id, pipeline: "test", keep: 1 };
+        let archive = Archive {
+            destination: &destination,
+            run_id: &run_id,
+            pipeline: "test",
+            started_at: DateTime::UNIX_EPOCH,
+            keep: 1,
+        };
         archive.add(&[received(None)]).await.unwrap();
         let export = Path::from("_flowlake/landing/run.json.zst");
         let origin = destination.get(&origin_of(&export)).await.unwrap().unwrap();

@@ -182,8 +182,8 @@ impl Landed {
     pub(super) fn verified(self) -> Result<Self, String> {
         let mut hasher = blake3::Hasher::new();
         let mut content = self.read().map_err(|error| error.to_string())?;
-        io::copy(&mut content, &mut hasher).map_err(|error| error.to_string())?;
-        if hasher.finalize().to_hex().as_str() == self.hash.0 {
+        let bytes = io::copy(&mut content, &mut hasher).map_err(|error| error.to_string())?;
+        if bytes == self.bytes && hasher.finalize().to_hex().as_str() == self.hash.0 {
             Ok(self)
         } else {
             Err("it is not what was received".to_owned())

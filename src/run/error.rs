@@ -142,6 +142,9 @@ impl Failure for RunError {
             Self::Archive(error) => error.help(),
             Self::Split(error) => error.help(),
             Self::Decode(error) => error.help(),
+            Self::Undividable(SchemaError::PartitionCollision { directory_key, .. }) => {
+                Some(rename_before_dividing(directory_key))
+            }
             Self::Schema(error) | Self::Undividable(error) => error.help(),
             Self::Read(error) => error.help(),
             Self::Spill(error) => error.help(),
@@ -155,9 +158,7 @@ impl Failure for RunError {
             Self::NothingKept { .. } => Some(
                 "`[landing] keep` says of how many runs exports are kept; `flowlake run` asks the source".into(),
             ),
-            Self::UsedRunId { .. } => {
-                Some("give each run an id of its own, or leave `--run-id` out".into())
-            }
+            Self::UsedRunId { .. } => Some(USED_RUN_ID_HELP.into()),
             Self::OtherPipeline { .. } => Some(
                 "two pipelines cannot write one table: give this one another destination or table; \
                  if it replaces that pipeline, run it once with `--take-over`"
@@ -194,6 +195,16 @@ impl Failure for RunError {
             }
         }
     }
+}
+
+const USED_RUN_ID_HELP: &str = "give each run an id of its own, or leave `--run-id` out";
+
+/// What to do about a column that has the name of a directory.
+fn rename_before_dividing(name: &str) -> String {
+    format!(
+        "without the new `partition_by`, leave the column out for one run: `{name} = {{ exclude = true }}`; \
+         then give it another name, `other_name = {{ from = \"/{name}\" }}`, and convert"
+    )
 }
 
 impl RunError {

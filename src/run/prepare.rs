@@ -60,8 +60,9 @@ impl Run<'_> {
 
     pub(super) fn archive(&self) -> Archive<'_> {
         let keep = self.plan.pipeline.landing.keep;
-        let Plan { run_id, pipeline, .. } = self.plan;
-        Archive { destination: self.destination, run_id, pipeline: &pipeline.name, keep }
+        let Plan { run_id, pipeline, started_at, .. } = self.plan;
+        let (destination, pipeline) = (self.destination, pipeline.name.as_str());
+        Archive { destination, run_id, pipeline, started_at: *started_at, keep }
     }
 
     fn received(&self, intake: &Intake) -> Vec<ReceivedExport> {

@@ -27,8 +27,8 @@ pub(super) struct RowPlace {
 pub(super) enum RecordPlace {
     /// To its record.
     Known(usize),
-    /// To one of several rows of its record. It is of the run of none of them.
-    Unclear(usize),
+    /// To one of several rows of its record, and nothing says which.
+    Unclear,
     /// Its record has no row.
     Lost,
 }
@@ -53,9 +53,10 @@ impl RecordPlaces {
         let Some(all) = self.several.get(&record) else {
             return RecordPlace::Known(last.partition);
         };
-        match all.iter().rfind(|place| place.run == run) {
-            Some(place) => RecordPlace::Known(place.partition),
-            None => RecordPlace::Unclear(last.partition),
+        let mut of_run = all.iter().filter(|place| place.run == run).map(|place| place.partition);
+        match of_run.next() {
+            Some(first) if of_run.all(|partition| partition == first) => RecordPlace::Known(first),
+            _ => RecordPlace::Unclear,
         }
     }
 }
@@ -73,6 +74,8 @@ mod tests {
             (2, 1, 7, true),
             (2, 2, 8, true),
             (2, 2, 9, true),
+            (5, 1, 7, true),
+            (5, 2, 7, true),
             (3, 5, 7, true),
             (3, 5, 8, true),
         ] {
@@ -82,7 +85,8 @@ mod tests {
             (1, 7, RecordPlace::Known(1)),
             (2, 7, RecordPlace::Known(1)),
             (2, 8, RecordPlace::Known(2)),
-            (2, 6, RecordPlace::Unclear(2)),
+            (2, 6, RecordPlace::Unclear),
+            (5, 7, RecordPlace::Unclear),
             (3, 6, RecordPlace::Known(5)),
             (4, 7, RecordPlace::Lost),
         ] {

@@ -291,9 +291,9 @@ impl Division {
             return self.partitions_by_value(table, rows);
         }
         let records = row_hashes(rows, record_key)?;
-        // With `merge` a table has each record once.
+        // Only what is appended is of the run of its record: elsewhere, rows that stay as they are keep their run.
         let run = schema.own_column(&ColumnSource::RunId);
-        let run = run.filter(|_| self.disposition != WriteDisposition::Merge);
+        let run = run.filter(|_| self.disposition == WriteDisposition::Append);
         let runs = run.map(|run| row_hashes(rows, std::slice::from_ref(run))).transpose()?;
         let runs = runs.unwrap_or_else(|| vec![0; records.len()]);
         if schema.parent.is_some() {
@@ -329,17 +329,14 @@ impl Division {
         let mut partitions = Vec::with_capacity(rows.size_hint().0);
         for (record, run) in rows {
             partitions.push(match self.records.of(record, run) {
-                // The next overwrite of one partition would delete child rows of the other.
-                RecordPlace::Unclear(_)
-                    if self.disposition == WriteDisposition::OverwritePartitions =>
-                {
+                RecordPlace::Known(partition) => partition,
+                RecordPlace::Unclear => {
                     let TableSchema { name, root, .. } = &self.tables[table].manifest.schema;
                     return Err(RunError::UnclearRecord {
                         table: name.clone(),
                         root: root.clone(),
                     });
                 }
-                RecordPlace::Known(partition) | RecordPlace::Unclear(partition) => partition,
                 // It goes where records without values do.
                 RecordPlace::Lost => self.partitioner.number(PartitionKey::of_nulls(&self.by)),
             });

@@ -280,29 +280,27 @@ fn f12_what_cannot_be_divided_is_refused_and_nothing_changes() {
     refused(2, "`t` is written by pipeline `test`");
 }
 
-/// Tables that are not merged may have a record several times, each with its own child rows.
+/// A table that is appended to may have a record several times, each with its own child rows.
 #[test]
 fn f12_child_rows_stay_with_the_row_that_they_came_with() {
     if is_in_slice() {
         return;
     }
-    let line = |at: &str, line: u8| {
-        format!(r#"[{{"id":1,"at":"{at}","status":"x","n":1,"lines":[{{"l":{line}}}]}}]"#)
-    };
-    for settings in
-        ["write_disposition = \"append\"\n", "write_disposition = \"overwrite_partitions\"\n"]
-    {
-        let nights = Nights::of(&definition(settings, "\"month(at)\""));
-        nights.load(&line("2026-01-05", 1)).load(&line("2026-02-05", 2));
-        for partitions in ["\"year(at)\"", "\"month(at)\""] {
-            nights.redefine(&definition(settings, partitions));
-            convert(&nights).success();
-        }
-        let found = directories(&nights, "t__lines", &["l"]);
-        let expected = [("1", "2026-01"), ("2", "2026-02")];
-        let expected = expected.map(|(l, month)| (l.to_owned(), [month.to_owned()].into()));
-        assert_eq!(found, BTreeMap::from(expected), "{settings}");
+    let settings = "write_disposition = \"append\"\n";
+    let nights = Nights::of(&definition(settings, "\"month(at)\""));
+    nights.load(&record("2026-01-05", 1, 1)).load(&record("2026-02-05", 1, 2));
+    for partitions in ["\"year(at)\"", "\"month(at)\""] {
+        nights.redefine(&definition(settings, partitions));
+        convert(&nights).success();
     }
+    let found = directories(&nights, "t__lines", &["l"]);
+    let expected = [("1", "2026-01"), ("2", "2026-02")];
+    let expected = expected.map(|(l, month)| (l.to_owned(), [month.to_owned()].into()));
+    assert_eq!(found, BTreeMap::from(expected));
+}
+
+fn record(at: &str, n: u8, line: u8) -> String {
+    format!(r#"[{{"id":1,"at":"{at}","status":"x","n":{n},"lines":[{{"l":{line}}}]}}]"#)
 }
 
 /// The child rows of a table that was merged and is appended to now are of other runs than their records.
@@ -321,26 +319,70 @@ fn f12_child_rows_follow_their_record_whatever_run_changed_it() {
     assert_eq!(nights.lake().partitions("t__lines"), ["status_partition=y"]);
 }
 
-/// Nothing says whose child rows are which: of a run that wrote neither of two rows of the record.
+/// A record that is there twice: nothing says whose child rows are which, unless each came with its own run.
 #[test]
 fn f12_child_rows_that_could_be_of_two_rows_are_not_divided() {
     if is_in_slice() {
         return;
     }
-    let settings = "write_disposition = \"overwrite_partitions\"\n";
-    let nights = Nights::of(&definition(settings, "\"month(at)\""));
-    let record = |month: u8, n: u8| {
-        format!(r#"[{{"id":1,"at":"2026-0{month}-05","status":"x","n":{n},"lines":[{{"l":1}}]}}]"#)
+    let both = |first: &str, second: &str| {
+        format!("{},{}", first.trim_end_matches(']'), second.trim_start_matches('['))
     };
-    // The second run changes the record and not its line.
-    nights.load(&record(1, 1)).load(&record(1, 2)).load(&record(2, 1));
-    nights.redefine(&definition(settings, "\"year(at)\""));
-    convert(&nights).success();
-    nights.redefine(&definition(settings, "\"month(at)\""));
+    let (january, february) = (record("2026-01-05", 1, 1), record("2026-02-05", 1, 2));
+    for (disposition, nights_of_case) in [
+        // Both of one run.
+        ("overwrite_partitions", vec![both(&january, &february)]),
+        ("append", vec![both(&january, &february)]),
+        // The second run changes a record and not its line.
+        (
+            "overwrite_partitions",
+            vec![january.clone(), record("2026-01-05", 2, 1), february.clone()],
+        ),
+        // The second run changes the line of one record, and brings the other.
+        (
+            "overwrite_partitions",
+            vec![january.clone(), both(&record("2026-01-05", 1, 3), &february)],
+        ),
+    ] {
+        let settings = format!("write_disposition = \"{disposition}\"\n");
+        let nights = Nights::of(&definition(&settings, "\"month(at)\""));
+        for export in &nights_of_case {
+            nights.load(export);
+        }
+        nights.redefine(&definition(&settings, "\"year(at)\""));
+        convert(&nights).success();
+        nights.redefine(&definition(&settings, "\"month(at)\""));
+        let refused = convert(&nights);
+        assert_eq!(refused.code, 2, "{nights_of_case:?}: {}{}", refused.stdout, refused.stderr);
+        let told = "`t__lines` has rows of records that `t` has more than once";
+        assert!(refused.stderr.contains(told), "{}", refused.stderr);
+        verify(&nights);
+    }
+}
+
+/// A column that has the name of a directory makes way for it in two steps, as the help says.
+#[test]
+fn f12_a_column_with_the_name_of_a_directory_is_renamed_as_the_help_says() {
+    if is_in_slice() {
+        return;
+    }
+    let with = |partition: &str, columns: &str| {
+        format!(
+            "{T}write_disposition = \"merge\"\n{partition}[tables.columns]\nat = \"timestamp\"\n{columns}"
+        )
+    };
+    let by_month = "partition_by = [\"month(at)\"]\n";
+    let nights = Nights::of(&with("", ""));
+    let export = r#"[{"id":1,"at":"2026-01-05","at_month":"x"}]"#;
+    nights.load(export).redefine(&with(by_month, ""));
     let refused = convert(&nights);
     assert_eq!(refused.code, 2, "{}", refused.stderr);
-    let told = "`t__lines` has rows of records that `t` has more than once";
-    assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    assert!(refused.stderr.contains("`at_month = { exclude = true }`"), "{}", refused.stderr);
+    nights.redefine(&with("", "at_month = { exclude = true }")).load(export);
+    nights.redefine(&with(by_month, "other_name = { from = \"/at_month\" }"));
+    convert(&nights).success();
+    nights.load(export);
+    assert_eq!(nights.t(&["id", "other_name"]), ["1 | \"x\""]);
     verify(&nights);
 }
 

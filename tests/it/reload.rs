@@ -188,10 +188,56 @@ fn f12_a_window_without_one_of_its_pieces_is_not_loaded() {
         assert_eq!(refused.code, 7, "{piece}: {}", refused.stderr);
         let told = "it is one of 3 pieces, and others are gone";
         assert!(refused.stderr.contains(told), "{piece}: {}", refused.stderr);
-        // It was never the last export of a run that could have committed.
+        // An older export is not taken for the last one.
         let refused = reload(&nights, &[]);
-        assert_eq!(refused.code, 2, "{piece}: {}", refused.stderr);
+        assert_eq!(refused.code, 7, "{piece}: {}", refused.stderr);
     }
+}
+
+#[test]
+fn f12_where_the_last_export_is_damaged_no_older_one_is_loaded() {
+    let replace = |columns: &str| format!("{REPLACE}{columns}");
+    let damages: [fn(&Path, &Path); 4] = [
+        |_, origin| std::fs::remove_file(origin).unwrap(),
+        |_, origin| std::fs::write(origin, "{").unwrap(),
+        |export, _| std::fs::remove_file(export).unwrap(),
+        |_, origin| {
+            std::fs::remove_file(origin).unwrap();
+            let made = std::process::Command::new("mkfifo").arg(origin).status().unwrap();
+            assert!(made.success());
+        },
+    ];
+    for damage in damages {
+        let nights = Nights::of_t(&replace(""));
+        nights.load(r#"[{"id":1,"v":1}]"#).load(r#"[{"id":1,"v":2},{"id":2,"v":2}]"#);
+        let files = landed(&nights);
+        let [.., export, origin] = files.as_slice() else { panic!("{files:?}") };
+        damage(export, origin);
+        nights.redefine_t(&replace("[tables.columns]\nv = \"string\"\n"));
+        let refused = reload(&nights, &[]);
+        assert_eq!(refused.code, 7, "{}{}", refused.stdout, refused.stderr);
+        assert!(refused.stderr.contains("cannot be loaded: "), "{}", refused.stderr);
+        assert_eq!(nights.t(&["id", "v"]), ["1 | 2", "2 | 2"]);
+    }
+}
+
+/// As in a copy of a lake: the times of files say nothing.
+#[test]
+fn f12_the_last_export_is_that_of_the_last_run_whatever_the_times_of_files() {
+    let nights = Nights::of_t(REPLACE);
+    for (v, id) in [(1, "sat"), (2, "sun"), (3, "mon")] {
+        nights.source.serve(&format!("[{{\"id\":1,\"v\":{v}}}]"));
+        nights.workplace.flowlake(&["run", "--run-id", id, "test.toml"]).success();
+    }
+    for file in landed(&nights) {
+        let is_old = file.to_str().unwrap().contains("sun");
+        let time = std::time::SystemTime::now() + std::time::Duration::from_secs(u64::from(is_old));
+        std::fs::File::options().append(true).open(file).unwrap().set_modified(time).unwrap();
+    }
+    nights.redefine_t(&format!("{REPLACE}[tables.columns]\nv = \"string\"\n"));
+    let told = reload(&nights, &[]).success();
+    assert!(told.contains("the export that run mon received"), "{told}");
+    assert_eq!(nights.t(&["v"]), ["\"3\""]);
 }
 
 #[test]
