@@ -62,7 +62,7 @@ async fn repartition(argument: &DestinationArgument, context: &RunContext) -> Re
     let divided = run::repartition(&destination, &pipeline, &context.interruption, now).await?;
     for Repartitioned { table, files_before, files } in &divided {
         screen::print(format!(
-            "{shown}: table `{table}` is divided anew: {files_before} files before, {files} now"
+            "{shown}: table `{table}` is divided anew (files: {files_before} before, {files} now)"
         ));
     }
     if divided.is_empty() {

@@ -87,7 +87,7 @@ pub const DEFAULT_MAX_COLUMNS: usize = 1_000;
 /// More than any company's export, and less than what fills a disk unnoticed.
 const DEFAULT_MAX_BYTES: u64 = 64_000_000_000;
 
-/// More than any record has that is not an export in itself. A run takes up to 260 MB with records of this size, and 400 MB
+/// More than any record has that is not an export in itself. A run takes up to 290 MB with records of this size, and 400 MB
 /// with twice as large ones.
 const DEFAULT_MAX_RECORD_SIZE: Size = Size::from_bytes(16_000_000);
 

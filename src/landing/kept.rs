@@ -109,13 +109,14 @@ impl KeptExports {
         for file in destination.list(&area).await? {
             FilesOfRun::add(&mut runs, &area, file);
         }
-        let mut newest_first = Vec::with_capacity(runs.len());
-        for (run_id, files) in runs {
+        let looks = runs.into_iter().map(async |(run_id, files)| {
             let first = files.first_origin(destination, pipeline).await?;
             // A copy of a lake has other times of files.
             let time = first.as_ref().map_or(files.last_modified, |origin| origin.received_at);
-            newest_first.push((time, run_id, files, first));
-        }
+            Ok::<_, ArchiveError>((time, run_id, files, first))
+        });
+        let looks: Vec<_> = looks.collect();
+        let mut newest_first: Vec<_> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
         newest_first.sort_by(|left, right| (right.0, &right.1).cmp(&(left.0, &left.1)));
         let mut are_last = true;
         for (_, run_id, files, first) in newest_first {

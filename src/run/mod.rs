@@ -13,6 +13,9 @@
 //! | compare them with the tables | `merge` |
 //! | stage files, and what their commit takes | `stage` |
 //!
+//! Beside a run of the source, `reload` loads what an earlier one has kept, `repartition` divides tables by other columns,
+//! and `maintenance` has what is short.
+//!
 //! Until the commit nothing that a reader sees has changed. A run that fails before it leaves the tables as they were.
 
 mod budget;

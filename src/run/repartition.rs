@@ -29,13 +29,10 @@ use crate::table::{
 use crate::write::partition::Partitioner;
 use crate::write::parts::RowParts;
 use crate::write::spill::{KeptRows, Spill, SpillError};
-use crate::write::{FileLayout, FileNumbers, StagedFile, encode, stage, stage_empty};
+use crate::write::{FileLayout, FileNumbers, StagedFile, bytes_of, encode, stage, stage_empty};
 
 /// Divided rows beyond this size wait on local disk.
 const MOST_HELD_BYTES: usize = 64 << 20;
-
-/// What a column takes however few its rows are.
-const BYTES_OF_A_COLUMN: usize = 2 << 10;
 
 /// A table whose rows are in other partitions now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -346,7 +343,7 @@ impl Division {
 
     /// Keeps rows in memory while there is room.
     fn keep(&mut self, rows: DataFrame) -> Result<KeptRows, SpillError> {
-        let bytes = rows.estimated_size() + rows.width() * BYTES_OF_A_COLUMN;
+        let bytes = bytes_of(&rows);
         if self.held_bytes + bytes > MOST_HELD_BYTES {
             return self.spill.put_rows(rows);
         }

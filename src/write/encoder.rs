@@ -368,7 +368,8 @@ fn behind(rows: &DataFrame, first: usize) -> PolarsResult<(DataFrame, usize)> {
 }
 
 /// About how much memory rows take, of which there may be so few that what each column takes by itself counts more.
-fn bytes_of(rows: &DataFrame) -> usize {
+#[must_use]
+pub fn bytes_of(rows: &DataFrame) -> usize {
     rows.estimated_size() + rows.width() * BYTES_OF_A_COLUMN
 }
 

@@ -15,7 +15,7 @@ use object_store::path::Path;
 use polars::prelude::{DataFrame, PlSmallStr, PolarsError, SortMultipleOptions};
 use tempfile::SpooledData;
 
-pub use encoder::{Encoder, FileLayout};
+pub use encoder::{Encoder, FileLayout, bytes_of};
 
 use crate::exit_code::{ExitCode, Failure, advice};
 use crate::runtime::on_cpu;

@@ -87,7 +87,7 @@ const DEATHS: [Failure; 2] = [Failure::Before, Failure::After];
 const DISPOSITIONS: [&str; 4] = ["replace", "append", "merge", "overwrite_partitions"];
 
 /// Those that a slower store is tried with. Memory is tried with all of them, and `make test-long` tries all with all.
-fn some<'d>(dispositions: &[&'d str]) -> Vec<&'d str> {
+fn of_slower_stores<'d>(dispositions: &[&'d str]) -> Vec<&'d str> {
     let is_tried = |it: &&&str| is_long() || ["replace", "merge"].contains(*it);
     dispositions.iter().filter(is_tried).copied().collect()
 }
@@ -239,13 +239,13 @@ fn p2_memory_conforms_at_every_call() {
 #[test]
 fn p2_local_disk_conforms_at_every_call() {
     let directory = TempDir::new().unwrap();
-    conforms(&Stores::local_disk(&directory), &some(&DISPOSITIONS), &DEATHS);
+    conforms(&Stores::local_disk(&directory), &of_slower_stores(&DISPOSITIONS), &DEATHS);
 }
 
 fn an_s3_server_conforms(dispositions: &[&str]) {
     let server = S3Server::start();
     let bucket = server.bucket();
-    conforms(&Stores::bucket(&bucket, || server.empty()), &some(dispositions), &DEATHS);
+    conforms(&Stores::bucket(&bucket, || server.empty()), &of_slower_stores(dispositions), &DEATHS);
 }
 
 // Two tests, since together they take a minute.

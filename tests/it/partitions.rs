@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use fastrand::Rng;
 
 use crate::support::{
-    DeltaLog, Finished, Source, Workplace, format_of_test, in_each_format, in_format, is_in_slice,
-    rows_of_files,
+    DeltaLog, Finished, Source, Workplace, format_of_test, in_each_format, in_format, rows_of_files,
 };
 use crate::values::nights::{Nights, T};
 use flowlake::schema::TableFormat;
@@ -174,10 +173,7 @@ fn f12_rows_are_the_same_whatever_partitions_their_tables_have_had() {
             "write_disposition = \"append\"\n",
             "write_disposition = \"append\"\nsort_by = [\"n\"]\n",
         ]) {
-            // Slices never change their partitions.
-            if !is_in_slice() {
-                nights_between_divisions(settings, seed);
-            }
+            nights_between_divisions(settings, seed);
         }
     });
 }
@@ -185,13 +181,10 @@ fn f12_rows_are_the_same_whatever_partitions_their_tables_have_had() {
 #[test]
 fn f12_a_table_without_rows_is_divided_anew_too() {
     in_each_format(|| {
-        if is_in_slice() {
-            return;
-        }
         let settings = "write_disposition = \"merge\"\n";
         let nights = Nights::of(&definition(settings, ""));
         nights.load("[]").redefine(&definition(settings, "\"month(at)\""));
-        assert!(convert(&nights).success().contains("1 files before, 1 now"));
+        assert!(convert(&nights).success().contains("(files: 1 before, 1 now)"));
         assert_eq!(nights.lake().partitions("t"), ["at_month=none"]);
         verify(&nights);
         nights.load(r#"[{"id":1,"at":"2026-01-05","status":"x","n":1}]"#);
@@ -202,9 +195,6 @@ fn f12_a_table_without_rows_is_divided_anew_too() {
 
 #[test]
 fn f12_each_version_of_a_delta_table_keeps_the_partitions_that_it_had() {
-    if is_in_slice() {
-        return;
-    }
     in_format(TableFormat::Delta, || {
         let settings = "write_disposition = \"merge\"\n";
         let nights = Nights::of(&definition(settings, "\"month(at)\""));
@@ -223,9 +213,6 @@ fn f12_each_version_of_a_delta_table_keeps_the_partitions_that_it_had() {
 
 #[test]
 fn f12_the_format_of_all_tables_changes_only_when_it_is_asked_for() {
-    if is_in_slice() {
-        return;
-    }
     let merge = "write_disposition = \"merge\"\n";
     let nights =
         in_format(TableFormat::Parquet, || Nights::of(&definition(merge, "\"month(at)\"")));
@@ -240,7 +227,7 @@ fn f12_the_format_of_all_tables_changes_only_when_it_is_asked_for() {
     );
     nights.workplace.flowlake(&["convert", "test.toml", "--to", "delta"]).success();
     let told = convert(&nights).success();
-    assert_eq!(told, "test.toml: table `t` is divided anew: 1 files before, 1 now\n");
+    assert_eq!(told, "test.toml: table `t` is divided anew (files: 1 before, 1 now)\n");
     assert!(nights.lake().path().join("t/_delta_log").exists());
     verify(&nights);
     nights.load(r#"[{"id":1,"at":"2026-01-05","status":"y","n":1}]"#);
@@ -248,9 +235,6 @@ fn f12_the_format_of_all_tables_changes_only_when_it_is_asked_for() {
 
 #[test]
 fn f12_what_cannot_be_divided_is_refused_and_nothing_changes() {
-    if is_in_slice() {
-        return;
-    }
     let merge = "write_disposition = \"merge\"\n";
     let nights = Nights::of(&definition(merge, ""));
     nights.load(r#"[{"id":1,"at":"2026-01-05","status":"x","n":1},{"id":2,"at":"2026-02-05"}]"#);
@@ -283,9 +267,6 @@ fn f12_what_cannot_be_divided_is_refused_and_nothing_changes() {
 /// A table that is appended to may have a record several times, each with its own child rows.
 #[test]
 fn f12_child_rows_stay_with_the_row_that_they_came_with() {
-    if is_in_slice() {
-        return;
-    }
     let settings = "write_disposition = \"append\"\n";
     let nights = Nights::of(&definition(settings, "\"month(at)\""));
     nights.load(&record("2026-01-05", 1, 1)).load(&record("2026-02-05", 1, 2));
@@ -306,9 +287,6 @@ fn record(at: &str, n: u8, line: u8) -> String {
 /// The child rows of a table that was merged and is appended to now are of other runs than their records.
 #[test]
 fn f12_child_rows_follow_their_record_whatever_run_changed_it() {
-    if is_in_slice() {
-        return;
-    }
     let nights = Nights::of(&definition("write_disposition = \"merge\"\n", ""));
     let at = |status: &str| {
         format!(r#"[{{"id":1,"at":"2026-01-05","status":"{status}","n":1,"lines":[{{"l":1}}]}}]"#)
@@ -322,9 +300,6 @@ fn f12_child_rows_follow_their_record_whatever_run_changed_it() {
 /// A record that is there twice: nothing says whose child rows are which, unless each came with its own run.
 #[test]
 fn f12_child_rows_that_could_be_of_two_rows_are_not_divided() {
-    if is_in_slice() {
-        return;
-    }
     let both = |first: &str, second: &str| {
         format!("{},{}", first.trim_end_matches(']'), second.trim_start_matches('['))
     };
@@ -363,9 +338,6 @@ fn f12_child_rows_that_could_be_of_two_rows_are_not_divided() {
 /// A column that has the name of a directory makes way for it in two steps, as the help says.
 #[test]
 fn f12_a_column_with_the_name_of_a_directory_is_renamed_as_the_help_says() {
-    if is_in_slice() {
-        return;
-    }
     let with = |partition: &str, columns: &str| {
         format!(
             "{T}write_disposition = \"merge\"\n{partition}[tables.columns]\nat = \"timestamp\"\n{columns}"
@@ -388,9 +360,6 @@ fn f12_a_column_with_the_name_of_a_directory_is_renamed_as_the_help_says() {
 
 #[test]
 fn f12_a_column_without_values_has_the_partition_of_null() {
-    if is_in_slice() {
-        return;
-    }
     let by_time = format!(
         "{T}write_disposition = \"merge\"\npartition_by = [\"month(at)\"]\nsort_by = [\"at\"]\n"
     );
@@ -404,6 +373,23 @@ fn f12_a_column_without_values_has_the_partition_of_null() {
         assert_eq!(nights.lake().partitions("t"), ["at_month=2026-01"]);
         verify(&nights);
     }
+}
+
+/// Another type gives its values other directories, which no division mends: the files have the old type.
+#[test]
+fn f12_a_partition_by_a_value_keeps_the_type_that_it_had() {
+    let settings = "write_disposition = \"merge\"\n";
+    let nights = Nights::of(&definition(settings, "\"n\""));
+    nights.load(&record("2026-01-05", 1, 1));
+    let other = definition(settings, "\"n\"").replace("\"int64\"", "\"decimal(9,2)\"");
+    nights.redefine(&other);
+    let refused = nights.night(&record("2026-01-05", 2, 1));
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    let told =
+        "table `t` has a directory for each value of `n`, which was int64 and is decimal(9,2) now";
+    assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    assert!(refused.stderr.contains("help: declare `int64` for `n`"), "{}", refused.stderr);
+    nights.redefine(&definition(settings, "\"n\"")).load(&record("2026-01-05", 2, 1));
 }
 
 #[test]
@@ -427,9 +413,6 @@ fn f12_a_url_does_not_say_what_to_convert_to() {
 
 #[test]
 fn f12_a_damaged_file_is_not_divided_anew() {
-    if is_in_slice() {
-        return;
-    }
     let merge = "write_disposition = \"merge\"\n";
     let nights = Nights::of(&definition(merge, ""));
     nights.load(r#"[{"id":1,"at":"2026-01-05","status":"x","n":1}]"#);
