@@ -345,7 +345,7 @@ impl Destination {
         };
         // A disk reports a failed write once, so a failed sync must not be followed by a copy.
         let target = local.file(path);
-        let linked = on_cpu(move || {
+        let linked = local.on_files(move |local| {
             local.refuse_behind_link(&target)?;
             local.protect(&file, &target)?;
             local.sync_file(&file)?;
@@ -407,7 +407,7 @@ impl Destination {
         let Some(local) = self.local.clone() else { return Ok(Vec::new()) };
         // Other pipelines may be writing theirs.
         let within = self.is_shared().then(|| self.own_files());
-        let found = on_cpu(move || local.temporary_files(within.as_ref())).await;
+        let found = local.on_files(move |local| local.temporary_files(within.as_ref())).await;
         found.map_err(|source| self.directory_error("list", source))
     }
 
@@ -426,6 +426,13 @@ impl Destination {
         DestinationError { action, path: None, destination, source }
     }
 
+    /// Waits for changes of local disk whose futures were dropped. What a request to a store has begun cannot be waited for.
+    pub async fn settle(&self) {
+        if let Some(local) = &self.local {
+            local.settle().await;
+        }
+    }
+
     /// Waits until the disk has the names of files, with one sync a directory. Other stores have them when they answer.
     ///
     /// # Errors
@@ -436,7 +443,7 @@ impl Destination {
     ) -> Result<(), DestinationError> {
         let Some(local) = self.local.clone() else { return Ok(()) };
         let files: Vec<PathBuf> = paths.into_iter().map(|path| local.file(path)).collect();
-        let synced = on_cpu(move || local.sync_names(&files)).await;
+        let synced = local.on_files(move |local| local.sync_names(&files)).await;
         synced.map_err(|source| self.directory_error("sync", source))
     }
 

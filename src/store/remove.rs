@@ -7,7 +7,6 @@ use object_store::{Error as StoreError, ObjectStoreExt};
 use super::destination::Destination;
 use super::error::DestinationError;
 use super::local::local_error;
-use crate::runtime::on_cpu;
 
 impl Destination {
     /// Removes a file, if there is one.
@@ -42,7 +41,7 @@ impl Destination {
         }
         let Some(local) = self.local.clone() else { return Ok(()) };
         let files: Vec<_> = paths.iter().map(|path| local.file(path)).collect();
-        let synced = on_cpu(move || local.sync_removals(&files)).await;
+        let synced = local.on_files(move |local| local.sync_removals(&files)).await;
         synced.map_err(|source| self.error("delete", first)(local_error(source)))
     }
 
@@ -56,7 +55,7 @@ impl Destination {
     ) -> Result<(), DestinationError> {
         let Some(local) = self.local.clone() else { return Ok(()) };
         let paths: Vec<Path> = paths.into_iter().collect();
-        let refused = on_cpu(move || {
+        let refused = local.on_files(move |local| {
             let mut refused =
                 paths.into_iter().map(|path| (local.refuse_behind_link(&local.file(&path)), path));
             refused.find_map(|(found, path)| Some((path, found.err()?)))

@@ -113,7 +113,10 @@ impl Failure for LockError {
 
 /// A lock that is held until [`release`](Self::release), or until the process ends.
 #[derive(Debug)]
-pub struct Lock(LockKind);
+pub struct Lock {
+    destination: Destination,
+    held: LockKind,
+}
 
 #[derive(Debug)]
 enum LockKind {
@@ -124,7 +127,6 @@ enum LockKind {
 
 #[derive(Debug)]
 struct Lease {
-    destination: Destination,
     owner: Owner,
     is_lost: Arc<AtomicBool>,
     heartbeat: JoinHandle<()>,
@@ -146,9 +148,12 @@ impl Lock {
             Some(file) => {
                 let own = owner.clone();
                 let mode = destination.raw_mode().bits();
+                let destination = destination.clone();
                 match on_cpu(move || lock_file(&file, mode, &own)).await {
-                    Err(error) if is_unsupported(&error) => acquire_lease(destination, owner).await,
-                    locked => locked,
+                    Err(error) if is_unsupported(&error) => {
+                        acquire_lease(&destination, owner).await
+                    }
+                    locked => Ok(Self { destination, held: LockKind::File(locked?) }),
                 }
             }
             None => acquire_lease(destination, owner).await,
@@ -158,7 +163,7 @@ impl Lock {
     /// Whether another run has taken the lock over.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        match &self.0 {
+        match &self.held {
             LockKind::File(_) => false,
             LockKind::Lease(lease) => lease.is_lost.load(Ordering::Relaxed),
         }
@@ -167,20 +172,20 @@ impl Lock {
     /// Whether it ends with the process that holds it, so that nobody else is at work.
     #[must_use]
     pub fn ends_with_process(&self) -> bool {
-        matches!(self.0, LockKind::File(_))
+        matches!(self.held, LockKind::File(_))
     }
 
-    /// Releases the lock.
+    /// Releases the lock, after all that this process does to local disk under it.
     pub async fn release(self) {
-        let lease = match &self.0 {
+        self.destination.settle().await;
+        let lease = match &self.held {
             LockKind::Lease(lease) => lease,
             LockKind::File(file) => return unlock(file),
         };
         lease.heartbeat.abort();
-        let released = match read(&lease.destination).await {
-            Ok(Some(owner)) if owner == lease.owner => {
-                lease.destination.delete(&path(&lease.destination)).await
-            }
+        let (destination, file) = (&self.destination, path(&self.destination));
+        let released = match read(destination).await {
+            Ok(Some(owner)) if owner == lease.owner => destination.delete(&file).await,
             _ => Ok(()),
         };
         if let Err(error) = released {
@@ -242,7 +247,7 @@ async fn read(destination: &Destination) -> Result<Option<Owner>, DestinationErr
     Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
 }
 
-fn lock_file(path: &PathBuf, mode: u32, owner: &Owner) -> Result<Lock, LockError> {
+fn lock_file(path: &PathBuf, mode: u32, owner: &Owner) -> Result<File, LockError> {
     let mut attempts = 0;
     let mut file = loop {
         match open_locked(path, mode, File::try_lock) {
@@ -258,7 +263,7 @@ fn lock_file(path: &PathBuf, mode: u32, owner: &Owner) -> Result<Lock, LockError
     file.set_len(0).map_err(failed)?;
     file.rewind().map_err(failed)?;
     file.write_all(&content(owner)).map_err(failed)?;
-    Ok(Lock(LockKind::File(file)))
+    Ok(file)
 }
 
 /// Releases a lock on local disk. Closing the file is not enough while a process that is being started has a copy of it.
@@ -372,8 +377,8 @@ fn hold(destination: &Destination, owner: Owner, version: ObjectVersion) -> Lock
     let is_lost = Arc::new(AtomicBool::new(false));
     let renewing = keep_renewing(destination.clone(), owner.clone(), version, is_lost.clone());
     let heartbeat = tokio::spawn(renewing);
-    let lease = Lease { destination: destination.clone(), owner, is_lost, heartbeat };
-    Lock(LockKind::Lease(Box::new(lease)))
+    let lease = Box::new(Lease { owner, is_lost, heartbeat });
+    Lock { destination: destination.clone(), held: LockKind::Lease(lease) }
 }
 
 /// Renews a lease until another run holds it.
@@ -513,7 +518,7 @@ mod tests {
     async fn p10_a_released_lock_is_free_while_a_copy_of_its_file_is_open() {
         let (_directory, destination) = local_disk();
         let lock = Lock::acquire(&destination, owner("first")).await.unwrap();
-        let LockKind::File(file) = &lock.0 else { panic!("{lock:?}") };
+        let LockKind::File(file) = &lock.held else { panic!("{lock:?}") };
         let _copy = file.try_clone().unwrap();
         lock.release().await;
         assert!(holder(&destination).await.unwrap().is_none());

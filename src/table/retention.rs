@@ -157,6 +157,8 @@ fn is_abandoned(staged: &ListedFile, now: DateTime<Utc>) -> bool {
 /// # Errors
 /// The destination fails; a later run deletes the files.
 pub async fn discard_staged(destination: &Destination, run_id: &RunId) -> Result<(), CommitError> {
+    // One file that failed ends a run while others are still being written.
+    destination.settle().await;
     for listed in destination.list(&destination.staging(run_id)).await? {
         if OwnFile::of(listed.path.as_ref()) == Some(OwnFile::Staged) {
             destination.delete(&listed.path).await?;

@@ -22,7 +22,6 @@ use tempfile::NamedTempFile;
 
 use super::root::{LocalRoot, file_error, local_error, version_of};
 use super::walk;
-use crate::runtime::on_cpu;
 
 /// How many files are removed at once.
 const CONCURRENT_REMOVALS: usize = 8;
@@ -41,8 +40,8 @@ impl LocalDisk {
         path: &Path,
         work: impl FnOnce(&LocalRoot, &FilePath) -> io::Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (root, file) = (self.0.clone(), self.0.file(path));
-        on_cpu(move || work(&root, &file)).await.map_err(file_error(path))
+        let file = self.0.file(path);
+        self.0.on_files(move |root| work(root, &file)).await.map_err(file_error(path))
     }
 }
 
@@ -280,12 +279,13 @@ impl MultipartUpload for Upload {
     fn put_part(&mut self, part: PutPayload) -> UploadPart {
         let (file, at) = (self.file.clone(), self.bytes);
         self.bytes += part.content_length() as u64;
-        let write = move || {
+        let root = self.disk.0.clone();
+        let write = move |_: &LocalRoot| {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
             file.seek(SeekFrom::Start(at))?;
             part.iter().try_for_each(|bytes| file.write_all(bytes))
         };
-        async move { on_cpu(write).await.map_err(local_error) }.boxed()
+        async move { root.on_files(write).await.map_err(local_error) }.boxed()
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
@@ -312,6 +312,21 @@ mod tests {
 
     use super::*;
     use crate::store::local::naming::ExclusiveNaming;
+
+    #[tokio::test]
+    async fn p2_a_write_whose_future_is_dropped_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = LocalRoot::open(directory.path()).unwrap();
+        let disk = LocalDisk::of(root.clone());
+        let file = Path::from("a/b.json");
+        // The write comes as far as the name, and its future is gone.
+        let replacing = root.replacing();
+        assert!(disk.put(&file, "new".into()).now_or_never().is_none());
+        assert!(root.settle().now_or_never().is_none());
+        drop(replacing);
+        root.settle().await;
+        assert_eq!(disk.get(&file).await.unwrap().bytes().await.unwrap(), "new");
+    }
 
     #[tokio::test]
     async fn o22_files_are_created_and_published_without_hard_links_or_exclusive_renames() {

@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use object_store::Error as StoreError;
 use object_store::path::Path;
 use tempfile::NamedTempFile;
+use tokio::sync::RwLock;
 
 use super::naming::{ExclusiveNaming, is_unsupported, new_temporary};
 use super::raw_data::{self, RawArea};
 use super::walk;
+use crate::runtime::on_cpu;
 use crate::store::raw_mode::RawMode;
 
 /// The name of this kind of store in errors.
@@ -36,6 +38,8 @@ struct Shared {
     replacing: Mutex<()>,
     /// The mode of raw data that a definition declares.
     raw_mode: Mutex<Option<RawMode>>,
+    /// Read by work on files for as long as it lasts.
+    at_work: Arc<RwLock<()>>,
     synced_files: AtomicU64,
     synced_directories: AtomicU64,
 }
@@ -72,6 +76,7 @@ impl LocalRoot {
             durable: Mutex::default(),
             replacing: Mutex::default(),
             raw_mode: Mutex::default(),
+            at_work: Arc::default(),
             synced_files: 0.into(),
             synced_directories: 0.into(),
         }));
@@ -98,6 +103,25 @@ impl LocalRoot {
     /// The file at a path.
     pub(in crate::store) fn file(&self, path: &Path) -> PathBuf {
         path.parts().fold(self.directory().to_owned(), |file, part| file.join(part.as_ref()))
+    }
+
+    /// Works on files, on a blocking thread. A future that is dropped does not end the work.
+    pub(in crate::store) async fn on_files<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> T {
+        let (root, working) = (self.clone(), self.0.at_work.clone().read_owned().await);
+        let worked = on_cpu(move || {
+            let result = work(&root);
+            drop(working);
+            result
+        });
+        worked.await
+    }
+
+    /// Waits for work whose futures were dropped.
+    pub(in crate::store) async fn settle(&self) {
+        drop(self.0.at_work.write().await);
     }
 
     /// How often files and directories were synced so far.
