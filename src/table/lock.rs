@@ -10,9 +10,9 @@
 
 mod owner;
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -286,22 +286,30 @@ fn open_locked(
     // Whoever may open it can hold it and stop every run; whatever a link leads to would be overwritten.
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
-    let file = options.mode(mode).custom_flags(libc::O_NOFOLLOW).open(path).map_err(|error| {
-        let is_link = error.raw_os_error() == Some(libc::ELOOP);
-        failed(if is_link {
-            std::io::Error::other("it is a symbolic link: remove it")
-        } else {
-            error
-        })
-    })?;
+    let file = open(path, options.mode(mode), libc::O_NOFOLLOW)?;
     take(&file, path, try_lock)?;
     Ok(file)
 }
 
+/// Opens the lock file. A pipe in its place would wait for another process.
+fn open(path: &Path, options: &mut OpenOptions, flags: i32) -> Result<File, LockError> {
+    let opened = options.custom_flags(flags | libc::O_NONBLOCK).open(path);
+    let file = match opened {
+        Ok(file) => file.metadata().and_then(|found| match found.file_type().is_fifo() {
+            true => Err(std::io::Error::other("it is a pipe: remove it")),
+            false => Ok(file),
+        }),
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+            Err(std::io::Error::other("it is a symbolic link: remove it"))
+        }
+        Err(error) => Err(error),
+    };
+    file.map_err(|source| LockError::File { path: path.to_owned(), source })
+}
+
 /// Whether the lock is free. Nothing is written: whoever asks may have no right to.
 fn look_at(path: &PathBuf) -> Result<(), LockError> {
-    let opened = File::open(path);
-    let file = opened.map_err(|source| LockError::File { path: path.clone(), source })?;
+    let file = open(path, File::options().read(true), 0)?;
     take(&file, path, File::try_lock_shared)?;
     unlock(&file);
     Ok(())

@@ -18,7 +18,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::support::{
-    Failure, HookedStore, InProcess, ReadTables, SnapshotReader, Source, Workplace, runtime,
+    Failure, HookedStore, InProcess, ReadTables, SnapshotReader, Source, Workplace, files_below,
+    runtime,
 };
 
 /// How many sequences `make test` tries.
@@ -118,31 +119,14 @@ fn after(state: &State, pipeline: usize, night: usize) -> State {
     next
 }
 
-/// Every file below a directory, by its path in it. What a run had begun when it failed may still end meanwhile, so a file
-/// that is listed may be gone.
+/// Every file below a directory, by its path in it.
 fn files_of(directory: &Path) -> BTreeMap<String, Vec<u8>> {
-    fn collect(root: &Path, directory: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
-        let Some(entries) = unless_gone(std::fs::read_dir(directory)) else { return };
-        for entry in entries {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                collect(root, &path, files);
-            } else if let Some(content) = unless_gone(std::fs::read(&path)) {
-                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-                files.insert(name, content);
-            }
-        }
-    }
-    let mut files = BTreeMap::new();
-    collect(directory, directory, &mut files);
-    files
-}
-
-fn unless_gone<T>(found: std::io::Result<T>) -> Option<T> {
-    match found {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        found => Some(found.unwrap()),
-    }
+    let files = files_below(directory).into_iter();
+    let named = files.map(|file| {
+        let name = file.strip_prefix(directory).unwrap().to_str().unwrap().to_owned();
+        (name, std::fs::read(&file).unwrap())
+    });
+    named.collect()
 }
 
 fn write(root: &Path, path: &str, content: &[u8]) {

@@ -18,8 +18,8 @@ use tokio::runtime::Runtime;
 use crate::support::Traced;
 use crate::support::{
     Course, DeltaLog, Lake, LoopingReader, Milestone, ReadTables, S3Server, SnapshotReader, Source,
-    Workplace, format_of_test, in_each_format, in_format, in_slice_of_test, is_in_slice, is_long,
-    rows_of_files, runtime,
+    Workplace, copy_directory, format_of_test, in_each_format, in_format, in_slice_of_test,
+    is_in_slice, is_long, rows_of_files, runtime,
 };
 
 /// The rows of both tables, and how many records are in quarantine.
@@ -118,21 +118,8 @@ fn start(workplace: &Workplace) -> Child {
 /// The lake of the first export, as it is on disk.
 fn keep(lake: &Path) -> TempDir {
     let kept = TempDir::new().unwrap();
-    copy(lake, kept.path());
+    copy_directory(lake, kept.path());
     kept
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let (entry, to) = (entry.unwrap().path(), to.to_owned());
-        let to = to.join(entry.file_name().unwrap());
-        if entry.is_dir() {
-            copy(&entry, &to);
-        } else {
-            std::fs::copy(&entry, &to).unwrap();
-        }
-    }
 }
 
 /// Repairs the lake after a kill and checks that it has the old or the new state, then runs again and checks that it has
@@ -184,7 +171,7 @@ fn killed_at_any_request_to_s3() {
     // Before one request is after the previous one.
     for request in 0.. {
         std::fs::remove_dir_all(server.prefix()).unwrap();
-        copy(old.path(), &server.prefix());
+        copy_directory(old.path(), &server.prefix());
         let reader = read_beside(&server.prefix(), &expected);
         let mut run = start(&workplace);
         server.kill_at(run.id(), request);
@@ -238,7 +225,7 @@ impl<'a> Victim<'a> {
 
     fn begin_again(&self) {
         std::fs::remove_dir_all(&self.lake).unwrap();
-        copy(self.old.path(), &self.lake);
+        copy_directory(self.old.path(), &self.lake);
     }
 
     #[track_caller]
@@ -398,7 +385,7 @@ impl KilledConversion<'_> {
         let mut outcomes = [0, 0];
         for change in 0.. {
             std::fs::remove_dir_all(&lake).unwrap();
-            copy(kept.path(), &lake);
+            copy_directory(kept.path(), &lake);
             let Some(has_ended) = until_change(&workplace, self.arguments, &lake, change) else {
                 eprintln!("skipped: processes cannot be traced here");
                 return;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Finished, Source, Workplace};
+use crate::support::{Finished, Source, Workplace, copy_directory, files_below};
 
 fn loaded() -> (Source, Workplace) {
     let source = Source::serving(
@@ -168,4 +168,34 @@ fn statistics_of_the_manifest_are_compared_with_the_file() {
         "{shown:?}"
     );
     assert_eq!(findings(&verify(&workplace, &["--quick"]), 0), Vec::<String>::new());
+}
+
+/// Opening a pipe waits for somebody who writes to it.
+#[test]
+fn p9_a_pipe_in_place_of_a_file_is_told_and_nothing_waits_for_it() {
+    let (_source, workplace) = loaded();
+    let intact = workplace.path().join("intact");
+    copy_directory(&workplace.path().join("lake"), &intact);
+    for file in files_below(&intact) {
+        let file = file.strip_prefix(&intact).unwrap();
+        let lake = workplace.path().join("lake");
+        std::fs::remove_dir_all(&lake).unwrap();
+        copy_directory(&intact, &lake);
+        let pipe = lake.join(file);
+        std::fs::remove_file(&pipe).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        for arguments in [
+            &["verify", "lake"][..],
+            &["runs", "lake"],
+            &["check", "test.toml", "--online"],
+            &["reload", "test.toml"],
+            &["run", "test.toml"],
+            &["verify", "lake", "--repair"],
+        ] {
+            let finished = workplace.flowlake(arguments);
+            let told = format!("{}{}", finished.stdout, finished.stderr);
+            assert!([0, 7].contains(&finished.code), "{file:?} {arguments:?}: {told}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path as FilePath;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -153,12 +154,15 @@ impl ObjectStore for LocalDisk {
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
         let (file, metadata, name) = self
             .on_root(path, |_, file| {
-                let opened = File::open(file)?;
+                // Opening a pipe would wait for somebody who writes to it.
+                let opened =
+                    File::options().read(true).custom_flags(libc::O_NONBLOCK).open(file)?;
                 let metadata = opened.metadata()?;
-                if metadata.is_dir() {
-                    return Err(ErrorKind::NotFound.into());
+                match metadata.file_type() {
+                    kind if kind.is_file() => Ok((opened, metadata, file.to_owned())),
+                    kind if kind.is_dir() => Err(ErrorKind::NotFound.into()),
+                    _ => Err(io::Error::other("it is no regular file")),
                 }
-                Ok((opened, metadata, file.to_owned()))
             })
             .await?;
         let meta = meta_of(path.clone(), &metadata);

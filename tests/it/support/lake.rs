@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
 use serde_json::Value;
 
-use super::{DeltaLog, own_directory};
+use super::{DeltaLog, files_below, own_directory};
 
 /// A lake on local disk.
 pub struct Lake {
@@ -42,10 +42,7 @@ impl Lake {
         if let Some(log) = DeltaLog::last(&directory).unwrap() {
             return log.files.into_keys().collect();
         }
-        let mut files = Vec::new();
-        collect(&directory, &mut files);
-        files.sort();
-        files
+        files_below(&directory)
     }
 
     /// The directories of a table's partitions.
@@ -155,21 +152,17 @@ impl Lake {
     /// The lines of a table's quarantine, in the order of the runs.
     pub fn quarantine(&self, table: &str) -> Vec<Value> {
         let directory = self.root.join(own_directory()).join("quarantine").join(table);
-        let mut files = Vec::new();
-        collect(&directory, &mut files);
-        files.sort();
         let text = |file: &PathBuf| {
             let lines = zstd::decode_all(File::open(file).unwrap()).unwrap();
             String::from_utf8(lines).unwrap()
         };
-        let text: String = files.iter().map(text).collect();
+        let text: String = files_below(&directory).iter().map(text).collect();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The names in a directory of `_flowlake`.
     pub fn own(&self, directory: &str) -> Vec<String> {
-        let mut files = Vec::new();
-        collect(&self.root.join(own_directory()).join(directory), &mut files);
+        let files = files_below(&self.root.join(own_directory()).join(directory));
         files.iter().map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect()
     }
 
@@ -185,14 +178,6 @@ impl Lake {
         let tables = self.tables().into_iter().flat_map(|table| self.files(&table));
         let hash = |file: &Path| blake3::hash(&std::fs::read(file).unwrap()).to_hex().to_string();
         tables.map(|file| (file.clone(), hash(&file))).collect()
-    }
-}
-
-fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(directory) else { return };
-    for entry in entries {
-        let path = entry.unwrap().path();
-        if path.is_dir() { collect(&path, files) } else { files.push(path) }
     }
 }
 
