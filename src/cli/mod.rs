@@ -410,6 +410,8 @@ fn start_logging(format: LogFormat, verbosity: Verbosity) {
         LogFormat::Text => logging.with_target(false).init(),
         LogFormat::Json => {
             screen::tell_json();
+            // A log collector may read from a terminal, as it does with `docker run --tty`.
+            hide_progress();
             logging.json().init();
         }
     }

@@ -77,6 +77,7 @@ mod secrets;
 mod shell;
 mod slices;
 mod story;
+mod terminal;
 mod types;
 mod unchanged;
 mod values;
