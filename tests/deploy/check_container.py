@@ -16,6 +16,8 @@ PIPELINES = "container/Containerfile.pipelines"
 BUILD = "container/build-image"
 # What distroless/cc has for a binary.
 LIBRARIES = {"linux-vdso.so.1", "libgcc_s.so.1", "libm.so.6", "libc.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
+# A binary for systems with an older glibc names these, which have been empty and beside it since 2.34.
+LIBRARIES |= {"libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1"}
 
 
 def instructions(text: str, name: str) -> list[str]:
