@@ -44,19 +44,12 @@ async fn show(
         screen::print_lines(rows(&reports).lines());
     }
     // A run that was killed inside its commit has no report. A damaged destination is for `verify` to tell of.
-    let open = crate::table::open(&destination).open_commit().await;
-    if let (Ok(Some(run)), false) = (open, is_at_work(&destination).await) {
+    if let Ok(Some(run)) = crate::table::open(&destination).unfinished_commit().await {
         screen::print(format!(
             "run {run} was killed while it committed; `flowlake recover`, or the next run, finishes that"
         ));
     }
     Ok(())
-}
-
-/// Whether a run holds the destination, or may hold it. Its commit is open because it commits.
-async fn is_at_work(destination: &Destination) -> bool {
-    let holder = crate::table::lock::holder(destination).await;
-    !holder.is_ok_and(|owner| owner.is_none_or(|owner| owner.is_gone()))
 }
 
 async fn last_reports(destination: &Destination, limit: usize) -> Result<Vec<RunReport>, Error> {

@@ -5,6 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -22,7 +23,9 @@ use super::raw_mode::RawMode;
 use super::upload::{SINGLE_PUT_BYTES, put_stream};
 use super::url::{BucketUrl, DestinationUrl};
 use super::version::ObjectVersion;
-use crate::runtime::on_cpu;
+
+/// How long files that are being written are waited for.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A file of the destination.
 #[derive(Debug, Clone)]
@@ -417,7 +420,8 @@ impl Destination {
     /// A directory cannot be read, or a file cannot be removed.
     pub async fn remove_temporary_files(&self) -> Result<(), DestinationError> {
         let found = self.temporary_files().await?;
-        let removed = on_cpu(move || found.iter().try_for_each(remove_file)).await;
+        let Some(local) = self.local.clone() else { return Ok(()) };
+        let removed = local.on_files(move |_| found.iter().try_for_each(remove_file)).await;
         removed.map_err(|source| self.directory_error("clean", source))
     }
 
@@ -426,10 +430,14 @@ impl Destination {
         DestinationError { action, path: None, destination, source }
     }
 
-    /// Waits for changes of local disk whose futures were dropped. What a request to a store has begun cannot be waited for.
+    /// Waits for changes of local disk whose futures were dropped, though not for a disk that hangs. What a request to a store
+    /// has begun cannot be waited for.
     pub async fn settle(&self) {
         if let Some(local) = &self.local {
-            local.settle().await;
+            let settled = tokio::time::timeout(SETTLE_TIMEOUT, local.settle()).await;
+            if settled.is_err() {
+                tracing::warn!(destination = %self.shown, "files are still being written: the disk is slow, or hangs");
+            }
         }
     }
 

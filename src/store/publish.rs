@@ -146,7 +146,8 @@ impl Destination {
         if self.is_local() {
             let renames = moves.iter().map(|file| self.rename_to_target(file));
             at_once(renames).try_collect::<()>().await?;
-            return Ok(self.sync_names(moves.iter().map(|file| &file.target)).await?);
+            self.sync_names(moves.iter().map(|file| &file.target)).await?;
+            return Ok(self.remove_empty_staging().await?);
         }
         let found = match self.copy_if_absent {
             Some(_) => HashMap::new(),

@@ -7,6 +7,7 @@ use object_store::{Error as StoreError, ObjectStoreExt};
 use super::destination::Destination;
 use super::error::DestinationError;
 use super::local::local_error;
+use super::own_directory::WITHOUT_LOCK;
 
 impl Destination {
     /// Removes a file, if there is one.
@@ -43,6 +44,30 @@ impl Destination {
         let files: Vec<_> = paths.iter().map(|path| local.file(path)).collect();
         let synced = local.on_files(move |local| local.sync_removals(&files)).await;
         synced.map_err(|source| self.error("delete", first)(local_error(source)))
+    }
+
+    /// Removes what killed writers have left, on local disk: temporary files, and the directories of runs that had staged
+    /// none yet. Only for the holder of a lock that ends with its process.
+    ///
+    /// # Errors
+    /// A directory cannot be read, or a file cannot be removed.
+    pub async fn remove_leftovers(&self) -> Result<(), DestinationError> {
+        let Some(local) = self.local.clone() else { return Ok(()) };
+        let own = self.own_files();
+        let directory = local.file(&own);
+        let removed =
+            local.on_files(move |local| local.remove_temporary(&directory, &WITHOUT_LOCK));
+        removed.await.map_err(|source| self.error("clean", &own)(local_error(source)))?;
+        self.remove_empty_staging().await
+    }
+
+    /// Removes the directories of runs in staging that have no file any more, on local disk.
+    pub(super) async fn remove_empty_staging(&self) -> Result<(), DestinationError> {
+        let Some(local) = self.local.clone() else { return Ok(()) };
+        let staging = self.own("staging");
+        let directory = local.file(&staging);
+        let removed = local.on_files(move |local| local.remove_empty_in(&directory)).await;
+        removed.map_err(|source| self.error("clean", &staging)(local_error(source)))
     }
 
     /// Refuses files of which a directory is a symbolic link: they could be written, and never be removed.

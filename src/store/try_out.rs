@@ -61,15 +61,16 @@ impl Destination {
     pub async fn try_out(&self, run_id: &RunId) -> Result<StoreTraits, DestinationError> {
         let directory = self.own("check");
         let name = |ending: &str| directory.clone().join(format!("{run_id}{ending}"));
-        let [file, target] = ["", "-published"].map(name);
+        // A run that begins meanwhile deletes what others have staged.
+        let [file, staged, target] = ["", "-staged", "-published"].map(name);
         let _ = self.create(&file, Bytes::from_static(b"flowlake check")).await?;
         let honoured = async {
             self.try_conditions(&file).await?;
-            self.try_publishing(&self.staged(run_id, &target), &target).await?;
+            self.try_publishing(&staged, &target).await?;
             self.try_file_system(&file).await
         };
         let honoured = honoured.await;
-        let deleted = self.delete_all(&[file, self.staged(run_id, &target), target]).await;
+        let deleted = self.delete_all(&[file, staged, target]).await;
         honoured.and_then(|learnt| deleted.map(|()| learnt))
     }
 

@@ -120,9 +120,20 @@ pub struct Lock {
 
 #[derive(Debug)]
 enum LockKind {
-    /// An operating system lock, which lasts as long as the file is open.
-    File(File),
+    /// An operating system lock.
+    File(LockedFile),
     Lease(Box<Lease>),
+}
+
+/// A locked file.
+#[derive(Debug)]
+struct LockedFile(File);
+
+// Closing the file is not enough while a process that is being started has a copy of it.
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        unlock(&self.0);
+    }
 }
 
 #[derive(Debug)]
@@ -153,7 +164,7 @@ impl Lock {
                     Err(error) if is_unsupported(&error) => {
                         acquire_lease(&destination, owner).await
                     }
-                    locked => Ok(Self { destination, held: LockKind::File(locked?) }),
+                    locked => Ok(Self { destination, held: LockKind::File(LockedFile(locked?)) }),
                 }
             }
             None => acquire_lease(destination, owner).await,
@@ -177,21 +188,29 @@ impl Lock {
 
     /// Releases the lock, after all that this process does to local disk under it.
     pub async fn release(self) {
-        self.destination.settle().await;
-        let lease = match &self.held {
-            LockKind::Lease(lease) => lease,
-            LockKind::File(file) => return unlock(file),
-        };
-        lease.heartbeat.abort();
-        let (destination, file) = (&self.destination, path(&self.destination));
-        let released = match read(destination).await {
-            Ok(Some(owner)) if owner == lease.owner => destination.delete(&file).await,
-            _ => Ok(()),
-        };
-        if let Err(error) = released {
-            let minutes = LEASE.num_minutes();
-            tracing::warn!(%error, "could not release the lock; it expires in {minutes} minutes");
+        let Self { destination, held } = self;
+        match held {
+            LockKind::File(file) => {
+                destination.settle().await;
+                drop(file);
+            }
+            LockKind::Lease(lease) => give_up(*lease, &destination).await,
         }
+    }
+}
+
+async fn give_up(mut lease: Lease, destination: &Destination) {
+    lease.heartbeat.abort();
+    // It was aborted, and has nothing to say.
+    let _ = (&mut lease.heartbeat).await;
+    destination.settle().await;
+    let released = match read(destination).await {
+        Ok(Some(owner)) if owner == lease.owner => destination.delete(&path(destination)).await,
+        _ => Ok(()),
+    };
+    if let Err(error) = released {
+        let minutes = LEASE.num_minutes();
+        tracing::warn!(%error, "could not release the lock; it expires in {minutes} minutes");
     }
 }
 
@@ -247,7 +266,7 @@ async fn read(destination: &Destination) -> Result<Option<Owner>, DestinationErr
     Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
 }
 
-fn lock_file(path: &PathBuf, mode: u32, owner: &Owner) -> Result<File, LockError> {
+fn lock_file(path: &Path, mode: u32, owner: &Owner) -> Result<File, LockError> {
     let mut attempts = 0;
     let mut file = loop {
         match open_locked(path, mode, File::try_lock) {
@@ -259,14 +278,14 @@ fn lock_file(path: &PathBuf, mode: u32, owner: &Owner) -> Result<File, LockError
         }
         std::thread::sleep(ATTEMPT_PAUSE);
     };
-    let failed = |source| LockError::File { path: path.clone(), source };
+    let failed = |source| LockError::File { path: path.to_owned(), source };
     file.set_len(0).map_err(failed)?;
     file.rewind().map_err(failed)?;
     file.write_all(&content(owner)).map_err(failed)?;
     Ok(file)
 }
 
-/// Releases a lock on local disk. Closing the file is not enough while a process that is being started has a copy of it.
+/// Releases a lock on local disk.
 fn unlock(file: &File) {
     if let Err(error) = file.unlock() {
         tracing::warn!(%error, "could not release the lock; it ends with this process");
@@ -275,11 +294,11 @@ fn unlock(file: &File) {
 
 /// Opens and locks the lock file on local disk.
 fn open_locked(
-    path: &PathBuf,
+    path: &Path,
     mode: u32,
     try_lock: impl FnOnce(&File) -> Result<(), TryLockError>,
 ) -> Result<File, LockError> {
-    let failed = |source| LockError::File { path: path.clone(), source };
+    let failed = |source| LockError::File { path: path.to_owned(), source };
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(failed)?;
     }
@@ -295,10 +314,12 @@ fn open_locked(
 fn open(path: &Path, options: &mut OpenOptions, flags: i32) -> Result<File, LockError> {
     let opened = options.custom_flags(flags | libc::O_NONBLOCK).open(path);
     let file = match opened {
-        Ok(file) => file.metadata().and_then(|found| match found.file_type().is_fifo() {
-            true => Err(std::io::Error::other("it is a pipe: remove it")),
-            false => Ok(file),
-        }),
+        Ok(file) => match file.metadata() {
+            Ok(found) if found.file_type().is_fifo() => {
+                Err(std::io::Error::other("it is a pipe: remove it"))
+            }
+            found => found.map(|_| file),
+        },
         Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
             Err(std::io::Error::other("it is a symbolic link: remove it"))
         }
@@ -308,7 +329,7 @@ fn open(path: &Path, options: &mut OpenOptions, flags: i32) -> Result<File, Lock
 }
 
 /// Whether the lock is free. Nothing is written: whoever asks may have no right to.
-fn look_at(path: &PathBuf) -> Result<(), LockError> {
+fn look_at(path: &Path) -> Result<(), LockError> {
     let file = open(path, File::options().read(true), 0)?;
     take(&file, path, File::try_lock_shared)?;
     unlock(&file);
@@ -527,7 +548,7 @@ mod tests {
         let (_directory, destination) = local_disk();
         let lock = Lock::acquire(&destination, owner("first")).await.unwrap();
         let LockKind::File(file) = &lock.held else { panic!("{lock:?}") };
-        let _copy = file.try_clone().unwrap();
+        let _copy = file.0.try_clone().unwrap();
         lock.release().await;
         assert!(holder(&destination).await.unwrap().is_none());
         Lock::acquire(&destination, owner("second")).await.unwrap();

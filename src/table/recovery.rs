@@ -10,6 +10,7 @@ use object_store::path::Path;
 use super::aside::move_aside;
 use super::commit_log::{self, CommitRecord, Logged};
 use super::intent::{Intent, Publication};
+use super::lock;
 use super::own_file::OwnFile;
 use super::snapshot::SnapshotFile;
 use super::{Agreement, CommitError, Manifest, Snapshot, TableStore, delta, json, layout};
@@ -228,6 +229,21 @@ impl TableStore {
             Logged::Record(CommitRecord::Open(intent)) => Ok(Some(intent.run_id)),
             _ => Ok(None),
         }
+    }
+
+    /// The run whose commit is open while nobody is at work: it was killed. Where nobody may look at the lock, somebody may
+    /// be at work.
+    ///
+    /// # Errors
+    /// The destination fails, or one of flowlake's own files is missing or damaged.
+    pub async fn unfinished_commit(&self) -> Result<Option<RunId>, CommitError> {
+        let Some(open) = self.open_commit().await? else { return Ok(None) };
+        let holder = lock::holder(self.destination()).await;
+        if !holder.is_ok_and(|holder| holder.is_none_or(|it| it.is_gone())) {
+            return Ok(None);
+        }
+        // Its run may have ended between the two looks.
+        Ok(self.open_commit().await?.filter(|still| *still == open))
     }
 }
 

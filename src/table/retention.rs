@@ -167,7 +167,7 @@ pub async fn discard_staged(destination: &Destination, run_id: &RunId) -> Result
     Ok(())
 }
 
-/// Deletes the staged files of all runs, as of those that were killed. Only who holds a lock that ends with its process
+/// Deletes what killed runs have left: the staged files of all runs, and on local disk those that were being written. Only who holds a lock that ends with its process
 /// knows that none of them is at work; elsewhere they are deleted after a day.
 ///
 /// # Errors
@@ -180,7 +180,7 @@ pub async fn discard_abandoned(destination: &Destination) -> Result<(), CommitEr
     if !staged.is_empty() {
         destination.delete_all(&staged).await?;
     }
-    Ok(())
+    Ok(destination.remove_leftovers().await?)
 }
 
 #[cfg(test)]

@@ -34,11 +34,18 @@ struct Stores<'a> {
     /// Whether one of several concurrent creates of a file succeeds. Some servers made for tests check first and write
     /// later, so several may.
     is_atomic: bool,
+    /// Waits for requests whose client has gone.
+    settle: Box<dyn Fn() + 'a>,
 }
 
 impl<'a> Stores<'a> {
     fn of(make: impl Fn(usize) -> Destination + 'a) -> Self {
-        Self { make: Box::new(make), made: AtomicUsize::new(0), is_atomic: true }
+        let (make, settle) = (Box::new(make), Box::new(|| ()));
+        Self { make, made: AtomicUsize::new(0), is_atomic: true, settle }
+    }
+
+    fn settled_by(self, settle: impl Fn() + 'a) -> Self {
+        Self { settle: Box::new(settle), ..self }
     }
 
     fn memory() -> Self {
@@ -157,6 +164,7 @@ impl Pipeline {
                 });
                 let result = self.runs.run_in(&failing, "run-2", &Overrides::default()).await;
                 drop(failing);
+                (stores.settle)();
                 if failure == Failure::Delay {
                     assert!(result.is_ok(), "{what}: {result:?}");
                 }
@@ -245,7 +253,8 @@ fn p2_local_disk_conforms_at_every_call() {
 fn an_s3_server_conforms(dispositions: &[&str]) {
     let server = S3Server::start();
     let bucket = server.bucket();
-    conforms(&Stores::bucket(&bucket, || server.empty()), &of_slower_stores(dispositions), &DEATHS);
+    let stores = Stores::bucket(&bucket, || server.empty()).settled_by(|| server.settle());
+    conforms(&stores, &of_slower_stores(dispositions), &DEATHS);
 }
 
 // Two tests, since together they take a minute.

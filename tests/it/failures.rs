@@ -1,6 +1,6 @@
 //! What goes wrong: the exit code, the message, and that no table has changed.
 
-use crate::support::{Answer, Source, Workplace};
+use crate::support::{Answer, Source, Workplace, wait_until};
 
 const TABLES: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]";
 const GOOD: &str = r#"[{"id":1}]"#;
@@ -137,9 +137,7 @@ fn p2_a_terminated_run_leaves_the_tables_as_they_were() {
     let stalling = Source::answering(Answer::Stalling("[{\"id\":2},"));
     let workplace = workplace.with("PROCUREMENTFLOW_BASE_URL", stalling.base_url());
     let mut child = workplace.command(&["run", "test.toml"]).spawn().unwrap();
-    while stalling.requests().is_empty() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    wait_until("the source was not asked", || !stalling.requests().is_empty());
     std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(143));
     assert_eq!(workplace.lake().snapshot(), before);

@@ -13,7 +13,7 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
 use crate::support::{
-    FaultServer, Finished, InProcess, KEY, Reply, Workplace, hostile_replies, runtime,
+    FaultServer, Finished, InProcess, KEY, Reply, Unanswered, Workplace, hostile_replies, runtime,
 };
 
 const TABLES: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]";
@@ -408,9 +408,9 @@ fn p8_a_key_that_is_repeated_in_a_header_is_not_kept_with_the_export() {
 #[test]
 fn nobody_listens() {
     let runtime = runtime();
-    let closed = runtime.block_on(FaultServer::bind()).base_url();
+    let closed = runtime.block_on(async { Unanswered::any() });
     let workplace = Workplace::empty()
-        .with("PROCUREMENTFLOW_BASE_URL", &closed)
+        .with("PROCUREMENTFLOW_BASE_URL", &closed.base_url())
         .with("PROCUREMENTFLOW_ORGANISATION_ID", "acme")
         .with("PROCUREMENTFLOW_API_KEY", KEY);
     workplace.define_with("retry = { max_attempts = 2, longest_wait = \"PT0.01S\" }", TABLES);

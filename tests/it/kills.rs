@@ -19,7 +19,7 @@ use crate::support::Traced;
 use crate::support::{
     Course, DeltaLog, Lake, LoopingReader, Milestone, ReadTables, S3Server, SnapshotReader, Source,
     Workplace, copy_directory, format_of_test, in_each_format, in_format, in_slice_of_test,
-    is_in_slice, is_long, rows_of_files, runtime,
+    is_in_slice, is_long, own_directory, rows_of_files, runtime,
 };
 
 /// The rows of both tables, and how many records are in quarantine.
@@ -173,9 +173,8 @@ fn killed_at_any_request_to_s3() {
         std::fs::remove_dir_all(server.prefix()).unwrap();
         copy_directory(old.path(), &server.prefix());
         let reader = read_beside(&server.prefix(), &expected);
-        let mut run = start(&workplace);
-        server.kill_at(run.id(), request);
-        let status = run.wait().unwrap();
+        let status = server.kill_at(request, || start(&workplace));
+        server.settle();
         let verify = |repair: bool| {
             let destination =
                 if is_in_slice() { "test.toml".to_owned() } else { server.destination() };
@@ -243,6 +242,23 @@ impl<'a> Victim<'a> {
         let lake = Lake::at(&self.lake);
         let is_new = check_after_kill(self.workplace, &lake, &self.expected, what, reader, verify);
         self.outcomes[usize::from(is_new)] += 1;
+    }
+
+    /// What a kill has left is finished and removed by the next run, but for what is written without the lock or in a log.
+    #[track_caller]
+    fn check_the_next_run(&self, what: &str, reader: LoopingReader) {
+        check_reader_after_kill(&self.lake, &self.expected, what);
+        self.workplace.run().success();
+        assert_eq!(state(&Lake::at(&self.lake)), self.expected[1], "{what}");
+        reader.stop().unwrap_or_else(|found| panic!("{what}: a reader beside it: {found}"));
+        let tables = table::open(&self.destination);
+        let verified = tables.verify(VerifyDepth::Contents);
+        let mut left = self.runtime.block_on(verified).unwrap().findings;
+        left.retain(|it| !it.subject.contains("/runs/") && !it.subject.contains("/_delta_log/"));
+        assert_eq!(left, [], "{what}");
+        let staging = self.lake.join(own_directory()).join("staging");
+        let runs = std::fs::read_dir(staging).into_iter().flatten().count();
+        assert_eq!(runs, 0, "{what}: directories of runs are left in staging");
     }
 
     /// Kills runs a random moment after each milestone, a few times each. Those that are killed when they start change nothing, and those
@@ -313,14 +329,19 @@ fn killed_before_any_change_of_the_disk() {
             eprintln!("skipped: processes cannot be traced here");
             return;
         };
-        victim.check(&format!("change {change}"), reader);
+        let what = format!("change {change}");
+        if change % 2 == 0 {
+            victim.check(&what, reader);
+        } else {
+            victim.check_the_next_run(&what, reader);
+        }
         if has_ended {
             assert!(change > 80, "the disk was hardly changed: {change}");
             break;
         }
     }
     let outcomes = victim.outcomes;
-    assert!(outcomes.iter().all(|count| *count > 20), "old and new: {outcomes:?}");
+    assert!(outcomes.iter().all(|count| *count > 10), "old and new: {outcomes:?}");
 }
 
 /// R1: who globs may see rows twice after a kill; the lake says so, and needs no new export to mend it.
@@ -342,9 +363,9 @@ fn r01_a_commit_that_a_kill_left_open_is_told_and_finished_without_an_export() {
             continue;
         }
         assert_eq!(workplace.flowlake(&["verify", "lake"]).code, 3);
-        let told = workplace.flowlake(&["doctor", "test.toml"]).success();
-        let first = "warning  commit (test.toml): that of run ";
-        assert!(told.starts_with(first) && told.contains("`flowlake recover`"), "{told}");
+        let doctor = workplace.flowlake(&["doctor", "test.toml"]).success();
+        let told = "warning  commit (test.toml): that of run ";
+        assert!(doctor.contains(told) && doctor.contains("`flowlake recover`"), "{doctor}");
         let asked = source.requests().len();
         let recovered = workplace.flowlake(&["recover", "lake"]).success();
         assert!(recovered.starts_with("lake: finished the commit of run "), "{recovered}");

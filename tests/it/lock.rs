@@ -14,8 +14,10 @@ fn hanging(workplace: &Workplace, run_id: &str) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-fn wait_for_lock(workplace: &Workplace, destination: &str) {
+/// Waits until a run holds the lock and has been given the answer that never ends.
+fn wait_for_lock(source: &Source, workplace: &Workplace, destination: &str) {
     wait_until("no run took the lock", || workplace.flowlake(&["unlock", destination]).code == 11);
+    wait_until("no run asked the source", || !source.requests().is_empty());
 }
 
 fn with_hanging_source() -> (Source, Workplace) {
@@ -29,10 +31,10 @@ fn with_hanging_source() -> (Source, Workplace) {
 
 #[test]
 fn p10_a_second_run_ends_at_once_and_names_the_owner_of_the_lock() {
-    let (_source, workplace) = with_hanging_source();
+    let (source, workplace) = with_hanging_source();
     workplace.define(TABLES);
     let mut first = hanging(&workplace, "first");
-    wait_for_lock(&workplace, "lake");
+    wait_for_lock(&source, &workplace, "lake");
     let second = workplace.run();
     assert_eq!(second.code, 11, "{}", second.stderr);
     assert!(second.stderr.contains("run first of pipeline `test`"), "{}", second.stderr);
@@ -56,10 +58,10 @@ fn p10_a_second_run_ends_at_once_and_names_the_owner_of_the_lock() {
 
 #[test]
 fn p10_a_waiting_run_starts_when_the_other_has_ended() {
-    let (_source, workplace) = with_hanging_source();
+    let (source, workplace) = with_hanging_source();
     workplace.define(TABLES);
     let mut first = hanging(&workplace, "first");
-    wait_for_lock(&workplace, "lake");
+    wait_for_lock(&source, &workplace, "lake");
     let mut waiting = workplace.command(&["run", "test.toml", "--wait"]);
     let mut waiting = waiting.stdout(Stdio::null()).spawn().unwrap();
     // Longer than the pause between two attempts. A slow machine only makes this check less telling.
@@ -73,13 +75,13 @@ fn p10_a_waiting_run_starts_when_the_other_has_ended() {
 
 #[test]
 fn p10_on_s3_the_lock_of_a_killed_run_is_taken_over() {
-    let (_source, workplace) = with_hanging_source();
+    let (source, workplace) = with_hanging_source();
     let server = S3Server::start();
     let workplace = server.environment(workplace);
     workplace.define(TABLES);
     let destination = server.destination();
     let mut first = hanging(&workplace, "first");
-    wait_for_lock(&workplace, &destination);
+    wait_for_lock(&source, &workplace, &destination);
     let second = workplace.run();
     assert_eq!(second.code, 11, "{}", second.stderr);
     assert!(second.stderr.contains("`flowlake unlock --force`"), "{}", second.stderr);

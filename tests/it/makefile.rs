@@ -1,6 +1,5 @@
 //! The targets of the Makefile, with a stand-in for cargo.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -8,12 +7,9 @@ use tempfile::TempDir;
 
 /// What `make` prints for a target, when what is built is in `target`.
 fn make(directory: &Path, target: &str) -> String {
-    let cargo = directory.join("cargo");
-    std::fs::write(&cargo, "#!/bin/sh\necho \"cargo $*\"\n").unwrap();
-    std::fs::set_permissions(&cargo, PermissionsExt::from_mode(0o755)).unwrap();
     let output = Command::new("make")
         .args(["--no-print-directory", target])
-        .arg(format!("CARGO={}", cargo.display()))
+        .arg("CARGO=echo cargo")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("CARGO_TARGET_DIR", directory.join("target"))
         .env_remove("MAKEFLAGS")

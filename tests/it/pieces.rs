@@ -11,7 +11,9 @@ use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::json;
 
-use crate::support::{Asked, FaultServer, InProcess, KEY, Reply, Workplace, runtime};
+use crate::support::{
+    Asked, FaultServer, InProcess, KEY, Reply, Unanswered, Workplace, runtime, wait_until,
+};
 
 const TABLES: &str = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"append\"\n\
                       partition_by = [\"month(at)\"]";
@@ -127,14 +129,14 @@ fn a_source_that_restarts_with_only_the_new_key_ends_the_run_well() {
         }
     };
     let runtime = runtime();
-    let workplace = runtime.block_on(async {
+    let (workplace, address, asked, old) = runtime.block_on(async {
         let server = FaultServer::bind().await;
         let (base_url, asked) = (server.base_url(), server.asked());
-        let address = base_url.replace("http://", "");
+        let address = base_url.trim_start_matches("http://").parse().unwrap();
         let old = server.serve_by(taking(KEY));
         let workplace = Workplace::empty();
         workplace.define_with(
-            "retry = { max_attempts = 30, longest_wait = \"PT0.1S\" }\n[source.filters]\n\
+            "retry = { max_attempts = 200, longest_wait = \"PT0.1S\" }\n[source.filters]\n\
              from = \"{{ window.start | date }}\"\nto = \"{{ window.end | date }}\"\n\
              [source.window]\nstart = 2025-01-01\nstep = \"P1M\"",
             TABLES,
@@ -144,21 +146,20 @@ fn a_source_that_restarts_with_only_the_new_key_ends_the_run_well() {
             .with("PROCUREMENTFLOW_ORGANISATION_ID", "acme")
             .with("PROCUREMENTFLOW_API_KEY", KEY)
             .with("PROCUREMENTFLOW_API_KEY_NEXT", NEW_KEY);
-        tokio::spawn(async move {
-            while asked.lock().unwrap().len() < 3 {
-                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-            }
-            old.abort();
-            let _ = old.await;
-            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-            FaultServer::bind_to(&address).await.serve_by(taking(NEW_KEY)).await
-        });
-        workplace
+        (workplace, address, asked, old)
     });
-    let finished =
-        workplace.flowlake(&["run", "test.toml", "--as-of", "2026-01-01", "--jobs", "2"]);
-    assert_eq!(finished.code, 0, "{}", finished.stderr);
-    assert!(finished.stderr.contains("retire it"), "{}", finished.stderr);
-    assert!(finished.stderr.contains("Connection refused"), "{}", finished.stderr);
+    let (log, file) = (workplace.path().join("log.txt"), workplace.path().join("log.txt"));
+    let told = || std::fs::read_to_string(&log).unwrap();
+    let mut run = workplace.command(&["run", "test.toml", "--as-of", "2026-01-01", "--jobs", "2"]);
+    let mut run = run.stderr(std::fs::File::create(file).unwrap()).spawn().unwrap();
+    wait_until("three pieces were not asked for", || asked.lock().unwrap().len() >= 3);
+    old.abort();
+    let _guard = runtime.enter();
+    let _ = runtime.block_on(old);
+    let restarting = Unanswered::of(address);
+    wait_until("nobody was refused", || told().contains("Connection refused"));
+    FaultServer::at(restarting).serve_by(taking(NEW_KEY));
+    assert!(run.wait().unwrap().success(), "{}", told());
+    assert!(told().contains("retire it"), "{}", told());
     assert_eq!(workplace.lake().partitions("t").len(), 12);
 }

@@ -1,7 +1,6 @@
-//! Publishing to S3: how many requests it takes, how long, and what becomes of a store that says what is not so.
+//! Publishing to S3: how many requests it takes, how many at once, and what becomes of a store that says what is not so.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use flowlake::store::{Destination, FileMove, PublishError};
@@ -28,15 +27,16 @@ async fn stage(destination: &Destination, files: usize) -> Vec<FileMove> {
 }
 
 #[test]
-fn o12_two_hundred_files_are_published_within_seconds() {
+fn o12_two_hundred_files_are_published_many_at_once() {
     let server = S3Server::start();
     let destination = open(&server);
     runtime().block_on(async {
         let moves = stage(&destination, 200).await;
-        server.answer_after(Duration::from_millis(30));
-        let (before, began) = (server.requests(), Instant::now());
+        // Were there fewer at once, they would wait until the client gives up.
+        server.hold_copies_until(32);
+        let before = server.requests();
         destination.publish_all(&moves).await.unwrap();
-        let (took, after) = (began.elapsed(), server.requests());
+        let after = server.requests();
         let requests = |method: &str| {
             let count = |of: &std::collections::BTreeMap<String, usize>| {
                 of.get(method).copied().unwrap_or_default()
@@ -45,7 +45,6 @@ fn o12_two_hundred_files_are_published_within_seconds() {
         };
         // One listing, a copy and a look for each, one bulk delete.
         assert_eq!(["GET", "PUT", "HEAD", "POST", "DELETE"].map(requests), [1, 200, 200, 1, 0]);
-        assert!(took < Duration::from_secs(3), "{took:?}");
         // Done again: nothing is left in staging, so nothing is copied.
         destination.publish_all(&moves).await.unwrap();
         let again = server.requests();

@@ -91,7 +91,7 @@ fn f03_log_lines_have_the_run() {
     let busy = Answer::Other { status: 503, content_type: "text/plain", body: "busy" };
     let source = Source::answering(busy);
     let workplace = Workplace::asking(&source);
-    workplace.define_with("retry = { max_attempts = 2, elapsed = \"PT10S\" }", TABLE);
+    workplace.define_with("retry = { max_attempts = 2, longest_wait = \"PT0.01S\" }", TABLE);
     let finished =
         workplace.flowlake(&["run", "test.toml", "--run-id", "night-7", "--log-format", "json"]);
     let lines: Vec<Value> =

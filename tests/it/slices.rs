@@ -386,6 +386,10 @@ fn export(writer: usize, number: usize) -> String {
     format!("[{}]", records.join(","))
 }
 
+/// How often a writer tries: after its kills, others that hold the number it wants and answers that are lost are bad luck,
+/// and no more than that.
+const MOST_ATTEMPTS: usize = 60;
+
 /// Runs pipelines at once, each with a few exports, and kills some of their runs at random.
 #[expect(clippy::print_stdout, reason = "how often it tried is told")]
 fn write_at_once(workplaces: &[(Workplace, Source)], commits: usize, lake: &dyn Fn() -> PathBuf) {
@@ -395,10 +399,12 @@ fn write_at_once(workplaces: &[(Workplace, Source)], commits: usize, lake: &dyn 
         for (writer, (workplace, source)) in workplaces.iter().enumerate() {
             scope.spawn(move || {
                 let file = format!("w{writer}.toml");
+                let mut random = fastrand::Rng::with_seed(writer as u64);
                 for number in 0..commits {
                     source.serve(&export(writer, number));
-                    let mut kills = fastrand::usize(0..3);
-                    loop {
+                    let mut kills = random.usize(0..3);
+                    for attempt in 0.. {
+                        assert!(attempt < MOST_ATTEMPTS, "writer {writer} never commits");
                         let mut command = workplace.command(&["run", &file]);
                         let log = workplace.path().join("stderr.txt");
                         let log = std::fs::File::create(log).unwrap();
@@ -409,7 +415,7 @@ fn write_at_once(workplaces: &[(Workplace, Source)], commits: usize, lake: &dyn 
                             .unwrap();
                         if kills > 0 {
                             kills -= 1;
-                            std::thread::sleep(Duration::from_millis(fastrand::u64(50..1500)));
+                            std::thread::sleep(Duration::from_millis(random.u64(50..1500)));
                             let _ = child.kill();
                         }
                         match child.wait().unwrap().code() {

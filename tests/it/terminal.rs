@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use crate::support::{FaultServer, Reply, Workplace, runtime};
 
@@ -11,8 +13,13 @@ const ROWS: &str = r#"[{"id":1},{"id":2}]"#;
 /// A command of flowlake on a terminal of its own.
 struct Terminal {
     script: Child,
+    /// What comes on the screen.
+    screen: Receiver<Vec<u8>>,
     seen: String,
 }
+
+/// How long a text on the screen is waited for.
+const HANG: Duration = Duration::from_mins(2);
 
 impl Terminal {
     fn of(workplace: &Workplace, arguments: &str) -> Option<Self> {
@@ -23,21 +30,29 @@ impl Terminal {
         script.arg(format!("{} {arguments}", env!("CARGO_BIN_EXE_flowlake"))).arg("/dev/null");
         script.current_dir(workplace.path()).env_clear().envs(environment).env("TERM", "xterm");
         script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let Ok(script) = script.spawn() else {
+        let Ok(mut script) = script.spawn() else {
             eprintln!("skipped: there is no `script` here");
             return None;
         };
-        Some(Self { script, seen: String::new() })
+        let mut output = script.stdout.take().unwrap();
+        let (sender, screen) = channel();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 1024];
+            while let Ok(read @ 1..) = output.read(&mut bytes) {
+                let _ = sender.send(bytes[..read].to_vec());
+            }
+        });
+        Some(Self { script, screen, seen: String::new() })
     }
 
     /// Reads on until this has been on the screen.
     #[track_caller]
     fn wait_for(&mut self, text: &str) {
         while !self.seen.contains(text) {
-            let mut bytes = [0; 1024];
-            let read = self.script.stdout.as_mut().unwrap().read(&mut bytes).unwrap();
-            assert!(read > 0, "it ended without {text:?}: {:?}", self.seen);
-            self.seen.push_str(&String::from_utf8_lossy(&bytes[..read]));
+            let Ok(bytes) = self.screen.recv_timeout(HANG) else {
+                panic!("{text:?} is not on the screen: {:?}", self.seen);
+            };
+            self.seen.push_str(&String::from_utf8_lossy(&bytes));
         }
     }
 
@@ -48,9 +63,9 @@ impl Terminal {
 
     /// All that was on the screen, and the exit code.
     fn end(mut self) -> (String, Option<i32>) {
-        let mut rest = Vec::new();
-        self.script.stdout.take().unwrap().read_to_end(&mut rest).unwrap();
-        self.seen.push_str(&String::from_utf8_lossy(&rest));
+        for bytes in &self.screen {
+            self.seen.push_str(&String::from_utf8_lossy(&bytes));
+        }
         (self.seen, self.script.wait().unwrap().code())
     }
 }
@@ -81,8 +96,8 @@ fn progress_is_shown_while_the_source_sends_and_ctrl_c_ends_the_run() {
     terminal.type_in("\u{3}");
     let (seen, code) = terminal.end();
     assert_eq!(code, Some(130), "{seen:?}");
-    let told = seen.rsplit('\r').next().unwrap();
-    assert!(!told.contains("received"), "progress stays on the screen: {seen:?}");
+    let (_, left) = seen.rsplit_once("\u{1b}[2K").unwrap();
+    assert!(!left.contains("B received"), "progress stays on the screen: {seen:?}");
     assert!(workplace.lake().tables().is_empty());
 }
 
@@ -96,6 +111,6 @@ fn no_progress_is_shown_where_it_is_not_wanted() {
         };
         let (seen, code) = terminal.end();
         assert_eq!(code, Some(0), "{seen:?}");
-        assert!(!seen.contains("\u{1b}") && !seen.contains("B received"), "{option}: {seen:?}");
+        assert!(!seen.contains('\u{1b}') && !seen.contains("B received"), "{option}: {seen:?}");
     }
 }

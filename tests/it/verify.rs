@@ -1,6 +1,6 @@
 //! `flowlake verify` and `flowlake runs`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::support::{Finished, Source, Workplace, copy_directory, files_below};
 
@@ -136,6 +136,29 @@ fn partly_written_files_are_reported_and_deleted() {
     assert!(shown[0].ends_with("lake/_flowlake/.flowlake-0123456789ab.tmp"), "{shown:?}");
     verify(&workplace, &["--repair"]).success();
     assert!(!half.exists());
+}
+
+/// A disk would fill with what killed runs were writing. Others write without the lock, and may be at it.
+#[test]
+fn p2_what_a_killed_run_was_writing_is_removed_by_the_next_run() {
+    let (_source, workplace) = loaded();
+    let own = workplace.path().join("lake/_flowlake");
+    let of_runs = ["", "staging/killed", "landing", "quarantine/t", "tables/t", "commits"]
+        .map(|name| own.join(name));
+    let of_others = ["check", "runs"].map(|name| own.join(name));
+    let half = |directory: &PathBuf| {
+        std::fs::create_dir_all(directory).unwrap();
+        let file = directory.join(".flowlake-0123456789ab.tmp");
+        std::fs::write(&file, "{").unwrap();
+        file
+    };
+    let (own_files, others) = (of_runs.map(|it| half(&it)), of_others.map(|it| half(&it)));
+    std::fs::create_dir_all(own.join("staging/killed-before-its-first-file")).unwrap();
+    assert_eq!(findings(&verify(&workplace, &[]), 3).len(), own_files.len() + others.len());
+    workplace.flowlake(&["run", "test.toml", "--again"]).success();
+    assert!(own_files.iter().all(|file| !file.exists()), "{own_files:?}");
+    assert!(others.iter().all(|file| file.exists()), "{others:?}");
+    assert!(!own.join("staging").exists() || own.join("staging").read_dir().unwrap().count() == 0);
 }
 
 #[test]

@@ -34,14 +34,13 @@ pub(super) async fn looks(plan: &Plan, context: &RunContext) -> Vec<Look> {
         Err(error) => Look::failed(DESTINATION, &error),
     }];
     let holder = holder(&destination).await;
-    let is_held = matches!(&holder, Ok(Some(holder)) if !holder.is_gone());
     match holder {
         Ok(holder) => looks.push(lock(holder)),
         // The reason that it cannot be written says more.
         Err(_) if !is_writable => {}
         Err(error) => looks.push(Look::failed(LOCK, &error)),
     }
-    looks.extend(tables(plan, &table::open(&destination), is_writable, is_held).await);
+    looks.extend(tables(plan, &table::open(&destination), is_writable).await);
     if let DestinationUrl::Local(directory) = &plan.destination {
         looks.push(room(ROOM, directory, advice::CHECK_DESTINATION));
     }
@@ -111,24 +110,21 @@ fn lock(holder: Option<Holder>) -> Look {
 }
 
 /// The state that the next run would start from.
-async fn tables(plan: &Plan, tables: &TableStore, is_writable: bool, is_held: bool) -> Vec<Look> {
-    let read = async { Ok((tables.snapshot_and_agreement().await?, tables.open_commit().await?)) };
-    let (snapshot, open_commit) = match read.await {
+async fn tables(plan: &Plan, tables: &TableStore, is_writable: bool) -> Vec<Look> {
+    let read =
+        async { Ok((tables.snapshot_and_agreement().await?, tables.unfinished_commit().await?)) };
+    let (snapshot, unfinished) = match read.await {
         Ok(read) => read,
         Err(CommitError::Destination(_)) if !is_writable => return Vec::new(),
         Err(error) => return vec![Look::failed(TABLES, &error)],
     };
     let mut looks = Vec::new();
-    match open_commit {
-        Some(run) if is_held => {
-            looks.push(Look::ok("commit", format!("run {run} is committing")));
-        }
-        Some(run) => looks.push(Look::warning(
+    if let Some(run) = unfinished {
+        looks.push(Look::warning(
             "commit",
             format!("that of run {run} is not finished"),
             "the next run finishes it, or `flowlake recover` now",
-        )),
-        None => {}
+        ));
     }
     looks.push(match unfit(plan, &snapshot) {
         Some(error) => Look::failed(TABLES, &error),

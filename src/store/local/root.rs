@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use object_store::Error as StoreError;
 use object_store::path::Path;
 use tempfile::NamedTempFile;
-use tokio::sync::RwLock;
+use tokio::sync::watch;
 
 use super::naming::{ExclusiveNaming, is_unsupported, new_temporary};
 use super::raw_data::{self, RawArea};
@@ -38,10 +38,26 @@ struct Shared {
     replacing: Mutex<()>,
     /// The mode of raw data that a definition declares.
     raw_mode: Mutex<Option<RawMode>>,
-    /// Read by work on files for as long as it lasts.
-    at_work: Arc<RwLock<()>>,
+    /// How many pieces of work on files have not ended.
+    at_work: watch::Sender<usize>,
     synced_files: AtomicU64,
     synced_directories: AtomicU64,
+}
+
+/// A piece of work on files, until it is dropped.
+struct AtWork(LocalRoot);
+
+impl AtWork {
+    fn on(root: &LocalRoot) -> Self {
+        root.0.at_work.send_modify(|pieces| *pieces += 1);
+        Self(root.clone())
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.0.at_work.send_modify(|pieces| *pieces -= 1);
+    }
 }
 
 /// How often files and directories were synced.
@@ -76,7 +92,7 @@ impl LocalRoot {
             durable: Mutex::default(),
             replacing: Mutex::default(),
             raw_mode: Mutex::default(),
-            at_work: Arc::default(),
+            at_work: watch::Sender::default(),
             synced_files: 0.into(),
             synced_directories: 0.into(),
         }));
@@ -110,18 +126,16 @@ impl LocalRoot {
         &self,
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> T {
-        let (root, working) = (self.clone(), self.0.at_work.clone().read_owned().await);
-        let worked = on_cpu(move || {
-            let result = work(&root);
-            drop(working);
-            result
-        });
-        worked.await
+        let working = AtWork::on(self);
+        // A result that nobody waits for may be a file that is removed when it is dropped, and that is work as well.
+        let (result, _working) = on_cpu(move || (work(&working.0), working)).await;
+        result
     }
 
     /// Waits for work whose futures were dropped.
     pub(in crate::store) async fn settle(&self) {
-        drop(self.0.at_work.write().await);
+        // It fails only without a sender.
+        let _ = self.0.at_work.subscribe().wait_for(|pieces| *pieces == 0).await;
     }
 
     /// How often files and directories were synced so far.
@@ -287,20 +301,49 @@ impl LocalRoot {
         Ok(())
     }
 
+    /// Removes the temporary files below a directory, but not those below some directories in it.
+    pub(in crate::store) fn remove_temporary(
+        &self,
+        directory: &FilePath,
+        apart: &[&str],
+    ) -> io::Result<()> {
+        let found = walk::temporary_files_but(directory, apart)?;
+        found.iter().try_for_each(|file| self.remove(file))
+    }
+
+    /// Removes the directories in a directory that are empty.
+    pub(in crate::store) fn remove_empty_in(&self, directory: &FilePath) -> io::Result<()> {
+        for below in walk::directories(directory)? {
+            self.remove_if_empty(&below);
+        }
+        Ok(())
+    }
+
     /// Removes a file, or a symbolic link in its place, and directories that became empty; never a directory itself.
     pub(super) fn remove(&self, file: &FilePath) -> io::Result<()> {
         self.refuse_behind_link(file)?;
-        std::fs::remove_file(file)?;
+        {
+            // What is being replaced would come back.
+            let _replacing = self.replacing();
+            std::fs::remove_file(file)?;
+        }
         let inside = |it: &&FilePath| *it != self.directory();
         for directory in file.ancestors().skip(1).take_while(inside) {
-            // Nobody may take its name for durable when it is made again.
-            let mut durable = self.durable();
-            if std::fs::remove_dir(directory).is_err() {
+            if !self.remove_if_empty(directory) {
                 break;
             }
-            durable.remove(directory);
         }
         Ok(())
+    }
+
+    fn remove_if_empty(&self, directory: &FilePath) -> bool {
+        // Nobody may take its name for durable when it is made again.
+        let mut durable = self.durable();
+        let is_removed = std::fs::remove_dir(directory).is_ok();
+        if is_removed {
+            durable.remove(directory);
+        }
+        is_removed
     }
 }
 

@@ -28,13 +28,31 @@ pub(super) fn files(directory: &FilePath) -> io::Result<Vec<(PathBuf, Metadata)>
 
 /// The temporary files below a directory, by path; not those of a destination that lies within.
 pub(super) fn temporary_files(directory: &FilePath) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
     let is_ours = |directory: &FilePath| {
         let is_own = directory.file_name().is_some_and(|it| it == OWN_DIRECTORY);
         let holds_another = directory.join(OWN_DIRECTORY).symlink_metadata().is_ok();
         (is_own || !holds_another) && !raw_data::is_closed(directory)
     };
-    walk(directory, &is_ours, &mut |entry, name| {
+    temporary_files_where(directory, &is_ours)
+}
+
+/// The temporary files below a directory, by path; not those below the directories of some names in it.
+pub(super) fn temporary_files_but(
+    directory: &FilePath,
+    apart: &[&str],
+) -> io::Result<Vec<PathBuf>> {
+    let is_apart = |below: &FilePath| {
+        below.parent() == Some(directory) && apart.iter().any(|name| below.ends_with(name))
+    };
+    temporary_files_where(directory, &|below| !is_apart(below) && !raw_data::is_closed(below))
+}
+
+fn temporary_files_where(
+    directory: &FilePath,
+    enters: &dyn Fn(&FilePath) -> bool,
+) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    walk(directory, enters, &mut |entry, name| {
         if is_temporary(name) {
             found.push(entry.path());
         }
@@ -42,6 +60,12 @@ pub(super) fn temporary_files(directory: &FilePath) -> io::Result<Vec<PathBuf>> 
     })?;
     found.sort();
     Ok(found)
+}
+
+/// The directories in a directory.
+pub(super) fn directories(directory: &FilePath) -> io::Result<Vec<PathBuf>> {
+    let all = entries(directory)?.into_iter();
+    Ok(all.filter(|(_, kind)| kind.is_dir()).map(|(entry, _)| entry.path()).collect())
 }
 
 fn walk(

@@ -65,10 +65,13 @@ impl TableStore {
             }
         };
         found.sequence = file.sequence;
-        let activity = self.activity(&file, &mut found.findings).await?;
+        let (activity, open) = self.activity(&file).await?;
         let sizes = self.sizes(&file).await?;
         // The files of a run that has begun meanwhile are in no snapshot yet.
         let activity = if self.run_at_work().await? { Activity::Run } else { activity };
+        if activity != Activity::Run {
+            found.findings.extend(open);
+        }
         if file.sequence == 0 && activity == Activity::None {
             found.findings.extend(lost_snapshot(self.destination(), &sizes));
         }
@@ -134,14 +137,11 @@ impl TableStore {
         Ok(all.map(|file| (file.path.to_string(), file.bytes)).collect())
     }
 
-    /// Who is at work, with the findings that this makes.
-    async fn activity(
-        &self,
-        file: &SnapshotFile,
-        findings: &mut Vec<Finding>,
-    ) -> Result<Activity, VerifyError> {
+    /// Who is at work, with the findings that this makes if nobody is.
+    async fn activity(&self, file: &SnapshotFile) -> Result<(Activity, Vec<Finding>), VerifyError> {
+        let mut findings = Vec::new();
         if self.run_at_work().await? {
-            return Ok(Activity::Run);
+            return Ok((Activity::Run, findings));
         }
         if let Ok(Some(owner)) = lock::holder(self.destination()).await
             && owner.is_gone()
@@ -180,7 +180,7 @@ impl TableStore {
                 Ok(_) | Err(_) => {}
             }
         }
-        Ok(activity)
+        Ok((activity, findings))
     }
 
     /// Whether a run holds the lock, or may hold it: who may only read cannot look at every lock.

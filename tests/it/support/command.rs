@@ -162,6 +162,8 @@ impl Workplace {
 /// The most memory that a process has had resident, in megabytes, as long as it runs.
 fn high_water_mark(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    // Until it is the binary it has the memory of this process.
+    status.lines().find(|line| *line == "Name:\tflowlake")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? / 1024)
 }

@@ -1,11 +1,12 @@
 //! A source that goes wrong as scripted, down to the bytes on the wire.
 
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -154,6 +155,27 @@ impl Reply {
     }
 }
 
+/// An address on loopback that nobody listens at: it refuses connections, and nobody else gets it.
+pub struct Unanswered(TcpSocket);
+
+impl Unanswered {
+    pub fn any() -> Self {
+        Self::of(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// That of a server that has been stopped.
+    pub fn of(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(address).unwrap();
+        Self(socket)
+    }
+
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.0.local_addr().unwrap())
+    }
+}
+
 /// A server on loopback that gives each reply once, and the last one for ever.
 pub struct FaultServer {
     listener: TcpListener,
@@ -164,14 +186,13 @@ pub struct FaultServer {
 impl FaultServer {
     /// Takes an address; nothing is answered until it serves.
     pub async fn bind() -> Self {
-        Self::bind_to("127.0.0.1:0").await
+        Self::at(Unanswered::any())
     }
 
-    /// Takes this address, of a server that has been stopped perhaps.
-    pub async fn bind_to(address: &str) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
-        let base_url = format!("http://{}", listener.local_addr().unwrap());
-        Self { listener, base_url, asked: Arc::default() }
+    /// Serves at an address that nobody has listened at.
+    pub fn at(address: Unanswered) -> Self {
+        let base_url = address.base_url();
+        Self { listener: address.0.listen(64).unwrap(), base_url, asked: Arc::default() }
     }
 
     pub fn base_url(&self) -> String {

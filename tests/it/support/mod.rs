@@ -27,7 +27,7 @@ pub use command::{Finished, KEY, Workplace, loaded};
 pub use definition_schema::{assert_schema_accepts_what_check_accepts, schema_accepts};
 pub use delta_log::DeltaLog;
 pub use directory::{copy_directory, files_below};
-pub use faults::{Asked, FaultServer, Reply, hostile_replies};
+pub use faults::{Asked, FaultServer, Reply, Unanswered, hostile_replies};
 pub use formats::{
     format_of_test, in_each_format, in_format, in_slice_of_test, is_in_slice, own_directory,
 };

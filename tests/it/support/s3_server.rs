@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
@@ -20,8 +19,9 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio::sync::Barrier;
 
-use super::Workplace;
+use super::{Workplace, wait_until};
 
 const BUCKET: &str = "lake-bucket";
 
@@ -29,12 +29,19 @@ const BUCKET: &str = "lake-bucket";
 const COPY_ERROR: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>OperationAborted</Code>\
                           <Message>The copy was aborted.</Message></Error>";
 
+/// A process to kill at one of its requests.
+#[derive(Clone, Copy)]
+struct Victim {
+    at: usize,
+    /// None until it was started.
+    process: Option<u32>,
+}
+
 /// Records requests, and kills the process that makes one of them.
 #[derive(Default)]
 struct Watch {
     requests: AtomicUsize,
-    /// The process to kill, and at which request.
-    victim: Mutex<Option<(u32, usize)>>,
+    victim: Mutex<Option<Victim>>,
     /// The methods and headers of all requests.
     seen: Mutex<Vec<(Method, HeaderMap)>>,
     /// Creates objects that exist, as some S3 look-alikes do.
@@ -47,8 +54,10 @@ struct Watch {
     conditional: tokio::sync::Mutex<()>,
     /// The answer to every so manieth write is lost, although it took effect; none where it is 0.
     lost_answers: AtomicUsize,
-    /// How long an answer takes, in milliseconds.
-    delay: AtomicU64,
+    /// The copies that are held until all of them are there.
+    together: Mutex<Vec<Arc<Barrier>>>,
+    /// How many requests take effect at this moment.
+    at_work: AtomicUsize,
 }
 
 impl Watch {
@@ -62,10 +71,31 @@ impl Watch {
 
     /// Kills the process if this is its request. Returns whether it did.
     fn strikes(&self, request: usize) -> bool {
-        let victim = *self.victim.lock().unwrap();
-        let Some((process, _)) = victim.filter(|(_, at)| *at == request) else { return false };
+        let victim = || self.victim.lock().unwrap().filter(|victim| victim.at == request);
+        if victim().is_none() {
+            return false;
+        }
+        // Its first request may be faster than who started it.
+        wait_until("nobody says what to kill", || victim().is_none_or(|it| it.process.is_some()));
+        let Some(process) = victim().and_then(|it| it.process) else { return false };
         Command::new("kill").args(["-9", &process.to_string()]).status().unwrap();
         true
+    }
+}
+
+/// A request that takes effect, until it is dropped.
+struct AtWork(Arc<Watch>);
+
+impl AtWork {
+    fn on(watch: &Arc<Watch>) -> Self {
+        watch.at_work.fetch_add(1, Ordering::SeqCst);
+        Self(watch.clone())
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.at_work.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -100,11 +130,11 @@ impl Service<Request<Incoming>> for Watched {
                 std::fs::write(file, axum::body::to_bytes(body, 1 << 20).await?)?;
                 return Ok(Response::builder().header("etag", "\"x\"").body(s3s::Body::empty())?);
             }
-            let delay = Duration::from_millis(watch.delay.load(Ordering::SeqCst));
-            if !delay.is_zero() {
-                tokio::time::sleep(delay).await;
-            }
             let is_copy = request.headers().contains_key("x-amz-copy-source");
+            let held = if is_copy { watch.together.lock().unwrap().pop() } else { None };
+            if let Some(others) = held {
+                others.wait().await;
+            }
             if is_copy && watch.lies_about_copies.load(Ordering::SeqCst) {
                 return Ok(Response::new(COPY_ERROR.to_owned().into()));
             }
@@ -115,10 +145,15 @@ impl Service<Request<Incoming>> for Watched {
             let has_condition = ["if-none-match", "if-match"]
                 .iter()
                 .any(|header| request.headers().contains_key(*header));
-            let alone =
-                if is_write && has_condition { Some(watch.conditional.lock().await) } else { None };
-            let answer = Service::call(&service, request).await;
-            drop(alone);
+            // As with S3, a request that has arrived takes effect, whether or not somebody waits for the answer.
+            let at_work = AtWork::on(&watch);
+            let taking_effect = tokio::spawn(async move {
+                let conditional = &at_work.0.conditional;
+                let _alone =
+                    if is_write && has_condition { Some(conditional.lock().await) } else { None };
+                Service::call(&service, request).await
+            });
+            let answer = taking_effect.await?;
             let every = watch.lost_answers.load(Ordering::SeqCst);
             if is_write && every > 0 && number % every == 0 {
                 return Err("the answer is lost".into());
@@ -152,7 +187,9 @@ impl S3Server {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         runtime.spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
+            loop {
+                // Too many open files, perhaps; the client asks again.
+                let Ok((socket, _)) = listener.accept().await else { continue };
                 let service = service.clone();
                 // Otherwise every answer of two packets is delayed by 40 ms.
                 socket.set_nodelay(true).unwrap();
@@ -198,10 +235,16 @@ impl S3Server {
         self.watch.lies_about_copies.store(lies, Ordering::SeqCst);
     }
 
-    /// Answers every request this late.
-    pub fn answer_after(&self, delay: Duration) {
-        let delay = u64::try_from(delay.as_millis()).unwrap();
-        self.watch.delay.store(delay, Ordering::SeqCst);
+    /// Answers to none of the next copies before so many of them are there.
+    pub fn hold_copies_until(&self, copies: usize) {
+        let barrier = Arc::new(Barrier::new(copies));
+        *self.watch.together.lock().unwrap() = vec![barrier; copies];
+    }
+
+    /// Waits until every request that has arrived has taken effect.
+    #[track_caller]
+    pub fn settle(&self) {
+        wait_until("a request takes for ever", || self.watch.at_work.load(Ordering::SeqCst) == 0);
     }
 
     /// The number of requests so far, by method.
@@ -226,6 +269,7 @@ impl S3Server {
 
     /// Empties the bucket.
     pub fn empty(&self) {
+        self.settle();
         let bucket = self.directory.path().join(BUCKET);
         std::fs::remove_dir_all(&bucket).unwrap();
         std::fs::create_dir(&bucket).unwrap();
@@ -237,10 +281,16 @@ impl S3Server {
         format!("s3://{BUCKET}/{}", Self::PREFIX)
     }
 
-    /// Kills a process at its request of this number, counted from now on. The request has no effect.
-    pub fn kill_at(&self, process: u32, request: usize) {
-        let now = self.watch.requests.load(Ordering::SeqCst);
-        *self.watch.victim.lock().unwrap() = Some((process, now + request));
+    /// Runs a process and kills it at its request of this number, which has no effect.
+    pub fn kill_at(&self, request: usize, start: impl FnOnce() -> Child) -> ExitStatus {
+        let at = self.watch.requests.load(Ordering::SeqCst) + request;
+        let victim = |process| Some(Victim { at, process });
+        *self.watch.victim.lock().unwrap() = victim(None);
+        let mut run = start();
+        *self.watch.victim.lock().unwrap() = victim(Some(run.id()));
+        let status = run.wait().unwrap();
+        *self.watch.victim.lock().unwrap() = None;
+        status
     }
 
     /// The objects under the prefix, read from the files that the server keeps them in.

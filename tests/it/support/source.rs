@@ -76,7 +76,12 @@ impl Source {
 
     /// What is served from now on.
     pub fn serve(&self, json: &str) {
-        *self.shared.answers.lock().unwrap() = vec![Answer::Json(json.to_owned())];
+        self.answer(Answer::Json(json.to_owned()));
+    }
+
+    /// What is answered from now on.
+    pub fn answer(&self, answer: Answer) {
+        *self.shared.answers.lock().unwrap() = vec![answer];
     }
 
     /// Path and query of every request so far.

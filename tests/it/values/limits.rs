@@ -1,7 +1,6 @@
 //! V10 and V11: deep and wide exports, and the ways out.
 
 use std::fmt::Write;
-use std::time::{Duration, Instant};
 
 use super::nights::{Nights, T};
 
@@ -31,13 +30,11 @@ fn v10_what_is_deeper_than_the_limit_is_json_text_below_it() {
 }
 
 #[test]
-fn v10_time_is_linear_in_depth_in_every_mode() {
+fn v10_a_deep_object_is_loaded_in_every_mode() {
     for mode in ["tables", "columns", "json"] {
         let nights = Nights::of_t(&format!("nested = \"{mode}\"\n"));
-        let began = Instant::now();
+        // What would take exponential time would not end.
         nights.load(&format!("[{{\"id\":1,\"o\":{}}}]", deep(100)));
-        let took = began.elapsed();
-        assert!(took < Duration::from_secs(10), "{mode}: {took:?}");
         assert!(nights.all_values().iter().any(|value| value.contains("leaf")), "{mode}");
     }
 }
@@ -67,25 +64,21 @@ fn keyed_by_data(records: usize) -> String {
 #[test]
 fn v11_an_object_keyed_by_data_is_refused_with_the_line_to_write() {
     let nights = Nights::of_t("");
-    let began = Instant::now();
     let finished = nights.night(&keyed_by_data(1_100));
     assert_eq!(finished.code, 6, "{}", finished.stdout);
     for said in ["`prices`", "keys = ", "type = \"json\"", "max_columns"] {
         assert!(finished.stderr.contains(said), "{said}: {}", finished.stderr);
     }
     assert_eq!(nights.lake().tables(), [""; 0]);
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
 #[test]
-fn v11_twenty_thousand_keys_in_one_object_are_refused_in_time() {
+fn v11_twenty_thousand_keys_in_one_object_are_refused() {
     let members: Vec<String> = (0..20_000).map(|key| format!("\"k{key}\":1")).collect();
     let nights = Nights::of_t("");
-    let began = Instant::now();
     let finished = nights.night(&format!("[{{\"id\":1,\"prices\":{{{}}}}}]", members.join(",")));
     assert_eq!(finished.code, 6, "{}", finished.stdout);
     assert!(finished.stderr.contains("`prices`"), "{}", finished.stderr);
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
 #[test]
