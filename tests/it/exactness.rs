@@ -20,7 +20,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use proptest::prelude::*;
 
-use crate::support::runtime;
+use crate::support::{property_config, runtime};
 
 /// How many exports are tried by `make test`; `PROPTEST_CASES` says otherwise.
 const CASES: u32 = 3000;
@@ -398,10 +398,7 @@ fn compare(schemas: &Schemas, table: TableId, rows: &[&Json], file: Option<Bytes
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap()),
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(property_config(CASES))]
 
     #[test]
     fn p4_every_value_stands_in_parquet_as_it_stood_in_the_json(

@@ -262,9 +262,9 @@ cases! {
         vec![NEWER.bytes().fold(Reply::ok(&[]).length(NEWER.len()), drip)]
     }).with_source("timeouts = { total = \"PT1S\" }\nretry = { max_attempts = 2, longest_wait = \"LONGEST\" }");
     slow_and_complete: when(|_| {
-        let drip = |reply: Reply, byte| reply.send([byte]).wait(100);
+        let drip = |reply: Reply, byte| reply.send([byte]).wait(200);
         vec![NEWER.bytes().fold(Reply::ok(&[]).length(NEWER.len()), drip)]
-    }).with_source(SHORT);
+    }).with_source("timeouts = { idle = \"PT3S\" }\nretry = { max_attempts = 2, longest_wait = \"LONGEST\" }");
 
     // Answers that say "not now"
     status_408: when(|_| busy("408 Request Timeout"));
@@ -288,8 +288,8 @@ cases! {
         vec![Reply::head("503 Service Unavailable", &never).body(""), good()]
     });
     retry_until_the_time_is_up: when(|_| {
-        vec![Reply::head("503 Service Unavailable", &[("retry-after", "2")]).body("")]
-    }).with_source("retry = { max_attempts = 9, elapsed = \"PT3S\" }");
+        vec![Reply::head("503 Service Unavailable", &[("retry-after", "3")]).body("")]
+    }).with_source("retry = { max_attempts = 9, elapsed = \"PT5S\" }");
     one_thing_after_the_other: when(|_| vec![
         Reply::none().reset(),
         Reply::status("500 Internal Server Error", "oops\n"),

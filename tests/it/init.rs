@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::exactness::{Json, records};
-use crate::support::{Finished, Lake, Source, Workplace};
+use crate::support::{Finished, Lake, Source, Workplace, property_config};
 
 /// How many exports are tried by `make test`; `PROPTEST_CASES` says otherwise.
 const CASES: u32 = 60;
@@ -459,11 +459,7 @@ fn suggestive_records() -> impl Strategy<Value = Vec<Json>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap()),
-        max_shrink_iters: 200,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..property_config(CASES) })]
 
     #[test]
     fn f09_what_init_proposes_is_right_for_every_record(

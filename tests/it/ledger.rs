@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
 
-use crate::support::{InProcess, Source, Workplace, in_format, runtime};
+use crate::support::{InProcess, Source, Workplace, in_format, property_config, runtime};
 
 /// Records in which a few keys hold everything by turns, their own key included.
 fn record() -> impl Strategy<Value = Value> {
@@ -205,7 +205,7 @@ fn balanced(run: Result<RunReport, RunError>) -> Option<RunReport> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..property_config(256) })]
     #[test]
     fn p1_rows_and_quarantine_explain_every_record_of_any_nights(
         said in said(),

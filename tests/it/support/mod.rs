@@ -22,6 +22,8 @@ mod source;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod traced;
 
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
+
 pub use azurite::Azurite;
 pub use command::{Finished, KEY, Workplace, loaded};
 pub use definition_schema::{assert_schema_accepts_what_check_accepts, schema_accepts};
@@ -49,6 +51,16 @@ pub use traced::Traced;
 /// Whether tests that can be long are to be: `make test-long`.
 pub fn is_long() -> bool {
     std::env::var("FLOWLAKE_TEST_LONG").is_ok()
+}
+
+/// How a property is tried: with the same values each time, or with new ones in `make test-long`.
+pub fn property_config(cases: u32) -> ProptestConfig {
+    let given = std::env::var("PROPTEST_CASES").ok();
+    ProptestConfig {
+        cases: given.map_or(cases, |given| given.parse().unwrap()),
+        rng_seed: if is_long() { RngSeed::Random } else { RngSeed::Fixed(20) },
+        ..ProptestConfig::default()
+    }
 }
 
 /// A runtime for the servers of one test.
