@@ -104,3 +104,15 @@ fn o15_a_page_for_one_key_does_not_keep_the_next_one_from_being_tried() {
         finished.stderr
     );
 }
+
+/// As in a container without certificates.
+#[test]
+fn f12_what_has_no_tls_needs_no_certificates() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source)
+        .with("SSL_CERT_FILE", "no/such.pem")
+        .with("SSL_CERT_DIR", "no/such");
+    workplace.define(TABLE);
+    workplace.run().success();
+    workplace.flowlake(&["demo"]).success();
+}

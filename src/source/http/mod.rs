@@ -75,7 +75,8 @@ impl HttpSource {
         let timeouts = &source.timeouts;
         let mut builder = Client::builder();
         if source.base_url.scheme() == "http" {
-            builder = builder.no_proxy();
+            // Nothing leads to TLS, and to read the certificates of a system takes longer than a small run.
+            builder = builder.no_proxy().tls_certs_only([]);
         } else {
             remember_proxy_passwords();
             look_at_certificates()?;
