@@ -108,6 +108,7 @@ test-ocds: ## Load the seven real e-sourcing exports in ../shared/data/ocds
 .PHONY: test-long
 test-long: ## 100,000 exports of random JSON and 100,000 tables of random nights, read back by another library; more kills and stores
 	FLOWLAKE_TEST_LONG=1 PROPTEST_CASES=100000 $(CARGO) test --test it exactness
+	FLOWLAKE_TEST_LONG=1 PROPTEST_CASES=2000 $(CARGO) test --test it -- ledger:: init::f09
 	FLOWLAKE_TEST_LONG=1 $(CARGO) test --test it -- conformance:: kills::
 	$(CARGO) test --test it m1_ -- --ignored
 	PROPTEST_CASES=100000 FLOWLAKE_FIRST_SEED=$${FLOWLAKE_FIRST_SEED:-$$(date +%s)} $(CARGO) test --test it random_nights

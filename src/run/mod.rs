@@ -296,10 +296,10 @@ impl<'a> Run<'a> {
         match &result {
             Ok(report) => self.keep(report).await,
             Err(error @ RunError::Stopped(_)) => {
-                // What is being written comes first; it ends by itself, unless the disk hangs.
-                self.destination.settle().await;
+                // What is being written comes first. It ends by itself, unless the disk hangs.
+                let has_settled = self.destination.settle().await;
                 let cleaned_up = tokio::time::timeout(CLEAN_UP_TIMEOUT, self.clean_up_after(error));
-                if cleaned_up.await.is_err() {
+                if !has_settled || cleaned_up.await.is_err() {
                     self.events.warn(RunWarning::NoTimeToCleanUp);
                 }
             }

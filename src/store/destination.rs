@@ -25,7 +25,7 @@ use super::url::{BucketUrl, DestinationUrl};
 use super::version::ObjectVersion;
 
 /// How long files that are being written are waited for.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// A file of the destination.
 #[derive(Debug, Clone)]
@@ -430,15 +430,11 @@ impl Destination {
         DestinationError { action, path: None, destination, source }
     }
 
-    /// Waits for changes of local disk whose futures were dropped, though not for a disk that hangs. What a request to a store
-    /// has begun cannot be waited for.
-    pub async fn settle(&self) {
-        if let Some(local) = &self.local {
-            let settled = tokio::time::timeout(SETTLE_TIMEOUT, local.settle()).await;
-            if settled.is_err() {
-                tracing::warn!(destination = %self.shown, "files are still being written: the disk is slow, or hangs");
-            }
-        }
+    /// Waits for changes of local disk whose futures were dropped, though not for a disk that hangs; returns whether they
+    /// have ended. What a request to a store has begun cannot be waited for.
+    pub async fn settle(&self) -> bool {
+        let Some(local) = &self.local else { return true };
+        tokio::time::timeout(SETTLE_TIMEOUT, local.settle()).await.is_ok()
     }
 
     /// Waits until the disk has the names of files, with one sync a directory. Other stores have them when they answer.

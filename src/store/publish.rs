@@ -147,7 +147,9 @@ impl Destination {
             let renames = moves.iter().map(|file| self.rename_to_target(file));
             at_once(renames).try_collect::<()>().await?;
             self.sync_names(moves.iter().map(|file| &file.target)).await?;
-            return Ok(self.remove_empty_staging().await?);
+            // Nothing is wrong if they stay: the next run removes them.
+            let _ = self.remove_empty_staging().await;
+            return Ok(());
         }
         let found = match self.copy_if_absent {
             Some(_) => HashMap::new(),

@@ -61,8 +61,9 @@ impl Destination {
     pub async fn try_out(&self, run_id: &RunId) -> Result<StoreTraits, DestinationError> {
         let directory = self.own("check");
         let name = |ending: &str| directory.clone().join(format!("{run_id}{ending}"));
-        // A run that begins meanwhile deletes what others have staged.
-        let [file, staged, target] = ["", "-staged", "-published"].map(name);
+        let [file, target] = ["", "-published"].map(name);
+        // Where runs stage, and by a name that none of them deletes when it begins.
+        let staged = self.staging(run_id).join("check");
         let _ = self.create(&file, Bytes::from_static(b"flowlake check")).await?;
         let honoured = async {
             self.try_conditions(&file).await?;

@@ -186,13 +186,15 @@ impl Lock {
         matches!(self.held, LockKind::File(_))
     }
 
-    /// Releases the lock, after all that this process does to local disk under it.
+    /// Releases the lock, after all that this process does to local disk under it. Where that does not end, the lock ends
+    /// with the process, or expires.
     pub async fn release(self) {
         let Self { destination, held } = self;
         match held {
+            LockKind::File(file) if destination.settle().await => drop(file),
             LockKind::File(file) => {
-                destination.settle().await;
-                drop(file);
+                tracing::warn!("{STILL_WRITING}; the lock ends with this process");
+                std::mem::forget(file);
             }
             LockKind::Lease(lease) => give_up(*lease, &destination).await,
         }
@@ -203,16 +205,21 @@ async fn give_up(mut lease: Lease, destination: &Destination) {
     lease.heartbeat.abort();
     // It was aborted, and has nothing to say.
     let _ = (&mut lease.heartbeat).await;
-    destination.settle().await;
+    let minutes = LEASE.num_minutes();
+    if !destination.settle().await {
+        tracing::warn!("{STILL_WRITING}; the lock expires in {minutes} minutes");
+        return;
+    }
     let released = match read(destination).await {
         Ok(Some(owner)) if owner == lease.owner => destination.delete(&path(destination)).await,
         _ => Ok(()),
     };
     if let Err(error) = released {
-        let minutes = LEASE.num_minutes();
         tracing::warn!(%error, "could not release the lock; it expires in {minutes} minutes");
     }
 }
+
+const STILL_WRITING: &str = "files are still being written, as the disk is slow or hangs";
 
 /// The owner of a destination's lock, if it is held.
 ///
@@ -305,32 +312,30 @@ fn open_locked(
     // Whoever may open it can hold it and stop every run; whatever a link leads to would be overwritten.
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
-    let file = open(path, options.mode(mode), libc::O_NOFOLLOW)?;
+    let file = open(path, options.mode(mode).custom_flags(libc::O_NOFOLLOW))?;
     take(&file, path, try_lock)?;
     Ok(file)
 }
 
 /// Opens the lock file. A pipe in its place would wait for another process.
-fn open(path: &Path, options: &mut OpenOptions, flags: i32) -> Result<File, LockError> {
-    let opened = options.custom_flags(flags | libc::O_NONBLOCK).open(path);
-    let file = match opened {
-        Ok(file) => match file.metadata() {
-            Ok(found) if found.file_type().is_fifo() => {
-                Err(std::io::Error::other("it is a pipe: remove it"))
-            }
-            found => found.map(|_| file),
-        },
-        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
-            Err(std::io::Error::other("it is a symbolic link: remove it"))
-        }
-        Err(error) => Err(error),
-    };
-    file.map_err(|source| LockError::File { path: path.to_owned(), source })
+fn open(path: &Path, options: &OpenOptions) -> Result<File, LockError> {
+    let failed = |source| LockError::File { path: path.to_owned(), source };
+    if path.symlink_metadata().is_ok_and(|it| it.file_type().is_fifo()) {
+        return Err(failed(std::io::Error::other("it is a pipe: remove it")));
+    }
+    options.open(path).map_err(|error| {
+        let is_link = error.raw_os_error() == Some(libc::ELOOP);
+        failed(if is_link {
+            std::io::Error::other("it is a symbolic link: remove it")
+        } else {
+            error
+        })
+    })
 }
 
 /// Whether the lock is free. Nothing is written: whoever asks may have no right to.
 fn look_at(path: &Path) -> Result<(), LockError> {
-    let file = open(path, File::options().read(true), 0)?;
+    let file = open(path, File::options().read(true))?;
     take(&file, path, File::try_lock_shared)?;
     unlock(&file);
     Ok(())

@@ -167,8 +167,8 @@ pub async fn discard_staged(destination: &Destination, run_id: &RunId) -> Result
     Ok(())
 }
 
-/// Deletes what killed runs have left: the staged files of all runs, and on local disk those that were being written. Only who holds a lock that ends with its process
-/// knows that none of them is at work; elsewhere they are deleted after a day.
+/// Deletes what killed runs have left: staged files, and on local disk those that were being written. Only who holds a lock
+/// that ends with its process knows that none of them is at work; elsewhere staged files are deleted after a day.
 ///
 /// # Errors
 /// The destination fails; a later run deletes the files.

@@ -1,6 +1,7 @@
 //! A run that is told to stop has changed nothing or everything, and stops at once.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -55,14 +56,17 @@ fn p2_a_signal_at_any_moment_leaves_the_tables_as_they_were_or_complete() {
         (Milestone::Promised, false),
     ];
     for (round, (milestone, stalls)) in (1..=50).zip(milestones.into_iter().cycle()) {
-        match stalls {
-            true => source.answer(Answer::Stalling("[")),
-            false => source.serve(&export(round)),
+        if stalls {
+            source.answer(Answer::Stalling("["));
+        } else {
+            source.serve(&export(round));
         }
         let course = Course::before_run(&lake, &source);
         let (signal, code) = if round % 2 == 0 { ("-TERM", 143) } else { ("-INT", 130) };
         let mut run = workplace.command(&["run", "test.toml"]);
-        let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let log = workplace.path().join("stderr.txt");
+        let mut run =
+            run.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
         course.wait_for(milestone, &mut run);
         if random.bool() {
             std::thread::sleep(Duration::from_micros(random.u64(0..20_000)));
@@ -71,6 +75,8 @@ fn p2_a_signal_at_any_moment_leaves_the_tables_as_they_were_or_complete() {
         let signalled = Instant::now();
         let status = run.wait().unwrap();
         assert!(signalled.elapsed() < STOPS_WITHIN, "{:?}", signalled.elapsed());
+        let told = std::fs::read_to_string(&log).unwrap();
+        assert!(!told.contains("files are still being written"), "{told}");
         let after = version(&workplace.lake());
         // Before it listens to signals, one ends it as any process; and it may be faster than the signal.
         let ended_early = status.code().is_none();

@@ -153,16 +153,23 @@ fn s03_a_run_and_a_repair_leave_alone_what_is_behind_a_symbolic_link() {
     let outside = TempDir::new().unwrap();
     let victim = outside.path().join("0000.staged");
     std::fs::write(&victim, "mine").unwrap();
+    let empty = outside.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
     let staging = workplace.path().join("lake/_flowlake/staging");
     let _ = std::fs::remove_dir_all(&staging);
     symlink(outside.path(), &staging).unwrap();
     workplace.flowlake(&["verify", "lake", "--repair"]).success();
+    let nothing_new = workplace.run();
+    assert_eq!(nothing_new.code, 0, "{}", nothing_new.stderr);
+    assert!(nothing_new.stderr.contains("staging is a symbolic link"), "{}", nothing_new.stderr);
+    let _ = workplace.flowlake(&["check", "--online", "test.toml"]);
+    assert!(empty.exists());
     source.serve(r#"[{"id":1,"v":"b"}]"#);
     let refused = workplace.run();
     assert_eq!(refused.code, 7, "{}", refused.stderr);
     assert!(refused.stderr.contains("staging is a symbolic link"), "{}", refused.stderr);
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), "mine");
-    assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 2);
     std::fs::remove_file(&staging).unwrap();
     workplace.run().success();
     assert_eq!(workplace.lake().column("t", "v"), ["b"]);
@@ -183,6 +190,45 @@ fn s03_a_table_behind_a_symbolic_link_is_refused_before_the_commit() {
     // Nothing has been committed that could not be finished.
     std::fs::remove_file(workplace.path().join("lake/t")).unwrap();
     workplace.run().success();
+}
+
+/// A mount is another file system to a rename, also of the same disk.
+#[test]
+fn s03_the_directory_of_a_table_may_be_a_mount() {
+    in_each_format(|| {
+        let source = Source::serving(r#"[{"id":1,"v":"a"}]"#);
+        let workplace = Workplace::asking(&source);
+        workplace.define(
+            "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = \"merge\"",
+        );
+        let disk = TempDir::new().unwrap();
+        let mounted = |arguments: &str| {
+            let flowlake = env!("CARGO_BIN_EXE_flowlake");
+            let shell = format!(
+                "mkdir -p lake/t && mount --bind {} lake/t && {flowlake} {arguments}",
+                disk.path().display()
+            );
+            let template = workplace.command(&[]);
+            let environment = template.get_envs().filter_map(|(name, value)| Some((name, value?)));
+            let mut command = std::process::Command::new("unshare");
+            command.args(["--mount", "sh", "-c", &shell]).current_dir(workplace.path());
+            command.envs(environment).output()
+        };
+        if !mounted("--version").is_ok_and(|output| output.status.success()) {
+            eprintln!("skipped: nothing can be mounted here");
+            return;
+        }
+        for v in ["a", "b"] {
+            source.serve(&format!(r#"[{{"id":1,"v":"{v}"}}]"#));
+            let output = mounted("run test.toml").unwrap();
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{told}");
+            let verified = mounted("verify lake").unwrap();
+            assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+            assert!(std::fs::read_dir(disk.path()).unwrap().count() > 0, "the rows are elsewhere");
+            assert_eq!(workplace.lake().own("staging"), [""; 0], "nothing stays in staging");
+        }
+    });
 }
 
 /// Two names of one directory, as on a file system that folds case.

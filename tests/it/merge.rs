@@ -435,6 +435,15 @@ fn history_keeps_every_version_with_its_valid_time() {
     assert_eq!(lake.snapshot(), before);
 }
 
+/// Whatever ends a test ends its reader.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn p2_readers_that_glob_during_merges_find_only_readable_files() {
     const RECORDS: usize = 600;
@@ -449,13 +458,6 @@ fn p2_readers_that_glob_during_merges_find_only_readable_files() {
     let nights = Nights::of(MERGED);
     let (lake, _) = nights.load(&export(0));
     let is_over = AtomicBool::new(false);
-    // Whatever ends this test ends its reader.
-    struct Over<'a>(&'a AtomicBool);
-    impl Drop for Over<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
     let (reads, others) = std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
             let (mut reads, mut others) = (0, 0);

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use crate::support::{FaultServer, Reply, Workplace, runtime};
@@ -63,8 +63,15 @@ impl Terminal {
 
     /// All that was on the screen, and the exit code.
     fn end(mut self) -> (String, Option<i32>) {
-        for bytes in &self.screen {
-            self.seen.push_str(&String::from_utf8_lossy(&bytes));
+        loop {
+            match self.screen.recv_timeout(HANG) {
+                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.script.kill().unwrap();
+                    panic!("it does not end: {:?}", self.seen);
+                }
+            }
         }
         (self.seen, self.script.wait().unwrap().code())
     }

@@ -218,7 +218,12 @@ fn p9_a_pipe_in_place_of_a_file_is_told_and_nothing_waits_for_it() {
         ] {
             let finished = workplace.flowlake(arguments);
             let told = format!("{}{}", finished.stdout, finished.stderr);
-            assert!([0, 7].contains(&finished.code), "{file:?} {arguments:?}: {told}");
+            let is_read = ["snapshot.json", "tables/t/", ".parquet"]
+                .iter()
+                .any(|name| file.to_str().unwrap().contains(name));
+            let codes: &[i32] =
+                if is_read && arguments == ["verify", "lake"] { &[7] } else { &[0, 7] };
+            assert!(codes.contains(&finished.code), "{file:?} {arguments:?}: {told}");
         }
     }
 }

@@ -5,7 +5,6 @@ use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path as FilePath;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -77,6 +76,19 @@ fn name(
         }
     };
     Ok(PutResult { e_tag: Some(version_of(&file.metadata()?)), version: None })
+}
+
+/// Copies a file, also from another file system.
+fn copy(
+    root: &LocalRoot,
+    mut original: &File,
+    target: &FilePath,
+    mode: &PutMode,
+) -> io::Result<()> {
+    let mut temporary = root.temporary_beside(target)?;
+    io::copy(&mut original, temporary.as_file_mut())?;
+    root.sync_file(temporary.as_file())?;
+    name(root, temporary, target, mode).map(|_| ())
 }
 
 fn is_version(found: &Metadata, seen: &UpdateVersion) -> bool {
@@ -154,15 +166,15 @@ impl ObjectStore for LocalDisk {
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
         let (file, metadata, name) = self
             .on_root(path, |_, file| {
-                // Opening a pipe would wait for somebody who writes to it.
-                let opened =
-                    File::options().read(true).custom_flags(libc::O_NONBLOCK).open(file)?;
-                let metadata = opened.metadata()?;
-                match metadata.file_type() {
-                    kind if kind.is_file() => Ok((opened, metadata, file.to_owned())),
-                    kind if kind.is_dir() => Err(ErrorKind::NotFound.into()),
-                    _ => Err(io::Error::other("it is no regular file")),
+                match file.metadata()?.file_type() {
+                    kind if kind.is_file() => {}
+                    kind if kind.is_dir() => return Err(ErrorKind::NotFound.into()),
+                    // Opening a pipe would wait for somebody who writes to it.
+                    _ => return Err(io::Error::other("it is no regular file")),
                 }
+                let opened = File::open(file)?;
+                let metadata = opened.metadata()?;
+                Ok((opened, metadata, file.to_owned()))
             })
             .await?;
         let meta = meta_of(path.clone(), &metadata);
@@ -232,17 +244,11 @@ impl ObjectStore for LocalDisk {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         let original = self.on_root(from, |_, file| File::open(file)).await?;
-        let copied = self.on_root(to, move |root, target| {
-            let mut temporary = root.temporary_beside(target)?;
-            io::copy(&mut &original, temporary.as_file_mut())?;
-            root.sync_file(temporary.as_file())?;
-            let mode = match options.mode {
-                CopyMode::Overwrite => PutMode::Overwrite,
-                CopyMode::Create => PutMode::Create,
-            };
-            name(root, temporary, target, &mode)
-        });
-        copied.await.map(|_| ())
+        let mode = match options.mode {
+            CopyMode::Overwrite => PutMode::Overwrite,
+            CopyMode::Create => PutMode::Create,
+        };
+        self.on_root(to, move |root, target| copy(root, &original, target, &mode)).await
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
@@ -250,11 +256,23 @@ impl ObjectStore for LocalDisk {
         let renamed = self.on_root(to, move |root, target| {
             root.protect_named(&original, target)?;
             let directory = target.parent().unwrap_or(root.directory());
-            let rename = || match options.target_mode {
-                RenameTargetMode::Overwrite => std::fs::rename(&original, target),
-                RenameTargetMode::Create => root.naming().rename_alone(&original, target),
-            };
-            root.in_directory(directory, rename)
+            let (mode, rename): (_, fn(&LocalRoot, &FilePath, &FilePath) -> _) =
+                match options.target_mode {
+                    RenameTargetMode::Overwrite => {
+                        (PutMode::Overwrite, |_, from, to| std::fs::rename(from, to))
+                    }
+                    RenameTargetMode::Create => {
+                        (PutMode::Create, |root, from, to| root.naming().rename_alone(from, to))
+                    }
+                };
+            match root.in_directory(directory, || rename(root, &original, target)) {
+                // The directory of a table may be another disk.
+                Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+                    copy(root, &File::open(&original)?, target, &mode)?;
+                    std::fs::remove_file(&original)
+                }
+                renamed => renamed,
+            }
         });
         renamed.await
     }

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 
 use object_store::Error as StoreError;
 use object_store::path::Path;
@@ -35,7 +35,7 @@ struct Shared {
     /// Directories whose names are on disk.
     durable: Mutex<HashSet<PathBuf>>,
     /// Held while a file gets a name that another file may have.
-    replacing: Mutex<()>,
+    replacing: RwLock<()>,
     /// The mode of raw data that a definition declares.
     raw_mode: Mutex<Option<RawMode>>,
     /// How many pieces of work on files have not ended.
@@ -90,7 +90,7 @@ impl LocalRoot {
             directory,
             naming,
             durable: Mutex::default(),
-            replacing: Mutex::default(),
+            replacing: RwLock::default(),
             raw_mode: Mutex::default(),
             at_work: watch::Sender::default(),
             synced_files: 0.into(),
@@ -156,8 +156,8 @@ impl LocalRoot {
     }
 
     /// Held while a file is compared and replaced.
-    pub(super) fn replacing(&self) -> MutexGuard<'_, ()> {
-        self.0.replacing.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn replacing(&self) -> RwLockWriteGuard<'_, ()> {
+        self.0.replacing.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn durable(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
@@ -313,6 +313,7 @@ impl LocalRoot {
 
     /// Removes the directories in a directory that are empty.
     pub(in crate::store) fn remove_empty_in(&self, directory: &FilePath) -> io::Result<()> {
+        self.refuse_behind_link(&directory.join("any"))?;
         for below in walk::directories(directory)? {
             self.remove_if_empty(&below);
         }
@@ -324,7 +325,7 @@ impl LocalRoot {
         self.refuse_behind_link(file)?;
         {
             // What is being replaced would come back.
-            let _replacing = self.replacing();
+            let _none_replaces = self.0.replacing.read().unwrap_or_else(PoisonError::into_inner);
             std::fs::remove_file(file)?;
         }
         let inside = |it: &&FilePath| *it != self.directory();

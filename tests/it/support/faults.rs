@@ -185,6 +185,7 @@ pub struct FaultServer {
 
 impl FaultServer {
     /// Takes an address; nothing is answered until it serves.
+    #[expect(clippy::unused_async, reason = "it belongs to the runtime that awaits it")]
     pub async fn bind() -> Self {
         Self::at(Unanswered::any())
     }

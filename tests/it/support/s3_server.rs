@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
@@ -58,6 +59,7 @@ struct Watch {
     together: Mutex<Vec<Arc<Barrier>>>,
     /// How many requests take effect at this moment.
     at_work: AtomicUsize,
+    connections: AtomicUsize,
 }
 
 impl Watch {
@@ -189,13 +191,19 @@ impl S3Server {
         runtime.spawn(async move {
             loop {
                 // Too many open files, perhaps; the client asks again.
-                let Ok((socket, _)) = listener.accept().await else { continue };
+                let Ok((socket, _)) = listener.accept().await else {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    continue;
+                };
                 let service = service.clone();
                 // Otherwise every answer of two packets is delayed by 40 ms.
                 socket.set_nodelay(true).unwrap();
+                let watch = service.watch.clone();
+                watch.connections.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(async move {
                     let server = Builder::new(TokioExecutor::new());
                     let _ = server.serve_connection(TokioIo::new(socket), service).await;
+                    watch.connections.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
@@ -289,6 +297,8 @@ impl S3Server {
         let mut run = start();
         *self.watch.victim.lock().unwrap() = victim(Some(run.id()));
         let status = run.wait().unwrap();
+        // What it had sent before may be read later.
+        wait_until("a connection stays", || self.watch.connections.load(Ordering::SeqCst) == 0);
         *self.watch.victim.lock().unwrap() = None;
         status
     }
