@@ -430,6 +430,12 @@ impl Destination {
         DestinationError { action, path: None, destination, source }
     }
 
+    /// A change of local disk that ends when this is dropped.
+    #[cfg(test)]
+    pub(crate) fn change_without_end(&self) -> impl Sized + use<> {
+        self.local.as_ref().map(LocalRoot::work_without_end)
+    }
+
     /// Waits for changes of local disk whose futures were dropped, though not for a disk that hangs; returns whether they
     /// have ended. What a request to a store has begun cannot be waited for.
     pub async fn settle(&self) -> bool {

@@ -38,6 +38,8 @@ pub const LEASE: TimeDelta = TimeDelta::minutes(3);
 const MAX_ATTEMPTS: u32 = 50;
 /// The pause between these attempts.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(20);
+/// Why a lock is not released.
+const STILL_WRITING: &str = "files are still being written, as the disk is slow or hangs";
 /// How often a lease is tried again while other runs create or release it at the same time.
 const MAX_LEASE_ATTEMPTS: u32 = 3;
 
@@ -201,6 +203,7 @@ impl Lock {
     }
 }
 
+/// Deletes a lease, unless another run has taken it over.
 async fn give_up(mut lease: Lease, destination: &Destination) {
     lease.heartbeat.abort();
     // It was aborted, and has nothing to say.
@@ -218,8 +221,6 @@ async fn give_up(mut lease: Lease, destination: &Destination) {
         tracing::warn!(%error, "could not release the lock; it expires in {minutes} minutes");
     }
 }
-
-const STILL_WRITING: &str = "files are still being written, as the disk is slow or hangs";
 
 /// The owner of a destination's lock, if it is held.
 ///
@@ -557,6 +558,16 @@ mod tests {
         lock.release().await;
         assert!(holder(&destination).await.unwrap().is_none());
         Lock::acquire(&destination, owner("second")).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p10_a_lock_is_not_released_while_files_are_being_written() {
+        let (_directory, destination) = local_disk();
+        let lock = Lock::acquire(&destination, owner("first")).await.unwrap();
+        let change = destination.change_without_end();
+        lock.release().await;
+        drop(change);
+        assert!(holder(&destination).await.unwrap().is_some(), "it ends with this process");
     }
 
     #[tokio::test]

@@ -333,7 +333,7 @@ fn killed_before_any_change_of_the_disk() {
             return;
         };
         let what = format!("change {change}");
-        // The other ones in the other format.
+        // What one format tries at this change, the other tries at the next.
         let is_even = (change + usize::from(format_of_test() == TableFormat::Delta)) % 2 == 0;
         if is_even {
             victim.check(&what, reader);

@@ -132,6 +132,12 @@ impl LocalRoot {
         result
     }
 
+    /// Work that ends when this is dropped.
+    #[cfg(test)]
+    pub(in crate::store) fn work_without_end(&self) -> impl Sized + use<> {
+        AtWork::on(self)
+    }
+
     /// Waits for work whose futures were dropped.
     pub(in crate::store) async fn settle(&self) {
         // It fails only without a sender.
@@ -311,7 +317,7 @@ impl LocalRoot {
         found.iter().try_for_each(|file| self.remove(file))
     }
 
-    /// Removes the directories in a directory that are empty.
+    /// Removes the directories in a directory that are empty. The directory itself must be none that a link leads to.
     pub(in crate::store) fn remove_empty_in(&self, directory: &FilePath) -> io::Result<()> {
         self.refuse_behind_link(&directory.join("any"))?;
         for below in walk::directories(directory)? {
