@@ -160,10 +160,25 @@ fn a_proxy_that_does_not_answer_is_why_a_source_does_not() {
 #[test]
 fn certificates_that_cannot_be_read_are_named_first() {
     let (source, _) = sound();
-    let workplace = asking(source.base_url()).with("SSL_CERT_FILE", "no/such.pem");
-    says_first(&workplace, 2, "certificates", &["`no/such.pem`, which `SSL_CERT_FILE` names"]);
-    let workplace = asking(source.base_url()).with("SSL_CERT_DIR", "no/such");
-    says_first(&workplace, 2, "certificates", &["no/such, which `SSL_CERT_DIR` names"]);
+    for (variable, path, words) in [
+        ("SSL_CERT_FILE", "no/such.pem", "`no/such.pem`, which `SSL_CERT_FILE` names"),
+        ("SSL_CERT_DIR", "no/such", "no/such, which `SSL_CERT_DIR` names"),
+    ] {
+        says_first(
+            &asking("https://127.0.0.1:1").with(variable, path),
+            2,
+            "certificates",
+            &[words],
+        );
+        // A source on loopback needs none, a bucket does, and of a wrong definition nobody knows.
+        let loopback = asking(source.base_url()).with(variable, path);
+        says_first(&loopback, 0, "certificates", &[words]);
+        let set = ["doctor", "test.toml", "--set", "destination.url=s3://no-such-bucket/lake"];
+        let bucket = examined(&loopback, &set);
+        assert!(bucket.stdout.starts_with("failed   certificates: "), "{}", bucket.stdout);
+        loopback.define_with("bsae_url = \"x\"", TABLE);
+        says_first(&loopback, 2, "certificates", &[words]);
+    }
     let workplace = asking("https://127.0.0.1:1").with("SSL_CERT_DIR", ".");
     says_first(&workplace, 1, "certificates", &["No CA certificates were loaded"]);
     let workplace = asking(source.base_url());

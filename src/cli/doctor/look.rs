@@ -97,6 +97,14 @@ impl Look {
         Self { help: Some(help.into()), exit_code: Some(exit_code), ..failed }
     }
 
+    /// The same look, where a run goes on with what has failed.
+    pub(super) fn as_warning(mut self) -> Self {
+        if self.state == LookState::Failed {
+            (self.state, self.exit_code) = (LookState::Warning, None);
+        }
+        self
+    }
+
     /// The same look, about a definition.
     pub(super) fn about(mut self, definition: &str) -> Self {
         self.definitions = vec![definition.to_owned()];

@@ -24,7 +24,7 @@ use serde::Serialize;
 use super::screen;
 use super::summary::fail;
 use crate::cli::error::Error;
-use crate::definition::{self, Setting};
+use crate::definition::{self, Definition, Setting};
 use crate::exit_code::ExitCode;
 use crate::run::RunContext;
 use look::{Look, LookState};
@@ -58,9 +58,12 @@ struct Diagnosis {
 /// Looks at everything that a run needs, and says first what is wrong. Exits with the code of the first look that failed.
 pub(super) async fn doctor(arguments: &DoctorArguments, context: &RunContext) -> ExitCode {
     machine::remember_secrets();
+    let definitions = load(arguments, context);
     let mut looks = machine::looks(&context.environment).await;
-    looks.extend(network::looks(&context.environment).await);
-    looks.extend(look_at_pipelines(arguments, context).await);
+    looks.extend(
+        network::looks(&context.environment, need_certificates(&definitions, context)).await,
+    );
+    looks.extend(look_at(definitions, context).await);
     network::judge_proxies(&mut looks);
     let exit_code = looks.iter().find_map(|look| look.exit_code).unwrap_or(ExitCode::Done);
     let looks = in_order(looks);
@@ -72,27 +75,48 @@ pub(super) async fn doctor(arguments: &DoctorArguments, context: &RunContext) ->
     exit_code
 }
 
-async fn look_at_pipelines(arguments: &DoctorArguments, context: &RunContext) -> Vec<Look> {
+/// A file that was asked for, and the definition in it.
+type Loaded = (PathBuf, Result<Definition, Error>);
+
+/// The definitions that are asked for; none if none is named and `pipelines/` has none, which stays as it is.
+fn load(arguments: &DoctorArguments, context: &RunContext) -> Vec<Loaded> {
     let pipelines = PathBuf::from(PIPELINES);
     let asked = match arguments.files.as_slice() {
         [] => std::slice::from_ref(&pipelines),
         files => files,
     };
     let files = definition::files_of(asked);
-    // A directory without definitions stays as it is.
-    if arguments.files.is_empty() && files == [pipelines.clone()] {
+    if arguments.files.is_empty() && files == [pipelines] {
+        return Vec::new();
+    }
+    let loaded = definition::load_all(&files, &arguments.settings, &context.environment);
+    let loaded = loaded.into_iter().map(|loaded| loaded.map_err(Error::Definition));
+    files.into_iter().zip(loaded).collect()
+}
+
+/// Whether a run needs certificates; also where nobody knows.
+fn need_certificates(definitions: &[Loaded], context: &RunContext) -> bool {
+    let now = context.clock.now();
+    let need = |(_, loaded): &Loaded| match loaded {
+        Ok(definition) => pipeline::needs_certificates(&definition.pipeline, now),
+        Err(_) => true,
+    };
+    definitions.is_empty() || definitions.iter().any(need)
+}
+
+async fn look_at(definitions: Vec<Loaded>, context: &RunContext) -> Vec<Look> {
+    if definitions.is_empty() {
         let message = format!(
             "none given, and none in `{PIPELINES}/`: name one, to look at its key, source and destination"
         );
         return vec![Look::skipped("definition", message)];
     }
     let mut looks = Vec::new();
-    let loaded = definition::load_all(&files, &arguments.settings, &context.environment);
-    for (file, loaded) in files.iter().zip(loaded) {
+    for (file, loaded) in definitions {
         let name = file.display().to_string();
         let found = match loaded {
-            Ok(definition) => pipeline::looks(file, definition, context).await,
-            Err(error) => pipeline::wrong(&Error::Definition(error)),
+            Ok(definition) => pipeline::looks(&file, definition, context).await,
+            Err(error) => pipeline::wrong(&error),
         };
         looks.extend(found.into_iter().map(|look| look.about(&name)));
     }

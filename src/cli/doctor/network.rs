@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use url::Url;
 
-use super::look::{Look, LookState};
+use super::look::Look;
 use super::pipeline::{CERTIFICATES, SOURCE};
 use crate::definition::Environment;
 use crate::exit_code::ExitCode;
@@ -16,11 +16,14 @@ const PROXY: &str = "proxy";
 /// A proxy is near.
 const PROXY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What there is to know of the way to the source.
-pub(super) async fn looks(environment: &Environment) -> Vec<Look> {
+/// What there is to know of the way to the source. Certificates that nobody needs are no reason to fail.
+pub(super) async fn looks(environment: &Environment, needs_certificates: bool) -> Vec<Look> {
     remember_proxy_passwords();
     let mut looks = vec![certificates()];
     looks.extend(certificate_directories());
+    if !needs_certificates {
+        looks = looks.into_iter().map(Look::as_warning).collect();
+    }
     looks.extend(proxies(environment).await);
     looks
 }
@@ -117,7 +120,7 @@ pub(super) fn judge_proxies(looks: &mut [Look]) {
         return;
     }
     for proxy in looks.iter_mut().filter(|look| is_unanswered(look, PROXY)) {
-        (proxy.state, proxy.exit_code) = (LookState::Warning, None);
+        *proxy = proxy.clone().as_warning();
     }
 }
 

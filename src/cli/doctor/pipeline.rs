@@ -16,12 +16,13 @@ use crate::definition::{
     Definition, DefinitionError, Environment, KeySource, Pipeline, Problem, Problems, Severity,
 };
 use crate::exit_code::{ExitCode, Failure};
-use crate::plan::{Overrides, Plan};
+use crate::plan::{Overrides, Plan, destination_at};
 use crate::run::RunContext;
 use crate::schema::RunId;
 use crate::source::api_key::{ApiKey, ApiKeyError};
 use crate::source::http::{Answered, FetchError, PROXY_VARIABLES};
 use crate::source::procurementflow;
+use crate::store::DestinationUrl;
 use crate::table::lock::LEASE;
 
 const DEFINITION: &str = "definition";
@@ -56,6 +57,13 @@ pub(super) async fn looks(file: &Path, definition: Definition, context: &RunCont
     looks.extend(look_at_source(&plan, &keys, context).await);
     looks.extend(lake::looks(&plan, context).await);
     looks
+}
+
+/// Whether a run talks TLS: a source on loopback may do without, and a directory is no server.
+pub(super) fn needs_certificates(pipeline: &Pipeline, now: DateTime<Utc>) -> bool {
+    let is_directory = |url: DestinationUrl| url.kind().is_none();
+    pipeline.source.base_url.scheme() == "https"
+        || !destination_at(pipeline, now).is_ok_and(is_directory)
 }
 
 /// What is wrong with a definition that no run can be made of.
