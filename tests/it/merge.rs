@@ -340,11 +340,44 @@ fn p9_five_nights_of_merges() {
         assert_eq!(nights.workplace.run().code, code, "{export}");
         assert_eq!(lake.snapshot(), before);
     }
-    // A record without a readable key may be any of them, so none counts as deleted.
-    let (lake, _) =
-        nights.load(r#"[{"id":2,"at":"2026-01-06","rev":5,"v":"last"},{"id":3,"id":3}]"#);
-    assert_eq!(lake.ledger()["t"]["deleted"], 0);
-    assert_eq!(rows(&lake, "t", &orders), ["2 2026-01-06 5 last", "3 2026-02-05 1 c"]);
+}
+
+#[test]
+fn p1_a_record_without_a_readable_key_may_be_any_so_none_counts_as_deleted() {
+    let table =
+        "[[tables]]\nname = \"t\"\nprimary_key = [\"a\", \"b\"]\nwrite_disposition = \"merge\"\n";
+    let without_key = [
+        r#"{"a":2}"#,
+        "{}",
+        r#"{"a":2,"b":null}"#,
+        r#"{"a":null,"b":null}"#,
+        r#"{"a":2,"b":{"c":1}}"#,
+        r#"{"a":2,"b":[1]}"#,
+        r#"{"a":2,"b":"?"}"#,
+        r#"{"a":2,"b":1,"b":1}"#,
+        r#"{"a":2,"b":"\ud800"}"#,
+        "null",
+        "7",
+        "[]",
+    ];
+    for settings in ["", "history = true\n"] {
+        let nights = Nights::of(&format!("{table}deletes = \"remove\"\n{settings}"));
+        nights.load(r#"[{"a":1,"b":1},{"a":2,"b":1},{"a":3,"b":1}]"#);
+        for record in without_key {
+            let (lake, shown) = nights.load(&format!(r#"[{{"a":1,"b":1}},{record}]"#));
+            assert_eq!(lake.ledger()["t"]["deleted"], 0, "{record}: {shown}");
+            assert_eq!(lake.column("t", "a"), ["1", "2", "3"], "{record}: {shown}");
+        }
+        let (lake, _) = nights.load(r#"[{"a":1,"b":1},{"a":3,"b":1}]"#);
+        assert_eq!(lake.ledger()["t"]["deleted"], 1);
+        assert_eq!(lake.column("t", "a"), ["1", "3"]);
+    }
+    let nights = Nights::of(&format!("{table}deletes = \"mark\"\n"));
+    nights.load(r#"[{"a":1,"b":1},{"a":2,"b":1}]"#);
+    for record in without_key {
+        let (lake, _) = nights.load(&format!(r#"[{{"a":1,"b":1}},{record}]"#));
+        assert_eq!(lake.column("t", "_flowlake_deleted_at"), ["null", "null"], "{record}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::normalise::{
 use crate::run::RunError;
 use crate::run::guard_error::GuardError;
 use crate::run::loaded::Quarantined;
-use crate::schema::{TableId, TableSchema};
+use crate::schema::TableId;
 
 impl Load {
     /// The keys of the records that go to quarantine, by their numbers in the chunk, for a table that is merged: the
@@ -111,14 +111,11 @@ impl Load {
         keys: &HashMap<u32, Vec<String>>,
     ) -> Result<(), RunError> {
         let schemas = self.schemas.clone();
-        let TableSchema { name: root, primary_key: key, .. } = &schemas[table];
-        // A child row's own key does not hide that of its record.
-        let hides_key = |reason: &Reason| {
-            reason.table == *root
-                && matches!(&reason.rule, Rule::Type { column, .. } if key.contains(column))
-        };
-        let mut reasons = rejections.iter().flat_map(|rejection| &rejection.reasons.told);
-        if reasons.any(hides_key) {
+        let root = &schemas[table].name;
+        // Whatever is wrong with its key: any row may be that of a record without one.
+        let hides_key = |rejection: &Rejection| !keys.contains_key(&rejection.record);
+        let is_merged = self.schemas.policy(table).disposition == WriteDisposition::Merge;
+        if is_merged && !row_kept && rejections.iter().any(hides_key) {
             self.left_out.entry(table).or_default().has_unknown = true;
         }
         for Rejection { record, reasons } in rejections {
