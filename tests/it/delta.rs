@@ -342,6 +342,42 @@ fn p2_a_damaged_checkpoint_is_told_and_written_again() {
 }
 
 #[test]
+fn p2_a_version_that_a_checkpoint_makes_up_for_is_told() {
+    let source = Source::serving(&night(0));
+    let workplace = workplace(&source, TABLES);
+    for number in 0..10 {
+        source.serve(&night(number));
+        workplace.run().success();
+    }
+    let log = workplace.path().join("lake/t/_delta_log");
+    assert!(log.join(format!("{:020}.checkpoint.parquet", 9)).exists());
+    let tells = |arguments: &[&str], told: &str| {
+        let found = workplace.flowlake(arguments);
+        assert_eq!(found.code, 7, "{told}: {}{}", found.stdout, found.stderr);
+        assert!(found.stdout.contains(told), "{}", found.stdout);
+    };
+    for content in ["", "\0\0\0", "{\"add\":{\"pa"] {
+        let path = version_file(&log, 2);
+        let text = std::fs::read(&path).unwrap();
+        std::fs::write(&path, content).unwrap();
+        tells(&["verify", "lake"], "unreadable: t/_delta_log/00000000000000000002.json");
+        std::fs::write(&path, text).unwrap();
+    }
+    verified(&workplace);
+    std::fs::remove_file(version_file(&log, 9)).unwrap();
+    tells(&["verify", "lake"], "missing: t/_delta_log");
+    tells(&["verify", "lake", "--quick"], "missing: t/_delta_log");
+    source.serve(&night(10));
+    let refused = workplace.run();
+    assert_eq!(refused.code, 7, "{}", refused.stderr);
+    workplace.flowlake(&["convert", "lake", "--to", "parquet"]).success();
+    workplace.flowlake(&["convert", "lake", "--to", "delta"]).success();
+    workplace.run().success();
+    assert_eq!(rows_at(&workplace, 1), rows_of(10));
+    verified(&workplace);
+}
+
+#[test]
 fn p11_a_flipped_bit_in_what_readers_skip_files_by_is_told() {
     let source = Source::serving(&night(2));
     let workplace = workplace(&source, TABLES);

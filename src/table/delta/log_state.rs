@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use futures::{StreamExt, stream};
 use object_store::path::Path;
 
 use super::action::{Add, Line, MetaData, Protocol, Remove, Txn};
@@ -11,6 +12,7 @@ use super::{checkpoint_reader, log_file};
 use crate::runtime::on_cpu;
 use crate::schema::{Slice, TableName, TableSchema};
 use crate::store::{Destination, ListedFile};
+use crate::table::table_store::AT_ONCE;
 use crate::table::{CommitError, Manifest, layout};
 
 /// The state of a log.
@@ -90,6 +92,36 @@ impl LogState {
             }
         }
         Ok(Some(state))
+    }
+
+    /// What is wrong with versions that its checkpoint makes up for: the last one is gone, by which a run finds out whether
+    /// it is its own, or with `reads` an older one cannot be read.
+    pub(in crate::table) async fn damaged_versions(
+        &self,
+        destination: &Destination,
+        table: &TableName,
+        reads: bool,
+    ) -> Result<Vec<CommitError>, CommitError> {
+        let mut damaged = Vec::new();
+        let last = layout::log_file(table, self.version);
+        if !self.files.versions.contains_key(&self.version)
+            && destination.size(&last).await?.is_none()
+        {
+            damaged.push(CommitError::LogLost { table: table.clone() });
+        }
+        let until = self.checkpoint.filter(|_| reads).map_or(0, |checkpoint| checkpoint + 1);
+        let before = self.files.versions.range(..until);
+        let reads = before.map(|(version, _)| log_file::read(destination, table, *version));
+        let mut reads = stream::iter(reads).buffered(AT_ONCE);
+        while let Some(read) = reads.next().await {
+            match read {
+                // One that is gone was cleaned up meanwhile.
+                Ok(_) => {}
+                Err(error @ CommitError::DamagedLog { .. }) => damaged.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(damaged)
     }
 
     /// Begins with a checkpoint; returns whether it can be read. One that cannot is passed over where the versions before it

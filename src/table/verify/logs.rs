@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::finding::{Finding, FindingKind, VerifyError, finding_of};
+use super::finding::{Finding, FindingKind, VerifyDepth, VerifyError, finding_of};
 use crate::schema::TableFormat;
 use crate::store::Destination;
 use crate::table::delta::{LogState, differences};
@@ -25,6 +25,7 @@ impl Logs {
         destination: &Destination,
         file: &SnapshotFile,
         manifests: &[Manifest],
+        depth: VerifyDepth,
     ) -> Result<Self, VerifyError> {
         let mut logs = Self { are_known: true, ..Self::default() };
         if file.format != TableFormat::Delta {
@@ -44,6 +45,10 @@ impl Logs {
                         Finding::new(FindingKind::WrongLog, subject, detail)
                     });
                     logs.findings.extend(found);
+                    let reads = depth == VerifyDepth::Contents;
+                    for error in state.damaged_versions(destination, table, reads).await? {
+                        logs.findings.push(finding_of(destination, error)?);
+                    }
                     for (path, reason) in &state.damaged {
                         let kind = FindingKind::Unreadable;
                         logs.findings.push(Finding::new(kind, path, reason.as_str()));

@@ -105,7 +105,7 @@ impl TableStore {
         }
         found.findings.extend(foreign(&file, &sizes));
         if activity == Activity::None {
-            let logs = Logs::read(self.destination(), &file, &manifests).await?;
+            let logs = Logs::read(self.destination(), &file, &manifests, depth).await?;
             found.findings.extend(logs.findings);
             // Without all manifests and logs nobody knows which files are live.
             if is_whole && logs.are_known {
