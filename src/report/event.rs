@@ -89,6 +89,11 @@ pub enum RunWarning {
     HistoryIsAhead(DateTime<Utc>),
     /// Quarantined records have unreadable keys, so missing records are not deleted.
     DeletesSkipped,
+    /// A child table had rows, and no record has any for it now.
+    ChildEmptied {
+        /// How many it had.
+        rows: u64,
+    },
     /// The table has appended the export under another definition.
     AppendedBefore,
     /// The pipeline wrote the table, and does not name it any more while it begins another one.
@@ -139,6 +144,14 @@ impl fmt::Display for RunWarning {
             Self::DeletesSkipped => f.write_str(
                 "quarantined records have keys that cannot be read; no missing record is deleted",
             ),
+            Self::ChildEmptied { rows } => {
+                let of = if *rows == 1 { "row" } else { "rows" };
+                write!(
+                    f,
+                    "no record of the export has rows for it, so the {rows} {of} it had are gone; look whether the \
+                     source has renamed its list"
+                )
+            }
             Self::AppendedBefore => f.write_str(
                 "this export was appended before, and the definition has changed since: what it says now is not applied \
                  to it; `flowlake quarantine retry` loads what waits by it, and `flowlake run --again` appends the \

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::definition::{Deletes, Limit, Limits, OnFailure, Table, WriteDisposition};
+use crate::definition::{
+    Deletes, Limit, Limits, OnFailure, Pipeline, Table, WriteDisposition, definition_hash,
+};
 use crate::infer::{ResolvedTable, Unmatched};
 use crate::landing::KeptExports;
 use crate::normalise::{CursorForm, Reason, Rule};
@@ -109,7 +111,7 @@ pub(super) fn against_quarantine(plan: &Plan, load: &Loaded) -> Result<(), Guard
     }
 }
 
-/// From how many values on a column of which none fits is no accident.
+/// From how many values on a column of which none fits is no accident, nor a child table that loses its rows.
 const MANY_VALUES: u64 = 100;
 
 /// Refuses an export of which rows are loaded without many values of a column, and with none: the source has changed, and
@@ -232,6 +234,48 @@ pub(super) fn against_unfit_cursor(load: &Loaded) -> Result<(), GuardError> {
         }
     }
     Ok(())
+}
+
+/// A child table that a run leaves without rows.
+pub(super) struct EmptiedChild<'m> {
+    pub(super) table: &'m TableName,
+    /// How many it had.
+    pub(super) rows: u64,
+}
+
+/// The child tables that the manifests of a run leave without rows. Refuses to empty one that had many, unless the definition
+/// has changed: more often the source has renamed its list. Lists of a few rows may be empty some night.
+pub(super) fn against_emptied_children<'m>(
+    plan: &Plan,
+    manifests: &'m [Manifest],
+    snapshot: &Snapshot,
+) -> Result<Vec<EmptiedChild<'m>>, GuardError> {
+    let emptied = manifests.iter().filter(|manifest| {
+        let schema = &manifest.schema;
+        schema.parent.is_some() && !schema.excluded && manifest.rows() == 0
+    });
+    let emptied = emptied.map(|manifest| {
+        let table = &manifest.schema.name;
+        let rows = snapshot.manifests.get(table).map_or(0, Manifest::rows);
+        EmptiedChild { table, rows }
+    });
+    let emptied: Vec<_> = emptied.filter(|emptied| emptied.rows > 0).collect();
+    let Pipeline { tables, limits, .. } = &plan.pipeline;
+    let definition = definition_hash(tables, limits);
+    let is_as_before = |manifest: &Manifest| {
+        manifest.exports.last().is_some_and(|taken| taken.definition == definition)
+    };
+    let is_surprise = |emptied: &&EmptiedChild<'_>| {
+        let root = snapshot.manifests.get(emptied.table).map(|manifest| &manifest.schema.root);
+        let root = root.and_then(|root| snapshot.manifests.get(root));
+        emptied.rows >= MANY_VALUES && root.is_some_and(is_as_before)
+    };
+    match emptied.iter().find(is_surprise) {
+        Some(&EmptiedChild { table, rows }) if !plan.allow_shrink => {
+            Err(GuardError::ChildEmptied { table: table.clone(), rows })
+        }
+        _ => Ok(emptied),
+    }
 }
 
 /// Ends a retry when none of the quarantined records fits any table now.

@@ -10,6 +10,8 @@ use crate::schema::{ColumnName, ColumnType, PartitionKey, RunId, TableName, Wind
 pub enum GuardError {
     #[error("the export has no records for table `{table}`, which has {rows} rows")]
     Emptied { table: TableName, rows: u64 },
+    #[error("no record of the export has rows for table `{table}`, which has {rows} rows")]
+    ChildEmptied { table: TableName, rows: u64 },
     #[error(
         "the export has {records} records for table `{table}`, fewer than `limits.min_records`, which is {least}"
     )]
@@ -83,6 +85,7 @@ impl Failure for GuardError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Emptied { .. }
+            | Self::ChildEmptied { .. }
             | Self::TooFew { .. }
             | Self::Shrunk { .. }
             | Self::OutsideWindow { .. }
@@ -106,6 +109,10 @@ impl Failure for GuardError {
             }
             Self::Emptied { .. } => {
                 "the tables are as they were; if this one is meant to be empty, run once with `--allow-shrink`"
+            }
+            Self::ChildEmptied { .. } => {
+                "the tables are as they were; look whether the source has renamed the list; if this table is meant to be \
+                 empty, run once with `--allow-shrink`"
             }
             Self::TooFew { .. } | Self::Shrunk { .. } => {
                 "the tables are as they were; if the export is right, run once with `--allow-shrink`"

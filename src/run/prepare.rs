@@ -181,6 +181,10 @@ impl Run<'_> {
         let (changes, ledgers) =
             self.all_changes(&load, staged, &snapshot, row_source, landed).await?;
         ledger::check(&ledgers)?;
+        for emptied in guard::against_emptied_children(self.plan, &changes.manifests, &snapshot)? {
+            let warning = RunWarning::ChildEmptied { rows: emptied.rows };
+            self.events.warn_of_table(emptied.table, warning);
+        }
         let outcome =
             if has_changed(&load, &changes) { Outcome::Committed } else { Outcome::NothingNew };
         let mut report = self.report(outcome, Vec::new(), ledgers);

@@ -59,6 +59,61 @@ fn p9_an_export_that_has_shrunk_is_refused() {
 }
 
 #[test]
+fn p9_an_export_that_would_empty_a_child_table_is_refused_or_told() {
+    let lines = |list: &str, lines: usize| {
+        let lines: Vec<String> = (0..lines).map(|n| format!("{{\"n\":{n}}}")).collect();
+        format!("[{{\"id\":1,\"{list}\":[{}]}}]", lines.join(","))
+    };
+    let table = "[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\nwrite_disposition = ";
+    let without = [
+        lines("positions", 100),
+        r#"[{"id":1}]"#.to_owned(),
+        r#"[{"id":1,"lines":[]}]"#.to_owned(),
+        r#"[{"id":1,"lines":null}]"#.to_owned(),
+    ];
+    for disposition in
+        ["\"replace\"", "\"merge\"\ndeletes = \"remove\"", "\"merge\"\nhistory = true"]
+    {
+        let source = Source::serving(&lines("lines", 100));
+        let workplace = Workplace::asking(&source);
+        workplace.define(&format!("{table}{disposition}"));
+        workplace.run().success();
+        for export in &without {
+            source.serve(export);
+            let refused = workplace.run();
+            assert_eq!(refused.code, 6, "{disposition}, {export}: {}", refused.stderr);
+            assert_eq!(workplace.lake().rows("t__lines").height(), 100, "{disposition}, {export}");
+        }
+        insta::allow_duplicates! { insta::assert_snapshot!(workplace.run().redacted()) };
+        workplace.flowlake(&["run", "test.toml", "--allow-shrink"]).success();
+        assert_eq!(workplace.lake().rows("t__lines").height(), 0, "{disposition}");
+        // Of a few rows it is told.
+        source.serve(&lines("lines", 99));
+        workplace.run().success();
+        source.serve(&without[0]);
+        let told = workplace.run();
+        assert_eq!(told.code, 0, "{}", told.stderr);
+        assert!(told.stderr.contains("so the 99 rows it had are gone"), "{}", told.stderr);
+        // Once.
+        source.serve(&without[1]);
+        assert!(!workplace.run().stderr.contains("rows it had"));
+    }
+    // The definition may say so.
+    for (disposition, said) in [
+        ("\"replace\"", "[tables.columns]\nlines = { exclude = true }\n"),
+        ("\"replace\"", "nested = \"json\"\n"),
+    ] {
+        let source = Source::serving(&lines("lines", 200));
+        let workplace = Workplace::asking(&source);
+        workplace.define(&format!("{table}{disposition}"));
+        workplace.run().success();
+        workplace.define(&format!("{table}{disposition}\n{said}"));
+        let finished = workplace.flowlake(&["run", "--again", "test.toml"]);
+        assert_eq!(finished.code, 0, "{said}: {}", finished.stderr);
+    }
+}
+
+#[test]
 fn p9_an_export_of_which_much_does_not_fit_is_refused() {
     let bad =
         "[{\"id\":1,\"n\":1},{\"id\":2,\"n\":\"x\"},{\"id\":3,\"n\":\"y\"},{\"id\":4,\"n\":4}]";
