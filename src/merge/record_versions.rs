@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::{Entry, HashMap};
 
-use super::hashes::{RowHashes, RowId};
+use super::hashes::{RecordKeys, RowHashes, RowId};
 use crate::normalise::Cursor;
 use crate::schema::TableId;
 
@@ -95,11 +95,17 @@ impl RecordVersions {
         }
     }
 
-    /// Removes the records that both sides have in the same partition and with the same rows. Most records are.
-    pub(super) fn remove_unchanged(&mut self, table: &mut Self) -> UnchangedRecords {
+    /// Removes the records that both sides have in the same partition and with the same rows, but for `repeated` ones. Most
+    /// records are.
+    pub(super) fn remove_unchanged(
+        &mut self,
+        table: &mut Self,
+        repeated: &RecordKeys,
+    ) -> UnchangedRecords {
         let mut unchanged = UnchangedRecords::default();
         self.0.retain(|record, new| {
-            let is_equal = table.0.get_mut(record).is_some_and(|old| new.equals(old));
+            let is_equal = !repeated.contains(record)
+                && table.0.get_mut(record).is_some_and(|old| new.equals(old));
             if is_equal {
                 table.0.remove(record);
                 unchanged.records.push(*record);
@@ -160,7 +166,7 @@ mod tests {
             (RecordVersions::default(), false),
         ] {
             let (mut export, mut table) = (versions(&rows), table);
-            let unchanged = export.remove_unchanged(&mut table);
+            let unchanged = export.remove_unchanged(&mut table, &RecordKeys::new());
             assert_eq!(unchanged.records.len(), usize::from(is_unchanged));
             assert_eq!(export.is_empty(), is_unchanged);
             if is_unchanged {
@@ -180,7 +186,7 @@ mod tests {
         let mut marked = versions(&rows);
         marked.set_marked(1);
         for mut table in [several, marked] {
-            let unchanged = versions(&rows).remove_unchanged(&mut table);
+            let unchanged = versions(&rows).remove_unchanged(&mut table, &RecordKeys::new());
             assert_eq!(unchanged.records, Vec::<u128>::new());
         }
     }

@@ -185,13 +185,11 @@ impl<'a> RecordMerge<'a> {
         store: &TableStore,
         merged: &mut MergedTables,
     ) -> Result<(), MergeError> {
-        let partitions = self.tree.partitions().into_iter().enumerate();
-        let partitions: Vec<_> =
-            partitions.map(|(number, partition)| self.compare(store, number, partition)).collect();
-        let mut compared = stream::iter(partitions).buffered(parallelism());
-        let mut all = ComparedRecords::default();
-        while let Some(one) = compared.try_next().await? {
-            all.absorb(one);
+        let mut all = self.compare_all(store, &RecordKeys::new()).await?;
+        let repeated = all.repeated();
+        if !repeated.is_empty() {
+            // Rare, and to remember the rows of all unchanged records would take what those of the table take.
+            all = self.compare_all(store, &repeated).await?;
         }
         let ComparedRecords { unchanged, export, table } = all;
         let mut changes = MergeChanges::decide(&export, &table, &self.wanted.export, self.deletes);
@@ -202,12 +200,31 @@ impl<'a> RecordMerge<'a> {
         Ok(())
     }
 
+    /// Compares all partitions. `repeated` records are changed wherever the table has them.
+    async fn compare_all(
+        &self,
+        store: &TableStore,
+        repeated: &RecordKeys,
+    ) -> Result<ComparedRecords, MergeError> {
+        let partitions = self.tree.partitions().into_iter().enumerate();
+        let partitions: Vec<_> = partitions
+            .map(|(number, partition)| self.compare(store, number, partition, repeated))
+            .collect();
+        let mut compared = stream::iter(partitions).buffered(parallelism());
+        let mut all = ComparedRecords::default();
+        while let Some(one) = compared.try_next().await? {
+            all.absorb(one);
+        }
+        Ok(all)
+    }
+
     /// Compares one partition. Child rows are read only if the table has wanted root rows there, or may have lost them.
     async fn compare(
         &self,
         store: &TableStore,
         number: usize,
         partition: &PartitionKey,
+        repeated: &RecordKeys,
     ) -> Result<ComparedRecords, MergeError> {
         let new = self.tree.tables.iter().filter_map(|table| {
             let rows = self.tree.rows_in(*table, partition)?;
@@ -227,7 +244,7 @@ impl<'a> RecordMerge<'a> {
                 self.read_wanted(store, file, number, &mut table).await?;
             }
         }
-        let unchanged = export.remove_unchanged(&mut table);
+        let unchanged = export.remove_unchanged(&mut table, repeated);
         Ok(ComparedRecords { unchanged, export, table })
     }
 
@@ -277,6 +294,13 @@ struct ComparedRecords {
 }
 
 impl ComparedRecords {
+    /// The records that are unchanged in one partition while the table has them in another one too: it was filled by another
+    /// disposition, or under another key.
+    fn repeated(&self) -> RecordKeys {
+        let unchanged = self.unchanged.records.iter().copied();
+        unchanged.filter(|record| self.table.0.contains_key(record)).collect()
+    }
+
     fn absorb(&mut self, other: Self) {
         self.unchanged.records.extend(other.unchanged.records);
         for (table, rows) in other.unchanged.rows {

@@ -261,3 +261,29 @@ fn p1_a_text_that_reads_like_null_has_a_partition_of_its_own() {
     ids.sort();
     assert_eq!(ids, ["1", "2", "3"]);
 }
+
+/// A merge into a table that another disposition has filled: of each key one row is left, with the child rows of that record.
+#[test]
+fn a_merge_leaves_one_row_of_a_key_that_the_table_has_in_several_partitions() {
+    let later = r#"{"id":1,"at":"2026-02-05","v":"b","lines":[{"n":2}]}"#;
+    for other in ["append", "overwrite_partitions"] {
+        for more in ["", "deletes = \"remove\"\n", "deletes = \"mark\"\n"] {
+            let source = Source::serving(FIRST);
+            let workplace = Workplace::asking(&source);
+            workplace.define(&tables(other));
+            workplace.run().success();
+            source.serve(&format!("[{later}]"));
+            workplace.run().success();
+            let lake = workplace.lake();
+            assert_eq!(lake.column("t", "id").iter().filter(|id| *id == "1").count(), 2, "{other}");
+            workplace.define(&format!("{}\n{more}", tables("merge")));
+            source.serve(&format!("[{later}, {{\"id\":2,\"at\":\"2026-02-05\",\"v\":\"b\"}}]"));
+            workplace.run().success();
+            let is_1 = |(id, v): (String, String)| (id == "1").then_some(v);
+            let rows = lake.column("t", "id").into_iter().zip(lake.column("t", "v"));
+            assert_eq!(rows.filter_map(is_1).collect::<Vec<_>>(), ["b"], "{other} {more}");
+            assert_eq!(lake.column("t__lines", "n"), ["2"], "{other} {more}");
+            workplace.flowlake(&["verify", "test.toml"]).success();
+        }
+    }
+}
