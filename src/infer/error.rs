@@ -144,6 +144,20 @@ pub enum SchemaError {
         /// The key that its rows have; none for a hash of the record.
         before: Vec<ColumnName>,
     },
+    /// The definition gives a key column a type in which values that are one key have several texts.
+    #[error(
+        "`{column}` is in the key of table `{table}`, which has rows with {before}, and is declared as {now} now"
+    )]
+    OtherKeyType {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: ColumnName,
+        /// Its type in the files.
+        before: ColumnType,
+        /// Its type by the definition.
+        now: ColumnType,
+    },
     /// The definition drops a column for soft deletes that the table has.
     #[error(
         "table `{table}` has rows of the past, told by `{column}`, which the definition does not keep any more"
@@ -241,6 +255,7 @@ impl SchemaError {
             Self::Repartitioned { .. }
                 | Self::OtherDirectories { .. }
                 | Self::Rekeyed { .. }
+                | Self::OtherKeyType { .. }
                 | Self::Unkept { .. }
                 | Self::HistoryUnkept { .. }
                 | Self::NotCarried { .. }
@@ -310,6 +325,10 @@ impl Failure for SchemaError {
             Self::OtherDirectories { column, before, .. } => {
                 format!("declare `{before}` for `{column}`, or load into a new destination")
             }
+            Self::OtherKeyType { column, before, .. } => format!(
+                "one key may be written in several ways, so that rows would be there twice: declare `{before}` for \
+                 `{column}`, or load into a new destination, or use `write_disposition = \"replace\"` once"
+            ),
             Self::Rekeyed { .. } | Self::NotCarried { .. } => {
                 "load into a new destination, or use `write_disposition = \"replace\"` once".into()
             }

@@ -243,6 +243,13 @@ impl<'a> Resolver<'a> {
         if has_member_keys(known) != has_member_keys(schema) {
             return Err(SchemaError::Rekeyed { table, before: known.row_key() });
         }
+        if policy.disposition == WriteDisposition::Merge
+            && let Some((before, now)) = key_column_of_other_texts(known, schema)
+        {
+            let (column, before, now) =
+                (now.name.clone(), before.column_type.clone(), now.column_type.clone());
+            return Err(SchemaError::OtherKeyType { table, column, before, now });
+        }
         let not_json = known.columns.iter().find(|before| {
             let now = schema.column(&before.name).map(|column| &column.column_type);
             now == Some(&ColumnType::Json)
@@ -317,6 +324,24 @@ fn column_with_other_directories<'t>(
         by_value.filter_map(|field| before.column(&field.column).zip(now.column(&field.column)));
     columns.find(|(before, now)| {
         !before.is_untyped() && !now.column_type.keeps_texts_of(&before.column_type)
+    })
+}
+
+/// A column of the key, before and now, of which one value may have had several texts, or has several now.
+fn key_column_of_other_texts<'t>(
+    before: &'t TableSchema,
+    now: &'t TableSchema,
+) -> Option<(&'t ColumnSchema, &'t ColumnSchema)> {
+    use ColumnType::{Date, Decimal, Float64, String, Timestamp};
+    let key = now.primary_key.iter();
+    let mut columns = key.filter_map(|name| before.column(name).zip(now.column(name)));
+    columns.find(|(before, now)| {
+        let is_other = match (&before.column_type, &now.column_type) {
+            (Date | Decimal { .. } | Float64 | Timestamp, String) => true,
+            (String, now) => *now != String,
+            _ => false,
+        };
+        is_other && has_values(before)
     })
 }
 

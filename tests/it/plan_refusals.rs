@@ -59,6 +59,30 @@ fn plan_refuses_another_key_whether_its_columns_are_there_or_not() {
 }
 
 #[test]
+fn plan_refuses_a_key_of_which_one_value_has_several_texts() {
+    let with = |key: &str, declared: &str| {
+        table(&format!("primary_key = [\"{key}\"]"), &format!("[tables.columns]\n{declared}\n"))
+    };
+    for (key, before, now) in [
+        ("at", "", "at = \"string\""),
+        ("at", "at = \"timestamp\"", "at = \"string\""),
+        ("at", "at = \"string\"", "at = \"date\""),
+        ("n", "n = \"decimal(18,4)\"", "n = \"string\""),
+        ("n", "n = \"float64\"", "n = \"string\""),
+        ("n", "n = \"string\"", "n = \"decimal(18,4)\""),
+        ("n", "n = \"string\"", "n = \"int64\""),
+    ] {
+        let words = format!("`{key}` is in the key of table `t`");
+        check(&with(key, before), &with(key, now), &words);
+    }
+    // An integer has one text.
+    let nights = Nights::of(&with("n", ""));
+    nights.load(EXPORT).redefine(&with("n", "n = \"string\""));
+    nights.load(EXPORT);
+    assert_eq!(nights.t(&["n"]), ["\"1\""]);
+}
+
+#[test]
 fn plan_refuses_what_would_lose_the_past() {
     let with = |settings: &str| table(&format!("{KEY}\n{settings}"), "");
     check(
