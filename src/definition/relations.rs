@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use super::ancestry::{Ancestry, MOST_ANCESTORS};
 use super::checker::Checker;
 use super::problem::suggest;
-use super::{CheckRule, Deletes, Limits, Source, Table, Template, WriteDisposition};
+use super::{
+    CheckRule, Deletes, Filter, Limits, Period, Source, Table, Template, WindowPolicy,
+    WriteDisposition,
+};
 use crate::schema::Zone;
 
 impl Checker<'_> {
@@ -234,6 +237,7 @@ impl Checker<'_> {
         }
         self.one_zone(tables);
         self.bounds_of_windows(source, tables);
+        self.ends_of_windows(source, window, tables);
         let mut tables = tables.iter();
         let appended = tables.find(|table| table.write_disposition == WriteDisposition::Append);
         if let Some(table) = appended.filter(|_| window.lookback.is_some_and(|it| !it.is_zero())) {
@@ -284,6 +288,33 @@ impl Checker<'_> {
                 let help = "write the whole instant, as in `{{ window.start }}`, or partition by days of UTC";
                 self.misuse(&format!("source.filters.{}", filter.name), message, help);
             }
+        }
+    }
+
+    /// A window that ends with a day and begins with an instant: where the source takes a day for its midnight, no window has
+    /// what came later on the day of a run. Windows of whole partitions begin before it.
+    fn ends_of_windows(&mut self, source: &Source, window: &WindowPolicy, tables: &[Table]) {
+        let roots = tables.iter().filter(|table| table.parent.is_none());
+        let lookback = window.lookback_of(roots.clone());
+        let is_long = lookback.fixed().is_none_or(|it| it >= Period::days(1).fixed().unwrap_or(it));
+        let values = || source.filters.iter().flat_map(|filter| &filter.values);
+        if is_long
+            || roots.clone().all(Table::takes_window_for_all)
+            || !values().any(Template::tells_time_of_start)
+        {
+            return;
+        }
+        let ends = |filter: &&Filter| filter.values.iter().any(Template::tells_only_day_of_end);
+        if let Some(filter) = source.filters.iter().find(ends) {
+            let message = format!(
+                "`{}` leaves out the time of day, and the next window begins at one: a source that takes a day for its \
+                 midnight never sends what lies between",
+                filter.name
+            );
+            let help =
+                "write the whole instant, as in `{{ window.end }}`, or set `lookback = \"P1D\"`";
+            let key = format!("source.filters.{}", filter.name);
+            self.problems.push(self.problem_of(&key, message, help).into_warning());
         }
     }
 

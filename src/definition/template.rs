@@ -121,13 +121,26 @@ impl Template {
 
     /// Whether a window that is another hour and minute of the same day gives another text.
     pub(super) fn tells_time_of_day(&self) -> bool {
+        self.of_minutes(0, 0) != self.of_minutes(61, 61)
+    }
+
+    /// Whether a window that begins at another hour and minute gives another text.
+    pub(super) fn tells_time_of_start(&self) -> bool {
+        self.of_minutes(0, 0) != self.of_minutes(61, 0)
+    }
+
+    /// Whether a window that ends on another day gives another text, and one that ends at another hour and minute does not.
+    pub(super) fn tells_only_day_of_end(&self) -> bool {
+        const DAYS: i64 = 40 * 24 * 60;
+        self.of_minutes(0, 0) == self.of_minutes(0, 61)
+            && self.of_minutes(0, 0) != self.of_minutes(0, DAYS)
+    }
+
+    /// The text of a window with these bounds.
+    fn of_minutes(&self, start: i64, end: i64) -> Result<String, InvalidTemplate> {
         let now = DateTime::UNIX_EPOCH;
-        let at = |minute| {
-            let bound = now + TimeDelta::minutes(minute);
-            let window = Some(Window { start: bound, end: bound });
-            self.render(&TemplateContext { now, window })
-        };
-        at(0) != at(61)
+        let [start, end] = [start, end].map(|minutes| now + TimeDelta::minutes(minutes));
+        self.render(&TemplateContext { now, window: Some(Window { start, end }) })
     }
 
     /// The rendered text.
