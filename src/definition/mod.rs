@@ -120,6 +120,18 @@ pub enum DefinitionError {
         /// A table of both.
         table: TableName,
     },
+    /// Two pipelines of a destination have one name.
+    #[error("{} and {} are both called `{name}` in {destination}", path.display(), other.display())]
+    SharedName {
+        /// The second file.
+        path: PathBuf,
+        /// The first file.
+        other: PathBuf,
+        /// The destination of both.
+        destination: Template,
+        /// The name of both.
+        name: String,
+    },
     /// A setting of the command line does not fit.
     #[error("`--set`: {0}")]
     Setting(#[from] InvalidSetting),
@@ -140,6 +152,9 @@ impl Failure for DefinitionError {
             }
             Self::SharedTable { .. } => {
                 "name one of the tables otherwise, or give each pipeline a directory or prefix of its own"
+            }
+            Self::SharedName { .. } => {
+                "name one of them otherwise: a name tells which tables and exports of a destination are whose"
             }
             Self::Setting(_) => {
                 "write the key as in the definition: `source.filters.status=approved`, `tables[0].records=/x`"
@@ -186,23 +201,30 @@ pub fn load_all(
     for path in files {
         let definition = Definition::load(path, settings, environment);
         let pipeline = definition.as_ref().ok().map(|it| it.pipeline.clone());
-        let shared = pipeline.iter().find_map(|pipeline| {
-            taken
-                .iter()
-                .find_map(|(other, taken)| Some((*other, pipeline.table_shared_with(taken)?)))
+        let conflict = pipeline.iter().find_map(|pipeline| {
+            taken.iter().find_map(|(other, taken)| conflict((path, pipeline), (other, taken)))
         });
-        loaded.push(match (shared, &pipeline) {
-            (Some((other, table)), Some(pipeline)) => Err(DefinitionError::SharedTable {
-                path: path.clone(),
-                other: other.clone(),
-                destination: pipeline.destination.clone(),
-                table,
-            }),
-            _ => definition,
-        });
+        loaded.push(conflict.map_or(definition, Err));
         taken.extend(pipeline.map(|pipeline| (path, pipeline)));
     }
     loaded
+}
+
+/// Why two pipelines cannot be of one job.
+fn conflict(
+    (path, pipeline): (&Path, &Pipeline),
+    (other, taken): (&Path, &Pipeline),
+) -> Option<DefinitionError> {
+    if !pipeline.shares_destination_with(taken) {
+        return None;
+    }
+    let (path, other) = (path.to_owned(), other.to_owned());
+    let destination = pipeline.destination.clone();
+    if let Some(table) = pipeline.table_shared_with(taken) {
+        return Some(DefinitionError::SharedTable { path, other, destination, table });
+    }
+    let name = pipeline.name.clone();
+    (name == taken.name).then_some(DefinitionError::SharedName { path, other, destination, name })
 }
 
 impl Definition {

@@ -56,16 +56,18 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    pub(super) fn shares_destination_with(&self, other: &Self) -> bool {
+        self.destination == other.destination && self.directory == other.directory
+    }
+
     /// A table that another pipeline of the same destination writes too.
     pub(super) fn table_shared_with(&self, other: &Self) -> Option<TableName> {
-        let is_elsewhere =
-            self.destination != other.destination || self.directory != other.directory;
         // Two slices of a table are written by two pipelines.
         let are_slices = match (&self.slice, &other.slice) {
             (Some(own), Some(slice)) => own != slice,
             _ => false,
         };
-        if is_elsewhere || are_slices {
+        if are_slices {
             return None;
         }
         let names = self.tables.iter().map(|table| &table.name);

@@ -501,6 +501,39 @@ fn the_problems_of_all_files_are_reported_also_as_json() {
 }
 
 #[test]
+fn a_window_that_ends_with_a_day_and_begins_with_an_instant_is_told() {
+    let workplace = Workplace::asking(&Source::serving("[]"));
+    let warns = |start: &str, end: &str, lookback: &str, table: &str| {
+        workplace.define_with(
+            &format!(
+                "[source.filters]\nfrom = \"{start}\"\nto = \"{end}\"\n[source.window]\nstart = 2026-01-01\n{lookback}"
+            ),
+            &format!("[[tables]]\nname = \"t\"\nprimary_key = [\"id\"]\n{table}"),
+        );
+        let checked = workplace.flowlake(&["check", "test.toml"]).success();
+        checked.contains("never sends what lies between")
+    };
+    let (merge, append) = ("write_disposition = \"merge\"", "write_disposition = \"append\"");
+    let whole = "write_disposition = \"overwrite_partitions\"\npartition_by = [\"day(at)\"]";
+    let [start, end] = ["{{ window.start }}", "{{ window.end }}"];
+    for coarse in ["{{ window.end | date }}", "{{ window.end | strftime('%Y-%m-%d') }}"] {
+        for table in [merge, append] {
+            assert!(warns(start, coarse, "", table), "{coarse} {table}");
+            assert!(warns(start, coarse, "lookback = \"PT23H\"", table), "{coarse} {table}");
+            assert!(!warns(start, coarse, "lookback = \"P1D\"", table), "{coarse} {table}");
+            assert!(!warns(start, coarse, "lookback = \"P1M\"", table), "{coarse} {table}");
+            assert!(!warns("{{ window.start | date }}", coarse, "", table), "{coarse} {table}");
+        }
+        assert!(!warns("{{ window.start | date }}", coarse, "", whole), "{coarse}");
+    }
+    for table in [merge, append] {
+        assert!(!warns(start, end, "", table));
+        assert!(!warns("{{ window.start | date }}", end, "", table));
+        assert!(!warns(start, "{{ run.date }}", "", table));
+    }
+}
+
+#[test]
 fn two_pipelines_that_write_one_table_are_refused() {
     let workplace = workplace();
     workplace.write(GOOD);
@@ -511,6 +544,17 @@ fn two_pipelines_that_write_one_table_are_refused() {
         let shown = format!("{}{}", finished.stdout, finished.stderr);
         assert!(shown.contains("other.toml and test.toml both write table `"), "{shown}");
     }
+    let text = std::fs::read_to_string(workplace.path().join("other.toml")).unwrap();
+    let (pipeline, tables) = text.split_once("[[tables]]").unwrap();
+    let named = ["name = \"", "parent = \"", "sum = \""].into_iter();
+    let tables =
+        named.fold(tables.to_owned(), |tables, key| tables.replace(key, &format!("{key}other_")));
+    let other = format!("{pipeline}[[tables]]{tables}");
+    std::fs::write(workplace.path().join("other.toml"), other).unwrap();
+    let refused = workplace.flowlake(&["check", "test.toml", "other.toml"]);
+    assert_eq!(refused.code, 2, "{}", refused.stdout);
+    let shown = format!("{}{}", refused.stdout, refused.stderr);
+    assert!(shown.contains("other.toml and test.toml are both called `"), "{shown}");
 }
 
 #[test]
