@@ -1,5 +1,7 @@
 //! Why a run failed. Each variant knows its exit code and its help, or asks the step that failed.
 
+use std::path::PathBuf;
+
 use polars::prelude::PolarsError;
 
 use crate::decode::{DecodeError, SplitError};
@@ -57,6 +59,8 @@ pub enum RunError {
     Conflict,
     #[error("no lake here: flowlake has committed nothing to `{url}`, and `must_exist = true`")]
     NoLake { url: String },
+    #[error("`{url}` is inside of another destination, {}", above.display())]
+    InsideLake { url: String, above: PathBuf },
     #[error(transparent)]
     Quarantine(#[from] QuarantineError),
     #[error(transparent)]
@@ -125,6 +129,7 @@ impl Failure for RunError {
             | Self::SharedTables
             | Self::Undividable(_)
             | Self::SharedPartitions
+            | Self::InsideLake { .. }
             | Self::UnclearRecord { .. } => ExitCode::Usage,
             Self::Disagreement(_) => ExitCode::Export,
             Self::Conflict => ExitCode::Busy,
@@ -185,6 +190,11 @@ impl Failure for RunError {
                 "write the `partition_by` that was there, or load into a new destination".into(),
             ),
             Self::Conflict => Some("the other run is complete; run this one again".into()),
+            Self::InsideLake { .. } => Some(
+                "give each destination a directory of its own: readers of the outer one would take files of this one for \
+                 its own"
+                    .into(),
+            ),
             Self::NoLake { .. } => Some(
                 "check `destination.url`, and that its disk is mounted; \
                  `--set destination.must_exist=false` begins a lake"

@@ -102,6 +102,9 @@ pub async fn run(plan: &Plan, context: &RunContext) -> Result<RunReport, RunErro
 
 /// Opens the destination of a plan.
 async fn open(plan: &Plan, context: &RunContext) -> Result<Destination, RunError> {
+    if let Some(above) = plan.destination.lake_above() {
+        return Err(RunError::InsideLake { url: plan.destination.to_string(), above });
+    }
     if !plan.pipeline.must_exist {
         return Ok(context.destinations.open(&plan.destination, plan.pipeline.shared_as())?);
     }

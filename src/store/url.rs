@@ -13,6 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
 use super::kind::{StoreKind, StoreOptions};
+use super::own_directory::OWN_DIRECTORY;
 use super::registry::kind_of_scheme;
 use crate::shown;
 
@@ -59,6 +60,18 @@ impl DestinationUrl {
             }
             other => other,
         }
+    }
+
+    /// The directory above a local one that is a lake already, unless this one is one too.
+    #[must_use]
+    pub fn lake_above(&self) -> Option<PathBuf> {
+        let Self::Local(path) = self else { return None };
+        let is_lake = |directory: &Path| directory.join(OWN_DIRECTORY).is_dir();
+        let directory = without_detours(&std::path::absolute(path).ok()?);
+        if is_lake(&directory) {
+            return None;
+        }
+        directory.ancestors().skip(1).find(|above| is_lake(above)).map(Path::to_path_buf)
     }
 
     /// As it is called from any working directory.

@@ -303,3 +303,20 @@ fn a_run_whose_output_nobody_reads_is_done_all_the_same() {
     assert_eq!(run.wait().unwrap().code(), Some(0));
     assert_eq!(workplace.lake().column("t", "id"), ["1"]);
 }
+
+#[test]
+fn a_destination_inside_of_another_is_refused() {
+    let source = Source::serving(r#"[{"id":1}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define("[[tables]]\nname = \"t\"\n");
+    workplace.run().success();
+    for inside in ["lake/t", "lake/other", "lake/a/b", "lake/_flowlake"] {
+        let set = format!("destination.url={inside}");
+        let refused = workplace.flowlake(&["run", "test.toml", "--set", &set]);
+        assert_eq!(refused.code, 2, "{inside}: {}", refused.stderr);
+        assert!(refused.stderr.contains("is inside of another destination"), "{}", refused.stderr);
+    }
+    workplace.flowlake(&["run", "test.toml", "--set", "destination.url=lake2"]).success();
+    workplace.run().success();
+    workplace.flowlake(&["verify", "lake"]).success();
+}
