@@ -19,7 +19,7 @@ use super::{ArchiveError, ExportHash, LandError, Landed};
 use crate::runtime::on_cpu;
 use crate::schema::{RunId, Window};
 use crate::source::Request;
-use crate::store::{Destination, ListedFile};
+use crate::store::{Destination, DestinationError, ListedFile};
 
 const NO_ORIGIN: &str = "nothing says where it came from";
 /// How many origins are read at once.
@@ -105,16 +105,13 @@ impl KeptExports {
         if destination.closed_areas().contains(&"landing") {
             return Err(Unloadable::damaged(&area, "this user may not read it").into());
         }
-        let mut runs: BTreeMap<RunId, FilesOfRun> = BTreeMap::new();
-        for file in destination.list(&area).await? {
-            FilesOfRun::add(&mut runs, &area, file);
-        }
-        let looks = runs.into_iter().map(async |(run_id, files)| {
-            let first = files.first_origin(destination, pipeline).await?;
-            // A copy of a lake has other times of files.
-            let time = first.as_ref().map_or(files.last_modified, |origin| origin.received_at);
-            Ok::<_, ArchiveError>((time, run_id, files, first))
-        });
+        let looks =
+            FilesOfRun::list(destination, &area).await?.into_iter().map(async |(run_id, files)| {
+                let first = files.first_origin(destination, pipeline).await?;
+                // A copy of a lake has other times of files.
+                let time = first.as_ref().map_or(files.last_modified, |origin| origin.received_at);
+                Ok::<_, ArchiveError>((time, run_id, files, first))
+            });
         let looks: Vec<_> = looks.collect();
         let mut newest_first: Vec<_> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
         newest_first.sort_by(|left, right| (right.0, &right.1).cmp(&(left.0, &left.1)));
@@ -166,7 +163,36 @@ impl KeptExports {
     }
 }
 
+/// The runs of other pipelines than this one that have kept exports in a destination that they share.
+///
+/// # Errors
+/// The destination fails.
+pub async fn runs_of_others(
+    destination: &Destination,
+    pipeline: &str,
+) -> Result<BTreeSet<RunId>, ArchiveError> {
+    let runs = FilesOfRun::list(destination, &destination.own("landing")).await?;
+    let looks = runs.into_iter().map(async |(run_id, files)| {
+        let first = files.first_origin(destination, pipeline).await?;
+        let is_of_another = matches!(first, Err(Unloadable::OfPipeline(..)));
+        Ok::<_, ArchiveError>(is_of_another.then_some(run_id))
+    });
+    let looks: Vec<_> = looks.collect();
+    stream::iter(looks).buffered(AT_ONCE).try_filter_map(async |it| Ok(it)).try_collect().await
+}
+
 impl FilesOfRun {
+    async fn list(
+        destination: &Destination,
+        area: &Path,
+    ) -> Result<BTreeMap<RunId, Self>, DestinationError> {
+        let mut runs = BTreeMap::new();
+        for file in destination.list(area).await? {
+            Self::add(&mut runs, area, file);
+        }
+        Ok(runs)
+    }
+
     /// Adds a file of the landing to those of its run, if it is an export or an origin.
     fn add(runs: &mut BTreeMap<RunId, Self>, area: &Path, file: ListedFile) {
         let Some((run, piece, is_origin)) = run_and_piece(area, &file.path) else { return };

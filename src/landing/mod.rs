@@ -13,5 +13,5 @@ mod spool;
 pub use archive::{
     Archive, ArchiveError, EXPORT, ORIGIN, ReceivedExport, damage_of, hash_of_origin, origin_of,
 };
-pub use kept::KeptExports;
+pub use kept::{KeptExports, runs_of_others};
 pub use spool::{ExportHash, LandError, Landed, Landing};

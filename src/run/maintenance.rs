@@ -59,8 +59,11 @@ pub async fn prune(
         if lock.ends_with_process() {
             discard_abandoned(destination).await?;
         }
-        let kept = Kept::beside(&snapshot, pipeline.landing, pipeline.retention);
-        let with_log = snapshot.tables().filter(|(_, entry)| entry.log.is_some());
+        let kept = Kept::beside(&snapshot, pipeline);
+        let with_log = snapshot.tables().filter(|(_, entry)| {
+            // How long versions of other pipelines stay is theirs to say.
+            entry.log.is_some() && entry.pipeline == pipeline.name
+        });
         let with_log: Vec<TableName> = with_log.map(|(table, _)| table.clone()).collect();
         // Logs are as large as manifests.
         drop(snapshot);

@@ -280,8 +280,7 @@ impl<'a> Run<'a> {
         {
             self.events.warn(RunWarning::StagedFilesLeft(error.to_string()));
         }
-        let Pipeline { landing, retention, .. } = self.plan.pipeline;
-        let kept = Kept::beside(&snapshot, landing, retention);
+        let kept = Kept::beside(&snapshot, &self.plan.pipeline);
         let mut result = match self.context.interruption.or(prepare(snapshot)).await {
             Ok(Ok(_)) if lock.is_lost() => Err(RunError::Conflict),
             Ok(Ok(prepared)) => self.commit(prepared).await,

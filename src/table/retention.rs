@@ -2,7 +2,7 @@
 //!
 //! | files | kept |
 //! |---|---|
-//! | exports, each with its origin | those of the last `landing.keep` runs |
+//! | exports, each with its origin | those of the last `landing.keep` runs of the pipeline, and those of other pipelines |
 //! | reports | those of the last `retention.reports` runs |
 //! | commit records and manifests | those of the last `retention.commits` commits; what the snapshot names always |
 //! | staged files | until the next run where a lock ends with its process, for a day elsewhere: their run may be at work |
@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::own_file::OwnFile;
 use super::{CommitError, Snapshot, layout};
-use crate::definition::{LandingPolicy, RetentionPolicy};
+use crate::definition::{LandingPolicy, Pipeline, RetentionPolicy};
+use crate::landing::{self, ArchiveError};
 use crate::schema::RunId;
 use crate::store::{Destination, ListedFile};
 
@@ -31,6 +32,9 @@ pub struct Kept {
     pub landing: LandingPolicy,
     /// How much of everything else.
     pub retention: RetentionPolicy,
+    pipeline: String,
+    /// Other pipelines have tables in the destination.
+    has_others: bool,
     sequence: u64,
     manifests: HashSet<String>,
 }
@@ -76,11 +80,18 @@ impl std::fmt::Display for Pruned {
 }
 
 impl Kept {
-    /// What is kept by these policies, beside all that a snapshot names.
+    /// What a pipeline keeps, beside all that a snapshot names.
     #[must_use]
-    pub fn beside(snapshot: &Snapshot, landing: LandingPolicy, retention: RetentionPolicy) -> Self {
-        let manifests = snapshot.tables().map(|(_, entry)| entry.manifest.path.clone()).collect();
-        Self { landing, retention, sequence: snapshot.sequence(), manifests }
+    pub fn beside(snapshot: &Snapshot, pipeline: &Pipeline) -> Self {
+        let Pipeline { name, landing, retention, .. } = pipeline;
+        Self {
+            landing: *landing,
+            retention: *retention,
+            pipeline: name.clone(),
+            has_others: snapshot.tables().any(|(_, entry)| entry.pipeline != *name),
+            sequence: snapshot.sequence(),
+            manifests: snapshot.tables().map(|(_, entry)| entry.manifest.path.clone()).collect(),
+        }
     }
 
     /// Deletes what is not kept. The export of `run` is spared, whatever the clocks say.
@@ -92,7 +103,7 @@ impl Kept {
         destination: &Destination,
         run: Option<&RunId>,
         now: DateTime<Utc>,
-    ) -> Result<Pruned, CommitError> {
+    ) -> Result<Pruned, ArchiveError> {
         let mut files: BTreeMap<OwnFile, Vec<ListedFile>> = BTreeMap::new();
         for file in destination.list(&destination.own_files()).await? {
             if let Some(kind) = OwnFile::of(file.path.as_ref()) {
@@ -102,6 +113,7 @@ impl Kept {
         let mut of = |kind| files.remove(&kind).unwrap_or_default();
         let exports: Vec<ListedFile> =
             [of(OwnFile::Export), of(OwnFile::ExportOrigin)].into_iter().flatten().collect();
+        let exports = self.of_pipeline(exports, destination).await?;
         let exports = older_runs(exports, self.landing.keep, run);
         let reports = older_runs(of(OwnFile::Report), self.retention.reports, run);
         let kept = u64::try_from(self.retention.commits.max(1)).unwrap_or(u64::MAX);
@@ -127,6 +139,23 @@ impl Kept {
             destination.delete_all(&all).await?;
         }
         Ok(pruned)
+    }
+}
+
+impl Kept {
+    /// The exports that are not of another pipeline.
+    async fn of_pipeline(
+        &self,
+        exports: Vec<ListedFile>,
+        destination: &Destination,
+    ) -> Result<Vec<ListedFile>, ArchiveError> {
+        if !self.has_others || exports.is_empty() {
+            return Ok(exports);
+        }
+        let others = landing::runs_of_others(destination, &self.pipeline).await?;
+        let others: HashSet<&str> = others.iter().map(RunId::as_str).collect();
+        let is_own = |file: &ListedFile| !others.contains(layout::run_of(&file.path).as_str());
+        Ok(exports.into_iter().filter(is_own).collect())
     }
 }
 
