@@ -165,20 +165,26 @@ impl Run<'_> {
                 && disposition.keeps_quarantine(self.plan.window.is_none())
                 && (export.is_some() || !new.is_empty());
             let lines = if looks_back {
-                let mut size = WaitingSize::up_to(self.plan.pipeline.limits.max_waiting());
-                let mut add = |line: &QuarantineLine| {
-                    Ok(size.add(&schema.name, line.received().len() as u64)?)
-                };
-                new.iter().try_for_each(&mut add)?;
-                let older = waiting_lines(self.destination, snapshot, &schema.name, add).await?;
+                // Those of this run are within the limit as well. Which of them take the place of others is known below.
+                let within = self.up_to_the_limit(&schema.name);
+                let older = waiting_lines(self.destination, snapshot, &schema.name, within).await?;
                 let keys = WaitingKeys { schema, types: load.quarantined_key_types(table) };
-                WaitingLines::beside(older, new, &keys, export.is_some(), |key| match export {
-                    Some(export) if key.is_some_and(|key| export.are_loaded(key)) => {
-                        Since::CameAgain
-                    }
-                    Some(export) if export.lack(key) => Since::Deleted,
-                    _ => Since::Nothing,
-                })?
+                let waiting =
+                    WaitingLines::beside(
+                        older,
+                        new,
+                        &keys,
+                        export.is_some(),
+                        |key| match export {
+                            Some(export) if key.is_some_and(|key| export.are_loaded(key)) => {
+                                Since::CameAgain
+                            }
+                            Some(export) if export.lack(key) => Since::Deleted,
+                            _ => Since::Nothing,
+                        },
+                    )?;
+                waiting.lines.iter().try_for_each(self.up_to_the_limit(&schema.name))?;
+                waiting
             } else {
                 WaitingLines { changed: !new.is_empty(), lines: new, known: 0 }
             };
@@ -191,6 +197,16 @@ impl Run<'_> {
             }
         }
         Ok(staged)
+    }
+
+    /// Adds up records that wait for a table, and refuses more than may wait.
+    fn up_to_the_limit(
+        &self,
+        table: &TableName,
+    ) -> impl FnMut(&QuarantineLine) -> Result<(), RunError> + use<'_> {
+        let mut size = WaitingSize::up_to(self.plan.pipeline.limits.max_waiting());
+        let table = table.clone();
+        move |line| Ok(size.add(&table, line.received().len() as u64)?)
     }
 
     /// The lines of the records of this run that go to the quarantine of a table.

@@ -222,6 +222,9 @@ fn m4_more_than_may_wait_in_quarantine_is_refused() {
     both.run().success();
     source.serve(&half(5_000));
     both.run().success();
+    // Their next versions take their places.
+    source.serve(&half(5_000).replace("\"x\"", "\"y\""));
+    both.run().success();
     source.serve(&half(10_000));
     let refused = both.run();
     assert_eq!(refused.code, 6, "{}", refused.stderr);
