@@ -13,7 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::RunReport;
-use crate::schema::{ColumnName, ColumnType, RunId, TableName};
+use crate::schema::{ColumnName, ColumnType, RunId, TableName, Window};
 use crate::source::api_key::KeyName;
 
 /// Something that happened in a run.
@@ -89,6 +89,11 @@ pub enum RunWarning {
     HistoryIsAhead(DateTime<Utc>),
     /// Quarantined records have unreadable keys, so missing records are not deleted.
     DeletesSkipped,
+    /// An export that is loaded again deletes no records.
+    DeletesNothing {
+        /// The window that it was of.
+        window: Option<Window>,
+    },
     /// A child table had rows, and no record has any for it now.
     ChildEmptied {
         /// How many it had.
@@ -144,6 +149,20 @@ impl fmt::Display for RunWarning {
             Self::DeletesSkipped => f.write_str(
                 "quarantined records have keys that cannot be read; no missing record is deleted",
             ),
+            Self::DeletesNothing { window } => {
+                f.write_str("an export that is loaded again deletes no records; ")?;
+                match window {
+                    None => f.write_str("the next run does"),
+                    Some(Window { start, end }) => {
+                        let [from, to] = [start, end]
+                            .map(|it| it.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+                        write!(
+                            f,
+                            "a run with `--from {from} --to {to}` deletes those that the source has no more"
+                        )
+                    }
+                }
+            }
             Self::ChildEmptied { rows } => {
                 let of = if *rows == 1 { "row" } else { "rows" };
                 write!(

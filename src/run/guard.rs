@@ -203,13 +203,25 @@ pub(super) fn against_broken_checks(load: &Loaded) -> Result<(), GuardError> {
 }
 
 /// Refuses an export when none of the records fits a table that has rows. A table without rows stays empty, and does not
-/// keep the others from loading.
-pub(super) fn against_losing_all(load: &Loaded, snapshot: &Snapshot) -> Result<(), GuardError> {
+/// keep the others from loading. The few records of a window, which replace nothing, may all wait: a run that fails asks for
+/// the same window again every night.
+pub(super) fn against_losing_all(
+    plan: &Plan,
+    load: &Loaded,
+    snapshot: &Snapshot,
+) -> Result<(), GuardError> {
     let has_rows = |root: TableId| {
         let manifest = snapshot.manifests.get(&load.schemas[root].name);
         manifest.is_some_and(|manifest| manifest.rows() > 0)
     };
-    match load.schemas.roots().find(|root| loses_all(load, *root) && has_rows(*root)) {
+    let may_wait = |root: TableId| {
+        let disposition = load.schemas.policy(root).disposition;
+        plan.window.is_some()
+            && load.counts[root].received < MANY_VALUES
+            && matches!(disposition, WriteDisposition::Append | WriteDisposition::Merge)
+    };
+    let is_lost = |root: &TableId| loses_all(load, *root) && has_rows(*root) && !may_wait(*root);
+    match load.schemas.roots().find(is_lost) {
         Some(root) => Err(nothing_fits(load, root)),
         None => Ok(()),
     }

@@ -1,6 +1,6 @@
 //! Tables that have not loaded this export yet. The same export again changes nothing (promise P3).
 
-use crate::definition::{Pipeline, Table, WriteDisposition, definition_hash};
+use crate::definition::{Deletes, Pipeline, Table, WriteDisposition, definition_hash};
 use crate::run::intake::Intake;
 use crate::schema::{IdVec, RootId, TableName, Window};
 use crate::table::{Manifest, Snapshot, TakenExport};
@@ -23,8 +23,7 @@ impl<'t> NewExports<'t> {
             // The same records of another window decide on other partitions.
             let decides_on_window = window.is_some() && table.takes_window_for_all();
             let old = snapshot.manifests.get(&table.name);
-            decides_on_window
-                || !old.is_some_and(|old| has_taken(old, table.write_disposition, taken))
+            decides_on_window || !old.is_some_and(|old| has_taken(old, table, taken))
         };
         let new = roots.iter().filter(is_new);
         Self { tables: new.map(|(root, table)| (root, *table)).collect() }
@@ -70,14 +69,18 @@ impl<'t> NewExports<'t> {
 }
 
 /// Whether a table has loaded an export. An export is appended once, whatever the definition says by now; a table is
-/// replaced again when its definition has changed.
-fn has_taken(old: &Manifest, disposition: WriteDisposition, taken: &TakenExport) -> bool {
-    match disposition {
+/// replaced again when its definition has changed, and a merge decides on missing records once.
+fn has_taken(old: &Manifest, table: &Table, taken: &TakenExport) -> bool {
+    let decides_on_missing = table.deletes != Deletes::Ignore && !taken.is_partial;
+    match table.write_disposition {
         WriteDisposition::Append => old.exports.iter().any(|export| export.hash == taken.hash),
         WriteDisposition::Replace
         | WriteDisposition::Merge
         | WriteDisposition::OverwritePartitions => {
-            old.exports.last().is_some_and(|export| export.is_like(taken))
+            let is_same = |export: &TakenExport| {
+                export.is_like(taken) && !(decides_on_missing && export.is_partial)
+            };
+            old.exports.last().is_some_and(is_same)
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::definition::{Nested, Pipeline, Table, WriteDisposition, definition_ha
 use crate::infer::value_rules;
 use crate::landing::{Archive, ExportHash, Landed, ReceivedExport};
 use crate::normalise::MetadataColumns;
-use crate::plan::Plan;
+use crate::plan::{Plan, RecordOrigin};
 use crate::report::{EventKind, Outcome, RunWarning};
 use crate::run::budget::Budget;
 use crate::run::collect::Expectation;
@@ -89,8 +89,9 @@ impl Run<'_> {
 
         let hash = ExportHash::of_all(exports.iter().map(|export| &export.hash));
         let Pipeline { tables, limits, .. } = &self.plan.pipeline;
-        let taken =
-            TakenExport { hash, definition: definition_hash(tables, limits), quarantined: 0 };
+        let definition = definition_hash(tables, limits);
+        let is_partial = self.plan.window.is_some() || self.plan.origin != RecordOrigin::Source;
+        let taken = TakenExport { hash, definition, quarantined: 0, is_partial };
         let new_exports = if self.plan.again {
             let all: Vec<&Table> = roots.values().copied().collect();
             NewExports::all(&all.into())
@@ -118,7 +119,7 @@ impl Run<'_> {
         let new_exports = &new_exports;
         let to_load = ToLoad { intake, roots, new_exports, expectation, snapshot };
         let loaded = self.load_agreed(to_load, |load, snapshot| {
-            guard::against_losing_all(load, snapshot)?;
+            guard::against_losing_all(self.plan, load, snapshot)?;
             guard::against_unfit_cursor(load)?;
             guard::against_changed_columns(load)?;
             Ok(guard::against_quarantine(self.plan, load)?)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::events::RunEvents;
 use super::prepare::record_selector;
 use super::{Prepared, Run, RunContext, RunError, announced, guard, open};
-use crate::definition::Table;
+use crate::definition::{Deletes, Table};
 use crate::landing::KeptExports;
 use crate::plan::Plan;
 use crate::report::{EventKind, RunReport, RunWarning};
@@ -67,6 +67,10 @@ impl Run<'_> {
         guard::against_overwriting_by_older(kept, &roots)?;
         for (table, gap) in self.plan.not_loaded(|table| snapshot.loaded(table)) {
             self.events.warn_of_table(&table, RunWarning::NotLoaded(gap.to_string()));
+        }
+        for table in roots.values().filter(|table| table.deletes != Deletes::Ignore) {
+            let warning = RunWarning::DeletesNothing { window: self.plan.window };
+            self.events.warn_of_table(&table.name, warning);
         }
         let expectation = Arc::new(self.expectation(&roots, &snapshot));
         let selector = record_selector(&roots, &snapshot);

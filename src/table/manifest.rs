@@ -55,6 +55,9 @@ pub struct TakenExport {
     /// How many of its records of the table went to quarantine.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub quarantined: u64,
+    /// It was of a window, or loaded again: records that it does not have were not deleted, or not all of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_partial: bool,
 }
 
 fn each<S: Serializer>(files: &[Arc<DataFile>], serializer: S) -> Result<S::Ok, S::Error> {

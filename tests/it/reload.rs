@@ -281,6 +281,64 @@ fn f12_pieces_of_another_attempt_under_the_same_id_are_not_loaded() {
 }
 
 #[test]
+fn f12_what_a_reload_may_not_delete_the_next_full_export_does() {
+    for deletes in ["remove", "mark"] {
+        let table = format!("{MERGE}deletes = \"{deletes}\"\n");
+        let nights = Nights::of_t(&table);
+        nights.load(r#"[{"id":1,"a":1},{"id":2,"a":2}]"#);
+        // Refused, and loaded again by a corrected definition.
+        nights.workplace.define_with("[limits]\nmax_quarantined = 0", &format!("{T}{table}"));
+        nights.source.serve(r#"[{"id":1,"a":"x"}]"#);
+        assert_eq!(nights.workplace.run().code, 3);
+        nights.redefine_t(&format!("{table}[tables.columns]\na = \"string\"\n"));
+        let told = reload(&nights, &[]);
+        assert_eq!(told.code, 0, "{}", told.stderr);
+        assert!(told.stderr.contains("loaded again deletes no records; the next run does"));
+        let live = || {
+            let rows = nights.records("t").into_iter();
+            let rows =
+                rows.filter(|row| row.get("_flowlake_deleted_at").is_none_or(|it| it == "null"));
+            let mut ids: Vec<String> = rows.map(|row| row["id"].clone()).collect();
+            ids.sort();
+            ids
+        };
+        assert_eq!(live(), ["1", "2"], "{deletes}");
+        let again = reload(&nights, &[]).success();
+        assert!(again.contains("nothing new"), "{again}");
+        // The source answers as it did.
+        nights.workplace.run().success();
+        assert_eq!(live(), ["1"], "{deletes}");
+        assert!(nights.workplace.run().success().contains("nothing new"));
+    }
+}
+
+#[test]
+fn f12_a_pipeline_deletes_no_export_of_another() {
+    for keep in [0, 1] {
+        let nights = Nights::of_t(MERGE);
+        let file = nights.workplace.path().join("test.toml");
+        let definition = std::fs::read_to_string(&file).unwrap();
+        let other = definition
+            .replace("name = \"test\"", "name = \"stock\"")
+            .replace("name = \"t\"", "name = \"s\"");
+        let keeps = format!("[landing]\nkeep = {keep}\n[retention]\nreports = 100\n[[tables]]");
+        std::fs::write(&file, definition.replacen("[[tables]]", &keeps, 1)).unwrap();
+        std::fs::write(nights.workplace.path().join("stock.toml"), other).unwrap();
+        nights.source.serve(r#"[{"id":1,"v":1}]"#);
+        nights.workplace.flowlake(&["run", "stock.toml"]).success();
+        nights.source.serve(r#"[{"id":1,"v":2}]"#);
+        nights.workplace.flowlake(&["run", "stock.toml"]).success();
+        for night in 0..3 {
+            nights.load(&format!(r#"[{{"id":1,"v":{night}}}]"#));
+        }
+        nights.workplace.flowlake(&["prune", "test.toml"]).success();
+        let landed = nights.lake().landed();
+        assert_eq!(landed.len(), 2 + keep, "{landed:?}");
+        nights.workplace.flowlake(&["reload", "stock.toml"]).success();
+    }
+}
+
+#[test]
 fn f12_a_pipeline_loads_no_export_of_another() {
     let nights = Nights::of_t(MERGE);
     let file = nights.workplace.path().join("test.toml");

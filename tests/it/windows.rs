@@ -50,6 +50,27 @@ fn p2_data_and_watermark_move_together() {
 }
 
 #[test]
+fn p1_the_few_records_of_a_window_may_all_wait() {
+    for disposition in ["append", "merge"] {
+        let source = Source::serving(&records(&[(1, "2026-01-05")]));
+        let workplace = Workplace::asking(&source);
+        workplace.define_with(SOURCE, &TABLES.replace("append", disposition));
+        workplace.flowlake(&["run", "test.toml", "--as-of", "2026-01-10"]).success();
+        source.serve(&records(&[(2, "never")]));
+        workplace.flowlake(&["run", "test.toml", "--as-of", "2026-01-11"]).success();
+        assert_eq!(watermark(&workplace), "2026-01-11T00:00:00Z");
+        let lake = workplace.lake();
+        assert_eq!((lake.quarantine("t").len(), lake.rows("t").height()), (1, 1), "{disposition}");
+        // Of many the source has changed.
+        let many: Vec<(i64, &str)> = (10..110).map(|id| (id, "never")).collect();
+        source.serve(&records(&many));
+        let refused = workplace.flowlake(&["run", "test.toml", "--as-of", "2026-01-12"]);
+        assert_eq!(refused.code, 3, "{}", refused.stderr);
+        assert_eq!(watermark(&workplace), "2026-01-11T00:00:00Z");
+    }
+}
+
+#[test]
 fn p1_a_failed_piece_moves_nothing() {
     let no = Answer::Other { status: 500, content_type: "text/plain", body: "no" };
     let first = Answer::Json(records(&[(1, "2026-01-05")]));
