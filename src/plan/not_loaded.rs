@@ -102,7 +102,7 @@ impl fmt::Display for NotLoaded {
             ),
         }?;
         let what = if self.why == WhyNotLoaded::Between { "it" } else { "what is between" };
-        write!(f, "; {what} is loaded by `flowlake run --from {start} --to {end}`")?;
+        write!(f, "; {what} is loaded by a run with `--from {start} --to {end}`")?;
         match self.why {
             WhyNotLoaded::TableIsNew => f.write_str(" with `--table` and its name"),
             _ => Ok(()),

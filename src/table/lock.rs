@@ -89,12 +89,12 @@ impl Failure for LockError {
                 Some(format!("find the process with `fuser {}`, and let it end", file.display()))
             }
             Self::Held { is_lease: true, .. } => Some(
-                "let it finish, or wait for it with `--wait`; if its machine is gone, \
+                "let it finish (`flowlake run --wait` waits for it); if its machine is gone, \
                  `flowlake unlock --force` frees the destination"
                     .to_owned(),
             ),
             Self::Held { by: Holder::Run(owner), .. } => Some(format!(
-                "let it finish, or wait for it with `--wait`; if it hangs, end process {} on {}",
+                "let it finish (`flowlake run --wait` waits for it); if it hangs, end process {} on {}",
                 owner.pid, owner.host
             )),
             Self::Alive { by: Holder::Run(owner) } => Some(format!(

@@ -94,7 +94,7 @@ fn o06_a_window_that_begins_earlier_is_told_with_the_command_that_loads_it() {
     define(&workplace, "2025-12-01", T);
     let plan = workplace.flowlake(&["plan", "test.toml", "--as-of", "2026-02-02"]).success();
     let gap = "`window.start` is 2025-12-01T00:00:00Z, and the table is loaded from 2026-01-01T00:00:00Z on; \
-               what is between is loaded by `flowlake run --from 2025-12-01T00:00:00Z --to 2026-01-01T00:00:00Z`";
+               what is between is loaded by a run with `--from 2025-12-01T00:00:00Z --to 2026-01-01T00:00:00Z`";
     assert!(plan.contains(&format!("not loaded   t: {gap}")), "{plan}");
     serve(&source, 2);
     let arguments = ["run", "test.toml", "--from", "2025-12-01", "--to", "2026-01-01"];

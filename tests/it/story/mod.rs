@@ -221,7 +221,7 @@ fn move_window(machine: &Machine, start: &str) {
 fn window_moved_back(machine: &Machine) {
     move_window(machine, "2026-01-15");
     let gap = "`window.start` is 2026-01-15T00:00:00Z, and the table is loaded from 2026-02-01T00:00:00Z on; \
-               what is between is loaded by `flowlake run --from 2026-01-15T00:00:00Z --to 2026-02-01T00:00:00Z`";
+               what is between is loaded by a run with `--from 2026-01-15T00:00:00Z --to 2026-02-01T00:00:00Z`";
     let plan = machine.flowlake("plan nightly.toml --as-of 2026-02-15").success();
     for table in ["orders", "events"] {
         assert!(plan.contains(&format!("not loaded   {table}: {gap}")), "{plan}");
@@ -272,7 +272,7 @@ fn window_moved_forth(machine: &Machine) {
     };
     let finished = machine.orders_night("lake", "nightly.toml", &night);
     let gap = "`window.start` is 2026-03-01T00:00:00Z, and the table is loaded until 2026-02-15T00:00:00Z; \
-               what is between is loaded by `flowlake run --from 2026-02-15T00:00:00Z --to 2026-03-01T00:00:00Z`";
+               what is between is loaded by a run with `--from 2026-02-15T00:00:00Z --to 2026-03-01T00:00:00Z`";
     assert_eq!(
         (finished.code, finished.stderr.matches(gap).count()),
         (0, 2),
