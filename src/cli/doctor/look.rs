@@ -98,7 +98,7 @@ impl Look {
     }
 
     /// The same look, where a run goes on with what has failed.
-    pub(super) fn as_warning(mut self) -> Self {
+    pub(super) fn into_warning(mut self) -> Self {
         if self.state == LookState::Failed {
             (self.state, self.exit_code) = (LookState::Warning, None);
         }

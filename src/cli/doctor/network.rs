@@ -22,7 +22,7 @@ pub(super) async fn looks(environment: &Environment, needs_certificates: bool) -
     let mut looks = vec![certificates()];
     looks.extend(certificate_directories());
     if !needs_certificates {
-        looks = looks.into_iter().map(Look::as_warning).collect();
+        looks = looks.into_iter().map(Look::into_warning).collect();
     }
     looks.extend(proxies(environment).await);
     looks
@@ -120,13 +120,14 @@ pub(super) fn judge_proxies(looks: &mut [Look]) {
         return;
     }
     for proxy in looks.iter_mut().filter(|look| is_unanswered(look, PROXY)) {
-        *proxy = proxy.clone().as_warning();
+        *proxy = proxy.clone().into_warning();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::doctor::LookState;
 
     #[test]
     fn h2_the_address_of_a_proxy_has_no_password() {
