@@ -46,7 +46,7 @@ pub struct SourceResponse {
     pub metadata: ResponseMetadata,
     /// The size of the body, if the source announced it: of a compressed one it does not.
     pub announced_bytes: Option<u64>,
-    /// The response tells where its body ends: by a length, a last chunk, or compression.
+    /// The response tells where its body ends: by a length, a last chunk, or what compresses it.
     pub has_end: bool,
     /// The keys that the source refused before it accepted one.
     pub refused: Vec<KeyName>,

@@ -11,7 +11,7 @@ pub enum Encoding {
     Gzip,
     /// Brotli.
     Brotli,
-    /// Zstandard.
+    /// Zstandard, in one frame or several.
     Zstd,
 }
 
@@ -28,6 +28,12 @@ impl Encoding {
             "zstd" => Some(Self::Zstd),
             _ => None,
         }
+    }
+
+    /// Whether the compressed data tells where it ends. After a member of gzip or a frame of zstd another may follow, so
+    /// these do not.
+    pub(super) fn has_one_end(self) -> bool {
+        self == Self::Brotli
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) async fn accept(
     Ok(SourceResponse {
         metadata: metadata(&response),
         announced_bytes: response.content_length().filter(|_| encoding == Encoding::Identity),
-        has_end: has_end(&response, encoding),
+        has_end: has_end(response.version(), response.headers(), encoding),
         refused,
         accepted,
         body: body(response, url, encoding, max_bytes).boxed(),
@@ -94,12 +94,20 @@ fn metadata(response: &Response) -> ResponseMetadata {
 }
 
 /// Whether a connection that closes early leaves the body incomplete. HTTP/1 without a length and without chunks ends a
-/// body by closing the connection, so nothing tells; compressed data has an end of its own, and HTTP/2 a last frame.
-fn has_end(response: &Response, encoding: Encoding) -> bool {
-    response.headers().contains_key(CONTENT_LENGTH)
-        || response.headers().contains_key(TRANSFER_ENCODING)
-        || response.version() > Version::HTTP_11
-        || encoding != Encoding::Identity
+/// body by closing the connection, so nothing tells, unless the encoding does; HTTP/2 has a last frame.
+fn has_end(version: Version, headers: &HeaderMap, encoding: Encoding) -> bool {
+    // Where there is a transfer encoding, a length does not count (RFC 9112, section 6.3).
+    let has_end_of_message = match headers.get_all(TRANSFER_ENCODING).iter().next_back() {
+        Some(codings) => ends_chunked(codings),
+        None => headers.contains_key(CONTENT_LENGTH),
+    };
+    has_end_of_message || version > Version::HTTP_11 || encoding.has_one_end()
+}
+
+/// Whether the last of these transfer codings is `chunked`: only that one has a last chunk.
+fn ends_chunked(codings: &HeaderValue) -> bool {
+    let last = codings.to_str().ok().and_then(|codings| codings.rsplit(',').next());
+    last.is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked"))
 }
 
 /// Whether JSON is ever sent under this content type: sources that do not know better call it text or bytes.
@@ -158,6 +166,34 @@ mod tests {
         assert_eq!(wait("Wed Oct 21 07:29:00 2015"), Some(Duration::from_mins(1)));
         assert_eq!(wait("Wed, 21 Oct 2015 07:27:00 GMT"), None);
         assert_eq!(wait("soon"), None);
+    }
+
+    #[test]
+    fn p9_only_what_closes_the_message_ends_it() {
+        let ends = |headers: &[(HeaderName, &'static str)], version, encoding| {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.append(name, HeaderValue::from_static(value));
+            }
+            has_end(version, &map, encoding)
+        };
+        let plain = |headers: &[_]| ends(headers, Version::HTTP_11, Encoding::Identity);
+        assert!(plain(&[(CONTENT_LENGTH, "9")]));
+        for chunked in ["chunked", "gzip, Chunked ", "gzip,chunked"] {
+            assert!(plain(&[(TRANSFER_ENCODING, chunked)]), "{chunked}");
+        }
+        assert!(plain(&[(TRANSFER_ENCODING, "gzip"), (TRANSFER_ENCODING, "chunked")]));
+        assert!(!plain(&[]));
+        for other in ["identity", "foo", "", "chunked, identity", "chunked;x"] {
+            assert!(!plain(&[(TRANSFER_ENCODING, other)]), "{other}");
+            assert!(!plain(&[(CONTENT_LENGTH, "9"), (TRANSFER_ENCODING, other)]), "{other}");
+        }
+        assert!(!plain(&[(TRANSFER_ENCODING, "chunked"), (TRANSFER_ENCODING, "identity")]));
+        assert!(ends(&[], Version::HTTP_2, Encoding::Identity));
+        assert!(ends(&[], Version::HTTP_11, Encoding::Brotli));
+        for several in [Encoding::Gzip, Encoding::Zstd] {
+            assert!(!ends(&[], Version::HTTP_11, several), "{several}");
+        }
     }
 
     #[test]

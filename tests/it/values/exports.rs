@@ -1,5 +1,10 @@
 //! V15, V16, V17 and V20: exports without records, responses that tell that they are not whole, and other encodings.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use super::nights::{Nights, T};
 use crate::support::{Answer, FaultServer, Finished, Reply, Source, Workplace, runtime};
 
@@ -243,6 +248,27 @@ fn v17_lines_without_a_length_load_where_a_limit_or_the_definition_accepts_them(
         workplace.define(&format!("[limits]\nmin_records = 5\n\n{T}"));
     });
     assert_eq!(finished.code, 6, "{}", finished.stderr);
+}
+
+#[test]
+fn v17_a_transfer_encoding_without_chunks_and_a_first_member_are_no_end() {
+    let half = "{\"id\":1}\n{\"id\":2}\n";
+    let closed = |name, value| Reply::ok(&[(name, value)]).until_closed();
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(half.as_bytes()).unwrap();
+    for reply in [
+        closed("transfer-encoding", "identity").send(half),
+        closed("transfer-encoding", "foo").send(half),
+        closed("transfer-encoding", "chunked, identity").send(half),
+        closed("content-encoding", "gzip").send(gzip.finish().unwrap()),
+        closed("content-encoding", "zstd").send(zstd::encode_all(half.as_bytes(), 1).unwrap()),
+    ] {
+        let (finished, workplace) = served(reply, |workplace| {
+            workplace.define(T);
+        });
+        assert_ne!(finished.code, 0, "{}", finished.stdout);
+        assert_eq!(workplace.lake().tables(), [""; 0]);
+    }
 }
 
 #[test]
