@@ -30,12 +30,13 @@ pub struct ArrayList {
 }
 
 impl ArrayList {
-    /// Adds an array; a place that is known counts once.
-    pub(super) fn add(&mut self, pointer: JsonPointer) {
-        if self.places.contains(&pointer) {
+    /// Adds the array of this path; a place that is known counts once.
+    pub(super) fn add(&mut self, path: &[String]) {
+        if self.places.contains(path) {
             return;
         }
         if self.known.len() < MOST_KNOWN {
+            let pointer = JsonPointer::from_keys(path.to_vec());
             self.places.insert(pointer.clone());
             self.known.push(pointer);
         } else {
@@ -76,7 +77,7 @@ impl ArrayList {
 impl FromIterator<JsonPointer> for ArrayList {
     fn from_iter<I: IntoIterator<Item = JsonPointer>>(pointers: I) -> Self {
         let mut list = Self::default();
-        pointers.into_iter().for_each(|pointer| list.add(pointer));
+        pointers.into_iter().for_each(|pointer| list.add(pointer.keys()));
         list
     }
 }

@@ -38,6 +38,14 @@ impl RecordsAt {
             Self::Lines => JsonPointer::default(),
         }
     }
+
+    /// The keys of that pointer.
+    pub(super) fn keys(&self) -> &[String] {
+        match self {
+            Self::Place(pointer) => pointer.keys(),
+            Self::Lines => &[],
+        }
+    }
 }
 
 impl TryFrom<String> for RecordsAt {

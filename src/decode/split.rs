@@ -26,6 +26,9 @@ const BATCH_BYTES: usize = 2 << 20;
 /// Longer keys, numbers and words of the envelope are refused: they are held until they end.
 const MOST_TOKEN_BYTES: usize = 1 << 20;
 
+/// The most bytes of the keys around a value of the envelope. They are looked at for each value, and kept with each array.
+const MOST_PATH_BYTES: usize = 4 << 10;
+
 /// Finds the records of an export, piece by piece.
 #[derive(Debug)]
 pub struct Splitter {
@@ -281,7 +284,7 @@ impl Splitter {
             (EnvelopeState::Root, b'n') if self.roots == 0 => {
                 // `null` in place of a list of records is an empty one.
                 self.roots = 1;
-                self.note_empty(JsonPointer::default());
+                self.note_empty();
                 return self.begin_value(byte);
             }
             (EnvelopeState::Root, _) if self.roots == 0 => {
@@ -315,6 +318,10 @@ impl Splitter {
         Ok(1)
     }
 
+    fn twice(&self) -> SplitError {
+        SplitError::Twice { pointer: JsonPointer::from_keys(self.path.clone()) }
+    }
+
     fn malformed(&self, rest: &[u8], expected: &'static str) -> SplitError {
         SplitError::Malformed { position: self.position, expected, rest: excerpt(rest) }
     }
@@ -330,10 +337,7 @@ impl Splitter {
         match table {
             None => self.completeness.begin(&self.path, self.open_objects),
             // The root is the only place that several values may have, one after the other.
-            Some(table) if self.found[table] && !self.path.is_empty() => {
-                let pointer = JsonPointer::from_keys(self.path.clone());
-                return Err(SplitError::Twice { pointer });
-            }
+            Some(table) if self.found[table] && !self.path.is_empty() => return Err(self.twice()),
             Some(_) => {}
         }
         match (table, byte) {
@@ -429,6 +433,7 @@ impl Splitter {
                     .ok_or_else(|| self.malformed(rest, "the end of a valid key"))?;
                 self.path.truncate(self.open_objects - 1);
                 self.path.push(key);
+                self.check_path()?;
                 self.state = EnvelopeState::Colon;
                 return Ok(1);
             }
@@ -436,6 +441,15 @@ impl Splitter {
         }
         self.hold_token("key", byte)?;
         Ok(1)
+    }
+
+    /// Refuses keys that together are longer than those of any envelope.
+    fn check_path(&self) -> Result<(), SplitError> {
+        if self.path.iter().map(String::len).sum::<usize>() <= MOST_PATH_BYTES {
+            return Ok(());
+        }
+        let most = Size::from_bytes(MOST_PATH_BYTES as u64);
+        Err(SplitError::TokenTooLong { what: "path of keys", position: self.position, most })
     }
 
     fn begin_scalar(&mut self) {
@@ -691,6 +705,17 @@ mod tests {
         let (batches, found) = splitter.finish().unwrap();
         assert_eq!(texts(&batches[0]), [r#"{"a":1}"#]);
         assert_eq!((batches.len(), found.records), (1, vec![1].into()));
+    }
+
+    #[test]
+    fn m5_the_keys_around_a_value_have_a_bound_together() {
+        let keys = |bytes: usize| format!("{{\"{}\":{{\"b\":[{{}}]}}}}", "k".repeat(bytes));
+        assert!(found_in(&keys(MOST_PATH_BYTES - 1)).is_ok());
+        let error = found_in(&keys(MOST_PATH_BYTES)).unwrap_err();
+        let SplitError::TokenTooLong { position, .. } = &error else { panic!("{error}") };
+        assert_eq!(position.byte, MOST_PATH_BYTES as u64 + 7);
+        // In a record, keys may be longer.
+        assert!(found_in(&format!("[{}]", keys(MOST_PATH_BYTES))).is_ok());
     }
 
     #[test]

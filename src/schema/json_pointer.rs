@@ -1,5 +1,6 @@
 //! JSON Pointer (RFC 6901), through objects only.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -25,6 +26,13 @@ impl JsonPointer {
     /// The keys, outermost first.
     #[must_use]
     pub fn keys(&self) -> &[String] {
+        &self.0
+    }
+}
+
+/// Pointers are looked up by the keys of a place, without a copy of them.
+impl Borrow<[String]> for JsonPointer {
+    fn borrow(&self) -> &[String] {
         &self.0
     }
 }

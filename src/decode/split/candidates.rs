@@ -5,14 +5,12 @@ use crate::decode::envelope::{EnvelopeState, begins_value};
 use crate::decode::nesting::Nesting;
 use crate::decode::selector::RecordSelector;
 use crate::decode::split_error::SplitError;
-use crate::schema::JsonPointer;
 
 impl Splitter {
     /// Takes the first byte of an array that is not selected by name.
     pub(super) fn judge_candidate(&mut self, rest: &[u8]) -> Result<usize, SplitError> {
-        let pointer = JsonPointer::from_keys(self.path.clone());
         if rest[0] == b']' {
-            self.note_empty(pointer);
+            self.note_empty();
             self.end_value();
             return Ok(1);
         }
@@ -21,15 +19,16 @@ impl Splitter {
         }
         let is_wanted = match &self.selector {
             RecordSelector::TheOnlyArray { before: None } => {
-                if self.arrays.with_objects.only() == Some(&pointer) {
-                    return Err(SplitError::Twice { pointer });
+                let only = self.arrays.with_objects.only();
+                if only.is_some_and(|only| only.keys() == self.path) {
+                    return Err(self.twice());
                 }
                 self.arrays.with_objects.is_empty()
             }
             RecordSelector::TheOnlyArray { before: Some(before) } => {
-                if before.pointer() == pointer {
+                if before.keys() == self.path {
                     if self.arrays.is_where_before {
-                        return Err(SplitError::Twice { pointer });
+                        return Err(self.twice());
                     }
                     // It had objects before, so its items are records whatever they are.
                     self.arrays.is_where_before = true;
@@ -41,7 +40,7 @@ impl Splitter {
             RecordSelector::At(_) => {
                 // Only its name is of interest, for the error when a selected array is missing.
                 if rest[0] == b'{' {
-                    self.arrays.with_objects.add(pointer);
+                    self.arrays.with_objects.add(&self.path);
                 }
                 self.skip_array();
                 return Ok(0);
@@ -55,11 +54,11 @@ impl Splitter {
     }
 
     /// Notes an array without items, which may be the records too.
-    pub(super) fn note_empty(&mut self, pointer: JsonPointer) {
+    pub(super) fn note_empty(&mut self) {
         if let RecordSelector::TheOnlyArray { before: Some(before) } = &self.selector {
-            self.arrays.is_where_before |= before.pointer() == pointer;
+            self.arrays.is_where_before |= before.keys() == self.path;
         } else {
-            self.arrays.empty.add(pointer);
+            self.arrays.empty.add(&self.path);
         }
     }
 
@@ -69,8 +68,7 @@ impl Splitter {
             return self.begin_record(byte, true);
         };
         let is_wanted = tentative.is_wanted;
-        let pointer = JsonPointer::from_keys(self.path.clone());
-        self.arrays.with_objects.add(pointer);
+        self.arrays.with_objects.add(&self.path);
         if is_wanted {
             self.tentative = None;
             self.begin_record(byte, true);
