@@ -42,19 +42,34 @@ impl Judged {
     }
 }
 
-/// The records of an export in which every value is a record, or an array of them. `null` alone is none.
+/// The records of an export in which every value is a record, or an array of them. `null` alone is none, nor is an object
+/// without members that would be the only record.
 pub fn every_value(export: &[u8]) -> Retryable {
     let export = export.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(export);
     let mut records = Vec::new();
     let mut values = serde_json::Deserializer::from_slice(export).into_iter::<&RawValue>();
-    let mut count = 0;
+    let (mut count, mut objects) = (0, 0);
     for value in &mut values {
         count += 1;
+        objects += usize::from(matches!(&value, Ok(value) if value.get().starts_with('{')));
         let found = value.ok().and_then(|value| records_in(value.get(), count == 1));
         let Some(found) = found else { return Retryable::Refused };
         records.extend(found);
     }
+    if objects == 1 {
+        without_empty_object(&mut records);
+    }
     if count == 0 { Retryable::Refused } else { Retryable::Records(records) }
+}
+
+/// An object without members in place of a list is an empty one.
+fn without_empty_object(records: &mut Vec<Vec<u8>>) {
+    let is_empty = |record: &[u8]| {
+        serde_json::from_slice(record).is_ok_and(|Members(members)| members.is_empty())
+    };
+    if matches!(records.as_slice(), [only] if is_empty(only)) {
+        records.clear();
+    }
 }
 
 /// The records under a key of an export that is an object which has it once; `None` when `serde_json` has nothing to say.
@@ -72,7 +87,10 @@ pub fn under_key(export: &[u8], key: &str) -> Option<Retryable> {
     if found.next().is_some() {
         return None;
     }
-    let records = records_in(only.1.get(), true);
+    let mut records = records_in(only.1.get(), true);
+    if let (Some(records), true) = (&mut records, only.1.get().starts_with('{')) {
+        without_empty_object(records);
+    }
     Some(records.map_or(Retryable::Refused, Retryable::Records))
 }
 

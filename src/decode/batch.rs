@@ -50,6 +50,12 @@ impl RecordBatch {
         self.extents().map(|(extent, offset)| (offset, &self.bytes[extent]))
     }
 
+    /// Whether it has one record, which is an object without members.
+    pub(super) fn is_one_empty_object(&self) -> bool {
+        let members = self.bytes.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
+        self.len() == 1 && members.is_some_and(|members| members.trim_ascii().is_empty())
+    }
+
     /// The byte range of each record in the batch, and its offset in the export.
     pub(super) fn extents(&self) -> impl Iterator<Item = (Range<usize>, u64)> {
         let starts = self.records.iter().skip(1).map(|record| record.start);
@@ -65,6 +71,8 @@ pub struct Found {
     pub records_at: IdVec<RootId, RecordsAt>,
     /// For each selected table, the number of records.
     pub records: IdVec<RootId, u64>,
+    /// For each selected table, whether there is one object in place of a list.
+    pub are_one_object: IdVec<RootId, bool>,
     /// Another value could follow, as in newline-delimited JSON: the JSON does not tell where it ends.
     pub is_open_ended: bool,
 }

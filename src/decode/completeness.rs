@@ -140,7 +140,19 @@ impl Completeness {
 
     /// The records of a table are one object.
     pub(super) fn single(&mut self, table: usize) {
-        self.single.push(table);
+        if !self.is_single(table) {
+            self.single.push(table);
+        }
+    }
+
+    /// Whether the records of a table are objects that are in no list.
+    pub(super) fn is_single(&self, table: usize) -> bool {
+        self.single.contains(&table)
+    }
+
+    /// The object of a table was empty, and is counted as a list.
+    pub(super) fn not_single(&mut self, table: usize) {
+        self.single.retain(|single| *single != table);
     }
 
     /// Whether the bytes of the export are of interest.
@@ -179,7 +191,7 @@ impl Completeness {
             |pointer: &JsonPointer| places.iter().any(|it| it.keys().starts_with(pointer.keys()));
         let arrays = places.iter().zip(records).enumerate();
         let arrays: Vec<(&[String], u64)> = arrays
-            .filter(|(table, _)| !self.single.contains(table))
+            .filter(|(table, _)| !self.is_single(*table))
             .map(|(_, (place, records))| (parent(place), *records))
             .collect();
         let mut signs = self.signs;

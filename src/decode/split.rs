@@ -163,6 +163,9 @@ impl Splitter {
         if self.state != EnvelopeState::Root {
             return Err(SplitError::Truncated { bytes: self.position.byte });
         }
+        self.forget_empty_objects();
+        let are_one_object = (0..self.records.len()).map(|table| self.is_one_object(table));
+        let are_one_object: Vec<bool> = are_one_object.collect();
         let completeness = std::mem::take(&mut self.completeness);
         let records_at = match self.found() {
             Ok(records_at) => records_at,
@@ -173,7 +176,8 @@ impl Splitter {
         batches.extend(self.batches.into_iter().filter(|batch| !batch.is_empty()));
         let is_open_ended = self.root_is_object && self.selector.selects_every_value();
         let (records_at, records) = (records_at.into(), self.records.into());
-        Ok((batches, Found { records_at, records, is_open_ended }))
+        let are_one_object = are_one_object.into();
+        Ok((batches, Found { records_at, records, are_one_object, is_open_ended }))
     }
 
     fn found(&mut self) -> Result<Vec<RecordsAt>, SplitError> {

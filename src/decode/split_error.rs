@@ -84,7 +84,7 @@ pub enum SplitError {
     #[error("the export has no array of objects")]
     NoRecords,
     /// A selected array is missing.
-    #[error("the export has no records {}{}", place(.pointer), others(.candidates))]
+    #[error("the export has no records {}{}", .pointer.place_in_export(), others(.candidates))]
     NotFound {
         /// The selected array.
         pointer: JsonPointer,
@@ -100,13 +100,13 @@ pub enum SplitError {
         sign: Sign,
     },
     /// A key of the envelope is there twice, and parsers differ in which value they keep.
-    #[error("the export has two values {}", place(.pointer))]
+    #[error("the export has two values {}", .pointer.place_in_export())]
     Twice {
         /// The place.
         pointer: JsonPointer,
     },
     /// The selected value is a scalar.
-    #[error("the value {} is neither a list nor an object", place(.pointer))]
+    #[error("the value {} is neither a list nor an object", .pointer.place_in_export())]
     NotRecords {
         /// The place.
         pointer: JsonPointer,
@@ -197,10 +197,6 @@ impl Failure for SplitError {
         };
         Some(help.to_owned())
     }
-}
-
-fn place(pointer: &JsonPointer) -> String {
-    if pointer.keys().is_empty() { "at its root".to_owned() } else { format!("at `{pointer}`") }
 }
 
 fn incomplete(pointer: &JsonPointer, sign: &Sign) -> String {

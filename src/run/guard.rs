@@ -10,10 +10,10 @@ use crate::landing::KeptExports;
 use crate::normalise::{CursorForm, Reason, Rule};
 use crate::plan::Plan;
 use crate::run::guard_error::GuardError;
-use crate::run::intake::Intake;
+use crate::run::intake::{FoundRecords, Intake};
 use crate::run::loaded::Loaded;
 use crate::run::new_exports::NewExports;
-use crate::schema::{ColumnName, ColumnType, IdVec, RootId, TableId, TableName};
+use crate::schema::{ColumnName, ColumnType, IdVec, JsonPointer, RootId, TableId, TableName};
 use crate::table::{Manifest, Snapshot};
 
 /// Refuses an export that is suddenly small or empty: that is more often a mistake of the source than a change of the
@@ -30,7 +30,7 @@ pub(super) fn against_shrinking(
     let limits = &plan.pipeline.limits;
     let found = intake.found();
     for (root, declared) in &new_exports.tables {
-        let records = found[*root].count;
+        let FoundRecords { at, count: records, is_one_object } = &found[*root];
         let old = snapshot.manifests.get(&declared.name);
         let before = TableBefore {
             rows: old.map_or(0, Manifest::rows),
@@ -44,7 +44,10 @@ pub(super) fn against_shrinking(
                 declared.deletes != Deletes::Ignore && plan.window.is_none()
             }
         };
-        against_few_records(&declared.name, records, before, replaces, limits)?;
+        against_few_records(&declared.name, *records, before, replaces, limits)?;
+        if *is_one_object {
+            against_one_object(&declared.name, &at.pointer(), before, replaces)?;
+        }
     }
     Ok(())
 }
@@ -78,6 +81,25 @@ fn against_few_records(
         return Err(GuardError::Shrunk { table: table(), records, before, most });
     }
     Ok(())
+}
+
+/// Refuses one object in place of a list that had records: it is more often a message of the source than the one that is
+/// left. Where rows stay, an object at the root may be the only line of newline-delimited JSON, and is loaded.
+fn against_one_object(
+    table: &TableName,
+    place: &JsonPointer,
+    before: TableBefore,
+    replaces: bool,
+) -> Result<(), GuardError> {
+    let records = match (replaces, place.keys().is_empty()) {
+        (true, _) => before.received.max(before.rows),
+        (false, true) => 0,
+        (false, false) => before.received,
+    };
+    if records <= 1 {
+        return Ok(());
+    }
+    Err(GuardError::OneObject { table: table.clone(), place: place.clone(), records })
 }
 
 /// The same for a window. `rows` is what the root table has in the partitions that the window covers.
@@ -352,6 +374,22 @@ mod tests {
         assert!(matches!(judged(4, false, &limits), Err(GuardError::Shrunk { before: 10, .. })));
         assert!(judged(5, false, &limits).is_ok());
         assert!(judged(11, false, &limits).is_ok());
+    }
+
+    #[test]
+    fn p9_one_object_takes_the_place_of_no_list() {
+        let table: TableName = "t".parse().unwrap();
+        let refused = |place: &str, received: u64, rows: u64, replaces: bool| {
+            let before = TableBefore { rows, received };
+            against_one_object(&table, &place.parse().unwrap(), before, replaces).is_err()
+        };
+        for place in ["", "/data"] {
+            assert!(refused(place, 50, 50, true) && refused(place, 0, 50, true), "{place}");
+            assert!(!refused(place, 1, 1, true) && !refused(place, 0, 0, true), "{place}");
+            assert!(!refused(place, 1, 50, false), "an object each night: {place}");
+        }
+        assert!(refused("/data", 50, 50, false));
+        assert!(!refused("", 50, 50, false), "a line of its own");
     }
 
     #[test]

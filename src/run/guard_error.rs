@@ -2,7 +2,7 @@
 
 use crate::definition::{Share, Size};
 use crate::exit_code::{ExitCode, Failure};
-use crate::schema::{ColumnName, ColumnType, PartitionKey, RunId, TableName, Window};
+use crate::schema::{ColumnName, ColumnType, JsonPointer, PartitionKey, RunId, TableName, Window};
 
 /// The guard refused an export, or a retry of quarantined records. No table has changed.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,11 @@ pub enum GuardError {
          `limits.max_shrink` allows {most}"
     )]
     Shrunk { table: TableName, records: u64, before: u64, most: Share },
+    #[error(
+        "the export has one object {} for table `{table}`, which had {records} records: it is no list",
+        place.place_in_export()
+    )]
+    OneObject { table: TableName, place: JsonPointer, records: u64 },
     #[error(
         "{quarantined} of {received} records would go to quarantine, more than `limits.max_quarantined` allows; \
          the first: {reasons}"
@@ -88,6 +93,7 @@ impl Failure for GuardError {
             | Self::ChildEmptied { .. }
             | Self::TooFew { .. }
             | Self::Shrunk { .. }
+            | Self::OneObject { .. }
             | Self::OutsideWindow { .. }
             | Self::TooManyPartitions { .. }
             | Self::TooMuchWaits { .. }
@@ -114,7 +120,7 @@ impl Failure for GuardError {
                 "the tables are as they were; look whether the source has renamed the list; if this table is meant to be \
                  empty, run once with `--allow-shrink`"
             }
-            Self::TooFew { .. } | Self::Shrunk { .. } => {
+            Self::TooFew { .. } | Self::Shrunk { .. } | Self::OneObject { .. } => {
                 "the tables are as they were; if the export is right, run once with `--allow-shrink`"
             }
             Self::OutsideWindow { .. } => {

@@ -55,6 +55,8 @@ pub(super) struct Intake {
     records_at: IdVec<RootId, RecordsAt>,
     /// How many records each root table has, in all bodies.
     records: IdVec<RootId, u64>,
+    /// Whether a body has one object for the root table, in place of a list.
+    are_one_object: IdVec<RootId, bool>,
 }
 
 /// Where a table's records were, and how many.
@@ -62,13 +64,22 @@ pub(super) struct Intake {
 pub(super) struct FoundRecords {
     pub(super) at: RecordsAt,
     pub(super) count: u64,
+    /// There is one object in place of a list.
+    pub(super) is_one_object: bool,
 }
 
 impl Intake {
     /// Where the records of each root table were, and how many.
     pub(super) fn found(&self) -> IdVec<RootId, FoundRecords> {
-        let found = self.records_at.values().zip(self.records.values());
-        found.map(|(at, count)| FoundRecords { at: at.clone(), count: *count }).collect()
+        let counts = self.records.values().zip(self.are_one_object.values());
+        let found = self.records_at.values().zip(counts);
+        found
+            .map(|(at, (count, is_one_object))| FoundRecords {
+                at: at.clone(),
+                count: *count,
+                is_one_object: *is_one_object,
+            })
+            .collect()
     }
 
     /// Decodes an export that is already on disk, as if it had been received next.
@@ -99,6 +110,11 @@ impl Intake {
         self.records.resize_with(piece.found.records.len(), || 0);
         for (sum, records) in self.records.values_mut().zip(piece.found.records.values()) {
             *sum += records;
+        }
+        self.are_one_object.resize_with(piece.found.are_one_object.len(), || false);
+        let are_one_object = piece.found.are_one_object.values();
+        for (any, is_one_object) in self.are_one_object.values_mut().zip(are_one_object) {
+            *any |= is_one_object;
         }
         self.records_at = piece.found.records_at;
         self.shapes.resize_with(piece.shapes.len(), Shape::default);

@@ -23,6 +23,12 @@ impl JsonPointer {
         Self(keys)
     }
 
+    /// The place in a sentence about the whole value: `` at `/orders` ``.
+    #[must_use]
+    pub fn place_in_export(&self) -> String {
+        if self.0.is_empty() { "at its root".to_owned() } else { format!("at `{self}`") }
+    }
+
     /// The keys, outermost first.
     #[must_use]
     pub fn keys(&self) -> &[String] {

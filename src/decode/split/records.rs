@@ -78,6 +78,22 @@ impl Splitter {
         self.tentative.as_ref().map_or(0, |tentative| held - tentative.bytes)
     }
 
+    /// Whether the records of a table are one object, where a list could be. A line is one of many.
+    pub(super) fn is_one_object(&self, table: usize) -> bool {
+        self.records[table] == 1 && self.completeness.is_single(table) && !self.lines
+    }
+
+    /// Takes an object without members, where a list could be, for an empty list: a row of it would have no value.
+    pub(super) fn forget_empty_objects(&mut self) {
+        for table in 0..self.records.len() {
+            if self.is_one_object(table) && self.batches[table].is_one_empty_object() {
+                self.batches[table] = RecordBatch::empty(table, 0);
+                self.records[table] = 0;
+                self.completeness.not_single(table);
+            }
+        }
+    }
+
     pub(super) fn end_record(&mut self, full: &mut Vec<RecordBatch>) {
         self.records[self.table] += 1;
         let bytes = self.batches[self.table].bytes.len();

@@ -181,3 +181,66 @@ fn p1_an_object_and_a_list_of_one_name_have_a_column_and_a_child_table() {
     assert_eq!(nights.t(&["id", "a_b__a_b"]), ["1 | \"x\""]);
     assert_eq!(nights.rows("t__a_b", &["_index", "a_b"]), ["0 | \"x\"", "1 | \"y\""]);
 }
+
+#[test]
+fn p9_an_object_without_members_is_an_empty_list() {
+    for disposition in ["replace", "append", "overwrite_partitions", "merge"] {
+        for (records, list, empty) in [
+            ("/data", r#"{"data":[{"id":1},{"id":2}]}"#, r#"{"data":{ }}"#),
+            ("", r#"[{"id":1},{"id":2}]"#, "{}"),
+        ] {
+            let key = match disposition {
+                "merge" => "primary_key = [\"id\"]\n",
+                "overwrite_partitions" => "partition_by = [\"id\"]\n",
+                _ => "",
+            };
+            let nights = Nights::of(&format!(
+                "[[tables]]\nname = \"t\"\n{key}records = \"{records}\"\nwrite_disposition = \"{disposition}\"\n"
+            ));
+            nights.load(list);
+            let finished = nights.night(empty);
+            let keeps_rows = matches!(disposition, "append" | "merge");
+            let code = if keeps_rows { 0 } else { 6 };
+            assert_eq!(finished.code, code, "{disposition} {records}: {}", finished.stderr);
+            assert_eq!(nights.t(&["id"]), ["1", "2"], "{disposition} {records}");
+        }
+    }
+}
+
+#[test]
+fn p9_one_object_takes_the_place_of_no_list_of_several() {
+    let message = r#"{"message":"maintenance"}"#;
+    for (disposition, at_root, code) in
+        [("replace", true, 6), ("replace", false, 6), ("append", false, 6), ("append", true, 0)]
+    {
+        let envelope = |json: &str| {
+            if at_root { json.to_owned() } else { format!("{{\"data\":{json}}}") }
+        };
+        let records = if at_root { "" } else { "/data" };
+        let nights = Nights::of(&format!(
+            "[[tables]]\nname = \"t\"\nrecords = \"{records}\"\nwrite_disposition = \"{disposition}\"\n"
+        ));
+        nights.load(&envelope(r#"[{"id":1},{"id":2}]"#));
+        let finished = nights.night(&envelope(message));
+        assert_eq!(finished.code, code, "{disposition} {at_root}: {}", finished.stderr);
+        if code == 6 {
+            assert_eq!(nights.t(&["id"]), ["1", "2"], "{disposition} {at_root}");
+            assert!(finished.stderr.contains("it is no list"), "{}", finished.stderr);
+            let accepted = nights.workplace.flowlake(&["run", "test.toml", "--allow-shrink"]);
+            assert_eq!(accepted.code, 0, "{}", accepted.stderr);
+        }
+    }
+}
+
+#[test]
+fn an_object_each_night_is_a_record_each_night() {
+    for (disposition, rows) in [("replace", 1), ("append", 3)] {
+        let nights = Nights::of(&format!(
+            "[[tables]]\nname = \"t\"\nrecords = \"/data\"\nwrite_disposition = \"{disposition}\"\n"
+        ));
+        for id in 1..4 {
+            nights.load(&format!("{{\"data\":{{\"id\":{id}}}}}"));
+        }
+        assert_eq!(nights.t(&["id"]).len(), rows, "{disposition}");
+    }
+}
