@@ -5,8 +5,9 @@
 //!
 //! | keys | the export is refused when the value is |
 //! |---|---|
-//! | `has_more`, `more`, `has_next`, `has_next_page`, `truncated`, `is_truncated`, `partial`, `incomplete` | `true` |
-//! | `next`, `next_page`, `next_url`, `next_link`, `next_cursor`, `next_token`, `next_page_token`, `continuation_token`, `odata_next_link` | a text that is not empty, a number, an object with members |
+//! | `has_more`, `has_next`, `has_next_page`, `is_truncated` | `true`, 1 |
+//! | `more`, `truncated`, `partial`, `incomplete` | `true` |
+//! | `next`, `next_page`, `next_url`, `next_link`, `next_page_url`, `next_cursor`, `next_token`, `next_page_token`, `continuation_token`, `odata_next_link` | a text that is not empty, a number, an object with members, `true` |
 //! | `total`, `total_count`, `total_records`, `total_results`, `total_elements`, `record_count`, `count` | an integer other than the number of records |
 //! | `error`, `errors`, `error_message`, `exception`, `fault` | anything but null, `false`, `0`, `""`, `[]` and `{}` |
 //! | `success`, `ok`, `complete` | `false` |
@@ -60,6 +61,8 @@ struct WatchedMember {
 enum MemberRule {
     /// When it is true.
     More,
+    /// When it is true, or 1: it counts nothing.
+    HasMore,
     /// When there is one.
     Next,
     Total,
@@ -76,10 +79,10 @@ impl MemberRule {
     /// The rule of a key in its plain form.
     fn of(key: &str) -> Option<Self> {
         Some(match key {
-            "hasmore" | "more" | "hasnext" | "hasnextpage" | "truncated" | "istruncated"
-            | "partial" | "incomplete" => Self::More,
-            "next" | "nextpage" | "nexturl" | "nextlink" | "nextcursor" | "nexttoken"
-            | "nextpagetoken" | "continuationtoken" | "odatanextlink" => Self::Next,
+            "more" | "truncated" | "partial" | "incomplete" => Self::More,
+            "hasmore" | "hasnext" | "hasnextpage" | "istruncated" => Self::HasMore,
+            "next" | "nextpage" | "nexturl" | "nextlink" | "nextpageurl" | "nextcursor"
+            | "nexttoken" | "nextpagetoken" | "continuationtoken" | "odatanextlink" => Self::Next,
             "total" | "totalcount" | "totalrecords" | "totalresults" | "totalelements"
             | "recordcount" | "count" => Self::Total,
             "error" | "errors" | "errormessage" | "exception" | "fault" => Self::Error,
@@ -93,8 +96,9 @@ impl MemberRule {
     fn sign(self, text: &[u8]) -> Option<Sign> {
         let value = serde_json::from_slice(text).unwrap_or_else(|_| Value::from("..."));
         let says = match (self, &value) {
-            (Self::More, Value::Bool(more)) => *more,
-            (Self::Next, Value::Bool(_) | Value::Array(_)) => false,
+            (Self::More | Self::HasMore | Self::Next, Value::Bool(more)) => *more,
+            (Self::HasMore, Value::Number(more)) => more.as_f64() == Some(1.0),
+            (Self::Next, Value::Array(_)) => false,
             (Self::Next, Value::Number(_)) => true,
             (Self::Next | Self::Error, value) => !is_empty(value),
             (Self::Success, Value::Bool(success)) => !success,
@@ -272,7 +276,12 @@ mod tests {
             ("\"m\":{\"n\":{\"o\":{\"p\":{\"next\":5}}}}", None),
             (&long, Some("`/next` is {\"x\":\"yyy")),
             ("\"next\":{}", None),
-            ("\"next\":true", None),
+            ("\"next\":true", Some("`/next` is true")),
+            ("\"next\":false", None),
+            ("\"nextPageUrl\":\"/2\"", Some("`/nextPageUrl` is \"/2\"")),
+            ("\"has_more\":1", Some("`/has_more` is 1")),
+            ("\"has_more\":0", None),
+            ("\"partial\":1", None),
             ("\"total\":1", None),
             ("\"total\":2", None),
             ("\"total\":\"3\"", None),

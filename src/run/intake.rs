@@ -31,6 +31,8 @@ use crate::source::http::FetchError;
 use crate::source::http::retry::{History, Retries};
 use crate::source::{ExportSource, Request, ResponseMetadata};
 
+/// The header that may lead to the next page, as `[source.envelope]` names it.
+const LINK: &str = "Link";
 /// How many pieces of the body may wait for the decoder. When it falls behind, the network waits.
 const WAITING_PIECES: usize = 16;
 /// The size of the pieces in which a spooled export is read again.
@@ -210,6 +212,9 @@ impl Receiver<'_> {
         selector: RecordSelector,
     ) -> Result<DecodedBody, RunError> {
         let response = self.source.fetch(request).await?;
+        if let Some(next) = response.next_page.filter(|_| !self.bodies.ignores(LINK)) {
+            return Err(FetchError::NextPage { url: request.url.clone(), next }.into());
+        }
         for key in &response.refused {
             self.bodies.events.warn(RunWarning::KeyRefused(key.clone()));
         }
@@ -236,6 +241,11 @@ impl Receiver<'_> {
 }
 
 impl BodyReader {
+    /// Whether this is not asked whether a response is whole.
+    fn ignores(&self, name: &str) -> bool {
+        self.ignored.iter().any(|ignored| ignored.eq_ignore_ascii_case(name))
+    }
+
     fn decoder(&self, selector: RecordSelector) -> BodyDecoder {
         BodyDecoder {
             splitter: Splitter::new(selector)
@@ -460,8 +470,16 @@ mod tests {
                 let accepted =
                     crate::source::api_key::KeyName::of_test(KeySource::Env("KEY".into()));
                 let (announced_bytes, refused) = (None, Vec::new());
-                let has_end = true;
-                Ok(SourceResponse { metadata, announced_bytes, has_end, refused, accepted, body })
+                let (has_end, next_page) = (true, None);
+                Ok(SourceResponse {
+                    metadata,
+                    announced_bytes,
+                    has_end,
+                    next_page,
+                    refused,
+                    accepted,
+                    body,
+                })
             }
             .boxed()
         }

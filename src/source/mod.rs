@@ -48,6 +48,8 @@ pub struct SourceResponse {
     pub announced_bytes: Option<u64>,
     /// The response tells where its body ends: by a length, a last chunk, or what compresses it.
     pub has_end: bool,
+    /// Where a header says that the next page is.
+    pub next_page: Option<String>,
     /// The keys that the source refused before it accepted one.
     pub refused: Vec<KeyName>,
     /// The key that it accepted.

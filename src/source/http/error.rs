@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 use url::Url;
 
 use crate::exit_code::{ExitCode, Failure};
+use crate::shown;
 use crate::source::api_key::KeyName;
 use crate::source::http::encoding::Encoding;
 
@@ -129,6 +130,14 @@ pub enum FetchError {
         /// What the client said.
         source: reqwest::Error,
     },
+    /// A header says that there is more than this response.
+    #[error("the response from {url} says that it is not whole: its header `Link` has a next page, {}", shown::quoted(.next))]
+    NextPage {
+        /// The requested URL.
+        url: Url,
+        /// Where the next page is.
+        next: String,
+    },
     /// The response is newline-delimited and does not tell where it ends.
     #[error("the response from {url} has no length, and its lines cannot tell whether it is whole")]
     UnknownLength {
@@ -237,6 +246,7 @@ impl Failure for FetchError {
             | Self::NotAnExport { .. }
             | Self::UnknownEncoding { .. }
             | Self::UnknownLength { .. }
+            | Self::NextPage { .. }
             | Self::TooLarge { .. }
             | Self::Bomb { .. } => ExitCode::Export,
             Self::Setup(_) => ExitCode::Unexpected,
@@ -271,6 +281,10 @@ impl Failure for FetchError {
             }
             Self::UnknownLength { .. } => {
                 "the tables are as they were; set `[limits] min_records` or `max_shrink`, or `allow_unknown_length = true`"
+            }
+            Self::NextPage { .. } => {
+                "the tables are as they were; to load such exports all the same: `[source.envelope]` with \
+                 `ignore = [\"Link\"]`"
             }
             Self::Rejected { status, .. } if status.is_client_error() => {
                 "check `endpoint`, `organisation_id` and the names of the filters in the definition"

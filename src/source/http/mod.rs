@@ -14,6 +14,7 @@ mod answered;
 mod body;
 mod encoding;
 mod error;
+mod link;
 mod rate_limit;
 mod redirect;
 mod response;

@@ -16,6 +16,7 @@ use crate::source::http::FetchError;
 use crate::source::http::body::body;
 use crate::source::http::encoding::Encoding;
 use crate::source::http::error;
+use crate::source::http::link;
 use crate::source::{ResponseMetadata, SourceResponse};
 
 /// The response headers that are kept with an export.
@@ -65,6 +66,7 @@ pub(super) async fn accept(
     Ok(SourceResponse {
         metadata: metadata(&response),
         announced_bytes: response.content_length().filter(|_| encoding == Encoding::Identity),
+        next_page: link::next_page(response.headers()),
         has_end: has_end(response.version(), response.headers(), encoding),
         refused,
         accepted,

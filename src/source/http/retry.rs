@@ -68,6 +68,7 @@ impl Retryable {
             | FetchError::NotAnExport { .. }
             | FetchError::UnknownEncoding { .. }
             | FetchError::UnknownLength { .. }
+            | FetchError::NextPage { .. }
             | FetchError::TooLarge { .. }
             | FetchError::Bomb { .. } => Self::Final,
         }

@@ -272,6 +272,26 @@ fn v17_a_transfer_encoding_without_chunks_and_a_first_member_are_no_end() {
 }
 
 #[test]
+fn p9_a_link_to_the_next_page_ends_the_run() {
+    let json = "[{\"id\":1},{\"id\":2},{\"id\":3},{\"id\":4}]";
+    let next = ("link", "</1>; rel=\"prev\", </3>; rel=\"next\"");
+    for (headers, ignore, code) in [
+        (&[next][..], "", 6),
+        (&[next][..], "ignore = [\"link\"]", 0),
+        (&[("link", "</1>; rel=\"last\"")][..], "", 0),
+    ] {
+        let (finished, workplace) = served(Reply::ok(headers).body(json), |workplace| {
+            workplace.define(&format!("[source.envelope]\n{ignore}\n{T}"));
+        });
+        assert_eq!(finished.code, code, "{}", finished.stderr);
+        if code == 6 {
+            assert!(finished.stderr.contains("`Link` has a next page"), "{}", finished.stderr);
+            assert_eq!(workplace.lake().tables(), [""; 0]);
+        }
+    }
+}
+
+#[test]
 fn v17_the_ends_that_http_has_count() {
     let json = "[{\"id\":1},{\"id\":2},{\"id\":3},{\"id\":4}]";
     for reply in [
