@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::exit_code::{ExitCode, Failure};
+use crate::exit_code::{ExitCode, Failure, advice};
 
 /// The sample API could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -25,10 +25,20 @@ pub enum SampleApiError {
 
 impl Failure for SampleApiError {
     fn exit_code(&self) -> ExitCode {
-        ExitCode::Unexpected
+        match self {
+            Self::NotLoopback(_) | Self::Listen { .. } => ExitCode::Usage,
+            Self::Exports(_) => ExitCode::Unexpected,
+        }
     }
 
     fn help(&self) -> Option<String> {
-        Some("choose a free loopback address with `--listen`".to_owned())
+        let help = match self {
+            Self::NotLoopback(_) => "write `--listen 127.0.0.1:8080`, or another port",
+            Self::Listen { .. } => {
+                "choose another port, as with `--listen 127.0.0.1:8081`; `--listen 127.0.0.1:0` takes a free one"
+            }
+            Self::Exports(_) => advice::REPORT_A_BUG,
+        };
+        Some(help.to_owned())
     }
 }

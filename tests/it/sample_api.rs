@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use flowlake::exit_code::{ExitCode, Failure};
 use flowlake::sample_api::{RunningSampleApi, SampleApi, SampleApiError};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, StatusCode, Url};
@@ -247,6 +248,7 @@ async fn only_loopback_addresses_are_served() {
     let error = SampleApi::new("demo", KEY).unwrap().start(everywhere).await.unwrap_err();
     assert!(matches!(error, SampleApiError::NotLoopback(address) if address == everywhere));
     assert!(error.to_string().contains("0.0.0.0:0"));
+    assert_eq!(error.exit_code(), ExitCode::Usage);
 }
 
 #[tokio::test]
@@ -255,6 +257,8 @@ async fn a_taken_port_is_an_error_that_names_it() {
     let address: SocketAddr = api.base_url().trim_start_matches("http://").parse().unwrap();
     let error = SampleApi::new("demo", KEY).unwrap().start(address).await.unwrap_err();
     assert!(error.to_string().contains(&address.to_string()));
+    assert_eq!(error.exit_code(), ExitCode::Usage);
+    assert!(error.help().unwrap().contains("--listen 127.0.0.1:0"));
     api.stop().await;
 }
 
