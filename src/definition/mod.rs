@@ -51,6 +51,7 @@ mod partition_relations;
 mod period;
 mod pipeline;
 mod problem;
+mod record_relations;
 mod relations;
 mod retention;
 mod retry;

@@ -41,6 +41,7 @@ impl Checker<'_> {
             self.directory_names(&key, table, &ancestry);
         }
         self.places_of_records(tables);
+        self.records_of_one_table(tables);
         // A wrong parent would report a check that is right.
         if self.problems.is_empty() {
             for (position, table) in tables.iter().enumerate() {

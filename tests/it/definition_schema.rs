@@ -247,6 +247,18 @@ const UNSEEN: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "each record is of one table",
+        &[
+            ("records = \"/purchaseRequisitions\"", "records = \"/purchaseOrders\""),
+            ("records = \"/purchaseRequisitions\"", "records = \"/purchaseOrders/lines\""),
+            ("records = \"/purchaseRequisitions\"", "records = \"\""),
+            (
+                "records = \"/lines\"",
+                "records = \"/lines\"\n[[tables]]\nname = \"more\"\nparent = \"orders\"\nrecords = \"/lines\"",
+            ),
+        ],
+    ),
+    (
         "only tables without a parent need it, and only if there are several",
         &[("records = \"/purchaseRequisitions\"\n", "")],
     ),

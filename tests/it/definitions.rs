@@ -258,6 +258,13 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     ("parent = \"orders\"", "parent = \"orders\"\npartition_by = [\"status\"]"),
     ("parent = \"orders\"", "parent = \"orders\"\nwrite_disposition = \"replace\""),
     ("records = \"/lines\"", "records = \"\""),
+    ("records = \"/purchaseRequisitions\"", "records = \"/purchaseOrders\""),
+    ("records = \"/purchaseRequisitions\"", "records = \"/purchaseOrders/lines\""),
+    ("records = \"/purchaseRequisitions\"", "records = \"\""),
+    (
+        "records = \"/lines\"",
+        "records = \"/lines\"\n[[tables]]\nname = \"more\"\nparent = \"orders\"\nrecords = \"/lines\"",
+    ),
     ("primary_key = [\"id\"]", "primary_key = [\"memo\"]"),
     ("partition_by = [\"month(created_at)\", \"status\"]", "partition_by = [\"memo\"]"),
     ("sort_by = [\"created_at\", \"id\"]", "sort_by = [\"memo\"]"),
