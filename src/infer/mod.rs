@@ -34,7 +34,7 @@ pub(crate) use checks::RangeBound;
 pub use contract::{Change, Filled};
 pub use error::SchemaError;
 pub use naming::snake_case;
-pub(crate) use naming::{child_table_name, column_name};
+pub(crate) use naming::{child_table_name, column_name, table_name};
 pub use observe::observe;
 pub use resolved::{Discarded, ResolvedTable, Schemas, TableHistory, TablePolicy};
 pub use unmatched::Unmatched;

@@ -90,6 +90,14 @@ fn joined(path: &[Step]) -> String {
     names.join(NESTING)
 }
 
+/// The name of a table whose records are at the end of these keys. A directory with `_` in front is nobody's data.
+pub(crate) fn table_name(keys: &[impl AsRef<str>]) -> Option<TableName> {
+    let names: Vec<String> = keys.iter().map(|key| snake_case(key.as_ref())).collect();
+    let joined = names.join(NESTING);
+    let prefix = if joined.starts_with('_') { "table" } else { "" };
+    shortened(format!("{prefix}{joined}")).parse().ok()
+}
+
 /// A name that is short enough for a directory: the beginning of a longer one, and a hash of all of it.
 fn shortened(name: String) -> String {
     if bytes_in_a_path(&name) <= MOST_BYTES {

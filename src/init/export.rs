@@ -9,7 +9,7 @@ use crate::decode::{
     decode_batch,
 };
 use crate::definition::{DEFAULT_MAX_COLUMNS, Table};
-use crate::infer::{observe, snake_case, value_rules};
+use crate::infer::{observe, table_name, value_rules};
 use crate::schema::{IdVec, JsonPointer, RootId, Shape, TableName};
 
 /// How much is read at a time.
@@ -140,13 +140,12 @@ fn split(
 fn root_tables(pointers: &[JsonPointer], name: &str) -> Vec<Table> {
     let mut tables: Vec<Table> = Vec::new();
     for pointer in pointers {
-        let own = pointer.keys().last().map_or(name, String::as_str);
-        let full: Vec<String> = pointer.keys().iter().map(|key| snake_case(key)).collect();
-        let candidates = [snake_case(own), full.join("__"), format!("table_{}", tables.len() + 1)];
-        let free = candidates.iter().find_map(|candidate| {
-            let name: TableName = candidate.parse().ok()?;
-            (!tables.iter().any(|table| table.name == name)).then_some(name)
-        });
+        let keys = pointer.keys();
+        let own = keys.last().map_or(name, String::as_str);
+        let numbered = (tables.len() + 1..).map(|number| format!("table_{number}").parse().ok());
+        let candidates = [table_name(&[own]), table_name(keys)].into_iter().chain(numbered);
+        let is_free = |name: &TableName| !tables.iter().any(|table| table.name == *name);
+        let free = candidates.flatten().find(is_free);
         tables.extend(free.map(Table::named));
     }
     tables

@@ -334,6 +334,23 @@ fn f09_every_kind_of_export_is_defined_and_loads() {
 }
 
 #[test]
+fn f09_every_key_of_an_array_gives_a_table_a_name() {
+    let (long, letters) = ("long".repeat(80), "цена".repeat(30));
+    let mut keys = vec!["2024", "~1", "/", "_", "", "a b", "Ⅷ", "x\u{e0041}y\u{202e}", "table_1"];
+    keys.extend([long.as_str(), letters.as_str()]);
+    let array = |key: &&str| (String::from(*key), serde_json::json!([{ "id": 1 }]));
+    let all: serde_json::Map<String, Value> = keys.iter().map(array).collect();
+    assert_loads(&Value::Object(all).to_string());
+    for key in &keys {
+        assert_loads(&serde_json::json!({ *key: [{ "id": 1 }] }).to_string());
+        // The same as a list in each record.
+        assert_loads(&serde_json::json!([{ *key: [{ "id": 1 }] }]).to_string());
+    }
+    let (definition, _, _) = assert_loads("{\"2024\":[{\"id\":1}]}");
+    assert!(definition.contains("\nname = \"table_2024\""), "{definition}");
+}
+
+#[test]
 fn f09_init_says_what_it_found_and_what_to_do_next() {
     let export = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/purchasing.json");
     let from = export.to_str().unwrap();
