@@ -57,6 +57,11 @@ impl Failure for InitError {
             Self::Schema(error) => error.help(),
             Self::Saved(error) => error.help(),
             Self::Output(error) => error.help(),
+            Self::Split(SplitError::RecordTooLarge { .. }) => Some(
+                "a run refuses it too: leave that record out of a saved export, and raise the limit in the definition \
+                 that is made of the others"
+                    .to_owned(),
+            ),
             Self::Mistaken(_) => Some(advice::REPORT_A_BUG.to_owned()),
             Self::Unreadable(_) | Self::Split(_) | Self::Decode(_) | Self::Frame(_) => {
                 Some("give a whole export, as the API sent it".to_owned())

@@ -8,7 +8,7 @@ use crate::decode::{
     Chunk, DecodeOptions, RecordBatch, RecordSelector, RecordsAt, Sign, SplitError, Splitter,
     decode_batch,
 };
-use crate::definition::{DEFAULT_MAX_COLUMNS, Table};
+use crate::definition::{DEFAULT_MAX_COLUMNS, Limits, Table};
 use crate::infer::{observe, table_name, value_rules};
 use crate::schema::{IdVec, JsonPointer, RootId, Shape, TableName};
 
@@ -45,8 +45,7 @@ impl WholeExport {
     /// Reads an export, and finds every array of objects in it. Without any, the whole export is a record.
     pub(super) fn read(export: &mut (impl Read + ?Sized)) -> Result<Self, InitError> {
         let mut body = Vec::new();
-        export.read_to_end(&mut body)?;
-        let arrays = record_arrays(&body)?;
+        let arrays = record_arrays(export, &mut body)?;
         let is_one_record = arrays.is_none();
         let pointers = arrays.unwrap_or_else(|| vec![JsonPointer::default()]);
         let not_whole = signs_of_more(&body, &pointers)?;
@@ -73,7 +72,7 @@ impl WholeExport {
             })
             .collect();
         let mut chunks = Vec::new();
-        let splitter = Splitter::new(RecordSelector::At(self.pointers.clone()));
+        let splitter = splitter(RecordSelector::At(self.pointers.clone()));
         split(&self.body, splitter, |batch| {
             chunks.push(decode_batch(batch, &options[batch.root])?);
             Ok(())
@@ -86,18 +85,32 @@ impl WholeExport {
     }
 }
 
-/// Every array of objects; none when there is no such array.
-fn record_arrays(body: &[u8]) -> Result<Option<Vec<JsonPointer>>, SplitError> {
-    let splitter = Splitter::new(RecordSelector::TheOnlyArray { before: None });
-    match split(body, splitter, |_| Ok(())) {
-        Ok(found) => Ok(Some(found)),
-        Err(InitError::Split(SplitError::Ambiguous { candidates })) => match candidates.all() {
+/// Refuses the records that a run refuses: a few bytes of gzip may be a record of gigabytes.
+fn splitter(selector: RecordSelector) -> Splitter {
+    Splitter::new(selector).refusing_records_above(Limits::default().max_record_size())
+}
+
+/// Reads an export, and finds every array of objects in it; none when there is no such array.
+fn record_arrays(
+    export: &mut (impl Read + ?Sized),
+    body: &mut Vec<u8>,
+) -> Result<Option<Vec<JsonPointer>>, InitError> {
+    let mut splitter = splitter(RecordSelector::TheOnlyArray { before: None });
+    loop {
+        let start = body.len();
+        if (&mut *export).take(PIECE_BYTES as u64).read_to_end(body)? == 0 {
+            break;
+        }
+        splitter.feed(&body[start..])?;
+    }
+    match splitter.finish() {
+        Ok((_, found)) => Ok(Some(found.records_at.values().map(RecordsAt::pointer).collect())),
+        Err(SplitError::Ambiguous { candidates }) => match candidates.all() {
             Some(pointers) => Ok(Some(pointers.to_vec())),
-            None => Err(SplitError::Ambiguous { candidates }),
+            None => Err(SplitError::Ambiguous { candidates }.into()),
         },
-        Err(InitError::Split(SplitError::NoRecords)) => Ok(None),
-        Err(InitError::Split(error)) => Err(error),
-        Err(_) => Ok(None),
+        Err(SplitError::NoRecords) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -106,7 +119,7 @@ fn signs_of_more(body: &[u8], pointers: &[JsonPointer]) -> Result<Vec<NotWhole>,
     let mut found: Vec<NotWhole> = Vec::new();
     loop {
         let known: Vec<String> = found.iter().map(|sign| sign.pointer.to_string()).collect();
-        let splitter = Splitter::new(RecordSelector::At(pointers.to_vec()));
+        let splitter = splitter(RecordSelector::At(pointers.to_vec()));
         let judged = split(body, splitter.refusing_incomplete(&known), |_| Ok(()));
         let Err(error) = judged else { return Ok(found) };
         match &error {
@@ -124,17 +137,14 @@ fn split(
     body: &[u8],
     mut splitter: Splitter,
     mut each: impl FnMut(&RecordBatch) -> Result<(), InitError>,
-) -> Result<Vec<JsonPointer>, InitError> {
+) -> Result<(), InitError> {
     for piece in body.chunks(PIECE_BYTES) {
         for batch in splitter.feed(piece)? {
             each(&batch)?;
         }
     }
-    let (batches, found) = splitter.finish()?;
-    for batch in &batches {
-        each(batch)?;
-    }
-    Ok(found.records_at.values().map(RecordsAt::pointer).collect())
+    let (batches, _) = splitter.finish()?;
+    batches.iter().try_for_each(each)
 }
 
 fn root_tables(pointers: &[JsonPointer], name: &str) -> Vec<Table> {

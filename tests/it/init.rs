@@ -351,6 +351,18 @@ fn f09_every_key_of_an_array_gives_a_table_a_name() {
 }
 
 #[test]
+fn m2_a_record_that_a_run_refuses_is_refused() {
+    for (before, after) in
+        [("[{\"a\":\"", "\"}]"), ("{\"a\":\"", "\"}"), ("{\"a\":1}\n{\"a\":\"", "\"}\n")]
+    {
+        let export = format!("{before}{}{after}", "x".repeat(17 << 20));
+        let finished = init(export.as_bytes(), &[]);
+        assert_eq!(finished.code, 6, "{}", finished.stderr);
+        assert!(finished.stderr.contains("max_record_size"), "{}", finished.stderr);
+    }
+}
+
+#[test]
 fn f09_init_says_what_it_found_and_what_to_do_next() {
     let export = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/purchasing.json");
     let from = export.to_str().unwrap();
