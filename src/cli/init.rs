@@ -22,6 +22,7 @@ use crate::plan::{Overrides, Plan};
 use crate::run::{RunContext, RunError};
 use crate::runtime::on_cpu;
 use crate::schema::RunId;
+use crate::shown;
 use crate::source::api_key::ApiKey;
 use crate::source::{ExportSource, procurementflow};
 
@@ -77,7 +78,8 @@ async fn write_definition(arguments: InitArguments, context: &RunContext) -> Res
     let proposal = proposed.map_err(|error| in_file(error, from_file.as_deref()))?;
     let text = render(&heading, &proposal);
     match &output {
-        Some(file) => file.write(&text).map_err(InitError::from)?,
+        // The same text in both: a file is shown later, and kept for long.
+        Some(file) => file.write(&shown::lines(&text)).map_err(InitError::from)?,
         None => screen::print_block(text),
     }
     let mut lines = findings(&proposal);

@@ -6,6 +6,7 @@ use super::names::is_change;
 use super::propose::{Proposal, ProposedColumn, ProposedTable};
 use super::reading::Reading;
 use crate::schema::{ColumnName, ColumnType};
+use crate::shown::{self, toml_string as quoted};
 
 /// The parts of a definition above its tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,13 +115,13 @@ fn render_envelope(proposal: &Proposal) -> String {
     }
     text.push('\n');
     for sign in &proposal.not_whole {
-        line(&mut text, format_args!("# ? {}.", on_one_line(&sign.message)));
+        line(&mut text, format_args!("# ? {}.", shown::line(&sign.message)));
     }
     text.push_str(
         "# A run refuses such a response. Ask for all of it; or, if it is whole all the same:\n",
     );
     let pointers = proposal.not_whole.iter().map(|sign| quoted(&sign.pointer.to_string()));
-    let pointers: Vec<String> = pointers.map(|pointer| on_one_line(&pointer)).collect();
+    let pointers: Vec<String> = pointers.collect();
     line(&mut text, format_args!("# [source.envelope]\n# ignore = [{}]", pointers.join(", ")));
     text
 }
@@ -288,17 +289,8 @@ fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     let _ = writeln!(text, "{arguments}");
 }
 
-/// A text for a comment, which ends with its line.
-fn on_one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 /// A TOML key, bare where possible.
 fn key(name: &str) -> String {
     let is_bare = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     if is_bare { name.to_owned() } else { quoted(name) }
-}
-
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
 }

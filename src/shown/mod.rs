@@ -72,6 +72,31 @@ pub fn pretty_json(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(text.lines().map(json_line).collect::<Vec<_>>().join("\n"))
 }
 
+/// Text of several lines, without what a terminal would act on and without secrets.
+#[must_use]
+pub fn lines(text: &str) -> String {
+    text.lines().map(|text| line(text) + "\n").collect()
+}
+
+/// A text as a string of TOML that is shown as it is.
+#[must_use]
+pub fn toml_string(text: &str) -> String {
+    let mut string = String::with_capacity(text.len() + 2);
+    string.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => string.extend(['\\', character]),
+            // TOML has no surrogates, as JSON has. A String can always be written to.
+            hidden if is_hidden(hidden) => {
+                let _ = write!(string, "\\U{:08X}", u32::from(hidden));
+            }
+            other => string.push(other),
+        }
+    }
+    string.push('"');
+    string
+}
+
 /// Outside of strings JSON has nothing that is not printable, and what replaces it is JSON in strings. What looks like a
 /// signature may be a number or a value of a record, so only what is known to be a secret is taken out.
 fn json_line(json: &str) -> String {
@@ -146,6 +171,16 @@ mod tests {
                 "{shown}"
             );
             assert!(shown.chars().all(|it| it == '\n' || !is_hidden(it)), "{shown}");
+        }
+    }
+
+    #[test]
+    fn h1_toml_stays_the_same_toml_wherever_it_goes() {
+        for text in [HIDDEN, "", "\"\\'", "\u{85}\n\r\t", "a''é漢😀"] {
+            let string = toml_string(text);
+            assert_eq!(lines(&string), format!("{string}\n"), "{text:?}");
+            let table: toml::Table = format!("{string} = {string}").parse().unwrap();
+            assert_eq!(table.get(text).and_then(toml::Value::as_str), Some(text));
         }
     }
 

@@ -290,7 +290,7 @@ fn f09_an_export_that_a_run_refuses_is_told() {
     }
     assert!(finished.stdout.contains("# ignore = [\"/hasMore\", \"/total\"]"));
     let odd = init(b"{\"a\\nb\":{\"hasMore\":true,\"items\":[{\"id\":1}]}}", &[]).success();
-    assert!(odd.contains("`/a b/hasMore` is true"), "{odd}");
+    assert!(odd.contains("`/a\\nb/hasMore` is true"), "{odd}");
     let failed = init(br#"{"error":"Unauthorized","items":[{"id":1}]}"#, &[]);
     assert_eq!(failed.code, 6);
     assert!(failed.stderr.contains("reports an error in `/error`: Unauthorized"));
@@ -359,6 +359,25 @@ fn m2_a_record_that_a_run_refuses_is_refused() {
         let finished = init(export.as_bytes(), &[]);
         assert_eq!(finished.code, 6, "{}", finished.stderr);
         assert!(finished.stderr.contains("max_record_size"), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn f09_stdout_and_file_have_the_same_definition_whatever_the_keys_are() {
+    for hidden in
+        ["\u{e0041}", "\u{202e}", "\u{200b}", "\u{9b}", "\u{85}", "\u{2028}", "\n", "\u{7f}"]
+    {
+        let key = format!("x{hidden}y");
+        let export = serde_json::json!({ &key: [{ "id": 1 }], "hasMore": { &key: 1 } }).to_string();
+        let workplace = Workplace::empty();
+        std::fs::write(workplace.path().join("export"), &export).unwrap();
+        let init = ["init", "--from-file", "export", "--output", "test.toml"];
+        workplace.flowlake(&init).success();
+        let written = std::fs::read_to_string(workplace.path().join("test.toml")).unwrap();
+        assert_eq!(workplace.flowlake(&init[..3]).success(), written);
+        let parsed: toml::Table = written.parse().unwrap();
+        assert_eq!(parsed["tables"][0]["records"].as_str(), Some(format!("/{key}").as_str()));
+        assert!(!written.contains(hidden) || hidden == "\n", "{written}");
     }
 }
 
