@@ -86,6 +86,8 @@ const IDENTIFIER_WORDS: [&str; 66] = [
 /// Words that end a name of whole numbers, whatever stands before: `budget_year`.
 const COUNT_WORDS: [&str; 9] =
     ["count", "day", "days", "level", "month", "months", "quarter", "year", "years"];
+/// Words that end the name of a time, whatever stands before: `paid_at`, `price_date`.
+const TIME_ENDINGS: [&str; 6] = ["at", "date", "datetime", "on", "time", "timestamp"];
 /// Words for times.
 const TIME_WORDS: [&str; 24] = [
     "at",
@@ -185,9 +187,9 @@ pub(super) fn is_quantity(name: &ColumnName) -> bool {
     ends_with(name, &QUANTITY_WORDS) && is_measure(name)
 }
 
-/// Whether nothing in the name says that its values are identifiers or counted.
+/// Whether nothing in the name says that its values are identifiers, times or counted.
 fn is_measure(name: &ColumnName) -> bool {
-    !ends_with(name, &COUNT_WORDS) && !is_identifier(name)
+    !ends_with(name, &COUNT_WORDS) && !ends_with(name, &TIME_ENDINGS) && !is_identifier(name)
 }
 
 /// Whether the last word of the name is one of these.
@@ -294,6 +296,12 @@ mod tests {
         }
         for counted in ["budget_year", "total__count"] {
             assert!(!is_money(&name(counted)) && !is_quantity(&name(counted)), "{counted}");
+        }
+        for time in ["paid_at", "net_date", "total__paid_on", "price_datetime"] {
+            assert!(!is_money(&name(time)), "{time}");
+        }
+        for money in ["paid", "amount_due", "total_to"] {
+            assert!(is_money(&name(money)), "{money}");
         }
         assert!(is_quantity(&name("order_total")) && !is_quantity(&name("price_list")));
         for amount in [

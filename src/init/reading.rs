@@ -67,12 +67,13 @@ pub(super) fn read(column: &ColumnSchema, rows: &TableRows) -> PolarsResult<Colu
         return Ok(ColumnReading::inferred(column));
     };
     if let Some(money) = money_type(column, statistics) {
+        let inferred = ColumnReading::inferred(column);
+        if inferred.column_type == ColumnType::Int64 && are_milliseconds(&rows.texts(&column.name)?)
+        {
+            return Ok(ColumnReading { reading: Reading::Milliseconds, ..inferred });
+        }
         let reading = Reading::Decimal { quoted: false };
-        return Ok(ColumnReading {
-            column_type: money,
-            reading,
-            ..ColumnReading::inferred(column)
-        });
+        return Ok(ColumnReading { column_type: money, reading, ..inferred });
     }
     Ok(match column.column_type {
         ColumnType::String => read_texts(column, &rows.texts(&column.name)?),
@@ -127,11 +128,16 @@ fn read_integers(column: &ColumnSchema, texts: &[StringChunked]) -> ColumnReadin
             None => inferred,
         };
     }
+    let is_of_milliseconds = are_milliseconds(texts);
+    let reading = if is_of_milliseconds { Reading::Milliseconds } else { Reading::Inferred };
+    ColumnReading { reading, ..inferred }
+}
+
+/// Whether all are numbers of the size that times have in milliseconds. Amounts of money are hardly ever all so large.
+fn are_milliseconds(texts: &[StringChunked]) -> bool {
     let is_millisecond =
         |text: &str| text.parse().is_ok_and(|number: i64| MILLISECONDS.contains(&number));
-    let are_milliseconds = values(texts).all(is_millisecond);
-    let reading = if are_milliseconds { Reading::Milliseconds } else { Reading::Inferred };
-    ColumnReading { reading, ..inferred }
+    values(texts).all(is_millisecond)
 }
 
 fn of_dates(column: &ColumnSchema, readings: DateReadings, blank: usize) -> ColumnReading {

@@ -382,6 +382,20 @@ fn f09_stdout_and_file_have_the_same_definition_whatever_the_keys_are() {
 }
 
 #[test]
+fn f09_milliseconds_under_a_name_of_money_stay_numbers() {
+    let (definition, _, _) = assert_loads(
+        r#"[{"id":1,"paid_at":1790000000000,"paid":1790000000000,"total_value":1790000000}]"#,
+    );
+    for line in [
+        "#   paid_at: int64, ? milliseconds since 1970",
+        "#   paid: int64, ? milliseconds since 1970",
+        "\ntotal_value = \"decimal(18,2)\"",
+    ] {
+        assert!(definition.contains(line), "{line}\n{definition}");
+    }
+}
+
+#[test]
 fn f09_init_says_what_it_found_and_what_to_do_next() {
     let export = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/purchasing.json");
     let from = export.to_str().unwrap();
