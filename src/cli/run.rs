@@ -99,7 +99,7 @@ fn show_wrong_definition(file: &Path, error: &Error, json: bool) -> ExitCode {
             exit_code: outcome.exit_code().number(),
             outcome: &outcome,
         };
-        if let Err(error) = screen::print_json(&shown) {
+        if let Err(error) = screen::print_report(&shown) {
             fail(&error);
         }
     }
@@ -137,7 +137,7 @@ pub(super) fn show(
             Ok(())
         }
         Err(FailedRun { error, report }) => {
-            if json && let Err(error) = screen::print_json(&report) {
+            if json && let Err(error) = screen::print_report(&report) {
                 screen::warn(&format!("warning: pipeline `{pipeline}`: {error}"));
             }
             Err(summary::fail_of(&error, Some(pipeline), Some(&report.run_id)))
@@ -221,7 +221,7 @@ pub(super) async fn planned(
 
 fn show_report(report: &RunReport, json: bool) -> Result<(), Error> {
     if json {
-        screen::print_json(report)?;
+        screen::print_report(report)?;
     } else {
         screen::print_lines(summary::report(report));
     }

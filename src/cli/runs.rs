@@ -36,7 +36,7 @@ async fn show(
     let destination = destination.open(context).await?;
     let reports = last_reports(&destination, limit).await?;
     if json {
-        return reports.iter().try_for_each(screen::print_json);
+        return reports.iter().try_for_each(screen::print_report);
     }
     if reports.is_empty() {
         screen::print("no runs yet");

@@ -42,6 +42,12 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), Error> {
     Ok(())
 }
 
+/// Prints a report as a line of JSON on stdout.
+pub(super) fn print_report(report: &impl Serialize) -> Result<(), Error> {
+    write_out(&shown::report(report)?);
+    Ok(())
+}
+
 /// Prints a value as JSON for people on stdout.
 pub(super) fn print_pretty_json(value: &impl Serialize) -> Result<(), Error> {
     write_out(&shown::pretty_json(value)?);
@@ -171,7 +177,9 @@ impl Write for LogLines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         let text = text.strip_suffix('\n').unwrap_or(&text);
-        if self.has_colours {
+        if TELLS_JSON.load(Ordering::Relaxed) {
+            write_err(&shown::log_json(text));
+        } else if self.has_colours {
             // The subscriber escapes what is foreign in a line; other escape sequences are its colours.
             let parts: Vec<String> = text.split('\u{1b}').map(shown::line).collect();
             write_err(&parts.join("\u{1b}"));

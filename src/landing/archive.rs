@@ -145,7 +145,7 @@ impl Archive<'_> {
         export: &ReceivedExport,
     ) -> Result<(), ArchiveError> {
         let landed = &export.landed;
-        let origin = shown::pretty_json(&ExportOrigin {
+        let origin = shown::kept_report(&ExportOrigin {
             pipeline: self.pipeline,
             received_at: self.started_at,
             url: &export.url,

@@ -84,7 +84,7 @@ impl Run<'_> {
     }
 
     pub(super) async fn put_report(&self, report: &RunReport) -> Result<(), RunError> {
-        let content = shown::pretty_json(report).map_err(RunError::Report)?;
+        let content = shown::kept_report(report).map_err(RunError::Report)?;
         self.destination.put(&self.report_path(), Bytes::from(content)).await?;
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Run<'_> {
 
 /// Keeps a report, unless there is one of this id. Where it cannot be written, the error of the run says why.
 async fn create_report(destination: &Destination, report: &RunReport) {
-    if let Ok(content) = shown::pretty_json(report) {
+    if let Ok(content) = shown::kept_report(report) {
         let path = destination.report(report.run_id.as_str());
         let created = destination.create(&path, Bytes::from(content));
         match tokio::time::timeout(REPORT_TIMEOUT, created).await {

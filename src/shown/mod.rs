@@ -3,6 +3,7 @@
 //! What a source, a store, a file system or a definition said reaches terminals, logs and reports only through here: as
 //! printable characters on one line, of a bounded length, without secrets.
 
+mod json;
 mod secrets;
 
 use std::borrow::Cow;
@@ -10,6 +11,7 @@ use std::fmt::{self, Write};
 
 use serde::Serialize;
 
+use json::Author;
 pub use secrets::{KindOfSecret, remember};
 
 /// The most bytes of a foreign text that a message quotes.
@@ -55,12 +57,12 @@ pub fn message(text: &str) -> String {
     line
 }
 
-/// A value as one line of JSON.
+/// A value as one line of JSON, which may have JSON of others in it.
 ///
 /// # Errors
 /// The value is no JSON.
 pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
-    Ok(json_line(&serde_json::to_string(value)?))
+    Ok(json_lines(&serde_json::to_string(value)?, Author::Anybody))
 }
 
 /// A value as JSON for people to read.
@@ -68,8 +70,7 @@ pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
 /// # Errors
 /// The value is no JSON.
 pub fn pretty_json(value: &impl Serialize) -> serde_json::Result<String> {
-    let text = serde_json::to_string_pretty(value)?;
-    Ok(text.lines().map(json_line).collect::<Vec<_>>().join("\n"))
+    Ok(json_lines(&serde_json::to_string_pretty(value)?, Author::Anybody))
 }
 
 /// Text of several lines, without what a terminal would act on and without secrets.
@@ -97,10 +98,34 @@ pub fn toml_string(text: &str) -> String {
     string
 }
 
-/// Outside of strings JSON has nothing that is not printable, and what replaces it is JSON in strings. What looks like a
-/// signature may be a number or a value of a record, so only what is known to be a secret is taken out.
-fn json_line(json: &str) -> String {
-    printable(&secrets::redact_known(json)).into_owned()
+/// A report as one line of JSON. What it names stays, so that it can be read again.
+///
+/// # Errors
+/// The report is no JSON.
+pub fn report(report: &impl Serialize) -> serde_json::Result<String> {
+    Ok(json_lines(&serde_json::to_string(report)?, Author::Flowlake))
+}
+
+/// A report or origin as JSON for a file that people may read. What it names stays, so that it can be read again.
+///
+/// # Errors
+/// The report is no JSON.
+pub fn kept_report(report: &impl Serialize) -> serde_json::Result<String> {
+    Ok(json_lines(&serde_json::to_string_pretty(report)?, Author::Flowlake))
+}
+
+/// A line of a log, which is one object of JSON with messages.
+#[must_use]
+pub fn log_json(json: &str) -> String {
+    let shown = json::redact(json, Author::Anybody, |text| secrets::redact(text).into_owned());
+    printable(&shown).into_owned()
+}
+
+/// Outside of strings JSON has nothing that is not printable. What looks like a signature may be a value of a record, so
+/// only what is known to be a secret is taken out.
+fn json_lines(json: &str, author: Author) -> String {
+    let shown = json::redact(json, author, |text| secrets::redact_known(text).into_owned());
+    shown.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// Replaces what a terminal would not show as it is: control characters, and those that change the direction of a text

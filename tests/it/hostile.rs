@@ -1,6 +1,7 @@
 //! Text of others: whatever a source, a definition, a file or a store says, only printable characters and our own line
 //! breaks come out, and no secret.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::support::{
@@ -309,6 +310,67 @@ fn h2_secret_headers_of_a_definition_are_taken_out_of_what_is_shown() {
         }
         // A header that only says who asks is a word like any other.
         assert!(all.contains("by procurement data"), "{all}");
+    }
+}
+
+/// Every field and value of JSON, whole and in words.
+fn words_of(json: &str, words: &mut BTreeSet<String>) {
+    let texts = json.split('"').map(|text| text.trim_matches([' ', ',', ':', '\n']));
+    for text in texts.filter(|text| text.is_ascii() && !text.contains(['\n', '\\'])) {
+        words.insert(text.to_owned());
+        words.extend(text.split(|it: char| !it.is_alphanumeric() && it != '_').map(str::to_owned));
+        words.extend(text.split([' ', '/', '.', 'T']).map(|word| format!("{word}T")));
+        words.extend(text.split("//").map(str::to_owned));
+    }
+    words.retain(|word| word.len() >= 6);
+}
+
+#[test]
+fn h2_whatever_a_secret_is_reports_and_origins_can_be_read_again() {
+    // A request has at most a hundred headers.
+    const MOST_HEADERS: usize = 80;
+    const TABLES: &str = "[[tables]]\nname = \"orders\"\ncolumns.n = { type = \"int64\" }";
+    let source = Source::serving(r#"[{"id":"a","n":1,"lines":[{"x":1}]},{"id":"b","n":"b"}]"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLES);
+    let mut words = BTreeSet::new();
+    words_of(&workplace.flowlake(&["run", "test.toml", "--json"]).success(), &mut words);
+    let lake = workplace.lake();
+    let own = |directory: &str, ending: &str| {
+        let name = lake.own(directory).into_iter().find(|name| name.ends_with(ending)).unwrap();
+        std::fs::read_to_string(lake.path().join("_flowlake").join(directory).join(name)).unwrap()
+    };
+    words_of(&own("runs", ".json"), &mut words);
+    words_of(&own("landing", ".origin.json"), &mut words);
+    words_of(&lake.manifest("orders").to_string(), &mut words);
+    let words: Vec<String> = words.into_iter().filter(|word| word.len() < 1000).collect();
+    assert!(words.len() > MOST_HEADERS, "{words:?}");
+    for (batch, words) in words.chunks(MOST_HEADERS).enumerate() {
+        let run = format!("run-of-batch-{batch}");
+        let words = words.iter().chain(std::iter::once(&run)).enumerate();
+        let headers = words.map(|(at, word)| format!("X-Token-{at} = '{word}'"));
+        let headers = headers.collect::<Vec<_>>().join("\n");
+        workplace.define_with(&format!("[source.headers]\n{headers}"), TABLES);
+        for command in [
+            &["plan", "--json"][..],
+            &["run", "--json", "--run-id", &run, "--again", "--log-format", "json"],
+            &["runs", "--json"],
+            &["reload", "--json", "--run", &run],
+            &["verify", "--json"],
+            &["quarantine", "show", "--json"],
+        ] {
+            let finished = workplace.flowlake(&[command, &["test.toml"]].concat());
+            let all = format!("{}{}", finished.stdout, finished.stderr);
+            assert_eq!(finished.code, 0, "{command:?}: {all}");
+            let is_pretty = command[0] == "plan";
+            let lines = finished.stdout.lines().filter(|_| !is_pretty);
+            for text in lines.chain(is_pretty.then_some(finished.stdout.as_str())) {
+                let parsed = serde_json::from_str::<serde_json::Value>(text);
+                assert!(parsed.is_ok(), "{command:?}: {text}");
+            }
+        }
+        let runs = workplace.flowlake(&["runs", "lake"]).success();
+        assert!(runs.contains(&run), "{runs}");
     }
 }
 

@@ -200,19 +200,30 @@ pub fn look_at_certificates() -> Result<(), FetchError> {
     read.map_err(|source| FetchError::Certificates { path, source })
 }
 
-/// Whether the value of a header looks like a secret, by its name or by itself. One that is a word would be taken out of
-/// every message that has the word.
+/// Whether the value of a header looks like a secret, by its name or by itself.
 fn is_secret(header: &Header) -> bool {
     const NAMES: [&str; 8] =
         ["auth", "token", "secret", "key", "pass", "session", "cookie", "signature"];
-    const SHORTEST: usize = 16;
     let value = header.value.as_str();
     let has = |kind: fn(&char) -> bool| value.chars().any(|character| kind(&character));
-    let is_random = value.len() >= SHORTEST
+    let is_random = value.len() >= SHORTEST_RANDOM
         && has(char::is_ascii_digit)
         && has(char::is_ascii_alphabetic)
         && !has(|character| " /;,".contains(*character));
-    is_random || NAMES.iter().any(|name| header.name.contains(name))
+    let is_named = NAMES.iter().any(|name| header.name.contains(name));
+    is_random || is_named && !is_ordinary(value)
+}
+
+/// A shorter text is hardly random.
+const SHORTEST_RANDOM: usize = 16;
+
+/// Whether a value is a short word, a number or a date, as in `X-Author: orders`. It would be taken out of every message
+/// that has the word.
+fn is_ordinary(value: &str) -> bool {
+    let is_all = |kind: fn(u8) -> bool| value.bytes().all(kind);
+    value.len() < SHORTEST_RANDOM
+        && (is_all(|byte| byte.is_ascii_lowercase() || b"_- ".contains(&byte))
+            || is_all(|byte| byte.is_ascii_digit() || b"-:. ".contains(&byte)))
 }
 
 fn headers(declared: &[Header]) -> HeaderMap {
