@@ -5,6 +5,7 @@
 
 mod json;
 mod secrets;
+mod written;
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};

@@ -6,13 +6,57 @@
 use std::borrow::Cow;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
-use regex::Regex;
+use regex::{NoExpand, Regex};
 use secrecy::{ExposeSecret, SecretString};
+
+use super::written::{as_written, without_cut_character};
 
 /// Shorter ones would be found in ordinary words.
 const SHORTEST: usize = 6;
 
-static KNOWN: RwLock<Vec<(KindOfSecret, SecretString)>> = RwLock::new(Vec::new());
+static KNOWN: RwLock<Vec<Known>> = RwLock::new(Vec::new());
+
+/// A secret that this process has read.
+struct Known {
+    kind: KindOfSecret,
+    text: SecretString,
+    /// The secret as encoders write it; none if they all write it as it is.
+    written: Option<Regex>,
+}
+
+impl Known {
+    /// The text without the secret.
+    fn taken_out_of<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let secret = self.text.expose_secret();
+        match &self.written {
+            Some(written) => written.replace_all(text, NoExpand(self.kind.instead())),
+            None if text.contains(secret) => Cow::Owned(text.replace(secret, self.kind.instead())),
+            None => Cow::Borrowed(text),
+        }
+    }
+
+    /// Where a beginning of the secret is that a text ends with.
+    fn cut_at_end_of(&self, text: &str) -> Option<usize> {
+        const SHORTEST_PART: usize = 4;
+        let secret = self.text.expose_secret();
+        let longest = secret.len().min(text.len() + 1);
+        let mut parts = (SHORTEST_PART..longest).rev().filter(|end| secret.is_char_boundary(*end));
+        let Some(written) = &self.written else {
+            let part = parts.map(|end| &secret[..end]).find(|part| text.ends_with(part))?;
+            return Some(text.len() - part.len());
+        };
+        let texts = [text, without_cut_character(text)];
+        parts.find_map(|end| {
+            // What is missing makes it whole, however its beginning is written.
+            texts.into_iter().find_map(|text| {
+                let whole = format!("{text}{}", &secret[end..]);
+                let mut found = written.find_iter(&whole);
+                let cut = found.find(|it| it.start() < text.len() && it.end() > text.len())?;
+                Some(cut.start())
+            })
+        })
+    }
+}
 
 /// What signs or allows a request, where a server repeats the request. These are made for each request, and nobody knows
 /// them before.
@@ -42,30 +86,24 @@ impl KindOfSecret {
 
 /// Remembers a secret, so that it is never shown.
 pub fn remember(kind: KindOfSecret, secret: &str) {
-    // As it would be in JSON as well.
-    let escaped = secret.replace('\\', r"\\").replace('"', "\\\"");
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    for text in [secret, &escaped] {
-        let is_known = known.iter().any(|(_, other)| other.expose_secret() == text);
-        if text.len() >= SHORTEST && !is_known {
-            known.push((kind, SecretString::from(text)));
-        }
+    if secret.len() < SHORTEST || known.iter().any(|it| it.text.expose_secret() == secret) {
+        return;
     }
+    known.push(Known { kind, text: SecretString::from(secret), written: as_written(secret) });
     // One that has another in it is looked for first.
-    known.sort_by_key(|(_, secret)| std::cmp::Reverse(secret.expose_secret().len()));
+    known.sort_by_key(|it| std::cmp::Reverse(it.text.expose_secret().len()));
 }
 
 /// The beginning of a longer text without secrets. It may end in the middle of one.
 pub(super) fn redact_cut(text: &str) -> String {
-    const SHORTEST_PART: usize = 4;
     let mut shown = redact(text).into_owned();
-    for (kind, secret) in KNOWN.read().unwrap_or_else(PoisonError::into_inner).iter() {
-        let secret = secret.expose_secret();
-        let beginnings = (SHORTEST_PART..secret.len()).rev().filter_map(|end| secret.get(..end));
-        if let Some(part) = beginnings.into_iter().find(|part| shown.ends_with(part)) {
-            shown.truncate(shown.len() - part.len());
-            shown.push_str(kind.instead());
-        }
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    let cut = known.iter().filter_map(|it| Some((it.cut_at_end_of(&shown)?, it.kind)));
+    // The end of one beginning may be the beginning of another secret.
+    if let Some((begin, kind)) = cut.min_by_key(|(begin, _)| *begin) {
+        shown.truncate(begin);
+        shown.push_str(kind.instead());
     }
     shown
 }
@@ -82,9 +120,9 @@ pub(super) fn redact(text: &str) -> Cow<'_, str> {
 /// The text without the secrets that this process has read.
 pub(super) fn redact_known(text: &str) -> Cow<'_, str> {
     let mut shown = Cow::Borrowed(text);
-    for (kind, secret) in KNOWN.read().unwrap_or_else(PoisonError::into_inner).iter() {
-        if shown.contains(secret.expose_secret()) {
-            shown = Cow::Owned(shown.replace(secret.expose_secret(), kind.instead()));
+    for known in KNOWN.read().unwrap_or_else(PoisonError::into_inner).iter() {
+        if let Cow::Owned(without) = known.taken_out_of(&shown) {
+            shown = Cow::Owned(without);
         }
     }
     shown
@@ -104,6 +142,28 @@ mod tests {
         assert_eq!(redact("longer_pf_canary_of_secrets"), "[a credential]");
         assert_eq!(redact(r#"{"a":"quo\"ted\\canary"}"#), r#"{"a":"[a credential]"}"#);
         assert_eq!(redact("a short text"), "a short text");
+    }
+
+    #[test]
+    fn h2_a_secret_is_known_however_an_encoder_writes_it() {
+        remember(KindOfSecret::Credential, "pf/canary+key=\"é\\😀\"");
+        for written in [
+            r#"pf/canary+key="é\😀""#,
+            r#"pf\/canary\u002Bkey\u003d\"é\\\\😀\""#,
+            r#"pf\\\/canary\\u002bkey=\\\"\u00e9\\\\\ud83d\uDE00\\\""#,
+            "pf%2Fcanary%2bkey%3D%22%C3%A9%5C%F0%9F%98%80%22",
+            "pf%252Fcanary%252bkey=%22é%5C😀%22",
+            "pf&#x2F;canary&#43;key&equals;&quot;&#xe9;&#92;&#x1F600;&#34;",
+            r"pf\x2fcanary\x2Bkey=\x22é\x5C😀\x22",
+        ] {
+            assert_eq!(redact(&format!("a {written} b")), "a [a credential] b", "{written}");
+            // The end of the secret is a quote, whose beginnings are the beginning of nothing.
+            for (end, _) in written.char_indices().skip(12) {
+                let shown = redact_cut(&format!("a {}", &written[..end]));
+                assert_eq!(shown, "a [a credential]", "{written}: {end}");
+            }
+        }
+        assert_eq!(redact("pf canary key"), "pf canary key");
     }
 
     #[test]
