@@ -3,6 +3,7 @@
 //! What a source, a store, a file system or a definition said reaches terminals, logs and reports only through here: as
 //! printable characters on one line, of a bounded length, without secrets.
 
+mod environment;
 mod json;
 mod secrets;
 mod written;
@@ -12,6 +13,9 @@ use std::fmt::{self, Write};
 
 use serde::Serialize;
 
+pub use environment::{
+    remember_credentials, remember_environment, remember_login, remember_proxies,
+};
 use json::Author;
 pub use secrets::{KindOfSecret, remember};
 

@@ -61,9 +61,18 @@ impl Known {
 /// What signs or allows a request, where a server repeats the request. These are made for each request, and nobody knows
 /// them before.
 static SIGNED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let names =
-        "signature|x-amz-signature|x-amz-security-token|x-goog-signature|sig|bearer|sharedkey";
-    Regex::new(&format!(r#"(?i)\b({names})(["']?\s*[=: ]\s*["']?)[a-z0-9+/=_%.:-]{{16,}}"#)).ok()
+    let names = "signature|x-amz-signature|x-amz-security-token|x-goog-signature|sig|bearer|basic|sharedkey";
+    Regex::new(&format!(r#"(?i)\b({names})(\\*["']?\s*[=: ]\s*\\*["']?)[a-z0-9+/=_%.:-]{{16,}}"#))
+        .ok()
+});
+
+/// A login in a URL. An account before a host, as in `abfss://container@account`, has no password.
+static LOGIN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let host_of_web = r"(?:https?|ftp|socks[45][ah]?)://";
+    Regex::new(&format!(
+        r#"(?i)\b((?:{host_of_web}|[a-z][a-z0-9+.-]*://(?:[^\s/?\#"'<>:@]*:)))[^\s/?\#"'<>]*@"#
+    ))
+    .ok()
 });
 
 /// What a secret is for.
@@ -108,13 +117,16 @@ pub(super) fn redact_cut(text: &str) -> String {
     shown
 }
 
-/// The text without secrets, and without what looks like a signature.
+/// The text without secrets, and without what looks like a signature or a login.
 pub(super) fn redact(text: &str) -> Cow<'_, str> {
     let shown = redact_known(text);
-    match SIGNED.as_ref().filter(|signed| signed.is_match(&shown)) {
-        Some(signed) => Cow::Owned(signed.replace_all(&shown, "$1$2[a credential]").into_owned()),
-        None => shown,
-    }
+    let patterns = [(&LOGIN, "$1[a credential]@"), (&SIGNED, "$1$2[a credential]")];
+    patterns.into_iter().fold(shown, |shown, (pattern, instead)| {
+        match pattern.as_ref().filter(|pattern| pattern.is_match(&shown)) {
+            Some(pattern) => Cow::Owned(pattern.replace_all(&shown, instead).into_owned()),
+            None => shown,
+        }
+    })
 }
 
 /// The text without the secrets that this process has read.

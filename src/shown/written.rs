@@ -46,12 +46,12 @@ pub(super) fn without_cut_character(text: &str) -> &str {
 /// A pattern for all ways to write a character.
 fn ways(character: char) -> String {
     let code = u32::from(character);
-    let units: String = character
+    let units: Vec<String> = character
         .encode_utf16(&mut [0; 2])
         .iter()
         .map(|unit| format!(r"\\+u(?i:{unit:04x})"))
         .collect();
-    let bytes: String = character
+    let bytes: Vec<String> = character
         .encode_utf8(&mut [0; 4])
         .bytes()
         .map(|byte| format!("%(?:25)*(?i:{byte:02x})"))
@@ -59,8 +59,8 @@ fn ways(character: char) -> String {
     let mut ways = vec![
         // JSON within JSON has more backslashes.
         format!(r"\\*{}", regex::escape(&character.to_string())),
-        units,
-        bytes,
+        units.concat(),
+        bytes.concat(),
         format!("&(?:amp;)*#(?:0*{code}|[xX]0*(?i:{code:x}));"),
     ];
     if character.is_ascii() {

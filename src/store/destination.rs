@@ -16,7 +16,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{CopyMode, Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use super::error::DestinationError;
-use super::kind::{StoreKind, remember_credentials};
+use super::kind::StoreKind;
 use super::local::{LocalDisk, LocalRoot, SyncCounts, link_nameless, local_error};
 use super::own_directory::OWN_DIRECTORY;
 use super::raw_mode::RawMode;
@@ -89,7 +89,7 @@ impl Destination {
     }
 
     fn open_bucket(bucket: &BucketUrl, url: &DestinationUrl) -> Result<Self, StoreError> {
-        remember_credentials();
+        crate::shown::remember_credentials();
         let mut store = (bucket.kind.open)(&bucket.bucket, &bucket.options)?;
         let prefix_bytes = Path::from(bucket.prefix.as_str()).as_ref().len() + 1;
         if !bucket.prefix.is_empty() {

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use object_store::{CopyMode, Error as StoreError, ObjectStore, RetryConfig};
 
-use crate::shown::{self, KindOfSecret};
 /// A kind of object store.
 pub struct StoreKind {
     /// The name in messages: `S3`.
@@ -177,20 +176,4 @@ pub struct OptionConflict {
     pub message: &'static str,
     /// What to write instead.
     pub help: &'static str,
-}
-
-/// Remembers the credentials of stores in the environment, which no text may show. The libraries accept many names.
-pub(super) fn remember_credentials() {
-    const OF_STORES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
-    const SECRET: [&str; 6] = ["KEY", "SECRET", "TOKEN", "SAS", "PASSWORD", "CREDENTIAL"];
-    for (name, value) in std::env::vars_os() {
-        let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) else { continue };
-        let is_place = name.ends_with("_FILE") || name.contains("URI") || value.starts_with('/');
-        if OF_STORES.iter().any(|begin| name.starts_with(begin))
-            && SECRET.iter().any(|part| name.contains(part))
-            && !is_place
-        {
-            shown::remember(KindOfSecret::Credential, &value);
-        }
-    }
 }

@@ -209,11 +209,12 @@ impl Profile {
                 ("region", Key::Region),
                 ("endpoint_url", Key::Endpoint),
             ];
-            for key in ["aws_secret_access_key", "aws_session_token"] {
+            for key in ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"] {
                 if let Some(value) = section.get(key) {
                     shown::remember(KindOfSecret::Credential, value);
                 }
             }
+            section.get("endpoint_url").into_iter().for_each(shown::remember_login);
             let found = keys.into_iter().filter_map(|(name, key)| Some((key, section.get(name)?)));
             settings.extend(found.map(|(key, value)| (key, value.to_owned())));
         }

@@ -9,7 +9,6 @@ use crate::definition::Environment;
 use crate::exit_code::{Failure, advice};
 use crate::landing::{LandError, Landing};
 use crate::runtime::{c_library, on_cpu};
-use crate::shown::{self, KindOfSecret};
 
 /// The variables whose values say how flowlake runs, and hold no secret.
 const SHOWN: [&str; 11] = [
@@ -27,23 +26,10 @@ const SHOWN: [&str; 11] = [
 ];
 /// The beginnings of variables that flowlake and the clients of stores read. Their values may be secrets.
 const NAMED: [&str; 4] = ["PROCUREMENTFLOW_", "AWS_", "AZURE_", "GOOGLE_"];
-/// What the names of variables with secrets have in them.
-const SECRET: [&str; 7] = ["KEY", "SECRET", "TOKEN", "SAS", "PASSWORD", "CREDENTIAL", "SIGNATURE"];
 /// Below this there is no room for a large export.
 const LITTLE_ROOM: u64 = 1 << 30;
 /// A run has some dozens of files open.
 const FEW_FILES: u64 = 256;
-
-/// Remembers what may be a secret in the environment, whatever it is for, so that no message of anybody shows it.
-pub(super) fn remember_secrets() {
-    for (name, value) in std::env::vars_os() {
-        let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) else { continue };
-        let is_place = name.ends_with("_FILE") || name.contains("URI") || value.starts_with('/');
-        if SECRET.iter().any(|part| name.to_ascii_uppercase().contains(part)) && !is_place {
-            shown::remember(KindOfSecret::Credential, &value);
-        }
-    }
-}
 
 /// What there is to know of this machine.
 pub(super) async fn looks(environment: &Environment) -> Vec<Look> {

@@ -27,6 +27,7 @@ use crate::cli::error::Error;
 use crate::definition::{self, Definition, Setting};
 use crate::exit_code::ExitCode;
 use crate::run::RunContext;
+use crate::shown;
 use look::{Look, LookState};
 
 /// Where definitions are looked for if none is named.
@@ -57,7 +58,7 @@ struct Diagnosis {
 
 /// Looks at everything that a run needs, and says first what is wrong. Exits with the code of the first look that failed.
 pub(super) async fn doctor(arguments: &DoctorArguments, context: &RunContext) -> ExitCode {
-    machine::remember_secrets();
+    shown::remember_environment();
     let definitions = load(arguments, context);
     let mut looks = machine::looks(&context.environment).await;
     looks.extend(

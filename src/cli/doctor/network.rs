@@ -10,7 +10,7 @@ use super::look::Look;
 use super::pipeline::{CERTIFICATES, SOURCE};
 use crate::definition::Environment;
 use crate::exit_code::ExitCode;
-use crate::source::http::{PROXY_VARIABLES, look_at_certificates, remember_proxy_passwords};
+use crate::source::http::{PROXY_VARIABLES, look_at_certificates};
 
 const PROXY: &str = "proxy";
 /// A proxy is near.
@@ -18,7 +18,6 @@ const PROXY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What there is to know of the way to the source. Certificates that nobody needs are no reason to fail.
 pub(super) async fn looks(environment: &Environment, needs_certificates: bool) -> Vec<Look> {
-    remember_proxy_passwords();
     let mut looks = vec![certificates()];
     looks.extend(certificate_directories());
     if !needs_certificates {
@@ -73,7 +72,8 @@ async fn proxies(environment: &Environment) -> Vec<Look> {
     for name in PROXY_VARIABLES {
         let Some(written) = environment.get(name) else { continue };
         let Some(address) = address_of(written) else {
-            let help = "write it as `http://proxy:port`, or `http://user:password@proxy:port`";
+            let help =
+                "write it as `http://proxy:port`, with `user:password@` before the host if it asks";
             looks.push(Look::warning(PROXY, format!("`{name}` is not the URL of a proxy"), help));
             continue;
         };

@@ -222,7 +222,7 @@ impl Obstacle {
 }
 
 const PROXY_HELP: &str =
-    "the proxy of `HTTPS_PROXY` asks who you are: write it as `http://user:password@proxy:port`";
+    "the proxy of `HTTPS_PROXY` asks who you are: write `user:password@` before its host";
 const PROXY_AUTHENTICATION: u16 = 407;
 const NETWORK_AUTHENTICATION: u16 = 511;
 

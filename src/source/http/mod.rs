@@ -80,7 +80,7 @@ impl HttpSource {
             // a system is a fifth of what a small run takes.
             builder = builder.no_proxy().tls_certs_only([]);
         } else {
-            remember_proxy_passwords();
+            shown::remember_proxies();
             look_at_certificates()?;
         }
         let client = builder
@@ -175,16 +175,6 @@ impl ExportSource for HttpSource {
 
 /// The variables that name the proxy to the source.
 pub const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-
-/// The client reads the proxies of the environment itself; errors may tell of them.
-pub fn remember_proxy_passwords() {
-    for name in PROXY_VARIABLES {
-        let url = std::env::var(name).ok().and_then(|proxy| proxy.parse::<Url>().ok());
-        if let Some(password) = url.as_ref().and_then(Url::password) {
-            shown::remember(KindOfSecret::Credential, password);
-        }
-    }
-}
 
 /// Looks at the file of certificates that the environment names. The client reads it itself, and takes one that cannot be
 /// read for one without certificates: then it trusts nobody, whom it says.
