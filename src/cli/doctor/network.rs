@@ -126,6 +126,7 @@ pub(super) fn judge_proxies(looks: &mut [Look]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::look::LookState;
     use super::*;
     use crate::cli::doctor::LookState;
 
