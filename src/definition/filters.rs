@@ -10,6 +10,7 @@ use toml::Value;
 use super::Template;
 use super::checker::Checker;
 use super::field::{Field, FromToml, TypeMismatch, written_as_word};
+use super::problem::Problem;
 
 /// A query parameter and its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,12 +81,36 @@ fn filter(
     checker: &mut Checker<'_>,
 ) -> Option<Filter> {
     let key = format!("source.filters.{name}");
+    if is_secret(&name) {
+        let message = "a filter is part of the URL, which is shown and reported";
+        let help = "leave it out: the API key is sent as `x-api-key`, and `[source.headers]` sends other headers";
+        checker.problems.push(Problem::at(field.span, &key, message, help).hiding_the_line());
+        return None;
+    }
     let (RawFilter(items), span) = checker.spanned(Some(field), &key)?;
     let mut values = Vec::with_capacity(items.len());
     for item in items {
         values.push(template(item, &span, &key, has_window, checker)?);
     }
     Some(Filter { name, values })
+}
+
+/// Whether a parameter is called as one that holds a secret.
+fn is_secret(name: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        "apikey",
+        "xapikey",
+        "accesskey",
+        "accesstoken",
+        "authtoken",
+        "clientsecret",
+        "secret",
+        "token",
+        "password",
+    ];
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    let letters: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
+    NAMES.contains(&letters.as_str())
 }
 
 fn template(

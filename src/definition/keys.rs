@@ -14,7 +14,7 @@ pub(super) fn read(text: &str, problems: &mut Vec<Problem>) -> Option<RawDefinit
     let deserializer = match toml::Deserializer::parse(text) {
         Ok(deserializer) => deserializer,
         Err(error) => {
-            problems.push(not_toml(text, &error));
+            problems.push(not_toml(&error));
             return None;
         }
     };
@@ -25,7 +25,7 @@ pub(super) fn read(text: &str, problems: &mut Vec<Problem>) -> Option<RawDefinit
     read.map_err(|error| problems.push(wrong_section(&error))).ok()
 }
 
-fn not_toml(text: &str, error: &toml::de::Error) -> Problem {
+fn not_toml(error: &toml::de::Error) -> Problem {
     let message = error.message().lines().next().unwrap_or_default();
     let reason = match message {
         _ if message.starts_with("duplicate key") => "this key or section is defined twice",
@@ -35,16 +35,7 @@ fn not_toml(text: &str, error: &toml::de::Error) -> Problem {
     };
     let span = error.span().unwrap_or(0..0);
     let help = "definitions are TOML: strings in double quotes, `[section]` on its own line, each key once";
-    let problem = Problem::at(span.clone(), "definition", reason, help);
-    if may_hold_a_secret(text, span.start) { problem.hiding_the_line() } else { problem }
-}
-
-/// Whether the line around an offset sets something that may be a secret.
-fn may_hold_a_secret(text: &str, offset: usize) -> bool {
-    let start = text.get(..offset).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
-    let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let key = line.split('=').next().unwrap_or_default().to_ascii_lowercase();
-    ["key", "secret", "token", "passw", "auth"].iter().any(|word| key.contains(word))
+    Problem::at(span, "definition", reason, help)
 }
 
 fn wrong_section(error: &toml::de::Error) -> Problem {

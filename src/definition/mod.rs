@@ -13,7 +13,7 @@
 //! | `destination`, `landing`, `retention`, `limits` | sections of these names |
 //! | `defaults`, `table`, `disposition`, `column`, `date_format`, `null_value`, `check`, `contract`, `names` | `[defaults]` and `[[tables]]` |
 //! | `relations` | rules between keys, tables and sections |
-//! | `field`, `checker`, `keys`, `problem`, `json_schema` | what all of them use |
+//! | `field`, `checker`, `keys`, `problem`, `exposure`, `json_schema` | what all of them use |
 //!
 //! Each file of a section has its raw form (TOML and JSON Schema from one type), its model, and the function from one
 //! to the other: a new key is a field of both.
@@ -36,6 +36,7 @@ mod destination;
 mod disposition;
 mod envelope;
 mod environment;
+mod exposure;
 mod field;
 mod field_types;
 mod filters;
@@ -253,7 +254,8 @@ impl Definition {
         let mut problems = Vec::new();
         let pipeline = keys::read(text, &mut problems)
             .and_then(|raw| pipeline::check(raw, environment, &mut problems));
-        let problems = Problems::new(file, text, problems);
+        let hidden = problems.into_iter().map(|problem| exposure::hide_secrets(text, problem));
+        let problems = Problems::new(file, text, hidden.collect());
         match pipeline {
             Some(pipeline) if !problems.has_errors() => {
                 let directory = Path::new(file).parent().unwrap_or(Path::new(""));

@@ -29,6 +29,15 @@ const PLACES: &[&str] = &[
     "filters = { key = [\"a\", \"${PROCUREMENTFLOW_API_KEY}\"] }",
     "headers = { X-Api-Key = \"KEY\" }",
     "headers = { Authorization = \"Bearer KEY\" }",
+    "headers = { X-Team = \"KEYé\" }",
+    "headers = { \"X Team\" = \"KEY\" }",
+    "headers = { X-Team = [\"KEY\"] }",
+    "headers = { X-Team = \"KEY\", X-Team = \"KEY\" }",
+    "headers = { X-Team = \"KEY }",
+    "headers = [\"KEY\"]",
+    "headers.X-Team = \"\"\"\nKEY\"\"",
+    "filters = { api_key = \"KEY\" }",
+    "filters = { Access-Token = [\"KEY\"] }",
     "headers = { X-Other = \"${PROCUREMENTFLOW_API_KEY}\" }",
 ];
 
