@@ -125,6 +125,17 @@ fn print_problems(problems: &Problems, file: &str) -> Result<(), Error> {
             help: &problem.help,
         })?;
     }
+    if problems.more() > 0 {
+        screen::print_json(&Located {
+            file,
+            line: None,
+            column: None,
+            severity: Severity::Error,
+            key: "definition",
+            message: &format!("{} more problems are not shown", problems.more()),
+            help: "correct those that are shown first",
+        })?;
+    }
     Ok(())
 }
 

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use toml::Value;
@@ -53,8 +54,15 @@ impl fmt::Display for ColumnOf {
 #[derive(Debug, Clone)]
 pub struct Pattern {
     written: String,
-    whole: Regex,
+    /// Compiled, once it is known that there is room for it.
+    whole: OnceLock<Option<Regex>>,
 }
+
+/// The most bytes of one compiled pattern, and of all patterns of a definition. Compiling takes as long as they are large.
+const MOST_PATTERN_BYTES: usize = 8 << 20;
+pub(super) const MOST_BYTES_OF_PATTERNS: usize = 64 << 20;
+/// A pattern takes up some room in any case.
+const LEAST_PATTERN_BYTES: usize = 16 << 10;
 
 /// A text that is not a regular expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,18 +73,49 @@ impl Pattern {
     /// Whether it matches a whole text.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        self.whole.is_match(text)
+        let whole = self.whole.get_or_init(|| compiled(&self.written, MOST_PATTERN_BYTES));
+        whole.as_ref().is_some_and(|whole| whole.is_match(text))
     }
+
+    /// Compiles it into what is left of the `room` for all patterns, if there is enough.
+    pub(super) fn compile(&self, room: &mut usize) -> Result<(), LargePattern> {
+        let mut bytes = LEAST_PATTERN_BYTES;
+        while bytes <= MOST_PATTERN_BYTES.min(*room) {
+            if let Some(whole) = compiled(&self.written, bytes) {
+                *room -= bytes;
+                self.whole.get_or_init(|| Some(whole));
+                return Ok(());
+            }
+            bytes *= 2;
+        }
+        Err(LargePattern(self.written.clone()))
+    }
+}
+
+/// A pattern for which there is no room.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is too large a regular expression, or one too many")]
+pub(super) struct LargePattern(String);
+
+/// A pattern that matches whole texts, if it takes no more than some bytes.
+fn compiled(pattern: &str, bytes: usize) -> Option<Regex> {
+    RegexBuilder::new(&format!(r"\A(?:{pattern})\z")).size_limit(bytes).build().ok()
+}
+
+/// Whether a text is a regular expression. Nothing is compiled.
+fn is_regex(text: &str) -> bool {
+    !matches!(RegexBuilder::new(text).size_limit(0).build(), Err(regex::Error::Syntax(_)))
 }
 
 impl FromStr for Pattern {
     type Err = InvalidPattern;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Alone first: `a)|(b` is invalid, and would become valid inside the parentheses.
-        match Regex::new(text).and_then(|_| Regex::new(&format!(r"\A(?:{text})\z"))) {
-            Ok(whole) => Ok(Self { written: text.to_owned(), whole }),
-            Err(_) => Err(InvalidPattern(text.to_owned())),
+        // Alone: `a)|(b` is invalid, and would become valid inside the parentheses.
+        if is_regex(text) {
+            Ok(Self { written: text.to_owned(), whole: OnceLock::new() })
+        } else {
+            Err(InvalidPattern(text.to_owned()))
         }
     }
 }

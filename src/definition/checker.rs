@@ -7,10 +7,11 @@ use std::fmt::Display;
 use std::ops::Range;
 use std::str::FromStr;
 
-use super::environment::references;
+use super::check_values::MOST_BYTES_OF_PATTERNS;
+use super::environment::{ExpansionError, references};
 use super::field::{Field, List};
 use super::problem::{Exposure, Problem, Severity, suggest};
-use super::{Environment, InvalidTemplate, Template};
+use super::{Check, CheckRule, Environment, InvalidTemplate, Template};
 
 /// What has been found so far.
 pub(super) struct Checker<'a> {
@@ -20,11 +21,26 @@ pub(super) struct Checker<'a> {
     pub(super) places: HashMap<String, Range<usize>>,
     /// The variables that hold the API key. No text may refer to them.
     pub(super) key_variables: Vec<String>,
+    /// The bytes that texts have with the values of the environment.
+    expanded_bytes: usize,
+    /// How many bytes the patterns that are still to come may have, compiled.
+    room_for_patterns: usize,
 }
+
+/// The most bytes of all texts with the values of the environment: many short references make a long definition.
+const MOST_EXPANDED_BYTES: usize = 4 << 20;
 
 impl<'a> Checker<'a> {
     pub(super) fn new(environment: &'a Environment, problems: &'a mut Vec<Problem>) -> Self {
-        Self { environment, problems, places: HashMap::new(), key_variables: Vec::new() }
+        let (places, key_variables) = (HashMap::new(), Vec::new());
+        Self {
+            environment,
+            problems,
+            places,
+            key_variables,
+            expanded_bytes: 0,
+            room_for_patterns: MOST_BYTES_OF_PATTERNS,
+        }
     }
 }
 
@@ -92,6 +108,20 @@ impl Checker<'_> {
         Some(valid)
     }
 
+    /// The checks of a table, with their patterns compiled.
+    pub(super) fn checks(&mut self, field: Option<Field<List<Check>>>, key: &str) -> Vec<Check> {
+        let checks = self.list(field, key).unwrap_or_default();
+        for check in &checks {
+            if let CheckRule::Matches { pattern, .. } = &check.rule
+                && let Err(error) = pattern.compile(&mut self.room_for_patterns)
+            {
+                let help = "repeat fewer times, or name fewer characters: `\\w` has all of Unicode, `[A-Za-z0-9_]` has 63";
+                self.misuse(key, error.to_string(), help);
+            }
+        }
+        checks
+    }
+
     /// A string with its references to the environment replaced.
     pub(super) fn text(
         &mut self,
@@ -104,8 +134,16 @@ impl Checker<'_> {
             self.report(span, key, "this would expose the API key", help);
             return None;
         }
-        match self.environment.expand(&text) {
-            Ok(expanded) => Some((expanded, span)),
+        let room = MOST_EXPANDED_BYTES.saturating_sub(self.expanded_bytes);
+        match self.environment.expand(&text, room) {
+            Ok(expanded) => {
+                self.expanded_bytes += expanded.len();
+                Some((expanded, span))
+            }
+            Err(error @ ExpansionError::TooLong) => {
+                self.report(span, key, error, "refer to shorter values, or to fewer");
+                None
+            }
             Err(error) => {
                 let help = "set the variable, or give a default: `${NAME:-default}`";
                 self.report(span, key, error, help);

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// The longest text with values of the environment, in bytes: no URL, path or name is longer.
+const MOST_BYTES: usize = 64 << 10;
+
 /// The environment variables that a definition may refer to, read once.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
@@ -39,11 +42,11 @@ impl Environment {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Replaces all references in `text`.
+    /// Replaces all references in `text`, which may become as long as there is `room`.
     ///
     /// # Errors
     /// A reference is not closed, has no name, or its variable is unset and has no default.
-    pub(super) fn expand(&self, text: &str) -> Result<String, ExpansionError> {
+    pub(super) fn expand(&self, text: &str, room: usize) -> Result<String, ExpansionError> {
         let mut expanded = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(start) = rest.find("${") {
@@ -57,6 +60,9 @@ impl Environment {
             let end = reference.find('}').ok_or(ExpansionError::Unclosed)?;
             expanded.push_str(before);
             expanded.push_str(self.resolve(&reference[..end])?);
+            if expanded.len() > room.min(MOST_BYTES) {
+                return Err(ExpansionError::TooLong);
+            }
             rest = &reference[end + 1..];
         }
         expanded.push_str(rest);
@@ -88,6 +94,8 @@ pub(super) fn references(text: &str) -> impl Iterator<Item = &str> {
 pub(super) enum ExpansionError {
     #[error("`${{` is not closed by `}}`")]
     Unclosed,
+    #[error("too long with the values of the environment")]
+    TooLong,
     #[error("`${{}}` has no variable name")]
     Nameless,
     #[error("the environment variable {0} is not set")]
@@ -104,16 +112,28 @@ mod tests {
 
     #[test]
     fn references_are_replaced_and_other_text_is_kept() {
-        assert_eq!(environment().expand("a/${ORG}/b$").unwrap(), "a/acme/b$");
-        assert_eq!(environment().expand("${NONE:-x}${EMPTY:-y}").unwrap(), "xy");
-        assert_eq!(environment().expand("$${ORG}$$${ORG}").unwrap(), "${ORG}$${ORG}");
+        assert_eq!(environment().expand("a/${ORG}/b$", MOST_BYTES).unwrap(), "a/acme/b$");
+        assert_eq!(environment().expand("${NONE:-x}${EMPTY:-y}", MOST_BYTES).unwrap(), "xy");
+        assert_eq!(environment().expand("$${ORG}$$${ORG}", MOST_BYTES).unwrap(), "${ORG}$${ORG}");
     }
 
     #[test]
     fn a_reference_without_a_value_is_an_error() {
-        assert_eq!(environment().expand("${NONE}"), Err(ExpansionError::Unset("NONE".into())));
-        assert_eq!(environment().expand("${ORG"), Err(ExpansionError::Unclosed));
-        assert_eq!(environment().expand("${}"), Err(ExpansionError::Nameless));
+        assert_eq!(
+            environment().expand("${NONE}", MOST_BYTES),
+            Err(ExpansionError::Unset("NONE".into()))
+        );
+        assert_eq!(environment().expand("${ORG", MOST_BYTES), Err(ExpansionError::Unclosed));
+        assert_eq!(environment().expand("${}", MOST_BYTES), Err(ExpansionError::Nameless));
+    }
+
+    #[test]
+    fn h3_a_text_with_values_has_an_end() {
+        let environment = Environment::default().with("LONG", &"x".repeat(1000));
+        let expand = |times: usize, room| environment.expand(&"${LONG}".repeat(times), room);
+        assert_eq!(expand(65, MOST_BYTES).unwrap().len(), 65_000);
+        assert_eq!(expand(100_000, usize::MAX), Err(ExpansionError::TooLong));
+        assert_eq!(expand(3, 2999), Err(ExpansionError::TooLong));
     }
 
     #[test]

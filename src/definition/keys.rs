@@ -4,10 +4,14 @@
 
 use std::ops::Range;
 
+use toml::de::{DeTable, DeValue};
+
 use super::destination::variable_for_secret;
 use super::json_schema::{Section, sections};
 use super::pipeline::RawDefinition;
-use super::problem::{Exposure, Problem, Severity, nearest, suggest};
+use super::problem::{
+    Exposure, MOST_COMPARED_BYTES, MOST_PROBLEMS, Problem, Severity, nearest, suggest,
+};
 
 /// Reads the text of a definition. Values of the wrong type are kept in their fields.
 pub(super) fn read(text: &str, problems: &mut Vec<Problem>) -> Option<RawDefinition> {
@@ -21,7 +25,10 @@ pub(super) fn read(text: &str, problems: &mut Vec<Problem>) -> Option<RawDefinit
     let mut unknown = Vec::new();
     let read = serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string()));
     // The path of an optional section has a `?` in it.
-    problems.extend(unknown.iter().map(|path| unknown_key(text, &path.replace(".?", ""))));
+    let known = KnownKeys::of(text);
+    problems.extend(unknown.iter().enumerate().map(|(position, path)| {
+        known.problem_of(&path.replace(".?", ""), position < MOST_PROBLEMS)
+    }));
     read.map_err(|error| problems.push(wrong_section(&error))).ok()
 }
 
@@ -57,32 +64,48 @@ fn wrong_section(error: &toml::de::Error) -> Problem {
     )
 }
 
-fn unknown_key(text: &str, path: &str) -> Problem {
-    let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
-    let section: Vec<&str> =
-        section.split('.').filter(|part| part.parse::<usize>().is_err()).collect();
-    let section = section.join(".");
-    if let Some(variable) = variable_for_secret(&section, key) {
-        return Problem {
-            span: find_key(text, path),
+/// The keys that are known, and where those of the text are.
+struct KnownKeys<'t> {
+    sections: Vec<Section>,
+    document: Option<toml::Spanned<DeTable<'t>>>,
+}
+
+impl<'t> KnownKeys<'t> {
+    fn of(text: &'t str) -> Self {
+        Self { sections: sections(), document: DeTable::parse(text).ok() }
+    }
+
+    /// The problem of a key that is unknown. Which one was meant is looked for only if it is shown.
+    fn problem_of(&self, path: &str, is_shown: bool) -> Problem {
+        let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
+        let section: Vec<&str> =
+            section.split('.').filter(|part| part.parse::<usize>().is_err()).collect();
+        let section = section.join(".");
+        let (message, help) = match variable_for_secret(&section, key) {
+            Some(variable) => (
+                "a definition never holds a secret",
+                format!("set the environment variable `{variable}` instead"),
+            ),
+            None if is_shown => ("unknown key", self.meant(&section, key)),
+            None => ("unknown key", "leave it out".to_owned()),
+        };
+        Problem {
+            span: self.document.as_ref().and_then(|it| find_key(it.get_ref(), path)),
             key: shown_path(path),
-            message: "a definition never holds a secret".to_owned(),
-            help: format!("set the environment variable `{variable}` instead"),
+            message: message.to_owned(),
+            help,
             exposure: Exposure::Key,
             severity: Severity::Error,
-        };
+        }
     }
-    let sections = sections();
-    let known = sections.iter().find(|known| known.path == section);
-    let known = known.map_or_else(Vec::new, Section::keys);
-    let help = nearest(key, &known).is_none().then(|| elsewhere(key, &sections)).flatten();
-    Problem {
-        span: find_key(text, path),
-        key: shown_path(path),
-        message: "unknown key".to_owned(),
-        help: help.unwrap_or_else(|| suggest(key, &known)),
-        exposure: Exposure::Key,
-        severity: Severity::Error,
+
+    /// Help for an unknown key: which one was meant, in its section or another one.
+    fn meant(&self, section: &str, key: &str) -> String {
+        let known = self.sections.iter().find(|known| known.path == section);
+        let known = known.map_or_else(Vec::new, Section::keys);
+        let is_near = nearest(key, &known).is_some() || key.len() > MOST_COMPARED_BYTES;
+        let help = if is_near { None } else { elsewhere(key, &self.sections) };
+        help.unwrap_or_else(|| suggest(key, &known))
     }
 }
 
@@ -116,11 +139,9 @@ fn shown_path(path: &str) -> String {
 }
 
 /// The span of the key at a dotted `path`.
-fn find_key(text: &str, path: &str) -> Option<Range<usize>> {
-    use toml::de::{DeTable, DeValue};
-    let document = DeTable::parse(text).ok()?;
+fn find_key(document: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
     let mut parts = path.split('.').peekable();
-    let mut table = document.get_ref();
+    let mut table = document;
     loop {
         let (key, value) = table.get_key_value(parts.next()?)?;
         if parts.peek().is_none() {

@@ -64,6 +64,7 @@ mod template;
 mod timeouts;
 mod window;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::exit_code::{ExitCode, Failure};
@@ -191,6 +192,23 @@ pub fn files_of(paths: &[PathBuf]) -> Vec<PathBuf> {
     expanded.collect()
 }
 
+/// The most bytes of a definition. One of a hundred tables has a tenth of them.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// The text of a file, which is no pipe or device: these would be waited for, or have no end.
+fn read(path: &Path) -> std::io::Result<String> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Err(std::io::Error::other("it is no file"));
+    }
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(MOST_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err(std::io::Error::other("it has more than 1 MiB"));
+    }
+    Ok(text)
+}
+
 /// Reads and validates the definitions of one job: each of them, or its problems.
 #[must_use]
 pub fn load_all(
@@ -239,7 +257,7 @@ impl Definition {
         settings: &[Setting],
         environment: &Environment,
     ) -> Result<Self, DefinitionError> {
-        let text = std::fs::read_to_string(path)
+        let text = read(path)
             .map_err(|source| DefinitionError::Unreadable { path: path.to_owned(), source })?;
         let settings: Vec<Setting> = settings.iter().map(Setting::in_working_directory).collect();
         let text = setting::apply(&text, &settings)?;

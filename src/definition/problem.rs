@@ -94,14 +94,27 @@ pub struct Problems {
     file: String,
     text: String,
     list: Vec<Problem>,
+    /// How many more there are.
+    more: usize,
+    has_errors: bool,
 }
+
+/// So many problems are told. Whoever has more has one mistake many times, or a file that is no definition.
+pub(super) const MOST_PROBLEMS: usize = 100;
+/// A longer name is not like any other, and comparing takes the product of both lengths.
+pub(super) const MOST_COMPARED_BYTES: usize = 64;
+/// So much of the text is shown for one problem.
+const MOST_SHOWN_BYTES: usize = 2000;
 
 impl std::error::Error for Problems {}
 
 impl Problems {
     pub(super) fn new(file: &str, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
-        Self { file: file.to_owned(), text: text.to_owned(), list: problems }
+        let has_errors = problems.iter().any(|problem| problem.severity == Severity::Error);
+        let more = problems.len().saturating_sub(MOST_PROBLEMS);
+        problems.truncate(MOST_PROBLEMS);
+        Self { file: file.to_owned(), text: text.to_owned(), list: problems, more, has_errors }
     }
 
     /// Whether there are no problems.
@@ -113,10 +126,10 @@ impl Problems {
     /// Whether any problem stops a run.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.list.iter().any(|problem| problem.severity == Severity::Error)
+        self.has_errors
     }
 
-    /// All problems, in the order of the text; missing keys are last.
+    /// The first problems, in the order of the text; missing keys are last.
     #[must_use]
     pub fn list(&self) -> &[Problem] {
         &self.list
@@ -131,10 +144,20 @@ impl Problems {
         Some((line_of(&self.text, start), column))
     }
 
+    /// How many problems there are besides those of the list.
+    #[must_use]
+    pub fn more(&self) -> usize {
+        self.more
+    }
+
     /// The whole report, as lines: of the definition's text only those with a problem, as they are.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let rendered: Vec<String> = self.list.iter().map(|problem| self.render(problem)).collect();
+        let mut rendered: Vec<String> =
+            self.list.iter().map(|problem| self.render(problem)).collect();
+        if self.more > 0 {
+            rendered.push(format!("{} more problems are not shown", self.more));
+        }
         rendered.join("\n\n").lines().map(str::to_owned).collect()
     }
 
@@ -144,29 +167,25 @@ impl Problems {
             Severity::Warning => Level::WARNING,
         };
         // What breaks a line in names and values is not ours.
-        let title = format!("`{}`: {}", problem.key, problem.message);
+        let title = format!("`{}`: {}", shortened(&problem.key), problem.message);
         let title = level.primary_title(shown::message(&title));
         let help = Level::HELP.message(shown::message(&problem.help));
         let file = shown::message(&self.file);
-        match &problem.span {
-            Some(span) if problem.exposure != Exposure::Nothing => {
-                let marked = AnnotationKind::Primary.span(span.clone());
-                let text = match problem.exposure {
-                    Exposure::Key => Cow::Owned(without_value(&self.text, span.end)),
-                    _ => Cow::Borrowed(self.text.as_str()),
-                };
-                let snippet = Snippet::source(text).path(file).annotation(marked);
-                Renderer::plain().render(&[title.element(snippet).element(help)])
-            }
-            span => {
-                let place = match span {
-                    Some(span) => format!("{file}:{}", line_of(&self.text, span.start)),
-                    None => file,
-                };
-                let place = Level::NOTE.message(format!("in {place}"));
-                Renderer::plain().render(&[title.element(place).element(help)])
-            }
+        let shown = problem.span.as_ref().filter(|_| problem.exposure != Exposure::Nothing);
+        let line = problem.span.as_ref().map(|span| line_of(&self.text, span.start));
+        if let Some((lines, span)) = shown.and_then(|span| lines_at(&self.text, span)) {
+            let text = match problem.exposure {
+                Exposure::Key => Cow::Owned(without_value(lines, span.end)),
+                _ => Cow::Borrowed(lines),
+            };
+            let marked = AnnotationKind::Primary.span(span);
+            let snippet = Snippet::source(text).line_start(line.unwrap_or(1));
+            let snippet = snippet.path(file).annotation(marked);
+            return Renderer::plain().render(&[title.element(snippet).element(help)]);
         }
+        let place = line.map_or_else(|| file.clone(), |line| format!("{file}:{line}"));
+        let place = Level::NOTE.message(format!("in {place}"));
+        Renderer::plain().render(&[title.element(place).element(help)])
     }
 }
 
@@ -177,13 +196,35 @@ impl fmt::Display for Problems {
         if let Some((line, column)) = self.place_of(first) {
             write!(f, ":{line}:{column}")?;
         }
-        write!(f, ": `{}`: {}", first.key, first.message)?;
-        match self.list.len() - 1 {
+        write!(f, ": `{}`: {}", shortened(&first.key), first.message)?;
+        match self.list.len() - 1 + self.more {
             0 => Ok(()),
             1 => f.write_str("; and 1 more problem"),
             more => write!(f, "; and {more} more problems"),
         }
     }
+}
+
+/// A key that leaves room for what is wrong with it.
+fn shortened(key: &str) -> Cow<'_, str> {
+    const CHARACTERS: usize = 400;
+    match key.char_indices().nth(CHARACTERS) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &key[..end])),
+        None => Cow::Borrowed(key),
+    }
+}
+
+/// The lines of a span, and the span in them; none if they are too long to be shown. Of many lines, only the first.
+fn lines_at<'t>(text: &'t str, span: &Range<usize>) -> Option<(&'t str, Range<usize>)> {
+    let start = text.get(..span.start)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let line_end = |offset: usize| {
+        let newline = text.get(offset..)?.find('\n');
+        Some(newline.map_or(text.len(), |newline| offset + newline + 1))
+    };
+    let (first, last) = (line_end(span.start)?, line_end(span.end)?);
+    let end = if last - start > MOST_SHOWN_BYTES { first } else { last };
+    let lines = text.get(start..end).filter(|lines| lines.len() <= MOST_SHOWN_BYTES)?;
+    Some((lines, span.start - start..span.end.min(end) - start))
 }
 
 /// The text without the value of a key that ends at `key_end`.
@@ -203,8 +244,10 @@ fn line_of(text: &str, offset: usize) -> usize {
 
 /// The candidate that `typed` most likely means.
 pub(crate) fn nearest<'a>(typed: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let is_short = |name: &str| name.len() <= MOST_COMPARED_BYTES;
     candidates
         .iter()
+        .filter(|candidate| is_short(typed) && is_short(candidate))
         .map(|candidate| (strsim::normalized_damerau_levenshtein(typed, candidate), *candidate))
         .filter(|(similarity, _)| *similarity >= 0.5)
         .max_by(|(left, _), (right, _)| left.total_cmp(right))

@@ -318,7 +318,7 @@ impl RawTable {
         let contract = checker.value(self.schema_contract, &key("schema_contract"));
         let null_values = checker.list(self.null_values, &key("null_values"));
         let description = checker.value(self.description, &key("description"));
-        let checks = checker.list(self.checks, &key("checks")).unwrap_or_default();
+        let checks = checker.checks(self.checks, &key("checks"));
         let columns = columns(self.columns, &key("columns"), checker);
         let base = match parent {
             Some(_) => Table::named(name?),

@@ -77,6 +77,51 @@ fn h3_types_paths_and_patterns_have_an_end() {
 }
 
 #[test]
+fn h3_many_and_long_mistakes_are_told_in_bounds() {
+    const RESOURCE: &str = "endpoint = \"e-sourcing\"\norganisation_id = \"o\"";
+    let numbered = |count: usize, of: &dyn Fn(usize) -> String| {
+        (0..count).map(of).collect::<Vec<_>>().join("\n")
+    };
+    let keys = numbered(4000, &|at| format!("unknown_key_{at} = 1"));
+    let names = numbered(5000, &|at| format!("\"Name {at}\","));
+    let checks = numbered(300, &|at| {
+        format!("{{ matches = \"a{at}\", pattern = '\\p{{L}}{{1,9{}}}' }},", at % 10)
+    });
+    let long = "k".repeat(900_000);
+    for (table, words) in [
+        (format!("name = \"t\"\n{keys}"), "3900 more problems are not shown"),
+        (format!("name = \"t\"\n{long} = 1"), "unknown key"),
+        (format!("name = \"t\"\nprimary_key = [{names}]"), "4900 more problems are not shown"),
+        (format!("name = \"t\"\nchecks = [{checks}]"), "or one too many"),
+        (format!("name = \"t\"\nx = \"{long}{long}\""), "more than 1 MiB"),
+    ] {
+        let shown = refused(&with_table(&table));
+        assert!(shown.contains(words), "{}", &shown[..shown.len().min(2000)]);
+        assert!(shown.len() < 600_000, "{} bytes are shown", shown.len());
+    }
+    let path = format!("path = \"/{}\"", "${X:-0123456789}".repeat(50_000));
+    let shown = refused(&with_url("lake").replace(RESOURCE, &path));
+    assert!(shown.contains("too long with the values"), "{shown}");
+}
+
+#[test]
+fn h4_a_definition_that_is_no_file_is_not_waited_for() {
+    let workplace = Workplace::empty();
+    let file = workplace.path().join("test.toml");
+    std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+    for _ in 0..2 {
+        for command in ["check", "plan", "run"] {
+            let finished = workplace.flowlake(&[command, "test.toml"]);
+            assert_eq!(finished.code, 2, "{}", finished.stderr);
+            let all = format!("{}{}", finished.stdout, finished.stderr);
+            assert!(all.contains("it is no file"), "{all}");
+        }
+        std::fs::remove_file(&file).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    }
+}
+
+#[test]
 fn h4_a_directory_that_a_shell_would_have_replaced_is_no_destination() {
     for (url, words) in [
         ("~/lake", "write `${HOME}/lake`"),

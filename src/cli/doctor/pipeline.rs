@@ -80,7 +80,7 @@ pub(super) fn wrong(error: &Error) -> Vec<Look> {
 fn problems(found: &Problems) -> Vec<Look> {
     let shown = found.list().iter().take(MOST_PROBLEMS);
     let mut looks: Vec<Look> = shown.map(|problem| look_of(found, problem)).collect();
-    let more = found.list().len().saturating_sub(MOST_PROBLEMS);
+    let more = found.list().len().saturating_sub(MOST_PROBLEMS) + found.more();
     if let Some(last) = looks.last_mut().filter(|_| more > 0) {
         last.help =
             Some(format!("there are {more} more problems: `flowlake check` tells them all"));
