@@ -330,6 +330,14 @@ pub fn only_tables(mut pipeline: Pipeline, chosen: &[TableName]) -> Result<Pipel
     Ok(pipeline)
 }
 
+/// Refuses a window of the definition that begins in the future.
+///
+/// # Errors
+/// It does.
+pub fn refuse_future_start(pipeline: &Pipeline, now: DateTime<Utc>) -> Result<(), PlanError> {
+    refuse_the_future(now, pipeline.source.window.as_ref(), None, &Overrides::default())
+}
+
 /// Refuses instants that have not come yet: they would silence every night until then.
 fn refuse_the_future(
     now: DateTime<Utc>,

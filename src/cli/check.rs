@@ -9,7 +9,7 @@ use super::summary::{self, fail};
 use crate::cli::error::Error;
 use crate::definition::{self, DefinitionError, Pipeline, Problems, Setting, Severity};
 use crate::exit_code::{ExitCode, Failure};
-use crate::plan::{Overrides, Plan};
+use crate::plan::{self, Overrides, Plan};
 use crate::run::{RunContext, RunError};
 use crate::schema::RunId;
 use crate::source::api_key::ApiKey;
@@ -51,16 +51,20 @@ pub(super) async fn check(
             Ok(definition) => {
                 let warned = show_warnings(&definition.warnings, file, options.json);
                 let pipeline = definition.pipeline;
-                match warned {
-                    Err(error) => fail(&error),
-                    Ok(()) if options.online => check_online(file, pipeline, context).await,
-                    Ok(()) => {
+                let begun = plan::refuse_future_start(&pipeline, context.clock.now());
+                match (warned, begun) {
+                    (Err(error), _) => fail(&error),
+                    (_, Err(error)) => {
+                        show(&error.into(), Some(&pipeline.name), file, options.json)
+                    }
+                    _ if options.online => check_online(file, pipeline, context).await,
+                    _ => {
                         let line = format!("{}: ok, pipeline `{}`", file.display(), pipeline.name);
                         report(&line, options.json)
                     }
                 }
             }
-            Err(error) => show(error, file, options.json),
+            Err(error) => show(&error.into(), None, file, options.json),
         };
         if worst == ExitCode::Done {
             worst = code;
@@ -78,12 +82,11 @@ fn report(line: &str, json: bool) -> ExitCode {
     ExitCode::Done
 }
 
-fn show(error: DefinitionError, file: &Path, json: bool) -> ExitCode {
-    let error = Error::Definition(error);
+fn show(error: &Error, pipeline: Option<&str>, file: &Path, json: bool) -> ExitCode {
     if json {
-        return print_json(&error, file).err().map_or(error.exit_code(), |error| fail(&error));
+        return print_json(error, file).err().map_or(error.exit_code(), |error| fail(&error));
     }
-    screen::print_lines(summary::error(&error, None));
+    screen::print_lines(summary::error(error, pipeline));
     error.exit_code()
 }
 

@@ -204,7 +204,7 @@ async fn peek(
 }
 
 pub(super) fn count(text: &str) -> Result<NonZeroUsize, &'static str> {
-    text.parse().map_err(|_| "write a number from 1 on, as in `--jobs 3`")
+    text.parse().map_err(|_| "write a number from 1 on, like 3")
 }
 
 pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {

@@ -128,7 +128,7 @@ pub(super) struct RawDefinition {
     #[schemars(required)]
     pub(super) version: Option<Field<FormatVersion>>,
     /// The pipeline's name in runs, reports and messages.
-    #[schemars(required, extend("examples" = ["purchasing"]))]
+    #[schemars(required, extend("examples" = ["purchasing"], "pattern" = r"\S"))]
     pub(super) name: Option<Field<String>>,
     /// For people.
     pub(super) description: Option<Field<String>>,
@@ -180,7 +180,7 @@ pub(super) fn check(
     let mut checker = Checker::new(environment, problems);
     let checker = &mut checker;
     checker.required(raw.version, "version", "version = 1");
-    let name = checker.required(raw.name, "name", "name = \"purchasing\"");
+    let name = pipeline_name(raw.name, checker);
     let description = checker.value(raw.description, "description");
     if raw.source.is_none() {
         checker.missing("source", "add a section `[source]` with `endpoint`");
@@ -217,6 +217,23 @@ pub(super) fn check(
         tables,
         is_partial: false,
     })
+}
+
+/// The name of a pipeline, which stands in every report and may be a directory.
+fn pipeline_name(field: Option<Field<String>>, checker: &mut Checker<'_>) -> Option<String> {
+    const MOST_BYTES: usize = 1000;
+    const HELP: &str = "write it like `name = \"purchasing\"`";
+    let name = checker.required(field, "name", "name = \"purchasing\"")?;
+    if name.trim().is_empty() {
+        checker.misuse("name", "a pipeline needs a name", HELP);
+        return None;
+    }
+    if name.len() > MOST_BYTES {
+        let message = format!("the name is too long: {} of {MOST_BYTES} bytes", name.len());
+        checker.misuse("name", message, HELP);
+        return None;
+    }
+    Some(name)
 }
 
 fn tables(

@@ -109,5 +109,8 @@ impl Checker<'_> {
 
 fn is_directory_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    name.len() <= MOST_NAME_BYTES && name.bytes().all(is_plain) && !name.starts_with('.')
+    !name.is_empty()
+        && name.len() <= MOST_NAME_BYTES
+        && name.bytes().all(is_plain)
+        && !name.starts_with('.')
 }

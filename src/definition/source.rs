@@ -225,6 +225,10 @@ fn path(field: Option<Field<String>>, checker: &mut Checker<'_>) -> Option<Resou
         checker.report(span, KEY, "more than a path", help);
         return None;
     }
+    if text.contains(char::is_control) {
+        checker.report(span, KEY, "a path has a tab, a line break or the like", HELP);
+        return None;
+    }
     if segments.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
         checker.report(span, KEY, "a segment of the path is empty, `.` or `..`", HELP);
         return None;
@@ -238,7 +242,9 @@ fn organisation_id(field: Option<Field<String>>, checker: &mut Checker<'_>) -> O
         checker.missing(KEY, "add `organisation_id = \"${PROCUREMENTFLOW_ORGANISATION_ID}\"`");
     }
     let (id, span) = checker.text(field, KEY)?;
-    if id.trim().is_empty() || matches!(id.as_str(), "." | "..") {
+    // A URL loses tabs and line breaks, and what is left may be `..`.
+    let is_harmless = !id.contains(char::is_control) && !matches!(id.as_str(), "." | "..");
+    if id.trim().is_empty() || !is_harmless {
         checker.report(span, KEY, "not an organisation id", "copy it from Company Details");
         return None;
     }

@@ -11,13 +11,16 @@ use crate::shown;
 /// A name that is not `snake_case`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a name: use lower-case letters, digits and underscores, beginning with a letter or underscore"
+    "`{text}` is not a name: use lower-case letters, digits and underscores, beginning with {beginning}"
 )]
-pub struct InvalidName(String);
+pub struct InvalidName {
+    text: String,
+    beginning: &'static str,
+}
 
 /// Declares a checked name as its own type, so a table's name cannot be passed as a column's.
 macro_rules! checked_name {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $beginning:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -44,7 +47,7 @@ macro_rules! checked_name {
                 if is_snake_case(text) {
                     Ok(Self(text.to_owned()))
                 } else {
-                    Err(InvalidName(shown::quoted(text)))
+                    Err(InvalidName { text: shown::quoted(text), beginning: $beginning })
                 }
             }
         }
@@ -67,11 +70,14 @@ macro_rules! checked_name {
 
 checked_name!(
     /// The name of a table, which is also its directory.
-    TableName
+    // The definition refuses an underscore: engines skip such directories.
+    TableName,
+    "a letter"
 );
 checked_name!(
     /// The name of a column as it stands in Parquet.
-    ColumnName
+    ColumnName,
+    "a letter or underscore"
 );
 
 impl TableName {

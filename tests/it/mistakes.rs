@@ -122,6 +122,24 @@ fn h4_a_definition_that_is_no_file_is_not_waited_for() {
 }
 
 #[test]
+fn h4_a_pipeline_has_a_name_and_an_organisation_an_id() {
+    for (written, wrong, words) in [
+        ("name = \"test\"", "name = \"\"".to_owned(), "a pipeline needs a name"),
+        ("name = \"test\"", "name = \" \\t\"".to_owned(), "a pipeline needs a name"),
+        ("name = \"test\"", format!("name = \"{}\"", "n".repeat(2000)), "the name is too long"),
+        ("\"o\"", "\".\\t.\"".to_owned(), "not an organisation id"),
+        ("\"o\"", "\"\\n..\"".to_owned(), "not an organisation id"),
+    ] {
+        let definition = with_url("lake");
+        assert!(definition.contains(written), "{definition}");
+        let shown = refused(&definition.replacen(written, &wrong, 1));
+        assert!(shown.contains(words), "{wrong}: {shown}");
+    }
+    let shown = refused(&with_table("name = \"2x\""));
+    assert!(shown.contains("beginning with a letter\n"), "{shown}");
+}
+
+#[test]
 fn h4_a_directory_that_a_shell_would_have_replaced_is_no_destination() {
     for (url, words) in [
         ("~/lake", "write `${HOME}/lake`"),
@@ -266,8 +284,8 @@ fn f11_arguments_that_are_wrong_have_an_example() {
     let workplace = Workplace::empty();
     for (arguments, words) in [
         (["--memory", "10"], "as in `256MiB`"),
-        (["--jobs", "0"], "as in `--jobs 3`"),
-        (["--jobs", "x"], "as in `--jobs 3`"),
+        (["--jobs", "0"], "a number from 1 on, like 3"),
+        (["--jobs", "x"], "a number from 1 on, like 3"),
         (["--from", "yesterday"], "write `2024-01-01`"),
     ] {
         let finished = workplace.flowlake(&[&["run", "test.toml"], &arguments[..]].concat());

@@ -153,6 +153,12 @@ fn o05_instants_in_the_future_are_refused() {
         let expected = format!("{option} 2099-01-01 00:00:00 UTC is in the future");
         assert!(refused.stderr.contains(&expected), "{}", refused.stderr);
     }
+    let checked = ["check", "test.toml", "--set", "source.window.start=2099-01-01"];
+    for command in [&checked[..], &[&checked[..], &["--json"]].concat()] {
+        let refused = workplace.flowlake(command);
+        assert_eq!(refused.code, 2, "{command:?}");
+        assert!(refused.stdout.contains("is in the future"), "{}", refused.stdout);
+    }
     let refused = workplace.flowlake(&["watermark", "set", "test.toml", "2099-01-01"]);
     assert_eq!(refused.code, 2);
     assert!(refused.stderr.contains("is in the future"), "{}", refused.stderr);
