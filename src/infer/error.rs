@@ -325,10 +325,7 @@ impl Failure for SchemaError {
             Self::OtherDirectories { column, before, .. } => {
                 format!("declare `{before}` for `{column}`, or load into a new destination")
             }
-            Self::OtherKeyType { column, before, .. } => format!(
-                "one key may be written in several ways, so that rows would be there twice: declare `{before}` for \
-                 `{column}`, or load into a new destination, or use `write_disposition = \"replace\"` once"
-            ),
+            Self::OtherKeyType { column, before, .. } => other_key_type_help(column, before),
             Self::Rekeyed { .. } | Self::NotCarried { .. } => {
                 "load into a new destination, or use `write_disposition = \"replace\"` once".into()
             }
@@ -344,6 +341,13 @@ const OTHER_PARTITIONS_HELP: &str =
     "divide them anew with `flowlake convert DEFINITION`, which does not need the source";
 const OTHER_PARTITIONS_SHARED_HELP: &str = "tables that pipelines share keep the partitions that they began with; \
      load all slices into a new destination for others";
+
+fn other_key_type_help(column: &ColumnName, before: &ColumnType) -> String {
+    format!(
+        "one key may be written in several ways, so that rows would be there twice: declare `{before}` for `{column}`, or \
+         load into a new destination, or use `write_disposition = \"replace\"` once"
+    )
+}
 
 /// What to do about a partition by a column of an unfit type.
 fn partition_help(column: &ColumnName, column_type: &ColumnType) -> String {

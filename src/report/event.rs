@@ -149,20 +149,7 @@ impl fmt::Display for RunWarning {
             Self::DeletesSkipped => f.write_str(
                 "quarantined records have keys that cannot be read; no missing record is deleted",
             ),
-            Self::DeletesNothing { window } => {
-                f.write_str("an export that is loaded again deletes no records; ")?;
-                match window {
-                    None => f.write_str("the next run does"),
-                    Some(Window { start, end }) => {
-                        let [from, to] = [start, end]
-                            .map(|it| it.to_rfc3339_opts(SecondsFormat::AutoSi, true));
-                        write!(
-                            f,
-                            "a run with `--from {from} --to {to}` deletes those that the source has no more"
-                        )
-                    }
-                }
-            }
+            Self::DeletesNothing { window } => deletes_nothing(f, *window),
             Self::ChildEmptied { rows } => {
                 let of = if *rows == 1 { "row" } else { "rows" };
                 write!(
@@ -188,18 +175,7 @@ impl fmt::Display for RunWarning {
                 }
             }
             Self::ValuesOfAnotherType { column, column_type, records, keep_with } => {
-                let of = if *records == 1 { "record" } else { "records" };
-                write!(
-                    f,
-                    "{records} {of} with a value in `{column}` that is no {column_type}: in quarantine"
-                )?;
-                match keep_with {
-                    Some(other) => write!(
-                        f,
-                        "; to keep such values, write `{column} = \"{other}\"` under `[tables.columns]`"
-                    ),
-                    None => Ok(()),
-                }
+                another_type(f, (column, column_type), *records, keep_with.as_ref())
             }
             Self::ReportNotWritten(error) => {
                 write!(f, "could not write the report of the run: {error}")
@@ -214,6 +190,30 @@ impl fmt::Display for RunWarning {
                 f.write_str("no time to remove staged files; a later run removes them")
             }
         }
+    }
+}
+
+fn deletes_nothing(f: &mut fmt::Formatter<'_>, window: Option<Window>) -> fmt::Result {
+    f.write_str("an export that is loaded again deletes no records; ")?;
+    let Some(Window { start, end }) = window else { return f.write_str("the next run does") };
+    let [from, to] = [start, end].map(|it| it.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+    write!(f, "a run with `--from {from} --to {to}` deletes those that the source has no more")
+}
+
+fn another_type(
+    f: &mut fmt::Formatter<'_>,
+    (column, column_type): (&str, &ColumnType),
+    records: u64,
+    keep_with: Option<&ColumnType>,
+) -> fmt::Result {
+    let of = if records == 1 { "record" } else { "records" };
+    write!(f, "{records} {of} with a value in `{column}` that is no {column_type}: in quarantine")?;
+    match keep_with {
+        Some(other) => write!(
+            f,
+            "; to keep such values, write `{column} = \"{other}\"` under `[tables.columns]`"
+        ),
+        None => Ok(()),
     }
 }
 

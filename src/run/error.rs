@@ -190,16 +190,8 @@ impl Failure for RunError {
                 "write the `partition_by` that was there, or load into a new destination".into(),
             ),
             Self::Conflict => Some("the other run is complete; run this one again".into()),
-            Self::InsideLake { .. } => Some(
-                "give each destination a directory of its own: readers of the outer one would take files of this one for \
-                 its own"
-                    .into(),
-            ),
-            Self::NoLake { .. } => Some(
-                "check `destination.url`, and that its disk is mounted; \
-                 `--set destination.must_exist=false` begins a lake"
-                    .into(),
-            ),
+            Self::InsideLake { .. } => Some(INSIDE_LAKE_HELP.into()),
+            Self::NoLake { .. } => Some(NO_LAKE_HELP.into()),
             Self::Unbalanced { .. } | Self::Frame(_) | Self::Report(_) => {
                 Some(advice::REPORT_A_BUG.into())
             }
@@ -207,6 +199,10 @@ impl Failure for RunError {
     }
 }
 
+const NO_LAKE_HELP: &str = "check `destination.url`, and that its disk is mounted; \
+     `--set destination.must_exist=false` begins a lake";
+const INSIDE_LAKE_HELP: &str = "give each destination a directory of its own: readers of the outer one would take files of \
+     this one for its own";
 const USED_RUN_ID_HELP: &str = "give each run an id of its own, or leave `--run-id` out";
 
 /// What to do about a column that has the name of a directory.

@@ -79,6 +79,9 @@ pub enum GuardError {
     NothingFits { table: TableName, records: u64, reasons: String },
 }
 
+const CHILD_EMPTIED_HELP: &str = "the tables are as they were; look whether the source has renamed the list; if this table is \
+     meant to be empty, run once with `--allow-shrink`";
+
 fn nothing_excluded(column: &ColumnName, nearest: Option<&str>) -> String {
     let meant = nearest.map(|name| format!("did you mean `{name}`? ")).unwrap_or_default();
     format!(
@@ -116,10 +119,7 @@ impl Failure for GuardError {
             Self::Emptied { .. } => {
                 "the tables are as they were; if this one is meant to be empty, run once with `--allow-shrink`"
             }
-            Self::ChildEmptied { .. } => {
-                "the tables are as they were; look whether the source has renamed the list; if this table is meant to be \
-                 empty, run once with `--allow-shrink`"
-            }
+            Self::ChildEmptied { .. } => CHILD_EMPTIED_HELP,
             Self::TooFew { .. } | Self::Shrunk { .. } | Self::OneObject { .. } => {
                 "the tables are as they were; if the export is right, run once with `--allow-shrink`"
             }

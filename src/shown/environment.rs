@@ -3,6 +3,10 @@
 use std::env;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use percent_encoding::percent_decode_str;
+
 use super::{KindOfSecret, remember};
 
 /// How the variables begin that the clients of stores read. They accept many names.
@@ -37,12 +41,13 @@ pub fn remember_login(url: &str) {
     let Some((_, password)) = login.split_once(':').filter(|(_, it)| !it.is_empty()) else {
         return;
     };
-    let as_sent = decoded(login.as_bytes());
+    let as_sent: Vec<u8> = percent_decode_str(login).collect();
     for secret in [login, password] {
         remember(KindOfSecret::Credential, secret);
-        remember(KindOfSecret::Credential, &String::from_utf8_lossy(&decoded(secret.as_bytes())));
+        remember(KindOfSecret::Credential, &percent_decode_str(secret).decode_utf8_lossy());
     }
-    remember(KindOfSecret::Credential, base64(&as_sent).trim_end_matches('='));
+    // As `Proxy-Authorization` has it.
+    remember(KindOfSecret::Credential, &STANDARD_NO_PAD.encode(as_sent));
 }
 
 fn remember_variables(is_asked_for: impl Fn(&str) -> bool) {
@@ -68,33 +73,6 @@ fn variables() -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// A part of a URL as it is sent elsewhere, without percent-encoding.
-fn decoded(part: &[u8]) -> Vec<u8> {
-    let digit = |at: usize| char::from(*part.get(at)?).to_digit(16);
-    let (mut bytes, mut at) = (Vec::new(), 0);
-    while let Some(&byte) = part.get(at) {
-        let pair = (byte == b'%').then(|| Some((digit(at + 1)?, digit(at + 2)?))).flatten();
-        let decoded = pair.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
-        bytes.push(decoded.unwrap_or(byte));
-        at += if decoded.is_some() { 3 } else { 1 };
-    }
-    bytes
-}
-
-/// Base64, as `Proxy-Authorization` has it.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digits = |three: &[u8]| {
-        let number = (0..3)
-            .fold(0_usize, |sum, at| sum << 8 | three.get(at).map_or(0, |it| usize::from(*it)));
-        let digit = |at: usize| {
-            if at > three.len() { '=' } else { char::from(DIGITS[number >> (18 - 6 * at) & 63]) }
-        };
-        [digit(0), digit(1), digit(2), digit(3)]
-    };
-    bytes.chunks(3).flat_map(digits).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::line;
@@ -117,14 +95,5 @@ mod tests {
             assert!(!shown.contains("word") && !shown.contains("scheme"), "{text}: {shown}");
         }
         assert_eq!(line("canary-user asks proxy:3128"), "canary-user asks proxy:3128");
-    }
-
-    #[test]
-    fn base64_is_that_of_rfc_4648() {
-        for (bytes, expected) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(bytes.as_bytes()), expected);
-        }
     }
 }

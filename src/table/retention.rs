@@ -298,6 +298,8 @@ mod tests {
         let kept = Kept {
             landing: LandingPolicy::default(),
             retention: RetentionPolicy { commits: 5, ..RetentionPolicy::default() },
+            pipeline: "test".to_owned(),
+            has_others: false,
             sequence: 20,
             // A table that has not changed for long.
             manifests: [layout::manifest(&destination, &table, 3).to_string()].into(),

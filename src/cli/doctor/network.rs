@@ -128,7 +128,6 @@ pub(super) fn judge_proxies(looks: &mut [Look]) {
 mod tests {
     use super::super::look::LookState;
     use super::*;
-    use crate::cli::doctor::LookState;
 
     #[test]
     fn h2_the_address_of_a_proxy_has_no_password() {
