@@ -86,16 +86,15 @@ pub(super) fn scalars_as(
     match column_type {
         ColumnType::List(inner) => list_column(None, Some(scalars), rows, inner, rules),
         ColumnType::Struct(fields) => {
-            let is_there = scalars.values.is_not_null();
-            let mut object = ObjectBuilder::new(fields, is_there);
-            match object.field(ITEM_COLUMN) {
-                Some(field) => {
-                    let rules = rules.of_field(&field.name);
-                    let values = scalars_as(Some(scalars), rows, &field.column_type, rules)?;
-                    object.fill(&field.name, values)?;
-                }
-                None => object.refuse(rows_of_true(&scalars.values.is_not_null())),
-            }
+            let Some((_, field)) = FieldIndex::new(fields).named(ITEM_COLUMN) else {
+                let unfit = rows_of_true(&scalars.values.is_not_null());
+                return Ok(Cast { unfit, ..Cast::nulls(rows, column_type) });
+            };
+            let rules = rules.of_field(&field.name);
+            let values = scalars_as(Some(scalars), rows, &field.column_type, rules)?;
+            // A scalar that does not fit is no object without members.
+            let mut object = ObjectBuilder::new(fields, values.series.is_not_null());
+            object.fill(&field.name, values)?;
             object.finish()
         }
         _ => cast_raw(&scalars.values, column_type, rules),

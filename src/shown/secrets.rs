@@ -179,6 +179,14 @@ mod tests {
     }
 
     #[test]
+    fn h2_of_two_secrets_that_a_cut_text_may_end_with_none_is_left() {
+        remember(KindOfSecret::Credential, "first_secret_two");
+        remember(KindOfSecret::Credential, "secret_that_is_longer_than_the_first");
+        assert_eq!(redact_cut("a first_secret"), "a [a credential]");
+        assert_eq!(redact_cut("a first_secret_th"), "a first_[a credential]");
+    }
+
+    #[test]
     fn h2_signatures_that_a_server_repeats_are_not_shown() {
         let signature = "0123456789abcdef0123456789abcdef";
         for text in [

@@ -312,6 +312,7 @@ fn without_a_file_the_definitions_in_pipelines_are_looked_at() {
     let text = std::fs::read_to_string(workplace.path().join("test.toml")).unwrap();
     let text = text.replace("[source]\n", "[source]\napi_key = [{ env = \"NO_SUCH_KEY\" }]\n");
     for name in ["b", "a"] {
+        let text = text.replace("name = \"test\"", &format!("name = \"{name}\""));
         let text = text.replace("name = \"t\"", &format!("name = \"{name}\""));
         std::fs::write(pipelines.join(format!("{name}.toml")), text).unwrap();
     }

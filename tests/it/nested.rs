@@ -160,3 +160,21 @@ fn objects_are_neither_keys_nor_orders_nor_partitions() {
     }
     insta::assert_snapshot!(story.join("\n"));
 }
+
+#[test]
+fn p4_a_scalar_that_an_object_does_not_take_is_null_and_no_empty_object() {
+    let source = Source::serving(r#"{"rows":[{"id":1,"lines":[{"qty":2}],"o":{"a":1},"v":5}]}"#);
+    let workplace = Workplace::asking(&source);
+    workplace.define(TABLE);
+    workplace.run().success();
+    source.serve(
+        r#"{"rows":[{"id":1,"lines":"see attachment","o":"none","v":1},
+                    {"id":2,"lines":[{"qty":3}],"o":{"a":2},"v":2},
+                    {"id":3,"lines":7,"o":true,"v":3}]}"#,
+    );
+    workplace.run().success();
+    let lake = workplace.lake();
+    assert_eq!(lake.column("t", "lines"), ["null", "[{3}]", "null"]);
+    assert_eq!(lake.column("t", "o"), ["null", "{2}", "null"]);
+    assert_eq!(lake.quarantine("t").len(), 2);
+}
