@@ -150,5 +150,14 @@ mod tests {
             prop_assert!(name.parse::<ColumnName>().is_ok(), "{}", name);
             prop_assert_eq!(&snake_case(&name), &name);
         }
+
+        #[test]
+        fn every_key_has_a_name_for_a_table(keys in proptest::collection::vec("\\PC{0,90}", 1..4)) {
+            let name = table_name(&keys);
+            let is_valid = |name: &TableName| {
+                !name.as_str().starts_with('_') && bytes_in_a_path(name.as_str()) <= MOST_BYTES
+            };
+            prop_assert!(name.as_ref().is_some_and(is_valid), "{:?}", name);
+        }
     }
 }
