@@ -31,5 +31,5 @@ def pages_link_to_the_exit_codes(bench: Bench) -> None:
     for page in PAGES:
         text = bench.read(page)
         if page != "container/README.md":
-            assert "README.md#exit-codes)" in text, page
+            assert "running.md#exit-codes)" in text, page
         assert "| page someone |" not in text, f"{page} repeats the table"

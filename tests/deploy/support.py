@@ -136,9 +136,9 @@ def call(*command: str | Path, expect: int | None = 0, **options: object) -> sub
 
 
 def exit_codes() -> set[int]:
-    """The codes of the table in the README."""
-    readme = (REPOSITORY / "README.md").read_text()
-    table = readme.split("### Exit codes")[1].split("\n### ")[0]
+    """The codes of the table in docs/running.md."""
+    page = (REPOSITORY / "docs/running.md").read_text()
+    table = page.split("## Exit codes")[1].split("\n## ")[0]
     cells = re.findall(r"^\| ([0-9, ]+) \|", table, re.MULTILINE)
     codes = {int(code) for cell in cells for code in cell.split(",")}
     assert {0, 2, 4, 11, 143} <= codes, codes
