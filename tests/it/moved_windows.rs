@@ -41,7 +41,7 @@ fn o06_a_table_that_comes_later_is_told_with_the_command_that_loads_what_was_bef
     let (source, workplace) = loaded();
     define(&workplace, "2026-01-01", &format!("{T}{U}"));
     let gap = "the table is new, and begins at 2026-02-01T00:00:00Z; what is between is loaded by \
-               `flowlake run --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z` with `--table` and its name";
+               a run with `--from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z` with `--table` and its name";
     let plan = workplace.flowlake(&["plan", "test.toml", "--as-of", "2026-02-02"]).success();
     assert!(plan.contains(&format!("not loaded   u: {gap}")), "{plan}");
     serve(&source, 2);
@@ -72,7 +72,7 @@ fn o06_a_start_that_moves_forth_and_back_tells_only_the_time_that_is_missing() {
     workplace.flowlake(&["run", "test.toml", "--as-of", "2026-02-20"]).success();
     define(&workplace, "2026-01-01", T);
     let gap = "nothing from 2026-02-01T00:00:00Z until 2026-02-10T00:00:00Z is loaded; it is loaded by \
-               `flowlake run --from 2026-02-01T00:00:00Z --to 2026-02-10T00:00:00Z`";
+               a run with `--from 2026-02-01T00:00:00Z --to 2026-02-10T00:00:00Z`";
     let shown = plan("2026-02-21");
     assert!(shown.contains(&format!("not loaded   t: {gap}")), "{shown}");
     let shown = workplace.flowlake(&["watermark", "show", "test.toml"]).success();
@@ -279,7 +279,7 @@ fn o06_a_first_run_that_begins_later_than_the_definition_says_what_it_leaves_out
     define(&workplace, "2026-01-01", T);
     let gap = "`window.start` is 2026-01-01T00:00:00Z, and this first run begins at 2026-02-01T00:00:00Z; later runs go \
                on from its end; what is between is loaded by \
-               `flowlake run --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z`";
+               a run with `--from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z`";
     let part = ["--from", "2026-02-01", "--to", "2026-02-05"];
     let with = |command: &str| {
         let all: Vec<&str> = [command, "test.toml"].into_iter().chain(part).collect();

@@ -113,6 +113,6 @@ fn f12_what_has_no_tls_needs_no_certificates() {
         .with("SSL_CERT_FILE", "no/such.pem")
         .with("SSL_CERT_DIR", "no/such");
     workplace.define(TABLE);
-    workplace.run().success();
+    workplace.flowlake(&["run", "test.toml", "--set", "destination.url=other"]).success();
     workplace.flowlake(&["demo"]).success();
 }
