@@ -8,7 +8,7 @@
 //! | `lake` | its destination: rights, lock, open commit, snapshot, room |
 //!
 //! Each look says what a run would say. Nothing is loaded, no table changes, and nothing is shown before everything was
-//! looked at: then every secret that was read is known to [`shown`](crate::shown).
+//! looked at: then every secret that was read is known to [`shown`].
 
 mod lake;
 mod look;
