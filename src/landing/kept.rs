@@ -19,7 +19,7 @@ use super::{ArchiveError, ExportHash, LandError, Landed};
 use crate::runtime::on_cpu;
 use crate::schema::{RunId, Window};
 use crate::source::Request;
-use crate::store::{Destination, DestinationError, ListedFile};
+use crate::store::{Destination, ListedFile};
 
 const NO_ORIGIN: &str = "nothing says where it came from";
 /// How many origins are read at once.
@@ -105,13 +105,13 @@ impl KeptExports {
         if destination.closed_areas().contains(&"landing") {
             return Err(Unloadable::damaged(&area, "this user may not read it").into());
         }
-        let looks =
-            FilesOfRun::list(destination, &area).await?.into_iter().map(async |(run_id, files)| {
-                let first = files.first_origin(destination, pipeline).await?;
-                // A copy of a lake has other times of files.
-                let time = first.as_ref().map_or(files.last_modified, |origin| origin.received_at);
-                Ok::<_, ArchiveError>((time, run_id, files, first))
-            });
+        let runs = FilesOfRun::by_run(&area, destination.list(&area).await?);
+        let looks = runs.into_iter().map(async |(run_id, files)| {
+            let first = files.first_origin(destination, pipeline).await?;
+            // A copy of a lake has other times of files.
+            let time = first.as_ref().map_or(files.last_modified, |origin| origin.received_at);
+            Ok::<_, ArchiveError>((time, run_id, files, first))
+        });
         let looks: Vec<_> = looks.collect();
         let mut newest_first: Vec<_> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
         newest_first.sort_by(|left, right| (right.0, &right.1).cmp(&(left.0, &left.1)));
@@ -163,15 +163,16 @@ impl KeptExports {
     }
 }
 
-/// The runs of other pipelines than this one that have kept exports in a destination that they share.
+/// The runs of other pipelines than this one that have kept exports, by the files of a landing that pipelines share.
 ///
 /// # Errors
 /// The destination fails.
 pub async fn runs_of_others(
     destination: &Destination,
     pipeline: &str,
+    files: Vec<ListedFile>,
 ) -> Result<BTreeSet<RunId>, ArchiveError> {
-    let runs = FilesOfRun::list(destination, &destination.own("landing")).await?;
+    let runs = FilesOfRun::by_run(&destination.own("landing"), files);
     let looks = runs.into_iter().map(async |(run_id, files)| {
         let first = files.first_origin(destination, pipeline).await?;
         let is_of_another = matches!(first, Err(Unloadable::OfPipeline(..)));
@@ -182,15 +183,12 @@ pub async fn runs_of_others(
 }
 
 impl FilesOfRun {
-    async fn list(
-        destination: &Destination,
-        area: &Path,
-    ) -> Result<BTreeMap<RunId, Self>, DestinationError> {
+    fn by_run(area: &Path, files: Vec<ListedFile>) -> BTreeMap<RunId, Self> {
         let mut runs = BTreeMap::new();
-        for file in destination.list(area).await? {
+        for file in files {
             Self::add(&mut runs, area, file);
         }
-        Ok(runs)
+        runs
     }
 
     /// Adds a file of the landing to those of its run, if it is an export or an origin.

@@ -140,9 +140,7 @@ impl Kept {
         }
         Ok(pruned)
     }
-}
 
-impl Kept {
     /// The exports that are not of another pipeline.
     async fn of_pipeline(
         &self,
@@ -152,7 +150,7 @@ impl Kept {
         if !self.has_others || exports.is_empty() {
             return Ok(exports);
         }
-        let others = landing::runs_of_others(destination, &self.pipeline).await?;
+        let others = landing::runs_of_others(destination, &self.pipeline, exports.clone()).await?;
         let others: HashSet<&str> = others.iter().map(RunId::as_str).collect();
         let is_own = |file: &ListedFile| !others.contains(layout::run_of(&file.path).as_str());
         Ok(exports.into_iter().filter(is_own).collect())
