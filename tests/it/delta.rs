@@ -47,6 +47,21 @@ fn night(number: usize) -> String {
     format!("[{}]", records.join(","))
 }
 
+fn run_nights(source: &Source, workplace: &Workplace, nights: usize) {
+    for number in 0..nights {
+        source.serve(&night(number));
+        workplace.run().success();
+    }
+}
+
+/// A source and a workplace that has loaded this many nights.
+fn after_nights(nights: usize) -> (Source, Workplace) {
+    let source = Source::serving(&night(0));
+    let workplace = workplace(&source, TABLES);
+    run_nights(&source, &workplace, nights);
+    (source, workplace)
+}
+
 fn log_of(workplace: &Workplace, table: &str) -> DeltaLog {
     DeltaLog::last(&workplace.path().join("lake").join(table)).unwrap().expect("a log")
 }
@@ -165,12 +180,7 @@ fn p5_the_log_has_the_columns_that_the_files_have_and_one_for_each_directory() {
 
 #[test]
 fn replaced_files_stay_for_as_long_as_the_definition_says_and_only_those() {
-    let source = Source::serving(&night(0));
-    let workplace = workplace(&source, TABLES);
-    for number in 0..12 {
-        source.serve(&night(number));
-        workplace.run().success();
-    }
+    let (source, workplace) = after_nights(12);
     let stranger = workplace.path().join("lake/t/at_month=2026-01/notes.txt");
     std::fs::write(&stranger, "x").unwrap();
     let all = data_files(&workplace, "t");
@@ -214,10 +224,7 @@ fn versions_may_be_kept_for_longer_than_there_is_time() {
     let source = Source::serving(&night(0));
     let workplace = workplace(&source, TABLES);
     define(&workplace, "delta", "[retention]\ntime_travel = \"P100000000D\"", TABLES);
-    for number in 0..11 {
-        source.serve(&night(number));
-        workplace.run().success();
-    }
+    run_nights(&source, &workplace, 11);
     workplace.flowlake(&["prune", "test.toml"]).success();
     assert_eq!(rows_at(&workplace, 0), rows_of(0));
 }
@@ -227,10 +234,7 @@ fn versions_that_cannot_be_read_any_more_leave_the_log() {
     let source = Source::serving(&night(0));
     let workplace = workplace(&source, TABLES);
     define(&workplace, "delta", "[retention]\ntime_travel = \"PT0S\"", TABLES);
-    for number in 0..35 {
-        source.serve(&night(number));
-        workplace.run().success();
-    }
+    run_nights(&source, &workplace, 35);
     let names = std::fs::read_dir(workplace.path().join("lake/t/_delta_log")).unwrap().count();
     assert!(names < 25, "{names} files of 35 versions");
     assert_eq!(rows_at(&workplace, u64::MAX), rows_of(34));
@@ -283,12 +287,7 @@ fn a_destination_is_converted_without_its_source_and_back() {
 
 /// What a run and `verify` say of a damaged log, and that converting there and back mends it.
 fn damaged(damage: impl Fn(&Path), told: &str) {
-    let source = Source::serving(&night(0));
-    let workplace = workplace(&source, TABLES);
-    for number in 0..3 {
-        source.serve(&night(number));
-        workplace.run().success();
-    }
+    let (source, workplace) = after_nights(3);
     let before = workplace.lake().json("_flowlake/snapshot.json");
     damage(&workplace.path().join("lake/t/_delta_log"));
     let found = workplace.flowlake(&["verify", "lake"]);
@@ -323,12 +322,7 @@ fn p2_a_damaged_log_is_told_and_never_made_worse() {
 
 #[test]
 fn p2_a_damaged_checkpoint_is_told_and_written_again() {
-    let source = Source::serving(&night(0));
-    let workplace = workplace(&source, TABLES);
-    for number in 0..10 {
-        source.serve(&night(number));
-        workplace.run().success();
-    }
+    let (source, workplace) = after_nights(10);
     let log = workplace.path().join("lake/t/_delta_log");
     std::fs::write(log.join(format!("{:020}.checkpoint.parquet", 9)), "PAR1").unwrap();
     let found = workplace.flowlake(&["verify", "lake"]);
@@ -343,12 +337,7 @@ fn p2_a_damaged_checkpoint_is_told_and_written_again() {
 
 #[test]
 fn p2_a_version_that_a_checkpoint_makes_up_for_is_told() {
-    let source = Source::serving(&night(0));
-    let workplace = workplace(&source, TABLES);
-    for number in 0..10 {
-        source.serve(&night(number));
-        workplace.run().success();
-    }
+    let (source, workplace) = after_nights(10);
     let log = workplace.path().join("lake/t/_delta_log");
     assert!(log.join(format!("{:020}.checkpoint.parquet", 9)).exists());
     let tells = |arguments: &[&str], told: &str| {
@@ -454,12 +443,7 @@ fn a_log_that_is_there_before_the_table_is_another_ones() {
 
 #[test]
 fn lost_files_and_manifests_are_made_good_from_what_the_log_has() {
-    let source = Source::serving(&night(0));
-    let workplace = workplace(&source, TABLES);
-    for number in 0..4 {
-        source.serve(&night(number));
-        workplace.run().success();
-    }
+    let (_source, workplace) = after_nights(4);
     let lake: Lake = workplace.lake();
     std::fs::remove_file(workplace.path().join("lake").join(lake.manifest_path("t"))).unwrap();
     assert_eq!(workplace.flowlake(&["verify", "lake"]).code, 7);

@@ -94,25 +94,29 @@ impl LogState {
         Ok(Some(state))
     }
 
-    /// What is wrong with versions that its checkpoint makes up for: the last one is gone, by which a run finds out whether
-    /// it is its own, or with `reads` an older one cannot be read.
+    /// Whether its last version is gone and only the checkpoint of it is there. A run does not go on from there: the version
+    /// says who wrote it.
+    pub(in crate::table) async fn has_lost_last_version(
+        &self,
+        destination: &Destination,
+        table: &TableName,
+    ) -> Result<bool, CommitError> {
+        let is_listed = self.files.versions.contains_key(&self.version);
+        let last = layout::log_file(table, self.version);
+        Ok(!is_listed && destination.size(&last).await?.is_none())
+    }
+
+    /// The versions that its checkpoint makes up for and that cannot be read: readers of older versions need them.
     pub(in crate::table) async fn damaged_versions(
         &self,
         destination: &Destination,
         table: &TableName,
-        reads: bool,
     ) -> Result<Vec<CommitError>, CommitError> {
-        let mut damaged = Vec::new();
-        let last = layout::log_file(table, self.version);
-        if !self.files.versions.contains_key(&self.version)
-            && destination.size(&last).await?.is_none()
-        {
-            damaged.push(CommitError::LogLost { table: table.clone() });
-        }
-        let until = self.checkpoint.filter(|_| reads).map_or(0, |checkpoint| checkpoint + 1);
+        let until = self.checkpoint.map_or(0, |checkpoint| checkpoint + 1);
         let before = self.files.versions.range(..until);
         let reads = before.map(|(version, _)| log_file::read(destination, table, *version));
         let mut reads = stream::iter(reads).buffered(AT_ONCE);
+        let mut damaged = Vec::new();
         while let Some(read) = reads.next().await {
             match read {
                 // One that is gone was cleaned up meanwhile.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::finding::{Finding, FindingKind, VerifyDepth, VerifyError, finding_of};
-use crate::schema::TableFormat;
+use crate::schema::{TableFormat, TableName};
 use crate::store::Destination;
 use crate::table::delta::{LogState, differences};
 use crate::table::snapshot::SnapshotFile;
@@ -45,8 +45,7 @@ impl Logs {
                         Finding::new(FindingKind::WrongLog, subject, detail)
                     });
                     logs.findings.extend(found);
-                    let reads = depth == VerifyDepth::Contents;
-                    for error in state.damaged_versions(destination, table, reads).await? {
+                    for error in damaged_versions(destination, &state, table, depth).await? {
                         logs.findings.push(finding_of(destination, error)?);
                     }
                     for (path, reason) in &state.damaged {
@@ -70,4 +69,21 @@ impl Logs {
         }
         Ok(logs)
     }
+}
+
+/// What is wrong with the versions of a log whose last state can be read.
+async fn damaged_versions(
+    destination: &Destination,
+    state: &LogState,
+    table: &TableName,
+    depth: VerifyDepth,
+) -> Result<Vec<CommitError>, CommitError> {
+    let mut damaged = Vec::new();
+    if state.has_lost_last_version(destination, table).await? {
+        damaged.push(CommitError::LogLost { table: table.clone() });
+    }
+    if depth == VerifyDepth::Contents {
+        damaged.extend(state.damaged_versions(destination, table).await?);
+    }
+    Ok(damaged)
 }
