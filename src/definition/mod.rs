@@ -12,7 +12,7 @@
 //! | `source`, `api_key`, `filters`, `headers`, `window`, `timeouts`, `retry`, `envelope` | `[source]` |
 //! | `destination`, `landing`, `retention`, `limits` | sections of these names |
 //! | `defaults`, `table`, `disposition`, `column`, `date_format`, `null_value`, `check`, `contract`, `names` | `[defaults]` and `[[tables]]` |
-//! | `relations` | rules between keys, tables and sections |
+//! | `relations`, `record_relations` and others of the kind | rules between keys, tables and sections |
 //! | `field`, `checker`, `keys`, `problem`, `exposure`, `json_schema` | what all of them use |
 //!
 //! Each file of a section has its raw form (TOML and JSON Schema from one type), its model, and the function from one

@@ -188,7 +188,7 @@ impl<'a> RecordMerge<'a> {
         let mut all = self.compare_all(store, &RecordKeys::new()).await?;
         let repeated = all.repeated();
         if !repeated.is_empty() {
-            // Rare, and to remember the rows of all unchanged records would take what those of the table take.
+            // This is rare. To keep the rows of all unchanged records for it would take as much memory as the table.
             all = self.compare_all(store, &repeated).await?;
         }
         let ComparedRecords { unchanged, export, table } = all;

@@ -59,7 +59,7 @@ pub enum RunError {
     Conflict,
     #[error("no lake here: flowlake has committed nothing to `{url}`, and `must_exist = true`")]
     NoLake { url: String },
-    #[error("`{url}` is inside of another destination, {}", above.display())]
+    #[error("`{url}` is inside another destination, {}", above.display())]
     InsideLake { url: String, above: PathBuf },
     #[error(transparent)]
     Quarantine(#[from] QuarantineError),

@@ -2,6 +2,13 @@
 //!
 //! What a source, a store, a file system or a definition said reaches terminals, logs and reports only through here: as
 //! printable characters on one line, of a bounded length, without secrets.
+//!
+//! | file | job |
+//! |---|---|
+//! | `secrets` | the secrets that this process has read, and texts without them |
+//! | `written` | a secret as encoders write it |
+//! | `environment` | the secrets in the environment, and logins in URLs |
+//! | `json` | JSON whose strings have no secrets |
 
 mod environment;
 mod json;

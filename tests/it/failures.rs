@@ -314,7 +314,7 @@ fn a_destination_inside_of_another_is_refused() {
         let set = format!("destination.url={inside}");
         let refused = workplace.flowlake(&["run", "test.toml", "--set", &set]);
         assert_eq!(refused.code, 2, "{inside}: {}", refused.stderr);
-        assert!(refused.stderr.contains("is inside of another destination"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("is inside another destination"), "{}", refused.stderr);
     }
     workplace.flowlake(&["run", "test.toml", "--set", "destination.url=lake2"]).success();
     workplace.run().success();

@@ -312,18 +312,25 @@ fn f12_what_a_reload_may_not_delete_the_next_full_export_does() {
     }
 }
 
+/// Another pipeline of the same destination, `stock`, with the same settings for a table `s`.
+fn define_stock(nights: &Nights) {
+    let directory = nights.workplace.path();
+    let definition = std::fs::read_to_string(directory.join("test.toml")).unwrap();
+    let stock = definition
+        .replace("name = \"test\"", "name = \"stock\"")
+        .replace("name = \"t\"", "name = \"s\"");
+    std::fs::write(directory.join("stock.toml"), stock).unwrap();
+}
+
 #[test]
 fn f12_a_pipeline_deletes_no_export_of_another() {
     for keep in [0, 1] {
         let nights = Nights::of_t(MERGE);
+        define_stock(&nights);
         let file = nights.workplace.path().join("test.toml");
         let definition = std::fs::read_to_string(&file).unwrap();
-        let other = definition
-            .replace("name = \"test\"", "name = \"stock\"")
-            .replace("name = \"t\"", "name = \"s\"");
         let keeps = format!("[landing]\nkeep = {keep}\n[retention]\nreports = 100\n[[tables]]");
         std::fs::write(&file, definition.replacen("[[tables]]", &keeps, 1)).unwrap();
-        std::fs::write(nights.workplace.path().join("stock.toml"), other).unwrap();
         nights.source.serve(r#"[{"id":1,"v":1}]"#);
         nights.workplace.flowlake(&["run", "stock.toml"]).success();
         nights.source.serve(r#"[{"id":1,"v":2}]"#);
@@ -341,12 +348,7 @@ fn f12_a_pipeline_deletes_no_export_of_another() {
 #[test]
 fn f12_a_pipeline_loads_no_export_of_another() {
     let nights = Nights::of_t(MERGE);
-    let file = nights.workplace.path().join("test.toml");
-    let definition = std::fs::read_to_string(&file).unwrap();
-    let other = definition
-        .replace("name = \"test\"", "name = \"stock\"")
-        .replace("name = \"t\"", "name = \"s\"");
-    std::fs::write(nights.workplace.path().join("stock.toml"), other).unwrap();
+    define_stock(&nights);
     nights.load(r#"[{"id":1,"v":1}]"#);
     nights.source.serve(r#"[{"id":2,"v":2}]"#);
     let told = nights.workplace.flowlake(&["run", "--json", "stock.toml"]).success();
